@@ -1,0 +1,1 @@
+//! CVSS scores computed from their vectors.

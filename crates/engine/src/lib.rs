@@ -1,0 +1,1 @@
+//! Effects between the outside and the core: reading feeds, walking providers.

@@ -1,0 +1,1 @@
+//! Inventories: the local host and files of other tools become a fleet.

@@ -1,0 +1,1 @@
+//! What Underpin remembers: one Store on an embedded SQLite.

@@ -1,0 +1,2 @@
+//! Tasks of this project: `cargo xtask ...`.
+fn main() {}
