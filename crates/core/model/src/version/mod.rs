@@ -5,6 +5,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub mod dpkg;
+pub mod esxi;
+pub mod generic;
+pub mod hex;
+pub mod rpm;
+pub mod table;
+pub mod windows_kb;
+
 /// How versions are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -26,6 +34,16 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// Every scheme.
+    pub const ALL: [Self; 7] =
+        [Self::Dpkg, Self::Rpm, Self::Esxi, Self::XcpNg, Self::WindowsKb, Self::Hex, Self::Generic];
+
+    /// The scheme of a [name](Self::name); letter case is ignored.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
+    }
+
     /// The name on the command line and in files.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -68,11 +86,43 @@ pub struct InvalidVersion {
     pub reason: &'static str,
 }
 
+impl InvalidVersion {
+    pub(crate) fn new(scheme: Scheme, version: &str, reason: &'static str) -> Self {
+        Self { scheme, version: version.chars().take(80).collect(), reason }
+    }
+}
+
 /// Compares two versions in a scheme.
+///
+/// Two versions may be equal in their order and still be different texts (`1.0` and `1.0-0` for dpkg).
+/// Runs in time linear in the texts, with no limit on the size of a number. Nothing is allocated unless a text is
+/// rejected.
 ///
 /// # Errors
 /// [`InvalidVersion`] for a text that the platform's own tool would reject.
 pub fn compare(scheme: Scheme, left: &str, right: &str) -> Result<Comparison, InvalidVersion> {
-    let _ = (scheme, left, right);
-    Ok(Comparison::Incomparable)
+    match scheme {
+        Scheme::Dpkg => dpkg::compare(left, right).map(Comparison::Ordered),
+        Scheme::Rpm | Scheme::XcpNg => rpm::compare(scheme, left, right).map(Comparison::Ordered),
+        Scheme::Esxi => esxi::compare(left, right),
+        Scheme::WindowsKb => windows_kb::compare(left, right),
+        Scheme::Hex => hex::compare(left, right).map(Comparison::Ordered),
+        Scheme::Generic => generic::compare(left, right).map(Comparison::Ordered),
+    }
+}
+
+/// Orders two runs of digits by value, whatever their length: machine integers would overflow on dates glued to counters.
+pub(crate) fn by_value(left: &[u8], right: &[u8]) -> Ordering {
+    let (left, right) = (without_leading_zeros(left), without_leading_zeros(right));
+    left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+}
+
+fn without_leading_zeros(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    digits.get(zeros..).unwrap_or_default()
+}
+
+/// Splits off the longest start whose bytes all pass.
+pub(crate) fn take_while(text: &[u8], pass: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().take_while(|byte| pass(**byte)).count())
 }
