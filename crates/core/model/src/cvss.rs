@@ -1,1 +1,0 @@
-//! CVSS scores computed from their vectors.
