@@ -1,3 +1,39 @@
 //! Who stands on what: matching of facts against a fleet, patch classes, and ripple through the stack.
+//!
+//! ```
+//! use underpin_exposure::{FactBase, Options, assess};
+//! use underpin_model::fleet::{Fleet, Seen};
+//!
+//! let at: jiff::Timestamp = "2026-11-21T00:00:00Z".parse()?;
+//! let fleet = Fleet::new("empty", Seen { at, by: "hand".to_owned() });
+//! let assessment = assess(&fleet, &FactBase::new(Vec::new()), &Options::at(at));
+//! assert_eq!(assessment.summary.assets, 0);
+//! # Ok::<(), jiff::Error>(())
+//! ```
+//!
+//! The steps, one module each: `subject` turns assets into items (a component with everything that decides its status),
+//! `verdict` judges an item by one claim, `resolve` joins the claims of all feeds, `finding` adds what must hold besides
+//! a version, and `assess` lays the findings out per group of equal assets.
 
+mod assess;
+pub mod classify;
+pub mod conditions;
+mod context;
+pub mod decision;
+mod esxi;
+mod factbase;
+mod finding;
+mod guest;
+mod item;
+mod reason;
 pub mod report;
+mod resolve;
+mod row;
+mod subject;
+mod verdict;
+mod view;
+
+pub use assess::{Options, assess};
+pub use factbase::{AdvisoryHead, FactBase, Feed, FeedHead};
+pub use report::{Assessment, Status};
+pub use row::{Exposure, ExposureRow, Priority, SORT_KEY};

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use underpin_model::facts::{Coverage, PatchClass, Restart};
-use underpin_model::id::{AdvisoryId, FeedId, TenantId, VulnerabilityId};
+use underpin_model::facts::{Coverage, Justification, PatchClass, Restart};
+use underpin_model::id::{AdvisoryId, FeedId, VulnerabilityId};
+use underpin_model::ssvc::{Decision, HumanImpact, Timeline};
+
+use crate::decision::Points;
 
 /// What is known about one vulnerability in one component of one asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,11 +22,13 @@ pub enum Status {
     UnknownConflict,
     /// A version cannot be compared (a foreign train, not a version).
     UnknownVersion,
+    /// The fix is installed; it is not known what runs.
+    UnknownRunning,
     /// The issuer is still looking.
     UnderInvestigation,
     /// Vulnerable.
     Affected,
-    /// The fix is installed, the old code still runs (or the running version is not known to be new).
+    /// The fix is installed, the old code still runs, or a condition of the fix does not hold.
     FixedNotRunning,
     /// The fix is installed and in force.
     Fixed,
@@ -33,10 +38,11 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of reports.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::UnknownNoSource,
         Self::UnknownConflict,
         Self::UnknownVersion,
+        Self::UnknownRunning,
         Self::UnderInvestigation,
         Self::Affected,
         Self::FixedNotRunning,
@@ -51,6 +57,7 @@ impl Status {
             Self::UnknownNoSource => "unknown_no_source",
             Self::UnknownConflict => "unknown_conflict",
             Self::UnknownVersion => "unknown_version",
+            Self::UnknownRunning => "unknown_running",
             Self::UnderInvestigation => "under_investigation",
             Self::Affected => "affected",
             Self::FixedNotRunning => "fixed_not_running",
@@ -66,6 +73,7 @@ impl Status {
             Self::UnknownNoSource => "unknown: no source",
             Self::UnknownConflict => "unknown: sources disagree",
             Self::UnknownVersion => "unknown: version not comparable",
+            Self::UnknownRunning => "unknown: not known what runs",
             Self::UnderInvestigation => "under investigation",
             Self::Affected => "affected",
             Self::FixedNotRunning => "fixed, not running",
@@ -268,8 +276,28 @@ pub struct Finding {
 pub struct Group {
     /// The assets.
     pub assets: Vec<Asset>,
-    /// Their findings in [`Assessment::findings`].
-    pub findings: Range<usize>,
+    /// What surrounds them and weighs in decisions.
+    pub context: Context,
+    /// Their findings: stretches of [`Assessment::findings`]. Equal components of different groups share a stretch.
+    pub findings: Vec<Range<u32>>,
+}
+
+impl Group {
+    /// The group's findings, out of [`Assessment::findings`].
+    pub fn findings_in<'f>(&self, all: &'f [Finding]) -> impl Iterator<Item = &'f Finding> + use<'f, '_> {
+        self.findings
+            .iter()
+            .flat_map(|stretch| all.get(stretch.start as usize..stretch.end as usize).unwrap_or(&[]))
+    }
+}
+
+/// What surrounds an asset and weighs in SSVC and BOD 26-04 decisions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Context {
+    /// It can be reached from the public Internet; `None`: unknown.
+    pub publicly_exposed: Option<bool>,
+    /// The greatest human impact of the applications on it; `None`: unknown.
+    pub human_impact: Option<HumanImpact>,
 }
 
 /// What is known about a vulnerability, merged over all feeds.
@@ -287,9 +315,11 @@ pub struct VulnerabilityView {
     pub kev: Option<Date>,
     /// EPSS probability of the newest score.
     pub epss: Option<f64>,
-    /// SSVC decision.
+    /// The decision points.
+    pub points: Points,
+    /// SSVC decision: the most urgent one over the assets on which it is open.
     pub ssvc: Option<SsvcView>,
-    /// BOD 26-04 deadline.
+    /// BOD 26-04 outcome: the earliest one over the assets on which it is open.
     pub due: Option<DueView>,
     /// Advisories that speak about it.
     pub advisories: Vec<AdvisoryId>,
@@ -304,22 +334,26 @@ pub struct CvssView {
     pub vector: String,
 }
 
-/// An SSVC decision with the decision points that were assumed because no source gives them.
+/// An SSVC decision with the decision points that no source gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SsvcView {
-    /// `defer`, `scheduled`, `out-of-cycle`, `immediate`.
-    pub decision: String,
-    /// Assumed points, as `exposure=controlled`.
+    /// What to do.
+    pub decision: Decision,
+    /// Derived or assumed points, as `automatable=yes (from CVSS)`.
     pub assumed: Vec<String>,
 }
 
 /// A BOD 26-04 outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DueView {
-    /// The table's words: `14 days`, `fix on system upgrade`.
-    pub timeline: String,
-    /// The day, where the words give one.
+    /// The table's outcome: `14 days`, `fix on system upgrade`.
+    pub timeline: Timeline,
+    /// The day, where the outcome gives one and it is known from when it counts.
     pub date: Option<Date>,
+    /// The day that it counts from: listed in KEV, else published.
+    pub since: Option<Date>,
+    /// Derived or assumed points.
+    pub assumed: Vec<String>,
 }
 
 /// How old a feed is and what it covers.
@@ -360,15 +394,6 @@ pub struct Summary {
     pub not_affected: u64,
 }
 
-/// What stands on a host or other asset: for "who is hit".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TenantCount {
-    /// Tenant; `None`: VMs without one.
-    pub tenant: Option<TenantId>,
-    /// Its VMs.
-    pub vms: u64,
-}
-
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Assessment {
@@ -384,4 +409,20 @@ pub struct Assessment {
     pub findings: Vec<Finding>,
     /// The vulnerabilities that findings name, by id.
     pub vulnerabilities: std::collections::BTreeMap<VulnerabilityId, VulnerabilityView>,
+}
+
+/// A justification in words.
+#[must_use]
+pub fn justification(why: Justification) -> &'static str {
+    match why {
+        Justification::ComponentNotPresent => "the component is not present",
+        Justification::VulnerableCodeNotPresent => "the vulnerable code is not present",
+        Justification::VulnerableCodeNotInExecutePath => "the vulnerable code is never run",
+        Justification::VulnerableCodeCannotBeControlledByAdversary => {
+            "an adversary cannot control the vulnerable code"
+        }
+        Justification::InlineMitigationsAlreadyExist => "mitigations are built in",
+        Justification::VersionNotInRange => "the version is outside the vulnerable range",
+        Justification::NotGiven => "no reason is given",
+    }
 }

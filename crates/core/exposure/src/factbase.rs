@@ -1,0 +1,368 @@
+//! All feeds together, indexed for matching.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rustc_hash::{FxHashMap, FxHashSet};
+use underpin_model::facts::{
+    Advisory, Claim, Coverage, Document, Family, Lifecycle, NameKind, PatchClass, ReleaseFact, RemedyKind,
+    Restart, VulnerabilityFacts,
+};
+use underpin_model::id::{AdvisoryId, FeedId, VulnerabilityId};
+
+use crate::esxi;
+
+/// One feed: documents that were fetched together and age together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feed {
+    /// Its id.
+    pub id: FeedId,
+    /// When it was fetched or read; `None`: unknown.
+    pub fetched: Option<Timestamp>,
+    /// Its documents.
+    pub documents: Vec<Document>,
+}
+
+/// What is kept of an advisory once its claims are indexed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdvisoryHead {
+    /// The issuer's id.
+    pub id: AdvisoryId,
+    /// A short title, if the document has one.
+    pub title: Option<String>,
+    /// When it was first published.
+    pub published: Option<Timestamp>,
+    /// What kind of patch it announces, where its issuer says so.
+    pub class: Option<PatchClass>,
+    /// The strongest restart that its vendor fixes ask for.
+    pub restart: Restart,
+    /// The feed that it came with, as an index into [`FactBase::feeds`].
+    pub feed: usize,
+    /// The document that it came in.
+    pub document: Arc<str>,
+}
+
+/// A claim with the way back to its advisory.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct IndexedClaim {
+    pub(crate) claim: Claim,
+    pub(crate) advisory: u32,
+}
+
+/// What is known about a feed as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedHead {
+    /// Its id.
+    pub id: FeedId,
+    /// When it was fetched or read.
+    pub fetched: Option<Timestamp>,
+    /// When its issuer last changed it: the newest `updated` of its documents.
+    pub updated: Option<Timestamp>,
+    /// How many documents it has.
+    pub documents: usize,
+    /// What it covers.
+    pub covers: Vec<Coverage>,
+}
+
+/// An update and the newer ones that replace it.
+type Successors = FxHashMap<Arc<str>, Vec<Arc<str>>>;
+
+/// All feeds together. Built once, then only read.
+#[derive(Debug, Default)]
+pub struct FactBase {
+    feeds: Vec<FeedHead>,
+    advisories: Vec<AdvisoryHead>,
+    claims: Vec<IndexedClaim>,
+    by_component: FxHashMap<(Family, NameKind), FxHashMap<Arc<str>, Vec<u32>>>,
+    by_signature: FxHashMap<Arc<str>, Vec<u32>>,
+    vulnerabilities: BTreeMap<VulnerabilityId, VulnerabilityFacts>,
+    advisories_of: FxHashMap<VulnerabilityId, Vec<u32>>,
+    /// Per product: an update, and the newer ones that replace it.
+    replaced_by: FxHashMap<Arc<str>, Successors>,
+    builds_of_bulletin: FxHashMap<Arc<str>, Vec<Arc<str>>>,
+    coverage: FxHashMap<Family, Vec<(u32, Coverage)>>,
+    releases: Vec<ReleaseFact>,
+    lifecycles: Vec<Lifecycle>,
+}
+
+impl FactBase {
+    /// Indexes feeds. The order of feeds and documents does not change any answer.
+    #[must_use]
+    pub fn new(feeds: Vec<Feed>) -> Self {
+        let mut base = Self::default();
+        for feed in feeds {
+            base.add(feed);
+        }
+        base.join_bulletins();
+        for list in base.advisories_of.values_mut() {
+            list.sort_unstable();
+            list.dedup();
+        }
+        base
+    }
+
+    fn add(&mut self, feed: Feed) {
+        let index = self.feeds.len();
+        let mut covers: Vec<Coverage> = Vec::new();
+        let mut updated: Option<Timestamp> = None;
+        let count = feed.documents.len();
+        for document in feed.documents {
+            updated = updated.max(document.updated);
+            covers.extend(document.coverage);
+            let name: Arc<str> = document.id.into();
+            for advisory in document.advisories {
+                self.add_advisory(advisory, index, &name);
+            }
+            for facts in document.vulnerabilities {
+                self.add_vulnerability(facts);
+            }
+            for edge in document.supersedences {
+                self.replaced_by
+                    .entry(edge.component)
+                    .or_default()
+                    .entry(edge.older)
+                    .or_default()
+                    .push(edge.newer);
+            }
+            self.releases.extend(document.releases);
+            self.lifecycles.extend(document.lifecycles);
+        }
+        covers.sort();
+        covers.dedup();
+        for coverage in &covers {
+            self.coverage
+                .entry(coverage.family.clone())
+                .or_default()
+                .push((u32::try_from(index).unwrap_or(u32::MAX), coverage.clone()));
+        }
+        self.feeds.push(FeedHead { id: feed.id, fetched: feed.fetched, updated, documents: count, covers });
+    }
+
+    fn add_advisory(&mut self, advisory: Advisory, feed: usize, document: &Arc<str>) {
+        let number = u32::try_from(self.advisories.len()).unwrap_or(u32::MAX);
+        let restart = advisory
+            .remedies
+            .iter()
+            .filter(|remedy| remedy.kind == RemedyKind::VendorFix && remedy.restart != Restart::Unknown)
+            .map(|remedy| remedy.restart)
+            .max()
+            .unwrap_or(Restart::Unknown);
+        for claim in advisory.claims {
+            let at = u32::try_from(self.claims.len()).unwrap_or(u32::MAX);
+            match &claim.product.hardware {
+                Some(hardware) => {
+                    self.by_signature.entry(Arc::clone(&hardware.signature)).or_default().push(at)
+                }
+                None => self
+                    .by_component
+                    .entry((claim.product.family.clone(), claim.product.name_kind))
+                    .or_default()
+                    .entry(Arc::clone(&claim.product.component))
+                    .or_default()
+                    .push(at),
+            }
+            for vulnerability in claim.vulnerabilities.iter() {
+                let list = self.advisories_of.entry(vulnerability.clone()).or_default();
+                if list.last() != Some(&number) {
+                    list.push(number);
+                }
+            }
+            self.claims.push(IndexedClaim { claim, advisory: number });
+        }
+        self.advisories.push(AdvisoryHead {
+            id: advisory.id,
+            title: advisory.title,
+            published: advisory.published,
+            class: advisory.class,
+            restart,
+            feed,
+            document: Arc::clone(document),
+        });
+    }
+
+    fn add_vulnerability(&mut self, facts: VulnerabilityFacts) {
+        match self.vulnerabilities.get_mut(&facts.id) {
+            Some(known) => merge(known, facts),
+            None => {
+                self.vulnerabilities.insert(facts.id.clone(), facts);
+            }
+        }
+    }
+
+    /// An ESXi fix is often named by its bulletin; the table of builds says which build that is.
+    fn join_bulletins(&mut self) {
+        for release in &self.releases {
+            if let (Family::Esxi, Some(bulletin)) = (&release.family, &release.bulletin) {
+                let version = esxi::with_train(release.train.as_deref(), &release.version);
+                self.builds_of_bulletin.entry(bulletin.as_str().into()).or_default().push(version);
+            }
+        }
+    }
+
+    /// The feeds.
+    #[must_use]
+    pub fn feeds(&self) -> &[FeedHead] {
+        &self.feeds
+    }
+
+    /// The advisories of all feeds.
+    #[must_use]
+    pub fn advisories(&self) -> &[AdvisoryHead] {
+        &self.advisories
+    }
+
+    /// The advisories that make claims about a vulnerability.
+    pub fn advisories_of(&self, vulnerability: &VulnerabilityId) -> impl Iterator<Item = &AdvisoryHead> {
+        let list = self.advisories_of.get(vulnerability).map_or(&[][..], Vec::as_slice);
+        list.iter().filter_map(|&number| self.advisories.get(number as usize))
+    }
+
+    /// Facts about one vulnerability, merged over all feeds.
+    #[must_use]
+    pub fn vulnerability(&self, id: &VulnerabilityId) -> Option<&VulnerabilityFacts> {
+        self.vulnerabilities.get(id)
+    }
+
+    /// All vulnerabilities of which facts are known, by id.
+    #[must_use]
+    pub fn vulnerabilities(&self) -> &BTreeMap<VulnerabilityId, VulnerabilityFacts> {
+        &self.vulnerabilities
+    }
+
+    /// All releases.
+    #[must_use]
+    pub fn releases(&self) -> &[ReleaseFact] {
+        &self.releases
+    }
+
+    /// All support periods.
+    #[must_use]
+    pub fn lifecycles(&self) -> &[Lifecycle] {
+        &self.lifecycles
+    }
+
+    pub(crate) fn advisory(&self, number: u32) -> Option<&AdvisoryHead> {
+        self.advisories.get(number as usize)
+    }
+
+    pub(crate) fn feed_of(&self, head: &AdvisoryHead) -> Option<&FeedHead> {
+        self.feeds.get(head.feed)
+    }
+
+    pub(crate) fn claims_about(
+        &self,
+        family: &Family,
+        kind: NameKind,
+        component: &str,
+    ) -> impl Iterator<Item = &IndexedClaim> {
+        let list = self
+            .by_component
+            .get(&(family.clone(), kind))
+            .and_then(|names| names.get(component))
+            .map_or(&[][..], Vec::as_slice);
+        list.iter().filter_map(|&at| self.claims.get(at as usize))
+    }
+
+    pub(crate) fn claims_for_processor(&self, signature: &str) -> impl Iterator<Item = &IndexedClaim> {
+        let list = self.by_signature.get(signature).map_or(&[][..], Vec::as_slice);
+        list.iter().filter_map(|&at| self.claims.get(at as usize))
+    }
+
+    /// The builds that a bulletin delivered, if the text is a known bulletin.
+    pub(crate) fn builds_of(&self, bulletin: &str) -> &[Arc<str>] {
+        self.builds_of_bulletin.get(bulletin).map_or(&[], Vec::as_slice)
+    }
+
+    /// An installed update that is `wanted` or replaces it, directly or over several steps.
+    pub(crate) fn installed_update<'a>(
+        &self,
+        component: &str,
+        wanted: &str,
+        installed: &[&'a str],
+    ) -> Option<&'a str> {
+        let chain = self.replaced_by.get(component);
+        let mut seen: FxHashSet<&str> = FxHashSet::default();
+        let mut open = vec![wanted];
+        while let Some(update) = open.pop() {
+            if let Some(found) = installed.iter().find(|one| **one == update) {
+                return Some(found);
+            }
+            if seen.insert(update) {
+                let newer = chain.and_then(|chain| chain.get(update)).map_or(&[][..], Vec::as_slice);
+                open.extend(newer.iter().map(AsRef::as_ref));
+            }
+        }
+        None
+    }
+
+    /// The last day up to which some feed covers a component: `None` when none does.
+    pub(crate) fn covered_until(
+        &self,
+        family: &Family,
+        train: Option<&str>,
+        names: &[&str],
+    ) -> Option<(Date, &FeedHead)> {
+        let entries = self.coverage.get(family).map_or(&[][..], Vec::as_slice);
+        entries
+            .iter()
+            .filter(|(_, coverage)| match (&coverage.train, train) {
+                (None, _) => true,
+                (Some(covered), Some(train)) => {
+                    train == &**covered || family_line(family, train) == &**covered
+                }
+                (Some(_), None) => false,
+            })
+            .filter(|(_, coverage)| match &coverage.component {
+                None => true,
+                Some(covered) => names.iter().any(|name| *name == &**covered),
+            })
+            .filter_map(|(feed, coverage)| Some((coverage.period.to, self.feeds.get(*feed as usize)?)))
+            .max_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.id.cmp(&a.1.id)))
+    }
+}
+
+/// ESXi coverage is stated per line (`8.0`), hosts stand on update trains of it (`8.0U3`).
+fn family_line<'a>(family: &Family, train: &'a str) -> &'a str {
+    match family {
+        Family::Esxi | Family::Vcenter => esxi::line(train),
+        _ => train,
+    }
+}
+
+/// Joins what two documents say about one vulnerability. Nothing is lost; where both give a single value, the result
+/// does not depend on the order: the earlier publication, the earlier exploitation, the newer score.
+fn merge(known: &mut VulnerabilityFacts, other: VulnerabilityFacts) {
+    known.published = match (known.published, other.published) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    known.withdrawn |= other.withdrawn;
+    known.aliases.extend(other.aliases);
+    known.aliases.sort();
+    known.aliases.dedup();
+    for cvss in other.cvss {
+        if !known.cvss.contains(&cvss) {
+            known.cvss.push(cvss);
+        }
+    }
+    known.cvss.sort_by(|a, b| (&a.vector, &a.scorer).cmp(&(&b.vector, &b.scorer)));
+    known.ssvc = match (known.ssvc, other.ssvc) {
+        (Some(a), Some(b)) => Some(if (b.at, b.exploitation) > (a.at, a.exploitation) { b } else { a }),
+        (a, b) => a.or(b),
+    };
+    known.kev = match (known.kev.take(), other.kev) {
+        (Some(a), Some(b)) => {
+            Some(if (b.added, b.due.is_none()) < (a.added, a.due.is_none()) { b } else { a })
+        }
+        (a, b) => a.or(b),
+    };
+    known.epss = match (known.epss.take(), other.epss) {
+        (Some(a), Some(b)) => {
+            let newer = (b.scored, b.probability.to_bits()) > (a.scored, a.probability.to_bits());
+            Some(if newer { b } else { a })
+        }
+        (a, b) => a.or(b),
+    };
+}

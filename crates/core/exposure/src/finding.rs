@@ -1,0 +1,318 @@
+//! Findings of one item: every vulnerability that some feed speaks of, with its status, its reasons and its fix.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use underpin_model::facts::{NameKind, PatchClass, Restart};
+use underpin_model::fleet::ComponentKind;
+use underpin_model::id::VulnerabilityId;
+use underpin_model::version::Scheme;
+
+use crate::classify::{self, Carries};
+use crate::conditions;
+use crate::factbase::FactBase;
+use crate::item::Item;
+use crate::reason;
+use crate::report::{Area, Finding, Fix, Need, Reason, ReasonCode, Status};
+use crate::resolve::{Outcome, Resolved, resolve};
+use crate::verdict::{Opinion, claims_for, judge};
+
+/// Whose finding it is: a host's own, or that of a guest standing on the component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Level {
+    Asset,
+    Guest,
+}
+
+/// What findings depend on besides the item.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'b> {
+    pub(crate) base: &'b FactBase,
+    /// The day of the assessment.
+    pub(crate) day: Date,
+    /// Coverage that ended longer ago than this counts as ended.
+    pub(crate) stale_after_days: i32,
+}
+
+type Opinions = BTreeMap<VulnerabilityId, (Scheme, Vec<Opinion>)>;
+
+/// All findings of an item.
+pub(crate) fn findings(question: Question<'_>, item: &Item<'_>, level: Level) -> Vec<Finding> {
+    if item.carries != Carries::Code {
+        return vec![no_code(item)];
+    }
+    let claims = claims_for(question.base, item);
+    let opinions_on = |version: Option<&str>| -> Opinions {
+        let mut map = Opinions::new();
+        for (claim, kind) in &claims {
+            let version = match (version, kind, &item.source) {
+                (Some(version), _, _) => version,
+                (None, NameKind::Source, Some((_, source))) => source,
+                (None, _, _) => item.version,
+            };
+            if let Some(opinion) = judge(question.base, claim, item, version) {
+                for vulnerability in claim.claim.vulnerabilities.iter() {
+                    let entry =
+                        map.entry(vulnerability.clone()).or_insert((claim.claim.product.scheme, Vec::new()));
+                    entry.1.push(opinion.clone());
+                }
+            }
+        }
+        map
+    };
+    let installed = opinions_on(None);
+    let mut others: BTreeMap<&str, Opinions> = BTreeMap::new();
+    for version in item.running.iter().chain(item.guests.iter().flatten()) {
+        others.entry(version).or_insert_with(|| opinions_on(Some(version)));
+    }
+    let evaluation = Evaluation { question, item, level, others: &others };
+    let mut list: Vec<Finding> = coverage_gap(question, item, level).into_iter().collect();
+    list.extend(installed.iter().map(|(id, (scheme, opinions))| evaluation.finding(id, *scheme, opinions)));
+    list
+}
+
+fn no_code(item: &Item<'_>) -> Finding {
+    let text = match item.carries {
+        Carries::Metapackage => {
+            format!("{} is a metapackage: it only depends on the package with the code", item.name)
+        }
+        _ => format!("{} is documentation, headers, symbols or source: nothing of it runs", item.name),
+    };
+    Finding {
+        component: item.name.into(),
+        version: item.version.into(),
+        running_version: None,
+        vulnerability: None,
+        status: Status::NotAffected,
+        reasons: vec![Reason { code: ReasonCode::CarriesNoCode, text, feed: None, document: None }],
+        fix: None,
+    }
+}
+
+/// Outside all coverage silence means nothing: one row per component says so.
+fn coverage_gap(question: Question<'_>, item: &Item<'_>, level: Level) -> Option<Finding> {
+    if level == Level::Guest || item.kind == ComponentKind::Update {
+        return None;
+    }
+    let train = item.train.as_deref();
+    let reason = match question.base.covered_until(&item.family, train, &item.names()) {
+        Some((until, feed)) => {
+            let gap = question.day.since(until).map_or(0, |span| span.get_days());
+            if gap <= question.stale_after_days {
+                return None;
+            }
+            Reason {
+                code: ReasonCode::CoverageEnded,
+                text: format!(
+                    "what was published after {until} is unknown: {} covers it up to that day only",
+                    feed.id
+                ),
+                feed: Some(feed.id.clone()),
+                document: None,
+            }
+        }
+        None => Reason {
+            code: ReasonCode::NoCoverage,
+            text: format!(
+                "no feed covers {} {}",
+                item.family,
+                train.map_or_else(String::new, |t| format!("{t} ")) + item.name
+            ),
+            feed: None,
+            document: None,
+        },
+    };
+    Some(Finding {
+        component: item.name.into(),
+        version: item.version.into(),
+        running_version: item.running.map(Into::into),
+        vulnerability: None,
+        status: Status::UnknownNoSource,
+        reasons: vec![reason],
+        fix: None,
+    })
+}
+
+struct Evaluation<'e, 'i> {
+    question: Question<'e>,
+    item: &'e Item<'i>,
+    level: Level,
+    others: &'e BTreeMap<&'e str, Opinions>,
+}
+
+impl Evaluation<'_, '_> {
+    fn finding(&self, id: &VulnerabilityId, scheme: Scheme, opinions: &[Opinion]) -> Finding {
+        let base = self.question.base;
+        let resolved = resolve(base, scheme, opinions);
+        let mut reasons = reason::chain(base, self.item, self.item.version, &resolved);
+        let mut status = match resolved.outcome {
+            Outcome::Open => Status::Affected,
+            Outcome::Closed => Status::Fixed,
+            Outcome::Outside | Outcome::NotAffected(_) => Status::NotAffected,
+            Outcome::Investigating => Status::UnderInvestigation,
+            Outcome::NotComparable => Status::UnknownVersion,
+            Outcome::Conflict => Status::UnknownConflict,
+        };
+        if base.vulnerability(id).is_some_and(|facts| facts.withdrawn) {
+            status = Status::NotAffected;
+            reasons.insert(0, reason::fleet(ReasonCode::Note, format!("{id} was withdrawn by its issuer")));
+        } else if resolved.outcome.is_closed() {
+            self.in_force(id, &mut status, &mut reasons);
+        } else if let Some(reason) = self.worked_around(id) {
+            status = Status::Fixed;
+            reasons.insert(0, reason);
+        }
+        let fix = self.fix(id, &resolved, status);
+        Finding {
+            component: self.item.name.into(),
+            version: self.item.version.into(),
+            running_version: self.item.running.map(Into::into),
+            vulnerability: Some(id.clone()),
+            status,
+            reasons,
+            fix,
+        }
+    }
+
+    /// A fix counts once what runs has it, and its settings are in force.
+    fn in_force(&self, id: &VulnerabilityId, status: &mut Status, reasons: &mut Vec<Reason>) {
+        let item = self.item;
+        if let Some(running) = item.running {
+            let outcome = self.outcome_of(running, id);
+            if !outcome.is_closed() {
+                *status = Status::FixedNotRunning;
+                let code = match self.level {
+                    Level::Asset => ReasonCode::RunningDiffers,
+                    Level::Guest => ReasonCode::GuestOnOldVmm,
+                };
+                reasons.insert(0, reason::running_differs(code, item, running));
+            }
+        } else if self.must_know_what_runs() && *status == Status::Fixed {
+            *status = Status::UnknownRunning;
+            let text =
+                format!("{} {} is installed; it is not known which version runs", item.name, item.version);
+            reasons.insert(0, reason::fleet(ReasonCode::RunningUnknown, text));
+        }
+        self.guests_in_force(id, status, reasons);
+        self.settings_in_force(id, status, reasons);
+    }
+
+    /// A kernel or hypervisor package runs from boot to boot; a guest keeps its VMM. Other software is expected to
+    /// have been restarted by its package's scripts, and a product or a firmware revision is told by what runs.
+    fn must_know_what_runs(&self) -> bool {
+        match self.level {
+            Level::Guest => true,
+            Level::Asset => {
+                self.item.kind == ComponentKind::Package
+                    && matches!(self.item.area, Area::Kernel | Area::VmmCore)
+            }
+        }
+    }
+
+    fn guests_in_force(&self, id: &VulnerabilityId, status: &mut Status, reasons: &mut Vec<Reason>) {
+        let item = self.item;
+        let old = item.guests.iter().flatten().filter(|version| !self.outcome_of(version, id).is_closed());
+        let old: Vec<&str> = old.copied().collect();
+        if !old.is_empty() {
+            *status = Status::FixedNotRunning;
+            let text = format!(
+                "live guests still run on {} {}: a guest keeps its VMM until it moves or restarts",
+                item.name,
+                old.join(", ")
+            );
+            reasons.insert(0, reason::fleet(ReasonCode::GuestOnOldVmm, text));
+        } else if *status == Status::Fixed && item.guests.iter().any(Option::is_none) {
+            *status = Status::UnknownRunning;
+            let text = format!("live guests run on a version of {} that is not known", item.name);
+            reasons.insert(0, reason::fleet(ReasonCode::RunningUnknown, text));
+        }
+    }
+
+    fn settings_in_force(&self, id: &VulnerabilityId, status: &mut Status, reasons: &mut Vec<Reason>) {
+        let Some(fact) = conditions::setting_of_fix(&self.item.family, id.as_str()) else { return };
+        if *status != Status::Fixed {
+            return;
+        }
+        let found = self.item.settings.iter().find(|(name, _)| *name == fact.setting);
+        let (new, text) = match found {
+            Some((_, value)) if value.eq_ignore_ascii_case(fact.value) => return,
+            Some((_, value)) => (
+                Status::FixedNotRunning,
+                format!("{} is {value}; {} needs {} ({})", fact.setting, id, fact.value, fact.source),
+            ),
+            None => (
+                Status::UnknownRunning,
+                format!("{} is not known; {} needs {} ({})", fact.setting, id, fact.value, fact.source),
+            ),
+        };
+        *status = new;
+        reasons.insert(0, reason::fleet(ReasonCode::SettingMissing, text));
+    }
+
+    fn worked_around(&self, id: &VulnerabilityId) -> Option<Reason> {
+        let fact = conditions::workaround(&self.item.family, id.as_str())?;
+        let (_, value) = self.item.settings.iter().find(|(name, _)| *name == fact.setting)?;
+        value.eq_ignore_ascii_case(fact.value).then(|| {
+            let text =
+                format!("{} is {value}, which closes it without the fix ({})", fact.setting, fact.source);
+            reason::fleet(ReasonCode::SettingCloses, text)
+        })
+    }
+
+    fn outcome_of(&self, version: &str, id: &VulnerabilityId) -> Outcome {
+        self.others
+            .get(version)
+            .and_then(|opinions| opinions.get(id))
+            .map_or(Outcome::NotComparable, |(scheme, list)| {
+                resolve(self.question.base, *scheme, list).outcome
+            })
+    }
+
+    fn fix(&self, id: &VulnerabilityId, resolved: &Resolved, status: Status) -> Option<Fix> {
+        if status == Status::NotAffected {
+            return None;
+        }
+        let base = self.question.base;
+        let head = resolved.evidence.first().and_then(|one| base.advisory(one.advisory));
+        let advised = head.map_or(Restart::Unknown, |head| head.restart);
+        let restart = classify::restart(self.item.area, advised);
+        Some(Fix {
+            version: resolved.fix.clone(),
+            advisory: head.map(|head| head.id.clone()),
+            class: head.and_then(|head| head.class).unwrap_or(PatchClass::Security),
+            area: self.item.area,
+            restart,
+            needs: self.needs(id, resolved.fix.as_ref(), restart),
+        })
+    }
+
+    fn needs(&self, id: &VulnerabilityId, version: Option<&Arc<str>>, restart: Restart) -> Vec<Need> {
+        let item = self.item;
+        let component: Arc<str> = item.name.into();
+        let mut needs = Vec::new();
+        if let Some(version) = version {
+            needs.push(match item.kind {
+                ComponentKind::Microcode | ComponentKind::Firmware => {
+                    Need::LoadFirmware { revision: Arc::clone(version) }
+                }
+                _ => Need::Install { component: Arc::clone(&component), version: Arc::clone(version) },
+            });
+        }
+        match (restart, item.area) {
+            (Restart::Machine, _) => needs.push(Need::RebootHost),
+            (Restart::Service, Area::DeviceEmulation) => needs.push(Need::RecreateGuests),
+            (Restart::Service, _) => needs.push(Need::RestartService { component }),
+            (Restart::None | Restart::Unknown, _) => {}
+        }
+        if let Some(fact) = conditions::setting_of_fix(&item.family, id.as_str()) {
+            needs.push(Need::Set { setting: fact.setting.into(), value: fact.value.to_owned() });
+        }
+        if matches!(item.area, Area::Kernel | Area::VmmCore | Area::Firmware)
+            && conditions::needs_cold_start(id.as_str())
+        {
+            needs.push(Need::ColdStartGuests);
+        }
+        needs
+    }
+}

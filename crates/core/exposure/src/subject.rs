@@ -1,0 +1,201 @@
+//! From assets of the fleet to items: which components an asset carries, what runs of them, who stands on them.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use underpin_model::facts::Family;
+use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host, Install};
+use underpin_model::id::ComponentSetId;
+use underpin_model::version::{Comparison, compare};
+
+use crate::classify::Carries;
+use crate::conditions;
+use crate::item::Item;
+use crate::report::Area;
+
+/// What a host adds to its components: everything here may change a status.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Surroundings<'a> {
+    /// Component name to running version.
+    pub(crate) running: Vec<(&'a str, &'a str)>,
+    pub(crate) kernel_release: Option<&'a str>,
+    /// Settings that some fix or workaround asks for.
+    pub(crate) settings: Vec<(&'a str, String)>,
+    /// VMMs of live guests: component and version, `None` where it is not known.
+    pub(crate) guests: BTreeSet<Option<(&'a str, &'a str)>>,
+    pub(crate) processor: Option<Processor<'a>>,
+}
+
+/// The processor of a host with the microcode that it has loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Processor<'a> {
+    pub(crate) signature: &'a str,
+    pub(crate) platform_mask: Option<u32>,
+    pub(crate) microcode: &'a str,
+}
+
+impl<'a> Surroundings<'a> {
+    /// What a host adds. `guests` are the VMMs of its live guests.
+    pub(crate) fn of(host: &'a Host, guests: BTreeSet<Option<(&'a str, &'a str)>>) -> Self {
+        let names: BTreeSet<&str> = conditions::setting_names().collect();
+        let processor = host.cpu.as_ref().and_then(|cpu| {
+            Some(Processor {
+                signature: cpu.signature.as_deref()?,
+                platform_mask: cpu.platform_mask,
+                microcode: cpu.microcode.as_deref()?,
+            })
+        });
+        Self {
+            running: host.running.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect(),
+            kernel_release: host.kernel_release.as_deref(),
+            settings: host
+                .settings
+                .iter()
+                .filter(|(name, _)| names.contains(name.as_str()))
+                .map(|(name, setting)| (name.as_str(), setting_text(setting.value())))
+                .collect(),
+            guests,
+            processor,
+        }
+    }
+}
+
+fn setting_text(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The sets of an asset: shared ones and its own.
+pub(crate) fn sets_of<'a>(
+    fleet: &'a Fleet,
+    shared: &[ComponentSetId],
+    own: Option<&'a ComponentSet>,
+) -> Vec<&'a ComponentSet> {
+    shared.iter().filter_map(|id| fleet.component_sets.get(id)).chain(own).collect()
+}
+
+/// The items of an asset.
+pub(crate) fn items<'a>(sets: &[&'a ComponentSet], around: &Surroundings<'a>) -> Vec<Item<'a>> {
+    let mut items: Vec<Item<'a>> = Vec::new();
+    for set in sets {
+        let family = set.family.clone().unwrap_or_else(|| Family::Other("unknown".into()));
+        let train = set.train.as_deref();
+        let updates: Vec<&str> =
+            set.components.iter().filter(|one| one.kind == ComponentKind::Update).map(kb_number).collect();
+        for component in &set.components {
+            if component.install == Install::ConfigFiles || component.kind == ComponentKind::Update {
+                continue;
+            }
+            let mut item = Item::new(component, &family, train);
+            if item.kind == ComponentKind::Product && item.family == Family::Windows {
+                item.updates.clone_from(&updates);
+            }
+            items.push(item);
+        }
+    }
+    let mut items = only_newest_kernels(items, around.kernel_release);
+    for item in &mut items {
+        surround(item, around);
+    }
+    items.extend(around.processor.map(microcode_item));
+    items
+}
+
+/// `KB5031364` and `5031364` are the same update.
+fn kb_number(component: &Component) -> &str {
+    let name = component.name.trim();
+    name.strip_prefix("KB").or_else(|| name.strip_prefix("kb")).unwrap_or(name)
+}
+
+fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
+    if item.running.is_none() {
+        let told =
+            |name: &str| around.running.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
+        let running = item.running_names().find_map(told);
+        item.running = running;
+    }
+    if item.area == Area::DeviceEmulation {
+        let names: Vec<&str> = item.running_names().collect();
+        let guests = around.guests.iter().filter_map(|guest| match guest {
+            Some((component, version)) => names.contains(component).then_some(Some(*version)),
+            None => Some(None),
+        });
+        let guests: Vec<Option<&str>> = guests.collect();
+        item.guests = guests;
+    }
+    if matches!(item.kind, ComponentKind::Product) {
+        item.settings.clone_from(&around.settings);
+    }
+}
+
+fn microcode_item(processor: Processor<'_>) -> Item<'_> {
+    Item {
+        family: Family::IntelMicrocode,
+        train: None,
+        name: "microcode",
+        version: processor.microcode,
+        kind: ComponentKind::Microcode,
+        arch: None,
+        module: None,
+        source: None,
+        area: Area::Firmware,
+        carries: Carries::Code,
+        running: None,
+        guests: Vec::new(),
+        updates: Vec::new(),
+        settings: Vec::new(),
+        processor: Some((processor.signature, processor.platform_mask)),
+    }
+}
+
+/// Kernels are installed beside each other. An old one that does not run is no exposure; the newest is what the next
+/// boot brings, and what runs is told apart from it.
+fn only_newest_kernels<'a>(items: Vec<Item<'a>>, kernel_release: Option<&str>) -> Vec<Item<'a>> {
+    let mut kept: Vec<Item<'a>> = Vec::with_capacity(items.len());
+    for mut item in items {
+        if item.area != Area::Kernel || item.carries != Carries::Code || item.kind != ComponentKind::Package {
+            kept.push(item);
+            continue;
+        }
+        if item.running.is_none() && kernel_release.is_some_and(|release| is_release(&item, release)) {
+            item.running = Some(item.version);
+        }
+        match kept.iter_mut().find(|other| same_kernel(other, &item)) {
+            Some(other) => {
+                let running = other.running.or(item.running);
+                if is_newer(&item, other) {
+                    *other = item;
+                }
+                other.running = running;
+            }
+            None => kept.push(item),
+        }
+    }
+    kept
+}
+
+/// `uname -r` names the package on Debian and Proxmox (`linux-image-6.1.0-56-amd64`) and the version on RPM.
+fn is_release(item: &Item<'_>, release: &str) -> bool {
+    let in_name = item.name.strip_suffix("-signed").unwrap_or(item.name);
+    let without_arch = release.rsplit_once('.').map_or(release, |(version, _)| version);
+    let without_epoch = item.version.split_once(':').map_or(item.version, |(_, rest)| rest);
+    in_name.strip_suffix(release).is_some_and(|prefix| prefix.ends_with('-')) || without_epoch == without_arch
+}
+
+fn same_kernel(a: &Item<'_>, b: &Item<'_>) -> bool {
+    let source = |item: &Item<'_>| item.source.as_ref().map(|(name, _)| (*name).to_owned());
+    let by_source = matches!(a.family, Family::Debian | Family::Ubuntu) && source(a) == source(b);
+    let stem = |name: &str| name.find(|c: char| c.is_ascii_digit()).map_or(name.len(), |at| at);
+    let by_name = a.name.get(..stem(a.name)) == b.name.get(..stem(b.name));
+    a.family == b.family
+        && a.area == b.area
+        && a.carries == b.carries
+        && a.kind == b.kind
+        && (by_source || by_name)
+}
+
+fn is_newer(a: &Item<'_>, b: &Item<'_>) -> bool {
+    compare(a.family.scheme(), a.version, b.version) == Ok(Comparison::Ordered(Ordering::Greater))
+}

@@ -1,0 +1,153 @@
+//! A fix is a conjunction: release running, setting in force, guest on the new VMM, guest cold-started, firmware loaded.
+
+use std::collections::BTreeMap;
+
+use underpin_exposure::Status;
+use underpin_exposure::report::{Need, ReasonCode};
+use underpin_model::facts::{Family, Hardware, NameKind, Verdict};
+use underpin_model::fleet::{Component, ComponentKind, Cpu, Host, PowerState, RunningVmm, Setting, Vm};
+
+use crate::build::*;
+
+const CVE: &str = "CVE-2026-0002";
+const NEW: &str = "1:7.2+dfsg-7+deb12u9";
+const OLD: &str = "1:7.2+dfsg-7+deb12u5";
+
+fn kvm_host() -> Host {
+    host("h1", set(Family::Debian, "bookworm", vec![package("qemu-system-x86", NEW, Some(("qemu", None)))]))
+}
+
+fn guest(id: &str, running: Option<&str>) -> Vm {
+    let mut vm = vm(id, "h1");
+    vm.power = Some(PowerState::On);
+    vm.vmm = running.map(|version| RunningVmm { component: "qemu".to_owned(), version: version.to_owned() });
+    vm
+}
+
+#[test]
+fn a_live_guest_keeps_the_old_vmm_until_it_moves_or_restarts() {
+    let mut off = guest("off", Some(OLD));
+    off.power = Some(PowerState::Off);
+    let vms = vec![guest("new", Some(NEW)), guest("old", Some(OLD)), guest("dark", None), off];
+    let feeds = vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, NEW)];
+    let assessment = run(&fleet(vec![kvm_host()], vms), feeds);
+    let of = |asset| status(&assessment, asset, "qemu-system-x86", CVE);
+    assert_eq!(of("new"), Some(Status::Fixed));
+    assert_eq!(of("old"), Some(Status::FixedNotRunning));
+    assert_eq!(of("dark"), Some(Status::UnknownRunning));
+    assert_eq!(of("off"), None, "it starts on what is installed");
+    assert_eq!(of("h1"), Some(Status::FixedNotRunning), "one of its guests is on the old VMM");
+    let old = assessment.exposures().find(|one| &*one.asset.id == "old").unwrap();
+    assert_eq!(old.finding.reasons[0].code, ReasonCode::GuestOnOldVmm);
+    assert!(old.finding.fix.as_ref().unwrap().needs.contains(&Need::RecreateGuests));
+}
+
+#[test]
+fn without_guests_on_the_old_vmm_the_host_is_fixed() {
+    let feeds = || vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, NEW)];
+    let fixed = run(&fleet(vec![kvm_host()], vec![guest("new", Some(NEW))]), feeds());
+    assert_eq!(status(&fixed, "h1", "qemu-system-x86", CVE), Some(Status::Fixed));
+    let empty = run(&fleet(vec![kvm_host()], vec![]), feeds());
+    assert_eq!(status(&empty, "h1", "qemu-system-x86", CVE), Some(Status::Fixed));
+}
+
+fn esxi(version: &str, settings: &[(&str, serde_json::Value)]) -> Host {
+    let mut host =
+        host("h1", set(Family::Esxi, "7.0U1", vec![Component::new("esxi", version, ComponentKind::Product)]));
+    host.settings = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Setting::Plain(value.clone())))
+        .collect::<BTreeMap<_, _>>();
+    host
+}
+
+fn esxi_status(cve: &str, host: Host) -> (Status, Vec<ReasonCode>) {
+    let product = product(Family::Esxi, Some("7.0U1"), "esxi", NameKind::Product);
+    let document =
+        document("VMSA-1", vec![claim(cve, product, Verdict::FixedIn("ESXi70U1c-17325551".into()))]);
+    let assessment = run(&fleet(vec![host], vec![]), vec![feed("vmsa", vec![document])]);
+    let exposure = assessment.exposures().find(|one| one.finding.vulnerability.is_some()).unwrap();
+    (exposure.finding.status, exposure.finding.reasons.iter().map(|reason| reason.code).collect())
+}
+
+#[test]
+fn a_workaround_in_force_closes_it_without_the_fix() {
+    let old = "ESXi70U1-16850804";
+    assert_eq!(esxi_status("CVE-2021-21974", esxi(old, &[])).0, Status::Affected);
+    assert_eq!(
+        esxi_status("CVE-2021-21974", esxi(old, &[("slpd.enabled", true.into())])).0,
+        Status::Affected
+    );
+    let (status, reasons) = esxi_status("CVE-2021-21974", esxi(old, &[("slpd.enabled", false.into())]));
+    assert_eq!((status, reasons[0]), (Status::Fixed, ReasonCode::SettingCloses));
+    assert_eq!(esxi_status("CVE-2026-9", esxi(old, &[("slpd.enabled", false.into())])).0, Status::Affected);
+}
+
+#[test]
+fn a_fix_that_is_delivered_switched_off_needs_its_setting() {
+    let new = "ESXi70U1c-17325551";
+    let name = "VMkernel.Boot.hyperthreadingMitigation";
+    assert_eq!(esxi_status("CVE-2018-3646", esxi(new, &[(name, true.into())])).0, Status::Fixed);
+    assert_eq!(esxi_status("CVE-2018-3646", esxi(new, &[(name, false.into())])).0, Status::FixedNotRunning);
+    assert_eq!(esxi_status("CVE-2018-3646", esxi(new, &[])).0, Status::UnknownRunning);
+}
+
+#[test]
+fn cpu_flags_reach_a_guest_when_it_is_cold_started() {
+    let mut host = host(
+        "h1",
+        set(
+            Family::Debian,
+            "bookworm",
+            vec![package("linux-image-6.1.0-56-amd64", "6.1.192-2", Some(("linux", None)))],
+        ),
+    );
+    host.kernel_release = Some("6.1.0-56-amd64".to_owned());
+    host.booted_at = Some("2026-11-10T00:00:00Z".parse().unwrap());
+    let started = |id: &str, at: Option<&str>| {
+        let mut vm = guest(id, None);
+        vm.cold_started_at = at.map(|at| at.parse().unwrap());
+        vm
+    };
+    let vms = vec![
+        started("since", Some("2026-11-11T00:00:00Z")),
+        started("before", Some("2026-11-01T00:00:00Z")),
+        started("unknown", None),
+    ];
+    let feeds = vec![debian_fix("DSA-1", "bookworm", "linux", "CVE-2018-12130", "6.1.100-1")];
+    let assessment = run(&fleet(vec![host], vms), feeds);
+    let of = |asset| status(&assessment, asset, "linux-image-6.1.0-56-amd64", "CVE-2018-12130");
+    assert_eq!(of("h1"), Some(Status::Fixed));
+    assert_eq!(of("since"), Some(Status::Fixed));
+    assert_eq!(of("before"), Some(Status::FixedNotRunning));
+    assert_eq!(of("unknown"), Some(Status::UnknownRunning));
+}
+
+#[test]
+fn microcode_is_matched_by_processor_and_loaded_revision() {
+    let mut product = product(Family::IntelMicrocode, None, "intel-microcode", NameKind::Product);
+    product.hardware = Some(Hardware { signature: "06-55-04".into(), platform_mask: 0xb7 });
+    let feeds = || {
+        vec![feed(
+            "intel",
+            vec![document(
+                "INTEL-SA-1",
+                vec![claim("INTEL-SA-1", product.clone(), Verdict::FixedIn("02007108".into()))],
+            )],
+        )]
+    };
+    let of = |signature: &str, mask: u32, revision: &str| {
+        let mut host = kvm_host();
+        host.cpu = Some(Cpu {
+            signature: Some(signature.to_owned()),
+            platform_mask: Some(mask),
+            microcode: Some(revision.to_owned()),
+            ..Cpu::default()
+        });
+        status(&run(&fleet(vec![host], vec![]), feeds()), "h1", "microcode", "INTEL-SA-1")
+    };
+    assert_eq!(of("06-55-04", 0x1, "0x2007006"), Some(Status::Affected));
+    assert_eq!(of("06-55-04", 0x1, "0x2007108"), Some(Status::Fixed));
+    assert_eq!(of("06-55-04", 0x8, "0x2007006"), None, "another platform id");
+    assert_eq!(of("06-55-07", 0x1, "0x2007006"), None, "another stepping");
+}

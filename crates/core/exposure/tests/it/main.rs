@@ -1,0 +1,7 @@
+//! Matching, as its users meet it.
+
+mod build;
+mod complaints;
+mod conditions;
+mod grouping;
+mod laws;
