@@ -1,5 +1,42 @@
 //! From the bytes of one document to the facts that it states.
+//!
+//! [`parse`] recognises the format from the content alone and reads CSAF 2.0, CVE JSON 5, OSV (one document, a list
+//! or JSON lines), the CISA KEV catalogue, EPSS scores and the fact tables. A document is accepted whole or refused
+//! whole: a [`Defect`] says where and why, and nothing of the document is used.
+//!
+//! ```
+//! use underpin_feeds::{Parsed, Position, parse};
+//! use underpin_model::facts::{Format, Verdict};
+//!
+//! let osv = br#"{"id": "ALSA-2024:0001", "modified": "2024-01-02T00:00:00Z", "related": ["CVE-2023-0001"],
+//!   "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm"},
+//!     "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+//! let Parsed::Document(document) = parse(osv)? else { unreachable!("an OSV document is an advisory") };
+//! assert_eq!(document.format, Format::Osv);
+//! let claim = &document.advisories[0].claims[0];
+//! assert_eq!(claim.product.component.as_ref(), "qemu-kvm");
+//! assert_eq!(claim.verdict, Verdict::FixedIn("17:8.2.0-11.el9_4".into()));
+//!
+//! // Truncated: refused, with the place.
+//! let defect = parse(&osv[..120]).unwrap_err();
+//! assert_eq!(defect.format, Some(Format::Osv));
+//! assert!(matches!(defect.at, Position::Pointer(_)));
+//! # Ok::<(), underpin_feeds::Defect>(())
+//! ```
 
+mod csaf;
+mod cve5;
+mod encoding;
+mod epss;
+mod identity;
+mod json;
+mod kev;
+mod osv;
+mod ranges;
+mod recognise;
+mod tables;
+
+use recognise::Looks;
 use underpin_model::facts::{Document, Format};
 
 /// Where in a document something is wrong.
@@ -44,6 +81,21 @@ pub enum Parsed {
 /// # Errors
 /// [`Defect`] with the place and the cause; a document is accepted whole or not at all.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, Defect> {
-    let _ = bytes;
-    Ok(Parsed::Ignored { reason: "not yet recognised".to_owned() })
+    let text = encoding::text(bytes)?;
+    let looks = recognise::recognise(text);
+    let document = match looks {
+        Looks::Like(Format::Csaf) => csaf::parse(text)?,
+        Looks::Like(Format::Cve5) => cve5::parse(text)?,
+        Looks::Like(Format::Osv) => osv::parse(text)?,
+        Looks::Like(Format::Kev) => kev::parse(text)?,
+        Looks::Like(Format::Epss) => epss::parse(text)?,
+        Looks::Auxiliary(reason) => return Ok(Parsed::Ignored { reason: reason.to_owned() }),
+        // A table may look like plain text or unknown JSON to the recogniser, so it is asked for before giving up.
+        Looks::Like(_) | Looks::PlainText | Looks::Unusable(_) => match (tables::recognise(bytes), looks) {
+            (Some(format), _) => tables::parse(bytes, format)?,
+            (None, Looks::Unusable(defect)) => return Err(defect),
+            (None, _) => return Ok(Parsed::Ignored { reason: "plain text".to_owned() }),
+        },
+    };
+    Ok(Parsed::Document(Box::new(document)))
 }

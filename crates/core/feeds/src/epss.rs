@@ -1,0 +1,78 @@
+//! EPSS scores of FIRST: a CSV, usually with a comment line that names the model and the day.
+
+use rustc_hash::FxHashSet;
+use underpin_model::facts::{Document, Epss, Format, VulnerabilityFacts};
+use underpin_model::id::VulnerabilityId;
+
+use crate::json::{instant, shown};
+use crate::{Defect, Position};
+
+fn bad(line: u64, reason: impl Into<String>) -> Defect {
+    Defect { at: Position::Line { line }, reason: reason.into(), format: Some(Format::Epss) }
+}
+
+/// Parses the scores.
+pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
+    let mut model = None;
+    let mut scored = None;
+    if let Some(comment) = text.trim_start().strip_prefix('#') {
+        for part in comment.lines().next().unwrap_or_default().split(',') {
+            match part.trim().split_once(':') {
+                Some(("model_version", version)) => model = Some(version.trim().to_owned()),
+                Some(("score_date", date)) => scored = Some(instant(date).map_err(|reason| bad(1, reason))?),
+                _ => {}
+            }
+        }
+    }
+    let day = scored.map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let id = day.map_or_else(|| "epss".to_owned(), |day| format!("epss-{day}"));
+    let mut document = Document::new(id, Format::Epss);
+    document.updated = scored;
+
+    let mut reader =
+        csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let headers = reader.headers().map_err(|error| csv_defect(&error))?.clone();
+    let column = |name: &str| {
+        headers.iter().position(|header| header.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            bad(reader_line(text), format!("no column {name:?}; expected cve,epss,percentile"))
+        })
+    };
+    let (cve, epss, percentile) = (column("cve")?, column("epss")?, column("percentile")?);
+    let mut seen = FxHashSet::default();
+    for row in reader.records() {
+        let row = row.map_err(|error| csv_defect(&error))?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let name = row.get(cve).unwrap_or_default();
+        let id = VulnerabilityId::new(name).map_err(|error| bad(line, error.to_string()))?;
+        if !seen.insert(id.clone()) {
+            return Err(bad(line, format!("{} is scored twice", shown(name))));
+        }
+        let mut facts = VulnerabilityFacts::new(id);
+        facts.epss = Some(Epss {
+            probability: share(row.get(epss), "epss", line)?,
+            percentile: share(row.get(percentile), "percentile", line)?,
+            model: model.clone(),
+            scored: day,
+        });
+        document.vulnerabilities.push(facts);
+    }
+    Ok(document)
+}
+
+/// The line of the header, for its defects.
+fn reader_line(text: &str) -> u64 {
+    if text.trim_start().starts_with('#') { 2 } else { 1 }
+}
+
+fn csv_defect(error: &csv::Error) -> Defect {
+    bad(error.position().map_or(1, csv::Position::line), error.to_string())
+}
+
+fn share(cell: Option<&str>, column: &str, line: u64) -> Result<f64, Defect> {
+    let cell = cell.unwrap_or_default();
+    match cell.parse::<f64>() {
+        // NaN is in no range.
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err(bad(line, format!("{column} is {}; expected a number from 0 to 1", shown(cell)))),
+    }
+}
