@@ -1,5 +1,7 @@
 //! From the bytes of one document to the facts that it states.
 
+pub mod tables;
+
 use underpin_model::facts::{Document, Format};
 
 /// Where in a document something is wrong.
