@@ -7,7 +7,7 @@ use underpin_model::facts::PatchClass;
 /// The line of a version: `5.1` of `5.1.0`.
 pub(super) fn line(version: &str) -> Option<Arc<str>> {
     let mut parts = version.trim().split('.');
-    let (major, minor) = (parts.next()?, parts.next().unwrap_or("0"));
+    let (major, minor) = (parts.next()?, parts.next()?);
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     (number(major) && number(minor)).then(|| format!("{major}.{minor}").into())
 }

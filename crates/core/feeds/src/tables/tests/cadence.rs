@@ -18,10 +18,10 @@ fn assert_cadence(series: &str, days: impl Iterator<Item = Date>, distinct: usiz
 
 fn of<'a>(
     releases: &'a [ReleaseFact],
-    family: &Family,
-    source: &str,
+    family: Family,
+    source: &'a str,
 ) -> impl Iterator<Item = &'a ReleaseFact> {
-    releases.iter().filter(move |release| release.family == *family && &*release.component == source)
+    releases.iter().filter(move |release| release.family == family && &*release.component == source)
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn hyper_v_updates() {
 fn debian_advisories() {
     let Some(document) = table(Format::DebianAdvisories) else { return };
     for (source, distinct, gap) in [("xen", 45, "94.48"), ("qemu", 33, "171.47"), ("linux", 69, "52.06")] {
-        let days = of(&document.releases, &Family::Debian, source)
+        let days = of(&document.releases, Family::Debian, source)
             .filter(|release| release.bulletin.as_ref().unwrap().as_str().starts_with("DSA-"))
             .map(|release| release.date);
         assert_cadence(source, days, distinct, gap);
@@ -72,18 +72,18 @@ fn debian_advisories() {
 fn changelogs() {
     let Some(document) = table(Format::ReleaseHistory) else { return };
     let releases = &document.releases;
-    let days = |family: &Family, source| of(releases, family, source).map(|release| release.date);
-    assert_cadence("XCP-ng xen", days(&Family::XcpNg, "xen"), 97, "19.45");
-    assert_cadence("pve-manager", days(&Family::Proxmox, "pve-manager"), 651, "10.52");
-    assert_cadence("qemu-server", days(&Family::Proxmox, "qemu-server"), 523, "12.97");
-    let qemu = days(&Family::Proxmox, "pve-kvm").chain(days(&Family::Proxmox, "pve-qemu-kvm"));
+    let days = |family: Family, source| of(releases, family, source).map(|release| release.date);
+    assert_cadence("XCP-ng xen", days(Family::XcpNg, "xen"), 97, "19.45");
+    assert_cadence("pve-manager", days(Family::Proxmox, "pve-manager"), 651, "10.52");
+    assert_cadence("qemu-server", days(Family::Proxmox, "qemu-server"), 523, "12.97");
+    let qemu = days(Family::Proxmox, "pve-kvm").chain(days(Family::Proxmox, "pve-qemu-kvm"));
     assert_cadence("pve-qemu", qemu, 339, "19.13");
     let kernels = releases
         .iter()
         .filter(|release| release.family == Family::Proxmox && release.component.contains("kernel"));
     assert_cadence("pve-kernel", kernels.map(|release| release.date), 381, "12.20");
     for (source, distinct, gap) in [("linux", 131, "20.58"), ("xen", 53, "111.06"), ("qemu", 106, "64.66")] {
-        let naming = of(releases, &Family::Debian, source)
+        let naming = of(releases, Family::Debian, source)
             .filter(|release| release.fixes.iter().any(|fix| fix.as_str().starts_with("CVE-")));
         assert_cadence(source, naming.map(|release| release.date), distinct, gap);
     }

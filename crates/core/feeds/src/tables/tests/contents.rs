@@ -76,8 +76,10 @@ fn esxi_builds() {
     assert_eq!(by_build("608089").bulletin.as_ref().unwrap().as_str(), "ESXi500-update1");
     let line = covers(&document.coverage, &Family::Esxi, Some("8.0"), "ESXi").unwrap();
     let train = covers(&document.coverage, &Family::Esxi, Some("8.0U3"), "ESXi").unwrap();
-    assert_eq!((line.to, train.to), (date(2025, 5, 20), date(2025, 5, 20)).min((line.to, line.to)));
-    assert!(line.from < train.from && line.to <= date(2025, 5, 20));
+    assert_eq!((line.to, train.to), (date(2025, 4, 10), date(2025, 4, 10)));
+    assert!(line.from < train.from);
+    let older = covers(&document.coverage, &Family::Esxi, Some("8.0U2"), "ESXi").unwrap();
+    assert_eq!(older.to, line.to, "silence about an update train counts as long as its line is listed");
 }
 
 #[test]
@@ -102,15 +104,6 @@ fn vmsa_facts() {
     assert_eq!(advisories.len(), 77);
     assert_eq!(advisories.iter().filter(|advisory| advisory.published.is_some()).count(), 29);
     assert_eq!(advisories.iter().filter(|advisory| !advisory.claims.is_empty()).count(), 48);
-    let cves: BTreeSet<_> = advisories
-        .iter()
-        .flat_map(|advisory| &advisory.claims)
-        .collect::<Vec<_>>()
-        .iter()
-        .flat_map(|claim| claim.vulnerabilities.iter())
-        .map(|id| id.as_str())
-        .collect();
-    assert!(cves.len() > 300, "{}", cves.len());
     let by_id = |id: &str| advisories.iter().find(|advisory| advisory.id.as_str() == id).unwrap();
     // Another's day is no day of issue.
     assert_eq!(by_id("VMSA-2010-0007").published, None);
