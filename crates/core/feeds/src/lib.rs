@@ -1,5 +1,6 @@
 //! From the bytes of one document to the facts that it states.
 
+pub mod builtin;
 pub mod tables;
 
 use underpin_model::facts::{Document, Format};
