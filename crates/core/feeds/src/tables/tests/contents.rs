@@ -333,3 +333,56 @@ fn cve_index() {
     assert_eq!(with(|facts| facts.ssvc.is_some()), 974);
     assert_eq!(with(|facts| facts.ssvc.is_some_and(|ssvc| ssvc.exploitation == Exploitation::Active)), 4);
 }
+
+/// Rows in any order: the earliest day counts, whatever stands first.
+#[test]
+fn msrc_days_do_not_depend_on_the_order_of_rows() {
+    let header = "date,cve,kb,product,severity,impact,supersedes,exploits\n";
+    let late = "20240213,CVE-2024-0001,5034770,Windows Server 2022,Important,Denial of Service,,\n";
+    let early = "20240109,CVE-2024-0001,5034770,Windows Server 2022,Critical,Denial of Service,,\n";
+    let read =
+        |rows: [&str; 2]| super::parse([header, rows[0], rows[1]].concat().as_bytes(), Format::MsrcUpdates);
+    let document = read([late, early]).unwrap();
+    assert_eq!(Ok(&document), read([early, late]).as_ref());
+    assert_eq!(document.releases[0].date, date(2024, 1, 9));
+    assert_eq!(document.vulnerabilities[0].published, super::super::rows::midnight(date(2024, 1, 9)));
+    assert_eq!(document.updated, super::super::rows::midnight(date(2024, 2, 13)));
+    assert_eq!(document.advisories[0].severity.as_deref(), Some("critical"), "the worst of its rows");
+}
+
+#[test]
+fn removed_microcode_claims_nothing() {
+    let header = "release,release_date,intel_sa,change,processor,stepping,signature_fms,platform_mask,old_rev,new_rev\n";
+    for (change, claims) in [("new", 1), ("updated", 1), ("removed", 0), ("prior-disclosure", 0)] {
+        let row =
+            format!("20220207,2022-02-07,INTEL-SA-00528,{change},SNR,B0,06-86-04,01,0b00000f,0b000010\n");
+        let document = super::parse([header, &row].concat().as_bytes(), Format::MicrocodeHistory).unwrap();
+        assert_eq!(document.advisories[0].claims.len(), claims, "{change}");
+    }
+}
+
+/// An advisory with several CVEs does not say which of them a vector is for.
+#[test]
+fn vmsa_vectors_are_kept_only_where_there_is_no_choice() {
+    let advisory = |cves: &str, vectors: &str| {
+        let text = format!(
+            r#"[{{"id": "VMSA-2017-0001", "issued": null, "updated": null, "no_later_than": "2017-01-30", "cves": [{cves}], "cvss2": [{vectors}], "fixed": []}}]"#
+        );
+        super::parse(text.as_bytes(), Format::VmsaFacts).unwrap().vulnerabilities.len()
+    };
+    let (one, two) = ("\"CVE-2017-0001\"", "\"CVE-2017-0001\", \"CVE-2017-0002\"");
+    assert_eq!(advisory(one, "\"AV:N/AC:L/Au:N/C:C/I:C/A:C\""), 1);
+    assert_eq!(advisory(two, "\"AV:N/AC:L/Au:N/C:C/I:C/A:C\""), 0);
+    assert_eq!(advisory(one, "\"AV:N/AC:L/Au:N/C:C/I:C/A:C\", \"AV:L/AC:L/Au:N/C:C/I:C/A:C\""), 0);
+}
+
+/// `1.2.3` is a point release of cycle `1.2`, not of `1`, and `12` is none of cycle `1`.
+#[test]
+fn point_releases_find_their_cycle() {
+    let text = br#"{"x": {"cycles": [{"cycle": "1", "eol": false}, {"cycle": "1.2", "release": "2001-01-01", "eol": false}],
+        "version_dates": {"1.2.3": "2001-01-01", "1.9": "2001-01-02", "12": "2001-01-03"}}}"#;
+    let document = super::parse(text, Format::EndOfLife).unwrap();
+    let trains: Vec<_> =
+        document.releases.iter().map(|release| (&*release.version, release.train.as_deref())).collect();
+    assert_eq!(trains, [("1.2.3", Some("1.2")), ("1.9", Some("1")), ("12", None)]);
+}
