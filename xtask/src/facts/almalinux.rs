@@ -96,14 +96,25 @@ fn reduce(document: &Value) -> anyhow::Result<Option<String>> {
     }
     let affected: Vec<Value> =
         affected.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
-    let reduced = json!({
+    let mut reduced = json!({
         "id": document["id"],
         "published": document["published"],
         "modified": document["modified"],
         "related": document["related"],
         "affected": affected,
     });
+    // The errata have their severity nowhere but at the start of the summary; what follows is prose.
+    if let Some(severity) = document["summary"].as_str().and_then(severity) {
+        reduced["summary"] = severity.into();
+    }
     Ok(Some(serde_json::to_string(&reduced)?))
+}
+
+/// The severity with its colon: `Important:` of `Important: kernel security update`.
+fn severity(summary: &str) -> Option<&str> {
+    let (word, _) = summary.split_once(':')?;
+    let is_known = ["Low", "Moderate", "Important", "Critical"].contains(&word);
+    is_known.then(|| summary.get(..=word.len())).flatten()
 }
 
 #[cfg(test)]
@@ -132,11 +143,12 @@ mod tests {
     #[test]
     fn prose_and_repetitions_are_dropped() {
         let package = json!({"package": {"ecosystem": "AlmaLinux:9", "name": "kernel"}, "ranges": []});
-        let document = json!({"id": "ALSA-1", "summary": "prose", "details": "prose", "published": "2024-01-01T00:00:00Z",
+        let document = json!({"id": "ALSA-1", "summary": "Low: prose", "details": "prose", "published": "2024-01-01T00:00:00Z",
             "modified": "2024-01-01T00:00:00Z", "related": ["CVE-2024-0001"], "affected": [package, package]});
         let reduced = reduce(&document).unwrap().unwrap();
         assert_eq!(reduced.matches("kernel").count(), 1);
-        assert!(!reduced.contains("prose"));
+        assert!(reduced.contains(r#""summary":"Low:""#) && !reduced.contains("prose"));
+        assert_eq!(severity("virt:rhel bug fix update"), None);
         assert_eq!(reduce(&json!({"affected": []})).unwrap(), None);
     }
 }
