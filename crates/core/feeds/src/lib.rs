@@ -24,6 +24,7 @@
 //! # Ok::<(), underpin_feeds::Defect>(())
 //! ```
 
+pub mod builtin;
 mod csaf;
 mod cve5;
 mod encoding;
@@ -34,7 +35,7 @@ mod kev;
 mod osv;
 mod ranges;
 mod recognise;
-mod tables;
+pub mod tables;
 
 use recognise::Looks;
 use underpin_model::facts::{Document, Format};

@@ -1,0 +1,132 @@
+//! The built-in facts: what the tool knows before it has read any feed.
+//!
+//! The files in `facts/` are generated from the reference data by `cargo xtask facts` and committed, so that a change of
+//! a fact is a line in a diff. They hold facts only (ids, days, builds, versions, severities, vectors), no prose and no
+//! titles, in the same formats that the parsers of this crate read. `facts/manifest.json` says for each file where
+//! it comes from, how many rows it has and which days it spans. EPSS is not among them: a score is stale after a day.
+//!
+//! ```
+//! for (file, document) in underpin_feeds::builtin::documents() {
+//!     if let Ok(document) = document {
+//!         println!("{file}: {} releases", document.releases.len());
+//!     }
+//! }
+//! ```
+
+use underpin_model::facts::Document;
+
+use crate::{Defect, Parsed, Position, tables};
+
+/// What the built-in facts are made of: JSON with `files: [{file, origin, rows, from, to, sha256}]`.
+pub const MANIFEST: &str = include_str!("../facts/manifest.json");
+
+/// Files with one document each.
+const FILES: [(&str, &str); 12] = [
+    ("cve-index.csv", include_str!("../facts/cve-index.csv")),
+    ("debian-advisories.csv", include_str!("../facts/debian-advisories.csv")),
+    ("end-of-life.json", include_str!("../facts/end-of-life.json")),
+    ("esxi-builds.csv", include_str!("../facts/esxi-builds.csv")),
+    ("kev.json", include_str!("../facts/kev.json")),
+    ("microcode-history.csv", include_str!("../facts/microcode-history.csv")),
+    ("msrc-updates.csv", include_str!("../facts/msrc-updates.csv")),
+    ("release-history.jsonl", include_str!("../facts/release-history.jsonl")),
+    ("vcenter-releases.json", include_str!("../facts/vcenter-releases.json")),
+    ("vmsa-facts.json", include_str!("../facts/vmsa-facts.json")),
+    ("xen-advisories.yml", include_str!("../facts/xen-advisories.yml")),
+    ("xen-not-applicable.json", include_str!("../facts/xen-not-applicable.json")),
+];
+
+/// Files with one document a line.
+const LINES: [(&str, &str); 1] = [("almalinux.jsonl", include_str!("../facts/almalinux.jsonl"))];
+
+/// The built-in facts, parsed, each with the name of the file that it is from.
+///
+/// A [`Defect`] here is a fault of the build, not of the user's input; it is handed on like any other so that one bad
+/// file does not silence the rest.
+pub fn documents() -> impl Iterator<Item = (&'static str, Result<Document, Defect>)> {
+    let lines = LINES.into_iter().flat_map(|(file, text)| text.lines().map(move |line| (file, line)));
+    FILES.into_iter().chain(lines).map(|(file, text)| (file, read(text.as_bytes()).map(untitled)))
+}
+
+/// The summaries that are left hold a severity and no title.
+fn untitled(mut document: Document) -> Document {
+    for advisory in &mut document.advisories {
+        advisory.title = None;
+    }
+    document
+}
+
+fn read(bytes: &[u8]) -> Result<Document, Defect> {
+    if let Some(format) = tables::recognise(bytes) {
+        return tables::parse(bytes, format);
+    }
+    match crate::parse(bytes)? {
+        Parsed::Document(document) => Ok(*document),
+        Parsed::Ignored { reason } => Err(Defect {
+            at: Position::Pointer(String::new()),
+            reason: format!("no document: {reason}"),
+            format: None,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parts of the built-in facts that are no tables.
+    const OTHERS: [&str; 2] = ["almalinux.jsonl", "kev.json"];
+
+    #[test]
+    fn every_table_is_read() {
+        let mut tables = 0;
+        for (file, document) in documents().filter(|(file, _)| !OTHERS.contains(file)) {
+            let document = document.unwrap_or_else(|defect| panic!("{file}: {defect:?}"));
+            assert_eq!(file.split_once('.').unwrap().0, document.format.name());
+            tables += 1;
+        }
+        assert_eq!(tables, 11);
+    }
+
+    #[test]
+    #[ignore = "needs the OSV and KEV parsers of this crate"]
+    fn every_document_is_read() {
+        for (file, document) in documents() {
+            assert!(document.is_ok(), "{file}: {document:?}");
+        }
+        assert!(documents().filter(|(file, _)| *file == "almalinux.jsonl").count() > 400);
+    }
+
+    #[test]
+    fn the_manifest_lists_every_file_with_its_rows() {
+        let manifest: serde_json::Value = serde_json::from_str(MANIFEST).unwrap();
+        let listed = manifest["files"].as_array().unwrap();
+        let mut total = 0;
+        for (file, text) in FILES.into_iter().chain(LINES) {
+            let entry = listed.iter().find(|entry| entry["file"] == file).unwrap_or_else(|| panic!("{file}"));
+            assert!(entry["rows"].as_u64().unwrap() > 0 && entry["sha256"].as_str().unwrap().len() == 64);
+            total += text.len();
+        }
+        assert_eq!(listed.len(), FILES.len() + LINES.len());
+        assert!(total < 4_000_000, "{total} bytes: keep the binary small");
+    }
+
+    #[test]
+    fn summaries_are_severities() {
+        let lines: Vec<serde_json::Value> =
+            LINES[0].1.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let summaries: Vec<_> = lines.iter().filter_map(|line| line["summary"].as_str()).collect();
+        assert!(summaries.iter().all(|text| ["Low:", "Moderate:", "Important:", "Critical:"].contains(text)));
+        assert!(summaries.len() > lines.len() / 2, "{} of {}", summaries.len(), lines.len());
+    }
+
+    /// Prose belongs to its authors: no field that holds any is built in.
+    #[test]
+    fn facts_hold_no_prose() {
+        for (file, text) in FILES.into_iter().chain(LINES) {
+            for field in ["\"details\"", "\"shortDescription\"", "\"vulnerabilityName\"", "releaseNotes"] {
+                assert!(!text.contains(field), "{file}: {field}");
+            }
+        }
+    }
+}
