@@ -46,7 +46,9 @@ fn the_example_is_valid_and_uses_every_list() {
         assert!(value.get(list).is_some(), "the example lacks {list}");
     }
     // Every fact of hosts, VMs and clusters is shown, so that the example stays complete when a fact is added.
-    for (list, definition) in [("hosts", "Host"), ("vms", "Vm"), ("clusters", "Cluster"), ("storage", "Storage")] {
+    for (list, definition) in
+        [("hosts", "Host"), ("vms", "Vm"), ("clusters", "Cluster"), ("storage", "Storage")]
+    {
         for fact in schema["$defs"][definition]["properties"].as_object().unwrap().keys() {
             let shown = value[list].as_array().unwrap().iter().any(|it| it.get(fact).is_some());
             let elsewhere = ["name", "seen", "provenance", "site", "cluster", "components"];
@@ -104,9 +106,9 @@ fn every_mistake_of_form_is_listed_with_its_place() {
         ("/vms/0/vcpus", "\"4\"", "a whole number"),
         ("/vms/0/sealed_keys/pcrs/0", "300", "at most 255"),
     ] {
-        let hit = found
-            .iter()
-            .any(|it| it.path == path && it.found.contains(found_part) && it.expected.contains(expected_part));
+        let hit = found.iter().any(|it| {
+            it.path == path && it.found.contains(found_part) && it.expected.contains(expected_part)
+        });
         assert!(hit, "{path} {found_part} {expected_part} is not in\n{}", lines(&found));
     }
     assert!(found.iter().any(|it| it.help.as_deref() == Some("put it in quotes")), "{}", lines(&found));
@@ -142,7 +144,8 @@ fn what_only_typed_reading_sees_is_told_with_its_place() {
 
 #[test]
 fn ids_are_unique_among_all_kinds() {
-    let found = errors(&with(json!({"sites": [{"id": "a"}], "vms": [{"id": "a"}, {"id": "b"}, {"id": "b"}]})));
+    let found =
+        errors(&with(json!({"sites": [{"id": "a"}], "vms": [{"id": "a"}, {"id": "b"}, {"id": "b"}]})));
     let places: Vec<&str> = found.iter().map(|it| it.path.as_str()).collect();
     assert_eq!(places, ["/vms/0/id", "/vms/2/id"], "{}", lines(&found));
     assert!(found[0].expected.contains("/sites/0") && found[1].expected.contains("/vms/1"));
@@ -173,16 +176,42 @@ fn every_reference_is_checked() {
     let mut places: Vec<&str> = found.iter().map(|it| it.path.as_str()).collect();
     places.sort_unstable();
     let mut wanted = [
-        "/affinities/0/hosts", "/affinities/0/vms", "/applications/0/depends_on", "/applications/0/tenant",
-        "/clusters/0/managed_by", "/clusters/0/networks", "/clusters/0/site", "/clusters/0/storage",
-        "/clusters/0/witness", "/fault_domains/0/site", "/hosts/0/cluster", "/hosts/0/component_sets",
-        "/hosts/0/fault_domains", "/hosts/0/management_interfaces/0/networks", "/hosts/0/migration/network",
-        "/hosts/0/reach/networks", "/hosts/0/reach/storage", "/hosts/0/site", "/images/0/component_sets",
-        "/images/0/tenant", "/management_planes/0/component_sets",
-        "/management_planes/0/management_interfaces/0/networks", "/management_planes/0/runs_on",
-        "/management_planes/0/site", "/networks/0/site", "/storage/0/site", "/vms/0/application",
-        "/vms/0/cluster", "/vms/0/component_sets", "/vms/0/host", "/vms/0/image", "/vms/0/networks",
-        "/vms/0/storage", "/vms/0/tenant", "/vms/1/host", "/witnesses/0/site",
+        "/affinities/0/hosts",
+        "/affinities/0/vms",
+        "/applications/0/depends_on",
+        "/applications/0/tenant",
+        "/clusters/0/managed_by",
+        "/clusters/0/networks",
+        "/clusters/0/site",
+        "/clusters/0/storage",
+        "/clusters/0/witness",
+        "/fault_domains/0/site",
+        "/hosts/0/cluster",
+        "/hosts/0/component_sets",
+        "/hosts/0/fault_domains",
+        "/hosts/0/management_interfaces/0/networks",
+        "/hosts/0/migration/network",
+        "/hosts/0/reach/networks",
+        "/hosts/0/reach/storage",
+        "/hosts/0/site",
+        "/images/0/component_sets",
+        "/images/0/tenant",
+        "/management_planes/0/component_sets",
+        "/management_planes/0/management_interfaces/0/networks",
+        "/management_planes/0/runs_on",
+        "/management_planes/0/site",
+        "/networks/0/site",
+        "/storage/0/site",
+        "/vms/0/application",
+        "/vms/0/cluster",
+        "/vms/0/component_sets",
+        "/vms/0/host",
+        "/vms/0/image",
+        "/vms/0/networks",
+        "/vms/0/storage",
+        "/vms/0/tenant",
+        "/vms/1/host",
+        "/witnesses/0/site",
     ];
     wanted.sort_unstable();
     assert_eq!(places, wanted);
@@ -214,9 +243,16 @@ fn contradictions_are_errors() {
     assert_eq!(
         places,
         [
-            "/hosts/0/provenance/cpuu", "/sites/0/time_zone", "/component_sets/set/components/0/name",
-            "/component_sets/set/components/0/version", "/vms/0/dirty_rate_mib_s", "/vms/0/cluster",
-            "/applications/2/depends_on", "/applications/3/depends_on", "/affinities/2/vms", "/affinities/5/hosts",
+            "/hosts/0/provenance/cpuu",
+            "/sites/0/time_zone",
+            "/component_sets/set/components/0/name",
+            "/component_sets/set/components/0/version",
+            "/vms/0/dirty_rate_mib_s",
+            "/vms/0/cluster",
+            "/applications/2/depends_on",
+            "/applications/3/depends_on",
+            "/affinities/2/vms",
+            "/affinities/5/hosts",
         ],
         "{}",
         lines(&found)
@@ -240,8 +276,13 @@ fn suspicious_facts_are_warnings() {
     assert_eq!(
         places,
         [
-            "/component_sets/s/components/3", "/hosts/0/capacity/vcpus", "/hosts/0/capacity/memory_mib",
-            "/hosts/0/migration/slots", "/vms/0/memory_mib", "/affinities/0/vms", "/affinities/1/hosts",
+            "/component_sets/s/components/3",
+            "/hosts/0/capacity/vcpus",
+            "/hosts/0/capacity/memory_mib",
+            "/hosts/0/migration/slots",
+            "/vms/0/memory_mib",
+            "/affinities/0/vms",
+            "/affinities/1/hosts",
         ],
         "{}",
         lines(&found)
@@ -278,8 +319,9 @@ fn hostile_files_stay_small_in_the_report() {
     let found = errors(&with(json!({"vms": twins})));
     assert_eq!(found.len(), MAX_FINDINGS + 1);
     assert_eq!(found[MAX_FINDINGS].found, "18999 more findings of this kind");
-    let chain: Vec<Value> =
-        (0..50_000).map(|it| json!({"id": format!("a{it}"), "depends_on": [format!("a{}", (it + 1) % 50_000)]})).collect();
+    let chain: Vec<Value> = (0..50_000)
+        .map(|it| json!({"id": format!("a{it}"), "depends_on": [format!("a{}", (it + 1) % 50_000)]}))
+        .collect();
     let found = errors(&with(json!({"applications": chain})));
     assert_eq!(found.len(), 1);
     assert!(found[0].found.len() < 400, "{}", found[0]);

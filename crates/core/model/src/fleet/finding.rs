@@ -41,7 +41,11 @@ impl fmt::Display for FleetError {
 
 impl FleetError {
     /// A finding without further help.
-    pub(super) fn new(path: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
+    pub(super) fn new(
+        path: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
         Self { path: path.into(), found: found.into(), expected: expected.into(), help: None }
     }
 
@@ -100,8 +104,12 @@ impl Findings {
     /// Errors and warnings, each with a last line for those beyond the limit.
     pub(super) fn finish(mut self) -> (Vec<FleetError>, Vec<FleetWarning>) {
         let rest = |more: usize| {
-            FleetError::new("", format!("{more} more findings of this kind"), format!("at most {MAX_FINDINGS}"))
-                .with_help("mend those listed and read the file again")
+            FleetError::new(
+                "",
+                format!("{more} more findings of this kind"),
+                format!("at most {MAX_FINDINGS}"),
+            )
+            .with_help("mend those listed and read the file again")
         };
         if self.more_errors > 0 {
             self.errors.push(rest(self.more_errors));

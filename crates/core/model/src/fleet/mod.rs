@@ -24,8 +24,8 @@ use serde_json::Value;
 
 pub use component::{Component, ComponentKind, ComponentSet, Install, SourcePackage};
 pub use element::{
-    Application, Cluster, Element, FaultDomain, Image, ManagementPlane, Network, Redundancy, Site, Storage, Tenant,
-    Witness,
+    Application, Cluster, Element, FaultDomain, Image, ManagementPlane, Network, Redundancy, Site, Storage,
+    Tenant, Witness,
 };
 pub use finding::{FleetError, FleetWarning, MAX_FINDINGS};
 pub use host::{

@@ -76,7 +76,8 @@ pub fn read(bytes: &[u8]) -> Result<Checked, Vec<FleetError>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
-        let found = bytes.get(at).map_or_else(String::new, |byte| format!("byte 0x{byte:02x} at offset {at}"));
+        let found =
+            bytes.get(at).map_or_else(String::new, |byte| format!("byte 0x{byte:02x} at offset {at}"));
         vec![
             FleetError::new("", found, "UTF-8 text")
                 .with_help("save the file as UTF-8; UTF-16 and Latin-1 are not read"),
@@ -145,7 +146,8 @@ fn typed<E: fmt::Display>(error: serde_path_to_error::Error<E>) -> FleetError {
 /// A schema violation in the words of this file. Where one of several forms is allowed, what is wrong with the form
 /// that comes nearest is what the author wants to know; a choice of constants is one choice.
 fn explain(error: &ValidationError<'_>, findings: &mut Findings) {
-    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = error.kind()
+    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) =
+        error.kind()
     else {
         return findings.error(|| violation(error));
     };
@@ -153,9 +155,12 @@ fn explain(error: &ValidationError<'_>, findings: &mut Findings) {
     let mut nearest: Option<&Vec<ValidationError<'static>>> = None;
     for form in context {
         match form.first().map(|it| (it, it.kind())) {
-            Some((_, ValidationErrorKind::Constant { expected_value })) => names.push(expected_value.to_string()),
+            Some((_, ValidationErrorKind::Constant { expected_value })) => {
+                names.push(expected_value.to_string())
+            }
             Some((_, ValidationErrorKind::Enum { options })) => names.push(options.to_string()),
-            Some((first, ValidationErrorKind::Type { .. })) if first.instance_path() == error.instance_path() => {}
+            Some((first, ValidationErrorKind::Type { .. }))
+                if first.instance_path() == error.instance_path() => {}
             Some(_) => nearest = nearest.or(Some(form)),
             None => {}
         }
@@ -178,8 +183,9 @@ fn violation(error: &ValidationError<'_>) -> FleetError {
     let found = shown(error.instance());
     match error.kind() {
         ValidationErrorKind::Constant { expected_value } if path == "/format" => {
-            FleetError::new(path, found, shown(expected_value))
-                .with_help("this version reads no other format; convert the file or use the release that wrote it")
+            FleetError::new(path, found, shown(expected_value)).with_help(
+                "this version reads no other format; convert the file or use the release that wrote it",
+            )
         }
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();

@@ -85,7 +85,9 @@ impl<'a> Check<'a> {
                         quoted(element.id()),
                         format!("an id of its own: /{other}/{first} has this one"),
                     )
-                    .with_help("ids are unique among all kinds of elements; put the kind in front, such as vm-")
+                    .with_help(
+                        "ids are unique among all kinds of elements; put the kind in front, such as vm-",
+                    )
                 });
             } else {
                 self.places.insert(element.id(), (list, at));
@@ -280,7 +282,11 @@ impl<'a> Check<'a> {
                 FleetError::new(
                     format!("{path}/cluster"),
                     quoted(told.as_str()),
-                    format!("{}, the cluster of its host {}", quoted(real.as_str()), quoted(host.id.as_str())),
+                    format!(
+                        "{}, the cluster of its host {}",
+                        quoted(real.as_str()),
+                        quoted(host.id.as_str())
+                    ),
                 )
                 .with_help("leave `cluster` out when `host` is known")
             });
@@ -314,8 +320,12 @@ impl<'a> Check<'a> {
             for (field, text) in [("/name", &component.name), ("/version", &component.version)] {
                 if text.trim().is_empty() {
                     self.findings.error(|| {
-                        FleetError::new(place(field), quoted(text), format!("the component's {}", &field[1..]))
-                            .with_help("a component without it says nothing; leave the component out")
+                        FleetError::new(
+                            place(field),
+                            quoted(text),
+                            format!("the component's {}", &field[1..]),
+                        )
+                        .with_help("a component without it says nothing; leave the component out")
                     });
                 }
             }

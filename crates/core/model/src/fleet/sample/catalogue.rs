@@ -62,11 +62,41 @@ pub(super) const PLATFORMS: &[Platform] = &[
         weight: 22,
         levels: &[
             level("debian-12-2024-02", "1:7.2+dfsg-7+deb12u5", "6.1.76-1", "12.5", &["9.0.0-4", "2022.11-6"]),
-            level("debian-12-2024-11", "1:7.2+dfsg-7+deb12u8", "6.1.115-1", "12.8", &["9.0.0-4+deb12u2", "2022.11-6+deb12u1"]),
-            level("debian-12-2025-05", "1:7.2+dfsg-7+deb12u13", "6.1.137-1", "12.11", &["9.0.0-4+deb12u2", "2022.11-6+deb12u2"]),
-            level("debian-12-2025-08", "1:7.2+dfsg-7+deb12u15", "6.1.148-1", "12.11", &["9.0.0-4+deb12u2", "2022.11-6+deb12u2"]),
-            level("debian-12-2025-09", "1:7.2+dfsg-7+deb12u17", "6.1.153-1", "12.12", &["9.0.0-4+deb12u2", "2022.11-6+deb12u2"]),
-            level("debian-12-2026-02", "1:7.2+dfsg-7+deb12u18", "6.1.162-1", "12.13", &["9.0.0-4+deb12u2", "2022.11-6+deb12u2"]),
+            level(
+                "debian-12-2024-11",
+                "1:7.2+dfsg-7+deb12u8",
+                "6.1.115-1",
+                "12.8",
+                &["9.0.0-4+deb12u2", "2022.11-6+deb12u1"],
+            ),
+            level(
+                "debian-12-2025-05",
+                "1:7.2+dfsg-7+deb12u13",
+                "6.1.137-1",
+                "12.11",
+                &["9.0.0-4+deb12u2", "2022.11-6+deb12u2"],
+            ),
+            level(
+                "debian-12-2025-08",
+                "1:7.2+dfsg-7+deb12u15",
+                "6.1.148-1",
+                "12.11",
+                &["9.0.0-4+deb12u2", "2022.11-6+deb12u2"],
+            ),
+            level(
+                "debian-12-2025-09",
+                "1:7.2+dfsg-7+deb12u17",
+                "6.1.153-1",
+                "12.12",
+                &["9.0.0-4+deb12u2", "2022.11-6+deb12u2"],
+            ),
+            level(
+                "debian-12-2026-02",
+                "1:7.2+dfsg-7+deb12u18",
+                "6.1.162-1",
+                "12.13",
+                &["9.0.0-4+deb12u2", "2022.11-6+deb12u2"],
+            ),
         ],
     },
     Platform {
@@ -154,10 +184,34 @@ pub(super) const PLATFORMS: &[Platform] = &[
         vmm: "qemu-kvm",
         weight: 14,
         levels: &[
-            level("almalinux-9-2023-06", "17:7.2.0-14.el9_2", "5.14.0-284.18.1.el9_2", "9.2", &["9.0.0-10.2.el9_2", "20221207gitfff6d81270b5-9.el9_2"]),
-            level("almalinux-9-2024-06", "17:8.2.0-11.el9_4", "5.14.0-427.20.1.el9_4", "9.4", &["10.0.0-6.2.el9_4.alma.1", "20231122-6.el9"]),
-            level("almalinux-9-2025-07", "17:9.0.0-10.el9_5", "5.14.0-570.26.1.el9_6", "9.6", &["10.5.0-7.el9_5.alma.1", "20240524-6.el9_5.3"]),
-            level("almalinux-9-2026-08", "17:10.1.0-17.el9_8.4.alma.1", "5.14.0-687.33.1.el9_8", "9.8", &["11.10.0-12.el9_8.alma.1", "20241117-4.el9_7.3"]),
+            level(
+                "almalinux-9-2023-06",
+                "17:7.2.0-14.el9_2",
+                "5.14.0-284.18.1.el9_2",
+                "9.2",
+                &["9.0.0-10.2.el9_2", "20221207gitfff6d81270b5-9.el9_2"],
+            ),
+            level(
+                "almalinux-9-2024-06",
+                "17:8.2.0-11.el9_4",
+                "5.14.0-427.20.1.el9_4",
+                "9.4",
+                &["10.0.0-6.2.el9_4.alma.1", "20231122-6.el9"],
+            ),
+            level(
+                "almalinux-9-2025-07",
+                "17:9.0.0-10.el9_5",
+                "5.14.0-570.26.1.el9_6",
+                "9.6",
+                &["10.5.0-7.el9_5.alma.1", "20240524-6.el9_5.3"],
+            ),
+            level(
+                "almalinux-9-2026-08",
+                "17:10.1.0-17.el9_8.4.alma.1",
+                "5.14.0-687.33.1.el9_8",
+                "9.8",
+                &["11.10.0-12.el9_8.alma.1", "20241117-4.el9_7.3"],
+            ),
         ],
     },
     Platform {
@@ -189,11 +243,18 @@ const GUEST_PACKAGES: usize = 40;
 /// All component sets, with up to `count` components for a host whose package manager lists so many.
 pub(super) fn sets(count: usize) -> BTreeMap<ComponentSetId, ComponentSet> {
     let hosts = PLATFORMS.iter().flat_map(|platform| {
-        platform.levels.iter().enumerate().map(move |(at, level)| (level.set, host_set(platform, at, level, count)))
+        platform
+            .levels
+            .iter()
+            .enumerate()
+            .map(move |(at, level)| (level.set, host_set(platform, at, level, count)))
     });
     let guests = GUESTS.iter().map(|(id, family, level)| {
-        let components =
-            if *family == "debian" { debian(*level, GUEST_PACKAGES) } else { almalinux(*level, GUEST_PACKAGES) };
+        let components = if *family == "debian" {
+            debian(*level, GUEST_PACKAGES)
+        } else {
+            almalinux(*level, GUEST_PACKAGES)
+        };
         let train = if *family == "debian" { "bookworm" } else { "9" };
         (*id, set(Family::from_name(family), train, components))
     });
@@ -228,9 +289,11 @@ fn host_set(platform: &Platform, at: usize, level: &Level, count: usize) -> Comp
         // The newest half of the levels has the newest packages, the rest those of the point release.
         "kvm" => components.extend(debian(usize::from(at * 2 >= platform.levels.len()), room)),
         // Debian packages on Proxmox are Debian's, with Debian's trains and advisories.
-        "pve" => components.extend(debian(usize::from(at * 2 >= platform.levels.len()), room).into_iter().map(|it| {
-            Component { family: Some(Family::Debian), train: Some("bookworm".to_owned()), ..it }
-        })),
+        "pve" => {
+            components.extend(debian(usize::from(at * 2 >= platform.levels.len()), room).into_iter().map(
+                |it| Component { family: Some(Family::Debian), train: Some("bookworm".to_owned()), ..it },
+            ))
+        }
         "alma" => components.extend(almalinux(at, room)),
         _ => {}
     }
@@ -239,8 +302,15 @@ fn host_set(platform: &Platform, at: usize, level: &Level, count: usize) -> Comp
 
 fn debian_hypervisor(level: &Level) -> Vec<Component> {
     let other = |index: usize| level.other.get(index).copied().unwrap_or_default();
-    let qemu = ["qemu-system-x86", "qemu-system-common", "qemu-system-data", "qemu-utils", "qemu-block-extra"];
-    let libvirt = ["libvirt-daemon", "libvirt-daemon-system", "libvirt-daemon-driver-qemu", "libvirt-clients", "libvirt0"];
+    let qemu =
+        ["qemu-system-x86", "qemu-system-common", "qemu-system-data", "qemu-utils", "qemu-block-extra"];
+    let libvirt = [
+        "libvirt-daemon",
+        "libvirt-daemon-system",
+        "libvirt-daemon-driver-qemu",
+        "libvirt-clients",
+        "libvirt0",
+    ];
     let mut components: Vec<Component> = Vec::new();
     components.extend(qemu.iter().map(|it| package(it, level.vmm, "amd64", "qemu")));
     components.extend(libvirt.iter().map(|it| package(it, other(0), "amd64", "libvirt")));
@@ -265,11 +335,13 @@ fn proxmox_kernel(version: &str) -> Component {
 fn almalinux_hypervisor(level: &Level) -> Vec<Component> {
     let other = |index: usize| level.other.get(index).copied().unwrap_or_default();
     let rpm = |name: &str, version: &str, arch: &str, source: &str| package(name, version, arch, source);
-    let mut components: Vec<Component> = ["qemu-kvm", "qemu-kvm-core", "qemu-kvm-common", "qemu-kvm-block-rbd", "qemu-kvm-tools"]
-        .iter()
-        .map(|it| rpm(it, level.vmm, "x86_64", "qemu-kvm"))
-        .collect();
-    let libvirt = ["libvirt", "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-daemon-kvm", "libvirt-libs"];
+    let mut components: Vec<Component> =
+        ["qemu-kvm", "qemu-kvm-core", "qemu-kvm-common", "qemu-kvm-block-rbd", "qemu-kvm-tools"]
+            .iter()
+            .map(|it| rpm(it, level.vmm, "x86_64", "qemu-kvm"))
+            .collect();
+    let libvirt =
+        ["libvirt", "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-daemon-kvm", "libvirt-libs"];
     components.extend(libvirt.iter().map(|it| rpm(it, other(0), "x86_64", "libvirt")));
     components.push(rpm("edk2-ovmf", other(1), "noarch", "edk2"));
     let kernel = ["kernel", "kernel-core", "kernel-modules", "kernel-modules-core"];
@@ -292,8 +364,11 @@ fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
 fn debian(level: usize, count: usize) -> Vec<Component> {
     rows(DEBIAN)
         .filter_map(|row| {
-            let [name, source, arch, base, base_source, newest, newest_source] = row.as_slice() else { return None };
-            let (version, source_version) = if level == 0 { (base, base_source) } else { (newest, newest_source) };
+            let [name, source, arch, base, base_source, newest, newest_source] = row.as_slice() else {
+                return None;
+            };
+            let (version, source_version) =
+                if level == 0 { (base, base_source) } else { (newest, newest_source) };
             let mut component = package(name, version, arch, source);
             if let Some(source) = component.source.as_mut().filter(|_| !source_version.is_empty()) {
                 source.version = Some((*source_version).to_owned());

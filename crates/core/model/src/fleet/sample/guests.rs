@@ -18,7 +18,14 @@ const MAX_IMAGES: usize = 300;
 
 /// vCPUs and memory in GiB by weight: most guests are small.
 const SIZES: [(u32, (u32, u64)); 8] = [
-    (22, (1, 2)), (26, (2, 4)), (20, (4, 8)), (12, (4, 16)), (10, (8, 32)), (6, (16, 64)), (3, (32, 128)), (1, (48, 256)),
+    (22, (1, 2)),
+    (26, (2, 4)),
+    (20, (4, 8)),
+    (12, (4, 16)),
+    (10, (8, 32)),
+    (6, (16, 64)),
+    (3, (32, 128)),
+    (1, (48, 256)),
 ];
 
 /// Adds everything above the hosts.
@@ -49,8 +56,11 @@ fn tenants(fleet: &mut Fleet, hosts: usize, dice: &mut Dice) {
 /// Applications depend only on those before them, so there is no cycle.
 fn applications(fleet: &mut Fleet, hosts: usize, dice: &mut Dice) {
     let impacts = [
-        (55, Some(HumanImpact::Low)), (25, Some(HumanImpact::Medium)), (8, Some(HumanImpact::High)),
-        (2, Some(HumanImpact::VeryHigh)), (10, None),
+        (55, Some(HumanImpact::Low)),
+        (25, Some(HumanImpact::Medium)),
+        (8, Some(HumanImpact::High)),
+        (2, Some(HumanImpact::VeryHigh)),
+        (10, None),
     ];
     for number in 0..(hosts * 2).clamp(4, 4000) {
         let Some(id) = id!(ApplicationId, "app-{:04}", number + 1) else { continue };
@@ -83,7 +93,8 @@ fn images(fleet: &mut Fleet, hosts: usize, at: Timestamp, dice: &mut Dice) {
         // One in five is up to three years old and still used.
         let age = if dice.chance(20) { 1100 } else { 180 };
         image.built = dice.chance(95).then(|| dice.before(at, age).to_zoned(jiff::tz::TimeZone::UTC).date());
-        image.tenant = if dice.chance(30) { skewed(&fleet.tenants, dice).map(|it| it.id.clone()) } else { None };
+        image.tenant =
+            if dice.chance(30) { skewed(&fleet.tenants, dice).map(|it| it.id.clone()) } else { None };
         image.component_sets = ComponentSetId::new(*set).into_iter().collect();
         fleet.images.push(image);
     }
@@ -91,7 +102,8 @@ fn images(fleet: &mut Fleet, hosts: usize, at: Timestamp, dice: &mut Dice) {
 
 fn guest(fleet: &Fleet, on: &Standing, at: Timestamp, dice: &mut Dice) -> Option<Vm> {
     let mut vm = Vm::new(id!(VmId, "vm-{:06}", fleet.vms.len() + 1)?);
-    let states = [(94, Some(PowerState::On)), (3, Some(PowerState::Off)), (1, Some(PowerState::Suspended)), (2, None)];
+    let states =
+        [(94, Some(PowerState::On)), (3, Some(PowerState::Off)), (1, Some(PowerState::Suspended)), (2, None)];
     vm.power = dice.weighted(&states).copied().flatten();
     vm.host = Some(on.host.clone());
     let application = skewed(&fleet.applications, dice);
@@ -120,11 +132,16 @@ fn guest(fleet: &Fleet, on: &Standing, at: Timestamp, dice: &mut Dice) -> Option
     Some(vm)
 }
 
-/// A third of the guests of a host that was patched still run on the emulator of an earlier level.
+/// A third of the guests of a host that was patched still run on the emulator of an earlier level. Xen is the
+/// hypervisor that was booted, for all its guests; ESXi and Windows do not tell.
 fn emulator(on: &Standing, dice: &mut Dice) -> Option<RunningVmm> {
-    let emulated = !matches!((on.platform.family)(), Family::Esxi | Family::Windows | Family::XcpNg);
-    let level = if emulated && dice.chance(33) { dice.below(on.level + 1) } else { on.level };
-    let version = on.platform.levels.get(level).filter(|_| emulated && dice.chance(95))?.vmm;
+    let level = match (on.platform.family)() {
+        Family::Esxi | Family::Windows => return None,
+        Family::XcpNg => on.running,
+        _ if dice.chance(33) => dice.below(on.level + 1),
+        _ => on.level,
+    };
+    let version = on.platform.levels.get(level).filter(|_| dice.chance(95))?.vmm;
     Some(RunningVmm { component: on.platform.vmm.to_owned(), version: version.to_owned() })
 }
 
@@ -135,7 +152,8 @@ fn restraints(vm: &mut Vm, at: Timestamp, dice: &mut Dice) {
         vm.passthrough = vec![format!("0000:{:02x}:00.0", 16 + dice.below(200))];
     }
     if dice.chance(6) {
-        vm.sealed_keys = Some(SealedKeys { vtpm: Some(true), pcrs: if dice.chance(50) { vec![0, 2, 7] } else { vec![] } });
+        vm.sealed_keys =
+            Some(SealedKeys { vtpm: Some(true), pcrs: if dice.chance(50) { vec![0, 2, 7] } else { vec![] } });
     }
     vm.allowed_actions = match dice.below(20) {
         0 => vec![],
@@ -162,7 +180,12 @@ fn affinities(fleet: &mut Fleet, dice: &mut Dice) {
         let apart: Vec<VmId> = hosts.iter().take(3).filter_map(first).map(|it| it.id.clone()).collect();
         let strength = if dice.chance(80) { Strength::Must } else { Strength::Should };
         if apart.len() > 1 {
-            fleet.affinities.push(Affinity { kind: AffinityKind::Apart, strength, vms: apart, hosts: vec![] });
+            fleet.affinities.push(Affinity {
+                kind: AffinityKind::Apart,
+                strength,
+                vms: apart,
+                hosts: vec![],
+            });
         } else if let [first, second, ..] = stretch {
             let vms = vec![first.id.clone(), second.id.clone()];
             fleet.affinities.push(Affinity { kind: AffinityKind::Together, strength, vms, hosts: vec![] });

@@ -20,6 +20,8 @@ pub(super) struct Standing {
     pub(super) platform: &'static Platform,
     /// The patch level that new guests start on.
     pub(super) level: usize,
+    /// The patch level that the hypervisor itself runs at: lower while a reboot is pending.
+    pub(super) running: usize,
     pub(super) site: Option<SiteId>,
 }
 
@@ -33,16 +35,56 @@ struct Processor {
 }
 
 const PROCESSORS: [(u32, Processor); 5] = [
-    (8, Processor { model: "Intel(R) Xeon(R) CPU E5-2699 v4", signature: "06-4f-01", mask: 0xef, cores: 22,
-        revisions: &["0xb000038", "0xb00003e", "0xb000040"] }),
-    (20, Processor { model: "Intel(R) Xeon(R) Gold 6148", signature: "06-55-04", mask: 0xb7, cores: 20,
-        revisions: &["0x2006c0a", "0x2006e05", "0x2006f05", "0x2007006"] }),
-    (24, Processor { model: "Intel(R) Xeon(R) Gold 6248", signature: "06-55-07", mask: 0xbf, cores: 20,
-        revisions: &["0x5003604", "0x5003605", "0x5003707", "0x5003901"] }),
-    (30, Processor { model: "Intel(R) Xeon(R) Gold 6338", signature: "06-6a-06", mask: 0x87, cores: 32,
-        revisions: &["0xd0003b9", "0xd0003e7", "0xd000404", "0xd000410"] }),
-    (18, Processor { model: "Intel(R) Xeon(R) Gold 6430", signature: "06-8f-08", mask: 0x87, cores: 32,
-        revisions: &["0x2b000590", "0x2b000603", "0x2b000639", "0x2b000650"] }),
+    (
+        8,
+        Processor {
+            model: "Intel(R) Xeon(R) CPU E5-2699 v4",
+            signature: "06-4f-01",
+            mask: 0xef,
+            cores: 22,
+            revisions: &["0xb000038", "0xb00003e", "0xb000040"],
+        },
+    ),
+    (
+        20,
+        Processor {
+            model: "Intel(R) Xeon(R) Gold 6148",
+            signature: "06-55-04",
+            mask: 0xb7,
+            cores: 20,
+            revisions: &["0x2006c0a", "0x2006e05", "0x2006f05", "0x2007006"],
+        },
+    ),
+    (
+        24,
+        Processor {
+            model: "Intel(R) Xeon(R) Gold 6248",
+            signature: "06-55-07",
+            mask: 0xbf,
+            cores: 20,
+            revisions: &["0x5003604", "0x5003605", "0x5003707", "0x5003901"],
+        },
+    ),
+    (
+        30,
+        Processor {
+            model: "Intel(R) Xeon(R) Gold 6338",
+            signature: "06-6a-06",
+            mask: 0x87,
+            cores: 32,
+            revisions: &["0xd0003b9", "0xd0003e7", "0xd000404", "0xd000410"],
+        },
+    ),
+    (
+        18,
+        Processor {
+            model: "Intel(R) Xeon(R) Gold 6430",
+            signature: "06-8f-08",
+            mask: 0x87,
+            cores: 32,
+            revisions: &["0x2b000590", "0x2b000603", "0x2b000639", "0x2b000650"],
+        },
+    ),
 ];
 
 /// Adds the hosts, spread over the clusters.
@@ -59,28 +101,29 @@ pub(super) fn fill(fleet: &mut Fleet, count: u32, at: Timestamp, dice: &mut Dice
         host.reach.networks.clone_from(&cluster.networks);
         let site = cluster.site.clone();
         if let Some(site) = &site {
-            host.fault_domains = id!(FaultDomainId, "{site}-rack-{}", number / clusters % 4 + 1).into_iter().collect();
+            host.fault_domains =
+                id!(FaultDomainId, "{site}-rack-{}", number / clusters % 4 + 1).into_iter().collect();
             ways_in(&mut host, platform, site, dice);
         }
         let rings = [(5, "test"), (10, "development"), (85, "production")];
         host.ring = dice.weighted(&rings).map(|it| (*it).to_owned());
-        let level = software(&mut host, platform, at, dice);
+        let (level, running) = software(&mut host, platform, at, dice);
         hardware(&mut host, dice);
         host.maintenance = Some(dice.chance(1));
-        all.push(Standing { host: id, platform, level, site });
+        all.push(Standing { host: id, platform, level, running, site });
         fleet.hosts.push(host);
     }
     all
 }
 
 /// Patch level, and what runs as opposed to what is installed.
-fn software(host: &mut Host, platform: &'static Platform, at: Timestamp, dice: &mut Dice) -> usize {
+fn software(host: &mut Host, platform: &'static Platform, at: Timestamp, dice: &mut Dice) -> (usize, usize) {
     let last = platform.levels.len().saturating_sub(1);
     // Half of the hosts are up to date, the others lag evenly.
     let level = if dice.chance(50) { last } else { dice.below(last + 1) };
-    let Some(installed) = platform.levels.get(level) else { return 0 };
-    let running = if level > 0 && dice.chance(25) { level - 1 } else { level };
-    let old = platform.levels.get(running).unwrap_or(installed);
+    let Some(installed) = platform.levels.get(level) else { return (0, 0) };
+    let booted = if level > 0 && dice.chance(25) { level - 1 } else { level };
+    let old = platform.levels.get(booted).unwrap_or(installed);
     host.component_sets = ComponentSetId::new(installed.set).into_iter().collect();
     host.platform = Some(PlatformRelease {
         family: (platform.family)(),
@@ -108,7 +151,7 @@ fn software(host: &mut Host, platform: &'static Platform, at: Timestamp, dice: &
             _ => None,
         };
     }
-    level
+    (level, booted)
 }
 
 fn hardware(host: &mut Host, dice: &mut Dice) {

@@ -41,7 +41,9 @@ pub(super) fn fill(fleet: &mut Fleet, hosts: u32, dice: &mut Dice) {
             domain.site = Some(id.clone());
             fleet.fault_domains.push(domain);
         }
-        for (purpose, encrypted) in [("management", true), ("migration", false), ("storage", false), ("guest", false)] {
+        for (purpose, encrypted) in
+            [("management", true), ("migration", false), ("storage", false), ("guest", false)]
+        {
             let Some(network) = id!(NetworkId, "{name}-{purpose}") else { continue };
             let mut network = Network::new(network);
             network.site = Some(id.clone());
@@ -58,7 +60,8 @@ pub(super) fn fill(fleet: &mut Fleet, hosts: u32, dice: &mut Dice) {
     for at in 0..clusters {
         // The first clusters take one platform each, so that a fleet of a few hundred hosts has them all.
         let platform = PLATFORMS.get(at).or_else(|| dice.weighted(&weights).copied());
-        if let (Some(platform), Some(site)) = (platform, fleet.sites.get(at % sites).map(|it| it.id.clone())) {
+        if let (Some(platform), Some(site)) = (platform, fleet.sites.get(at % sites).map(|it| it.id.clone()))
+        {
             cluster(fleet, at, platform, &site, dice);
         }
     }
@@ -94,7 +97,12 @@ fn cluster(fleet: &mut Fleet, at: usize, platform: &Platform, site: &SiteId, dic
 }
 
 fn storage(id: StorageId, site: &SiteId, dice: &mut Dice) -> Storage {
-    let states = [(90, Some(Redundancy::Full)), (4, Some(Redundancy::Degraded)), (2, Some(Redundancy::Rebuilding)), (4, None)];
+    let states = [
+        (90, Some(Redundancy::Full)),
+        (4, Some(Redundancy::Degraded)),
+        (2, Some(Redundancy::Rebuilding)),
+        (4, None),
+    ];
     let mut storage = Storage::new(id);
     storage.site = Some(site.clone());
     storage.redundancy = dice.weighted(&states).copied().flatten();
