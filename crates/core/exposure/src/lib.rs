@@ -28,6 +28,7 @@ mod item;
 mod reason;
 pub mod report;
 mod resolve;
+pub mod ripple;
 mod row;
 mod subject;
 mod verdict;

@@ -11,6 +11,20 @@ use crate::id::{
     SiteId, StorageId, TenantId, WitnessId,
 };
 
+/// What every element of the stack has, whatever its kind.
+pub trait Element {
+    /// The facts that provenance can speak of: every field but `id`, `seen` and `provenance`.
+    const FACTS: &'static [&'static str];
+    /// The id, unique among all elements of the fleet.
+    fn id(&self) -> &str;
+    /// What people call it, if not its id.
+    fn name(&self) -> Option<&str>;
+    /// Where and when single facts were seen.
+    fn provenance(&self) -> &Provenance;
+    /// Unknown fields.
+    fn extra(&self) -> &Extra;
+}
+
 macro_rules! element {
     ($(#[$doc:meta])* $name:ident($id:ty) { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
@@ -49,6 +63,22 @@ macro_rules! element {
                     provenance: Provenance::new(),
                     extra: Extra::new(),
                 }
+            }
+        }
+
+        impl $crate::fleet::Element for $name {
+            const FACTS: &'static [&'static str] = &["name", $(stringify!($field),)*];
+            fn id(&self) -> &str {
+                self.id.as_str()
+            }
+            fn name(&self) -> Option<&str> {
+                self.name.as_deref()
+            }
+            fn provenance(&self) -> &Provenance {
+                &self.provenance
+            }
+            fn extra(&self) -> &Extra {
+                &self.extra
             }
         }
     };

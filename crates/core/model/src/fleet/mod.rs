@@ -6,8 +6,14 @@
 
 mod component;
 mod element;
+mod finding;
 mod host;
+mod placement;
 mod provenance;
+mod read;
+mod sample;
+mod schema;
+mod validate;
 mod vm;
 
 use std::collections::BTreeMap;
@@ -18,14 +24,19 @@ use serde_json::Value;
 
 pub use component::{Component, ComponentKind, ComponentSet, Install, SourcePackage};
 pub use element::{
-    Application, Cluster, FaultDomain, Image, ManagementPlane, Network, Redundancy, Site, Storage, Tenant,
-    Witness,
+    Application, Cluster, Element, FaultDomain, Image, ManagementPlane, Network, Redundancy, Site, Storage,
+    Tenant, Witness,
 };
+pub use finding::{FleetError, FleetWarning, MAX_FINDINGS};
 pub use host::{
     AuthenticationMethod, Capacity, Cpu, Host, Listener, ManagementInterface, Migration, PlatformRelease,
     Reach, Setting, VirtualizationRole,
 };
 pub use provenance::{Provenance, Seen};
+pub use read::{Checked, read};
+pub use sample::{SampleSpec, sample};
+pub use schema::{SCHEMA_ID, example, schema};
+pub use validate::validate;
 pub use vm::{
     Action, Affinity, AffinityKind, Lock, LockKind, PowerState, RunningVmm, SealedKeys, Strength, Vm,
 };
@@ -69,7 +80,7 @@ pub struct Fleet {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
     /// Sets of components that assets share by reference.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "read::unique_sets")]
     pub component_sets: BTreeMap<ComponentSetId, ComponentSet>,
     /// Hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,0 +1,201 @@
+//! Tenants, applications, images, guests and affinity rules of a sample.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::{
+    Action, Affinity, AffinityKind, Application, Fleet, Image, Lock, LockKind, PowerState, RunningVmm,
+    SealedKeys, Strength, Tenant, Vm,
+};
+use super::catalogue::GUESTS;
+use super::hosts::Standing;
+use super::{Dice, id};
+use crate::facts::Family;
+use crate::id::{ApplicationId, ComponentSetId, ImageId, NetworkId, TenantId, VmId};
+use crate::ssvc::HumanImpact;
+
+/// Most images that a sample has; a small fleet has one per six hosts, and at least four.
+const MAX_IMAGES: usize = 300;
+
+/// vCPUs and memory in GiB by weight: most guests are small.
+const SIZES: [(u32, (u32, u64)); 8] = [
+    (22, (1, 2)),
+    (26, (2, 4)),
+    (20, (4, 8)),
+    (12, (4, 16)),
+    (10, (8, 32)),
+    (6, (16, 64)),
+    (3, (32, 128)),
+    (1, (48, 256)),
+];
+
+/// Adds everything above the hosts.
+pub(super) fn fill(fleet: &mut Fleet, standing: &[Standing], at: Timestamp, dice: &mut Dice) {
+    tenants(fleet, standing.len(), dice);
+    applications(fleet, standing.len(), dice);
+    images(fleet, standing.len(), at, dice);
+    for host in standing {
+        // 14 to 26, twenty on average.
+        for _ in 0..14 + dice.below(13) {
+            if let Some(vm) = guest(fleet, host, at, dice) {
+                fleet.vms.push(vm);
+            }
+        }
+    }
+    affinities(fleet, dice);
+}
+
+fn tenants(fleet: &mut Fleet, hosts: usize, dice: &mut Dice) {
+    for number in 1..=(hosts / 8 + 3).min(60) {
+        let Some(id) = id!(TenantId, "tenant-{number:02}") else { continue };
+        let mut tenant = Tenant::new(id);
+        tenant.contact = dice.chance(90).then(|| "service desk".to_owned());
+        fleet.tenants.push(tenant);
+    }
+}
+
+/// Applications depend only on those before them, so there is no cycle.
+fn applications(fleet: &mut Fleet, hosts: usize, dice: &mut Dice) {
+    let impacts = [
+        (55, Some(HumanImpact::Low)),
+        (25, Some(HumanImpact::Medium)),
+        (8, Some(HumanImpact::High)),
+        (2, Some(HumanImpact::VeryHigh)),
+        (10, None),
+    ];
+    for number in 0..(hosts * 2).clamp(4, 4000) {
+        let Some(id) = id!(ApplicationId, "app-{:04}", number + 1) else { continue };
+        let mut application = Application::new(id);
+        application.tenant = skewed(&fleet.tenants, dice).map(|it| it.id.clone());
+        application.human_impact = dice.weighted(&impacts).copied().flatten();
+        for _ in 0..dice.below(3) {
+            if let Some(other) = fleet.applications.get(dice.below(number))
+                && !application.depends_on.contains(&other.id)
+            {
+                application.depends_on.push(other.id.clone());
+            }
+        }
+        fleet.applications.push(application);
+    }
+}
+
+/// One of the items, the first ones far more often: a few tenants have most of the guests.
+fn skewed<'a, T>(items: &'a [T], dice: &mut Dice) -> Option<&'a T> {
+    let end = dice.below(items.len()) + 1;
+    let end = dice.below(end) + 1;
+    items.get(dice.below(end))
+}
+
+fn images(fleet: &mut Fleet, hosts: usize, at: Timestamp, dice: &mut Dice) {
+    for number in 0..(hosts / 6).clamp(4, MAX_IMAGES) {
+        let Some((set, family, _)) = GUESTS.get(number % GUESTS.len()) else { continue };
+        let Some(id) = id!(ImageId, "image-{family}-{:03}", number + 1) else { continue };
+        let mut image = Image::new(id);
+        // One in five is up to three years old and still used.
+        let age = if dice.chance(20) { 1100 } else { 180 };
+        image.built = dice.chance(95).then(|| dice.before(at, age).to_zoned(jiff::tz::TimeZone::UTC).date());
+        image.tenant =
+            if dice.chance(30) { skewed(&fleet.tenants, dice).map(|it| it.id.clone()) } else { None };
+        image.component_sets = ComponentSetId::new(*set).into_iter().collect();
+        fleet.images.push(image);
+    }
+}
+
+fn guest(fleet: &Fleet, on: &Standing, at: Timestamp, dice: &mut Dice) -> Option<Vm> {
+    let mut vm = Vm::new(id!(VmId, "vm-{:06}", fleet.vms.len() + 1)?);
+    let states =
+        [(94, Some(PowerState::On)), (3, Some(PowerState::Off)), (1, Some(PowerState::Suspended)), (2, None)];
+    vm.power = dice.weighted(&states).copied().flatten();
+    vm.host = Some(on.host.clone());
+    let application = skewed(&fleet.applications, dice);
+    vm.tenant = application.and_then(|it| it.tenant.clone());
+    vm.application = application.filter(|_| dice.chance(92)).map(|it| it.id.clone());
+    let roles = [(50, "worker"), (25, "frontend"), (15, "database"), (10, "broker")];
+    vm.role = dice.weighted(&roles).filter(|_| dice.chance(80)).map(|it| (*it).to_owned());
+    let image = fleet.images.get(dice.below(fleet.images.len())).filter(|_| dice.chance(90));
+    vm.image = image.map(|it| it.id.clone());
+    vm.guest_os = image.map(|it| {
+        if it.id.as_str().contains("debian") { "Debian GNU/Linux 12" } else { "AlmaLinux 9" }.to_owned()
+    });
+    let (vcpus, memory_gib) = dice.weighted(&SIZES).copied()?;
+    vm.vcpus = Some(vcpus);
+    vm.memory_mib = Some(memory_gib * 1024);
+    // Tenths of MiB/s; whole numbers of them keep the text short and the same everywhere.
+    vm.dirty_rate_mib_s = dice.chance(70).then(|| dice.below(1 + memory_gib as usize * 20) as f64 / 10.0);
+    vm.cold_started_at = Some(dice.before(at, 300));
+    if vm.power == Some(PowerState::On) {
+        vm.vmm = emulator(on, dice);
+    }
+    if let Some(site) = &on.site {
+        vm.networks = id!(NetworkId, "{site}-guest").into_iter().collect();
+    }
+    restraints(&mut vm, at, dice);
+    Some(vm)
+}
+
+/// A third of the guests of a host that was patched still run on the emulator of an earlier level. Xen is the
+/// hypervisor that was booted, for all its guests; ESXi and Windows do not tell.
+fn emulator(on: &Standing, dice: &mut Dice) -> Option<RunningVmm> {
+    let level = match (on.platform.family)() {
+        Family::Esxi | Family::Windows => return None,
+        Family::XcpNg => on.running,
+        _ if dice.chance(33) => dice.below(on.level + 1),
+        _ => on.level,
+    };
+    let version = on.platform.levels.get(level).filter(|_| dice.chance(95))?.vmm;
+    Some(RunningVmm { component: on.platform.vmm.to_owned(), version: version.to_owned() })
+}
+
+/// What holds a guest where it is, and what may be done to it.
+fn restraints(vm: &mut Vm, at: Timestamp, dice: &mut Dice) {
+    let pinned = dice.chance(2);
+    if pinned {
+        vm.passthrough = vec![format!("0000:{:02x}:00.0", 16 + dice.below(200))];
+    }
+    if dice.chance(6) {
+        vm.sealed_keys =
+            Some(SealedKeys { vtpm: Some(true), pcrs: if dice.chance(50) { vec![0, 2, 7] } else { vec![] } });
+    }
+    vm.allowed_actions = match dice.below(20) {
+        0 => vec![],
+        1 | 2 => vec![Action::PowerOff],
+        _ if pinned => vec![Action::PowerOff],
+        3..6 => vec![Action::LiveMigrate, Action::Suspend],
+        _ => vec![Action::LiveMigrate, Action::ColdMigrate, Action::PowerOff],
+    };
+    if dice.chance(1) {
+        let expires = at.checked_add(SignedDuration::from_hours(2)).ok().filter(|_| dice.chance(70));
+        vm.locks = vec![Lock { kind: LockKind::Backup, expires }];
+    }
+}
+
+/// Replicas that must not share a host, pairs that should, and guests bound to their host's licence.
+fn affinities(fleet: &mut Fleet, dice: &mut Dice) {
+    let count = fleet.vms.len();
+    for rule in 0..count / 60 {
+        // Each rule draws from a stretch of its own: rules never contradict each other.
+        let Some(stretch) = fleet.vms.get(rule * 60..(rule + 1) * 60) else { continue };
+        let mut hosts: Vec<_> = stretch.iter().filter_map(|it| it.host.clone()).collect();
+        hosts.dedup();
+        let first = |host: &crate::id::HostId| stretch.iter().find(|it| it.host.as_ref() == Some(host));
+        let apart: Vec<VmId> = hosts.iter().take(3).filter_map(first).map(|it| it.id.clone()).collect();
+        let strength = if dice.chance(80) { Strength::Must } else { Strength::Should };
+        if apart.len() > 1 {
+            fleet.affinities.push(Affinity {
+                kind: AffinityKind::Apart,
+                strength,
+                vms: apart,
+                hosts: vec![],
+            });
+        } else if let [first, second, ..] = stretch {
+            let vms = vec![first.id.clone(), second.id.clone()];
+            fleet.affinities.push(Affinity { kind: AffinityKind::Together, strength, vms, hosts: vec![] });
+        }
+        if dice.chance(20)
+            && let Some(last) = stretch.last()
+        {
+            let hosts = last.host.iter().cloned().collect();
+            let vms = vec![last.id.clone()];
+            fleet.affinities.push(Affinity { kind: AffinityKind::OnHosts, strength, vms, hosts });
+        }
+    }
+}
