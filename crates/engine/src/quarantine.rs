@@ -232,7 +232,7 @@ impl Quarantine {
         match fs::read(&path) {
             Ok(bytes) if hex(&Sha256::digest(&bytes)) == record.sha256 => return Some(bytes),
             Ok(_) => {
-                damaged.push(format!("{}: the bytes do not have the hash of their name", path.display()))
+                damaged.push(format!("{}: the bytes do not have the hash of their name", path.display()));
             }
             Err(error) => damaged.push(format!("{}: {error}", path.display())),
         }
@@ -327,9 +327,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let quarantine = Quarantine::open(dir.path(), 1 << 20).unwrap();
         quarantine.keep(&bad("good", Cause::Defect), b"good", NOW).unwrap();
-        let error = std::io::Error::other("disk full");
-        let failed =
-            quarantine.retry(later, NOW, |_, _, _| Err(DataError::at(Path::new("x"), "write")(error)));
+        let full = || DataError::at(Path::new("x"), "write")(std::io::Error::other("disk full"));
+        let failed = quarantine.retry(later, NOW, |_, _, _| Err(full()));
         assert!(failed.is_err());
         assert_eq!(quarantine.records(&mut Vec::new()).unwrap().len(), 1);
     }

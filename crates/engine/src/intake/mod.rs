@@ -135,7 +135,7 @@ pub fn read_with(
             let mut batcher = Batcher::new(sender, options.limits.batch_bytes);
             for file in &files {
                 unpack::unpack_file(file, &options.limits, progress, &mut |what| {
-                    batcher.add(file.feed, what)
+                    batcher.add(file.feed, what);
                 });
                 progress.on_item(&file.label);
             }
