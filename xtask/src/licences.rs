@@ -89,8 +89,9 @@ fn ban_broken(package: &Package, metadata: &Metadata, rules: &Rules) -> Option<S
         .filter(|parent| !ban.wrappers.iter().any(|wrapper| wrapper == parent))
         .collect();
     let excused = parents.is_empty() && !ban.wrappers.is_empty();
-    (!excused)
-        .then(|| format!("{} is banned ({}), and {} brings it", package.name, ban.reason, parents.join(", ")))
+    (!excused).then(|| {
+        format!("{} is banned ({}); brought along by {}", package.name, ban.reason, parents.join(", "))
+    })
 }
 
 /// Checks this workspace with all features; says how many packages it looked at.
@@ -161,7 +162,7 @@ mod tests {
         assert!(found[0].starts_with("copyleft 1.0.0 is under `AGPL-3.0-only`"));
         assert!(found[1].starts_with("silent 1.0.0 names no licence"));
         assert!(found[2].starts_with("forked 1.0.0 comes from git+"));
-        assert!(found[3].contains("old is banned (use new), and good brings it"));
+        assert!(found[3].contains("old is banned (use new); brought along by good"));
     }
 
     #[test]
