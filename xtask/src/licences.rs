@@ -1,6 +1,9 @@
-//! Licences, banned crates and sources of everything that is built in, decided by `deny.toml`.
+//! Licences, banned crates and sources of everything that is built in, decided by `deny.toml`; and a reason for each
+//! dependency.
 //!
 //! The same file serves cargo-deny. This check is lighter, needs no network and no tool that must be built first.
+
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::{Metadata, Package};
@@ -94,6 +97,31 @@ fn ban_broken(package: &Package, metadata: &Metadata, rules: &Rules) -> Option<S
     })
 }
 
+/// Dependencies of the workspace that the table of reasons lacks, and rows for dependencies that are gone.
+fn unexplained(manifest: &str, reasons: &str) -> Result<Vec<String>> {
+    let manifest: toml::Table = toml::from_str(manifest).context("Cargo.toml")?;
+    let declared = manifest
+        .get("workspace")
+        .and_then(|workspace| workspace.get("dependencies"))
+        .and_then(toml::Value::as_table)
+        .context("Cargo.toml has no [workspace.dependencies]")?;
+    // Crates of the house have a path, and their reason in ARCHITECTURE.md.
+    let declared: BTreeSet<&str> = declared
+        .iter()
+        .filter(|(_, value)| value.get("path").is_none())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let explained: BTreeSet<&str> =
+        reasons.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let missing = declared
+        .difference(&explained)
+        .map(|name| format!("dependency `{name}` has no reason: add a row to docs/adr/0005-dependencies.md"));
+    let gone = explained.difference(&declared).map(|name| {
+        format!("docs/adr/0005-dependencies.md gives a reason for `{name}`, which is no dependency: remove the row")
+    });
+    Ok(missing.chain(gone).collect())
+}
+
 /// Checks this workspace with all features; says how many packages it looked at.
 ///
 /// # Errors
@@ -102,7 +130,10 @@ pub(crate) fn check() -> Result<String> {
     let text = fs_err::read_to_string(workspace::root().join("deny.toml"))?;
     let metadata = workspace::metadata(true)?;
     ensure!(metadata.packages.len() > metadata.workspace_members.len(), "cargo metadata names no dependency");
-    let complaints = refused(&metadata, &rules(&text)?);
+    let mut complaints = refused(&metadata, &rules(&text)?);
+    let manifest = fs_err::read_to_string(workspace::root().join("Cargo.toml"))?;
+    let reasons = fs_err::read_to_string(workspace::root().join("docs/adr/0005-dependencies.md"))?;
+    complaints.extend(unexplained(&manifest, &reasons)?);
     ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
     Ok(format!(
         "{} packages, {} of them versions of a crate that is there twice",
@@ -171,5 +202,21 @@ mod tests {
         let shim = package("shim", Some("MIT"), REGISTRY);
         assert_eq!(complaints(&[old.clone(), shim], "shim"), Vec::<String>::new());
         assert_eq!(complaints(&[old, package("other", Some("MIT"), REGISTRY)], "other").len(), 1);
+    }
+
+    #[test]
+    fn dependency_without_a_reason_and_reason_without_a_dependency_are_named() {
+        let manifest =
+            "[workspace.dependencies]\nserde = \"1\"\nnew = { version = \"1\" }\nown = { path = \"own\" }\n";
+        let reasons = "| Crate | Why |\n| --- | --- |\n| `serde` | Values. |\n| `old` | Was nice. |\n";
+        let found = unexplained(manifest, reasons).unwrap();
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(found[0].contains("`new` has no reason"));
+        assert!(found[1].contains("`old`, which is no dependency"));
+    }
+
+    #[test]
+    fn everything_in_the_workspace_is_allowed_and_explained() {
+        check().unwrap();
     }
 }
