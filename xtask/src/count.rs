@@ -36,13 +36,14 @@ impl Counts {
 ///
 /// A test that passes after printing `skipped: ...` counts as skipped: it held because it did nothing.
 pub(crate) fn tests(output: &str) -> Option<Counts> {
-    let mut counts: Option<Counts> = None;
-    for line in output.lines() {
-        if let Some(summary) = libtest_summary(line).or_else(|| nextest_summary(line)) {
-            *counts.get_or_insert_default() += summary;
-        }
-    }
-    let mut counts = counts?;
+    // Nextest sums up once, at the end, and repeats (indented) what each test process printed.
+    let mut counts = match output.lines().filter_map(nextest_summary).next_back() {
+        Some(summary) => summary,
+        None => output.lines().filter_map(libtest_summary).reduce(|mut sum, each| {
+            sum += each;
+            sum
+        })?,
+    };
     let announced = u64::try_from(announced_skips(output).len()).unwrap_or(u64::MAX).min(counts.passed);
     counts.passed -= announced;
     counts.skipped += announced;
@@ -70,7 +71,7 @@ pub(crate) fn announced_skips(output: &str) -> Vec<&str> {
 
 /// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
 fn libtest_summary(line: &str) -> Option<Counts> {
-    let (_, numbers) = line.trim().strip_prefix("test result: ")?.split_once(". ")?;
+    let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let mut counts = Counts::default();
     for (number, word) in numbers.split("; ").filter_map(number_and_word) {
         match word {
@@ -141,6 +142,8 @@ test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; 
     skipped: shared/data not found
     skipped: shared/data not found
     test real::csaf ... ok
+
+    test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 8 filtered out; finished in 0.00s
 
         PASS [   0.004s] underpin-feeds real::osv
         FAIL [   0.004s] underpin-feeds real::epss
