@@ -413,12 +413,12 @@ impl<'a> Stack<'a> {
         reached
     }
 
-    fn named(&self, reached: impl Iterator<Item = (u32, u32, Relation)>) -> Vec<Node> {
+    fn named(&self, reached: impl IntoIterator<Item = (u32, u32, Relation)>) -> Vec<Node> {
         let name = |(node, distance, via): (u32, u32, Relation)| {
             let (kind, id) = self.nodes.get(node as usize)?;
             Some(Node { distance, kind: *kind, id: (*id).to_owned(), via })
         };
-        let mut nodes: Vec<Node> = reached.filter_map(name).collect();
+        let mut nodes: Vec<Node> = reached.into_iter().filter_map(name).collect();
         nodes.sort_unstable();
         nodes
     }
