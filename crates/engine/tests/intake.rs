@@ -137,9 +137,10 @@ fn zeros(to: &mut impl std::io::Write, bytes: u64) {
 
 #[test]
 fn bombs_are_quarantined_with_the_limit_that_they_pass() {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    zeros(&mut encoder, 2 << 30);
-    let bomb = encoder.finish().unwrap();
+    // 2 GiB: compressed members of 16 MiB, one after the other, are one stream.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    zeros(&mut encoder, 16 << 20);
+    let bomb = encoder.finish().unwrap().repeat(128);
     // By ratio, long before 2 GiB are unpacked.
     let intake = upload(&bomb, Limits { ratio_floor_bytes: 1 << 20, ..Limits::default() });
     assert!(intake.quarantined[0].reason.contains("decompression bomb"), "{:?}", intake.quarantined);
