@@ -4,6 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use underpin_feeds::{Defect, Parsed};
+
+use crate::quarantine::{Quarantine, Retried};
+
 /// Temporary files begin so. The leading dot keeps [`crate::intake`] from reading a file that is still being written.
 pub const TEMPORARY_PREFIX: &str = ".underpin-tmp-";
 
@@ -61,6 +66,21 @@ impl DataFolder {
     #[must_use]
     pub fn quarantine(&self) -> PathBuf {
         self.root.join("quarantine")
+    }
+
+    /// Tries the quarantined documents again and puts those that parse now into the feed `released` below [`Self::feeds`],
+    /// each under the hash of its bytes.
+    ///
+    /// # Errors
+    /// [`DataError`] when a folder cannot be read or written; what was released before that stays so.
+    pub fn retry_quarantine(
+        &self,
+        quarantine: &Quarantine,
+        parse: impl Fn(&[u8]) -> Result<Parsed, Defect>,
+        now: Timestamp,
+    ) -> Result<Retried, DataError> {
+        let released = self.feeds().join("released");
+        quarantine.retry(parse, now, |record, bytes, _| write_atomic(&released.join(&record.sha256), bytes))
     }
 
     /// The database file.
@@ -147,5 +167,29 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["a", "folder"]);
+    }
+
+    #[test]
+    fn what_parses_now_becomes_a_feed() {
+        use crate::intake::{Options, Source, read_with};
+        use crate::progress::Silent;
+        use underpin_model::facts::{Document, Format};
+        let now = Timestamp::UNIX_EPOCH;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        let quarantine = Quarantine::open(folder.quarantine(), 1 << 20).unwrap();
+        let options = Options { quarantine: Some(&quarantine), ..Options::new(now) };
+        let source = Source::Upload { name: "u".to_owned(), bytes: b"new format".as_slice().into() };
+        let today = |_: &[u8]| {
+            let at = underpin_feeds::Position::Line { line: 1 };
+            Err(Defect { at, reason: "not known".to_owned(), format: None })
+        };
+        assert_eq!(read_with(&[source], &options, &Silent, today).quarantined.len(), 1);
+        let later = |_: &[u8]| Ok(Parsed::Document(Box::new(Document::new("id", Format::Csaf))));
+        assert_eq!(folder.retry_quarantine(&quarantine, later, now).unwrap().released.len(), 1);
+        let intake = read_with(&[Source::from(folder.feeds())], &options, &Silent, later);
+        assert_eq!(intake.feeds[0].id.as_str(), "released");
+        assert_eq!(intake.documents().count(), 1);
+        assert!(quarantine.records(&mut Vec::new()).unwrap().is_empty());
     }
 }

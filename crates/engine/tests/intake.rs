@@ -1,6 +1,8 @@
 //! Reading feeds: counts, archives, hostile archives, links and determinism. The parser is a stand-in whose documents are
 //! `id [updated]` lines, so that every outcome is chosen by the test.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -137,9 +139,10 @@ fn zeros(to: &mut impl std::io::Write, bytes: u64) {
 
 #[test]
 fn bombs_are_quarantined_with_the_limit_that_they_pass() {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    zeros(&mut encoder, 2 << 30);
-    let bomb = encoder.finish().unwrap();
+    // 2 GiB: compressed members of 16 MiB, one after the other, are one stream.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    zeros(&mut encoder, 16 << 20);
+    let bomb = encoder.finish().unwrap().repeat(128);
     // By ratio, long before 2 GiB are unpacked.
     let intake = upload(&bomb, Limits { ratio_floor_bytes: 1 << 20, ..Limits::default() });
     assert!(intake.quarantined[0].reason.contains("decompression bomb"), "{:?}", intake.quarantined);
@@ -273,7 +276,7 @@ fn a_closed_file_is_named_and_the_rest_is_read() {
     let closed = dir.path().join("closed");
     fs::write(&closed, "doc closed").unwrap();
     fs::write(dir.path().join("open"), "doc open").unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
     if fs::File::open(&closed).is_ok() {
         println!("skipped: this user may read every file");
         return;
@@ -396,4 +399,28 @@ fn bad_documents_are_kept_for_a_retry() {
         fs::read(dir.path().join("q").join(format!("{}.bin", records[0].sha256))).unwrap(),
         b"bad one"
     );
+}
+
+#[test]
+fn every_document_of_the_real_archives_is_reached() {
+    let given = std::env::var_os("UNDERPIN_SHARED_DATA").map(std::path::PathBuf::from);
+    let mut near = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|up| up.join("shared/data"));
+    let Some(data) = given.or_else(|| near.find(|path| path.is_dir())) else {
+        assert!(std::env::var("UNDERPIN_REQUIRE_ALL").as_deref() != Ok("1"), "shared/data not found");
+        println!("skipped: shared/data not found");
+        return;
+    };
+    let names = ["csaf-redhat-samples.tar.gz", "osv-almalinux.tar.gz", "cve5-hypervisors.tar.gz"];
+    let names = names.into_iter().chain(["cisa-kev-2025-08-25.json"]);
+    let sources: Vec<Source> = names.map(|name| Source::from(data.join("feeds").join(name))).collect();
+    let intake = read_with(&sources, &options(), &Silent, |bytes: &[u8]| {
+        if bytes.trim_ascii_start().starts_with(b"{") {
+            Ok(Parsed::Document(Box::new(Document::new(format!("{:p}", bytes.as_ptr()), Format::Csaf))))
+        } else {
+            Ok(Parsed::Ignored { reason: "text".to_owned() })
+        }
+    });
+    let summary = intake.summary();
+    assert_eq!((summary.documents, summary.accepted, summary.ignored.len()), (6711, 6711, 2));
+    assert_eq!(intake.feeds.len(), 4);
 }

@@ -1,5 +1,7 @@
 //! The provider client against a local server that serves a slice of a real provider's tree, whole and with every fault.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail as tests do")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;

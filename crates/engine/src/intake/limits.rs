@@ -11,8 +11,8 @@ pub struct Limits {
     pub max_document_bytes: u64,
     /// Most bytes that one file may unpack to, all layers together.
     pub max_unpacked_bytes: u64,
-    /// Most bytes that one compressed byte may become, on average over a layer. Real feeds stay below 60; deflated zeros
-    /// reach 1,000.
+    /// Most bytes that one compressed byte may become, on average over a layer. Archives of advisories stay
+    /// below 20; zeros deflated in haste reach 230, with care 1,000.
     pub max_ratio: u64,
     /// The ratio is not judged before so many bytes came out: a short repetitive table is harmless.
     pub ratio_floor_bytes: u64,
@@ -29,7 +29,7 @@ impl Default for Limits {
         Self {
             max_document_bytes: 512 << 20,
             max_unpacked_bytes: 16 << 30,
-            max_ratio: 250,
+            max_ratio: 200,
             ratio_floor_bytes: 16 << 20,
             max_entries: 2_000_000,
             max_layers: 6,
