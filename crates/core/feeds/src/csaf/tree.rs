@@ -348,8 +348,7 @@ fn vendor_product(node: &Node<'_>, train: Option<Arc<str>>) -> Product {
     let vendor = node.above.vendor.unwrap_or_default().trim();
     let name = node.above.product.unwrap_or_else(|| node.name.name.as_str()).trim();
     let mut product = identity::platform(vendor, name).unwrap_or_else(|| {
-        let family =
-            if vendor.is_empty() { Family::Upstream } else { Family::Other(vendor.to_lowercase().into()) };
+        let family = if vendor.is_empty() { Family::Upstream } else { Family::from_name(vendor) };
         let scheme = family.scheme();
         identity::whole_product(family, scheme, name)
     });
