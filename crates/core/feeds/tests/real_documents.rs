@@ -1,5 +1,7 @@
 //! What becomes of the real documents: counts, the standard's own test documents, sizes in memory.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
+
 mod corpus;
 
 use std::collections::{BTreeMap, BTreeSet};
