@@ -45,7 +45,7 @@ pub(super) struct Products<'t> {
 }
 
 /// What the branches above a product say.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Above<'t> {
     vendor: Option<&'t str>,
     product: Option<&'t str>,
@@ -77,7 +77,15 @@ impl<'t> Products<'t> {
         let first = reading.nodes.len();
         for (index, relationship) in tree.relationships.iter().enumerate() {
             let at = || format!("/product_tree/relationships/{index}/full_product_name");
+            let before = reading.nodes.len();
             reading.define(&relationship.full_product_name, Above::default(), at)?;
+            if reading.nodes.len() == before {
+                let reason = format!(
+                    "product id {} is defined twice",
+                    shown(relationship.full_product_name.product_id.as_str())
+                );
+                return Err(defect(Format::Csaf, format!("{}/product_id", at()), reason));
+            }
         }
         for (index, relationship) in tree.relationships.iter().enumerate() {
             let at = |field: &str| format!("/product_tree/relationships/{index}/{field}");
@@ -203,11 +211,21 @@ impl<'t> Reading<'t> {
         above: Above<'t>,
         at: impl Fn() -> String,
     ) -> Result<(), Defect> {
-        let number = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        if self.ids.insert(name.product_id.as_str(), number).is_some() {
-            let reason = format!("product id {} is defined twice", shown(name.product_id.as_str()));
+        if let Some(&known) = self.ids.get(name.product_id.as_str()) {
+            // Red Hat lists the same package once for each branch that it belongs to; that is repetition, not
+            // contradiction. A relationship is never a repetition, because its parts may differ.
+            let known = usize::try_from(known).ok().and_then(|at| self.nodes.get(at));
+            if known.is_some_and(|known| repeats(known, name, above)) {
+                return Ok(());
+            }
+            let reason = format!(
+                "product id {} is defined twice, as different products",
+                shown(name.product_id.as_str())
+            );
             return Err(defect(Format::Csaf, format!("{}/product_id", at()), reason));
         }
+        let number = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        self.ids.insert(name.product_id.as_str(), number);
         let package = match &name.product_identification_helper.purl {
             Some(purl) => Some(identity::package(purl.as_str()).map_err(|reason| {
                 defect(Format::Csaf, format!("{}/product_identification_helper/purl", at()), reason)
@@ -221,6 +239,13 @@ impl<'t> Reading<'t> {
     fn find(&self, id: &str, at: impl FnOnce() -> String) -> Result<u32, Defect> {
         self.ids.get(id).copied().ok_or_else(|| undefined("product", id, at()))
     }
+}
+
+/// Whether a definition says the same as one before. A package URL alone identifies; otherwise the names above count.
+fn repeats(known: &Node<'_>, name: &FullName<'_>, above: Above<'_>) -> bool {
+    let (old, new) = (&known.name.product_identification_helper, &name.product_identification_helper);
+    let identified = new.purl.is_some() || known.above == above && above != Above::default();
+    known.name.name == name.name && old.purl == new.purl && old.cpe == new.cpe && identified
 }
 
 /// The relationship nodes (from `first` on), each after those that it refers to.
@@ -323,8 +348,7 @@ fn vendor_product(node: &Node<'_>, train: Option<Arc<str>>) -> Product {
     let vendor = node.above.vendor.unwrap_or_default().trim();
     let name = node.above.product.unwrap_or_else(|| node.name.name.as_str()).trim();
     let mut product = identity::platform(vendor, name).unwrap_or_else(|| {
-        let family =
-            if vendor.is_empty() { Family::Upstream } else { Family::Other(vendor.to_lowercase().into()) };
+        let family = if vendor.is_empty() { Family::Upstream } else { Family::from_name(vendor) };
         let scheme = family.scheme();
         identity::whole_product(family, scheme, name)
     });

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 /// The folder `shared/data`, or `None` (said aloud; a failure when `UNDERPIN_REQUIRE_ALL=1`).
-pub fn shared_data() -> Option<PathBuf> {
+pub(crate) fn shared_data() -> Option<PathBuf> {
     let named = std::env::var_os("UNDERPIN_SHARED_DATA").map(PathBuf::from);
     let found = named.filter(|path| path.is_dir()).or_else(|| {
         let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -18,7 +18,7 @@ pub fn shared_data() -> Option<PathBuf> {
 }
 
 /// Name and bytes of each file in an archive of `shared/data/feeds`.
-pub fn archive(data: &std::path::Path, name: &str) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn archive(data: &std::path::Path, name: &str) -> Vec<(String, Vec<u8>)> {
     let file = std::fs::File::open(data.join("feeds").join(name)).unwrap();
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
     let mut files = Vec::new();

@@ -1,0 +1,158 @@
+//! Whatever the bytes are: facts, a reason to pass over them, or a defect with its place. Never a panic or a hang.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
+
+use proptest::prelude::*;
+use underpin_feeds::{Defect, Parsed, Position, parse};
+
+const CSAF: &str = include_str!("documents/csaf.json");
+const CVE5: &str = include_str!("documents/CVE-2025-22224.json");
+const OSV: &str = include_str!("documents/osv.json");
+const KEV: &str = include_str!("documents/kev.json");
+const EPSS: &str = include_str!("documents/epss.csv");
+
+fn refused(bytes: &[u8]) -> Defect {
+    match parse(bytes) {
+        Err(defect) => defect,
+        Ok(parsed) => panic!("accepted: {parsed:?}"),
+    }
+}
+
+fn pointer(text: &str) -> String {
+    match refused(text.as_bytes()).at {
+        Position::Pointer(pointer) => pointer,
+        Position::Line { line } => panic!("line {line} instead of a pointer"),
+    }
+}
+
+fn ignored(text: &str) -> String {
+    match parse(text.as_bytes()) {
+        Ok(Parsed::Ignored { reason }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn encodings() {
+    let utf16: Vec<u8> = CSAF.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(refused(&utf16).reason.contains("UTF-16"));
+    let latin1 = b"{\n \"id\": \"\xe9\"}";
+    let defect = refused(latin1);
+    assert_eq!(defect.at, Position::Line { line: 2 });
+    assert!(defect.reason.contains("0xe9"), "{defect}");
+    let marked = [b"\xef\xbb\xbf".as_slice(), OSV.as_bytes()].concat();
+    assert_eq!(parse(&marked), parse(OSV.as_bytes()));
+}
+
+#[test]
+fn truncated_and_unknown_json() {
+    for text in [CSAF, CVE5, OSV, KEV] {
+        for share in [2, 4, 9] {
+            refused(text.get(..text.len() * share / 10).unwrap().as_bytes());
+        }
+        refused(text.trim_end().strip_suffix('}').unwrap().as_bytes());
+    }
+    assert_eq!(pointer("{\"a\": 1}"), "");
+    assert_eq!(pointer("[1, 2]"), "");
+    assert_eq!(pointer("{\"document\": \"a text\"}"), "");
+    assert!(refused(b"<html><body>404</body></html>").reason.contains("HTML"));
+}
+
+#[test]
+fn companions_are_ignored() {
+    assert_eq!(ignored(""), "empty");
+    assert_eq!(ignored(" \n"), "empty");
+    assert_eq!(ignored("just words"), "plain text");
+    assert_eq!(ignored(&format!("{}  a.json\n", "0a".repeat(64))), "hashes");
+    assert_eq!(ignored("2024/a.json\n2024/b.json\n"), "list of a provider's documents");
+    assert_eq!(ignored("-----BEGIN PGP SIGNATURE-----\n"), "PGP signature or key");
+    assert_eq!(ignored("{\"feed\": {}}"), "ROLIE feed");
+}
+
+#[test]
+fn product_trees_that_lead_nowhere() {
+    let swap = |from: &str, to: &str| {
+        assert!(CSAF.contains(from), "{from}");
+        pointer(&CSAF.replacen(from, to, 1))
+    };
+    let circle = r#""product_reference": "AppStream:qemu""#;
+    assert_eq!(swap(r#""product_reference": "qemu""#, circle), "/product_tree/relationships/0");
+    assert_eq!(
+        swap(r#""product_reference": "qemu""#, r#""product_reference": "nothing""#),
+        "/product_tree/relationships/0/product_reference"
+    );
+    assert_eq!(
+        swap(r#""fixed": ["AppStream:qemu"]"#, r#""fixed": ["AppStream:qemu", "lost"]"#),
+        "/vulnerabilities/0/product_status/fixed/1"
+    );
+    assert_eq!(
+        swap(r#""known_affected": ["AppStream"]"#, r#""known_affected": ["AppStream:qemu"]"#),
+        "/vulnerabilities/0/product_status/fixed/0"
+    );
+    assert_eq!(
+        swap(r#""product_id": "AppStream""#, r#""product_id": "qemu""#),
+        "/product_tree/branches/0/branches/1/product/product_id"
+    );
+    assert_eq!(swap("2024-05-01T", "2024-05-32T"), "/document/tracking/initial_release_date");
+    let mut deep = r#"{"category": "vendor", "name": "v"}"#.to_owned();
+    for _ in 0..200 {
+        deep = format!(r#"{{"category": "vendor", "name": "v", "branches": [{deep}]}}"#);
+    }
+    let text = CSAF.replacen(r#""branches": ["#, &format!(r#""branches": [{deep}, "#), 1);
+    assert!(refused(text.as_bytes()).reason.contains("recursion"));
+}
+
+#[test]
+fn values_at_the_edge() {
+    // Before 1970, and a million characters: both are fine.
+    assert!(matches!(parse(CSAF.replace("2024-05-01T", "1903-05-01T").as_bytes()), Ok(Parsed::Document(_))));
+    let long = OSV.replace("qemu-kvm", &"x".repeat(1_000_000));
+    assert!(matches!(parse(long.as_bytes()), Ok(Parsed::Document(_))));
+    assert_eq!(pointer(&OSV.replace("2024-01-02T", "2024-13-02T")), "/modified");
+    assert_eq!(pointer(&OSV.replace("\"introduced\"", "\"begun\"")), "/affected/0/ranges/0/events/0");
+    assert_eq!(pointer(&KEV.replace("\"count\": 1", "\"count\": 2")), "/count");
+    let line = |text: String| refused(text.as_bytes()).at;
+    assert_eq!(line(EPSS.replace("0.49269", "1.5")), Position::Line { line: 3 });
+    assert_eq!(line(EPSS.replace("0.49269", "NaN")), Position::Line { line: 3 });
+    assert_eq!(line(EPSS.replace("0.49269,", "")), Position::Line { line: 3 });
+    assert_eq!(line(EPSS.replace("2010-3904", "2008-3431")), Position::Line { line: 4 });
+}
+
+#[test]
+fn osv_lists_and_lines() {
+    let compact = OSV.replace('\n', " ");
+    let other = compact.replace("ALSA-2024:0001", "ALSA-2024:0002");
+    for text in [format!("{compact}\n{other}\n"), format!("[{compact}, {other}]")] {
+        let Ok(Parsed::Document(document)) = parse(text.as_bytes()) else { panic!("{text}") };
+        assert_eq!(document.advisories.len(), 2);
+    }
+    let bad = other.replace("2024-01-02T", "2024-13-02T");
+    assert_eq!(refused(format!("{compact}\n{bad}").as_bytes()).at, Position::Line { line: 2 });
+    assert_eq!(pointer(&format!("[{compact}, {bad}]")), "/1/modified");
+    assert_eq!(pointer(&format!("[{compact}, {compact}]")), "/1/id");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn mutations_never_panic(
+        which in 0..5_usize,
+        at in any::<prop::sample::Index>(),
+        length in 0..40_usize,
+        noise in prop::collection::vec(any::<u8>(), 0..12),
+    ) {
+        let mut bytes = [CSAF, CVE5, OSV, KEV, EPSS][which].as_bytes().to_vec();
+        let from = at.index(bytes.len());
+        let to = (from + length).min(bytes.len());
+        bytes.splice(from..to, noise);
+        let _ = parse(&bytes);
+    }
+
+    #[test]
+    fn truncated_json_is_always_refused(which in 0..4_usize, at in any::<prop::sample::Index>()) {
+        let bytes = [CSAF, CVE5, OSV, KEV][which].trim_end().as_bytes();
+        let end = 1 + at.index(bytes.len() - 1);
+        prop_assert!(parse(&bytes[..end]).is_err());
+    }
+}
