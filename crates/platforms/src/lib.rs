@@ -19,12 +19,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-//pub mod csv;
-//pub mod cyclonedx;
+pub mod csv;
+pub mod cyclonedx;
 mod kept;
 pub mod local;
 mod release;
-//pub mod rvtools;
+pub mod rvtools;
 
 use std::fmt;
 
