@@ -44,6 +44,10 @@ fn xlsx(tabs: &[(&str, &[(&str, &str)])]) -> Vec<u8> {
         "xl/_rels/workbook.xml.rels",
         format!("<Relationships xmlns=\"{packages}\">{relations}</Relationships>"),
     );
+    let root = format!(
+        "<Relationships xmlns=\"{packages}\"><Relationship Id=\"r1\" Type=\"{office}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+    );
+    part("_rels/.rels", root);
     archive.finish().unwrap().into_inner()
 }
 
