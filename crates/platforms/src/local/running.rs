@@ -33,7 +33,14 @@ pub(super) fn kernel(
             format!("{release} belongs to no known package: its package version is unknown"),
         );
     };
-    if let Some(image) = image.and_then(|position| packages.components.get(position)) {
+    // Debian signs kernels in a source package with a numbering of its own: the version is not one of that package.
+    let numbered_alike = |c: &&Component| {
+        c.source
+            .as_ref()
+            .and_then(|source| source.version.as_ref())
+            .is_none_or(|version| *version == c.version)
+    };
+    if let Some(image) = image.and_then(|position| packages.components.get(position)).filter(numbered_alike) {
         running.insert(Packages::source_name(image).to_owned(), version.clone());
     }
     running.insert("linux".to_owned(), version);
