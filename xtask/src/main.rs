@@ -59,3 +59,5 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         other => anyhow::bail!("no task is called `{other}`; `cargo xtask help` lists them"),
+    }
+}

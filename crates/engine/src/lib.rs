@@ -3,6 +3,7 @@
 //! - [`intake`] reads documents from files, folders, archives, uploads and standard input, in bounded memory;
 //! - [`provider`] brings the documents of a CSAF provider into a folder, verified, and only what changed;
 //! - [`quarantine`] keeps the bytes of bad documents so that a later version can try them again;
+//! - [`facts`] gives the built-in facts and what was read as feeds for matching;
 //! - [`data`] is the layout of the data folder and the one way to write a file into it.
 //!
 //! One bad document never stops the others, and never counts in part.
@@ -19,6 +20,7 @@
 //! ```
 
 pub mod data;
+pub mod facts;
 pub mod intake;
 pub mod progress;
 pub mod provider;

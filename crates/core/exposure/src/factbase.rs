@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::facts::{
     Advisory, Claim, Coverage, Document, Family, Lifecycle, NameKind, PatchClass, ReleaseFact, RemedyKind,
-    Restart, VulnerabilityFacts,
+    Restart, Subject, VulnerabilityFacts,
 };
 use underpin_model::id::{AdvisoryId, FeedId, VulnerabilityId};
 
@@ -297,7 +297,7 @@ impl FactBase {
         None
     }
 
-    /// The last day up to which some feed covers a component: `None` when none does.
+    /// The last day up to which some feed lists the vulnerabilities of a component: `None` when none does.
     pub(crate) fn covered_until(
         &self,
         family: &Family,
@@ -307,6 +307,7 @@ impl FactBase {
         let entries = self.coverage.get(family).map_or(&[][..], Vec::as_slice);
         entries
             .iter()
+            .filter(|(_, coverage)| coverage.of == Subject::Vulnerabilities)
             .filter(|(_, coverage)| match (&coverage.train, train) {
                 (None, _) => true,
                 (Some(covered), Some(train)) => {

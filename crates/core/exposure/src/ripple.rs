@@ -6,6 +6,7 @@
 //! steps that lead to it; cycles end where they began.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,25 @@ pub enum NodeKind {
     Tenant,
 }
 
+impl fmt::Display for NodeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Site => "site",
+            Self::FaultDomain => "fault domain",
+            Self::Network => "network",
+            Self::Storage => "storage",
+            Self::Witness => "witness",
+            Self::ManagementPlane => "management plane",
+            Self::Cluster => "cluster",
+            Self::Host => "host",
+            Self::Image => "image",
+            Self::Vm => "vm",
+            Self::Application => "application",
+            Self::Tenant => "tenant",
+        })
+    }
+}
+
 /// How one element stands on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,6 +97,26 @@ pub enum Relation {
     DependsOn,
     /// It is a tenant whose application, VM or image that is.
     Owns,
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Carries => "carries",
+            Self::LocatedIn => "located in",
+            Self::MemberOf => "member of",
+            Self::ManagedBy => "managed by",
+            Self::RunsOn => "runs on",
+            Self::HostedOn => "hosted on",
+            Self::StoredOn => "stored on",
+            Self::ConnectedTo => "connected to",
+            Self::WitnessedBy => "witnessed by",
+            Self::MadeFrom => "made from",
+            Self::ServedBy => "served by",
+            Self::DependsOn => "depends on",
+            Self::Owns => "owns",
+        })
+    }
 }
 
 /// One element above or below.

@@ -53,6 +53,16 @@ pub enum Position {
     },
 }
 
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pointer(pointer) if pointer.is_empty() => f.write_str("the document"),
+            Self::Pointer(pointer) => f.write_str(pointer),
+            Self::Line { line } => write!(f, "line {line}"),
+        }
+    }
+}
+
 /// Why a document was not accepted. Nothing of such a document is used.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 #[error("{reason}")]

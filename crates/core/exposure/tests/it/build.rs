@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use underpin_exposure::report::AssetKind;
 use underpin_exposure::{Assessment, FactBase, Feed, Options, Status, assess};
 use underpin_model::facts::{
-    Advisory, Claim, Coverage, Document, Family, Format, NameKind, Period, Product, Verdict,
+    Advisory, Claim, Coverage, Document, Family, Format, NameKind, Period, Product, Subject, Verdict,
 };
 use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host, Seen, SourcePackage, Vm};
 use underpin_model::id::{AdvisoryId, FeedId, HostId, VmId, VulnerabilityId};
@@ -67,6 +67,7 @@ pub(crate) fn covering(
 ) -> Document {
     let period = Period { from: Date::constant(2007, 1, 1), to: to.parse().unwrap() };
     document.coverage.push(Coverage {
+        of: Subject::Vulnerabilities,
         family,
         train: train.map(Into::into),
         component: component.map(Into::into),

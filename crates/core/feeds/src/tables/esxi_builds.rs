@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use underpin_model::facts::{Coverage, DateKind, Document, Family, Format, PatchClass, Period, ReleaseFact};
+use underpin_model::facts::{
+    Coverage, DateKind, Document, Family, Format, PatchClass, Period, ReleaseFact, Subject,
+};
 
 use super::rows::{self, Cell, Row, Wrong, read_csv};
 use super::vmware;
@@ -81,6 +83,7 @@ impl Lines {
 
     pub(super) fn coverage(&self, family: &Family, component: &Arc<str>) -> Vec<Coverage> {
         let cover = |train: &Arc<str>, period| Coverage {
+            of: Subject::Releases,
             family: family.clone(),
             train: Some(Arc::clone(train)),
             component: Some(Arc::clone(component)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use underpin_model::facts::{Coverage, Family, Period};
+use underpin_model::facts::{Coverage, Family, Period, Subject};
 
 type Line = (Family, Option<Arc<str>>, Option<Arc<str>>);
 
@@ -34,7 +34,13 @@ impl Promises {
     pub(super) fn into_coverage(self) -> Vec<Coverage> {
         self.0
             .into_iter()
-            .map(|((family, train, component), period)| Coverage { family, train, component, period })
+            .map(|((family, train, component), period)| Coverage {
+                of: Subject::Vulnerabilities,
+                family,
+                train,
+                component,
+                period,
+            })
             .collect()
     }
 }

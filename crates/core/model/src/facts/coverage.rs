@@ -16,9 +16,21 @@ pub struct Period {
     pub to: Date,
 }
 
-/// A feed's promise: fixes for this product, published in this period, are listed.
+/// What a feed lists for a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// Vulnerabilities with their fixes: silence means that none was published.
+    Vulnerabilities,
+    /// Releases only: silence says nothing about vulnerabilities.
+    Releases,
+}
+
+/// A feed's promise: what it lists for this product, published in this period, is complete.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Coverage {
+    /// What is listed.
+    pub of: Subject,
     /// The product line.
     pub family: Family,
     /// The train; `None`: all trains of the family.

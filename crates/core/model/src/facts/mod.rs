@@ -16,7 +16,7 @@ pub use claim::{
     Advisory, Bound, Claim, Family, Hardware, Justification, NameKind, Product, Range, Remedy, RemedyKind,
     Restart, Verdict,
 };
-pub use coverage::{Coverage, Period};
+pub use coverage::{Coverage, Period, Subject};
 pub use release::{DateKind, Lifecycle, LifecycleDate, PatchClass, ReleaseFact, Supersedence};
 pub use vulnerability::{Cvss, Epss, Kev, Ssvc, VulnerabilityFacts};
 

@@ -1,0 +1,281 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
+
+/// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
+#[derive(Debug, Parser)]
+#[command(name = "underpin", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Say more on stderr (twice: everything).
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Which hosts, guests, images and tenants stand on a vulnerable platform, why, and how old that knowledge is.
+    Assess(Assess),
+    /// Make a fleet file from this machine or from another tool's inventory.
+    #[command(subcommand)]
+    Collect(Collect),
+    /// Compute CVSS base scores; check a table of expected ones.
+    Cvss(CvssTable),
+    /// Explain an error code.
+    Explain(Explain),
+    /// Read, check and fetch advisories and facts.
+    #[command(subcommand)]
+    Feeds(Feeds),
+    /// Schema, example, sample and check of fleet files.
+    #[command(subcommand)]
+    Fleet(FleetVerb),
+    /// What stands on an asset or component, and what it stands on.
+    Ripple(Ripple),
+    /// Pages and HTTP API on an embedded store.
+    Serve(Serve),
+    /// The order of versions.
+    #[command(subcommand)]
+    Version(VersionVerb),
+}
+
+/// How data is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a terminal.
+    Table,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+    /// One self-contained page.
+    Html,
+}
+
+/// Table or JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Plain {
+    /// For a terminal.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Assess {
+    /// Fleet file (JSON or YAML); `-` for standard input.
+    pub(crate) fleet: PathBuf,
+    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub(crate) feeds: Vec<PathBuf>,
+    /// Leave the built-in facts out.
+    #[arg(long)]
+    pub(crate) no_builtin: bool,
+    /// The day that the report speaks about; now, if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Option<Date>,
+    /// A feed older than this many days is reported as stale.
+    #[arg(long, default_value_t = 30, value_name = "DAYS")]
+    pub(crate) stale_after: u16,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Write to a file instead of stdout.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with code 1 when such exposures exist.
+    #[arg(long, value_enum, num_args = 1.., value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
+    /// Show every row of the table, not only the first ones.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// What makes a pipeline fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Any affected exposure.
+    Affected,
+    /// Any exposure that is fixed but not running.
+    FixedNotRunning,
+    /// An open exposure that is known to be exploited.
+    Kev,
+    /// An open exposure whose BOD 26-04 deadline has passed.
+    Overdue,
+    /// Any component without a source.
+    Unknown,
+    /// Any stale feed.
+    Stale,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Collect {
+    /// The machine that this runs on.
+    Local(Output),
+    /// An RVTools export (.xlsx).
+    Rvtools(CollectFile),
+    /// A CycloneDX bill of materials (JSON) of a host or an image.
+    Cyclonedx(CollectBom),
+    /// A table of hosts and VMs (CSV).
+    Csv(CollectFile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Write the fleet file here instead of to stdout (.yaml and .yml give YAML).
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CollectFile {
+    /// The file of the other tool.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CollectBom {
+    /// The bill of materials.
+    pub(crate) file: PathBuf,
+    /// The host that it describes.
+    #[arg(long, value_name = "ID", conflicts_with = "image", required_unless_present = "image")]
+    pub(crate) host: Option<String>,
+    /// The image that it describes.
+    #[arg(long, value_name = "ID")]
+    pub(crate) image: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CvssTable {
+    /// Table with the columns vector and base_score.
+    #[arg(long, value_name = "FILE", required_unless_present = "vector")]
+    pub(crate) tsv: Option<PathBuf>,
+    /// A vector to score.
+    #[arg(conflicts_with = "tsv")]
+    pub(crate) vector: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code, such as UP0003; none: list them all.
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Feeds {
+    /// Read files, folders and archives and tell what was accepted and what was not.
+    Check(FeedsCheck),
+    /// Fetch from a CSAF provider.
+    Pull(FeedsPull),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FeedsCheck {
+    /// Files, folders, archives; `-` for standard input.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Plain::Table)]
+    pub(crate) format: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FeedsPull {
+    /// Address of provider-metadata.json, or of the site.
+    pub(crate) url: String,
+    /// Folder that keeps the documents and where the last pull stopped.
+    #[arg(long, default_value = "underpin-data/feeds", value_name = "FOLDER")]
+    pub(crate) into: PathBuf,
+    /// Allow plain HTTP to other machines than this one.
+    #[arg(long)]
+    pub(crate) allow_http: bool,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Plain::Table)]
+    pub(crate) format: Plain,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FleetVerb {
+    /// The JSON Schema of the fleet file.
+    Schema,
+    /// An annotated example.
+    Example,
+    /// A made-up fleet of any size.
+    Sample(Sample),
+    /// Read a fleet file and tell everything that is wrong with it.
+    Check(FleetCheck),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// Number of hosts.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) hosts: u32,
+    /// Seed: the same seed gives the same fleet.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FleetCheck {
+    /// Fleet file (JSON or YAML); `-` for standard input.
+    pub(crate) fleet: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ripple {
+    /// Fleet file (JSON or YAML); `-` for standard input.
+    pub(crate) fleet: PathBuf,
+    /// Id of an element, or a component name, or name@version.
+    #[arg(long, value_name = "ID")]
+    pub(crate) at: String,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Plain::Table)]
+    pub(crate) format: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Folder of the store, the feeds and the quarantine.
+    #[arg(long, default_value = "underpin-data", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// Address and port to listen on.
+    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Allow an address that other machines can reach. There is no sign-in yet: put one in front of it.
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+    /// Start with the sample fleet if the store has none.
+    #[arg(long)]
+    pub(crate) sample: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VersionVerb {
+    /// Compare two versions, or check a table of expected results.
+    Compare(Compare),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// dpkg, rpm, esxi, xcp-ng, windows-kb, hex or generic.
+    #[arg(long)]
+    pub(crate) scheme: String,
+    /// Table with the columns a, b and expected (-1, 0, 1).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["left", "right"], required_unless_present = "left")]
+    pub(crate) tsv: Option<PathBuf>,
+    /// A version.
+    #[arg(requires = "right")]
+    pub(crate) left: Option<String>,
+    /// Another version.
+    pub(crate) right: Option<String>,
+}

@@ -1,0 +1,101 @@
+//! How the program ends.
+
+use std::process::ExitCode;
+
+/// Exit codes, the same for every verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Done.
+    Done,
+    /// Done, and something was found that the caller asked to be told about.
+    Findings,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::Done => Self::SUCCESS,
+            Code::Findings => Self::from(1),
+        }
+    }
+}
+
+/// Why a verb could not do its work. Every kind has a code that `underpin explain` knows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A file cannot be read or written.
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    /// A file cannot be put in its place.
+    #[error("{0}")]
+    Data(String),
+    /// A fleet breaks rules: all of them.
+    #[error("{source_name} is not a usable fleet: {} problem(s)\n{}", problems.len(), problems.join("\n"))]
+    Fleet {
+        /// The file.
+        source_name: String,
+        /// One line each: path, value, expectation.
+        problems: Vec<String>,
+    },
+    /// No feed could be read.
+    #[error("no document could be read from {paths}: {reason}")]
+    NoFeeds {
+        /// The paths given.
+        paths: String,
+        /// What was found instead.
+        reason: String,
+    },
+    /// A table of test values is not usable.
+    #[error("{0}")]
+    Table(String),
+    /// Nothing in the fleet has this name.
+    #[error("{0}")]
+    NotFound(String),
+    /// An inventory of another tool is not usable.
+    #[error("{0}")]
+    Inventory(String),
+    /// A provider could not be read.
+    #[error("{0}")]
+    Provider(String),
+    /// The server could not start or stopped with an error.
+    #[error("{0}")]
+    Server(String),
+    /// Arguments that cannot be meant.
+    #[error("{0}")]
+    Usage(String),
+    /// A fault of Underpin itself.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failure {
+    /// The code for `underpin explain`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "UP0001",
+            Self::File(_) | Self::Data(_) => "UP0002",
+            Self::Fleet { .. } => "UP0003",
+            Self::NoFeeds { .. } => "UP0004",
+            Self::Table(_) => "UP0005",
+            Self::NotFound(_) => "UP0006",
+            Self::Inventory(_) => "UP0007",
+            Self::Provider(_) => "UP0008",
+            Self::Server(_) => "UP0009",
+            Self::Internal(_) => "UP0010",
+        }
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Internal(_) | Self::Server(_) => 4,
+            _ => 2,
+        }
+    }
+}
+
+/// Prints a failure once, with its code and the way to its explanation.
+pub(crate) fn report(failure: &Failure) -> ExitCode {
+    let code = failure.code();
+    anstream::eprintln!("error[{code}]: {failure}\n  `underpin explain {code}` says what to do about it");
+    ExitCode::from(failure.exit())
+}

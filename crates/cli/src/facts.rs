@@ -1,0 +1,87 @@
+//! Facts for a verb: the built-in ones and what the paths hold.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use underpin_engine::facts as engine_facts;
+use underpin_engine::intake::{self, Intake, Source};
+use underpin_exposure::{FactBase, Feed};
+use underpin_model::fleet::{self, Checked};
+
+use crate::exit::Failure;
+use crate::output::progress::Bar;
+use crate::output::say;
+
+/// Reads the feeds under the paths, with a progress bar on a terminal.
+pub(crate) fn read(paths: &[PathBuf], now: Timestamp) -> Intake {
+    let sources: Vec<Source> = paths.iter().cloned().map(Source::from).collect();
+    let bar = Bar::new("reading feeds");
+    intake::read(&sources, &intake::Options::new(now), &bar)
+}
+
+/// All facts: built in, and under the paths. What could not be used is said on stderr.
+///
+/// # Errors
+/// [`Failure::NoFeeds`] when paths were given and none of them held a usable document.
+pub(crate) fn base(paths: &[PathBuf], builtin: bool, now: Timestamp) -> Result<FactBase, Failure> {
+    let mut feeds: Vec<Feed> = Vec::new();
+    if builtin {
+        feeds.extend(engine_facts::builtin().map_err(|error| Failure::Internal(error.to_string()))?);
+    }
+    if !paths.is_empty() {
+        let intake = read(paths, now);
+        say_what_was_left_out(&intake);
+        if intake.documents().next().is_none() {
+            return Err(nothing_read(paths, &intake));
+        }
+        feeds.extend(engine_facts::accepted(intake));
+    }
+    Ok(FactBase::new(feeds))
+}
+
+/// The failure of a reading that found nothing.
+pub(crate) fn nothing_read(paths: &[PathBuf], intake: &Intake) -> Failure {
+    let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let reason = match intake.unreadable.first() {
+        Some(unreadable) => format!("{}: {}", unreadable.file, unreadable.reason),
+        None => format!(
+            "{} documents were quarantined, {} files are no advisories",
+            intake.quarantined.len(),
+            intake.ignored.len()
+        ),
+    };
+    Failure::NoFeeds { paths: shown.join(", "), reason }
+}
+
+fn say_what_was_left_out(intake: &Intake) {
+    for unreadable in &intake.unreadable {
+        say!("warning: {}: {}", unreadable.file, unreadable.reason);
+    }
+    if let Some(first) = intake.quarantined.first() {
+        say!(
+            "warning: {} documents were quarantined, the first one {}: {} (`underpin feeds check` lists them all)",
+            intake.quarantined.len(),
+            first.file,
+            first.reason
+        );
+    }
+}
+
+/// Reads and checks a fleet file; warnings go to stderr.
+pub(crate) fn fleet(path: &Path) -> Result<Checked, Failure> {
+    let bytes = bytes(path)?;
+    fleet::read(&bytes).map_err(|errors| Failure::Fleet {
+        source_name: path.display().to_string(),
+        problems: errors.iter().map(|error| format!("  {error}")).collect(),
+    })
+}
+
+/// The bytes of a file, or of standard input for `-`.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
+        return Ok(bytes);
+    }
+    Ok(fs_err::read(path)?)
+}

@@ -1,0 +1,42 @@
+//! The report as JSON: `{as_of, feeds, summary, exposures}`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::ser::{SerializeSeq as _, Serializer};
+use underpin_exposure::Assessment;
+use underpin_exposure::report::{FeedState, Summary};
+
+use crate::exit::Failure;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    as_of: Timestamp,
+    feeds: &'a [FeedState],
+    summary: &'a Summary,
+    exposures: Rows<'a>,
+}
+
+/// Rows are made one by one: ten thousand hosts share findings, their rows do not fit in memory at once.
+struct Rows<'a>(&'a Assessment);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows = serializer.serialize_seq(None)?;
+        for exposure in self.0.exposures() {
+            rows.serialize_element(&exposure.row())?;
+        }
+        rows.end()
+    }
+}
+
+pub(crate) fn render(assessment: &Assessment) -> Result<String, Failure> {
+    let report = Report {
+        as_of: assessment.as_of,
+        feeds: &assessment.feeds,
+        summary: &assessment.summary,
+        exposures: Rows(assessment),
+    };
+    serde_json::to_string_pretty(&report)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::Internal(format!("cannot write JSON: {error}")))
+}

@@ -1,0 +1,5 @@
+//! The exposure report in its forms.
+
+pub(crate) mod csv;
+pub(crate) mod json;
+pub(crate) mod table;

@@ -1,0 +1,90 @@
+//! `underpin feeds`: check what paths hold, fetch from a CSAF provider.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use underpin_engine::provider;
+
+use crate::args::{Feeds, FeedsCheck, FeedsPull, Plain};
+use crate::exit::{Code, Failure};
+use crate::output::progress::Bar;
+use crate::{facts, output};
+
+pub(crate) fn run(verb: Feeds) -> Result<Code, Failure> {
+    match verb {
+        Feeds::Check(arguments) => check(&arguments),
+        Feeds::Pull(arguments) => pull(arguments),
+    }
+}
+
+fn check(arguments: &FeedsCheck) -> Result<Code, Failure> {
+    let intake = facts::read(&arguments.paths, Timestamp::now());
+    if intake.nothing_read() {
+        return Err(facts::nothing_read(&arguments.paths, &intake));
+    }
+    let summary = intake.summary();
+    if arguments.format == Plain::Json {
+        output::json(&summary)?;
+    } else {
+        let mut formats = output::table(&["FORMAT", "ACCEPTED"]);
+        for (format, count) in &summary.by_format {
+            formats.add_row([format.to_string(), count.to_string()]);
+        }
+        let mut text = format!(
+            "{} documents, {} accepted, {} quarantined, {} files are no advisories\n\n{formats}\n",
+            summary.documents,
+            summary.accepted,
+            summary.quarantined.len(),
+            summary.ignored.len()
+        );
+        if !summary.quarantined.is_empty() {
+            let mut bad = output::table(&["QUARANTINED", "AT", "REASON"]);
+            for one in &summary.quarantined {
+                bad.add_row([one.file.to_owned(), one.at.to_string(), one.reason.to_owned()]);
+            }
+            text += &format!("\n{bad}\n");
+        }
+        output::data(&text)?;
+    }
+    Ok(if summary.quarantined.is_empty() { Code::Done } else { Code::Findings })
+}
+
+fn pull(arguments: FeedsPull) -> Result<Code, Failure> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let options = provider::PullOptions {
+        allow_http: arguments.allow_http,
+        ..provider::PullOptions::new(Timestamp::now())
+    };
+    let bar = Arc::new(Bar::new("pulling"));
+    let pulled = runtime
+        .block_on(provider::pull(&arguments.url, &arguments.into, &options, bar))
+        .map_err(|error| Failure::Provider(error.to_string()))?;
+    if arguments.format == Plain::Json {
+        output::json(&pulled)?;
+    } else {
+        output::data(&told(&pulled))?;
+    }
+    Ok(if pulled.quarantined.is_empty() && pulled.failed.is_empty() { Code::Done } else { Code::Findings })
+}
+
+/// What a pull did, for people.
+fn told(pulled: &provider::Pulled) -> String {
+    let mut text = format!(
+        "{}: {} documents fetched, {} unchanged, {} quarantined, {} lists failed\n",
+        pulled.publisher.as_deref().unwrap_or("the provider"),
+        pulled.fetched,
+        pulled.unchanged,
+        pulled.quarantined.len(),
+        pulled.failed.len()
+    );
+    for (check, count) in pulled.hashes.iter().chain(&pulled.signatures) {
+        text += &format!("  {check}: {count}\n");
+    }
+    for one in &pulled.quarantined {
+        text += &format!("quarantined {}: {}\n", one.file, one.reason);
+    }
+    for one in &pulled.failed {
+        text += &format!("failed {}: {}\n", one.url, one.reason);
+    }
+    text
+}

@@ -1,0 +1,9 @@
+//! One module per verb.
+
+pub(crate) mod assess;
+pub(crate) mod collect;
+pub(crate) mod explain;
+pub(crate) mod feeds;
+pub(crate) mod fleet;
+pub(crate) mod ripple;
+pub(crate) mod tables;
