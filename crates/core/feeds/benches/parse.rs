@@ -1,5 +1,8 @@
 //! How fast documents become facts, in bytes per second and format.
 
+#![allow(clippy::print_stdout, reason = "a bench says what it skips")]
+#![allow(missing_docs, reason = "criterion's macro makes the entry point")]
+
 use std::hint::black_box;
 use std::io::Read;
 use std::path::PathBuf;

@@ -1,6 +1,11 @@
 //! Whatever the bytes are: facts, a reason to pass over them, or a defect with its place. Never a panic or a hang.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the helpers of a test fail by panicking"
+)]
 
 use proptest::prelude::*;
 use underpin_feeds::{Defect, Parsed, Position, parse};

@@ -1,6 +1,11 @@
 //! All the facts of one small document of each format.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the helpers of a test fail by panicking"
+)]
 
 use underpin_feeds::{Parsed, parse};
 use underpin_model::facts::Document;

@@ -1,6 +1,11 @@
 //! What becomes of the real documents: counts, the standard's own test documents, sizes in memory.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the helpers of a test fail by panicking"
+)]
 
 mod corpus;
 

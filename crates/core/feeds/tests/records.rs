@@ -1,6 +1,11 @@
 //! What single shapes of CVE and OSV records become.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the helpers of a test fail by panicking"
+)]
 
 use underpin_feeds::{Parsed, parse};
 use underpin_model::facts::{Bound, Document, Family, Justification, NameKind, PatchClass, Range, Verdict};
