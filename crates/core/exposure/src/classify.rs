@@ -102,10 +102,25 @@ pub fn carries(kind: ComponentKind, name: &str, source: &str) -> Carries {
             rest.chars().filter(|c| *c == '-').count() >= 1 && rest.starts_with(|c: char| c.is_ascii_digit());
         return if abi { Carries::Code } else { Carries::Metapackage };
     }
-    let suffixes = ["-doc", "-docs", "-dbg", "-dbgsym", "-debuginfo", "-debugsource", "-headers", "-source"];
-    let headers =
-        name.starts_with("linux-headers-") || name.starts_with("linux-kbuild-") || name == "kernel-headers";
-    if headers || suffixes.iter().any(|suffix| name.ends_with(suffix)) {
+    let suffixes = [
+        "-doc",
+        "-docs",
+        "-dbg",
+        "-dbgsym",
+        "-debuginfo",
+        "-debugsource",
+        "-headers",
+        "-source",
+        "-dev",
+        "-devel",
+        "-devel-matched",
+        "-abi-stablelists",
+    ];
+    let build_only =
+        ["linux-headers-", "linux-kbuild-", "linux-compiler-", "linux-source-", "linux-libc-dev"];
+    if build_only.iter().any(|prefix| name.starts_with(prefix))
+        || suffixes.iter().any(|suffix| name.ends_with(suffix))
+    {
         return Carries::NoRunningCode;
     }
     Carries::Code
@@ -176,6 +191,8 @@ mod tests {
         assert_eq!(of("proxmox-kernel-6.8", "proxmox-kernel-6.8"), Carries::Metapackage);
         assert_eq!(of("proxmox-kernel-6.8.12-4-pve", "proxmox-kernel-6.8"), Carries::Code);
         assert_eq!(of("linux-headers-6.1.0-56-amd64", "linux"), Carries::NoRunningCode);
+        assert_eq!(of("linux-libc-dev", "linux"), Carries::NoRunningCode);
+        assert_eq!(of("libxen-dev", "xen"), Carries::NoRunningCode);
         assert_eq!(of("qemu-system-x86", "qemu"), Carries::Code);
     }
 

@@ -33,7 +33,8 @@ pub(crate) fn chain(base: &FactBase, item: &Item<'_>, version: &str, resolved: &
             break;
         }
         let reason = link(base, item, version, opinion);
-        if !reasons.contains(&reason) {
+        // Two feeds that carry the same document say the same thing once.
+        if reasons.iter().all(|known| known.text != reason.text) {
             reasons.push(reason);
         }
     }

@@ -260,11 +260,14 @@ impl<'de> Visitor<'de> for Head<'_> {
 }
 
 fn markup(text: &str) -> Looks {
-    let head = text.get(..text.len().min(200)).unwrap_or_default().to_ascii_lowercase();
+    let head: String = text.chars().take(200).collect::<String>().to_ascii_lowercase();
     let what = if head.contains("<html") || head.contains("<!doctype html") {
         "an HTML page, no advisory: probably a server's error page saved under the document's name"
-    } else {
+    } else if head.starts_with("<?xml") || head.contains("xmlns") {
         "XML, which is not read (CVRF, OVAL?): fetch the CSAF or OSV form"
+    } else {
+        // Markdown may begin with a tag.
+        return Looks::PlainText;
     };
     unusable(Position::Line { line: 1 }, what)
 }
