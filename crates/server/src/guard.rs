@@ -35,7 +35,8 @@ pub(crate) fn protect(routes: Router<Shared>, app: &Shared) -> Router<Shared> {
         .layer(TraceLayer::new_for_http())
 }
 
-fn answer(path: &str, problem: Problem) -> Response {
+/// A problem in the form that the path's readers understand.
+pub(crate) fn answer(path: &str, problem: Problem) -> Response {
     if path.starts_with("/api/") { problem.into_response() } else { PageError(problem).into_response() }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
-use underpin_exposure::report::{Assessment, AssetKind, Finding, Status};
+use underpin_exposure::report::{Assessment, AssetKind, Status};
 use underpin_model::facts::PatchClass;
 use underpin_model::fleet::{Fleet, Host, Image, Vm};
 use underpin_model::id::{AdvisoryId, VulnerabilityId};
@@ -18,7 +18,7 @@ use crate::analyst::FeedFacts;
 use crate::priority::{self, Priority};
 
 /// Exposures by [`Status`], in the order of [`Status::ALL`].
-pub type Counts = [u64; 8];
+pub(crate) type Counts = [u64; 8];
 
 /// The place of a status in [`Counts`].
 pub(crate) fn slot(status: Status) -> usize {
@@ -196,13 +196,6 @@ impl Index {
 
     pub(crate) fn counts_of(&self, kind: AssetKind, id: &str) -> Option<&Counts> {
         Some(&self.group_of(self.number(kind, id)?)?.counts)
-    }
-
-    pub(crate) fn findings_of(&self, kind: AssetKind, id: &str) -> &[Finding] {
-        self.number(kind, id)
-            .and_then(|number| self.group_of(number))
-            .and_then(|group| self.assessment.findings.get(group.findings.clone()))
-            .unwrap_or_default()
     }
 
     pub(crate) fn host(&self, id: &str) -> Option<&Host> {

@@ -3,7 +3,12 @@
 //! A filter is one condition on assets and one on findings. Because all assets of a group share all its findings, the
 //! number of matches is a sum of products over groups: exact totals without walking millions of pairs.
 
+use axum::extract::FromRequestParts;
+use axum::extract::rejection::QueryRejection;
+use axum::http::request::Parts;
+use axum::response::Response;
 use rustc_hash::FxHashSet;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use underpin_exposure::report::{AssetKind, Finding, Status};
 use utoipa::IntoParams;
@@ -17,35 +22,49 @@ pub(crate) const PAGE: usize = 100;
 /// Most rows of a page.
 pub(crate) const MAX_PAGE: usize = 1000;
 
+/// The query of a request; one that cannot be read is answered like every other problem.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let read = axum::extract::Query::try_from_uri(&parts.uri);
+        read.map(|axum::extract::Query(query)| Self(query)).map_err(|error: QueryRejection| {
+            crate::guard::answer(parts.uri.path(), Code::BadQuery.with(error.body_text()))
+        })
+    }
+}
+
 /// Which exposures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
-pub struct ExposureQuery {
+pub(crate) struct ExposureQuery {
     /// Only this asset (its id; `kind` tells apart assets of different kinds with the same id).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asset: Option<String>,
+    pub(crate) asset: Option<String>,
     /// Only assets of this kind: `host`, `vm`, `image`, `management_plane`, `witness`, `storage`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// Only this vulnerability.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub vulnerability: Option<String>,
+    pub(crate) vulnerability: Option<String>,
     /// Only these statuses, comma-separated; `open` (affected, fixed_not_running), `unknown` and `unknown_other` are short for several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+    pub(crate) status: Option<String>,
     /// Only what this tenant stands on: its VMs and images, and the hosts beneath its VMs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<String>,
+    pub(crate) tenant: Option<String>,
     /// Only hosts of this platform (`proxmox`, `esxi`, ...) and the VMs on them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// Where the page before ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// Rows of the page, 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<String>,
+    pub(crate) limit: Option<String>,
 }
 
 /// A page of a list.
@@ -210,28 +229,28 @@ pub(crate) fn exposures<'a>(index: &'a Index, query: &ExposureQuery) -> Result<P
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
-pub struct AssetQuery {
+pub(crate) struct AssetQuery {
     /// Only this kind.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// Only assets with an exposure of one of these statuses.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+    pub(crate) status: Option<String>,
     /// Only what this tenant stands on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<String>,
+    pub(crate) tenant: Option<String>,
     /// Only hosts of this platform and the VMs on them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// Only ids that contain this text, whatever its case.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub q: Option<String>,
+    pub(crate) q: Option<String>,
     /// Where the page before ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// Rows of the page, 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<String>,
+    pub(crate) limit: Option<String>,
 }
 
 /// A page of assets, in the order of the assessment's groups.

@@ -1,7 +1,7 @@
 //! Assets and ripple.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::view::{AssetView, List, StatusCounts};
 use crate::analyst::{Ripple, kind_name};
 use crate::problem::{Code, Problem};
-use crate::query::{self, AssetQuery};
+use crate::query::{self, AssetQuery, Query};
 use crate::state::{Shared, no_fleet};
 
 /// The assets of a fleet version with the numbers of their exposures.

@@ -1,7 +1,7 @@
 //! Fleets, feeds and assessments: what is there, and uploads.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::findings::assessment;
 use super::view::{AssessmentView, FeedView, FleetVersion, List, QuarantinedView};
 use crate::problem::{Code, Problem};
+use crate::query::Query;
 use crate::state::{ImportedFeed, ImportedFleet, Shared};
 use crate::upload::{files, fingerprint};
 

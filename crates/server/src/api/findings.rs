@@ -1,7 +1,7 @@
 //! What is known: the assessment, vulnerabilities, advisories, exposures.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use super::view::{AdvisoryView, AssessmentView, ExposureView, List, VulnerabilityRow};
 use crate::index::Index;
 use crate::problem::{Code, Problem};
-use crate::query::{self, ExposureQuery};
+use crate::query::{self, ExposureQuery, Query};
 use crate::state::{Shared, no_fleet};
 
 fn index(app: &Shared) -> Result<Arc<Index>, Problem> {

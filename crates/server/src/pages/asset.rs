@@ -1,6 +1,6 @@
 //! One host, VM, image or tenant, and ripple.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use maud::{Markup, html};
 use serde::Deserialize;
 use underpin_exposure::report::{AssetKind, Status};
@@ -12,7 +12,7 @@ use crate::analyst::{RippleElement, kind_name};
 use crate::api::assets::ripple_at;
 use crate::index::Index;
 use crate::problem::Code;
-use crate::query::{self, ExposureQuery};
+use crate::query::{self, ExposureQuery, Query};
 use crate::state::{Shared, no_fleet};
 
 /// Guests shown on a host's page; the list of VMs has all.

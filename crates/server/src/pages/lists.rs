@@ -1,6 +1,6 @@
 //! Lists with search and pages.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
 use underpin_exposure::report::{AssetKind, Status};
@@ -13,7 +13,7 @@ use super::{PageError, page};
 use crate::analyst::kind_name;
 use crate::index::Index;
 use crate::priority::Priority;
-use crate::query::{self, AssetQuery, Exposure, ExposureQuery, Page};
+use crate::query::{self, AssetQuery, Exposure, ExposureQuery, Page, Query};
 use crate::state::{Shared, no_fleet};
 
 /// Vulnerabilities with everything that decides their order.
