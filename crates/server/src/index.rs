@@ -16,6 +16,7 @@ use underpin_model::id::{AdvisoryId, VulnerabilityId};
 
 use crate::analyst::FeedFacts;
 use crate::priority::{self, Priority};
+use crate::sums::{self, Sum};
 
 /// Exposures by [`Status`], in the order of [`Status::ALL`].
 pub(crate) type Counts = [u64; 8];
@@ -30,6 +31,9 @@ pub(crate) fn add(into: &mut Counts, from: &Counts) {
         *sum += more;
     }
 }
+
+/// The group of assets that the assessment does not speak about.
+const UNASSESSED: u32 = u32::MAX;
 
 /// An asset with its place.
 #[derive(Debug, Clone)]
@@ -85,6 +89,8 @@ pub(crate) struct Index {
     pub(crate) found: FxHashMap<VulnerabilityId, Vec<(u32, usize)>>,
     /// Vulnerabilities with open exposures, what to do first at the front.
     pub(crate) priorities: Vec<Priority>,
+    pub(crate) by_tenant: Vec<Sum>,
+    pub(crate) by_platform: Vec<Sum>,
     /// Assets of the fleet that the assessment does not speak about.
     pub(crate) unassessed: u64,
 }
@@ -155,11 +161,19 @@ impl Index {
             let findings = group.findings.clone();
             groups.push(GroupEntry { assets: start..number(assets.len()), findings, counts });
         }
-        let listed = [AssetKind::Host, AssetKind::Vm, AssetKind::Image];
-        let assessed = assets.iter().filter(|a| listed.contains(&a.kind) && a.place.is_some()).count();
-        let known = fleet.hosts.len() + fleet.vms.len() + fleet.images.len();
+        // What the assessment does not speak about is listed as well, at the end: nobody is dropped.
+        let assessed = assets.len();
+        for (kind, list) in [(AssetKind::Host, &hosts), (AssetKind::Vm, &vms), (AssetKind::Image, &images)] {
+            let mut left: Vec<_> =
+                list.iter().filter(|(id, _)| !numbers.contains_key(&(kind, Arc::clone(id)))).collect();
+            left.sort_unstable_by_key(|(_, place)| **place);
+            for (id, place) in left {
+                numbers.insert((kind, Arc::clone(id)), number(assets.len()));
+                assets.push(AssetEntry { kind, id: Arc::clone(id), group: UNASSESSED, place: Some(*place) });
+            }
+        }
         let mut index = Self {
-            unassessed: known.saturating_sub(assessed) as u64,
+            unassessed: (assets.len() - assessed) as u64,
             fleet_id,
             assessment_id,
             fleet,
@@ -176,12 +190,16 @@ impl Index {
             tenants,
             found,
             priorities: Vec::new(),
+            by_tenant: Vec::new(),
+            by_platform: Vec::new(),
         };
         index.priorities = priority::rank(&index);
+        index.by_tenant = sums::by_tenant(&index);
+        index.by_platform = sums::by_platform(&index);
         index
     }
 
-    /// The number of an asset, if it was assessed.
+    /// The number of an asset.
     pub(crate) fn number(&self, kind: AssetKind, id: &str) -> Option<u32> {
         self.numbers.get(&(kind, Arc::from(id))).copied()
     }
@@ -239,6 +257,29 @@ impl Index {
             self.fleet.images.iter().filter(|i| i.tenant.as_ref().is_some_and(|t| t.as_str() == tenant));
         numbers.extend(own.filter_map(|i| self.number(AssetKind::Image, i.id.as_str())));
         numbers
+    }
+
+    /// Per group: it has an open exposure to this vulnerability.
+    pub(crate) fn open_groups(&self, vulnerability: &str) -> Vec<bool> {
+        let mut open = vec![false; self.groups.len()];
+        for (group, at) in self.found.get(vulnerability).into_iter().flatten() {
+            let hit = self.assessment.findings.get(*at).is_some_and(|f| f.status.is_open());
+            if let Some(flag) = open.get_mut(*group as usize) {
+                *flag |= hit;
+            }
+        }
+        open
+    }
+
+    /// An asset is hit if its group is, and a VM also if its host is.
+    pub(crate) fn is_hit(&self, open: &[bool], asset: &AssetEntry) -> bool {
+        let in_group = |asset: &AssetEntry| open.get(asset.group as usize) == Some(&true);
+        let host = || {
+            let vm =
+                if asset.kind == AssetKind::Vm { self.fleet.vms.get(asset.place? as usize) } else { None };
+            self.asset(self.number(AssetKind::Host, vm?.host.as_ref()?.as_str())?)
+        };
+        in_group(asset) || host().is_some_and(in_group)
     }
 
     /// Counts over all of these assets.

@@ -24,6 +24,7 @@ mod priority;
 mod problem;
 mod query;
 mod state;
+mod sums;
 mod upload;
 
 use std::future::Future;

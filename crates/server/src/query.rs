@@ -3,8 +3,8 @@
 //! A filter is one condition on assets and one on findings. Because all assets of a group share all its findings, the
 //! number of matches is a sum of products over groups: exact totals without walking millions of pairs.
 
-use axum::extract::FromRequestParts;
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use axum::response::Response;
 use rustc_hash::FxHashSet;
@@ -31,7 +31,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let read = axum::extract::Query::try_from_uri(&parts.uri);
         read.map(|axum::extract::Query(query)| Self(query)).map_err(|error: QueryRejection| {
-            crate::guard::answer(parts.uri.path(), Code::BadQuery.with(error.body_text()))
+            let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.0.path());
+            crate::guard::answer(path, Code::BadQuery.with(error.body_text()))
         })
     }
 }
@@ -132,18 +133,24 @@ struct AssetFilter<'a> {
     id: Option<&'a str>,
     kind: Option<AssetKind>,
     beneath: Option<FxHashSet<u32>>,
+    hit: Option<Vec<bool>>,
     platform: Option<&'a str>,
 }
 
 impl AssetFilter<'_> {
     fn any(&self) -> bool {
-        self.id.is_none() && self.kind.is_none() && self.beneath.is_none() && self.platform.is_none()
+        self.id.is_none()
+            && self.kind.is_none()
+            && self.beneath.is_none()
+            && self.hit.is_none()
+            && self.platform.is_none()
     }
 
     fn holds(&self, number: u32, asset: &AssetEntry) -> bool {
         self.kind.is_none_or(|kind| kind == asset.kind)
             && self.id.is_none_or(|id| id == &*asset.id)
             && self.beneath.as_ref().is_none_or(|set| set.contains(&number))
+            && self.hit.as_ref().is_none_or(|open| self.index.is_hit(open, asset))
             && self.platform.is_none_or(|platform| self.on_platform(asset, platform))
     }
 
@@ -183,6 +190,7 @@ pub(crate) fn exposures<'a>(index: &'a Index, query: &ExposureQuery) -> Result<P
         id: text(&query.asset),
         kind: kind(query.kind.as_deref())?,
         beneath: text(&query.tenant).map(|tenant| index.beneath(tenant)),
+        hit: None,
         platform: text(&query.platform),
     };
     let vulnerability = text(&query.vulnerability);
@@ -242,6 +250,9 @@ pub(crate) struct AssetQuery {
     /// Only hosts of this platform and the VMs on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
+    /// Only assets with an open exposure to this vulnerability, and VMs on hosts with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hit_by: Option<String>,
     /// Only ids that contain this text, whatever its case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) q: Option<String>,
@@ -253,7 +264,7 @@ pub(crate) struct AssetQuery {
     pub(crate) limit: Option<String>,
 }
 
-/// A page of assets, in the order of the assessment's groups.
+/// A page of assets, in the order of the assessment's groups, then those that were not assessed.
 pub(crate) fn assets<'a>(index: &'a Index, query: &AssetQuery) -> Result<Page<&'a AssetEntry>, Problem> {
     let limit = limit(query.limit.as_deref())?;
     let mask = statuses(query.status.as_deref())?;
@@ -263,6 +274,7 @@ pub(crate) fn assets<'a>(index: &'a Index, query: &AssetQuery) -> Result<Page<&'
         id: None,
         kind: kind(query.kind.as_deref())?,
         beneath: text(&query.tenant).map(|tenant| index.beneath(tenant)),
+        hit: text(&query.hit_by).map(|id| index.open_groups(id)),
         platform: text(&query.platform),
     };
     let [start] = cursor::<1>(query.cursor.as_deref())?;

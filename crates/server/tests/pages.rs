@@ -67,6 +67,33 @@ async fn every_number_of_the_overview_is_the_total_of_its_list() {
 }
 
 #[tokio::test]
+async fn who_is_hit_is_a_list_of_as_many() {
+    let server = Server::filled().await;
+    for (id, hosts, vms) in [("CVE-2025-0001", "3", "16"), ("CVE-2025-0003", "3", "12")] {
+        let page = server.text(&format!("/vulnerabilities/{id}")).await;
+        for (kind, number) in [("hosts", hosts), ("vms", vms)] {
+            let link = format!("/{kind}?hit_by={id}");
+            assert!(page.contains(&format!("href=\"{link}\">{number}</a>")), "{id} {kind}");
+            assert_eq!(attributes(&server.text(&link).await, "data-total"), [number], "{link}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_never_assessed_is_listed_and_not_called_fine() {
+    let server = Server::start().await;
+    let mut fleet = fleet(2, 1);
+    fleet["hosts"].as_array_mut().unwrap().push(serde_json::json!({"id": "dark-host"}));
+    assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);
+    assert!(server.text("/").await.contains("1 hosts, VMs and images were not assessed"));
+    let list = server.text("/hosts?q=dark").await;
+    assert_eq!(attributes(&list, "data-total"), ["1"]);
+    assert!(list.contains("not assessed"));
+    assert!(server.text("/hosts/dark-host").await.contains("Not assessed"));
+    assert_eq!(server.json("/api/v1/assessments/current").await["unassessed"], 1);
+}
+
+#[tokio::test]
 async fn stale_feeds_are_named_before_anything_else() {
     let server = Server::filled().await;
     for path in
@@ -114,9 +141,9 @@ async fn pages_explain_themselves() {
 #[tokio::test]
 async fn a_large_fleet_answers_at_once() {
     let server = Server::start().await;
-    // In the debug build a tenth of 10,000 hosts; the limit is ten times the promise for a busy machine.
-    let hosts = if cfg!(debug_assertions) { 1000 } else { 10_000 };
-    assert_eq!(server.post("/api/v1/fleets", fleet(hosts, 20).to_string()).await.status(), 201);
+    // The promise is 50 ms; a build without optimisation on a busy machine gets ten times that.
+    let limit = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 50 });
+    assert_eq!(server.post("/api/v1/fleets", fleet(10_000, 20).to_string()).await.status(), 201);
     for path in [
         "/",
         "/hosts",
@@ -133,6 +160,6 @@ async fn a_large_fleet_answers_at_once() {
             best = best.min(begin.elapsed());
         }
         println!("{path}: {best:?}");
-        assert!(best < Duration::from_millis(500), "{path} took {best:?}");
+        assert!(best < limit, "{path} took {best:?}");
     }
 }

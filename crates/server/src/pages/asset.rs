@@ -121,16 +121,19 @@ fn guest_rows<'a>(
                 caption { (caption) }
                 thead { tr { th scope="col" { "VM" } th scope="col" { "Tenant" } th scope="col" { "Host" } th scope="col" { "Runs on" } th.num scope="col" { "unknown" } th.num scope="col" { "affected" } th.num scope="col" { "not running" } } }
                 tbody { @for vm in vms {
-                    @let counts = index.counts_of(AssetKind::Vm, vm.id.as_str()).copied().unwrap_or_default();
+                    @let assessed = index.counts_of(AssetKind::Vm, vm.id.as_str()).copied();
+                    @let counts = assessed.unwrap_or_default();
                     @let to = |status| address("/exposures", &[("asset", Some(vm.id.as_str())), ("kind", Some("vm")), ("status", Some(status))]);
                     tr {
                         th scope="row" { a href={"/vms/" (encode(vm.id.as_str()))} { (vm.id) } }
                         td { @if let Some(tenant) = &vm.tenant { a href={"/tenants/" (encode(tenant.as_str()))} { (tenant) } } }
                         td { @if let Some(host) = &vm.host { a href={"/hosts/" (encode(host.as_str()))} { (host) } } }
                         td { @if let Some(vmm) = &vm.vmm { (vmm.component) " " span.mono { (vmm.version) } } @else { span.soft { "not known" } } }
-                        td.num { (linked(unknown(&counts), &to("unknown"))) }
-                        td.num { (linked(count(&counts, Status::Affected), &to("affected"))) }
-                        td.num { (linked(count(&counts, Status::FixedNotRunning), &to("fixed_not_running"))) }
+                        @if assessed.is_some() {
+                            td.num { (linked(unknown(&counts), &to("unknown"))) }
+                            td.num { (linked(count(&counts, Status::Affected), &to("affected"))) }
+                            td.num { (linked(count(&counts, Status::FixedNotRunning), &to("fixed_not_running"))) }
+                        } @else { td.soft colspan="3" { "not assessed" } }
                     }
                 } }
             }

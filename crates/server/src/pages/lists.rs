@@ -40,8 +40,8 @@ pub(super) fn priority_rows<'a>(index: &Index, priorities: impl Iterator<Item = 
                             td.tight { @if let Some(ssvc) = view.and_then(|v| v.ssvc.as_ref()) { (ssvc.decision) } @else { "–" } }
                             td { @if let Some(due) = view.and_then(|v| v.due.as_ref()) { (due.timeline) @if let Some(day) = due.date { br; (day) } } @else { "–" } }
                             td { @if let Some(version) = row.fix.as_ref().and_then(|f| f.version.as_ref()) { span.mono { (version) } } @else { span.soft { "none known" } } }
-                            td.num { (linked(row.hosts, &format!("{home}#hit"))) }
-                            td.num { (linked(row.vms, &format!("{home}#hit"))) }
+                            td.num { (linked(row.hosts, &address("/hosts", &[("hit_by", Some(row.id.as_str()))]))) }
+                            td.num { (linked(row.vms, &address("/vms", &[("hit_by", Some(row.id.as_str()))]))) }
                             td.num { (linked(row.tenants, &format!("{home}#tenants"))) }
                         }
                     }
@@ -183,6 +183,7 @@ fn assets(
             home,
             &[
                 ("q", filter.q.as_deref()),
+                ("hit_by", filter.hit_by.as_deref()),
                 ("status", filter.status.as_deref()),
                 ("tenant", filter.tenant.as_deref()),
                 ("platform", filter.platform.as_deref()),
@@ -193,12 +194,13 @@ fn assets(
     };
     let content = html! {
         h1 { (title) }
-        p.when { strong id="total" data-total=(found.total) { (number(found.total)) } " assessed" }
+        p.when { strong id="total" data-total=(found.total) { (number(found.total)) } " in the list" }
         (stale(&index))
         section aria-label="List" {
             form.find method="get" {
                 (field("q", "Name contains", filter.q.as_deref())) (status_choice(filter.status.as_deref()))
                 (field("tenant", "Tenant", filter.tenant.as_deref())) (field("platform", "Platform", filter.platform.as_deref()))
+                (field("hit_by", "Hit by", filter.hit_by.as_deref()))
                 button type="submit" { "Search" }
             }
             (scroll(title, asset_rows(&index, &found, kind, title)))
@@ -234,18 +236,21 @@ fn asset_rows(
             } }
             tbody {
                 @for asset in &found.items {
-                    @let counts = index.counts_of(kind, &asset.id).copied().unwrap_or_default();
+                    @let assessed = index.counts_of(kind, &asset.id).copied();
+                    @let counts = assessed.unwrap_or_default();
                     @let (one, two, on) = place(&asset.id).unwrap_or_default();
                     @let to = |status| address("/exposures", &[("asset", Some(&*asset.id)), ("kind", Some(kind_name(kind))), ("status", Some(status))]);
                     tr {
                         th scope="row" { a href=(super::parts::asset_address(kind, &asset.id)) { (asset.id) } }
                         td { @if host { (one) } @else if !one.is_empty() { a href={"/tenants/" (encode(&one))} { (one) } } }
                         td { @if let Some(on) = on { a href={"/hosts/" (encode(on.as_str()))} { (on) } } @else { (two.unwrap_or_default()) } }
-                        td.num { (linked(unknown(&counts), &to("unknown"))) }
-                        td.num { (linked(count(&counts, Status::Affected), &to("affected"))) }
-                        td.num { (linked(count(&counts, Status::FixedNotRunning), &to("fixed_not_running"))) }
-                        td.num { (linked(count(&counts, Status::Fixed), &to("fixed"))) }
-                        td { (bar(&counts)) }
+                        @if assessed.is_some() {
+                            td.num { (linked(unknown(&counts), &to("unknown"))) }
+                            td.num { (linked(count(&counts, Status::Affected), &to("affected"))) }
+                            td.num { (linked(count(&counts, Status::FixedNotRunning), &to("fixed_not_running"))) }
+                            td.num { (linked(count(&counts, Status::Fixed), &to("fixed"))) }
+                            td { (bar(&counts)) }
+                        } @else { td.soft colspan="5" { "not assessed" } }
                         @if host { td.num { (linked(index.guests(&asset.id).count() as u64, &format!("/hosts/{}#guests", encode(&asset.id)))) } }
                     }
                 }

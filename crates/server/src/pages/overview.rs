@@ -12,8 +12,9 @@ use super::parts::{
     unknown, worst,
 };
 use super::{PageError, page};
-use crate::index::{Counts, Index, add};
+use crate::index::Index;
 use crate::state::Shared;
+use crate::sums::Sum;
 
 /// How many vulnerabilities and tenants the overview shows; the lists have all.
 const FIRST: usize = 12;
@@ -85,7 +86,7 @@ fn counts_table(
     caption: &str,
     first: &str,
     filter: &str,
-    rows: &[(String, u64, Counts)],
+    rows: &[Sum],
     home: impl Fn(&str) -> String,
 ) -> Markup {
     let cell =
@@ -100,7 +101,7 @@ fn counts_table(
                     th.num scope="col" { "not running" } th scope="col" { "share" }
                 } }
                 tbody {
-                    @for (name, members, counts) in rows {
+                    @for Sum { name, members, counts } in rows {
                         tr {
                             th scope="row" { a href=(home(name)) { (name) } " " small.soft { (number(*members)) } }
                             td.num { (linked(unknown(counts), &cell(name, "unknown"))) }
@@ -115,54 +116,26 @@ fn counts_table(
     )
 }
 
-fn most_open(rows: &mut [(String, u64, Counts)]) {
-    let open = |c: &Counts| count(c, Status::Affected) + count(c, Status::FixedNotRunning);
-    rows.sort_by(|a, b| open(&b.2).cmp(&open(&a.2)).then_with(|| a.0.cmp(&b.0)));
-}
-
 fn by_tenant(index: &Index) -> Markup {
-    let mut rows: Vec<_> = index
-        .fleet
-        .tenants
-        .iter()
-        .map(|tenant| {
-            let id = tenant.id.as_str();
-            (id.to_owned(), index.tenant_vms(id).count() as u64, index.sum(index.beneath(id)))
-        })
-        .collect();
-    most_open(&mut rows);
-    let all = rows.len();
-    rows.truncate(FIRST);
+    let all = index.by_tenant.len();
+    let rows = index.by_tenant.get(..all.min(FIRST)).unwrap_or_default();
+    let caption = "Exposures of what each tenant stands on; small: its VMs";
     html! {
         section aria-labelledby="tenants" {
             h2 id="tenants" { "By tenant" }
-            (counts_table("Exposures of what each tenant stands on; small: its VMs", "Tenant", "tenant", &rows, |id| format!("/tenants/{}", encode(id))))
+            (counts_table(caption, "Tenant", "tenant", rows, |id| format!("/tenants/{}", encode(id))))
             @if all > FIRST { p.soft { "The " (FIRST) " of " (all) " tenants with most open exposures." } }
         }
     }
 }
 
 fn by_platform(index: &Index) -> Markup {
-    let mut sums: BTreeMap<&str, (u64, Counts)> = BTreeMap::new();
-    for host in &index.fleet.hosts {
-        let (hosts, counts) = sums.entry(Index::platform(host)).or_default();
-        *hosts += 1;
-        if let Some(own) = index.counts_of(AssetKind::Host, host.id.as_str()) {
-            add(counts, own);
-        }
-        for vm in index.guests(host.id.as_str()) {
-            if let Some(own) = index.counts_of(AssetKind::Vm, vm.id.as_str()) {
-                add(counts, own);
-            }
-        }
-    }
-    let mut rows: Vec<_> =
-        sums.into_iter().map(|(name, (hosts, counts))| (name.to_owned(), hosts, counts)).collect();
-    most_open(&mut rows);
+    let caption = "Exposures of hosts and the VMs on them; small: hosts";
+    let home = |name: &str| address("/hosts", &[("platform", Some(name))]);
     html! {
         section aria-labelledby="platforms" {
             h2 id="platforms" { "By platform" }
-            (counts_table("Exposures of hosts and the VMs on them; small: hosts", "Platform", "platform", &rows, |name| address("/hosts", &[("platform", Some(name))])))
+            (counts_table(caption, "Platform", "platform", &index.by_platform, home))
         }
     }
 }

@@ -30,11 +30,11 @@ pub struct Rules;
 impl Analyst for Rules {
     fn read_fleet(&self, bytes: &[u8]) -> Result<FleetReading, Vec<Problem>> {
         let problem = |pointer: String, detail: String| Problem { pointer, detail };
-        let fleet: Fleet = serde_yaml_ng::from_slice(bytes)
-            .map_err(|e| vec![problem(String::new(), format!("is no fleet: {e}"))])?;
-        let hosts: Vec<_> = fleet.hosts.iter().map(|h| h.id.clone()).collect();
+        let read = serde_json::from_slice(bytes).or_else(|_| serde_yaml_ng::from_slice(bytes));
+        let fleet: Fleet = read.map_err(|e| vec![problem(String::new(), format!("is no fleet: {e}"))])?;
+        let hosts: std::collections::BTreeSet<_> = fleet.hosts.iter().map(|h| h.id.clone()).collect();
         let dangling = fleet.vms.iter().enumerate().filter_map(|(at, vm)| {
-            let host = vm.host.as_ref().filter(|h| !hosts.contains(h) && hosts.len() < 1000)?;
+            let host = vm.host.as_ref().filter(|h| !hosts.contains(*h))?;
             Some(problem(format!("/vms/{at}/host"), format!("{host} is no host; name one of the hosts")))
         });
         let errors: Vec<_> = dangling.collect();
@@ -116,14 +116,18 @@ impl Analyst for Rules {
         let host = fleet.hosts.iter().find(|h| h.id.as_str() == at);
         let vm = fleet.vms.iter().find(|v| v.id.as_str() == at);
         let tenant = fleet.tenants.iter().find(|t| t.id.as_str() == at);
-        host.map(|_| ()).or(vm.map(|_| ())).or(tenant.map(|_| ()))?;
+        let image = fleet.images.iter().find(|i| i.id.as_str() == at);
+        host.map(|_| ()).or(vm.map(|_| ())).or(tenant.map(|_| ())).or(image.map(|_| ()))?;
         let above = fleet.vms.iter().filter(|v| v.host.as_ref().is_some_and(|h| h.as_str() == at));
         let below = host.and_then(|h| h.cluster.as_ref()).map(|c| element("cluster", c.as_str()));
         Some(Ripple {
             at: at.to_owned(),
             tenants: vec![RippleTenant { tenant: None, vms: above.clone().count() as u64 }],
             above: above.map(|v| element("vm", v.id.as_str())).collect(),
-            below: below.into_iter().chain(vm.map(|_| element("host", "pve-1"))).collect(),
+            below: below
+                .into_iter()
+                .chain(vm.and_then(|v| v.host.as_ref()).map(|h| element("host", h.as_str())))
+                .collect(),
         })
     }
 }
