@@ -14,13 +14,15 @@ pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
     /// The kind of problem.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// What happened here, and the way out.
     pub detail: String,
     /// Stable code, `UP0401`...
-    pub code: String,
+    #[schema(value_type = String)]
+    pub code: &'static str,
     /// Single errors with their place, all in one go.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<analyst::Problem>,
@@ -75,10 +77,10 @@ impl Code {
         let (code, status, title) = self.parts();
         Problem {
             kind: format!("urn:underpin:problem:{code}"),
-            title: title.to_owned(),
+            title,
             status: status.as_u16(),
             detail: detail.into(),
-            code: code.to_owned(),
+            code,
             errors: Vec::new(),
         }
     }

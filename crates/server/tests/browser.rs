@@ -128,7 +128,10 @@ impl Browser {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         let folder = root.join("target/screenshots");
         std::fs::create_dir_all(&folder).unwrap();
-        let shot = self.cdp("Page.captureScreenshot", json!({"captureBeyondViewport": false})).await;
+        let size = self.run("const e = document.documentElement; return [innerWidth, e.scrollHeight]").await;
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let shot =
+            self.cdp("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
         let data = shot["data"].as_str().unwrap();
         std::fs::write(folder.join(format!("{name}.png")), decode(data)).unwrap();
     }

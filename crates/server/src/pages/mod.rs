@@ -1,5 +1,7 @@
 //! The pages: plain HTML, one style sheet, no script.
 
+#![allow(clippy::needless_pass_by_value, reason = "markup is handed over where it is made")]
+
 mod asset;
 mod lists;
 mod overview;
@@ -64,7 +66,7 @@ impl IntoResponse for PageError {
         let problem = self.0;
         let status = problem.status();
         let page = page(
-            &problem.title,
+            problem.title,
             "",
             None,
             html! {

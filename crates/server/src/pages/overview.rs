@@ -140,8 +140,11 @@ fn by_platform(index: &Index) -> Markup {
     }
 }
 
+/// A host on the map: its id, the worst that is known of it, and its open exposures.
+type Cell<'a> = (&'a str, Option<Status>, u64);
+
 fn heat_map(index: &Index) -> Markup {
-    let mut clusters: BTreeMap<&str, Vec<(&str, Option<Status>, u64)>> = BTreeMap::new();
+    let mut clusters: BTreeMap<&str, Vec<Cell>> = BTreeMap::new();
     for host in &index.fleet.hosts {
         let counts = index.counts_of(AssetKind::Host, host.id.as_str());
         let open = counts.map_or(0, |c| count(c, Status::Affected) + count(c, Status::FixedNotRunning));

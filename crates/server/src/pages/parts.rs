@@ -41,7 +41,7 @@ pub(super) fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);
@@ -113,13 +113,16 @@ pub(super) fn bar(counts: &Counts) -> Markup {
         ("good", "fixed", count(counts, Status::Fixed)),
     ];
     let label = shares.iter().map(|(_, name, n)| format!("{n} {name}")).collect::<Vec<_>>().join(", ");
-    let mut x = 0.0;
+    let mut end = 0.0;
+    let pieces = shares.map(|(tone, _, n)| {
+        let (x, width) = (end, if total == 0 { 0.0 } else { n as f64 * 100.0 / total as f64 });
+        end += width;
+        (tone, format!("{x:.2}"), format!("{width:.2}"))
+    });
     html! {
         svg.bar viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=(format!("{label} of {total}")) {
-            @for (tone, _, n) in shares {
-                @let width = if total == 0 { 0.0 } else { n as f64 * 100.0 / total as f64 };
-                rect class={"f-" (tone)} x=(format!("{x:.2}")) y="0" width=(format!("{width:.2}")) height="10" {}
-                @let _ = x += width;
+            @for (tone, x, width) in pieces {
+                rect class={"f-" (tone)} x=(x) y="0" width=(width) height="10" {}
             }
         }
     }
