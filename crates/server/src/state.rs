@@ -286,7 +286,8 @@ impl App {
         let mut feeds = Vec::clone(&self.feeds());
         let old = feeds.iter().position(|f| f.name == name).map(|at| feeds.swap_remove(at));
         let mut kept = old.map_or_else(Vec::new, |f| f.documents);
-        kept.retain(|(path, _)| !documents.iter().any(|(new, _)| new == path));
+        let replaced: rustc_hash::FxHashSet<&str> = documents.iter().map(|(path, _)| path.as_str()).collect();
+        kept.retain(|(path, _)| !replaced.contains(path.as_str()));
         kept.extend(documents);
         feeds.push(FeedFacts { name: name.to_owned(), fetched, documents: kept });
         feeds.sort_by(|a, b| a.name.cmp(&b.name));

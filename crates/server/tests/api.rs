@@ -270,3 +270,22 @@ async fn a_restart_finds_everything_again() {
     assert_eq!(after["total"], 2);
     assert_eq!(after["items"][0]["id"], advisories["items"][0]["id"]);
 }
+
+#[tokio::test]
+async fn what_takes_too_long_is_answered_as_such() {
+    let config = Config { timeout: std::time::Duration::from_nanos(1), ..Config::default() };
+    let server = Server::with(config, tempfile::tempdir().unwrap()).await;
+    let response = server.get("/api/v1/health").await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.json::<Value>().await.unwrap()["code"], "UP0406");
+}
+
+#[tokio::test]
+async fn it_stops_when_told_and_frees_its_port() {
+    let server = Server::filled().await;
+    let address = server.address;
+    assert_eq!(server.get("/").await.status(), 200);
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(10), server.stop()).await;
+    assert!(matches!(stopped, Ok(Ok(()))), "{stopped:?}");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}

@@ -1,5 +1,5 @@
 //! A server on a free loopback port, with an analyst that answers by simple rules.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -265,7 +265,7 @@ fn views() -> std::collections::BTreeMap<VulnerabilityId, VulnerabilityView> {
 /// A fleet of `hosts` hosts, half of each platform, with `each` VMs each, some with ids that need escaping.
 pub fn fleet(hosts: usize, each: usize) -> Value {
     let host = |n: usize| {
-        let proxmox = n % 2 == 0;
+        let proxmox = n.is_multiple_of(2);
         json!({"id": if proxmox { format!("pve-{n}") } else { format!("esx/{n} <b>") },
             "cluster": if proxmox { format!("c{}", n / 40) } else { format!("vsphere-{}", n / 40) },
             "platform": {"family": if proxmox { "proxmox" } else { "esxi" }, "release": "8.1.4"},
@@ -273,7 +273,7 @@ pub fn fleet(hosts: usize, each: usize) -> Value {
     };
     let all: Vec<_> = (0..hosts).map(host).collect();
     let vm = |n: usize| {
-        let vmm = (n % 3 == 0).then(|| json!({"component": "pve-qemu-kvm", "version": "8.1.5-3"}));
+        let vmm = n.is_multiple_of(3).then(|| json!({"component": "pve-qemu-kvm", "version": "8.1.5-3"}));
         json!({"id": format!("vm-{n}"), "host": all[n % hosts]["id"], "tenant": format!("tenant-{}", n % 7),
             "image": "debian-12", "vmm": vmm, "power": "on"})
     };
@@ -294,6 +294,7 @@ pub struct Server {
     pub http: reqwest::Client,
     pub store: Store,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
+    serving: tokio::task::JoinHandle<Result<(), underpin_server::Error>>,
 }
 
 impl Server {
@@ -307,14 +308,14 @@ impl Server {
         let bound = bind(config, store.clone(), Arc::new(Rules)).await.unwrap();
         let address = bound.address();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        tokio::spawn(bound.serve(async move { drop(stopped.await) }));
+        let serving = tokio::spawn(bound.serve(async move { drop(stopped.await) }));
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { address, folder, http, store, stop: Some(stop) }
+        Self { address, folder, http, store, stop: Some(stop), serving }
     }
 
     /// With a fleet and a feed.
@@ -349,7 +350,10 @@ impl Server {
         self.http.post(self.url(path)).body(body).send().await.unwrap()
     }
 
-    pub fn stop(&mut self) {
+    /// Asks it to stop and waits until it has.
+    pub async fn stop(mut self) -> Result<(), underpin_server::Error> {
         drop(self.stop.take());
+        drop(self.http);
+        self.serving.await.unwrap()
     }
 }
