@@ -1,5 +1,12 @@
 //! The API against a real listener.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail loudly"
+)]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -273,11 +280,19 @@ async fn a_restart_finds_everything_again() {
 
 #[tokio::test]
 async fn what_takes_too_long_is_answered_as_such() {
-    let config = Config { timeout: std::time::Duration::from_nanos(1), ..Config::default() };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let config = Config { timeout: std::time::Duration::from_millis(200), ..Config::default() };
     let server = Server::with(config, tempfile::tempdir().unwrap()).await;
-    let response = server.get("/api/v1/health").await;
-    assert_eq!(response.status(), 503);
-    assert_eq!(response.json::<Value>().await.unwrap()["code"], "UP0406");
+    // A client that promises a body and never sends it.
+    let mut client = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let head =
+        format!("POST /api/v1/fleets HTTP/1.1\r\nHost: {}\r\nContent-Length: 10\r\n\r\n", server.address);
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read =
+        tokio::time::timeout(std::time::Duration::from_secs(10), client.read_to_string(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("UP0406"), "{answer}");
 }
 
 #[tokio::test]

@@ -1,5 +1,12 @@
 //! The pages in a real browser: phone and desk width, light and dark, by keyboard, through the forms.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail loudly"
+)]
+
 mod support;
 
 use std::path::{Path, PathBuf};

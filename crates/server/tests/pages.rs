@@ -1,5 +1,12 @@
 //! The pages without a browser: links, numbers, speed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail loudly"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;

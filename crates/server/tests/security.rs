@@ -1,5 +1,12 @@
 //! Who may ask, and what browsers are told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail loudly"
+)]
+
 mod support;
 
 use std::sync::Arc;
