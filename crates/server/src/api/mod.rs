@@ -1,0 +1,91 @@
+//! `/api/v1`.
+
+// utoipa's path macro writes qualified names of types that are in scope.
+#![allow(unused_qualifications)]
+
+pub(crate) mod assets;
+mod changes;
+mod findings;
+mod view;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::{Json, routing::get};
+use serde::Serialize;
+use utoipa::openapi::{ContactBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::state::Shared;
+
+fn described() -> OpenApiRouter<Shared> {
+    let info = InfoBuilder::new()
+        .title("Underpin")
+        .version("1")
+        .description(Some("Which hosts, guests and tenants stand on a vulnerable platform, why, and how old that knowledge is."))
+        .contact(Some(ContactBuilder::new().name(Some("Underpin")).build()))
+        .build();
+    let api = OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
+        .routes(routes!(health))
+        .routes(routes!(changes::fleets, changes::add_fleet))
+        .routes(routes!(changes::fleet))
+        .routes(routes!(assets::of_fleet))
+        .routes(routes!(assets::one))
+        .routes(routes!(changes::feeds, changes::add_feed))
+        .routes(routes!(changes::quarantine))
+        .routes(routes!(changes::assess))
+        .routes(routes!(findings::current))
+        .routes(routes!(findings::advisories))
+        .routes(routes!(findings::advisory))
+        .routes(routes!(findings::vulnerabilities))
+        .routes(routes!(findings::vulnerability))
+        .routes(routes!(findings::exposures))
+        .routes(routes!(assets::ripple));
+    OpenApiRouter::new().nest("/api/v1", api)
+}
+
+/// The description of the API: OpenAPI 3.1.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let (_, mut description) = described().split_for_parts();
+    // Every operation answers errors in the same form.
+    let components = description.components.get_or_insert_default();
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    description
+}
+
+pub(crate) fn routes(_app: &Shared) -> Router<Shared> {
+    let (router, _) = described().split_for_parts();
+    router.route("/api/v1/openapi.json", get(description))
+}
+
+async fn description() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], openapi().to_json().unwrap_or_default())
+}
+
+/// How the server is.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    /// `ok`: the store answers.
+    status: String,
+    /// This version.
+    version: String,
+    /// The moment that the current assessment speaks about.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    as_of: Option<jiff::Timestamp>,
+}
+
+/// Whether the server can answer.
+#[utoipa::path(get, path = "/health", tag = "server", responses((status = 200, body = Health), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn health(State(app): State<Shared>) -> Result<Json<Health>, Problem> {
+    app.store.ping().await?;
+    Ok(Json(Health {
+        status: "ok".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        as_of: app.index().map(|i| i.assessment.as_of),
+    }))
+}

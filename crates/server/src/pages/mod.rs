@@ -1,0 +1,127 @@
+//! The pages: plain HTML, one style sheet, no script.
+
+#![allow(clippy::needless_pass_by_value, reason = "markup is handed over where it is made")]
+
+mod asset;
+mod lists;
+mod overview;
+mod parts;
+mod uploads;
+mod vulnerability;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::index::Index;
+use crate::problem::Problem;
+use crate::state::Shared;
+
+const STYLE: &str = include_str!("style.css");
+const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><path fill=\"#0b57b0\" d=\"M2 2h12v4H2zM3 7h3v5H3zM10 7h3v5h-3zM1 13h14v2H1z\"/></svg>";
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/exposures", get(lists::exposures))
+        .route("/hosts", get(lists::hosts))
+        .route("/vms", get(lists::vms))
+        .route("/vulnerabilities", get(lists::vulnerabilities))
+        .route("/vulnerabilities/{id}", get(vulnerability::vulnerability))
+        .route("/advisories/{id}", get(vulnerability::advisory))
+        .route("/hosts/{id}", get(asset::host))
+        .route("/vms/{id}", get(asset::vm))
+        .route("/images/{id}", get(asset::image))
+        .route("/tenants/{id}", get(asset::tenant))
+        .route("/ripple", get(asset::ripple))
+        .route("/feeds", get(uploads::feeds).post(uploads::add_feed))
+        .route("/fleets", get(uploads::fleets).post(uploads::add_fleet))
+        .route("/assessments", post(uploads::assess))
+        .route(
+            "/assets/style.css",
+            get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }),
+        )
+        .route("/assets/icon.svg", get(|| async { ([(header::CONTENT_TYPE, "image/svg+xml")], ICON) }))
+}
+
+/// A problem, as a page.
+pub(crate) struct PageError(pub(crate) Problem);
+
+impl From<Problem> for PageError {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<underpin_store::Error> for PageError {
+    fn from(error: underpin_store::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let problem = self.0;
+        let status = problem.status();
+        let page = page(
+            problem.title,
+            "",
+            None,
+            html! {
+                h1 { (problem.title) }
+                (parts::errors(&problem))
+                p { a href="/" { "To the overview" } }
+            },
+        );
+        (status, page).into_response()
+    }
+}
+
+const NAVIGATION: [(&str, &str); 7] = [
+    ("/", "Overview"),
+    ("/vulnerabilities", "Vulnerabilities"),
+    ("/hosts", "Hosts"),
+    ("/vms", "VMs"),
+    ("/exposures", "Exposures"),
+    ("/feeds", "Feeds"),
+    ("/fleets", "Fleets"),
+];
+
+/// A page with its frame.
+fn page(title: &str, here: &str, index: Option<&Index>, content: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Underpin" }
+                link rel="stylesheet" href="/assets/style.css";
+                link rel="icon" href="/assets/icon.svg";
+            }
+            body {
+                a.skip href="#content" { "Skip to content" }
+                header.top {
+                    a.brand href="/" { "Underpin" }
+                    nav aria-label="Main" {
+                        ul {
+                            @for (address, name) in NAVIGATION {
+                                li { a href=(address) aria-current=[(address == here).then_some("page")] { (name) } }
+                            }
+                        }
+                    }
+                }
+                main id="content" tabindex="-1" { (content) }
+                footer {
+                    @if let Some(index) = index {
+                        "Fleet " a href="/fleets" { (index.fleet.name) } ", assessed as of " (parts::time(index.assessment.as_of)) ". "
+                    }
+                    a href="/api/v1/openapi.json" { "API description" }
+                }
+            }
+        }
+    }
+}

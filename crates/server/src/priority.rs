@@ -1,0 +1,128 @@
+//! What to do first.
+
+use std::cmp::{Ordering, Reverse};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use underpin_exposure::report::{AssetKind, Fix, VulnerabilityView};
+use underpin_model::id::VulnerabilityId;
+
+use crate::index::Index;
+
+/// The order in words, shown beside every list that is sorted by it.
+pub(crate) const ORDER: &str = "known exploited first, then the SSVC decision (immediate, out-of-cycle, scheduled, \
+    defer), the earliest deadline, the highest EPSS, the highest CVSS, and the most VMs hit";
+
+/// A vulnerability with open exposures, and who is hit.
+#[derive(Debug, Clone)]
+pub(crate) struct Priority {
+    pub(crate) id: VulnerabilityId,
+    /// Hosts with an open exposure.
+    pub(crate) hosts: u64,
+    /// VMs with an open exposure of their own or on a host with one.
+    pub(crate) vms: u64,
+    /// Tenants of these VMs.
+    pub(crate) tenants: u64,
+    /// The first fix that a finding gives.
+    pub(crate) fix: Option<Fix>,
+}
+
+/// Per group: which VMs stand on it, by the group that the VM itself is in, and whose they are.
+struct Standing {
+    /// Host group and VM group (`None`: not assessed) to number of VMs.
+    pairs: FxHashMap<u32, FxHashMap<Option<u32>, u64>>,
+    /// Group to tenants.
+    tenants: FxHashMap<u32, FxHashSet<u32>>,
+}
+
+fn standing(index: &Index) -> Standing {
+    let mut standing = Standing { pairs: FxHashMap::default(), tenants: FxHashMap::default() };
+    let group = |kind, id: &str| Some(index.asset(index.number(kind, id)?)?.group);
+    for (host, vms) in index.fleet.hosts.iter().zip(&index.vms_on) {
+        let Some(below) = group(AssetKind::Host, host.id.as_str()) else { continue };
+        for vm in vms.iter().filter_map(|place| index.fleet.vms.get(*place as usize)) {
+            let own = group(AssetKind::Vm, vm.id.as_str());
+            *standing.pairs.entry(below).or_default().entry(own).or_default() += 1;
+            if let Some(tenant) = vm.tenant.as_ref().and_then(|t| index.tenants.get(t.as_str())) {
+                standing.tenants.entry(below).or_default().insert(*tenant);
+            }
+        }
+    }
+    for vm in &index.fleet.vms {
+        let tenant = vm.tenant.as_ref().and_then(|t| index.tenants.get(t.as_str()));
+        if let (Some(own), Some(tenant)) = (group(AssetKind::Vm, vm.id.as_str()), tenant) {
+            standing.tenants.entry(own).or_default().insert(*tenant);
+        }
+    }
+    standing
+}
+
+/// All vulnerabilities with open exposures, in [`ORDER`].
+pub(crate) fn rank(index: &Index) -> Vec<Priority> {
+    let standing = standing(index);
+    let mut priorities: Vec<Priority> =
+        index.found.iter().filter_map(|(id, found)| hit(index, &standing, id, found)).collect();
+    priorities.sort_by(|a, b| order(index, a, b));
+    priorities
+}
+
+fn hit(index: &Index, standing: &Standing, id: &VulnerabilityId, found: &[(u32, usize)]) -> Option<Priority> {
+    let finding = |at: &usize| index.assessment.findings.get(*at);
+    let open: Vec<_> =
+        found.iter().filter(|(_, at)| finding(at).is_some_and(|f| f.status.is_open())).collect();
+    let fix = open.iter().find_map(|(_, at)| finding(at)?.fix.clone());
+    let groups: FxHashSet<u32> = open.iter().map(|(group, _)| *group).collect();
+    if groups.is_empty() {
+        return None;
+    }
+    let (mut hosts, mut vms, mut tenants) = (0, 0, FxHashSet::default());
+    for group in &groups {
+        let Some(entry) = index.groups.get(*group as usize) else { continue };
+        let members = entry.assets.clone().filter_map(|n| index.asset(n));
+        let (mut own_hosts, mut own_vms) = (0, 0);
+        for member in members {
+            own_hosts += u64::from(member.kind == AssetKind::Host);
+            own_vms += u64::from(member.kind == AssetKind::Vm);
+        }
+        hosts += own_hosts;
+        vms += own_vms;
+        // VMs on these hosts, without those that are counted by their own group.
+        for (own, count) in standing.pairs.get(group).into_iter().flatten() {
+            vms += if own.is_some_and(|own| groups.contains(&own)) { 0 } else { *count };
+        }
+        tenants.extend(standing.tenants.get(group).into_iter().flatten().copied());
+    }
+    Some(Priority { id: id.clone(), hosts, vms, tenants: tenants.len() as u64, fix })
+}
+
+fn decision(view: Option<&VulnerabilityView>) -> u8 {
+    match view.and_then(|v| v.ssvc.as_ref()).map(|s| s.decision.as_str()) {
+        Some("immediate") => 0,
+        Some("out-of-cycle") => 1,
+        Some("scheduled") => 2,
+        Some(_) => 4,
+        // Not decided is not the same as may wait.
+        None => 3,
+    }
+}
+
+fn order(index: &Index, a: &Priority, b: &Priority) -> Ordering {
+    let key = |p: &Priority| {
+        let view = index.assessment.vulnerabilities.get(&p.id);
+        let due = view.and_then(|v| v.due.as_ref()).and_then(|d| d.date);
+        (view.and_then(|v| v.kev).is_none(), decision(view), due.is_none(), due)
+    };
+    let number = |p: &Priority| {
+        let view = index.assessment.vulnerabilities.get(&p.id);
+        (
+            view.and_then(|v| v.epss).unwrap_or(0.0),
+            view.and_then(|v| v.cvss.as_ref()).map_or(0.0, |c| c.score),
+        )
+    };
+    let (epss, cvss) = (number(a).0.total_cmp(&number(b).0), number(a).1.total_cmp(&number(b).1));
+    key(a)
+        .cmp(&key(b))
+        .then(epss.reverse())
+        .then(cvss.reverse())
+        .then(Reverse(a.vms).cmp(&Reverse(b.vms)))
+        .then_with(|| a.id.cmp(&b.id))
+}

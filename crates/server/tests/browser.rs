@@ -1,0 +1,316 @@
+//! The pages in a real browser: phone and desk width, light and dark, by keyboard, through the forms.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail loudly"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator, key::Key};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use support::{Server, feed, fleet};
+
+fn find(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    names.iter().flat_map(|name| folders.iter().map(move |f| f.join(name))).find(|p| p.is_file())
+}
+
+/// A command of the driver that speaks the browser's own protocol.
+#[derive(Debug)]
+struct Cdp(&'static str, Value);
+
+impl WebDriverCompatibleCommand for Cdp {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({"cmd": self.0, "params": self.1}).to_string()))
+    }
+}
+
+/// What a page logged as an error since the last time.
+#[derive(Debug)]
+struct Log;
+
+impl WebDriverCompatibleCommand for Log {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({"type": "browser"}).to_string()))
+    }
+}
+
+/// The driver, stopped with its browser when dropped.
+struct Driver(Child);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+struct Browser {
+    client: Client,
+    _driver: Driver,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// `None`: there is none, and that is allowed.
+    async fn open() -> Option<Self> {
+        let (chromium, driver) =
+            (find(&["chromium", "chromium-browser", "google-chrome"]), find(&["chromedriver"]));
+        let (Some(chromium), Some(driver)) = (chromium, driver) else {
+            assert!(
+                std::env::var_os("UNDERPIN_REQUIRE_ALL").is_none(),
+                "chromium and chromedriver are required"
+            );
+            println!("skipped: chromium not found");
+            return None;
+        };
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new(driver)
+            .arg(format!("--port={free}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let driver = Driver(child);
+        let profile = tempfile::tempdir().unwrap();
+        let mut capabilities = serde_json::Map::new();
+        capabilities.insert("goog:loggingPrefs".to_owned(), json!({"browser": "ALL"}));
+        capabilities.insert("goog:chromeOptions".to_owned(), json!({"binary": chromium, "args": [
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
+            format!("--user-data-dir={}", profile.path().display())]}));
+        for _ in 0..100 {
+            let connector = HttpConnector::new();
+            let mut builder = ClientBuilder::new(connector);
+            builder.capabilities(capabilities.clone());
+            if let Ok(client) = builder.connect(&format!("http://127.0.0.1:{free}")).await {
+                return Some(Self { client, _driver: driver, _profile: profile });
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("chromedriver did not answer within 20 s");
+    }
+
+    async fn cdp(&self, command: &'static str, parameters: Value) -> Value {
+        self.client.issue_cmd(Cdp(command, parameters)).await.unwrap()
+    }
+
+    /// Width in CSS pixels, and the colour scheme that the page is told.
+    async fn look(&self, width: u32, dark: bool) {
+        let metrics = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+        let scheme = json!({"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }});
+        self.cdp("Emulation.setEmulatedMedia", json!({"features": [scheme]})).await;
+    }
+
+    async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    async fn errors(&self) -> Vec<String> {
+        let log = self.client.issue_cmd(Log).await.unwrap();
+        let entries = log.as_array().cloned().unwrap_or_default();
+        entries.iter().filter(|e| e["level"] == "SEVERE").map(ToString::to_string).collect()
+    }
+
+    async fn picture(&self, name: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let folder = root.join("target/screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        let size = self.run("const e = document.documentElement; return [innerWidth, e.scrollHeight]").await;
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let shot =
+            self.cdp("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
+        let data = shot["data"].as_str().unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), decode(data)).unwrap();
+    }
+}
+
+/// Base64, as the browser writes it.
+fn decode(text: &str) -> Vec<u8> {
+    let value = |c: u8| match c {
+        b'A'..=b'Z' => c - b'A',
+        b'a'..=b'z' => c - b'a' + 26,
+        b'0'..=b'9' => c - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
+    for c in text.bytes().filter(|c| *c != b'=') {
+        bits = bits << 6 | u32::from(value(c));
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes
+}
+
+/// Every text with less contrast than WCAG AA asks for: 4.5, or 3 for large text.
+const CONTRAST: &str = r#"
+const rgb = c => { const m = c.match(/[\d.]+/g).map(Number); return {r: m[0], g: m[1], b: m[2], a: m.length > 3 ? m[3] : 1}; };
+const lum = c => { const f = v => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }; return 0.2126 * f(c.r) + 0.7152 * f(c.g) + 0.0722 * f(c.b); };
+const ground = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.a > 0.99) return c; if (c.a > 0) return {r: 0, g: 0, b: 0, a: 1}; } return {r: 255, g: 255, b: 255, a: 1}; };
+const bad = []; let seen = 0;
+const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+for (let n = walk.nextNode(); n; n = walk.nextNode()) {
+  if (!n.data.trim()) continue;
+  const e = n.parentElement, s = getComputedStyle(e);
+  if (s.visibility === 'hidden' || !e.getClientRects().length) continue;
+  const a = lum(rgb(s.color)), b = lum(ground(e)), ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const size = parseFloat(s.fontSize), large = size >= 24 || (size >= 18.66 && s.fontWeight >= 700);
+  seen++;
+  if (ratio < (large ? 3 : 4.5)) bad.push(n.data.trim().slice(0, 30) + ' ' + ratio.toFixed(2) + ' ' + s.color);
+}
+return {seen, bad};"#;
+
+/// What a reader of the page's structure needs.
+const STRUCTURE: &str = r#"
+const bad = [];
+if (document.documentElement.lang !== 'en') bad.push('no language');
+if (document.querySelectorAll('main').length !== 1) bad.push('main');
+if (document.querySelectorAll('h1').length !== 1) bad.push('h1');
+for (const t of document.querySelectorAll('table')) { if (!t.caption) bad.push('no caption'); if (!t.closest('.scroll[tabindex="0"]')) bad.push('no scroll box'); }
+for (const h of document.querySelectorAll('th')) if (!h.scope) bad.push('no scope: ' + h.textContent);
+for (const i of document.querySelectorAll('input,select')) if (!i.labels.length) bad.push('no label: ' + i.name);
+for (const a of document.querySelectorAll('a,button')) if (!(a.textContent.trim() || a.getAttribute('aria-label'))) bad.push('no name: ' + a.outerHTML);
+for (const s of document.querySelectorAll('svg')) if (!(s.getAttribute('aria-label') || s.getAttribute('aria-hidden'))) bad.push('svg without text');
+const ids = [...document.querySelectorAll('[id]')].map(e => e.id); for (const id of ids) if (ids.filter(x => x === id).length > 1) bad.push('twice: ' + id);
+if (document.scripts.length) bad.push('a script');
+return bad;"#;
+
+const PAGES: [(&str, &str); 15] = [
+    ("overview", "/"),
+    ("vulnerabilities", "/vulnerabilities"),
+    ("vulnerability", "/vulnerabilities/CVE-2025-0001"),
+    ("advisory", "/advisories/DSA-1"),
+    ("exposures", "/exposures"),
+    ("hosts", "/hosts"),
+    ("vms", "/vms"),
+    ("host", "/hosts/pve-0"),
+    ("vm", "/vms/vm-0"),
+    ("image", "/images/debian-12"),
+    ("tenant", "/tenants/tenant-1"),
+    ("ripple", "/ripple?at=pve-0"),
+    ("feeds", "/feeds"),
+    ("fleets", "/fleets"),
+    ("ripple-empty", "/ripple"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_at_every_width_in_both_themes() {
+    let Some(browser) = Browser::open().await else { return };
+    let server = Server::filled().await;
+    let mut wrong = Vec::new();
+    for width in [390, 1280] {
+        for dark in [false, true] {
+            browser.look(width, dark).await;
+            for (name, path) in PAGES {
+                browser.client.goto(&server.url(path)).await.unwrap();
+                let here = format!("{name} {width} {}", if dark { "dark" } else { "light" });
+                let sizes = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await;
+                if sizes[0].as_u64() > sizes[1].as_u64() || sizes[1] != width {
+                    wrong.push(format!("{here}: overflow {sizes}"));
+                }
+                let ground = browser.run("return getComputedStyle(document.body).backgroundColor").await;
+                let expected = if dark { "rgb(18, 22, 28)" } else { "rgb(246, 247, 249)" };
+                if ground != expected {
+                    wrong.push(format!("{here}: background {ground}"));
+                }
+                let contrast = browser.run(CONTRAST).await;
+                if contrast["bad"] != json!([]) || contrast["seen"].as_u64() < Some(8) {
+                    wrong.push(format!("{here}: contrast {contrast}"));
+                }
+                let structure = browser.run(STRUCTURE).await;
+                if structure != json!([]) {
+                    wrong.push(format!("{here}: structure {structure}"));
+                }
+                wrong.extend(browser.errors().await.into_iter().map(|e| format!("{here}: {e}")));
+                browser.picture(&format!("{name}-{width}-{}", if dark { "dark" } else { "light" })).await;
+            }
+        }
+    }
+    browser.client.clone().close().await.unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_keyboard_and_through_the_forms() {
+    let Some(browser) = Browser::open().await else { return };
+    let server = Server::start().await;
+    let client = &browser.client;
+    browser.look(1280, false).await;
+    client.goto(&server.url("/")).await.unwrap();
+    assert!(client.source().await.unwrap().contains("No fleet yet"));
+
+    // The first stop of the keyboard is the skip link; it leads into the content.
+    client
+        .find(Locator::Css("body"))
+        .await
+        .unwrap()
+        .send_keys(&String::from(char::from(Key::Tab)))
+        .await
+        .unwrap();
+    let focus = "const e = document.activeElement; return [e.className, e.getBoundingClientRect().left >= 0]";
+    assert_eq!(browser.run(focus).await, json!(["skip", true]));
+    client.active_element().await.unwrap().send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
+    assert_eq!(browser.run("return document.activeElement.id").await, "content");
+
+    let files = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let upload = async |page: &str, file: String| {
+        client.goto(&server.url(page)).await.unwrap();
+        client.find(Locator::Id("file")).await.unwrap().send_keys(&file).await.unwrap();
+        client.find(Locator::Css("form[enctype] button")).await.unwrap().click().await.unwrap();
+        client.wait().for_element(Locator::Css(".banner")).await.unwrap();
+        client.source().await.unwrap()
+    };
+    let mut bad = fleet(2, 2);
+    bad["vms"][0]["host"] = json!("nowhere");
+    bad["vms"][3]["host"] = json!("elsewhere");
+    let page = upload("/fleets", write("bad.json", bad.to_string())).await;
+    assert!(page.contains("/vms/0/host") && page.contains("/vms/3/host") && page.contains("UP0409"));
+    assert!(server.store.fleets().await.unwrap().is_empty());
+    assert_eq!(browser.errors().await.len(), 1, "the browser notes the status 422, nothing else");
+    let page = upload("/fleets", write("good.json", fleet(6, 4).to_string())).await;
+    assert!(page.contains("is current"));
+    let page = upload("/feeds", write("dsa.json", feed().to_string())).await;
+    assert!(page.contains("2 accepted, 1 quarantined") && page.contains("the id is missing"));
+
+    // Search by form, then assess again.
+    client.goto(&server.url("/vms")).await.unwrap();
+    client.find(Locator::Id("q")).await.unwrap().send_keys("vm-2").await.unwrap();
+    client.find(Locator::Css("form.find button")).await.unwrap().click().await.unwrap();
+    let total = client.wait().for_element(Locator::Css("#total[data-total='5']")).await;
+    assert!(total.is_ok(), "vm-2 and vm-20 to vm-23");
+    client.goto(&server.url("/")).await.unwrap();
+    client.find(Locator::Css("form[action='/assessments'] button")).await.unwrap().click().await.unwrap();
+    client.wait().for_element(Locator::Css(".numbers")).await.unwrap();
+    assert_eq!(client.current_url().await.unwrap().path(), "/");
+    let severe = browser.errors().await;
+    assert!(severe.is_empty(), "{severe:?}");
+    browser.client.clone().close().await.unwrap();
+}

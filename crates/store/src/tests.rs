@@ -1,0 +1,244 @@
+use super::*;
+
+async fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    (folder, store)
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn document(path: &str, content: &[u8]) -> NewDocument {
+    NewDocument {
+        path: path.to_owned(),
+        document_id: path.to_owned(),
+        format: "csaf".to_owned(),
+        updated: Some(at(50)),
+        content: content.to_vec(),
+    }
+}
+
+fn refused(path: &str, content: &[u8]) -> NewQuarantined {
+    NewQuarantined {
+        path: path.to_owned(),
+        position: "/document".to_owned(),
+        reason: "no title".to_owned(),
+        format: Some("csaf".to_owned()),
+        content: content.to_vec(),
+    }
+}
+
+fn assessment(fleet_id: &str, document: &[u8]) -> NewAssessment {
+    NewAssessment {
+        fleet_id: fleet_id.to_owned(),
+        as_of: at(9),
+        summary: "{\"affected\":1}".to_owned(),
+        document: document.to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn every_statement_is_valid_against_the_schema() {
+    use sqlx::{Executor, SqlSafeStr};
+    let (_folder, store) = store().await;
+    assert!(sql::ALL.len() > 20);
+    for (name, text) in sql::ALL {
+        let prepared = (&store.writer).prepare(text.into_sql_str()).await;
+        assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
+    }
+    assert!((&store.writer).prepare("SELECT nothing FROM fleet".into_sql_str()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_reopened_store_has_everything_and_the_schema_of_a_fresh_one() {
+    let (folder, store) = store().await;
+    let fleet = store.add_fleet("lab", b"fleet bytes", at(1)).await.unwrap();
+    store
+        .put_feed("dsa", at(2), vec![document("a.json", b"A")], vec![refused("b.json", b"B")])
+        .await
+        .unwrap();
+    let kept = store.add_assessment(assessment(&fleet.id, b"{}")).await.unwrap();
+    let schema = |store: Store| async move {
+        sqlx::query_scalar::<_, String>(
+            "SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_schema ORDER BY 1",
+        )
+        .fetch_all(&store.readers)
+        .await
+        .unwrap()
+    };
+    let before = schema(store.clone()).await;
+    store.close().await;
+
+    let again = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    assert_eq!(again.fleets().await.unwrap()[0].id, fleet.id);
+    assert_eq!(
+        again.content(&again.fleets().await.unwrap()[0].sha256).await.unwrap().unwrap(),
+        b"fleet bytes"
+    );
+    let feeds = again.feeds().await.unwrap();
+    assert_eq!((feeds[0].documents, feeds[0].quarantined, feeds[0].updated_at), (1, 1, Some(at(50))));
+    let bad = again.quarantined().await.unwrap();
+    assert_eq!(again.content(&bad[0].sha256).await.unwrap().unwrap(), b"B");
+    assert_eq!(again.latest_assessment(&fleet.id).await.unwrap().unwrap().id, kept.id);
+
+    // Migrated twice, or made anew: the same tables.
+    let fresh = Store::open(&folder.path().join("fresh.sqlite")).await.unwrap();
+    assert_eq!(schema(fresh).await, before);
+    assert_eq!(schema(again).await, before);
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_one_row_and_old_bytes_become_current_again() {
+    let (_folder, store) = store().await;
+    let first = store.add_fleet("lab", b"one", at(1)).await.unwrap();
+    let second = store.add_fleet("lab", b"two", at(2)).await.unwrap();
+    assert!(first.new && second.new);
+    assert_eq!(store.fleets().await.unwrap()[0].id, second.id);
+    let again = store.add_fleet("lab", b"one", at(3)).await.unwrap();
+    assert_eq!(again, Imported { id: first.id.clone(), new: false });
+    let fleets = store.fleets().await.unwrap();
+    assert_eq!(fleets.len(), 2);
+    assert_eq!((fleets[0].id.as_str(), fleets[0].created_at), (first.id.as_str(), at(1)));
+    assert_eq!(store.fleet(&second.id).await.unwrap().unwrap().bytes, 3);
+
+    let one = store.add_assessment(assessment(&first.id, b"{}")).await.unwrap();
+    let same = store.add_assessment(assessment(&first.id, b"{}")).await.unwrap();
+    let other = store.add_assessment(assessment(&second.id, b"{}")).await.unwrap();
+    assert_eq!((same.new, &same.id), (false, &one.id));
+    assert_ne!(other.id, one.id);
+    assert_eq!(store.assessments().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_transaction_dropped_midway_leaves_nothing() {
+    let (folder, store) = store().await;
+    {
+        let mut tx = store.begin("a test").await.unwrap();
+        for packed in content::pack(vec![b"lost".to_vec()]).await.unwrap() {
+            store.put(&mut tx, &packed).await.unwrap();
+            sqlx::query(sql::ADD_FLEET)
+                .bind("f-lost")
+                .bind("lost")
+                .bind(0)
+                .bind(&packed.sha256)
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        }
+    }
+    // The writer is free again, and nothing is there: neither now nor after reopening.
+    store.add_fleet("kept", b"kept", at(1)).await.unwrap();
+    assert_eq!(store.fleets().await.unwrap().len(), 1);
+    assert!(store.content(&sha256_hex(b"lost")).await.unwrap().is_none());
+    store.close().await;
+    let again = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    assert!(again.fleet("f-lost").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_change_that_fails_midway_leaves_nothing() {
+    let (_folder, store) = store().await;
+    // No such fleet: the foreign key refuses the row after the content was written.
+    let refused = store.add_assessment(assessment("f-missing", b"orphan")).await;
+    assert!(refused.unwrap_err().to_string().contains("nothing was changed"));
+    assert!(store.content(&sha256_hex(b"orphan")).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_see_whole_changes_while_a_writer_writes() {
+    let (_folder, store) = store().await;
+    let writer = store.clone();
+    let writing = tokio::spawn(async move {
+        for round in 0..40_u32 {
+            let documents = (0..5).map(|n| document(&format!("{round}-{n}"), &[round as u8, n])).collect();
+            writer.put_feed("feed", at(i64::from(round)), documents, Vec::new()).await.unwrap();
+        }
+    });
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut last = 0;
+                while last < 200 {
+                    let feeds = store.feeds().await.unwrap();
+                    let documents = feeds.first().map_or(0, |f| f.documents);
+                    assert!(documents >= last && documents % 5 == 0, "{documents} after {last}");
+                    last = documents;
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    writing.await.unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn readers_cannot_write_and_the_log_is_ahead() {
+    let (_folder, store) = store().await;
+    assert!(sqlx::query(sql::DROP_FEED).bind("x").execute(&store.readers).await.is_err());
+    let pragma = |text: &'static str| sqlx::query_scalar::<_, String>(text).fetch_one(&store.writer);
+    assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await.unwrap(), "wal");
+    assert_eq!(pragma("SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys").await.unwrap(), "1");
+    assert_eq!(pragma("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn reading_less_of_a_feed_loses_nothing_and_a_repaired_document_leaves_quarantine() {
+    let (_folder, store) = store().await;
+    store.put_feed("f", at(1), vec![document("a", b"A1"), document("b", b"B1")], vec![]).await.unwrap();
+    store.put_feed("f", at(2), vec![], vec![refused("a", b"A2"), refused("c", b"C1")]).await.unwrap();
+    let documents = store.documents("f").await.unwrap();
+    assert_eq!(documents.iter().map(|d| d.path.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(documents[0].sha256, sha256_hex(b"A1"), "the accepted version stays in force");
+    assert_eq!(store.feeds().await.unwrap()[0].updated_at, Some(at(50)), "no news is no change");
+
+    store.put_feed("f", at(3), vec![document("a", b"A3")], vec![]).await.unwrap();
+    let left = store.quarantined().await.unwrap();
+    assert_eq!(left.iter().map(|q| q.path.as_str()).collect::<Vec<_>>(), ["c"]);
+    assert!(store.content(&sha256_hex(b"A1")).await.unwrap().is_none(), "unused bytes go");
+    assert!(store.remove_feed("f").await.unwrap() && !store.remove_feed("f").await.unwrap());
+    assert!(store.content(&sha256_hex(b"A3")).await.unwrap().is_none());
+    assert!(store.quarantined().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn damaged_content_is_named_not_returned() {
+    let (_folder, store) = store().await;
+    let fleet = store.add_fleet("lab", b"good", at(1)).await.unwrap();
+    let row = store.fleet(&fleet.id).await.unwrap().unwrap();
+    let evil = zstd::bulk::compress(b"evil", 3).unwrap();
+    sqlx::query("UPDATE content SET zstd = $1").bind(evil).execute(&store.writer).await.unwrap();
+    assert!(matches!(store.content(&row.sha256).await, Err(Error::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn answers_are_replayed_for_a_day_and_only_for_the_same_request() {
+    let (_folder, store) = store().await;
+    let replay = Replay { status: 201, location: Some("/x".to_owned()), body: b"{}".to_vec() };
+    let answer = Remembered {
+        key: "k".to_owned(),
+        route: "POST /fleets".to_owned(),
+        request_sha256: "1".to_owned(),
+        replay: replay.clone(),
+    };
+    store.remember(&answer, at(0)).await.unwrap();
+    let ask = |route: &'static str, sha: &'static str, now: i64| {
+        let store = store.clone();
+        async move { store.replay("k", route, sha, at(now)).await }
+    };
+    assert_eq!(ask("POST /fleets", "1", 10).await.unwrap(), Some(replay));
+    assert!(matches!(ask("POST /fleets", "2", 10).await, Err(Error::KeyReused)));
+    assert_eq!(ask("POST /feeds", "1", 10).await.unwrap(), None);
+    assert_eq!(ask("POST /fleets", "1", 100_000).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing_is_named() {
+    let error = Store::open(Path::new("/nonexistent/folder/store.sqlite")).await.unwrap_err().to_string();
+    assert!(error.contains("/nonexistent/folder/store.sqlite") && error.contains("folder exists"), "{error}");
+}
