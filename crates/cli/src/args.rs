@@ -249,7 +249,7 @@ pub(crate) struct Serve {
     #[arg(long, default_value = "underpin-data", value_name = "FOLDER")]
     pub(crate) data: PathBuf,
     /// Address and port to listen on.
-    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS:PORT")]
+    #[arg(long, default_value = "127.0.0.1:8420", value_name = "ADDRESS:PORT")]
     pub(crate) listen: std::net::SocketAddr,
     /// Allow an address that other machines can reach. There is no sign-in yet: put one in front of it.
     #[arg(long)]

@@ -35,7 +35,7 @@ fn run(verb: Verb) -> Result<exit::Code, Failure> {
         Verb::Feeds(verb) => verbs::feeds::run(verb),
         Verb::Fleet(verb) => verbs::fleet::run(&verb),
         Verb::Ripple(arguments) => verbs::ripple::run(&arguments),
-        Verb::Serve(_) => Err(Failure::Internal("".into())),
+        Verb::Serve(arguments) => verbs::serve::run(&arguments),
         Verb::Version(verb) => verbs::tables::version(&verb),
     }
 }

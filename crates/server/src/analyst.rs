@@ -107,6 +107,9 @@ pub struct Ripple {
 
 /// The one seam to the core. All calls may take seconds; the server makes them on threads that may block.
 pub trait Analyst: Send + Sync + 'static {
+    /// Feeds that are there without any upload.
+    fn builtin(&self) -> Vec<FeedFacts>;
+
     /// Reads and checks a fleet document, JSON or YAML.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub(crate) struct AssetEntry {
 #[derive(Debug, Clone)]
 pub(crate) struct GroupEntry {
     pub(crate) assets: Range<u32>,
-    pub(crate) findings: Range<usize>,
+    pub(crate) findings: Vec<Range<u32>>,
     pub(crate) counts: Counts,
 }
 
@@ -149,7 +149,7 @@ impl Index {
                 });
             }
             let mut counts = Counts::default();
-            for at in group.findings.clone() {
+            for at in group.findings.iter().cloned().flatten().map(|at| at as usize) {
                 let Some(finding) = assessment.findings.get(at) else { continue };
                 if let Some(count) = counts.get_mut(slot(finding.status)) {
                     *count += 1;

@@ -17,6 +17,7 @@
 
 pub mod analyst;
 mod api;
+mod core;
 mod guard;
 mod index;
 mod pages;
@@ -38,6 +39,7 @@ use underpin_store::Store;
 
 pub use analyst::Analyst;
 pub use api::openapi;
+pub use core::Core;
 pub use problem::Problem;
 use state::{App, Shared};
 

@@ -5,6 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_exposure::report::{AssetKind, Fix, VulnerabilityView};
 use underpin_model::id::VulnerabilityId;
+use underpin_model::ssvc::Decision;
 
 use crate::index::Index;
 
@@ -95,11 +96,11 @@ fn hit(index: &Index, standing: &Standing, id: &VulnerabilityId, found: &[(u32, 
 }
 
 fn decision(view: Option<&VulnerabilityView>) -> u8 {
-    match view.and_then(|v| v.ssvc.as_ref()).map(|s| s.decision.as_str()) {
-        Some("immediate") => 0,
-        Some("out-of-cycle") => 1,
-        Some("scheduled") => 2,
-        Some(_) => 4,
+    match view.and_then(|v| v.ssvc.as_ref()).map(|s| s.decision) {
+        Some(Decision::Immediate) => 0,
+        Some(Decision::OutOfCycle) => 1,
+        Some(Decision::Scheduled) => 2,
+        Some(Decision::Defer) => 4,
         // Not decided is not the same as may wait.
         None => 3,
     }

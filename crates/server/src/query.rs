@@ -199,7 +199,10 @@ pub(crate) fn exposures<'a>(index: &'a Index, query: &ExposureQuery) -> Result<P
     for (group, at) in index.groups.iter().zip(0_usize..) {
         let findings: Vec<(usize, &Finding)> = group
             .findings
-            .clone()
+            .iter()
+            .cloned()
+            .flatten()
+            .map(|at| at as usize)
             .filter_map(|f| Some((f, index.assessment.findings.get(f)?)))
             .filter(|(_, f)| mask.get(f.status as usize) == Some(&true))
             .filter(|(_, f)| {

@@ -139,7 +139,7 @@ impl App {
     /// Reads everything from the store, as after a start.
     pub(crate) async fn load(self: &Arc<Self>) -> Result<(), Problem> {
         let _turn = self.changing.lock().await;
-        let mut feeds = Vec::new();
+        let mut feeds = self.analyst.builtin();
         for row in self.store.feeds().await? {
             let mut facts =
                 FeedFacts { name: row.id.clone(), fetched: row.fetched_at, documents: Vec::new() };

@@ -6,4 +6,5 @@ pub(crate) mod explain;
 pub(crate) mod feeds;
 pub(crate) mod fleet;
 pub(crate) mod ripple;
+pub(crate) mod serve;
 pub(crate) mod tables;

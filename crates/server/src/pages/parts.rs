@@ -55,6 +55,7 @@ pub(super) fn tone(status: Status) -> &'static str {
         Status::UnknownNoSource
         | Status::UnknownConflict
         | Status::UnknownVersion
+        | Status::UnknownRunning
         | Status::UnderInvestigation => "unknown",
         Status::Affected => "open",
         Status::FixedNotRunning => "pending",

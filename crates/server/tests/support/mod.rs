@@ -2,7 +2,6 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,6 +12,7 @@ use underpin_feeds::{Defect, Position};
 use underpin_model::facts::*;
 use underpin_model::fleet::Fleet;
 use underpin_model::id::*;
+use underpin_model::ssvc::{Decision, Timeline};
 use underpin_server::analyst::*;
 use underpin_server::{Config, bind};
 use underpin_store::Store;
@@ -28,6 +28,10 @@ pub fn now() -> Timestamp {
 pub struct Rules;
 
 impl Analyst for Rules {
+    fn builtin(&self) -> Vec<FeedFacts> {
+        Vec::new()
+    }
+
     fn read_fleet(&self, bytes: &[u8]) -> Result<FleetReading, Vec<Problem>> {
         let problem = |pointer: String, detail: String| Problem { pointer, detail };
         let read = serde_json::from_slice(bytes).or_else(|_| serde_yaml_ng::from_slice(bytes));
@@ -155,6 +159,7 @@ fn state(feed: &FeedFacts, as_of: Timestamp) -> FeedState {
         age_days: age,
         stale: age.is_none_or(|days| days > 30),
         covers: vec![Coverage {
+            of: Subject::Vulnerabilities,
             family: Family::Proxmox,
             train: Some("8".into()),
             component: None,
@@ -176,10 +181,11 @@ impl Groups {
         if assets.is_empty() {
             return;
         }
-        let range = Range { start: self.findings.len(), end: self.findings.len() + findings.len() };
+        let number = |n: usize| u32::try_from(n).unwrap();
+        let stretch = number(self.findings.len())..number(self.findings.len() + findings.len());
         let assets: Vec<_> = assets.into_iter().map(|(kind, id)| Asset { kind, id: id.into() }).collect();
         self.summary.assets += assets.len() as u64;
-        self.groups.push(Group { assets, findings: range });
+        self.groups.push(Group { assets, context: Context::default(), findings: vec![stretch] });
         self.findings.extend(findings);
     }
 }
@@ -251,10 +257,19 @@ fn views() -> std::collections::BTreeMap<VulnerabilityId, VulnerabilityView> {
                 kev: (n == 3).then(|| date(2025, 3, 4)),
                 epss: Some(0.01 * f64::from(n)),
                 ssvc: Some(SsvcView {
-                    decision: "out-of-cycle".to_owned(),
+                    decision: Decision::OutOfCycle,
                     assumed: vec!["exposure=controlled".to_owned()],
                 }),
-                due: Some(DueView { timeline: "14 days".to_owned(), date: Some(date(2025, 3, 25)) }),
+                due: Some(DueView {
+                    timeline: Timeline::Days14,
+                    date: Some(date(2025, 3, 25)),
+                    since: Some(date(2025, 3, 11)),
+                    assumed: Vec::new(),
+                }),
+                points: underpin_exposure::decision::points(
+                    &VulnerabilityFacts::new(id.clone()),
+                    date(2025, 8, 25),
+                ),
                 advisories: vec![AdvisoryId::new("DSA-1").unwrap()],
             };
             (id, view)

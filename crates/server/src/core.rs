@@ -1,0 +1,194 @@
+//! The analyst that answers with the core: parsers, matching and ripple, and the built-in facts.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use rustc_hash::FxHashMap;
+use underpin_engine::facts::{self, DamagedBuiltin};
+use underpin_engine::intake::{self, Source};
+use underpin_engine::progress::Silent;
+use underpin_exposure::ripple::{self, Node};
+use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
+use underpin_feeds::{Defect, Parsed};
+use underpin_model::facts::Format;
+use underpin_model::fleet::{self, Fleet, FleetError};
+use underpin_model::id::FeedId;
+
+use crate::analyst::{
+    Analyst, FeedFacts, FeedReading, FleetReading, Problem, ReadDocument, RefusedDocument, Ripple,
+    RippleElement, RippleTenant,
+};
+
+/// Answers with the core of this version.
+pub struct Core {
+    builtin: Vec<FeedFacts>,
+    stale_after_days: i32,
+}
+
+impl Core {
+    /// With the built-in facts, which are as old as this version: `started` is when they were read.
+    ///
+    /// # Errors
+    /// [`DamagedBuiltin`] for a binary that was built from damaged files.
+    pub fn new(started: Timestamp) -> Result<Self, DamagedBuiltin> {
+        let builtin = facts::builtin()?.into_iter().map(|feed| FeedFacts {
+            name: feed.id.as_str().to_owned(),
+            fetched: started,
+            documents: feed.documents.into_iter().map(|one| (one.id.clone(), Arc::new(one))).collect(),
+        });
+        Ok(Self { builtin: builtin.collect(), stale_after_days: 30 })
+    }
+}
+
+fn problem(error: &FleetError) -> Problem {
+    let help = error.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+    Problem {
+        pointer: error.path.clone(),
+        detail: format!("found {}, expected {}{help}", error.found, error.expected),
+    }
+}
+
+/// The bytes that were parsed, by what became of them: an intake tells documents, not bytes.
+#[derive(Default)]
+struct Kept {
+    accepted: FxHashMap<(Format, String), Vec<u8>>,
+    refused: FxHashMap<String, (Vec<u8>, Defect)>,
+}
+
+impl Kept {
+    fn parse(kept: &Mutex<Self>, bytes: &[u8]) -> Result<Parsed, Defect> {
+        let parsed = underpin_feeds::parse(bytes);
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match &parsed {
+            Ok(Parsed::Document(document)) => {
+                kept.accepted.insert((document.format, document.id.clone()), bytes.to_vec());
+            }
+            Ok(Parsed::Ignored { .. }) => {}
+            Err(defect) => {
+                let key = format!("{} {}", defect.at, defect.reason);
+                kept.refused.insert(key, (bytes.to_vec(), defect.clone()));
+            }
+        }
+        parsed
+    }
+}
+
+impl Analyst for Core {
+    fn builtin(&self) -> Vec<FeedFacts> {
+        self.builtin.clone()
+    }
+
+    fn read_fleet(&self, bytes: &[u8]) -> Result<FleetReading, Vec<Problem>> {
+        match fleet::read(bytes) {
+            Ok(checked) => {
+                let warnings = checked.warnings.iter().map(problem).collect();
+                Ok(FleetReading { fleet: checked.fleet, warnings })
+            }
+            Err(errors) => Err(errors.iter().map(problem).collect()),
+        }
+    }
+
+    fn read_feed(&self, name: &str, bytes: &[u8]) -> FeedReading {
+        let kept = Mutex::new(Kept::default());
+        let upload = Source::Upload { name: name.to_owned(), bytes: bytes.into() };
+        // An upload has no modification time that counts; the caller stamps it.
+        let options = intake::Options::new(Timestamp::UNIX_EPOCH);
+        let read = intake::read_with(&[upload], &options, &Silent, |bytes| Kept::parse(&kept, bytes));
+        let mut kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = FeedReading {
+            ignored: read.ignored.into_iter().map(|one| (one.file, one.reason)).collect(),
+            ..FeedReading::default()
+        };
+        for feed in read.feeds {
+            for one in feed.documents {
+                let key = (one.document.format, one.document.id.clone());
+                let bytes = kept.accepted.remove(&key).unwrap_or_default();
+                reading.documents.push(ReadDocument {
+                    path: one.source.to_string(),
+                    bytes,
+                    document: Arc::new(one.document),
+                });
+            }
+        }
+        for bad in read.quarantined {
+            let key = format!("{} {}", bad.at, bad.reason);
+            let whole = || {
+                (
+                    bytes.to_vec(),
+                    Defect { at: bad.at.clone(), reason: bad.reason.clone(), format: bad.format },
+                )
+            };
+            let (bytes, defect) = kept.refused.get(&key).cloned().unwrap_or_else(whole);
+            reading.quarantined.push(RefusedDocument { path: bad.file, bytes, defect });
+        }
+        reading
+    }
+
+    fn assess(&self, fleet: &Fleet, feeds: &[FeedFacts], as_of: Timestamp) -> Result<Assessment, String> {
+        let feeds: Result<Vec<Feed>, String> = feeds
+            .iter()
+            .map(|feed| {
+                let id = FeedId::new(feed.name.as_str())
+                    .map_err(|error| format!("feed {:?}: {error}", feed.name))?;
+                let documents = feed.documents.iter().map(|(_, document)| (**document).clone()).collect();
+                Ok(Feed { id, fetched: Some(feed.fetched), documents })
+            })
+            .collect();
+        let options = Options { as_of, stale_after_days: self.stale_after_days };
+        Ok(assess(fleet, &FactBase::new(feeds?), &options))
+    }
+
+    fn ripple(&self, fleet: &Fleet, at: &str) -> Option<Ripple> {
+        let found = ripple::ripple(fleet, at).ok()?;
+        let elements = |nodes: &[Node]| {
+            nodes
+                .iter()
+                .map(|node| RippleElement {
+                    kind: node.kind.to_string().replace(' ', "_"),
+                    id: node.id.clone(),
+                })
+                .collect()
+        };
+        Some(Ripple {
+            at: found.at,
+            above: elements(&found.above),
+            below: elements(&found.below),
+            tenants: found
+                .tenants
+                .into_iter()
+                .map(|one| RippleTenant { tenant: one.tenant, vms: one.vms as u64 })
+                .collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OSV: &str = r#"{"id": "ALSA-2024:0001", "modified": "2024-01-02T00:00:00Z", "related": ["CVE-2023-0001"],
+        "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+
+    #[test]
+    fn a_feed_is_read_with_the_bytes_of_each_document() {
+        let core = Core::new(Timestamp::UNIX_EPOCH).unwrap();
+        let good = core.read_feed("alma.json", OSV.as_bytes());
+        assert_eq!(good.documents.len(), 1);
+        assert_eq!(good.documents[0].bytes, OSV.as_bytes());
+        let bad = core.read_feed("cut.json", &OSV.as_bytes()[..100]);
+        assert_eq!((bad.documents.len(), bad.quarantined.len()), (0, 1));
+        assert_eq!(bad.quarantined[0].bytes, &OSV.as_bytes()[..100]);
+    }
+
+    #[test]
+    fn the_sample_fleet_is_assessed_with_the_built_in_facts() {
+        let core = Core::new(Timestamp::UNIX_EPOCH).unwrap();
+        let at: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
+        let fleet = fleet::sample(&fleet::SampleSpec { hosts: 12, ..fleet::SampleSpec::default() }, at);
+        let assessment = core.assess(&fleet, &core.builtin(), at).unwrap();
+        assert!(assessment.summary.affected > 0 && assessment.summary.fixed > 0, "{:?}", assessment.summary);
+        assert!(core.ripple(&fleet, fleet.hosts[0].id.as_str()).is_some());
+        assert!(core.ripple(&fleet, "no such element").is_none());
+    }
+}
