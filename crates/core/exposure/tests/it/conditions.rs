@@ -51,6 +51,19 @@ fn without_guests_on_the_old_vmm_the_host_is_fixed() {
     assert_eq!(status(&empty, "h1", "qemu-system-x86", CVE), Some(Status::Fixed));
 }
 
+#[test]
+fn what_was_fixed_before_the_train_was_made_runs_whichever_release_of_it_runs() {
+    let feeds = vec![
+        debian_fix("D-1", "unstable", "qemu", "CVE-2010-1", "0.9.0-2"),
+        debian_fix("DSA-1", "bookworm", "qemu", CVE, NEW),
+    ];
+    let assessment = run(&fleet(vec![kvm_host()], vec![guest("dark", None)]), feeds);
+    for asset in ["h1", "dark"] {
+        assert_eq!(status(&assessment, asset, "qemu-system-x86", "CVE-2010-1"), Some(Status::Fixed));
+        assert_eq!(status(&assessment, asset, "qemu-system-x86", CVE), Some(Status::UnknownRunning));
+    }
+}
+
 fn esxi(version: &str, settings: &[(&str, serde_json::Value)]) -> Host {
     let mut host =
         host("h1", set(Family::Esxi, "7.0U1", vec![Component::new("esxi", version, ComponentKind::Product)]));
