@@ -292,7 +292,7 @@ fn host_set(platform: &Platform, at: usize, level: &Level, count: usize) -> Comp
         "pve" => {
             components.extend(debian(usize::from(at * 2 >= platform.levels.len()), room).into_iter().map(
                 |it| Component { family: Some(Family::Debian), train: Some("bookworm".to_owned()), ..it },
-            ))
+            ));
         }
         "alma" => components.extend(almalinux(at, room)),
         _ => {}
