@@ -19,7 +19,7 @@ use crate::priority::{self, Priority};
 use crate::sums::{self, Sum};
 
 /// Exposures by [`Status`], in the order of [`Status::ALL`].
-pub(crate) type Counts = [u64; 8];
+pub(crate) type Counts = [u64; Status::ALL.len()];
 
 /// The place of a status in [`Counts`].
 pub(crate) fn slot(status: Status) -> usize {

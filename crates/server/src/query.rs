@@ -103,9 +103,9 @@ pub(crate) fn kind(text: Option<&str>) -> Result<Option<AssetKind>, Problem> {
 }
 
 /// Reads a set of statuses, as a mask over [`Status::ALL`].
-pub(crate) fn statuses(text: Option<&str>) -> Result<[bool; 8], Problem> {
-    let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok([true; 8]) };
-    let mut mask = [false; 8];
+pub(crate) fn statuses(text: Option<&str>) -> Result<[bool; Status::ALL.len()], Problem> {
+    let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok([true; Status::ALL.len()]) };
+    let mut mask = [false; Status::ALL.len()];
     for word in text.split(',').map(str::trim) {
         let mut known = false;
         for (chosen, status) in mask.iter_mut().zip(Status::ALL) {

@@ -83,12 +83,13 @@ pub(super) fn status(status: Status) -> Markup {
 
 /// The worst that is known of an asset: what is open, then what is unknown, then the rest.
 pub(super) fn worst(counts: &Counts) -> Option<Status> {
-    const ORDER: [Status; 8] = [
+    const ORDER: [Status; Status::ALL.len()] = [
         Status::Affected,
         Status::FixedNotRunning,
         Status::UnknownNoSource,
         Status::UnknownConflict,
         Status::UnknownVersion,
+        Status::UnknownRunning,
         Status::UnderInvestigation,
         Status::Fixed,
         Status::NotAffected,
