@@ -50,14 +50,16 @@ fn broken(page: &str, sources: &str, suites: &[&str]) -> Vec<String> {
     complaints
 }
 
-/// Whether a function of this name follows a test attribute, be it directly or inside `proptest!`.
+/// Whether a function of this name follows a test attribute, be it directly or inside `proptest!`. A test that is ignored
+/// keeps nothing.
 fn is_test(sources: &str, name: &str) -> bool {
     let heads = [format!("fn {name}("), format!("fn {name}<")];
     heads.iter().flat_map(|head| sources.match_indices(head.as_str())).any(|(at, _)| {
         let before = sources.get(..at).unwrap_or_default();
         // Attributes stand between the end of the item before and the function.
         let attributes = before.rsplit(['}', ';', '{']).next().unwrap_or_default();
-        attributes.contains("test]") || attributes.contains("test(") || attributes.contains("test_case")
+        let test = ["test]", "test(", "test_case"].iter().any(|mark| attributes.contains(mark));
+        test && !attributes.contains("#[ignore")
     })
 }
 
@@ -119,11 +121,13 @@ mod tests {
     #[test]
     fn helper_is_not_a_test() {
         let sources = "#[test]\nfn a() { b() }\nfn b() {}\n#[tokio::test]\n/// Doc.\nasync fn c() {}\n\
-                       proptest! {\n  #[test]\n  fn d(x in 0..1) {}\n}\n";
+                       proptest! {\n  #[test]\n  fn d(x in 0..1) {}\n}\n\
+                       #[test]\n#[ignore = \"slow\"]\nfn e() {}\n";
         assert!(is_test(sources, "a"));
         assert!(!is_test(sources, "b"));
         assert!(is_test(sources, "c"));
         assert!(is_test(sources, "d"));
+        assert!(!is_test(sources, "e"));
     }
 
     #[test]
