@@ -325,3 +325,20 @@ fn a_version_that_is_none_is_unknown_and_named() {
         run(&fleet(vec![host], vec![]), vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, "1:7.2-9")]);
     assert_eq!(status(&assessment, "h1", "qemu-utils", CVE), Some(Status::UnknownVersion));
 }
+
+#[test]
+fn a_package_rebuilt_for_a_suite_has_the_fixes_of_what_it_was_rebuilt_from() {
+    let xen = |version| package("xen-utils-4.17", version, Some(("xen", None)));
+    let judged = |version, train| {
+        let host = host("h", set(Family::Debian, "bookworm", vec![xen(version)]));
+        let feeds = vec![debian_fix("upload", train, "xen", "CVE-1", "4.17.3+10-1")];
+        status(&run(&fleet(vec![host], vec![]), feeds), "h", "xen-utils-4.17", "CVE-1")
+    };
+    // It sorts before 4.17.3+10-1 so that an upgrade to the next suite replaces it.
+    assert_eq!(judged("4.17.3+10-1~deb12u1", "unstable"), Some(Status::Fixed));
+    assert_eq!(judged("4.17.2+76-1~deb12u1", "unstable"), Some(Status::Affected));
+    // Within the suite it is not the same as the upload without the mark.
+    assert_eq!(judged("4.17.3+10-1~deb12u1", "bookworm"), Some(Status::Affected));
+    // A suite that took the package from experimental has what was fixed there.
+    assert_eq!(judged("4.17.4-1", "experimental"), Some(Status::Fixed));
+}
