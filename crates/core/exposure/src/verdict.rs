@@ -140,10 +140,11 @@ fn of_development<'v>(claim: &Claim, version: &'v str) -> &'v str {
     if claim.product.family != Family::Debian || !claim.product.train.as_deref().is_some_and(is_development) {
         return version;
     }
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match version.rsplit_once("~deb") {
         Some((origin, rebuild))
-            if rebuild.split_once('u').is_some_and(|(suite, number)| digits(suite) && digits(number)) =>
+            if rebuild
+                .split_once('u')
+                .is_some_and(|(suite, number)| is_number(suite) && is_number(number)) =>
         {
             origin
         }
@@ -173,10 +174,15 @@ fn fixed_in(
 ) -> (Says, Strength) {
     let scheme = claim.product.scheme;
     match scheme {
-        Scheme::WindowsKb => match base.installed_update(item.name, fix, &item.updates) {
-            Some(update) => (Says::Closed(update.into()), strength),
-            None => (Says::Open(Some(Arc::clone(fix))), strength),
-        },
+        Scheme::WindowsKb => {
+            // What runs may be told as an update: the one that was in force when the host booted.
+            let running = (version != item.version).then(|| kb_number(version)).filter(|kb| is_number(kb));
+            let updates = running.as_ref().map_or(&item.updates[..], std::slice::from_ref);
+            match base.installed_update(item.name, fix, updates) {
+                Some(update) => (Says::Closed(update.into()), strength),
+                None => (Says::Open(Some(Arc::clone(fix))), strength),
+            }
+        }
         Scheme::Esxi => {
             let builds = base.builds_of(fix);
             let fixes = if builds.is_empty() { std::slice::from_ref(fix) } else { builds };
@@ -185,6 +191,16 @@ fn fixed_in(
         }
         _ => (from_order(&compare(scheme, version, fix), fix), strength),
     }
+}
+
+/// `KB5031364` and `5031364` are the same update.
+pub(crate) fn kb_number(name: &str) -> &str {
+    let name = name.trim();
+    name.strip_prefix("KB").or_else(|| name.strip_prefix("kb")).unwrap_or(name)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn from_order(order: &Result<Comparison, InvalidVersion>, fix: &Arc<str>) -> Says {
