@@ -1,4 +1,10 @@
 //! Sample fleets: always valid, always the same, and of the shape that they promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail by panicking"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
