@@ -174,6 +174,8 @@ pub(crate) enum Feeds {
     Check(FeedsCheck),
     /// Fetch from a CSAF provider.
     Pull(FeedsPull),
+    /// Try the quarantined documents again: a later version may read them.
+    Retry(FeedsRetry),
 }
 
 #[derive(Debug, Args)]
@@ -181,6 +183,9 @@ pub(crate) struct FeedsCheck {
     /// Files, folders, archives; `-` for standard input.
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
+    /// Keep the bytes of bad documents in the quarantine of this data folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) keep: Option<PathBuf>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Plain::Table)]
     pub(crate) format: Plain,
@@ -190,15 +195,25 @@ pub(crate) struct FeedsCheck {
 pub(crate) struct FeedsPull {
     /// Address of provider-metadata.json, or of the site.
     pub(crate) url: String,
-    /// Folder that keeps the documents and where the last pull stopped.
-    #[arg(long, default_value = "underpin-data/feeds", value_name = "FOLDER")]
-    pub(crate) into: PathBuf,
+    /// Data folder: documents go to feeds/ in it, bad ones to quarantine/.
+    #[arg(long, default_value = "underpin-data", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// Folder that keeps the documents and where the last pull stopped, if not below the data folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) into: Option<PathBuf>,
     /// Allow plain HTTP to other machines than this one.
     #[arg(long)]
     pub(crate) allow_http: bool,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Plain::Table)]
     pub(crate) format: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FeedsRetry {
+    /// Data folder with the quarantine; what is released goes to feeds/released in it.
+    #[arg(long, default_value = "underpin-data", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

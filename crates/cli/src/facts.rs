@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use underpin_engine::facts as engine_facts;
 use underpin_engine::intake::{self, Intake, Source};
+use underpin_engine::quarantine::Quarantine;
 use underpin_exposure::{FactBase, Feed};
 use underpin_model::fleet::{self, Checked};
 
@@ -13,10 +14,10 @@ use crate::output::progress::Bar;
 use crate::output::say;
 
 /// Reads the feeds under the paths, with a progress bar on a terminal.
-pub(crate) fn read(paths: &[PathBuf], now: Timestamp) -> Intake {
+pub(crate) fn read(paths: &[PathBuf], now: Timestamp, quarantine: Option<&Quarantine>) -> Intake {
     let sources: Vec<Source> = paths.iter().cloned().map(Source::from).collect();
     let bar = Bar::new("reading feeds");
-    intake::read(&sources, &intake::Options::new(now), &bar)
+    intake::read(&sources, &intake::Options { quarantine, ..intake::Options::new(now) }, &bar)
 }
 
 /// All facts: built in, and under the paths. What could not be used is said on stderr.
@@ -29,7 +30,7 @@ pub(crate) fn base(paths: &[PathBuf], builtin: bool, now: Timestamp) -> Result<F
         feeds.extend(engine_facts::builtin().map_err(|error| Failure::Internal(error.to_string()))?);
     }
     if !paths.is_empty() {
-        let intake = read(paths, now);
+        let intake = read(paths, now, None);
         say_what_was_left_out(&intake);
         if intake.documents().next().is_none() {
             return Err(nothing_read(paths, &intake));

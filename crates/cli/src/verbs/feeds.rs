@@ -1,11 +1,14 @@
 //! `underpin feeds`: check what paths hold, fetch from a CSAF provider.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use underpin_engine::data::{DataError, DataFolder};
 use underpin_engine::provider;
+use underpin_engine::quarantine::Quarantine;
 
-use crate::args::{Feeds, FeedsCheck, FeedsPull, Plain};
+use crate::args::{Feeds, FeedsCheck, FeedsPull, FeedsRetry, Plain};
 use crate::exit::{Code, Failure};
 use crate::output::progress::Bar;
 use crate::{facts, output};
@@ -14,11 +17,13 @@ pub(crate) fn run(verb: Feeds) -> Result<Code, Failure> {
     match verb {
         Feeds::Check(arguments) => check(&arguments),
         Feeds::Pull(arguments) => pull(&arguments),
+        Feeds::Retry(arguments) => retry(&arguments),
     }
 }
 
 fn check(arguments: &FeedsCheck) -> Result<Code, Failure> {
-    let intake = facts::read(&arguments.paths, Timestamp::now());
+    let quarantine = arguments.keep.as_deref().map(quarantine).transpose()?;
+    let intake = facts::read(&arguments.paths, Timestamp::now(), quarantine.as_ref());
     if intake.nothing_read() {
         return Err(facts::nothing_read(&arguments.paths, &intake));
     }
@@ -51,13 +56,16 @@ fn check(arguments: &FeedsCheck) -> Result<Code, Failure> {
 
 fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
+    let folder = DataFolder::open(&arguments.data).map_err(data_error)?;
+    let into = arguments.into.clone().unwrap_or_else(|| folder.feeds().join(folder_name(&arguments.url)));
     let options = provider::PullOptions {
         allow_http: arguments.allow_http,
+        quarantine: Some(Arc::new(quarantine(&arguments.data)?)),
         ..provider::PullOptions::new(Timestamp::now())
     };
     let bar = Arc::new(Bar::new("pulling"));
     let pulled = runtime
-        .block_on(provider::pull(&arguments.url, &arguments.into, &options, bar))
+        .block_on(provider::pull(&arguments.url, &into, &options, bar))
         .map_err(|error| Failure::Provider(error.to_string()))?;
     if arguments.format == Plain::Json {
         output::json(&pulled)?;
@@ -65,6 +73,48 @@ fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
         output::data(&told(&pulled))?;
     }
     Ok(if pulled.quarantined.is_empty() && pulled.failed.is_empty() { Code::Done } else { Code::Findings })
+}
+
+/// All bad documents together that a data folder keeps, in bytes.
+const QUARANTINE_BYTES: u64 = 2 << 30;
+
+fn data_error(error: DataError) -> Failure {
+    Failure::Data(error.to_string())
+}
+
+fn quarantine(data: &Path) -> Result<Quarantine, Failure> {
+    let folder = DataFolder::open(data).map_err(data_error)?;
+    Quarantine::open(folder.quarantine(), QUARANTINE_BYTES).map_err(data_error)
+}
+
+/// The provider's host as the name of a folder.
+fn folder_name(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    host.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' }).collect()
+}
+
+fn retry(arguments: &FeedsRetry) -> Result<Code, Failure> {
+    let folder = DataFolder::open(&arguments.data).map_err(data_error)?;
+    let kept = quarantine(&arguments.data)?;
+    let retried =
+        folder.retry_quarantine(&kept, underpin_feeds::parse, Timestamp::now()).map_err(data_error)?;
+    let mut text = format!(
+        "{} released to {}, {} are no advisories, {} still bad, {} kept as evidence\n",
+        retried.released.len(),
+        folder.feeds().join("released").display(),
+        retried.ignored.len(),
+        retried.still_bad.len(),
+        retried.not_retried
+    );
+    for bad in &retried.still_bad {
+        text += &format!("{} at {}: {}\n", bad.quarantined.file, bad.quarantined.at, bad.quarantined.reason);
+    }
+    for damaged in &retried.damaged {
+        text += &format!("damaged: {damaged}\n");
+    }
+    output::data(&text)?;
+    Ok(if retried.still_bad.is_empty() && retried.damaged.is_empty() { Code::Done } else { Code::Findings })
 }
 
 /// What a pull did, for people.
