@@ -89,7 +89,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "needs the OSV and KEV parsers of this crate"]
     fn every_document_is_read() {
         for (file, document) in documents() {
             assert!(document.is_ok(), "{file}: {document:?}");
