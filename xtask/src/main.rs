@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task speaks to the person who runs it")]
 
 mod arrows;
+mod bench;
 mod count;
 mod facts;
 mod fuzzing;
@@ -25,6 +26,9 @@ Tasks of this project.
       Runs every suite and ends with one line: `N passed, N failed, N skipped`.
       --require-all  a suite or a test that cannot run is a failure
       --only         these suites only; `--only list` lists them
+
+  cargo xtask bench [ingest|match|all]
+      Measures speed and memory on the reference data and writes docs/benchmarks.md.
 
   cargo xtask facts [--check]
       Writes the built-in facts from the reference data.
@@ -48,6 +52,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<ExitCode> {
         [task, rest @ ..] => (task.as_str(), rest),
     };
     match task {
+        "bench" => bench::run(rest).map(|()| ExitCode::SUCCESS),
         "facts" => match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] => facts::run(false).map(|()| ExitCode::SUCCESS),
             ["--check"] => facts::run(true).map(|()| ExitCode::SUCCESS),

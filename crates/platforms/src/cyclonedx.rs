@@ -4,14 +4,13 @@
 //! is kept under its own name.
 
 use jiff::Timestamp;
-use packageurl::PackageUrl;
 use serde_json::{Map, Value};
-use std::str::FromStr;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{
     Component, ComponentKind, ComponentSet, Extra, Fleet, Host, Image, PlatformRelease, Seen, SourcePackage,
 };
 use underpin_model::id::{HostId, ImageId};
+use underpin_model::purl::Purl;
 
 use crate::kept::{COMPONENT_FIELDS, keep};
 use crate::{Collected, Note, shown};
@@ -215,9 +214,9 @@ fn component_of(
         _ => None,
     };
     let purl = text(&mut fields, "purl");
-    let parsed = purl.as_deref().map(PackageUrl::from_str);
+    let parsed = purl.as_deref().map(Purl::canonical);
     if let Some(Err(error)) = &parsed {
-        notes.push(Note::new(place, format!("the package URL cannot be read: {error}")));
+        notes.push(Note::new(place, error.to_string()));
     }
     let parsed = parsed.and_then(Result::ok);
     let own_name = text(&mut fields, "name");
@@ -250,8 +249,8 @@ fn component_of(
 }
 
 /// Qualifiers of an operating system package: architecture, epoch, distribution, source.
-fn describe(component: &mut Component, purl: &PackageUrl<'_>) {
-    let qualifier = |name: &str| purl.qualifiers().get(name).map(|value| value.to_string());
+fn describe(component: &mut Component, purl: &Purl) {
+    let qualifier = |name: &str| purl.qualifier(name).map(str::to_owned);
     component.arch = qualifier("arch");
     // The version of an RPM package URL leaves the epoch to a qualifier.
     if let Some(epoch) = qualifier("epoch").filter(|epoch| epoch != "0" && !component.version.contains(':')) {

@@ -3,15 +3,11 @@
 use std::cmp::{Ordering, Reverse};
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use underpin_exposure::report::{AssetKind, Fix, VulnerabilityView};
+use underpin_exposure::report::{AssetKind, Fix};
+use underpin_exposure::urgency;
 use underpin_model::id::VulnerabilityId;
-use underpin_model::ssvc::Decision;
 
 use crate::index::Index;
-
-/// The order in words, shown beside every list that is sorted by it.
-pub(crate) const ORDER: &str = "known exploited first, then the SSVC decision (immediate, out-of-cycle, scheduled, \
-    defer), the earliest deadline, the highest EPSS, the highest CVSS, and the most VMs hit";
 
 /// A vulnerability with open exposures, and who is hit.
 #[derive(Debug, Clone)]
@@ -57,7 +53,7 @@ fn standing(index: &Index) -> Standing {
     standing
 }
 
-/// All vulnerabilities with open exposures, in [`ORDER`].
+/// All vulnerabilities with open exposures, in the order of [`underpin_exposure::SORT_KEY`].
 pub(crate) fn rank(index: &Index) -> Vec<Priority> {
     let standing = standing(index);
     let mut priorities: Vec<Priority> =
@@ -95,35 +91,9 @@ fn hit(index: &Index, standing: &Standing, id: &VulnerabilityId, found: &[(u32, 
     Some(Priority { id: id.clone(), hosts, vms, tenants: tenants.len() as u64, fix })
 }
 
-fn decision(view: Option<&VulnerabilityView>) -> u8 {
-    match view.and_then(|v| v.ssvc.as_ref()).map(|s| s.decision) {
-        Some(Decision::Immediate) => 0,
-        Some(Decision::OutOfCycle) => 1,
-        Some(Decision::Scheduled) => 2,
-        Some(Decision::Defer) => 4,
-        // Not decided is not the same as may wait.
-        None => 3,
-    }
-}
-
 fn order(index: &Index, a: &Priority, b: &Priority) -> Ordering {
-    let key = |p: &Priority| {
-        let view = index.assessment.vulnerabilities.get(&p.id);
-        let due = view.and_then(|v| v.due.as_ref()).and_then(|d| d.date);
-        (view.and_then(|v| v.kev).is_none(), decision(view), due.is_none(), due)
-    };
-    let number = |p: &Priority| {
-        let view = index.assessment.vulnerabilities.get(&p.id);
-        (
-            view.and_then(|v| v.epss).unwrap_or(0.0),
-            view.and_then(|v| v.cvss.as_ref()).map_or(0.0, |c| c.score),
-        )
-    };
-    let (epss, cvss) = (number(a).0.total_cmp(&number(b).0), number(a).1.total_cmp(&number(b).1));
-    key(a)
-        .cmp(&key(b))
-        .then(epss.reverse())
-        .then(cvss.reverse())
-        .then(Reverse(a.vms).cmp(&Reverse(b.vms)))
-        .then_with(|| a.id.cmp(&b.id))
+    let urgent = |p: &Priority| index.assessment.vulnerabilities.get(&p.id).map(urgency);
+    // A vulnerability of which nothing is known comes after those of which something is.
+    let known = |p: &Priority| urgent(p).map_or((true, None), |urgency| (false, Some(urgency)));
+    known(a).cmp(&known(b)).then(Reverse(a.vms).cmp(&Reverse(b.vms))).then_with(|| a.id.cmp(&b.id))
 }

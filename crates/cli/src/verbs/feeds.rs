@@ -13,7 +13,7 @@ use crate::{facts, output};
 pub(crate) fn run(verb: Feeds) -> Result<Code, Failure> {
     match verb {
         Feeds::Check(arguments) => check(&arguments),
-        Feeds::Pull(arguments) => pull(arguments),
+        Feeds::Pull(arguments) => pull(&arguments),
     }
 }
 
@@ -49,7 +49,7 @@ fn check(arguments: &FeedsCheck) -> Result<Code, Failure> {
     Ok(if summary.quarantined.is_empty() { Code::Done } else { Code::Findings })
 }
 
-fn pull(arguments: FeedsPull) -> Result<Code, Failure> {
+fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let options = provider::PullOptions {
         allow_http: arguments.allow_http,

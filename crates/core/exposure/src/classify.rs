@@ -41,11 +41,19 @@ const AREAS: &[(&str, Area)] = &[
     ("swtpm", Area::DeviceEmulation),
     ("libtpms", Area::DeviceEmulation),
     ("vhostmd", Area::Management),
+    ("virt-", Area::Management),
+    ("cockpit-machines", Area::Management),
     ("virtiofsd", Area::DeviceEmulation),
+    ("virtio-win", Area::GuestTools),
+    ("libslirp", Area::DeviceEmulation),
+    ("virglrenderer", Area::DeviceEmulation),
+    ("libspice-server", Area::DeviceEmulation),
+    ("spice-server", Area::DeviceEmulation),
     ("libvirt", Area::Management),
     ("xapi", Area::Management),
     ("xcp-", Area::Management),
     ("openvswitch", Area::Network),
+    ("ovn", Area::Network),
     ("intel-microcode", Area::Firmware),
     ("amd64-microcode", Area::Firmware),
     ("microcode_ctl", Area::Firmware),
@@ -54,6 +62,13 @@ const AREAS: &[(&str, Area)] = &[
     ("hyperv-daemons", Area::GuestTools),
     ("linux-image", Area::Kernel),
     ("linux-signed", Area::Kernel),
+    // Built with the kernel, and not it.
+    ("kernel-headers", Area::Other),
+    ("kernel-tools", Area::Other),
+    ("kernel-devel", Area::Other),
+    ("kernel-doc", Area::Other),
+    ("kernel-abi-stablelists", Area::Other),
+    ("kernel-srpm-macros", Area::Other),
     ("kernel", Area::Kernel),
 ];
 
@@ -134,14 +149,19 @@ pub fn class(vulnerabilities: &[VulnerabilityId], title: Option<&str>) -> PatchC
         return PatchClass::Security;
     }
     let title = title.unwrap_or_default().to_lowercase();
-    let has = |word: &str| title.contains(word);
-    if has("security") {
+    let has = |words: &[&str]| words.iter().any(|word| title.contains(word));
+    // RPM distributions give a severity to security advisories only: `Important: kernel update`.
+    let rated = title
+        .split_once(':')
+        .is_some_and(|(first, _)| matches!(first.trim(), "low" | "moderate" | "important" | "critical"));
+    if rated || has(&["security", "vulnerabilit"]) {
         PatchClass::Security
-    } else if has("new hardware") || has("hardware enablement") {
+    } else if has(&["new hardware", "hardware enablement"]) {
         PatchClass::HardwareEnablement
-    } else if has("bug fix") || has("bugfix") || has("fixes") {
+    } else if has(&["bug fix", "bugfix", "fixes"]) {
+        // `bug fix and enhancement` is first of all a repair.
         PatchClass::BugFix
-    } else if has("enhancement") || has("new package") || has("new module") || has("feature") {
+    } else if has(&["enhancement", "new package", "new module", "module matrix", "feature"]) {
         PatchClass::Feature
     } else {
         PatchClass::BugFix

@@ -81,6 +81,8 @@ pub struct FactBase {
     advisories_of: FxHashMap<VulnerabilityId, Vec<u32>>,
     /// Per product: an update, and the newer ones that replace it.
     replaced_by: FxHashMap<Arc<str>, Successors>,
+    /// Per Windows product: an update, and the day on which it was published.
+    published_updates: FxHashMap<Arc<str>, FxHashMap<Arc<str>, Date>>,
     builds_of_bulletin: FxHashMap<Arc<str>, Vec<Arc<str>>>,
     coverage: FxHashMap<Family, Vec<(u32, Coverage)>>,
     releases: Vec<ReleaseFact>,
@@ -96,6 +98,7 @@ impl FactBase {
             base.add(feed);
         }
         base.join_bulletins();
+        base.date_updates();
         for list in base.advisories_of.values_mut() {
             list.sort_unstable();
             list.dedup();
@@ -153,7 +156,7 @@ impl FactBase {
             let at = u32::try_from(self.claims.len()).unwrap_or(u32::MAX);
             match &claim.product.hardware {
                 Some(hardware) => {
-                    self.by_signature.entry(Arc::clone(&hardware.signature)).or_default().push(at)
+                    self.by_signature.entry(Arc::clone(&hardware.signature)).or_default().push(at);
                 }
                 None => self
                     .by_component
@@ -198,6 +201,14 @@ impl FactBase {
                 let version = esxi::with_train(release.train.as_deref(), &release.version);
                 self.builds_of_bulletin.entry(bulletin.as_str().into()).or_default().push(version);
             }
+        }
+    }
+
+    fn date_updates(&mut self) {
+        for release in self.releases.iter().filter(|one| one.family == Family::Windows) {
+            let days = self.published_updates.entry(Arc::clone(&release.component)).or_default();
+            let day = days.entry(Arc::clone(&release.version)).or_insert(release.date);
+            *day = (*day).min(release.date);
         }
     }
 
@@ -275,7 +286,8 @@ impl FactBase {
         self.builds_of_bulletin.get(bulletin).map_or(&[], Vec::as_slice)
     }
 
-    /// An installed update that is `wanted` or replaces it, directly or over several steps.
+    /// An installed update that is `wanted` or contains it: it replaces it, directly or over several steps, or it is a
+    /// later one of a product whose updates are cumulative. The issuer does not name each step of the chain.
     pub(crate) fn installed_update<'a>(
         &self,
         component: &str,
@@ -294,7 +306,9 @@ impl FactBase {
                 open.extend(newer.iter().map(AsRef::as_ref));
             }
         }
-        None
+        let days = self.published_updates.get(component).filter(|_| is_cumulative(component))?;
+        let day = days.get(wanted)?;
+        installed.iter().find(|one| days.get(**one).is_some_and(|own| own > day)).copied()
     }
 
     /// The last day up to which some feed lists the vulnerabilities of a component: `None` when none does.
@@ -321,6 +335,21 @@ impl FactBase {
             })
             .filter_map(|(feed, coverage)| Some((coverage.period.to, self.feeds.get(*feed as usize)?)))
             .max_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.id.cmp(&a.1.id)))
+    }
+}
+
+/// Since Windows 10 and Windows Server 2016 each monthly update contains all earlier ones of its product; before, there
+/// were updates for single holes beside the rollups.
+fn is_cumulative(product: &str) -> bool {
+    if product.starts_with("Windows 10") || product.starts_with("Windows 11") {
+        return true;
+    }
+    let release = product.strip_prefix("Windows Server").map(str::trim_start).unwrap_or_default();
+    let digits = release.find(|c: char| !c.is_ascii_digit()).unwrap_or(release.len());
+    match release.get(..digits).and_then(|year| year.parse::<u32>().ok()) {
+        Some(year) if digits == 4 => year >= 2016,
+        // `Windows Server, version 23H2`: the releases of the semi-annual channel came after 2016.
+        _ => product.starts_with("Windows Server, version"),
     }
 }
 

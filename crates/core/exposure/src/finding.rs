@@ -16,7 +16,7 @@ use crate::item::Item;
 use crate::reason;
 use crate::report::{Area, Finding, Fix, Need, Reason, ReasonCode, Status};
 use crate::resolve::{Outcome, Resolved, resolve};
-use crate::verdict::{Opinion, claims_for, judge};
+use crate::verdict::{Opinion, Strength, claims_for, judge};
 
 /// Whose finding it is: a host's own, or that of a guest standing on the component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,7 +158,7 @@ impl Evaluation<'_, '_> {
             status = Status::NotAffected;
             reasons.insert(0, reason::fleet(ReasonCode::Note, format!("{id} was withdrawn by its issuer")));
         } else if resolved.outcome.is_closed() {
-            self.in_force(id, &mut status, &mut reasons);
+            self.in_force(id, &resolved, &mut status, &mut reasons);
         } else if let Some(reason) = self.worked_around(id) {
             status = Status::Fixed;
             reasons.insert(0, reason);
@@ -176,7 +176,13 @@ impl Evaluation<'_, '_> {
     }
 
     /// A fix counts once what runs has it, and its settings are in force.
-    fn in_force(&self, id: &VulnerabilityId, status: &mut Status, reasons: &mut Vec<Reason>) {
+    fn in_force(
+        &self,
+        id: &VulnerabilityId,
+        resolved: &Resolved,
+        status: &mut Status,
+        reasons: &mut Vec<Reason>,
+    ) {
         let item = self.item;
         if let Some(running) = item.running {
             let outcome = self.outcome_of(running, id);
@@ -188,13 +194,13 @@ impl Evaluation<'_, '_> {
                 };
                 reasons.insert(0, reason::running_differs(code, item, running));
             }
-        } else if self.must_know_what_runs() && *status == Status::Fixed {
+        } else if self.must_know_what_runs() && *status == Status::Fixed && !older_than_train(resolved) {
             *status = Status::UnknownRunning;
             let text =
                 format!("{} {} is installed; it is not known which version runs", item.name, item.version);
             reasons.insert(0, reason::fleet(ReasonCode::RunningUnknown, text));
         }
-        self.guests_in_force(id, status, reasons);
+        self.guests_in_force(id, resolved, status, reasons);
         self.settings_in_force(id, status, reasons);
     }
 
@@ -210,7 +216,13 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    fn guests_in_force(&self, id: &VulnerabilityId, status: &mut Status, reasons: &mut Vec<Reason>) {
+    fn guests_in_force(
+        &self,
+        id: &VulnerabilityId,
+        resolved: &Resolved,
+        status: &mut Status,
+        reasons: &mut Vec<Reason>,
+    ) {
         let item = self.item;
         let old = item.guests.iter().flatten().filter(|version| !self.outcome_of(version, id).is_closed());
         let old: Vec<&str> = old.copied().collect();
@@ -222,7 +234,10 @@ impl Evaluation<'_, '_> {
                 old.join(", ")
             );
             reasons.insert(0, reason::fleet(ReasonCode::GuestOnOldVmm, text));
-        } else if *status == Status::Fixed && item.guests.iter().any(Option::is_none) {
+        } else if *status == Status::Fixed
+            && item.guests.iter().any(Option::is_none)
+            && !older_than_train(resolved)
+        {
             *status = Status::UnknownRunning;
             let text = format!("live guests run on a version of {} that is not known", item.name);
             reasons.insert(0, reason::fleet(ReasonCode::RunningUnknown, text));
@@ -315,4 +330,10 @@ impl Evaluation<'_, '_> {
         }
         needs
     }
+}
+
+/// What the distribution fixed before it made this train (an upload to unstable) is in every release of the train, so
+/// in whichever of them runs.
+fn older_than_train(resolved: &Resolved) -> bool {
+    resolved.evidence.iter().all(|one| one.strength == Strength::Weak)
 }

@@ -23,6 +23,11 @@ const VMM_PACKAGES: &[&str] = &[
     "qemu",
 ];
 
+/// Whether guests live in what this package installs.
+pub(crate) fn is_vmm(package: &str) -> bool {
+    VMM_PACKAGES.contains(&package)
+}
+
 /// Whether a guest was cold-started since its host booted: only then has it the CPU flags of what the host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ColdStart {

@@ -100,7 +100,7 @@ pub struct Priority<'a> {
 
 /// How [`Assessment::priorities`] sorts, for people.
 pub const SORT_KEY: &str = "known exploited first (KEV), then the SSVC decision, then the earlier BOD 26-04 deadline, \
-                            then the higher EPSS, then the higher CVSS score, then the more assets hit, then the id";
+                            then the higher EPSS, then the higher CVSS score, then the more assets or VMs hit, then the id";
 
 impl Assessment {
     /// Every exposure, asset by asset.
@@ -170,16 +170,18 @@ impl Priority<'_> {
     }
 
     fn key(&self) -> impl Ord + use<> {
-        let view = self.vulnerability;
-        let thousandths = |value: f64| (value * 1_000_000.0) as u64;
-        (
-            view.kev.is_none(),
-            Reverse(view.ssvc.as_ref().map(|view| view.decision)),
-            view.due.as_ref().map_or((true, None), |due| (due.date.is_none(), due.date)),
-            Reverse(view.epss.map(thousandths)),
-            Reverse(view.cvss.as_ref().map(|cvss| thousandths(cvss.score))),
-            Reverse(self.assets()),
-            view.id.clone(),
-        )
+        (urgency(self.vulnerability), Reverse(self.assets()), self.vulnerability.id.clone())
     }
+}
+
+/// The part of [`SORT_KEY`] that a vulnerability has by itself; the least comes first.
+pub fn urgency(view: &VulnerabilityView) -> impl Ord + use<> {
+    let millionths = |value: f64| (value * 1_000_000.0) as u64;
+    (
+        view.kev.is_none(),
+        Reverse(view.ssvc.as_ref().map(|view| view.decision)),
+        view.due.as_ref().map_or((true, None), |due| (due.date.is_none(), due.date)),
+        Reverse(view.epss.map(millionths)),
+        Reverse(view.cvss.as_ref().map(|cvss| millionths(cvss.score))),
+    )
 }

@@ -4,14 +4,16 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use underpin_model::facts::Family;
-use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host, Install};
+use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, Host, Install};
 use underpin_model::id::ComponentSetId;
 use underpin_model::version::{Comparison, compare};
 
 use crate::classify::Carries;
 use crate::conditions;
+use crate::guest;
 use crate::item::Item;
 use crate::report::Area;
+use crate::verdict::kb_number;
 
 /// What a host adds to its components: everything here may change a status.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -82,8 +84,12 @@ pub(crate) fn items<'a>(sets: &[&'a ComponentSet], around: &Surroundings<'a>) ->
     for set in sets {
         let family = set.family.clone().unwrap_or_else(|| Family::Other("unknown".into()));
         let train = set.train.as_deref();
-        let updates: Vec<&str> =
-            set.components.iter().filter(|one| one.kind == ComponentKind::Update).map(kb_number).collect();
+        let updates: Vec<&str> = set
+            .components
+            .iter()
+            .filter(|one| one.kind == ComponentKind::Update)
+            .map(|one| kb_number(&one.name))
+            .collect();
         for component in &set.components {
             if component.install == Install::ConfigFiles || component.kind == ComponentKind::Update {
                 continue;
@@ -99,14 +105,11 @@ pub(crate) fn items<'a>(sets: &[&'a ComponentSet], around: &Surroundings<'a>) ->
     for item in &mut items {
         surround(item, around);
     }
-    items.extend(around.processor.map(microcode_item));
+    // The fleet may list the loaded microcode as a component as well: it is the same thing.
+    if !items.iter().any(|item| item.kind == ComponentKind::Microcode) {
+        items.extend(around.processor.map(microcode_item));
+    }
     items
-}
-
-/// `KB5031364` and `5031364` are the same update.
-fn kb_number(component: &Component) -> &str {
-    let name = component.name.trim();
-    name.strip_prefix("KB").or_else(|| name.strip_prefix("kb")).unwrap_or(name)
 }
 
 fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
@@ -116,7 +119,8 @@ fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
         let running = item.running_names().find_map(told);
         item.running = running;
     }
-    if item.area == Area::DeviceEmulation {
+    // Guests live in the emulator; tools and modules built from the same source run when they are called.
+    if item.area == Area::DeviceEmulation && guest::is_vmm(item.name) {
         let names: Vec<&str> = item.running_names().collect();
         let guests = around.guests.iter().filter_map(|guest| match guest {
             Some((component, version)) => names.contains(component).then_some(Some(*version)),

@@ -56,6 +56,7 @@ pub(crate) fn judge(
 ) -> Option<Opinion> {
     let claim = &indexed.claim;
     let strength = fits(claim, item)?;
+    let version = of_development(claim, version);
     let (says, strength) = match &claim.verdict {
         Verdict::FixedIn(fix) => fixed_in(base, claim, item, version, fix, strength),
         Verdict::Affected(range) => (affected(claim, range, version), strength),
@@ -112,8 +113,8 @@ fn train_fits(family: &Family, claimed: Option<&str>, own: Option<&str>) -> Opti
         (None, _) => Some(Strength::Strong),
         (Some(_), None) => Some(Strength::Weak),
         (Some(claimed), Some(own)) if claimed == own => Some(Strength::Strong),
-        // What unstable fixed, every suite made from it later has; a suite that is behind may have a backport of its own.
-        (Some("unstable" | "sid"), Some(_)) if debian => Some(Strength::Weak),
+        // What was fixed on the way, every suite made from it later has; a suite that is behind may have a fix of its own.
+        (Some(claimed), Some(_)) if debian && is_development(claimed) => Some(Strength::Weak),
         (Some(claimed), Some(own)) => match family {
             Family::Esxi | Family::Vcenter if esxi::line(claimed) == esxi::line(own) => {
                 Some(Strength::Strong)
@@ -126,6 +127,28 @@ fn train_fits(family: &Family, claimed: Option<&str>, own: Option<&str>) -> Opti
             }
             _ => None,
         },
+    }
+}
+
+/// Where Debian's packages are made before a suite takes them; the changelog of one goes on in the next.
+fn is_development(train: &str) -> bool {
+    matches!(train, "unstable" | "sid" | "experimental")
+}
+
+/// `4.17.3-1~deb12u1` is `4.17.3-1` of unstable, rebuilt for a suite: it sorts before it, and has all of its fixes.
+fn of_development<'v>(claim: &Claim, version: &'v str) -> &'v str {
+    if claim.product.family != Family::Debian || !claim.product.train.as_deref().is_some_and(is_development) {
+        return version;
+    }
+    match version.rsplit_once("~deb") {
+        Some((origin, rebuild))
+            if rebuild
+                .split_once('u')
+                .is_some_and(|(suite, number)| is_number(suite) && is_number(number)) =>
+        {
+            origin
+        }
+        _ => version,
     }
 }
 
@@ -151,10 +174,15 @@ fn fixed_in(
 ) -> (Says, Strength) {
     let scheme = claim.product.scheme;
     match scheme {
-        Scheme::WindowsKb => match base.installed_update(item.name, fix, &item.updates) {
-            Some(update) => (Says::Closed(update.into()), strength),
-            None => (Says::Open(Some(Arc::clone(fix))), strength),
-        },
+        Scheme::WindowsKb => {
+            // What runs may be told as an update: the one that was in force when the host booted.
+            let running = (version != item.version).then(|| kb_number(version)).filter(|kb| is_number(kb));
+            let updates = running.as_ref().map_or(&item.updates[..], std::slice::from_ref);
+            match base.installed_update(item.name, fix, updates) {
+                Some(update) => (Says::Closed(update.into()), strength),
+                None => (Says::Open(Some(Arc::clone(fix))), strength),
+            }
+        }
         Scheme::Esxi => {
             let builds = base.builds_of(fix);
             let fixes = if builds.is_empty() { std::slice::from_ref(fix) } else { builds };
@@ -163,6 +191,16 @@ fn fixed_in(
         }
         _ => (from_order(&compare(scheme, version, fix), fix), strength),
     }
+}
+
+/// `KB5031364` and `5031364` are the same update.
+pub(crate) fn kb_number(name: &str) -> &str {
+    let name = name.trim();
+    name.strip_prefix("KB").or_else(|| name.strip_prefix("kb")).unwrap_or(name)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn from_order(order: &Result<Comparison, InvalidVersion>, fix: &Arc<str>) -> Says {

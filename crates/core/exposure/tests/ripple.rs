@@ -1,4 +1,10 @@
 //! What stands on what: a fleet made by hand with the answers written down, and laws on sample fleets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail by panicking"
+)]
 
 use std::collections::BTreeSet;
 

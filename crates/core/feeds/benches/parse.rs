@@ -1,6 +1,10 @@
 //! How fast documents become facts, in bytes per second and format.
 
-#![allow(clippy::print_stdout, reason = "a bench says what it skips")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench reads real documents and says what it skips"
+)]
 #![allow(missing_docs, reason = "criterion's macro makes the entry point")]
 
 use std::hint::black_box;

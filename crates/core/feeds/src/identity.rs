@@ -1,10 +1,9 @@
 //! Who makes a product and what it is called: from package URLs, CPE names and the vendor and product texts of records.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
-use packageurl::PackageUrl;
 use underpin_model::facts::{Family, NameKind, Product};
+use underpin_model::purl::Purl;
 use underpin_model::version::Scheme;
 
 /// What a package URL says.
@@ -33,9 +32,9 @@ pub(crate) struct Package {
 /// # Errors
 /// Why it is none.
 pub(crate) fn package(text: &str) -> Result<Package, String> {
-    let purl = PackageUrl::from_str(text)
-        .map_err(|error| format!("{} is no package URL: {error}", crate::json::shown(text)))?;
-    let qualifier = |name: &str| purl.qualifiers().get(name).map(AsRef::as_ref);
+    let purl = Purl::canonical(text)
+        .map_err(|error| format!("{} is no package URL: {}", crate::json::shown(text), error.reason))?;
+    let qualifier = |name: &str| purl.qualifier(name);
     let namespace = purl.namespace().unwrap_or_default();
     let arch = qualifier("arch");
     let mut package = Package {

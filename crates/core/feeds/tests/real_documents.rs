@@ -4,6 +4,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::disallowed_methods,
     reason = "the helpers of a test fail by panicking"
 )]
 

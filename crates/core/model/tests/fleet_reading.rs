@@ -1,4 +1,10 @@
 //! Reading fleet files: every mistake at once, with place, value, expectation and way out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail by panicking"
+)]
 
 use std::fmt::Write as _;
 

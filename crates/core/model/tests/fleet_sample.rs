@@ -40,7 +40,7 @@ fn the_same_spec_gives_the_same_bytes() {
     assert_ne!(fingerprint(&make(9, 42)), fingerprint(&make(9, 43)));
     assert_eq!(
         format!("{:016x}", fingerprint(&make(9, 42))),
-        "93bb37aa39a31a81",
+        "2217a4a76ee3129b",
         "the sample changed; say so in the change log"
     );
 }
@@ -120,38 +120,4 @@ fn emulators_are_named_as_on_their_hosts() {
         families.into_iter().collect::<Vec<_>>(),
         [Family::Debian, Family::Proxmox, Family::AlmaLinux, Family::XcpNg]
     );
-}
-
-/// Largest resident size of this process so far, in MiB (Linux).
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024
-}
-
-/// Run alone and optimised: `cargo test -p underpin-model --release --test fleet_sample -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures 10,000 hosts; only meaningful optimised"]
-fn ten_thousand_hosts_are_read_in_seconds() {
-    let file = std::env::temp_dir().join(format!("underpin-fleet-{}.json", std::process::id()));
-    {
-        let start = std::time::Instant::now();
-        let fleet = make(10_000, 1);
-        println!("made {} VMs, {} images in {:?}", fleet.vms.len(), fleet.images.len(), start.elapsed());
-        std::fs::write(&file, serde_json::to_vec(&fleet).unwrap()).unwrap();
-        assert!((190_000..210_000).contains(&fleet.vms.len()));
-    }
-    println!("peak after making: {} MiB", peak_mib());
-    let bytes = std::fs::read(&file).unwrap();
-    std::fs::remove_file(&file).unwrap();
-    let start = std::time::Instant::now();
-    let checked = read(&bytes).unwrap();
-    println!("read {} MB in {:?}, peak {} MiB", bytes.len() / 1_000_000, start.elapsed(), peak_mib());
-    assert!(start.elapsed().as_secs() < 5);
-    assert!(peak_mib() < 1024);
-    let start = std::time::Instant::now();
-    let (errors, warnings) = underpin_model::fleet::validate(&checked.fleet);
-    println!("validated in {:?}", start.elapsed());
-    assert!(errors.is_empty() && warnings.is_empty());
-    assert!(start.elapsed().as_secs_f64() < 2.0);
 }

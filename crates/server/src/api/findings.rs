@@ -24,7 +24,7 @@ pub(super) fn assessment(index: &Index) -> AssessmentView {
         summary: index.assessment.summary.clone(),
         feeds: index.assessment.feeds.clone(),
         unassessed: index.unassessed,
-        order: crate::priority::ORDER.to_owned(),
+        order: underpin_exposure::SORT_KEY.to_owned(),
     }
 }
 

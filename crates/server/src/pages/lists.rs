@@ -280,7 +280,7 @@ pub(super) async fn vulnerabilities(
     let listed = Page { items, total: total as u64, next };
     let content = html! {
         h1 { "Vulnerabilities" }
-        p.when { "Those with open exposures. Order: " (crate::priority::ORDER) "." }
+        p.when { "Those with open exposures. Order: " (underpin_exposure::SORT_KEY) "." }
         (stale(&index))
         section aria-label="List" { (rows) (pager(&listed, &to, (start > 0).then_some("/vulnerabilities"))) }
     };

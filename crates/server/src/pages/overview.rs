@@ -48,7 +48,7 @@ pub(super) async fn overview(State(app): State<Shared>) -> Result<Markup, PageEr
         }
         section aria-labelledby="first" {
             h2 id="first" { "What to do first" }
-            p.soft { "Order: " (crate::priority::ORDER) "." }
+            p.soft { "Order: " (underpin_exposure::SORT_KEY) "." }
             (priority_rows(&index, index.priorities.iter().take(FIRST)))
             @if index.priorities.len() > FIRST {
                 p { a href="/vulnerabilities" { "All " (number(index.priorities.len() as u64)) " vulnerabilities" } }

@@ -3,7 +3,9 @@
 
 use underpin_exposure::Status;
 use underpin_exposure::report::{AssetKind, ReasonCode};
-use underpin_model::facts::{Bound, Family, Justification, NameKind, Range, Supersedence, Verdict};
+use underpin_model::facts::{
+    Bound, DateKind, Family, Justification, NameKind, Range, ReleaseFact, Supersedence, Verdict,
+};
 use underpin_model::fleet::{Component, ComponentKind, Install};
 
 use crate::build::*;
@@ -271,6 +273,43 @@ fn a_newer_windows_update_contains_the_one_that_it_replaces() {
     assert_eq!(of(&["KB4000"]), Status::Affected);
 }
 
+/// An issuer's chain has gaps; what is known of each update is its day.
+#[test]
+fn a_later_windows_update_contains_the_earlier_ones_where_updates_are_cumulative() {
+    let of = |product_name: &str, running: Option<&str>| {
+        let windows = product(Family::Windows, None, product_name, NameKind::Product);
+        let mut document = document("MSRC-1", vec![claim(CVE, windows, Verdict::FixedIn("5001".into()))]);
+        for (kb, date) in [("5000", "2024-01-09"), ("5001", "2024-02-13"), ("5002", "2024-03-12")] {
+            document.releases.push(ReleaseFact {
+                family: Family::Windows,
+                train: None,
+                component: product_name.into(),
+                version: kb.into(),
+                date: date.parse().unwrap(),
+                date_kind: DateKind::Published,
+                bulletin: None,
+                class: None,
+                fixes: Vec::new(),
+            });
+        }
+        let installed = Component::new("KB5002", "", ComponentKind::Update);
+        let system = Component::new(product_name, "10.0", ComponentKind::Product);
+        let mut host = host("h1", set(Family::Windows, "any", vec![system, installed]));
+        host.running.extend(running.map(|kb| (product_name.to_owned(), kb.to_owned())));
+        let assessment = run(&fleet(vec![host], vec![]), vec![feed("msrc", vec![document])]);
+        status(&assessment, "h1", product_name, CVE).unwrap()
+    };
+    assert_eq!(of("Windows Server 2022", None), Status::Fixed);
+    assert_eq!(of("Windows Server 2022", Some("KB5002")), Status::Fixed);
+    assert_eq!(of("Windows Server 2022", Some("KB5001")), Status::Fixed);
+    assert_eq!(of("Windows Server 2022", Some("KB5000")), Status::FixedNotRunning, "it was not booted since");
+    assert_eq!(of("Windows Server, version 23H2", None), Status::Fixed);
+    assert_eq!(of("Windows 11 Version 24H2 for x64-based Systems", None), Status::Fixed);
+    // There an update of March may be for one hole only.
+    assert_eq!(of("Windows Server 2012 R2", None), Status::Affected);
+    assert_eq!(of("Windows Server 2008 for x64-based Systems", None), Status::Affected);
+}
+
 #[test]
 fn a_vex_statement_of_the_supplier_beats_a_range() {
     let xen = || product(Family::Debian, Some("bookworm"), "xen", NameKind::Source);
@@ -324,4 +363,21 @@ fn a_version_that_is_none_is_unknown_and_named() {
     let assessment =
         run(&fleet(vec![host], vec![]), vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, "1:7.2-9")]);
     assert_eq!(status(&assessment, "h1", "qemu-utils", CVE), Some(Status::UnknownVersion));
+}
+
+#[test]
+fn a_package_rebuilt_for_a_suite_has_the_fixes_of_what_it_was_rebuilt_from() {
+    let xen = |version| package("xen-utils-4.17", version, Some(("xen", None)));
+    let judged = |version, train| {
+        let host = host("h", set(Family::Debian, "bookworm", vec![xen(version)]));
+        let feeds = vec![debian_fix("upload", train, "xen", "CVE-1", "4.17.3+10-1")];
+        status(&run(&fleet(vec![host], vec![]), feeds), "h", "xen-utils-4.17", "CVE-1")
+    };
+    // It sorts before 4.17.3+10-1 so that an upgrade to the next suite replaces it.
+    assert_eq!(judged("4.17.3+10-1~deb12u1", "unstable"), Some(Status::Fixed));
+    assert_eq!(judged("4.17.2+76-1~deb12u1", "unstable"), Some(Status::Affected));
+    // Within the suite it is not the same as the upload without the mark.
+    assert_eq!(judged("4.17.3+10-1~deb12u1", "bookworm"), Some(Status::Affected));
+    // A suite that took the package from experimental has what was fixed there.
+    assert_eq!(judged("4.17.4-1", "experimental"), Some(Status::Fixed));
 }

@@ -51,6 +51,19 @@ fn without_guests_on_the_old_vmm_the_host_is_fixed() {
     assert_eq!(status(&empty, "h1", "qemu-system-x86", CVE), Some(Status::Fixed));
 }
 
+#[test]
+fn what_was_fixed_before_the_train_was_made_runs_whichever_release_of_it_runs() {
+    let feeds = vec![
+        debian_fix("D-1", "unstable", "qemu", "CVE-2010-1", "0.9.0-2"),
+        debian_fix("DSA-1", "bookworm", "qemu", CVE, NEW),
+    ];
+    let assessment = run(&fleet(vec![kvm_host()], vec![guest("dark", None)]), feeds);
+    for asset in ["h1", "dark"] {
+        assert_eq!(status(&assessment, asset, "qemu-system-x86", "CVE-2010-1"), Some(Status::Fixed));
+        assert_eq!(status(&assessment, asset, "qemu-system-x86", CVE), Some(Status::UnknownRunning));
+    }
+}
+
 fn esxi(version: &str, settings: &[(&str, serde_json::Value)]) -> Host {
     let mut host =
         host("h1", set(Family::Esxi, "7.0U1", vec![Component::new("esxi", version, ComponentKind::Product)]));
@@ -150,4 +163,36 @@ fn microcode_is_matched_by_processor_and_loaded_revision() {
     assert_eq!(of("06-55-04", 0x1, "0x2007108"), Some(Status::Fixed));
     assert_eq!(of("06-55-04", 0x8, "0x2007006"), None, "another platform id");
     assert_eq!(of("06-55-07", 0x1, "0x2007006"), None, "another stepping");
+}
+
+#[test]
+fn microcode_listed_as_a_component_is_not_judged_twice() {
+    let mut product = product(Family::IntelMicrocode, None, "intel-microcode", NameKind::Product);
+    product.hardware = Some(Hardware { signature: "06-55-04".into(), platform_mask: 0xb7 });
+    let claims = vec![claim("INTEL-SA-1", product, Verdict::FixedIn("02007108".into()))];
+    let mut loaded = Component::new("intel-microcode", "0x2007006", ComponentKind::Microcode);
+    loaded.family = Some(Family::IntelMicrocode);
+    loaded.signature = Some("06-55-04".to_owned());
+    loaded.platform_mask = Some(0x1);
+    let mut host = host("h1", set(Family::Debian, "bookworm", vec![loaded]));
+    host.cpu = Some(Cpu {
+        signature: Some("06-55-04".to_owned()),
+        platform_mask: Some(0x1),
+        microcode: Some("0x2007006".to_owned()),
+        ..Cpu::default()
+    });
+    let assessment =
+        run(&fleet(vec![host], vec![]), vec![feed("intel", vec![document("INTEL-SA-1", claims)])]);
+    assert_eq!(assessment.summary.affected, 1);
+    assert_eq!(status(&assessment, "h1", "intel-microcode", "INTEL-SA-1"), Some(Status::Affected));
+}
+
+#[test]
+fn a_guest_does_not_keep_tools_that_run_when_they_are_called() {
+    let mut host = kvm_host();
+    host.components.as_mut().unwrap().components.push(package("qemu-utils", NEW, Some(("qemu", None))));
+    let feeds = vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, NEW)];
+    let assessment = run(&fleet(vec![host], vec![guest("old", Some(OLD)), guest("dark", None)]), feeds);
+    assert_eq!(status(&assessment, "h1", "qemu-utils", CVE), Some(Status::Fixed));
+    assert_eq!(status(&assessment, "h1", "qemu-system-x86", CVE), Some(Status::FixedNotRunning));
 }

@@ -1,4 +1,10 @@
 //! Matching, as its users meet it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail by panicking"
+)]
 
 mod build;
 mod complaints;

@@ -53,13 +53,12 @@ impl Syntax {
         match self {
             Self::Json => {
                 let mut source = serde_json::Deserializer::from_str(text);
-                let fleet = serde_path_to_error::deserialize(&mut source).map_err(typed)?;
+                let fleet = serde_path_to_error::deserialize(&mut source).map_err(|error| typed(&error))?;
                 source.end().map_err(|it| FleetError::new("", it.to_string(), "one JSON document"))?;
                 Ok(fleet)
             }
-            Self::Yaml => {
-                serde_path_to_error::deserialize(serde_yaml_ng::Deserializer::from_str(text)).map_err(typed)
-            }
+            Self::Yaml => serde_path_to_error::deserialize(serde_yaml_ng::Deserializer::from_str(text))
+                .map_err(|error| typed(&error)),
         }
     }
 }
@@ -132,7 +131,7 @@ fn no_document(syntax: Syntax, message: &str) -> FleetError {
         .with_help("a text that starts with { is read as JSON, any other as YAML")
 }
 
-fn typed<E: fmt::Display>(error: serde_path_to_error::Error<E>) -> FleetError {
+fn typed<E: fmt::Display>(error: &serde_path_to_error::Error<E>) -> FleetError {
     use serde_path_to_error::Segment;
     let path = error.path().iter().fold(String::new(), |path, it| match it {
         Segment::Seq { index } => format!("{path}/{index}"),
@@ -156,7 +155,7 @@ fn explain(error: &ValidationError<'_>, findings: &mut Findings) {
     for form in context {
         match form.first().map(|it| (it, it.kind())) {
             Some((_, ValidationErrorKind::Constant { expected_value })) => {
-                names.push(expected_value.to_string())
+                names.push(expected_value.to_string());
             }
             Some((_, ValidationErrorKind::Enum { options })) => names.push(options.to_string()),
             Some((first, ValidationErrorKind::Type { .. }))

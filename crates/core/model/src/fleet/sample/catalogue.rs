@@ -278,10 +278,13 @@ fn host_set(platform: &Platform, at: usize, level: &Level, count: usize) -> Comp
         "alma" => almalinux_hypervisor(level),
         "xcp83" | "xcp82" => ["xen-hypervisor", "xen-dom0-libs", "xen-dom0-tools", "xen-libs", "xen-tools"]
             .iter()
-            .map(|name| package(name, level.vmm, "x86_64", "xen"))
-            .chain((!level.kernel.is_empty()).then(|| package("kernel", level.kernel, "x86_64", "kernel")))
+            .map(|name| rpm(name, level.vmm, "x86_64", "xen"))
+            .chain((!level.kernel.is_empty()).then(|| rpm("kernel", level.kernel, "x86_64", "kernel")))
             .collect(),
-        "hv" => vec![Component::new(platform.vmm, level.vmm, ComponentKind::Update)],
+        "hv" => vec![
+            Component::new(platform.vmm, level.release, ComponentKind::Product),
+            Component::new(level.vmm, level.vmm, ComponentKind::Update),
+        ],
         _ => vec![Component::new(platform.vmm, level.vmm, ComponentKind::Product)],
     };
     let room = count.saturating_sub(components.len());
@@ -292,7 +295,7 @@ fn host_set(platform: &Platform, at: usize, level: &Level, count: usize) -> Comp
         "pve" => {
             components.extend(debian(usize::from(at * 2 >= platform.levels.len()), room).into_iter().map(
                 |it| Component { family: Some(Family::Debian), train: Some("bookworm".to_owned()), ..it },
-            ))
+            ));
         }
         "alma" => components.extend(almalinux(at, room)),
         _ => {}
@@ -317,8 +320,24 @@ fn debian_hypervisor(level: &Level) -> Vec<Component> {
     components.push(package("ovmf", other(1), "all", "edk2"));
     components.push(package("openvswitch-switch", "3.1.0-2+deb12u1", "amd64", "openvswitch"));
     // Signed kernels are built again from a source of their own; advisories speak of the one that they repeat.
+    if let Some(abi) = debian_abi(level.kernel) {
+        components.push(package(&format!("linux-image-6.1.0-{abi}-amd64"), level.kernel, "amd64", "linux"));
+    }
     components.push(package("linux-image-amd64", level.kernel, "amd64", "linux"));
     components
+}
+
+/// The ABI number that Debian gave a kernel; it is part of the package's name and of what `uname -r` prints.
+pub(super) fn debian_abi(version: &str) -> Option<u32> {
+    let known = [
+        ("6.1.76-1", 18),
+        ("6.1.115-1", 27),
+        ("6.1.137-1", 35),
+        ("6.1.148-1", 39),
+        ("6.1.153-1", 40),
+        ("6.1.162-1", 43),
+    ];
+    known.iter().find(|(kernel, _)| *kernel == version).map(|(_, abi)| *abi)
 }
 
 /// The kernel's own version is part of the package's name: `proxmox-kernel-6.8.12-2-pve-signed`.
@@ -334,7 +353,6 @@ fn proxmox_kernel(version: &str) -> Component {
 
 fn almalinux_hypervisor(level: &Level) -> Vec<Component> {
     let other = |index: usize| level.other.get(index).copied().unwrap_or_default();
-    let rpm = |name: &str, version: &str, arch: &str, source: &str| package(name, version, arch, source);
     let mut components: Vec<Component> =
         ["qemu-kvm", "qemu-kvm-core", "qemu-kvm-common", "qemu-kvm-block-rbd", "qemu-kvm-tools"]
             .iter()
@@ -353,6 +371,14 @@ fn package(name: &str, version: &str, arch: &str, source: &str) -> Component {
     let mut component = Component::new(name, version, ComponentKind::Package);
     component.arch = Some(arch.to_owned());
     component.source = Some(SourcePackage { name: source.to_owned(), version: None });
+    component
+}
+
+/// An RPM names its source package with its version, though without the epoch.
+fn rpm(name: &str, version: &str, arch: &str, source: &str) -> Component {
+    let mut component = package(name, version, arch, source);
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    component.source = Some(SourcePackage { name: source.to_owned(), version: Some(version.to_owned()) });
     component
 }
 

@@ -9,7 +9,7 @@ use super::super::{
     AuthenticationMethod, Capacity, Component, ComponentKind, ComponentSet, Cpu, Extra, Fleet, Host,
     Listener, ManagementInterface, Migration, PlatformRelease, Setting, VirtualizationRole,
 };
-use super::catalogue::Platform;
+use super::catalogue::{self, Platform};
 use super::{Dice, id, surroundings};
 use crate::facts::Family;
 use crate::id::{ComponentSetId, FaultDomainId, HostId, NetworkId, SiteId};
@@ -148,6 +148,7 @@ fn software(host: &mut Host, platform: &'static Platform, at: Timestamp, dice: &
         host.kernel_release = match (platform.family)() {
             Family::Proxmox => Some(format!("{}-pve", old.kernel)),
             Family::AlmaLinux => Some(format!("{}.x86_64", old.kernel)),
+            Family::Debian => catalogue::debian_abi(old.kernel).map(|abi| format!("6.1.0-{abi}-amd64")),
             _ => None,
         };
     }

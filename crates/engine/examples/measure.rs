@@ -1,0 +1,130 @@
+//! One measurement per process, for `cargo xtask bench`: time by the clock, memory as the kernel counts it (Linux).
+//!
+//! `measure ingest FOLDER`, `measure match HOSTS FEEDS`, `measure fleet HOSTS FILE` (writes a made-up fleet),
+//! `measure read FILE`. Each prints one JSON object.
+
+#![allow(clippy::print_stdout, reason = "a program that measures prints what it measured")]
+
+use std::error::Error;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde_json::json;
+use underpin_engine::intake::{self, Intake, Source};
+use underpin_engine::{facts, progress};
+use underpin_exposure::{FactBase, Options, assess};
+use underpin_model::fleet::{Fleet, SampleSpec, read, sample};
+
+/// Components of a host that lists them by the hundred.
+const COMPONENTS: u32 = 600;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let measured = match words.as_slice() {
+        ["ingest", folder] => ingest(folder),
+        ["match", hosts, feeds] => matching(hosts.parse()?, feeds)?,
+        ["fleet", hosts, file] => {
+            let fleet = made_up(hosts.parse()?)?;
+            std::fs::write(file, serde_json::to_vec(&fleet)?)?;
+            shape(&fleet)
+        }
+        ["read", file] => reading(file)?,
+        _ => {
+            return Err(
+                "usage: measure ingest FOLDER | match HOSTS FEEDS | fleet HOSTS FILE | read FILE".into()
+            );
+        }
+    };
+    println!("{measured}");
+    Ok(())
+}
+
+fn intake_of(path: &str) -> Intake {
+    let options = intake::Options::new(Timestamp::UNIX_EPOCH);
+    intake::read(&[Source::from(path)], &options, &progress::Silent)
+}
+
+fn ingest(folder: &str) -> serde_json::Value {
+    let before = resident("VmRSS");
+    let started = Instant::now();
+    let intake = intake_of(folder);
+    let seconds = started.elapsed().as_secs_f64();
+    json!({
+        "seconds": seconds,
+        "documents": intake.documents().count(),
+        "bytes": intake.documents().map(|one| one.bytes).sum::<u64>(),
+        "largest": intake.documents().map(|one| one.bytes).max(),
+        "quarantined": intake.quarantined.len(),
+        "ignored": intake.ignored.len(),
+        "kept": resident("VmRSS").saturating_sub(before),
+        "peak": resident("VmHWM"),
+    })
+}
+
+fn matching(hosts: u32, feeds: &str) -> Result<serde_json::Value, Box<dyn Error>> {
+    let mut all = facts::builtin()?;
+    all.extend(facts::accepted(intake_of(feeds)));
+    let fleet = made_up(hosts)?;
+    let before = resident("VmRSS");
+    // From here on the peak is that of matching, with all facts and the fleet in memory.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let started = Instant::now();
+    let base = FactBase::new(all);
+    let indexed = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    let assessment = assess(&fleet, &base, &Options::at("2026-11-21T00:00:00Z".parse()?));
+    let assessed = started.elapsed().as_secs_f64();
+    let mut measured = shape(&fleet);
+    let summary = &assessment.summary;
+    measured["index"] = json!(indexed);
+    measured["assess"] = json!(assessed);
+    measured["before"] = json!(before);
+    measured["peak"] = json!(resident("VmHWM"));
+    measured["groups"] = json!(assessment.groups.len());
+    measured["findings"] = json!(assessment.findings.len());
+    measured["exposures"] = json!(
+        summary.unknown_no_source
+            + summary.unknown_other
+            + summary.affected
+            + summary.fixed_not_running
+            + summary.fixed
+            + summary.not_affected
+    );
+    Ok(measured)
+}
+
+fn reading(file: &str) -> Result<serde_json::Value, Box<dyn Error>> {
+    let started = Instant::now();
+    let bytes = std::fs::read(file)?;
+    let checked = read(&bytes).map_err(|errors| format!("{file}: {} errors", errors.len()))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let mut measured = shape(&checked.fleet);
+    measured["seconds"] = json!(seconds);
+    measured["bytes"] = json!(bytes.len());
+    measured["peak"] = json!(resident("VmHWM"));
+    Ok(measured)
+}
+
+fn made_up(hosts: u32) -> Result<Fleet, Box<dyn Error>> {
+    let spec = SampleSpec { hosts, seed: 1, components_per_host: COMPONENTS };
+    Ok(sample(&spec, "2026-09-01T06:00:00Z".parse()?))
+}
+
+fn shape(fleet: &Fleet) -> serde_json::Value {
+    let most = fleet.component_sets.values().map(|set| set.components.len()).max();
+    json!({
+        "hosts": fleet.hosts.len(),
+        "vms": fleet.vms.len(),
+        "images": fleet.images.len(),
+        "sets": fleet.component_sets.len(),
+        "largest_set": most,
+    })
+}
+
+/// A size of this process in bytes, as `/proc/self/status` names it; 0 where there is none.
+fn resident(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+}
