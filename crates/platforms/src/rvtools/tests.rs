@@ -222,6 +222,19 @@ fn tabs_that_contradict_each_other_make_a_fleet() {
 }
 
 #[test]
+fn addresses_of_cells_that_overflow_end_nothing() {
+    let bytes = xlsx(&[("vInfo", &[("A1", "VM")]), ("vHost", &[("A1", "Host"), ("A4294967295", "h")])]);
+    let bytes = [bytes, xlsx(&[("vInfo", &[("A1", "VM")]), ("vHost", &[("ZZZZZZZZZZZZ1", "Host")])])];
+    for bytes in bytes {
+        match read(&bytes, "e.xlsx", at()) {
+            // Without overflow checks the address is another one, and its cell has no header.
+            Ok(collected) => assert!(collected.fleet.vms.is_empty()),
+            Err(error) => assert!(error.to_string().contains("vHost cannot be read"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn missing_tabs() {
     let bytes = workbook(&[("vInfo", table(&["VM"], &[])), ("vDisk", table(&["VM"], &[]))]);
     let error = read(&bytes, "e.xlsx", at()).unwrap_err().to_string();
