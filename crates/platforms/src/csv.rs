@@ -17,7 +17,7 @@
 //!
 //! Any other column is kept under its own name. An empty cell is unknown. Faults are reported all at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -76,6 +76,7 @@ pub fn read(bytes: &[u8], file_name: &str, at: Timestamp) -> Result<Collected, R
         fleet: Fleet::new(file_name, Seen { at, by: format!("csv:{file_name}") }),
         faults: Vec::new(),
         ids: BTreeSet::new(),
+        made: BTreeSet::new(),
     };
     let mut reader = ::csv::ReaderBuilder::new().flexible(true).trim(::csv::Trim::All).from_reader(bytes);
     let headers: Vec<String> = match reader.headers() {
@@ -144,6 +145,8 @@ struct Table {
     fleet: Fleet,
     faults: Vec<Fault>,
     ids: BTreeSet<String>,
+    /// Columns and ids of the elements that references made.
+    made: BTreeSet<(&'static str, String)>,
 }
 
 /// Why a reference is no good: the id itself, or the kind of element that already has it.
@@ -153,7 +156,7 @@ macro_rules! reference {
             None => None,
             Some(text) => match <$id>::new(text.as_str()) {
                 Ok(id) => {
-                    if !$self.fleet.$list.iter().any(|element| element.id == id) {
+                    if $self.made.insert(($column, text.clone())) {
                         $self.claim(&text, $line.number, $column);
                         $self.fleet.$list.push($element::new(id.clone()));
                     }
@@ -303,14 +306,27 @@ impl Table {
 
     /// VMs may stand above their host in the table, so hosts are looked up at the end.
     fn check_hosts(&mut self) {
-        let hosts: BTreeSet<&HostId> = self.fleet.hosts.iter().map(|host| &host.id).collect();
+        let hosts: BTreeMap<&HostId, Option<&ClusterId>> =
+            self.fleet.hosts.iter().map(|host| (&host.id, host.cluster.as_ref())).collect();
         let mut faults = Vec::new();
         for vm in &mut self.fleet.vms {
             let line = vm.extra.remove(LINE).and_then(|line| line.as_u64()).unwrap_or_default();
-            if let Some(host) = vm.host.as_ref().filter(|host| !hosts.contains(host)) {
+            let Some(host) = &vm.host else { continue };
+            let Some(cluster) = hosts.get(host) else {
                 let reason =
                     format!("{:?} is no host of this table; add a line of kind host", shown(host.as_str()));
                 faults.push(Fault { line, column: "host".to_owned(), reason });
+                continue;
+            };
+            // A guest is where its host is: no fleet file says otherwise.
+            if let (Some(told), Some(real)) = (&vm.cluster, cluster)
+                && told != *real
+            {
+                let (told, real, host) = (shown(told.as_str()), shown(real.as_str()), shown(host.as_str()));
+                let reason = format!(
+                    "{told:?} is not {real:?}, the cluster of its host {host:?}; leave the cell empty"
+                );
+                faults.push(Fault { line, column: "cluster".to_owned(), reason });
             }
         }
         self.faults.extend(faults);
@@ -355,6 +371,20 @@ mod tests {
             [(2, "vcpus"), (2, "power"), (2, "host"), (3, "kind"), (4, "id"), (4, "platform"), (5, "id")];
         assert_eq!(places, expected);
         assert!(faults[0].reason.contains("\"many\""));
+    }
+
+    #[test]
+    fn a_guest_is_in_the_cluster_of_its_host() {
+        let error =
+            table("kind,id,host,cluster\nhost,h1,,c1\nhost,h2,,\nvm,v1,h1,c1\nvm,v2,h1,c2\nvm,v3,h2,c2\n")
+                .unwrap_err();
+        let told: Vec<String> = error.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                r#"line 5, column cluster: "c2" is not "c1", the cluster of its host "h1"; leave the cell empty"#
+            ]
+        );
     }
 
     #[test]

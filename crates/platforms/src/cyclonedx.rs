@@ -79,7 +79,7 @@ pub fn read(bytes: &[u8], subject: Subject, file_name: &str, at: Timestamp) -> R
         keep(&mut set.extra, &key, value, &["family", "train", "components"]);
     }
     if let Some(metadata) = metadata {
-        set.extra.insert("metadata".to_owned(), metadata);
+        keep(&mut set.extra, "metadata", metadata, &[]);
     }
     if set.family.is_none() {
         bill.notes.push(Note::new(
@@ -210,7 +210,7 @@ fn component_of(
     notes: &mut Vec<Note>,
 ) -> Result<Component, String> {
     let text = |fields: &mut Map<String, Value>, key: &str| match fields.remove(key) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text),
+        Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
         _ => None,
     };
     let purl = text(&mut fields, "purl");
@@ -222,8 +222,9 @@ fn component_of(
     let own_name = text(&mut fields, "name");
     let own_version = text(&mut fields, "version");
     let name = parsed.as_ref().map(|purl| purl.name().to_owned()).or_else(|| own_name.clone());
-    let name = name.ok_or("has no name; left out")?;
+    let name = name.filter(|name| !name.trim().is_empty()).ok_or("has no name; left out")?;
     let version = own_version.or_else(|| parsed.as_ref()?.version().map(str::to_owned));
+    let version = version.filter(|version| !version.trim().is_empty());
     let version = version.ok_or_else(|| format!("{:?} has no version; left out", shown(&name)))?;
     let package = parsed.as_ref().is_some_and(|purl| matches!(purl.ty(), "deb" | "rpm" | "apk" | "alpm"));
     let kind = match kind {
@@ -317,7 +318,8 @@ mod tests {
            "properties":[{"name":"a","value":"b"}],"kind":"odd",
            "components":[{"type":"library","name":"serde","version":"1.0","purl":"pkg:cargo/serde@1.0"}]},
           {"type":"library","name":"kernel","version":"5.14.0-1.el9","purl":"pkg:rpm/almalinux/kernel@5.14.0-1.el9?epoch=3&distro=almalinux-9.4"},
-          {"type":"library","name":"nothing"}, 7]}"#;
+          {"type":"library","name":"nothing"}, 7, {"type":"library","name":" ","version":"1"},
+          {"type":"library","name":"x","version":"\t"}, {"type":"library","purl":"pkg:deb/debian/%20@%20"}]}"#;
         let Collected { fleet, notes } = bill(text).unwrap();
         let set = fleet.images[0].components.as_ref().unwrap();
         assert_eq!((set.family.clone(), set.train.as_deref()), (Some(Family::Debian), Some("bookworm")));
@@ -344,7 +346,7 @@ mod tests {
             ("3:5.14.0-1.el9", Some(Family::AlmaLinux), Some("9"))
         );
         let notes: Vec<&str> = notes.iter().map(|note| note.place.as_str()).collect();
-        assert_eq!(notes, ["/components/3", "/components/4"]);
+        assert_eq!(notes, [3, 4, 5, 6, 7].map(|n| format!("/components/{n}")));
         let text = serde_json::to_string(&fleet).unwrap();
         assert_eq!(serde_json::from_str::<Fleet>(&text).unwrap(), fleet);
     }

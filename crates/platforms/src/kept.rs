@@ -107,12 +107,28 @@ pub(crate) const COMPONENT_FIELDS: &[&str] = &[
 
 /// Keeps a value under its own name. A name that the element itself uses gets the prefix `column:`, because unknown
 /// fields are written beside the known ones and a second `name` would make the fleet file unreadable.
+///
+/// A value that is nested too deeply is kept as its text: readers of JSON stop at 128 levels, and the fleet file puts some
+/// above the value.
 pub(crate) fn keep(extra: &mut Extra, name: &str, value: Value, taken: &[&str]) {
+    let value = if is_deeper(&value, DEEPEST) { Value::from(value.to_string()) } else { value };
     let mut key = if taken.contains(&name) { format!("column:{name}") } else { name.to_owned() };
     while extra.contains_key(&key) {
         key.push('\'');
     }
     extra.insert(key, value);
+}
+
+/// Levels of arrays and objects that a value is kept with.
+const DEEPEST: usize = 64;
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let below = |value: &Value| levels == 0 || is_deeper(value, levels - 1);
+    match value {
+        Value::Array(values) => values.iter().any(below) || levels == 0,
+        Value::Object(fields) => fields.values().any(below) || levels == 0,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +156,16 @@ mod tests {
         assert_eq!(listed(CLUSTER_FIELDS), fields::<Cluster>());
         assert_eq!(listed(IMAGE_FIELDS), fields::<Image>());
         assert_eq!(listed(COMPONENT_FIELDS), fields::<Component>());
+    }
+
+    #[test]
+    fn a_deep_value_is_kept_as_text() {
+        let nested = |levels: usize| (0..levels).fold(Value::from(1), |inner, _| Value::from(vec![inner]));
+        let mut extra = Extra::new();
+        keep(&mut extra, "flat", nested(DEEPEST), &[]);
+        keep(&mut extra, "deep", nested(DEEPEST + 1), &[]);
+        assert_eq!(extra["flat"], nested(DEEPEST));
+        assert_eq!(extra["deep"], nested(DEEPEST + 1).to_string());
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub fn read(bytes: &[u8], file_name: &str, at: Timestamp) -> Result<Collected, R
         ids: BTreeSet::new(),
         hosts: BTreeMap::new(),
         clusters: BTreeMap::new(),
+        cluster_of: BTreeMap::new(),
     };
     match workbook.rows("vCluster")? {
         Some(rows) => rows.into_iter().for_each(|row| estate.cluster(row)),
@@ -91,6 +92,7 @@ struct Estate {
     ids: BTreeSet<String>,
     hosts: BTreeMap<String, HostId>,
     clusters: BTreeMap<String, ClusterId>,
+    cluster_of: BTreeMap<HostId, ClusterId>,
 }
 
 fn keep_rest(row: Row, extra: &mut Extra, taken: &[&str]) {
@@ -128,7 +130,12 @@ impl Estate {
         if let Some(id) = self.clusters.get(name) {
             return Some(id.clone());
         }
-        let id = match ClusterId::new(format!("cluster:{name}")) {
+        let mut text = format!("cluster:{name}");
+        // A host or VM may be called so.
+        while self.ids.contains(&text) {
+            text.push('~');
+        }
+        let id = match ClusterId::new(text) {
             Ok(id) => id,
             Err(error) => {
                 self.note(place, format!("cluster {:?}: {error}", crate::shown(name)));
@@ -150,6 +157,13 @@ impl Estate {
             return Some(id.clone());
         }
         match HostId::new(name) {
+            Ok(_) if self.ids.contains(name) => {
+                self.note(
+                    place,
+                    format!("{:?} is the id of another element; it is no host", crate::shown(name)),
+                );
+                None
+            }
             Ok(id) => {
                 self.note(
                     place,
@@ -184,8 +198,15 @@ impl Estate {
                 return self.note(place, format!("host {:?}: {error}; left out", crate::shown(&name)));
             }
         };
+        if self.ids.contains(&name) {
+            let reason = format!("{:?} is the id of another element; left out", crate::shown(&name));
+            return self.note(place, reason);
+        }
+        // Taken before the row names its cluster, whose id must be another.
+        self.ids.insert(name.clone());
         let mut host = Host::new(id.clone());
         host.cluster = row.text(&["Cluster"]).and_then(|cluster| self.known_cluster(&cluster, &place));
+        self.cluster_of.extend(host.cluster.iter().map(|cluster| (id.clone(), cluster.clone())));
         let release = row.text(&["ESX Version"]);
         if release.is_none() {
             self.note(&place, format!("{name} has no ESX Version: its release is unknown"));
@@ -212,7 +233,6 @@ impl Estate {
             .number(&["# Memory", "# Memory MiB"])
             .map(|memory| Capacity { memory_mib: Some(memory), ..Capacity::default() });
         keep_rest(row, &mut host.extra, HOST_FIELDS);
-        self.ids.insert(name.clone());
         self.hosts.insert(name, id);
         self.fleet.hosts.push(host);
     }
@@ -271,6 +291,18 @@ impl Estate {
         }
     }
 
+    /// The tabs are read one after the other, and a guest may have moved between them: the host is what is believed.
+    fn settle_cluster(&mut self, vm: &mut Vm, place: &str) {
+        let real = vm.host.as_ref().and_then(|host| self.cluster_of.get(host));
+        let (Some(told), Some(real)) = (&vm.cluster, real) else { return };
+        if told != real {
+            let (told, real) = (crate::shown(told.as_str()), crate::shown(real.as_str()));
+            let reason = format!("{told:?} is not {real:?}, the cluster of its host: left out");
+            vm.cluster = None;
+            self.note(place, reason);
+        }
+    }
+
     fn guest(&mut self, id: VmId, name: String, mut row: Row, place: &str) {
         let mut vm = Vm::new(id);
         vm.name = Some(name);
@@ -294,6 +326,7 @@ impl Estate {
             }
             (_, host) => vm.host = host,
         }
+        self.settle_cluster(&mut vm, place);
         vm.vcpus = row.number(&["CPUs"]).and_then(|n| u32::try_from(n).ok());
         vm.memory_mib = row.number(&["Memory", "Memory MiB"]);
         let tools = row.text(&["OS according to the VMware Tools"]);

@@ -200,6 +200,41 @@ fn an_estate() {
 }
 
 #[test]
+fn tabs_that_contradict_each_other_make_a_fleet() {
+    let hosts =
+        table(&["Host", "Cluster"], &[&["h", "A"], &["cluster:B", "A"], &["cluster:A", "B"], &["g", ""]]);
+    let vms = table(
+        &["VM", "Powerstate", "Host", "Cluster", "VM UUID"],
+        &[&["a", "poweredOn", "h", "B", "1"], &["b", "poweredOn", "1", "B", "2"], &["c", "", "g", "B", "3"]],
+    );
+    let bytes = workbook(&[("vInfo", vms), ("vHost", hosts)]);
+    let Collected { fleet, notes } = read(&bytes, "e.xlsx", at()).unwrap();
+    let text = serde_json::to_vec(&fleet).unwrap();
+    let checked = underpin_model::fleet::read(&text).unwrap();
+    assert_eq!(checked.fleet, fleet);
+    assert_eq!(fleet.vms[0].host.as_ref().unwrap().as_str(), "h");
+    assert_eq!((&fleet.vms[0].cluster, &fleet.vms[1].host), (&None, &None));
+    assert!(fleet.vms[2].cluster.is_some());
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    for expected in ["the cluster of its host: left out", "\"1\" is the id of another element"] {
+        assert!(notes.iter().any(|note| note.contains(expected)), "{expected}: {notes:#?}");
+    }
+}
+
+#[test]
+fn addresses_of_cells_that_overflow_end_nothing() {
+    let bytes = xlsx(&[("vInfo", &[("A1", "VM")]), ("vHost", &[("A1", "Host"), ("A4294967295", "h")])]);
+    let bytes = [bytes, xlsx(&[("vInfo", &[("A1", "VM")]), ("vHost", &[("ZZZZZZZZZZZZ1", "Host")])])];
+    for bytes in bytes {
+        match read(&bytes, "e.xlsx", at()) {
+            // Without overflow checks the address is another one, and its cell has no header.
+            Ok(collected) => assert!(collected.fleet.vms.is_empty()),
+            Err(error) => assert!(error.to_string().contains("vHost cannot be read"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn missing_tabs() {
     let bytes = workbook(&[("vInfo", table(&["VM"], &[])), ("vDisk", table(&["VM"], &[]))]);
     let error = read(&bytes, "e.xlsx", at()).unwrap_err().to_string();

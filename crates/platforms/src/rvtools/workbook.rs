@@ -57,8 +57,10 @@ pub(super) struct Workbook<'a> {
 impl<'a> Workbook<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, ReadError> {
         check_size(bytes, MAX_UNPACKED_BYTES)?;
-        let xlsx = Xlsx::new(Cursor::new(bytes))
-            .map_err(|error| ReadError::NotAWorkbook { reason: error.to_string() })?;
+        let broken = |reason: String| ReadError::NotAWorkbook { reason };
+        let xlsx = guarded(|| Xlsx::new(Cursor::new(bytes)))
+            .map_err(broken)?
+            .map_err(|error: calamine::XlsxError| broken(error.to_string()))?;
         let tabs = xlsx.sheet_names();
         Ok(Self { xlsx, tabs })
     }
@@ -69,9 +71,16 @@ impl<'a> Workbook<'a> {
         let Some(name) = self.tabs.iter().find(|name| name.trim().eq_ignore_ascii_case(tab)).cloned() else {
             return Ok(None);
         };
+        match guarded(|| self.cells(tab, &name)) {
+            Ok(rows) => rows.map(Some),
+            Err(reason) => Err(ReadError::Tab { tab: tab.to_owned(), reason }),
+        }
+    }
+
+    fn cells(&mut self, tab: &str, name: &str) -> Result<Vec<Row>, ReadError> {
         let broken =
             |error: calamine::XlsxError| ReadError::Tab { tab: tab.to_owned(), reason: error.to_string() };
-        let mut cells = self.xlsx.worksheet_cells_reader(&name).map_err(broken)?;
+        let mut cells = self.xlsx.worksheet_cells_reader(name).map_err(broken)?;
         let mut header: BTreeMap<u32, String> = BTreeMap::new();
         let mut rows: Vec<Row> = Vec::new();
         while let Some(cell) = cells.next_cell().map_err(broken)? {
@@ -89,8 +98,15 @@ impl<'a> Workbook<'a> {
                 _ => rows.push(Row { number, cells: vec![(title.clone(), value)] }),
             }
         }
-        Ok(Some(rows))
+        Ok(rows)
     }
+}
+
+/// The library that reads workbooks computes with numbers of the file unchecked, which panics where overflow is checked: a
+/// damaged cell is a reason to refuse the workbook, not to end the program.
+fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .map_err(|_| "a cell or its address is damaged".to_owned())
 }
 
 /// `None`: an empty cell.
