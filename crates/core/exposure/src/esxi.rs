@@ -41,6 +41,16 @@ pub(crate) fn is_of_another_update(product: &Product, own: Option<&str>) -> bool
         }
 }
 
+/// Whether a claim speaks of a whole line (`8.0`) and the component is of an update train of it. Coarse records repeat
+/// "8.0 is affected" beside those that name the fix of each train; it holds where nothing finer does.
+pub(crate) fn is_of_whole_line(product: &Product, own: Option<&str>) -> bool {
+    matches!(product.family, Family::Esxi | Family::Vcenter)
+        && match (product.train.as_deref(), own) {
+            (Some(claimed), Some(own)) => claimed != own && !claimed.contains(['U', 'u']),
+            _ => false,
+        }
+}
+
 /// A build with its train in front, so that it can be compared: `24585383` of `8.0U3` becomes `8.0U3-24585383`.
 pub(crate) fn with_train(train: Option<&str>, version: &str) -> Arc<str> {
     match train {

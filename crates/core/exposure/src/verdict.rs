@@ -87,7 +87,10 @@ pub(crate) fn judge(
         }
         _ => true,
     };
-    Some(Opinion { says, strength, same_branch, fallback: claim.fallback, advisory: indexed.advisory })
+    let fallback = claim.fallback
+        || (matches!(says, Says::Open(None))
+            && esxi::is_of_whole_line(&claim.product, item.train.as_deref()));
+    Some(Opinion { says, strength, same_branch, fallback, advisory: indexed.advisory })
 }
 
 /// Whether a claim is about the component, and how directly.

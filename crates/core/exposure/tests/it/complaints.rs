@@ -298,6 +298,25 @@ fn what_an_update_train_of_esxi_never_got_is_no_hole_of_the_next() {
 }
 
 #[test]
+fn a_line_of_esxi_called_affected_yields_to_the_fix_of_a_train() {
+    let on = |train: &str, verdict| {
+        claim(CVE, product(Family::Esxi, Some(train), "esxi", NameKind::Product), verdict)
+    };
+    let of = |train: &str, version: &str, claims: Vec<_>| {
+        let components = vec![Component::new("esxi", version, ComponentKind::Product)];
+        let feeds = vec![feed("cve5", vec![document("CVE-1", claims)])];
+        let host = host("h1", set(Family::Esxi, train, components));
+        status(&run(&fleet(vec![host], vec![]), feeds), "h1", "esxi", CVE)
+    };
+    let line = || on("8.0", Verdict::Affected(Range::all()));
+    let fix = || on("8.0U2", Verdict::FixedIn("ESXi80U2sb-23305545".into()));
+    assert_eq!(of("8.0U3", "8.0.3-24022510", vec![line(), fix()]), Some(Status::Fixed));
+    assert_eq!(of("8.0U2", "8.0.2-23305546", vec![line(), fix()]), Some(Status::Fixed));
+    assert_eq!(of("8.0U1", "8.0.1-21495797", vec![line(), fix()]), Some(Status::Affected));
+    assert_eq!(of("8.0U3", "8.0.3-24022510", vec![line()]), Some(Status::Affected));
+}
+
+#[test]
 fn a_windows_version_without_its_revision_does_not_contradict_the_installed_update() {
     let windows = || product(Family::Windows, None, "Windows Server 2022", NameKind::Product);
     let mut by_build = windows();
