@@ -156,7 +156,7 @@ impl FactBase {
             let at = u32::try_from(self.claims.len()).unwrap_or(u32::MAX);
             match &claim.product.hardware {
                 Some(hardware) => {
-                    self.by_signature.entry(Arc::clone(&hardware.signature)).or_default().push(at)
+                    self.by_signature.entry(Arc::clone(&hardware.signature)).or_default().push(at);
                 }
                 None => {
                     let Product { family, name_kind, component, .. } = &*claim.product;

@@ -46,13 +46,13 @@ fn debian_agrees_with_debsecan() {
     // debsecan's own interpreter: it is the one that has apt's order of versions.
     let Some(python) = program("/usr/bin/python3") else { return shared::skipped("python3 not found") };
     let folder = scratch();
-    let known = write_source(&python, &data, &folder);
+    let known = write_source(python, &data, &folder);
     let base = FactBase::new(vec![shared::feed(&data, HISTORY), shared::feed(&data, ADVISORIES)]);
     let mut total = Tally::default();
     for list in lists() {
         let text = std::fs::read_to_string(&list).unwrap();
         let packages = packages(&text);
-        let reported = reported(&debsecan, &folder, &list);
+        let reported = reported(debsecan, &folder, &list);
         let tally = compare(&base, &known, &packages, &reported);
         println!("{}: {tally}", list.file_name().unwrap_or_default().to_string_lossy());
         total.add(tally);

@@ -1,5 +1,7 @@
 //! What stands on what: a fleet made by hand with the answers written down, and laws on sample fleets.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
