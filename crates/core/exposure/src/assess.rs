@@ -90,7 +90,7 @@ fn draft(fleet: &Fleet) -> Vec<Draft<'_>> {
     let nobody = Vec::new();
     for host in &fleet.hosts {
         let vms = guests.get(&host.id).unwrap_or(&nobody);
-        let around = Surroundings::of(host, live_vmms(vms));
+        let around = Surroundings::of(host, live_vmms(vms), !fleet.vms.is_empty());
         let asset = Asset { kind: AssetKind::Host, id: host.id.as_str().into() };
         let at = drafts.add(
             fleet,

@@ -2,6 +2,21 @@
 
 use std::sync::Arc;
 
+use underpin_model::facts::{Family, NameKind, Product};
+
+/// One name for the product: issuers and inventories write `esxi`, `ESXi`, `vCenter Server`.
+pub(crate) fn product_name<'n>(family: &Family, kind: NameKind, name: &'n str) -> &'n str {
+    match (family, kind) {
+        (Family::Esxi, NameKind::Product) if name.eq_ignore_ascii_case("esxi") => "esxi",
+        (Family::Vcenter, NameKind::Product)
+            if ["vcenter", "vcenter server"].iter().any(|known| name.eq_ignore_ascii_case(known)) =>
+        {
+            "vcenter"
+        }
+        _ => name,
+    }
+}
+
 /// The line of a train: `8.0` of `8.0U3`.
 pub(crate) fn line(train: &str) -> &str {
     train.split_once(['U', 'u']).map_or(train, |(line, _)| line).trim()
@@ -14,6 +29,26 @@ pub(crate) fn update(train: &str) -> u32 {
         .map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).collect::<String>())
         .and_then(|digits| digits.parse().ok())
         .unwrap_or(0)
+}
+
+/// Whether a claim speaks of one update train (`8.0U2`) and the component is of another. What is affected there is not
+/// affected here; only a fix tells something, because update trains are cumulative. A claim about `8.0` is about all.
+pub(crate) fn is_of_another_update(product: &Product, own: Option<&str>) -> bool {
+    matches!(product.family, Family::Esxi | Family::Vcenter)
+        && match (product.train.as_deref(), own) {
+            (Some(claimed), Some(own)) => claimed != own && claimed.contains(['U', 'u']),
+            _ => false,
+        }
+}
+
+/// Whether a claim speaks of a whole line (`8.0`) and the component is of an update train of it. Coarse records repeat
+/// "8.0 is affected" beside those that name the fix of each train; it holds where nothing finer does.
+pub(crate) fn is_of_whole_line(product: &Product, own: Option<&str>) -> bool {
+    matches!(product.family, Family::Esxi | Family::Vcenter)
+        && match (product.train.as_deref(), own) {
+            (Some(claimed), Some(own)) => claimed != own && !claimed.contains(['U', 'u']),
+            _ => false,
+        }
 }
 
 /// A build with its train in front, so that it can be compared: `24585383` of `8.0U3` becomes `8.0U3-24585383`.

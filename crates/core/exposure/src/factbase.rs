@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::facts::{
-    Advisory, Claim, Coverage, Document, Family, Lifecycle, NameKind, PatchClass, ReleaseFact, RemedyKind,
-    Restart, Subject, VulnerabilityFacts,
+    Advisory, Claim, Coverage, Document, Family, Lifecycle, NameKind, PatchClass, Product, ReleaseFact,
+    RemedyKind, Restart, Subject, VulnerabilityFacts,
 };
 use underpin_model::id::{AdvisoryId, FeedId, VulnerabilityId};
 
@@ -158,13 +158,17 @@ impl FactBase {
                 Some(hardware) => {
                     self.by_signature.entry(Arc::clone(&hardware.signature)).or_default().push(at);
                 }
-                None => self
-                    .by_component
-                    .entry((claim.product.family.clone(), claim.product.name_kind))
-                    .or_default()
-                    .entry(Arc::clone(&claim.product.component))
-                    .or_default()
-                    .push(at),
+                None => {
+                    let Product { family, name_kind, component, .. } = &*claim.product;
+                    let name = esxi::product_name(family, *name_kind, component);
+                    let name = if name == &**component { Arc::clone(component) } else { name.into() };
+                    self.by_component
+                        .entry((family.clone(), *name_kind))
+                        .or_default()
+                        .entry(name)
+                        .or_default()
+                        .push(at);
+                }
             }
             for vulnerability in claim.vulnerabilities.iter() {
                 let list = self.advisories_of.entry(vulnerability.clone()).or_default();
@@ -271,7 +275,7 @@ impl FactBase {
         let list = self
             .by_component
             .get(&(family.clone(), kind))
-            .and_then(|names| names.get(component))
+            .and_then(|names| names.get(esxi::product_name(family, kind, component)))
             .map_or(&[][..], Vec::as_slice);
         list.iter().filter_map(|&at| self.claims.get(at as usize))
     }
@@ -331,7 +335,10 @@ impl FactBase {
             })
             .filter(|(_, coverage)| match &coverage.component {
                 None => true,
-                Some(covered) => names.iter().any(|name| *name == &**covered),
+                Some(covered) => {
+                    let one = |name| esxi::product_name(family, NameKind::Product, name);
+                    names.iter().any(|name| one(name) == one(covered))
+                }
             })
             .filter_map(|(feed, coverage)| Some((coverage.period.to, self.feeds.get(*feed as usize)?)))
             .max_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.id.cmp(&a.1.id)))

@@ -13,6 +13,7 @@ use crate::classify::{self, Carries};
 use crate::conditions;
 use crate::factbase::FactBase;
 use crate::item::Item;
+use crate::needed::needed;
 use crate::reason;
 use crate::report::{Area, Finding, Fix, Need, Reason, ReasonCode, Status};
 use crate::resolve::{Outcome, Resolved, resolve};
@@ -299,6 +300,7 @@ impl Evaluation<'_, '_> {
             area: self.item.area,
             restart,
             needs: self.needs(id, resolved.fix.as_ref(), restart),
+            needed: needed(self.item, self.level == Level::Guest),
         })
     }
 

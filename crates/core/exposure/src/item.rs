@@ -6,6 +6,7 @@ use underpin_model::facts::Family;
 use underpin_model::fleet::{Component, ComponentKind};
 
 use crate::classify::{self, Carries};
+use crate::needed::Use;
 use crate::report::Area;
 
 /// One component as the matching sees it. Two equal items have equal findings, on whatever asset they are.
@@ -30,6 +31,8 @@ pub(crate) struct Item<'a> {
     pub(crate) updates: Vec<&'a str>,
     /// Settings in force that some fix or workaround asks for, as (name, value).
     pub(crate) settings: Vec<(&'a str, String)>,
+    /// What its asset does with it.
+    pub(crate) used: Use,
     /// Processor signature and platform mask, for microcode.
     pub(crate) processor: Option<(&'a str, Option<u32>)>,
 }
@@ -56,6 +59,7 @@ impl<'a> Item<'a> {
             guests: Vec::new(),
             updates: Vec::new(),
             settings: Vec::new(),
+            used: Use::default(),
             processor: component.signature.as_deref().map(|signature| (signature, component.platform_mask)),
         }
     }

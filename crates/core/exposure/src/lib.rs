@@ -25,6 +25,7 @@ mod factbase;
 mod finding;
 mod guest;
 mod item;
+mod needed;
 mod reason;
 pub mod report;
 mod resolve;

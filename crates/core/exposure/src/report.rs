@@ -192,6 +192,39 @@ pub struct Fix {
     pub restart: Restart,
     /// Everything that must hold before it counts, in the order of doing.
     pub needs: Vec<Need>,
+    /// Whether what it repairs is used on the asset.
+    pub needed: Needed,
+}
+
+/// Whether a fix is needed where it is due: is what it repairs used there?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "answer")]
+pub enum Needed {
+    /// It is used.
+    Yes {
+        /// The fact that says so.
+        why: String,
+    },
+    /// It is installed and not used.
+    No {
+        /// The fact that says so.
+        why: String,
+    },
+    /// The facts do not tell.
+    Unknown {
+        /// Which fact is missing.
+        why: String,
+    },
+}
+
+impl Needed {
+    /// The fact that decides, or the one that is missing.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Yes { why } | Self::No { why } | Self::Unknown { why } => why,
+        }
+    }
 }
 
 /// The area of the platform that a component belongs to.

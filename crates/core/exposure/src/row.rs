@@ -94,7 +94,7 @@ pub struct Priority<'a> {
     pub affected: BTreeMap<AssetKind, u64>,
     /// Assets on which it is fixed but not running, by kind.
     pub fixed_not_running: BTreeMap<AssetKind, u64>,
-    /// The finding that stands for it: the first one that is open.
+    /// The finding that stands for it: the first one with the worst status.
     pub example: &'a Finding,
 }
 
@@ -147,6 +147,9 @@ impl Assessment {
                     fixed_not_running: BTreeMap::new(),
                     example: finding,
                 });
+                if finding.status < entry.example.status {
+                    entry.example = finding;
+                }
                 let counts = match finding.status {
                     Status::Affected => &mut entry.affected,
                     _ => &mut entry.fixed_not_running,

@@ -12,6 +12,7 @@ use crate::classify::Carries;
 use crate::conditions;
 use crate::guest;
 use crate::item::Item;
+use crate::needed::Use;
 use crate::report::Area;
 use crate::verdict::kb_number;
 
@@ -26,6 +27,8 @@ pub(crate) struct Surroundings<'a> {
     /// VMMs of live guests: component and version, `None` where it is not known.
     pub(crate) guests: BTreeSet<Option<(&'a str, &'a str)>>,
     pub(crate) processor: Option<Processor<'a>>,
+    /// What the host does, for the question whether a fix is needed.
+    pub(crate) used: Use,
 }
 
 /// The processor of a host with the microcode that it has loaded.
@@ -37,8 +40,8 @@ pub(crate) struct Processor<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    /// What a host adds. `guests` are the VMMs of its live guests.
-    pub(crate) fn of(host: &'a Host, guests: BTreeSet<Option<(&'a str, &'a str)>>) -> Self {
+    /// What a host adds. `guests` are the VMMs of its live guests; `listed`: somebody listed the fleet's guests.
+    pub(crate) fn of(host: &'a Host, guests: BTreeSet<Option<(&'a str, &'a str)>>, listed: bool) -> Self {
         let names: BTreeSet<&str> = conditions::setting_names().collect();
         let processor = host.cpu.as_ref().and_then(|cpu| {
             Some(Processor {
@@ -47,7 +50,15 @@ impl<'a> Surroundings<'a> {
                 microcode: cpu.microcode.as_deref()?,
             })
         });
+        let used = Use {
+            platform: host.platform.as_ref().map(|platform| platform.family.clone()),
+            role: host.role,
+            looked: !host.running.is_empty(),
+            xen_runs: host.running.contains_key("xen"),
+            live_guests: listed.then_some(!guests.is_empty()),
+        };
         Self {
+            used,
             running: host.running.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect(),
             kernel_release: host.kernel_release.as_deref(),
             settings: host
@@ -129,6 +140,13 @@ fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
         let guests: Vec<Option<&str>> = guests.collect();
         item.guests = guests;
     }
+    // Only where the answer depends on it: equal components of different hosts stay equal.
+    item.used = match item.area {
+        Area::DeviceEmulation => Use { live_guests: around.used.live_guests, ..Use::default() },
+        Area::GuestTools => Use { role: around.used.role, ..Use::default() },
+        Area::Management | Area::VmmCore => around.used.clone(),
+        _ => Use::default(),
+    };
     if matches!(item.kind, ComponentKind::Product) {
         item.settings.clone_from(&around.settings);
     }
@@ -150,6 +168,7 @@ fn microcode_item(processor: Processor<'_>) -> Item<'_> {
         guests: Vec::new(),
         updates: Vec::new(),
         settings: Vec::new(),
+        used: Use::default(),
         processor: Some((processor.signature, processor.platform_mask)),
     }
 }

@@ -56,10 +56,21 @@ pub(crate) fn judge(
 ) -> Option<Opinion> {
     let claim = &indexed.claim;
     let strength = fits(claim, item)?;
+    if esxi::is_of_another_update(&claim.product, item.train.as_deref())
+        && !matches!(claim.verdict, Verdict::FixedIn(_))
+    {
+        return None;
+    }
     let version = of_development(claim, version);
     let (says, strength) = match &claim.verdict {
         Verdict::FixedIn(fix) => fixed_in(base, claim, item, version, fix, strength),
-        Verdict::Affected(range) => (affected(claim, range, version), strength),
+        Verdict::Affected(range) => match &range.until {
+            // Without its revision a version of Windows does not tell which updates it has.
+            Bound::Before(fix) if lacks_revision(&claim.product.family, version, fix) => {
+                (Says::NotComparable(Arc::clone(fix)), strength)
+            }
+            _ => (affected(claim, range, version), strength),
+        },
         Verdict::NotAffected(range, why) => match within(claim.product.scheme, range, version) {
             Place::Inside => (Says::NotAffected(*why), strength),
             _ => return None,
@@ -76,7 +87,10 @@ pub(crate) fn judge(
         }
         _ => true,
     };
-    Some(Opinion { says, strength, same_branch, fallback: claim.fallback, advisory: indexed.advisory })
+    let fallback = claim.fallback
+        || (matches!(says, Says::Open(None))
+            && esxi::is_of_whole_line(&claim.product, item.train.as_deref()));
+    Some(Opinion { says, strength, same_branch, fallback, advisory: indexed.advisory })
 }
 
 /// Whether a claim is about the component, and how directly.
@@ -290,6 +304,15 @@ fn within(scheme: Scheme, range: &Range, version: &str) -> Place {
         Ok(Comparison::Ordered(_)) => Place::After(Arc::clone(bound)),
         Ok(Comparison::Incomparable) | Err(_) => Place::NotComparable(Arc::clone(bound)),
     }
+}
+
+/// `10.0.20348` beside `10.0.20348.2461`: the same build of Windows, without the number that its updates raise.
+fn lacks_revision(family: &Family, version: &str, fix: &str) -> bool {
+    *family == Family::Windows
+        && fix
+            .strip_prefix(version)
+            // Records with two dots have been published.
+            .is_some_and(|rest| rest.starts_with('.') && is_number(rest.trim_start_matches('.')))
 }
 
 /// Version without epoch and release: packages with several branches differ there.

@@ -6,6 +6,8 @@
     reason = "the helpers of a test fail by panicking"
 )]
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

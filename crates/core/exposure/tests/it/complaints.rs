@@ -7,6 +7,7 @@ use underpin_model::facts::{
     Bound, DateKind, Family, Justification, NameKind, Range, ReleaseFact, Supersedence, Verdict,
 };
 use underpin_model::fleet::{Component, ComponentKind, Install};
+use underpin_model::version::Scheme;
 
 use crate::build::*;
 
@@ -271,6 +272,70 @@ fn a_newer_windows_update_contains_the_one_that_it_replaces() {
     assert_eq!(of(&["KB5001"]), Status::Fixed);
     assert_eq!(of(&["KB5003"]), Status::Fixed, "over two steps, and the chain has a cycle");
     assert_eq!(of(&["KB4000"]), Status::Affected);
+}
+
+#[test]
+fn what_an_update_train_of_esxi_never_got_is_no_hole_of_the_next() {
+    let on = |train: &str, verdict| {
+        claim(CVE, product(Family::Esxi, Some(train), "ESXi", NameKind::Product), verdict)
+    };
+    let of = |train: &str, version: &str| {
+        let claims = vec![
+            on("7.0U1", Verdict::Affected(Range::all())),
+            on("7.0U2", Verdict::Affected(Range::all())),
+            on("7.0U3", Verdict::FixedIn("ESXi70U3p-23307199".into())),
+        ];
+        let host = host(
+            "h1",
+            set(Family::Esxi, train, vec![Component::new("esxi", version, ComponentKind::Product)]),
+        );
+        let assessment = run(&fleet(vec![host], vec![]), vec![feed("cve5", vec![document("CVE-1", claims)])]);
+        status(&assessment, "h1", "esxi", CVE)
+    };
+    assert_eq!(of("7.0U3", "VMware ESXi 7.0.3 build-24585291"), Some(Status::Fixed));
+    assert_eq!(of("7.0U3", "7.0.3-20842708"), Some(Status::Affected));
+    assert_eq!(of("7.0U2", "7.0.2-18426014"), Some(Status::Affected));
+}
+
+#[test]
+fn a_line_of_esxi_called_affected_yields_to_the_fix_of_a_train() {
+    let on = |train: &str, verdict| {
+        claim(CVE, product(Family::Esxi, Some(train), "esxi", NameKind::Product), verdict)
+    };
+    let of = |train: &str, version: &str, claims: Vec<_>| {
+        let components = vec![Component::new("esxi", version, ComponentKind::Product)];
+        let feeds = vec![feed("cve5", vec![document("CVE-1", claims)])];
+        let host = host("h1", set(Family::Esxi, train, components));
+        status(&run(&fleet(vec![host], vec![]), feeds), "h1", "esxi", CVE)
+    };
+    let line = || on("8.0", Verdict::Affected(Range::all()));
+    let fix = || on("8.0U2", Verdict::FixedIn("ESXi80U2sb-23305545".into()));
+    assert_eq!(of("8.0U3", "8.0.3-24022510", vec![line(), fix()]), Some(Status::Fixed));
+    assert_eq!(of("8.0U2", "8.0.2-23305546", vec![line(), fix()]), Some(Status::Fixed));
+    assert_eq!(of("8.0U1", "8.0.1-21495797", vec![line(), fix()]), Some(Status::Affected));
+    assert_eq!(of("8.0U3", "8.0.3-24022510", vec![line()]), Some(Status::Affected));
+}
+
+#[test]
+fn a_windows_version_without_its_revision_does_not_contradict_the_installed_update() {
+    let windows = || product(Family::Windows, None, "Windows Server 2022", NameKind::Product);
+    let mut by_build = windows();
+    by_build.scheme = Scheme::Generic;
+    let before = |fix: &str| Range { introduced: None, until: Bound::Before(fix.into()) };
+    let of = |version: &str, updates: &[&str]| {
+        let kb = document("MSRC-1", vec![claim(CVE, windows(), Verdict::FixedIn("5001".into()))]);
+        let range = Verdict::Affected(before("10.0.20348.2762"));
+        let build = document("CVE-1", vec![claim(CVE, by_build.clone(), range)]);
+        let mut components = vec![Component::new("Windows Server 2022", version, ComponentKind::Product)];
+        components.extend(updates.iter().map(|kb| Component::new(*kb, "", ComponentKind::Update)));
+        let host = host("h1", set(Family::Windows, "2022", components));
+        let feeds = vec![feed("msrc", vec![kb]), feed("cve5", vec![build])];
+        status(&run(&fleet(vec![host], vec![]), feeds), "h1", "Windows Server 2022", CVE)
+    };
+    assert_eq!(of("10.0.20348", &["KB5001"]), Some(Status::Fixed));
+    assert_eq!(of("10.0.20348", &[]), Some(Status::Affected));
+    assert_eq!(of("10.0.20348.2700", &[]), Some(Status::Affected));
+    assert_eq!(of("10.0.20348.2700", &["KB5001"]), Some(Status::UnknownConflict));
 }
 
 /// An issuer's chain has gaps; what is known of each update is its day.

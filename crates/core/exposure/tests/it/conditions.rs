@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use underpin_exposure::Status;
-use underpin_exposure::report::{Need, ReasonCode};
+use underpin_exposure::report::{Need, Needed, ReasonCode};
 use underpin_model::facts::{Family, Hardware, NameKind, Verdict};
 use underpin_model::fleet::{Component, ComponentKind, Cpu, Host, PowerState, RunningVmm, Setting, Vm};
 
@@ -195,4 +195,28 @@ fn a_guest_does_not_keep_tools_that_run_when_they_are_called() {
     let assessment = run(&fleet(vec![host], vec![guest("old", Some(OLD)), guest("dark", None)]), feeds);
     assert_eq!(status(&assessment, "h1", "qemu-utils", CVE), Some(Status::Fixed));
     assert_eq!(status(&assessment, "h1", "qemu-system-x86", CVE), Some(Status::FixedNotRunning));
+}
+
+#[test]
+fn a_fix_says_whether_it_is_needed_here() {
+    let needed = |vms: Vec<Vm>| {
+        let mut idle = kvm_host();
+        idle.id = underpin_model::id::HostId::new("idle").unwrap();
+        let feeds = vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, "1:7.2+dfsg-7+deb12u10")];
+        let assessment = run(&fleet(vec![kvm_host(), idle], vms), feeds);
+        let of = |asset: &str| {
+            let found =
+                assessment.exposures().find(|one| &*one.asset.id == asset && one.finding.fix.is_some());
+            found.and_then(|one| Some(one.finding.fix.as_ref()?.needed.clone()))
+        };
+        (of("h1"), of("idle"), of("vm"))
+    };
+    let (busy, idle, vm) = needed(vec![guest("vm", None)]);
+    assert!(matches!(busy, Some(Needed::Yes { .. })), "{busy:?}");
+    assert!(matches!(idle, Some(Needed::No { .. })), "{idle:?}");
+    assert!(matches!(vm, Some(Needed::Yes { .. })), "{vm:?}");
+    let (_, idle, _) = needed(vec![]);
+    assert!(matches!(idle, Some(Needed::Unknown { .. })), "nobody listed guests: {idle:?}");
+    let json = serde_json::to_value(idle.unwrap()).unwrap();
+    assert_eq!(json["answer"], "unknown");
 }
