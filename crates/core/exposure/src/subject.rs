@@ -117,20 +117,27 @@ fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
         item.running = running;
     }
     if item.area == Area::DeviceEmulation {
-        let names: Vec<&str> = item.running_names().collect();
-        let guests = around.guests.iter().filter_map(|guest| match guest {
-            Some((component, version)) => names.contains(component).then_some(Some(*version)),
-            None => Some(None),
-        });
-        let guests: Vec<Option<&str>> = guests.collect();
-        item.guests = guests;
+        item.guests = guests_on(item, &around.guests);
     }
     if matches!(item.kind, ComponentKind::Product) {
         item.settings.clone_from(&around.settings);
     }
 }
 
-fn microcode_item(processor: Processor<'_>) -> Item<'_> {
+/// The versions of an item on which live guests run; `None` among them: a guest of which it is not known.
+pub(crate) fn guests_on<'a>(
+    item: &Item<'a>,
+    guests: &BTreeSet<Option<(&'a str, &'a str)>>,
+) -> Vec<Option<&'a str>> {
+    let names: Vec<&str> = item.running_names().collect();
+    let on_it = guests.iter().filter_map(|guest| match guest {
+        Some((component, version)) => names.contains(component).then_some(Some(*version)),
+        None => Some(None),
+    });
+    on_it.collect()
+}
+
+pub(crate) fn microcode_item(processor: Processor<'_>) -> Item<'_> {
     Item {
         family: Family::IntelMicrocode,
         train: None,
