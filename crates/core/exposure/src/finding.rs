@@ -78,6 +78,11 @@ pub(crate) fn findings(question: Question<'_>, item: &Item<'_>, level: Level) ->
     };
     let mut mentions: Vec<(&VulnerabilityId, usize)> = Vec::new();
     for (place, (claim, _)) in claims.iter().enumerate() {
+        // Most claims are about other trains and architectures, and there are too many of them to sort.
+        let says = |said: &Opinions| said.get(place).is_some_and(Option::is_some);
+        if !says(&installed) && !others.values().any(says) {
+            continue;
+        }
         mentions.extend(claim.claim.vulnerabilities.iter().map(|id| (id, place)));
     }
     mentions.sort_unstable();

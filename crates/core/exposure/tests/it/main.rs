@@ -5,3 +5,4 @@ mod complaints;
 mod conditions;
 mod grouping;
 mod laws;
+mod threads;
