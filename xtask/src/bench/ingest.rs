@@ -69,9 +69,16 @@ fn table(laid: &Laid, ours: &[Value], theirs: &[Value], alone: &Value) -> Result
         Spread::of(values?)
     };
     let (our_rate, their_rate) = (rate(ours)?, rate(theirs)?);
-    let (peak, kept) = (each(ours, "peak")?.most, each(ours, "kept")?.least);
     let largest = laid.largest.0 as f64;
-    let bound = 3.0 * largest + kept;
+    // Peak and facts of one process belong together: the run that comes nearest to the bound is shown.
+    let mut nearest: Option<(f64, f64)> = None;
+    for run in ours {
+        let (peak, bound) = (number(run, "peak")?, 3.0 * largest + number(run, "kept")?);
+        if nearest.is_none_or(|(other, limit)| peak - bound > other - limit) {
+            nearest = Some((peak, bound));
+        }
+    }
+    let (peak, bound) = nearest.context("nothing was measured")?;
     let holds = if peak < bound { "holds" } else { "DOES NOT HOLD" };
     let documents = each(ours, "documents")?.median;
     let mut text = format!(
@@ -90,12 +97,13 @@ fn table(laid: &Laid, ours: &[Value], theirs: &[Value], alone: &Value) -> Result
         text += &format!("| {name} | {} | {rate:.0} | {peak} |\n", each(runs, "seconds")?);
     }
     text += &format!(
-        "\nRatio of the medians: **{:.2}** (promised: at least 1, and over 100 MB/s). Memory: peak {} MB against 3 times the largest \
-         document plus the facts kept (resident at the end, less at the start: {} MB) = {} MB: {holds}. The largest document alone, its \
-         facts included: peak {:.1} times its size.\n",
+        "\nRatio of the medians: **{:.2}** (promised: at least 1, and over 100 MB/s). Memory, in the run nearest to the bound: peak {} \
+         MB, program included, against 3 times the largest document plus the facts kept ({} MB) = {} MB: {holds}. The facts kept are taken \
+         as what is resident at the end less what was at the start, so they include memory that the allocator has not given back. \
+         The largest document alone, its facts included: peak {:.1} times its size.\n",
         our_rate.median / their_rate.median,
         mb(peak),
-        mb(kept),
+        mb(bound - 3.0 * largest),
         mb(bound),
         number(alone, "peak")? / largest,
     );

@@ -32,7 +32,7 @@ pub(crate) fn render(assessment: &Assessment) -> Result<String, Failure> {
     for exposure in assessment.exposures() {
         let row = exposure.row();
         let kind = super::table::kind_name(row.asset_kind);
-        let reasons: Vec<&str> = row.reasons.iter().map(|reason| reason.text.as_str()).collect();
+        let reasons: Vec<&str> = row.reasons.iter().map(|reason| &*reason.text).collect();
         let fix = row.fix.as_ref();
         let record = [
             kind.to_owned(),

@@ -87,7 +87,7 @@ fn unknown(assessment: &Assessment, most: usize) -> String {
         for finding in
             group.findings_in(&assessment.findings).filter(|one| one.status == Status::UnknownNoSource)
         {
-            let reason = finding.reasons.first().map_or("", |reason| reason.text.as_str());
+            let reason = finding.reasons.first().map_or("", |reason| &*reason.text);
             let entry = by_component.entry(&finding.component).or_insert((0, reason));
             entry.0 += group.assets.len() as u64;
         }

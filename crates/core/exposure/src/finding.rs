@@ -7,11 +7,10 @@ use jiff::civil::Date;
 use underpin_model::facts::{NameKind, PatchClass, Restart};
 use underpin_model::fleet::ComponentKind;
 use underpin_model::id::VulnerabilityId;
-use underpin_model::version::Scheme;
 
 use crate::classify::{self, Carries};
 use crate::conditions;
-use crate::factbase::FactBase;
+use crate::factbase::{FactBase, IndexedClaim};
 use crate::item::Item;
 use crate::needed::needed;
 use crate::reason;
@@ -36,7 +35,11 @@ pub(crate) struct Question<'b> {
     pub(crate) stale_after_days: i32,
 }
 
-type Opinions = BTreeMap<VulnerabilityId, (Scheme, Vec<Opinion>)>;
+/// What each claim about an item says about one version; `None`: nothing.
+type Opinions = Vec<Option<Opinion>>;
+
+/// The claims that speak of one vulnerability: its id, and places among the claims about the item.
+type Mentions<'c> = [(&'c VulnerabilityId, usize)];
 
 /// All findings of an item.
 pub(crate) fn findings(question: Question<'_>, item: &Item<'_>, level: Level) -> Vec<Finding> {
@@ -45,31 +48,47 @@ pub(crate) fn findings(question: Question<'_>, item: &Item<'_>, level: Level) ->
     }
     let claims = claims_for(question.base, item);
     let opinions_on = |version: Option<&str>| -> Opinions {
-        let mut map = Opinions::new();
-        for (claim, kind) in &claims {
+        let judged = claims.iter().enumerate().map(|(place, (claim, kind))| {
             let version = match (version, kind, &item.source) {
                 (Some(version), _, _) => version,
                 (None, NameKind::Source, Some((_, source))) => source,
                 (None, _, _) => item.version,
             };
-            if let Some(opinion) = judge(question.base, claim, item, version) {
-                for vulnerability in claim.claim.vulnerabilities.iter() {
-                    let entry =
-                        map.entry(vulnerability.clone()).or_insert((claim.claim.product.scheme, Vec::new()));
-                    entry.1.push(opinion.clone());
-                }
-            }
-        }
-        map
+            judge(question.base, claim, place, item, version)
+        });
+        judged.collect()
     };
     let installed = opinions_on(None);
     let mut others: BTreeMap<&str, Opinions> = BTreeMap::new();
     for version in item.running.iter().chain(item.guests.iter().flatten()) {
         others.entry(version).or_insert_with(|| opinions_on(Some(version)));
     }
-    let evaluation = Evaluation { question, item, level, others: &others };
+    let link =
+        |one: &Option<Opinion>| one.as_ref().map(|one| reason::link(question.base, item, item.version, one));
+    let evaluation = Evaluation {
+        question,
+        item,
+        level,
+        claims: &claims,
+        links: installed.iter().map(link).collect(),
+        installed: &installed,
+        others: &others,
+        component: item.name.into(),
+        version: item.version.into(),
+        running: item.running.map(Into::into),
+    };
+    let mut mentions: Vec<(&VulnerabilityId, usize)> = Vec::new();
+    for (place, (claim, _)) in claims.iter().enumerate() {
+        // Most claims are about other trains and architectures, and there are too many of them to sort.
+        let says = |said: &Opinions| said.get(place).is_some_and(Option::is_some);
+        if !says(&installed) && !others.values().any(says) {
+            continue;
+        }
+        mentions.extend(claim.claim.vulnerabilities.iter().map(|id| (id, place)));
+    }
+    mentions.sort_unstable();
     let mut list: Vec<Finding> = coverage_gap(question, item, level).into_iter().collect();
-    list.extend(installed.iter().map(|(id, (scheme, opinions))| evaluation.finding(id, *scheme, opinions)));
+    list.extend(mentions.chunk_by(|a, b| a.0 == b.0).filter_map(|one| evaluation.finding(one)));
     list
 }
 
@@ -86,7 +105,7 @@ fn no_code(item: &Item<'_>) -> Finding {
         running_version: None,
         vulnerability: None,
         status: Status::NotAffected,
-        reasons: vec![Reason { code: ReasonCode::CarriesNoCode, text, feed: None, document: None }],
+        reasons: vec![reason::fleet(ReasonCode::CarriesNoCode, text)],
         fix: None,
     }
 }
@@ -108,7 +127,8 @@ fn coverage_gap(question: Question<'_>, item: &Item<'_>, level: Level) -> Option
                 text: format!(
                     "what was published after {until} is unknown: {} covers it up to that day only",
                     feed.id
-                ),
+                )
+                .into(),
                 feed: Some(feed.id.clone()),
                 document: None,
             }
@@ -119,7 +139,8 @@ fn coverage_gap(question: Question<'_>, item: &Item<'_>, level: Level) -> Option
                 "no feed covers {} {}",
                 item.family,
                 train.map_or_else(String::new, |t| format!("{t} ")) + item.name
-            ),
+            )
+            .into(),
             feed: None,
             document: None,
         },
@@ -139,14 +160,25 @@ struct Evaluation<'e, 'i> {
     question: Question<'e>,
     item: &'e Item<'i>,
     level: Level,
+    claims: &'e [(&'e IndexedClaim, NameKind)],
+    /// What the claims say about the installed version.
+    installed: &'e Opinions,
+    /// The sentences of `installed`: most are said of many vulnerabilities, and written once.
+    links: Vec<Option<Reason>>,
+    /// What the claims say about versions that run.
     others: &'e BTreeMap<&'e str, Opinions>,
+    component: Arc<str>,
+    version: Arc<str>,
+    running: Option<Arc<str>>,
 }
 
 impl Evaluation<'_, '_> {
-    fn finding(&self, id: &VulnerabilityId, scheme: Scheme, opinions: &[Opinion]) -> Finding {
+    /// The finding of a vulnerability that claims mention, unless none of them says anything about the version.
+    fn finding(&self, mentions: &Mentions<'_>) -> Option<Finding> {
         let base = self.question.base;
-        let resolved = resolve(base, scheme, opinions);
-        let mut reasons = reason::chain(base, self.item, self.item.version, &resolved);
+        let (id, _) = mentions.first()?;
+        let resolved = self.resolved(mentions, self.installed)?;
+        let mut reasons = reason::chain(&resolved, &self.links);
         let mut status = match resolved.outcome {
             Outcome::Open => Status::Affected,
             Outcome::Closed => Status::Fixed,
@@ -159,26 +191,36 @@ impl Evaluation<'_, '_> {
             status = Status::NotAffected;
             reasons.insert(0, reason::fleet(ReasonCode::Note, format!("{id} was withdrawn by its issuer")));
         } else if resolved.outcome.is_closed() {
-            self.in_force(id, &resolved, &mut status, &mut reasons);
+            self.in_force(mentions, id, &resolved, &mut status, &mut reasons);
         } else if let Some(reason) = self.worked_around(id) {
             status = Status::Fixed;
             reasons.insert(0, reason);
         }
         let fix = self.fix(id, &resolved, status);
-        Finding {
-            component: self.item.name.into(),
-            version: self.item.version.into(),
-            running_version: self.item.running.map(Into::into),
-            vulnerability: Some(id.clone()),
+        reasons.shrink_to_fit();
+        Some(Finding {
+            component: Arc::clone(&self.component),
+            version: Arc::clone(&self.version),
+            running_version: self.running.clone(),
+            vulnerability: Some((*id).clone()),
             status,
             reasons,
             fix,
-        }
+        })
+    }
+
+    /// What the claims that mention a vulnerability come to; `None`: none of them says anything about the version.
+    fn resolved<'o>(&self, mentions: &Mentions<'_>, said: &'o Opinions) -> Option<Resolved<'o>> {
+        let opinions: Vec<&Opinion> =
+            mentions.iter().filter_map(|(_, place)| said.get(*place)?.as_ref()).collect();
+        let (first, _) = self.claims.get(opinions.first()?.place)?;
+        Some(resolve(self.question.base, first.claim.product.scheme, &opinions))
     }
 
     /// A fix counts once what runs has it, and its settings are in force.
     fn in_force(
         &self,
+        mentions: &Mentions<'_>,
         id: &VulnerabilityId,
         resolved: &Resolved,
         status: &mut Status,
@@ -186,7 +228,7 @@ impl Evaluation<'_, '_> {
     ) {
         let item = self.item;
         if let Some(running) = item.running {
-            let outcome = self.outcome_of(running, id);
+            let outcome = self.outcome_of(running, mentions);
             if !outcome.is_closed() {
                 *status = Status::FixedNotRunning;
                 let code = match self.level {
@@ -201,7 +243,7 @@ impl Evaluation<'_, '_> {
                 format!("{} {} is installed; it is not known which version runs", item.name, item.version);
             reasons.insert(0, reason::fleet(ReasonCode::RunningUnknown, text));
         }
-        self.guests_in_force(id, resolved, status, reasons);
+        self.guests_in_force(mentions, resolved, status, reasons);
         self.settings_in_force(id, status, reasons);
     }
 
@@ -219,13 +261,14 @@ impl Evaluation<'_, '_> {
 
     fn guests_in_force(
         &self,
-        id: &VulnerabilityId,
+        mentions: &Mentions<'_>,
         resolved: &Resolved,
         status: &mut Status,
         reasons: &mut Vec<Reason>,
     ) {
         let item = self.item;
-        let old = item.guests.iter().flatten().filter(|version| !self.outcome_of(version, id).is_closed());
+        let old =
+            item.guests.iter().flatten().filter(|version| !self.outcome_of(version, mentions).is_closed());
         let old: Vec<&str> = old.copied().collect();
         if !old.is_empty() {
             *status = Status::FixedNotRunning;
@@ -276,16 +319,13 @@ impl Evaluation<'_, '_> {
         })
     }
 
-    fn outcome_of(&self, version: &str, id: &VulnerabilityId) -> Outcome {
-        self.others
-            .get(version)
-            .and_then(|opinions| opinions.get(id))
-            .map_or(Outcome::NotComparable, |(scheme, list)| {
-                resolve(self.question.base, *scheme, list).outcome
-            })
+    fn outcome_of(&self, version: &str, mentions: &Mentions<'_>) -> Outcome {
+        let said = self.others.get(version);
+        said.and_then(|said| self.resolved(mentions, said))
+            .map_or(Outcome::NotComparable, |resolved| resolved.outcome)
     }
 
-    fn fix(&self, id: &VulnerabilityId, resolved: &Resolved, status: Status) -> Option<Fix> {
+    fn fix(&self, id: &VulnerabilityId, resolved: &Resolved<'_>, status: Status) -> Option<Fix> {
         if status == Status::NotAffected {
             return None;
         }
@@ -306,7 +346,7 @@ impl Evaluation<'_, '_> {
 
     fn needs(&self, id: &VulnerabilityId, version: Option<&Arc<str>>, restart: Restart) -> Vec<Need> {
         let item = self.item;
-        let component: Arc<str> = item.name.into();
+        let component = Arc::clone(&self.component);
         let mut needs = Vec::new();
         if let Some(version) = version {
             needs.push(match item.kind {

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use jiff::Timestamp;
 use rustc_hash::FxHashMap;
-use underpin_model::fleet::{Host, PowerState, Vm};
 
 use crate::classify::Carries;
 use crate::conditions;
-use crate::finding::Level;
+use crate::draft::Drafts;
 use crate::item::Item;
 use crate::reason;
 use crate::report::{Area, Finding, Group, ReasonCode, Status};
@@ -36,85 +36,69 @@ pub(crate) enum ColdStart {
     Unknown,
 }
 
-/// How a live guest stands on its host.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Standing<'a> {
-    /// The host's group.
-    pub(crate) host_group: usize,
-    /// Component and version of the VMM that it runs on, where known.
-    vmm: Option<(&'a str, &'a str)>,
-    live: bool,
-    /// `None` for a guest that is off: it will be cold-started.
-    pub(crate) cold_start: Option<ColdStart>,
+impl ColdStart {
+    /// From when a live guest was last cold-started and when its host booted.
+    pub(crate) fn of(started: Option<Timestamp>, booted: Option<Timestamp>) -> Self {
+        match (started, booted) {
+            (Some(started), Some(booted)) if started >= booted => Self::Since,
+            (Some(_), Some(_)) => Self::Before,
+            _ => Self::Unknown,
+        }
+    }
 }
 
-impl<'a> Standing<'a> {
-    pub(crate) fn new(vm: &'a Vm, host: &Host, host_group: usize) -> Self {
-        let live = vm.power != Some(PowerState::Off);
-        let cold_start = live.then(|| match (vm.cold_started_at, host.booted_at) {
-            (Some(started), Some(booted)) if started >= booted => ColdStart::Since,
-            (Some(_), Some(_)) => ColdStart::Before,
-            _ => ColdStart::Unknown,
-        });
-        let vmm = vm.vmm.as_ref().map(|vmm| (vmm.component.as_str(), vmm.version.as_str()));
-        Self { host_group, vmm, live, cold_start }
-    }
+/// A fix in these areas can bring new CPU flags.
+pub(crate) fn reaches_through_flags(area: Area) -> bool {
+    matches!(area, Area::Kernel | Area::VmmCore | Area::Firmware)
+}
 
-    /// The host's VMM component as this guest runs it. `None` for a guest that is off (it starts on what is installed)
-    /// and for platforms whose VMM is the hypervisor itself: there the host's exposures are the guest's.
-    pub(crate) fn vmm_item(&self, host_items: &[(Item<'a>, Level)]) -> Option<Item<'a>> {
-        if !self.live {
-            return None;
-        }
-        let candidates = || {
-            let asset_level =
-                host_items.iter().filter(|(_, level)| *level == Level::Asset).map(|(item, _)| item);
-            asset_level.filter(|item| item.carries == Carries::Code && item.area == Area::DeviceEmulation)
-        };
-        let main = || {
-            let by_rank = |item: &&Item<'_>| VMM_PACKAGES.iter().position(|name| *name == item.name);
-            candidates().filter(|item| by_rank(item).is_some()).min_by_key(by_rank)
-        };
-        let found = match self.vmm {
-            Some((component, _)) => candidates()
-                .find(|item| item.name == component)
-                .or_else(|| main().filter(|item| item.running_names().any(|name| name == component))),
-            None => main(),
-        }?;
-        let mut item = found.clone();
-        item.running = self.vmm.map(|(_, version)| version);
-        item.guests.clear();
-        Some(item)
-    }
+/// The host's VMM component as a live guest runs it, which may be told by component and version. `None` for platforms
+/// whose VMM is the hypervisor itself: there the host's exposures are the guest's.
+pub(crate) fn vmm_item<'i, 'a: 'i>(
+    vmm: Option<(&'a str, &'a str)>,
+    host_items: impl Iterator<Item = &'i Item<'a>> + Clone,
+) -> Option<Item<'a>> {
+    let candidates = || {
+        host_items.clone().filter(|item| item.carries == Carries::Code && item.area == Area::DeviceEmulation)
+    };
+    let main = || {
+        let by_rank = |item: &&Item<'_>| VMM_PACKAGES.iter().position(|name| *name == item.name);
+        candidates().filter(|item| by_rank(item).is_some()).min_by_key(by_rank)
+    };
+    let found = match vmm {
+        Some((component, _)) => candidates()
+            .find(|item| item.name == component)
+            .or_else(|| main().filter(|item| item.running_names().any(|name| name == component))),
+        None => main(),
+    }?;
+    let mut item = found.clone();
+    item.running = vmm.map(|(_, version)| version);
+    item.guests.clear();
+    Some(item)
 }
 
 /// Adds a guest's findings for the holes whose fix reaches it through CPU flags: fixed on the host, and in the guest
-/// once it was cold-started.
+/// once it was cold-started. `stretches` are the findings of items, by number, as in `drafts`.
 pub(crate) fn cold_starts(
-    guests: &[Option<(usize, ColdStart)>],
+    drafts: &Drafts<'_>,
+    stretches: &[Range<u32>],
     groups: &mut [Group],
     all: &mut Vec<Finding>,
 ) {
-    let mut known: FxHashMap<(usize, ColdStart), Range<u32>> = FxHashMap::default();
-    for (number, guest) in guests.iter().enumerate() {
-        let Some(key) = *guest else { continue };
-        let stretch = match known.get(&key) {
-            Some(stretch) => stretch.clone(),
-            None => {
-                let Some(host) = groups.get(key.0) else { continue };
-                let new: Vec<Finding> =
-                    host.findings_in(all).filter_map(|one| for_guest(one, key.1)).collect();
-                let start = u32::try_from(all.len()).unwrap_or(u32::MAX);
-                all.extend(new);
-                let stretch = start..u32::try_from(all.len()).unwrap_or(u32::MAX);
-                known.insert(key, stretch.clone());
-                stretch
-            }
-        };
-        if let Some(group) = groups.get_mut(number)
-            && !stretch.is_empty()
-        {
-            group.findings.push(stretch);
+    let mut known: FxHashMap<(u32, ColdStart), Range<u32>> = FxHashMap::default();
+    for (draft, group) in drafts.list.iter().zip(groups) {
+        let Some((floor, state)) = draft.cold_start else { continue };
+        let stretch = known.entry((floor, state)).or_insert_with(|| {
+            let items = drafts.floors.get(floor as usize).map_or(&[][..], |floor| floor.as_slice());
+            let on_host = items.iter().filter_map(|number| stretches.get(*number as usize));
+            let on_host = on_host.flat_map(|at| all.get(at.start as usize..at.end as usize).unwrap_or(&[]));
+            let new: Vec<Finding> = on_host.filter_map(|one| for_guest(one, state)).collect();
+            let start = u32::try_from(all.len()).unwrap_or(u32::MAX);
+            all.extend(new);
+            start..u32::try_from(all.len()).unwrap_or(u32::MAX)
+        });
+        if stretch.start < stretch.end {
+            group.findings.push(stretch.clone());
         }
     }
 }
@@ -122,8 +106,10 @@ pub(crate) fn cold_starts(
 fn for_guest(host: &Finding, cold_start: ColdStart) -> Option<Finding> {
     let id = host.vulnerability.as_ref()?;
     let area = host.fix.as_ref()?.area;
-    let through_flags = matches!(area, Area::Kernel | Area::VmmCore | Area::Firmware);
-    if host.status != Status::Fixed || !through_flags || !conditions::needs_cold_start(id.as_str()) {
+    if host.status != Status::Fixed
+        || !reaches_through_flags(area)
+        || !conditions::needs_cold_start(id.as_str())
+    {
         return None;
     }
     let mut finding = host.clone();

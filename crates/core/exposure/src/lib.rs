@@ -13,13 +13,14 @@
 //!
 //! The steps, one module each: `subject` turns assets into items (a component with everything that decides its status),
 //! `verdict` judges an item by one claim, `resolve` joins the claims of all feeds, `finding` adds what must hold besides
-//! a version, and `assess` lays the findings out per group of equal assets.
+//! a version, `draft` finds the groups of equal assets, and `assess` lays the findings out per group.
 
 mod assess;
 pub mod classify;
 pub mod conditions;
 mod context;
 pub mod decision;
+mod draft;
 mod esxi;
 mod factbase;
 mod finding;

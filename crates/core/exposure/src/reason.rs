@@ -13,7 +13,7 @@ const MOST_LINKS: usize = 4;
 
 /// A reason that the fleet itself gives.
 pub(crate) fn fleet(code: ReasonCode, text: String) -> Reason {
-    Reason { code, text, feed: None, document: None }
+    Reason { code, text: text.into(), feed: None, document: None }
 }
 
 /// What runs is older than what is installed.
@@ -22,8 +22,8 @@ pub(crate) fn running_differs(code: ReasonCode, item: &Item<'_>, running: &str) 
     fleet(code, text)
 }
 
-/// Why the outcome is what it is: one link per deciding claim.
-pub(crate) fn chain(base: &FactBase, item: &Item<'_>, version: &str, resolved: &Resolved) -> Vec<Reason> {
+/// Why the outcome is what it is: one link per deciding claim, out of the links of all claims by their place.
+pub(crate) fn chain(resolved: &Resolved<'_>, links: &[Option<Reason>]) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = Vec::with_capacity(resolved.evidence.len().min(MOST_LINKS) + 1);
     if resolved.outcome == Outcome::Conflict {
         reasons.push(fleet(ReasonCode::SourcesDisagree, "sources contradict each other".to_owned()));
@@ -32,16 +32,17 @@ pub(crate) fn chain(base: &FactBase, item: &Item<'_>, version: &str, resolved: &
         if reasons.len() > MOST_LINKS {
             break;
         }
-        let reason = link(base, item, version, opinion);
+        let Some(Some(reason)) = links.get(opinion.place) else { continue };
         // Two feeds that carry the same document say the same thing once.
         if reasons.iter().all(|known| known.text != reason.text) {
-            reasons.push(reason);
+            reasons.push(reason.clone());
         }
     }
     reasons
 }
 
-fn link(base: &FactBase, item: &Item<'_>, version: &str, opinion: &Opinion) -> Reason {
+/// What a claim says about a version, as a sentence.
+pub(crate) fn link(base: &FactBase, item: &Item<'_>, version: &str, opinion: &Opinion) -> Reason {
     let head = base.advisory(opinion.advisory);
     let by = head.map_or("an advisory", |head| head.id.as_str());
     let name = item.name;
@@ -78,7 +79,7 @@ fn link(base: &FactBase, item: &Item<'_>, version: &str, opinion: &Opinion) -> R
     };
     Reason {
         code,
-        text,
+        text: text.into(),
         feed: head.and_then(|head| base.feed_of(head)).map(|feed| feed.id.clone()),
         document: head.map(|head| Arc::clone(&head.document)),
     }

@@ -121,8 +121,8 @@ pub struct Asset {
 pub struct Reason {
     /// What kind of fact: stable, for machines (`fixed-in`, `running-differs`, `vex-flag`, `no-coverage`, ...).
     pub code: ReasonCode,
-    /// The fact in a sentence, with its values.
-    pub text: String,
+    /// The fact in a sentence, with its values; shared where one advisory says it of many vulnerabilities.
+    pub text: Arc<str>,
     /// The feed that states it; `None`: the fleet itself.
     pub feed: Option<FeedId>,
     /// The document of the feed.
@@ -311,7 +311,7 @@ pub struct Group {
     pub assets: Vec<Asset>,
     /// What surrounds them and weighs in decisions.
     pub context: Context,
-    /// Their findings: stretches of [`Assessment::findings`]. Equal components of different groups share a stretch.
+    /// Their findings: stretches of [`Assessment::findings`]. Equal components of different groups share findings.
     pub findings: Vec<Range<u32>>,
 }
 

@@ -6,7 +6,6 @@
 //! never turn affected into fixed or not affected (a property test holds this).
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use underpin_model::facts::Justification;
@@ -36,29 +35,28 @@ impl Outcome {
 
 /// An outcome with the claims that decided it, the first one first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Resolved {
+pub(crate) struct Resolved<'o> {
     pub(crate) outcome: Outcome,
-    pub(crate) evidence: Vec<Opinion>,
+    pub(crate) evidence: Vec<&'o Opinion>,
     /// The fix to install: the lowest that closes it for every open claim, or the one that was reached.
     pub(crate) fix: Option<Arc<str>>,
 }
 
 /// Resolves all opinions about one vulnerability.
-pub(crate) fn resolve(base: &FactBase, scheme: Scheme, opinions: &[Opinion]) -> Resolved {
-    let mut by_feed: BTreeMap<usize, Vec<&Opinion>> = BTreeMap::new();
-    for opinion in opinions {
-        let feed = base.advisory(opinion.advisory).map_or(usize::MAX, |head| head.feed);
-        by_feed.entry(feed).or_default().push(opinion);
-    }
+pub(crate) fn resolve<'o>(base: &FactBase, scheme: Scheme, opinions: &[&'o Opinion]) -> Resolved<'o> {
+    let feed = |one: &Opinion| base.advisory(one.advisory).map_or(usize::MAX, |head| head.feed);
+    let mut by_feed: Vec<(usize, &Opinion)> = opinions.iter().map(|one| (feed(one), *one)).collect();
+    by_feed.sort_by_key(|(feed, _)| *feed);
     let answers: Vec<Vec<&Opinion>> =
-        by_feed.into_values().filter_map(|all| within_feed(scheme, &all)).collect();
+        by_feed.chunk_by(|a, b| a.0 == b.0).filter_map(|all| within_feed(scheme, all)).collect();
     across_feeds(scheme, &answers)
 }
 
 /// The opinions that carry a feed's answer: all of them say the same kind of thing.
-fn within_feed<'o>(scheme: Scheme, opinions: &[&'o Opinion]) -> Option<Vec<&'o Opinion>> {
-    let decided = opinions.iter().any(|one| !one.fallback && !matches!(one.says, Says::NotComparable(_)));
-    let mut rest: Vec<&Opinion> = opinions.iter().copied().filter(|one| !(decided && one.fallback)).collect();
+fn within_feed<'o>(scheme: Scheme, opinions: &[(usize, &'o Opinion)]) -> Option<Vec<&'o Opinion>> {
+    let opinions = || opinions.iter().map(|(_, one)| *one);
+    let decided = opinions().any(|one| !one.fallback && !matches!(one.says, Says::NotComparable(_)));
+    let mut rest: Vec<&Opinion> = opinions().filter(|one| !(decided && one.fallback)).collect();
     let strongest = rest.iter().map(|one| one.strength).max()?;
     rest.retain(|one| one.strength == strongest);
     // A package with several branches (module streams) has a fix in each: only the component's own branch counts.
@@ -95,11 +93,11 @@ fn is_not_comparable(says: &Says) -> bool {
     matches!(says, Says::NotComparable(_))
 }
 
-fn across_feeds(scheme: Scheme, answers: &[Vec<&Opinion>]) -> Resolved {
+fn across_feeds<'o>(scheme: Scheme, answers: &[Vec<&'o Opinion>]) -> Resolved<'o> {
     let says =
         |answer: &Vec<&Opinion>, kind: fn(&Says) -> bool| answer.first().is_some_and(|one| kind(&one.says));
     let strength = |answer: &Vec<&Opinion>| answer.first().map_or(Strength::Weak, |one| one.strength);
-    let pick = |kind: fn(&Says) -> bool| -> Vec<&Vec<&Opinion>> {
+    let pick = |kind: fn(&Says) -> bool| -> Vec<&Vec<&'o Opinion>> {
         let mut all: Vec<_> = answers.iter().filter(|answer| says(answer, kind)).collect();
         all.sort_by_key(|answer| std::cmp::Reverse(strength(answer)));
         all
@@ -120,7 +118,7 @@ fn across_feeds(scheme: Scheme, answers: &[Vec<&Opinion>]) -> Resolved {
         (None, None) if !looking.is_empty() => (Outcome::Investigating, looking),
         (None, None) => (Outcome::NotComparable, unsure),
     };
-    let evidence: Vec<Opinion> = deciding.into_iter().flatten().map(|one| (*one).clone()).collect();
+    let evidence: Vec<&Opinion> = deciding.into_iter().flatten().copied().collect();
     let fix = fix_of(scheme, &evidence);
     Resolved { outcome, evidence, fix }
 }
@@ -146,7 +144,7 @@ fn closed_outcome(closing: &[&Vec<&Opinion>]) -> Outcome {
 }
 
 /// The highest of the fixes named: when several advisories fix one hole, only the last one is known to be enough.
-fn fix_of(scheme: Scheme, evidence: &[Opinion]) -> Option<Arc<str>> {
+fn fix_of(scheme: Scheme, evidence: &[&Opinion]) -> Option<Arc<str>> {
     let fixes = evidence.iter().filter_map(|one| match &one.says {
         Says::Open(fix) => fix.clone(),
         Says::Closed(fix) => Some(Arc::clone(fix)),

@@ -10,7 +10,6 @@ use underpin_model::version::{Comparison, compare};
 
 use crate::classify::Carries;
 use crate::conditions;
-use crate::guest;
 use crate::item::Item;
 use crate::needed::Use;
 use crate::report::Area;
@@ -89,7 +88,7 @@ pub(crate) fn sets_of<'a>(
     shared.iter().filter_map(|id| fleet.component_sets.get(id)).chain(own).collect()
 }
 
-/// The items of an asset.
+/// The items of an asset, before its guests and its processor are looked at.
 pub(crate) fn items<'a>(sets: &[&'a ComponentSet], around: &Surroundings<'a>) -> Vec<Item<'a>> {
     let mut items: Vec<Item<'a>> = Vec::new();
     for set in sets {
@@ -116,10 +115,6 @@ pub(crate) fn items<'a>(sets: &[&'a ComponentSet], around: &Surroundings<'a>) ->
     for item in &mut items {
         surround(item, around);
     }
-    // The fleet may list the loaded microcode as a component as well: it is the same thing.
-    if !items.iter().any(|item| item.kind == ComponentKind::Microcode) {
-        items.extend(around.processor.map(microcode_item));
-    }
     items
 }
 
@@ -129,16 +124,6 @@ fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
             |name: &str| around.running.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
         let running = item.running_names().find_map(told);
         item.running = running;
-    }
-    // Guests live in the emulator; tools and modules built from the same source run when they are called.
-    if item.area == Area::DeviceEmulation && guest::is_vmm(item.name) {
-        let names: Vec<&str> = item.running_names().collect();
-        let guests = around.guests.iter().filter_map(|guest| match guest {
-            Some((component, version)) => names.contains(component).then_some(Some(*version)),
-            None => Some(None),
-        });
-        let guests: Vec<Option<&str>> = guests.collect();
-        item.guests = guests;
     }
     // Only where the answer depends on it: equal components of different hosts stay equal.
     item.used = match item.area {
@@ -152,7 +137,20 @@ fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
     }
 }
 
-fn microcode_item(processor: Processor<'_>) -> Item<'_> {
+/// The versions of an item on which live guests run; `None` among them: a guest of which it is not known.
+pub(crate) fn guests_on<'a>(
+    item: &Item<'a>,
+    guests: &BTreeSet<Option<(&'a str, &'a str)>>,
+) -> Vec<Option<&'a str>> {
+    let names: Vec<&str> = item.running_names().collect();
+    let on_it = guests.iter().filter_map(|guest| match guest {
+        Some((component, version)) => names.contains(component).then_some(Some(*version)),
+        None => Some(None),
+    });
+    on_it.collect()
+}
+
+pub(crate) fn microcode_item(processor: Processor<'_>) -> Item<'_> {
     Item {
         family: Family::IntelMicrocode,
         train: None,

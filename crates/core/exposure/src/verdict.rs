@@ -45,12 +45,15 @@ pub(crate) struct Opinion {
     pub(crate) same_branch: bool,
     pub(crate) fallback: bool,
     pub(crate) advisory: u32,
+    /// The place of its claim among those about the component.
+    pub(crate) place: usize,
 }
 
-/// Judges `version` (installed, running, or a guest's) by one claim; `None`: the claim is not about this component.
+/// Judges `version` (installed, running, or a guest's) by one claim, which has this place among the item's; `None`: the claim is not about this component.
 pub(crate) fn judge(
     base: &FactBase,
     indexed: &IndexedClaim,
+    place: usize,
     item: &Item<'_>,
     version: &str,
 ) -> Option<Opinion> {
@@ -90,7 +93,7 @@ pub(crate) fn judge(
     let fallback = claim.fallback
         || (matches!(says, Says::Open(None))
             && esxi::is_of_whole_line(&claim.product, item.train.as_deref()));
-    Some(Opinion { says, strength, same_branch, fallback, advisory: indexed.advisory })
+    Some(Opinion { says, strength, same_branch, fallback, advisory: indexed.advisory, place })
 }
 
 /// Whether a claim is about the component, and how directly.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use rustc_hash::FxHashMap;
 use underpin_model::cvss;
 use underpin_model::facts::{Cvss, VulnerabilityFacts};
 use underpin_model::id::{AdvisoryId, VulnerabilityId};
@@ -19,18 +20,55 @@ pub(crate) fn vulnerabilities(
     all: &[Finding],
     day: Date,
 ) -> BTreeMap<VulnerabilityId, VulnerabilityView> {
-    let mut contexts: BTreeMap<&VulnerabilityId, BTreeSet<Context>> = BTreeMap::new();
-    for group in groups {
-        for finding in group.findings_in(all) {
-            if let Some(id) = &finding.vulnerability {
-                let open = contexts.entry(id).or_default();
-                if finding.status.is_open() {
-                    open.insert(group.context);
-                }
+    let mut numbers: FxHashMap<&VulnerabilityId, usize> = FxHashMap::default();
+    let numbered: Vec<Option<usize>> = all
+        .iter()
+        .map(|finding| {
+            let next = numbers.len();
+            finding.vulnerability.as_ref().map(|id| *numbers.entry(id).or_insert(next))
+        })
+        .collect();
+    let mut open: Vec<BTreeSet<Context>> = vec![BTreeSet::new(); numbers.len()];
+    let contexts: BTreeSet<Context> = groups.iter().map(|group| group.context).collect();
+    for context in contexts {
+        let surrounded = groups.iter().filter(|group| group.context == context).map(|group| (group, 1));
+        for ((finding, number), times) in all.iter().zip(&numbered).zip(times(surrounded, all.len())) {
+            if times > 0
+                && finding.status.is_open()
+                && let Some(open) = number.and_then(|number| open.get_mut(number))
+            {
+                open.insert(context);
             }
         }
     }
-    contexts.into_iter().map(|(id, open)| (id.clone(), view(base, id, &open, day))).collect()
+    let nowhere = BTreeSet::new();
+    let views = numbers
+        .into_iter()
+        .map(|(id, number)| (id.clone(), view(base, id, open.get(number).unwrap_or(&nowhere), day)));
+    views.collect()
+}
+
+/// How often each finding counts, when it counts so often for each group that has it.
+pub(crate) fn times<'g>(groups: impl Iterator<Item = (&'g Group, u64)>, findings: usize) -> Vec<u64> {
+    // What is added from a finding on, and taken off again behind the last: a stretch costs two steps, however long.
+    let mut change = vec![0_u64; findings + 1];
+    for (group, times) in groups {
+        for stretch in &group.findings {
+            if let Some(start) = change.get_mut(stretch.start as usize) {
+                *start = start.wrapping_add(times);
+            }
+            if let Some(end) = change.get_mut(stretch.end as usize) {
+                *end = end.wrapping_sub(times);
+            }
+        }
+    }
+    change.pop();
+    let mut now = 0_u64;
+    for step in &mut change {
+        now = now.wrapping_add(*step);
+        *step = now;
+    }
+    change
 }
 
 fn view(base: &FactBase, id: &VulnerabilityId, open: &BTreeSet<Context>, day: Date) -> VulnerabilityView {

@@ -200,13 +200,13 @@ pub fn finding(component: &str, vulnerability: Option<&str>, status: Status, cod
         reasons: vec![
             Reason {
                 code,
-                text: format!("{component} 8.1.5-5 is installed, the first fixed version is 8.1.5-6"),
+                text: format!("{component} 8.1.5-5 is installed, the first fixed version is 8.1.5-6").into(),
                 feed: Some(FeedId::new("dsa").unwrap()),
                 document: Some("dsa/0".into()),
             },
             Reason {
                 code: ReasonCode::Installed,
-                text: "seen by collect local".to_owned(),
+                text: "seen by collect local".into(),
                 feed: None,
                 document: None,
             },

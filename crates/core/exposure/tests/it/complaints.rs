@@ -391,7 +391,7 @@ fn a_vex_statement_of_the_supplier_beats_a_range() {
     assert_eq!(status(&assessment, "h1", "xen-utils-4.17", CVE), Some(Status::NotAffected));
     let reason = &assessment.findings[0].reasons[0];
     assert_eq!(
-        (reason.code, reason.text.as_str()),
+        (reason.code, &*reason.text),
         (
             ReasonCode::VexNotAffected,
             "VEX-1 states that xen-utils-4.17 is not affected: the component is not present"
@@ -414,7 +414,7 @@ fn after_the_end_of_its_coverage_a_component_is_unknown() {
     let reason = &assessment.findings[0].reasons[0];
     assert_eq!(reason.code, ReasonCode::CoverageEnded);
     assert_eq!(
-        reason.text,
+        &*reason.text,
         "what was published after 2023-04-01 is unknown: dsa covers it up to that day only"
     );
 }
