@@ -20,7 +20,7 @@ pub struct Limits {
     pub max_entries: u64,
     /// Most layers of packing around a document; a `.tar.gz` has two.
     pub max_layers: usize,
-    /// Documents are handed to the parsers in batches of at most this size, in bytes; a larger document is a batch.
+    /// Documents are handed to the parsers in batches of at least this size (the last one excepted), in bytes.
     pub batch_bytes: usize,
 }
 

@@ -226,10 +226,6 @@ impl Batcher {
         // A batch is also closed by its count: a million empty entries have no bytes.
         const MAX_ITEMS: usize = 4096;
         if let What::Document { bytes, .. } = &what {
-            // A large document does not wait in one batch with what came before it: that would be held twice over.
-            if self.bytes > 0 && self.bytes + bytes.len() > self.limit {
-                self.flush();
-            }
             self.bytes += bytes.len();
         }
         self.batch.push(Found { feed, what });
