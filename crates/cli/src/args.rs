@@ -89,7 +89,7 @@ pub(crate) struct Assess {
     /// Exit with code 1 when such exposures exist.
     #[arg(long, value_enum, num_args = 1.., value_delimiter = ',')]
     pub(crate) fail_on: Vec<FailOn>,
-    /// Show every row of the table, not only the first ones.
+    /// Show every row of the tables, not only the first ones.
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -253,6 +253,9 @@ pub(crate) struct Ripple {
     /// Id of an element, or a component name, or name@version.
     #[arg(long, value_name = "ID")]
     pub(crate) at: String,
+    /// Show every row of the tables, not only the first ones.
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Plain::Table)]
     pub(crate) format: Plain,

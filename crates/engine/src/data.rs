@@ -96,13 +96,26 @@ impl DataFolder {
 /// # Errors
 /// [`DataError`] with the path and the step; the old file is then still there.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    write_atomic_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomic`], for content that is made while it is written, because it may be larger than memory.
+///
+/// # Errors
+/// [`DataError`] with the path and the step; the old file is then still there.
+pub fn write_atomic_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), DataError> {
     let folder = parent(path);
     fs::create_dir_all(folder).map_err(DataError::at(folder, "make the folder"))?;
-    let mut file = tempfile::Builder::new()
+    let file = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .tempfile_in(folder)
         .map_err(DataError::at(folder, "make a temporary file in the folder"))?;
-    file.write_all(bytes).map_err(DataError::at(path, "write"))?;
+    let mut buffered = io::BufWriter::new(file);
+    write(&mut buffered).map_err(DataError::at(path, "write"))?;
+    let file = buffered.into_inner().map_err(|error| DataError::at(path, "write")(error.into_error()))?;
     persist(file, path)
 }
 

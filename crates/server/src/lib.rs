@@ -40,6 +40,7 @@ use underpin_store::Store;
 pub use analyst::Analyst;
 pub use api::openapi;
 pub use core::Core;
+pub use pages::STYLE;
 pub use problem::Problem;
 use state::{App, Shared};
 

@@ -1,9 +1,9 @@
 //! The report as CSV: one row per exposure.
 
-use underpin_exposure::Assessment;
-use underpin_exposure::report::Need;
+use std::io::{self, Write};
 
-use crate::exit::Failure;
+use underpin_exposure::report::Need;
+use underpin_exposure::{Assessment, Exposure};
 
 const HEADER: [&str; 17] = [
     "asset_kind",
@@ -25,39 +25,48 @@ const HEADER: [&str; 17] = [
     "fix_needs",
 ];
 
-pub(crate) fn render(assessment: &Assessment) -> Result<String, Failure> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |error: csv::Error| Failure::Internal(format!("cannot write CSV: {error}"));
-    writer.write_record(HEADER).map_err(failed)?;
+/// Writes the rows as RFC 4180 wants them: a header, lines that end with CR LF.
+pub(crate) fn write(assessment: &Assessment, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    writer.write_record(HEADER).map_err(cause)?;
     for exposure in assessment.exposures() {
-        let row = exposure.row();
-        let kind = super::table::kind_name(row.asset_kind);
-        let reasons: Vec<&str> = row.reasons.iter().map(|reason| &*reason.text).collect();
-        let fix = row.fix.as_ref();
-        let record = [
-            kind.to_owned(),
-            row.asset.to_string(),
-            row.component.to_string(),
-            row.version.to_string(),
-            row.running_version.as_deref().unwrap_or_default().to_owned(),
-            row.vulnerability.as_ref().map(ToString::to_string).unwrap_or_default(),
-            row.status.name().to_owned(),
-            reasons.join("; "),
-            row.kev.map(|day| day.to_string()).unwrap_or_default(),
-            row.epss.map(|value| value.to_string()).unwrap_or_default(),
-            row.cvss.as_ref().map(|cvss| format!("{:.1}", cvss.score)).unwrap_or_default(),
-            row.cvss.as_ref().map(|cvss| cvss.vector.clone()).unwrap_or_default(),
-            row.ssvc.as_ref().map(|ssvc| ssvc.decision.to_string()).unwrap_or_default(),
-            row.due.as_ref().and_then(|due| due.date).map(|day| day.to_string()).unwrap_or_default(),
-            fix.and_then(|fix| fix.version.as_deref()).unwrap_or_default().to_owned(),
-            fix.and_then(|fix| fix.advisory.as_ref()).map(ToString::to_string).unwrap_or_default(),
-            fix.map(|fix| needs(&fix.needs)).unwrap_or_default(),
-        ];
-        writer.write_record(record.map(harmless)).map_err(failed)?;
+        writer.write_record(record(&exposure).map(harmless)).map_err(cause)?;
     }
-    let bytes =
-        writer.into_inner().map_err(|error| Failure::Internal(format!("cannot write CSV: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| Failure::Internal(format!("cannot write CSV: {error}")))
+    writer.flush()
+}
+
+/// The error of the output itself, so that a closed pipe is known as one.
+fn cause(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("cannot write CSV: {other:?}")),
+    }
+}
+
+fn record(exposure: &Exposure<'_>) -> [String; HEADER.len()] {
+    let row = exposure.row();
+    let kind = super::table::kind_name(row.asset_kind);
+    let reasons: Vec<&str> = row.reasons.iter().map(|reason| &*reason.text).collect();
+    let fix = row.fix.as_ref();
+    [
+        kind.to_owned(),
+        row.asset.to_string(),
+        row.component.to_string(),
+        row.version.to_string(),
+        row.running_version.as_deref().unwrap_or_default().to_owned(),
+        row.vulnerability.as_ref().map(ToString::to_string).unwrap_or_default(),
+        row.status.name().to_owned(),
+        reasons.join("; "),
+        row.kev.map(|day| day.to_string()).unwrap_or_default(),
+        row.epss.map(|value| value.to_string()).unwrap_or_default(),
+        row.cvss.as_ref().map(|cvss| format!("{:.1}", cvss.score)).unwrap_or_default(),
+        row.cvss.as_ref().map(|cvss| cvss.vector.clone()).unwrap_or_default(),
+        row.ssvc.as_ref().map(|ssvc| ssvc.decision.to_string()).unwrap_or_default(),
+        row.due.as_ref().and_then(|due| due.date).map(|day| day.to_string()).unwrap_or_default(),
+        fix.and_then(|fix| fix.version.as_deref()).unwrap_or_default().to_owned(),
+        fix.and_then(|fix| fix.advisory.as_ref()).map(ToString::to_string).unwrap_or_default(),
+        fix.map(|fix| needs(&fix.needs)).unwrap_or_default(),
+    ]
 }
 
 /// A spreadsheet runs a cell that begins like a formula: a hostile package name must not become one.

@@ -1,12 +1,12 @@
 //! The report as JSON: `{as_of, feeds, summary, exposures}`.
 
+use std::io::{self, Write};
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeSeq as _, Serializer};
 use underpin_exposure::Assessment;
 use underpin_exposure::report::{FeedState, Summary};
-
-use crate::exit::Failure;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -29,14 +29,13 @@ impl Serialize for Rows<'_> {
     }
 }
 
-pub(crate) fn render(assessment: &Assessment) -> Result<String, Failure> {
+pub(crate) fn write(assessment: &Assessment, out: &mut dyn Write) -> io::Result<()> {
     let report = Report {
         as_of: assessment.as_of,
         feeds: &assessment.feeds,
         summary: &assessment.summary,
         exposures: Rows(assessment),
     };
-    serde_json::to_string_pretty(&report)
-        .map(|text| text + "\n")
-        .map_err(|error| Failure::Internal(format!("cannot write JSON: {error}")))
+    serde_json::to_writer_pretty(&mut *out, &report)?;
+    out.write_all(b"\n")
 }

@@ -1,20 +1,23 @@
 //! The report for a terminal: feeds first, unknown first, then what to do first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
-use underpin_exposure::report::{AssetKind, Status};
+use underpin_exposure::report::AssetKind;
 use underpin_exposure::{Assessment, Priority, SORT_KEY};
 use underpin_model::fleet::Fleet;
-use underpin_model::id::{TenantId, VmId};
 
 use super::csv::needs;
-use crate::output;
+use super::hits::Hits;
+use super::unknown::{self, Uncovered};
+use crate::output::{List, wrapped};
 use crate::verbs::assess::counts;
 
 /// Rows of each list that are shown unless all are asked for.
 const FIRST: usize = 20;
+/// From this width on what a fix needs has a column of its own; below it stands under its row.
+const WIDE: u16 = 190;
 
 /// Name of an asset kind in reports.
 pub(crate) fn kind_name(kind: AssetKind) -> &'static str {
@@ -28,10 +31,18 @@ pub(crate) fn kind_name(kind: AssetKind) -> &'static str {
     }
 }
 
-pub(crate) fn render(fleet: &Fleet, assessment: &Assessment, all: bool) -> String {
+/// How much is shown, and how wide it may be.
+#[derive(Clone, Copy)]
+struct Room {
+    most: usize,
+    width: Option<u16>,
+}
+
+/// The report for a terminal of this width; `None`: for a pipe or a file.
+pub(crate) fn render(fleet: &Fleet, assessment: &Assessment, all: bool, width: Option<u16>) -> String {
+    let room = Room { most: if all { usize::MAX } else { FIRST }, width };
     let mut text = String::new();
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
-    let most = if all { usize::MAX } else { FIRST };
     let _ = writeln!(
         text,
         "{} as of {day}: {} assets ({} hosts, {} VMs, {} images)\n",
@@ -41,167 +52,173 @@ pub(crate) fn render(fleet: &Fleet, assessment: &Assessment, all: bool) -> Strin
         fleet.vms.len(),
         fleet.images.len()
     );
-    text += &feeds(assessment, most);
-    text += &summary(assessment);
-    text += &unknown(assessment, most);
-    text += &priorities(fleet, assessment, most);
+    text += &feeds(assessment, room);
+    text += &summary(assessment, room);
+    text += &unknown(assessment, room);
+    text += &priorities(fleet, assessment, room);
     text
 }
 
-fn feeds(assessment: &Assessment, most: usize) -> String {
+fn feeds(assessment: &Assessment, room: Room) -> String {
     let stale: Vec<_> = assessment.feeds.iter().filter(|feed| feed.stale).collect();
     if stale.is_empty() {
         return format!("Feeds: {}, none of them stale\n\n", assessment.feeds.len());
     }
-    let mut table = output::table(&["STALE FEED", "UPDATED", "AGE", "COVERS UNTIL"]);
-    for feed in stale.iter().take(most) {
+    let unknown = || "unknown".to_owned();
+    let mut table = List::new(&["UPDATED", "AGE", "COVERS UNTIL", "STALE FEED"], room.width);
+    for feed in stale.iter().take(room.most) {
         let until = feed.covers.iter().map(|coverage| coverage.period.to).max();
-        table.add_row([
+        table.row([
+            feed.updated.map_or_else(unknown, |at| at.to_zoned(TimeZone::UTC).date().to_string()),
+            feed.age_days.map_or_else(unknown, |days| format!("{days} days")),
+            until.map_or_else(|| "its documents only".to_owned(), |day| day.to_string()),
             feed.id.to_string(),
-            feed.updated
-                .map_or_else(|| "unknown".to_owned(), |at| at.to_zoned(TimeZone::UTC).date().to_string()),
-            feed.age_days.map_or_else(|| "unknown".to_owned(), |days| format!("{days} days")),
-            until.map_or_else(|| "single documents only".to_owned(), |day| day.to_string()),
         ]);
     }
-    let rest = more(stale.len(), most);
+    let rest = more(stale.len(), room.most);
     format!(
-        "Feeds: {} of {} are stale; what came later is unknown\n{table}\n{rest}\n",
+        "Feeds: {} of {} are stale; what came later is unknown\n{table}{rest}\n",
         stale.len(),
         assessment.feeds.len()
     )
 }
 
-fn summary(assessment: &Assessment) -> String {
-    let mut table = output::table(&["STATUS", "EXPOSURES"]);
+fn summary(assessment: &Assessment, room: Room) -> String {
+    let mut table = List::new(&["STATUS", "EXPOSURES"], room.width);
     for (label, count) in counts(assessment) {
-        table.add_row([label.to_owned(), count.to_string()]);
+        table.row([label.to_owned(), count.to_string()]);
     }
-    format!("{table}\n\n")
+    format!("{table}\n")
 }
 
-/// Components that no source covers: by component, with the assets that carry it.
-fn unknown(assessment: &Assessment, most: usize) -> String {
-    let mut by_component: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
-    for group in &assessment.groups {
-        for finding in
-            group.findings_in(&assessment.findings).filter(|one| one.status == Status::UnknownNoSource)
-        {
-            let reason = finding.reasons.first().map_or("", |reason| &*reason.text);
-            let entry = by_component.entry(&finding.component).or_insert((0, reason));
-            entry.0 += group.assets.len() as u64;
-        }
+/// What a feed covered once is told with the day; what none ever covered only by name.
+fn unknown(assessment: &Assessment, room: Room) -> String {
+    let unknown = unknown::of(assessment);
+    let mut text = String::new();
+    if !unknown.ended.is_empty() {
+        let _ = writeln!(text, "Unknown: {} components were covered up to a day before", unknown.ended.len());
+        text += &uncovered(&unknown.ended, &["COMPONENT", "ASSETS", "UNTIL", "BY"], room, |one| {
+            let until = one.until().map_or_else(|| "unknown".to_owned(), |day| day.to_string());
+            let feed = one.feed.map(ToString::to_string).unwrap_or_default();
+            [one.component.to_owned(), one.assets.to_string(), until, feed]
+        });
     }
-    if by_component.is_empty() {
-        return String::new();
+    if !unknown.never.is_empty() {
+        let _ = writeln!(text, "Unknown: {} components are covered by no feed", unknown.never.len());
+        text += &uncovered(&unknown.never, &["COMPONENT", "ASSETS"], room, |one| {
+            [one.component.to_owned(), one.assets.to_string()]
+        });
     }
-    // What a feed covered once is told by name; what none ever covered only by its number.
-    let (ended, never): (Vec<_>, Vec<_>) =
-        by_component.into_iter().partition(|(_, (_, reason))| !reason.starts_with("no feed covers"));
-    let mut text = format!("Unknown: {} components are covered by no feed", never.len());
-    let _ = writeln!(text, "; {} were covered up to a day before", ended.len());
-    let mut table = output::table(&["COMPONENT", "ASSETS", "WHY"]);
-    for (component, (assets, reason)) in ended.iter().take(most) {
-        table.add_row([(*component).to_owned(), assets.to_string(), (*reason).to_owned()]);
-    }
-    if !ended.is_empty() {
-        let _ = writeln!(text, "{table}\n{}", more(ended.len(), most));
-    }
-    text + "\n"
+    text
 }
 
-fn priorities(fleet: &Fleet, assessment: &Assessment, most: usize) -> String {
+fn uncovered<const N: usize>(
+    list: &[Uncovered<'_>],
+    header: &[&str; N],
+    room: Room,
+    row: impl Fn(&Uncovered<'_>) -> [String; N],
+) -> String {
+    let mut table = List::new(header, room.width);
+    for one in list.iter().take(room.most) {
+        table.row(row(one));
+    }
+    format!("{table}{}\n", more(list.len(), room.most))
+}
+
+fn priorities(fleet: &Fleet, assessment: &Assessment, room: Room) -> String {
     let list = assessment.priorities();
     if list.is_empty() {
         return "Nothing is known to be open.\n".to_owned();
     }
-    let tenants = TenantsOf::new(fleet, assessment);
-    let header = [
-        "VULNERABILITY",
-        "CVSS",
-        "KEV",
-        "EPSS",
-        "SSVC",
-        "DUE",
-        "AFFECTED",
-        "NOT RUNNING",
-        "TENANTS",
-        "FIX NEEDS",
-    ];
-    let mut table = output::table(&header);
-    for one in list.iter().take(most) {
-        table.add_row(row(one, &tenants));
-    }
-    format!("What to do first: {SORT_KEY}\n{table}\n{}", more(list.len(), most))
+    let hits = Hits::new(fleet, assessment);
+    let shown = list.iter().take(room.most);
+    let title = wrapped(&format!("What to do first: {SORT_KEY}"), "", room.width);
+    let legend = wrapped(
+        "AFFECTED and NOT RUNNING (fixed, but the old code runs) count h: hosts, v: VMs, i: images, m: management \
+         planes, w: witnesses, s: storage; TENANTS have VMs among them or on them",
+        "",
+        room.width,
+    );
+    let table = if room.width.is_some_and(|width| width < WIDE) {
+        narrow(shown, &hits, room)
+    } else {
+        wide(shown, &hits, room)
+    };
+    format!("{title}{legend}\n{table}{}", more(list.len(), room.most))
 }
 
-fn row(one: &Priority<'_>, tenants: &TenantsOf<'_>) -> [String; 10] {
+const COLUMNS: [&str; 10] = [
+    "VULNERABILITY",
+    "CVSS",
+    "KEV",
+    "EPSS",
+    "SSVC",
+    "DUE",
+    "AFFECTED",
+    "NOT RUNNING",
+    "TENANTS",
+    "FIX NEEDS",
+];
+
+fn wide<'a>(list: impl Iterator<Item = &'a Priority<'a>>, hits: &Hits<'_>, room: Room) -> String {
+    let mut table = List::new(&COLUMNS, room.width);
+    for one in list {
+        let [id, cvss, kev, epss, ssvc, due, affected, not_running, tenants] = row(one, hits);
+        table.row([id, cvss, kev, epss, ssvc, due, affected, not_running, tenants, fix(one)]);
+    }
+    table.to_string()
+}
+
+/// Each row with its fix below it: the columns alone fill a narrow terminal.
+fn narrow<'a>(list: impl Iterator<Item = &'a Priority<'a>>, hits: &Hits<'_>, room: Room) -> String {
+    // Rows must not wrap here, or fixes would stand under the wrong line: what is too long is for the terminal to break.
+    let mut table = List::new(COLUMNS.split_last().map_or(&[], |(_, rest)| rest), Some(u16::MAX));
+    let mut fixes = Vec::new();
+    for one in list {
+        table.row(row(one, hits));
+        fixes.push(wrapped(&format!("fix: {}", fix(one)), "    ", room.width));
+    }
+    let text = table.to_string();
+    let mut lines = text.lines();
+    let header = lines.next().unwrap_or_default().to_owned() + "\n";
+    lines.zip(fixes).fold(header, |all, (line, fix)| all + line + "\n" + &fix)
+}
+
+fn row(one: &Priority<'_>, hits: &Hits<'_>) -> [String; 9] {
+    let none = || "-".to_owned();
     let view = one.vulnerability;
-    let fix = one.example.fix.as_ref();
     [
         view.id.to_string(),
-        view.cvss.as_ref().map_or_else(|| "-".to_owned(), |cvss| format!("{:.1}", cvss.score)),
-        view.kev.map_or_else(|| "-".to_owned(), |day| day.to_string()),
-        view.epss.map_or_else(|| "-".to_owned(), |value| format!("{:.1}%", value * 100.0)),
-        view.ssvc.as_ref().map_or_else(|| "-".to_owned(), |ssvc| ssvc.decision.to_string()),
-        view.due.as_ref().map_or_else(
-            || "-".to_owned(),
-            |due| due.date.map_or_else(|| due.timeline.to_string(), |day| day.to_string()),
-        ),
+        view.cvss.as_ref().map_or_else(none, |cvss| format!("{:.1}", cvss.score)),
+        view.kev.map_or_else(none, |_| "yes".to_owned()),
+        view.epss.map_or_else(none, |value| format!("{:.1}%", value * 100.0)),
+        view.ssvc.as_ref().map_or_else(none, |ssvc| ssvc.decision.to_string()),
+        view.due.as_ref().map_or_else(none, |due| {
+            due.date.map_or_else(|| due.timeline.to_string(), |day| day.to_string())
+        }),
         assets(&one.affected),
         assets(&one.fixed_not_running),
-        tenants.count(one).to_string(),
-        fix.map_or_else(|| "-".to_owned(), |fix| needs(&fix.needs)),
+        hits.tenants(&view.id).to_string(),
     ]
 }
 
-/// `12 hosts, 300 vms`.
+fn fix(one: &Priority<'_>) -> String {
+    let needs = one.example.fix.as_ref().map(|fix| needs(&fix.needs)).unwrap_or_default();
+    if needs.is_empty() { "none known".to_owned() } else { needs }
+}
+
+/// `12h 300v`.
 fn assets(counts: &BTreeMap<AssetKind, u64>) -> String {
     if counts.is_empty() {
         return "-".to_owned();
     }
     let words = counts.iter().map(|(kind, count)| {
-        let name = kind_name(*kind);
-        if *count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
+        let letter = kind_name(*kind).get(..1).unwrap_or_default();
+        format!("{count}{letter}")
     });
-    words.collect::<Vec<_>>().join(", ")
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn more(all: usize, most: usize) -> String {
     if all > most { format!("... and {} more (--all shows them)\n", all - most) } else { String::new() }
-}
-
-/// Tenants whose VMs stand on an asset: its own for a VM, those of its guests for a host.
-struct TenantsOf<'a> {
-    assessment: &'a Assessment,
-    of_asset: BTreeMap<(AssetKind, &'a str), BTreeSet<&'a TenantId>>,
-}
-
-impl<'a> TenantsOf<'a> {
-    fn new(fleet: &'a Fleet, assessment: &'a Assessment) -> Self {
-        let mut of_asset: BTreeMap<(AssetKind, &str), BTreeSet<&TenantId>> = BTreeMap::new();
-        for vm in &fleet.vms {
-            let Some(tenant) = &vm.tenant else { continue };
-            of_asset.entry((AssetKind::Vm, VmId::as_str(&vm.id))).or_default().insert(tenant);
-            if let Some(host) = &vm.host {
-                of_asset.entry((AssetKind::Host, host.as_str())).or_default().insert(tenant);
-            }
-        }
-        Self { assessment, of_asset }
-    }
-
-    fn count(&self, one: &Priority<'_>) -> usize {
-        let mut tenants: BTreeSet<&TenantId> = BTreeSet::new();
-        for group in &self.assessment.groups {
-            let hit = group.findings_in(&self.assessment.findings).any(|finding| {
-                finding.status.is_open() && finding.vulnerability.as_ref() == Some(&one.vulnerability.id)
-            });
-            if hit {
-                for asset in &group.assets {
-                    tenants.extend(self.of_asset.get(&(asset.kind, &*asset.id)).into_iter().flatten());
-                }
-            }
-        }
-        tenants.len()
-    }
 }

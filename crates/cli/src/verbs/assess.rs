@@ -3,30 +3,38 @@
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use underpin_exposure::{Assessment, FactBase, Options, Status, assess};
-use underpin_model::fleet::Fleet;
+use underpin_exposure::{Assessment, Options, Status, assess};
+use underpin_model::fleet::{Fleet, FleetError};
 
 use crate::args::{Assess, FailOn, Format};
 use crate::exit::{Code, Failure};
 use crate::output::say;
 use crate::{facts, output, report};
 
+/// Warnings about the fleet that are shown.
+const WARNINGS: usize = 5;
+
 pub(crate) fn run(arguments: &Assess) -> Result<Code, Failure> {
     let now = Timestamp::now();
     let as_of = as_of(arguments, now)?;
     let checked = facts::fleet(&arguments.fleet)?;
-    for warning in checked.warnings.iter().take(5) {
-        say!("warning: {warning}");
-    }
-    if checked.warnings.len() > 5 {
-        say!("warning: {} more (`underpin fleet check` lists them all)", checked.warnings.len() - 5);
-    }
+    warn(&checked.warnings);
     let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
     let options = Options { as_of, stale_after_days: i32::from(arguments.stale_after) };
     let assessment = assess(&checked.fleet, &base, &options);
-    write(arguments, &checked.fleet, &base, &assessment)?;
+    write(arguments, &checked.fleet, &assessment)?;
     let failed = arguments.fail_on.iter().any(|rule| fails(*rule, &assessment));
     Ok(if failed { Code::Findings } else { Code::Done })
+}
+
+/// The first warnings: more than a handful would hide the report.
+fn warn(warnings: &[FleetError]) {
+    for warning in warnings.iter().take(WARNINGS) {
+        say!("warning: {warning}");
+    }
+    if warnings.len() > WARNINGS {
+        say!("warning: {} more (`underpin fleet check` lists them all)", warnings.len() - WARNINGS);
+    }
 }
 
 /// A day means its last moment: what was published on it counts.
@@ -36,22 +44,20 @@ fn as_of(arguments: &Assess, now: Timestamp) -> Result<Timestamp, Failure> {
     end.map(|zoned| zoned.timestamp()).map_err(|error| Failure::Usage(format!("--as-of {day}: {error}")))
 }
 
-fn write(arguments: &Assess, fleet: &Fleet, base: &FactBase, assessment: &Assessment) -> Result<(), Failure> {
-    if arguments.format == Format::Table && arguments.out.is_none() {
-        return output::data(&report::table::render(fleet, assessment, arguments.all));
-    }
-    let text = match arguments.format {
-        Format::Table => report::table::render(fleet, assessment, arguments.all),
-        Format::Json => report::json::render(assessment)?,
-        Format::Csv => report::csv::render(assessment)?,
+fn write(arguments: &Assess, fleet: &Fleet, assessment: &Assessment) -> Result<(), Failure> {
+    let path = arguments.out.as_deref();
+    match arguments.format {
+        Format::Json => output::stream(path, |out| report::json::write(assessment, out)),
+        Format::Csv => output::stream(path, |out| report::csv::write(assessment, out)),
         Format::Html => {
-            let _ = base;
-            String::new()
+            let page = report::html::render(fleet, assessment).into_string();
+            output::stream(path, |out| out.write_all(page.as_bytes()))
         }
-    };
-    match &arguments.out {
-        Some(path) => output::file(path, text.as_bytes()),
-        None => output::data(&text),
+        Format::Table => {
+            let width = if path.is_some() { None } else { output::width() };
+            let text = report::table::render(fleet, assessment, arguments.all, width);
+            path.map_or_else(|| output::data(&text), |path| output::file(path, text.as_bytes()))
+        }
     }
 }
 

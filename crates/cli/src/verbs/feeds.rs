@@ -10,6 +10,7 @@ use underpin_engine::quarantine::Quarantine;
 
 use crate::args::{Feeds, FeedsCheck, FeedsPull, FeedsRetry, Plain};
 use crate::exit::{Code, Failure};
+use crate::output::List;
 use crate::output::progress::Bar;
 use crate::{facts, output};
 
@@ -31,23 +32,26 @@ fn check(arguments: &FeedsCheck) -> Result<Code, Failure> {
     if arguments.format == Plain::Json {
         output::json(&summary)?;
     } else {
-        let mut formats = output::table(&["FORMAT", "ACCEPTED"]);
-        for (format, count) in &summary.by_format {
-            formats.add_row([format.to_string(), count.to_string()]);
-        }
         let mut text = format!(
-            "{} documents, {} accepted, {} quarantined, {} files are no advisories\n\n{formats}\n",
+            "{} documents, {} accepted, {} quarantined, {} files are no advisories\n",
             summary.documents,
             summary.accepted,
             summary.quarantined.len(),
             summary.ignored.len()
         );
-        if !summary.quarantined.is_empty() {
-            let mut bad = output::table(&["QUARANTINED", "AT", "REASON"]);
-            for one in &summary.quarantined {
-                bad.add_row([one.file.to_owned(), one.at.to_string(), one.reason.to_owned()]);
+        if !summary.by_format.is_empty() {
+            let mut formats = List::new(&["FORMAT", "ACCEPTED"], output::width());
+            for (format, count) in &summary.by_format {
+                formats.row([format.to_string(), count.to_string()]);
             }
-            text += &format!("\n{bad}\n");
+            text += &format!("\n{formats}");
+        }
+        if !summary.quarantined.is_empty() {
+            let mut bad = List::new(&["QUARANTINED", "AT", "REASON"], output::width());
+            for one in &summary.quarantined {
+                bad.row([one.file.to_owned(), one.at.to_string(), one.reason.to_owned()]);
+            }
+            text += &format!("\n{bad}");
         }
         output::data(&text)?;
     }

@@ -1,0 +1,1 @@
+//! The structure of a small report, and what must hold for any.
