@@ -39,7 +39,7 @@ impl Options {
 #[must_use]
 pub fn assess(fleet: &Fleet, base: &FactBase, options: &Options) -> Assessment {
     let day = options.as_of.to_zoned(TimeZone::UTC).date();
-    let question = Question { base, day, stale_after_days: options.stale_after_days };
+    let question = Question { base, as_of: options.as_of, day, stale_after_days: options.stale_after_days };
     let drafts = draft::drafts(fleet);
     let (mut all, stretches) = evaluate(question, &drafts);
     let mut groups: Vec<Group> = drafts.list.iter().map(|draft| group(draft, &stretches)).collect();

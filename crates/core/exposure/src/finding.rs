@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use underpin_model::facts::{NameKind, PatchClass, Restart};
 use underpin_model::fleet::ComponentKind;
@@ -29,7 +30,9 @@ pub(crate) enum Level {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'b> {
     pub(crate) base: &'b FactBase,
-    /// The day of the assessment.
+    /// The moment of the assessment: what was published later is not known yet.
+    pub(crate) as_of: Timestamp,
+    /// Its day.
     pub(crate) day: Date,
     /// Coverage that ended longer ago than this counts as ended.
     pub(crate) stale_after_days: i32,
@@ -37,6 +40,13 @@ pub(crate) struct Question<'b> {
 
 /// What each claim about an item says about one version; `None`: nothing.
 type Opinions = Vec<Option<Opinion>>;
+
+impl Question<'_> {
+    fn is_known(&self, claim: &IndexedClaim) -> bool {
+        let published = self.base.advisory(claim.advisory).and_then(|head| head.published);
+        published.is_none_or(|published| published <= self.as_of)
+    }
+}
 
 /// The claims that speak of one vulnerability: its id, and places among the claims about the item.
 type Mentions<'c> = [(&'c VulnerabilityId, usize)];
@@ -46,7 +56,8 @@ pub(crate) fn findings(question: Question<'_>, item: &Item<'_>, level: Level) ->
     if item.carries != Carries::Code {
         return vec![no_code(item)];
     }
-    let claims = claims_for(question.base, item);
+    let mut claims = claims_for(question.base, item);
+    claims.retain(|(claim, _)| question.is_known(claim));
     let opinions_on = |version: Option<&str>| -> Opinions {
         let judged = claims.iter().enumerate().map(|(place, (claim, kind))| {
             let version = match (version, kind, &item.source) {

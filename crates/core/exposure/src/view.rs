@@ -86,7 +86,11 @@ fn view(base: &FactBase, id: &VulnerabilityId, open: &BTreeSet<Context>, day: Da
         published: facts.published.map(|at| at.to_zoned(TimeZone::UTC).date()),
         cvss: best_score(&facts.cvss),
         kev: facts.kev.as_ref().map(|kev| kev.added).filter(|added| *added <= day),
-        epss: facts.epss.as_ref().map(|epss| epss.probability),
+        epss: facts
+            .epss
+            .as_ref()
+            .filter(|epss| epss.scored.is_none_or(|scored| scored <= day))
+            .map(|epss| epss.probability),
         ssvc: contexts
             .iter()
             .map(|context| decision::ssvc(&points, *context))

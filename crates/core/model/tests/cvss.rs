@@ -183,3 +183,9 @@ proptest! {
         prop_assert_eq!(score(&vector).unwrap().base, scores[2]);
     }
 }
+
+#[test]
+fn low_requirements_do_not_take_a_version_2_score_below_zero() {
+    let score = score("AV:L/AC:H/Au:M/C:N/I:N/A:P/AR:L").unwrap();
+    assert_eq!(score.environmental, Some(0.0));
+}

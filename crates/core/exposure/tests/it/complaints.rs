@@ -446,3 +446,20 @@ fn a_package_rebuilt_for_a_suite_has_the_fixes_of_what_it_was_rebuilt_from() {
     // A suite that took the package from experimental has what was fixed there.
     assert_eq!(judged("4.17.4-1", "experimental"), Some(Status::Fixed));
 }
+
+#[test]
+fn what_was_published_after_the_day_of_the_report_is_not_known_on_it() {
+    let host = host(
+        "h1",
+        set(Family::Debian, "bookworm", vec![package("qemu-utils", "1:7.2-1", Some(("qemu", None)))]),
+    );
+    let fleet = fleet(vec![host], vec![]);
+    let base =
+        underpin_exposure::FactBase::new(vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, "1:7.2-9")]);
+    let on = |moment: &str| {
+        let options = underpin_exposure::Options::at(moment.parse().unwrap());
+        status(&underpin_exposure::assess(&fleet, &base, &options), "h1", "qemu-utils", CVE)
+    };
+    assert_eq!(on("2026-11-21T12:00:00Z"), Some(Status::Affected), "published at that very moment");
+    assert_eq!(on("2026-11-21T11:59:59Z"), None);
+}

@@ -35,7 +35,8 @@ fn base(vector: &Vector, impact: f64) -> f64 {
         * pick(&[0.395, 0.646, 1.0], vector.get(0))
         * pick(&[0.35, 0.61, 0.71], vector.get(1))
         * pick(&[0.45, 0.56, 0.704], vector.get(2));
-    round((0.6 * impact + 0.4 * exploitability - 1.5) * 1.176)
+    // With low requirements the adjusted equation of the specification falls below zero, where no score is.
+    round(((0.6 * impact + 0.4 * exploitability - 1.5) * 1.176).max(0.0))
 }
 
 fn temporal(vector: &Vector, base: f64) -> f64 {
