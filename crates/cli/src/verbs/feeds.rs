@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use underpin_engine::provider;
+use underpin_engine::{intake, provider};
 
 use crate::args::{Feeds, FeedsCheck, FeedsPull, Plain};
 use crate::exit::{Code, Failure};
-use crate::output::List;
 use crate::output::progress::Bar;
+use crate::output::{List, wrapped};
 use crate::{facts, output};
 
 pub(crate) fn run(verb: Feeds) -> Result<Code, Failure> {
     match verb {
         Feeds::Check(arguments) => check(&arguments),
-        Feeds::Pull(arguments) => pull(arguments),
+        Feeds::Pull(arguments) => pull(&arguments),
     }
 }
 
@@ -41,19 +41,31 @@ fn check(arguments: &FeedsCheck) -> Result<Code, Failure> {
             }
             text += &format!("\n{formats}");
         }
-        if !summary.quarantined.is_empty() {
-            let mut bad = List::new(&["QUARANTINED", "AT", "REASON"], output::width());
-            for one in &summary.quarantined {
-                bad.row([one.file.to_owned(), one.at.to_string(), one.reason.to_owned()]);
-            }
-            text += &format!("\n{bad}");
-        }
+        text += &quarantined(&summary, output::width());
         output::data(&text)?;
     }
     Ok(if summary.quarantined.is_empty() { Code::Done } else { Code::Findings })
 }
 
-fn pull(arguments: FeedsPull) -> Result<Code, Failure> {
+/// Names and reasons are both long: a narrow terminal gets lines, a pipe gets columns.
+fn quarantined(summary: &intake::Summary<'_>, width: Option<u16>) -> String {
+    if summary.quarantined.is_empty() {
+        return String::new();
+    }
+    if width.is_some() {
+        return summary.quarantined.iter().fold("\nQuarantined:\n".to_owned(), |all, one| {
+            all + &wrapped(&format!("{} at {}", one.file, one.at), "  ", width)
+                + &wrapped(one.reason, "    ", width)
+        });
+    }
+    let mut table = List::new(&["QUARANTINED", "AT", "REASON"], None);
+    for one in &summary.quarantined {
+        table.row([one.file.to_owned(), one.at.to_string(), one.reason.to_owned()]);
+    }
+    format!("\n{table}")
+}
+
+fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let options = provider::PullOptions {
         allow_http: arguments.allow_http,
