@@ -28,7 +28,7 @@ pub(crate) enum Failure {
     File(#[from] std::io::Error),
     /// A file cannot be put in its place.
     #[error("{0}")]
-    Data(String),
+    Data(#[from] underpin_engine::data::DataError),
     /// A fleet breaks rules: all of them.
     #[error("{source_name} is not a usable fleet: {} problem(s)\n{}", problems.len(), problems.join("\n"))]
     Fleet {

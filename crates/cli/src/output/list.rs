@@ -46,7 +46,7 @@ impl List {
 
     /// Adds a row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.table.add_row(cells.iter().map(|cell| Cell::new(harmless(cell))));
+        self.table.add_row(cells.map(|cell| Cell::new(harmless(&cell))));
     }
 }
 

@@ -31,8 +31,7 @@ pub(crate) fn stream(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Failure> {
     if let Some(path) = path {
-        return underpin_engine::data::write_atomic_with(path, write)
-            .map_err(|error| Failure::Data(error.to_string()));
+        return Ok(underpin_engine::data::write_atomic_with(path, write)?);
     }
     let mut out = BufWriter::new(io::stdout().lock());
     enough(write(&mut out).and_then(|()| out.flush()))
@@ -47,7 +46,7 @@ fn enough(written: io::Result<()>) -> Result<(), Failure> {
 
 /// Writes bytes to a file whole or not at all: beside it first, then in its place.
 pub(crate) fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    underpin_engine::data::write_atomic(path, bytes).map_err(|error| Failure::Data(error.to_string()))
+    Ok(underpin_engine::data::write_atomic(path, bytes)?)
 }
 
 /// Talk: to stderr.

@@ -169,6 +169,3 @@ fn cut(all: usize, shown: usize, what: &str) -> Markup {
         p.soft { "The first " (number(shown as u64)) " of " (number(all as u64)) " " (what) "; " code { "--format json" } " and " code { "--format csv" } " give all." }
     }
 }
-
-#[cfg(test)]
-mod tests;

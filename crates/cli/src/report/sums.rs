@@ -41,10 +41,13 @@ pub(crate) struct Sum<'a> {
     pub(crate) counts: Counts,
 }
 
+/// An asset by its kind and id.
+type Key<'a> = (AssetKind, &'a str);
+
 /// Counts of each asset, made once.
 pub(crate) struct Sums<'a> {
     fleet: &'a Fleet,
-    group_of: BTreeMap<(AssetKind, &'a str), usize>,
+    group_of: BTreeMap<Key<'a>, usize>,
     /// By group: the counts of one asset of it.
     counts: Vec<Counts>,
 }
@@ -67,7 +70,7 @@ impl<'a> Sums<'a> {
 
     /// What each tenant stands on (its VMs, its images, the hosts beneath its VMs), most open exposures first.
     pub(crate) fn by_tenant(&self) -> Vec<Sum<'a>> {
-        let mut beneath: BTreeMap<&str, (u64, BTreeSet<(AssetKind, &str)>)> = BTreeMap::new();
+        let mut beneath: BTreeMap<&str, (u64, BTreeSet<Key<'_>>)> = BTreeMap::new();
         for vm in &self.fleet.vms {
             let Some(tenant) = &vm.tenant else { continue };
             let (vms, assets) = beneath.entry(tenant.as_str()).or_default();

@@ -3,7 +3,8 @@
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use underpin_exposure::{Assessment, Options, Status, assess};
+use underpin_exposure::report::{Context, VulnerabilityView};
+use underpin_exposure::{Assessment, Options, Status, assess, decision};
 use underpin_model::fleet::{Fleet, FleetError};
 
 use crate::args::{Assess, FailOn, Format};
@@ -63,19 +64,26 @@ fn write(arguments: &Assess, fleet: &Fleet, assessment: &Assessment) -> Result<(
 
 fn fails(rule: FailOn, assessment: &Assessment) -> bool {
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
-    let open = || assessment.exposures().filter(|exposure| exposure.finding.status.is_open());
     match rule {
         FailOn::Affected => assessment.summary.affected > 0,
         FailOn::FixedNotRunning => assessment.summary.fixed_not_running > 0,
         FailOn::Unknown => assessment.summary.unknown_no_source + assessment.summary.unknown_other > 0,
         FailOn::Stale => assessment.feeds.iter().any(|feed| feed.stale),
-        FailOn::Kev => open().any(|exposure| exposure.vulnerability.is_some_and(|view| view.kev.is_some())),
-        FailOn::Overdue => open().any(|exposure| {
-            let view = exposure.vulnerability;
-            let due = view.map(|view| underpin_exposure::decision::due(&view.points, exposure.group.context));
-            due.and_then(|due| due.date).is_some_and(|date| date < day)
+        FailOn::Kev => open_anywhere(assessment, |view, _| view.kev.is_some()),
+        FailOn::Overdue => open_anywhere(assessment, |view, context| {
+            decision::due(&view.points, context).date.is_some_and(|date| date < day)
         }),
     }
+}
+
+/// Whether this holds for an open exposure. Assets of a group are alike: one stands for all.
+fn open_anywhere(assessment: &Assessment, holds: impl Fn(&VulnerabilityView, Context) -> bool) -> bool {
+    assessment.groups.iter().filter(|group| !group.assets.is_empty()).any(|group| {
+        let open = group.findings_in(&assessment.findings).filter(|finding| finding.status.is_open());
+        let mut known =
+            open.filter_map(|finding| assessment.vulnerabilities.get(finding.vulnerability.as_ref()?));
+        known.any(|view| holds(view, group.context))
+    })
 }
 
 /// Statuses in the order of every report, with their counts.

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use underpin_engine::data::{DataError, DataFolder};
-use underpin_engine::provider;
+use underpin_engine::data::DataFolder;
 use underpin_engine::quarantine::Quarantine;
+use underpin_engine::{intake, provider};
 
 use crate::args::{Feeds, FeedsCheck, FeedsPull, FeedsRetry, Plain};
 use crate::exit::{Code, Failure};
-use crate::output::List;
 use crate::output::progress::Bar;
+use crate::output::{List, wrapped};
 use crate::{facts, output};
 
 pub(crate) fn run(verb: Feeds) -> Result<Code, Failure> {
@@ -46,21 +46,33 @@ fn check(arguments: &FeedsCheck) -> Result<Code, Failure> {
             }
             text += &format!("\n{formats}");
         }
-        if !summary.quarantined.is_empty() {
-            let mut bad = List::new(&["QUARANTINED", "AT", "REASON"], output::width());
-            for one in &summary.quarantined {
-                bad.row([one.file.to_owned(), one.at.to_string(), one.reason.to_owned()]);
-            }
-            text += &format!("\n{bad}");
-        }
+        text += &quarantined(&summary, output::width());
         output::data(&text)?;
     }
     Ok(if summary.quarantined.is_empty() { Code::Done } else { Code::Findings })
 }
 
+/// Names and reasons are both long: a narrow terminal gets lines, a pipe gets columns.
+fn quarantined(summary: &intake::Summary<'_>, width: Option<u16>) -> String {
+    if summary.quarantined.is_empty() {
+        return String::new();
+    }
+    if width.is_some() {
+        return summary.quarantined.iter().fold("\nQuarantined:\n".to_owned(), |all, one| {
+            all + &wrapped(&format!("{} at {}", one.file, one.at), "  ", width)
+                + &wrapped(one.reason, "    ", width)
+        });
+    }
+    let mut table = List::new(&["QUARANTINED", "AT", "REASON"], None);
+    for one in &summary.quarantined {
+        table.row([one.file.to_owned(), one.at.to_string(), one.reason.to_owned()]);
+    }
+    format!("\n{table}")
+}
+
 fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let folder = DataFolder::open(&arguments.data).map_err(data_error)?;
+    let folder = DataFolder::open(&arguments.data)?;
     let into = arguments.into.clone().unwrap_or_else(|| folder.feeds().join(folder_name(&arguments.url)));
     let options = provider::PullOptions {
         allow_http: arguments.allow_http,
@@ -82,13 +94,9 @@ fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
 /// All bad documents together that a data folder keeps, in bytes.
 const QUARANTINE_BYTES: u64 = 2 << 30;
 
-fn data_error(error: DataError) -> Failure {
-    Failure::Data(error.to_string())
-}
-
 fn quarantine(data: &Path) -> Result<Quarantine, Failure> {
-    let folder = DataFolder::open(data).map_err(data_error)?;
-    Quarantine::open(folder.quarantine(), QUARANTINE_BYTES).map_err(data_error)
+    let folder = DataFolder::open(data)?;
+    Ok(Quarantine::open(folder.quarantine(), QUARANTINE_BYTES)?)
 }
 
 /// The provider's host as the name of a folder.
@@ -99,10 +107,9 @@ fn folder_name(url: &str) -> String {
 }
 
 fn retry(arguments: &FeedsRetry) -> Result<Code, Failure> {
-    let folder = DataFolder::open(&arguments.data).map_err(data_error)?;
+    let folder = DataFolder::open(&arguments.data)?;
     let kept = quarantine(&arguments.data)?;
-    let retried =
-        folder.retry_quarantine(&kept, underpin_feeds::parse, Timestamp::now()).map_err(data_error)?;
+    let retried = folder.retry_quarantine(&kept, underpin_feeds::parse, Timestamp::now())?;
     let mut text = format!(
         "{} released to {}, {} are no advisories, {} still bad, {} kept as evidence\n",
         retried.released.len(),

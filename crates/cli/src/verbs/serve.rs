@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<Code, Failure> {
 
 async fn serve(arguments: &Serve) -> Result<Code, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Server(error.to_string());
-    let folder = DataFolder::open(&arguments.data).map_err(|error| Failure::Data(error.to_string()))?;
+    let folder = DataFolder::open(&arguments.data)?;
     let store = Store::open(&folder.database()).await.map_err(|error| failed(&error))?;
     if arguments.sample {
         import_sample(&store).await?;

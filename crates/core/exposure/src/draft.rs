@@ -298,8 +298,9 @@ impl<'a> Grouping<'a> {
             return *known;
         }
         let on_host = self.bases.get(base).map_or(&[][..], |base| &base.items);
-        let candidates = on_host.iter().filter_map(|number| self.items.get(*number)).map(|(item, _)| item);
-        let item = guest::vmm_item(vmm, candidates);
+        let candidates: Vec<&Item<'a>> =
+            on_host.iter().filter_map(|number| self.items.get(*number)).map(|(item, _)| item).collect();
+        let item = guest::vmm_item(vmm, &candidates);
         let number = item.map(|item| self.items.number((item, Level::Guest)));
         self.vmms.insert((base, vmm), number);
         number

@@ -54,13 +54,9 @@ pub(crate) fn reaches_through_flags(area: Area) -> bool {
 
 /// The host's VMM component as a live guest runs it, which may be told by component and version. `None` for platforms
 /// whose VMM is the hypervisor itself: there the host's exposures are the guest's.
-pub(crate) fn vmm_item<'i, 'a: 'i>(
-    vmm: Option<(&'a str, &'a str)>,
-    host_items: impl Iterator<Item = &'i Item<'a>> + Clone,
-) -> Option<Item<'a>> {
-    let candidates = || {
-        host_items.clone().filter(|item| item.carries == Carries::Code && item.area == Area::DeviceEmulation)
-    };
+pub(crate) fn vmm_item<'a>(vmm: Option<(&'a str, &'a str)>, host_items: &[&Item<'a>]) -> Option<Item<'a>> {
+    let emulators = |item: &&Item<'_>| item.carries == Carries::Code && item.area == Area::DeviceEmulation;
+    let candidates = || host_items.iter().copied().filter(emulators);
     let main = || {
         let by_rank = |item: &&Item<'_>| VMM_PACKAGES.iter().position(|name| *name == item.name);
         candidates().filter(|item| by_rank(item).is_some()).min_by_key(by_rank)

@@ -54,7 +54,7 @@ fn sums_table(caption: &str, first: &str, list: &[Sum<'_>]) -> Markup {
             caption { (caption) }
             thead { tr { th scope="col" { (first) } (counts_header()) } }
             tbody { @for sum in list.iter().take(SUMS) {
-                tr { th scope="row" { (sum.name) " " small { (number(sum.members)) } } (counts_cells(sum.counts)) }
+                tr { th.tight scope="row" { (sum.name) " " small { (number(sum.members)) } } (counts_cells(sum.counts)) }
             } }
         }
     };

@@ -1,1 +1,0 @@
-//! The structure of a small report, and what must hold for any.

@@ -1,0 +1,17 @@
+//! The binary as people and pipelines use it: what it prints, what it writes, how it ends.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests may fail loudly, and say what they skip"
+)]
+
+mod assess;
+mod bad_input;
+mod fleets;
+mod pages;
+mod serve;
+mod support;
+mod tables;
