@@ -21,6 +21,8 @@ pub(crate) struct Item<'a> {
     pub(crate) module: Option<&'a str>,
     /// Source package name and version, where they are known or can be told.
     pub(crate) source: Option<(&'a str, Cow<'a, str>)>,
+    /// The source package's name as told, also where its version is not known.
+    pub(crate) built_from: Option<&'a str>,
     pub(crate) area: Area,
     pub(crate) carries: Carries,
     /// The version that runs, where known.
@@ -54,6 +56,7 @@ impl<'a> Item<'a> {
             arch: component.arch.as_deref(),
             module: component.module.as_deref(),
             source,
+            built_from: component.source.as_ref().map(|source| source.name.as_str()),
             family,
             running: component.running_version.as_deref(),
             guests: Vec::new(),
@@ -78,7 +81,8 @@ impl<'a> Item<'a> {
     /// The name under which running versions and guests' VMMs are told: the source package, else the component.
     pub(crate) fn running_names(&self) -> impl Iterator<Item = &str> {
         let kernel = (self.area == Area::Kernel).then_some("linux");
-        self.source.iter().map(|(name, _)| *name).chain([self.name]).chain(kernel)
+        let source = self.source.iter().map(|(name, _)| *name).chain(self.built_from);
+        source.chain([self.name]).chain(kernel)
     }
 }
 

@@ -160,6 +160,7 @@ pub(crate) fn microcode_item(processor: Processor<'_>) -> Item<'_> {
         arch: None,
         module: None,
         source: None,
+        built_from: None,
         area: Area::Firmware,
         carries: Carries::Code,
         running: None,

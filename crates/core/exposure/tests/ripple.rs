@@ -5,7 +5,6 @@
     clippy::panic,
     reason = "the helpers of a test fail by panicking"
 )]
-#![allow(clippy::unwrap_used, reason = "the helpers of a test fail by panicking")]
 
 use std::collections::BTreeSet;
 

@@ -221,6 +221,7 @@ pub fn finding(component: &str, vulnerability: Option<&str>, status: Status, cod
                 Need::Install { component: component.into(), version: "8.1.5-6".into() },
                 Need::RecreateGuests,
             ],
+            needed: Needed::Yes { why: "live guests run on it".to_owned() },
         }),
     }
 }

@@ -220,3 +220,24 @@ fn a_fix_says_whether_it_is_needed_here() {
     let json = serde_json::to_value(idle.unwrap()).unwrap();
     assert_eq!(json["answer"], "unknown");
 }
+
+#[test]
+fn an_rpm_guest_is_told_by_its_source_package_though_the_sources_version_is_not_known() {
+    let core = package("qemu-kvm-core", "17:9.0.0-10.el9_5", Some(("qemu-kvm", None)));
+    let host = host("h1", set(Family::AlmaLinux, "9", vec![core]));
+    let running = |id: &str, version: &str| {
+        let mut vm = guest(id, None);
+        vm.vmm = Some(RunningVmm { component: "qemu-kvm".to_owned(), version: version.to_owned() });
+        vm
+    };
+    let vms = vec![running("new", "17:9.0.0-10.el9_5"), running("old", "17:8.2.0-11.el9_4")];
+    let product = product(Family::AlmaLinux, Some("9"), "qemu-kvm-core", NameKind::Binary);
+    let document =
+        document("ALSA-1", vec![claim(CVE, product, Verdict::FixedIn("17:9.0.0-10.el9_5".into()))]);
+    let assessment = run(&fleet(vec![host], vms), vec![feed("alma", vec![document])]);
+    let of = |asset| status(&assessment, asset, "qemu-kvm-core", CVE);
+    assert_eq!(
+        (of("new"), of("old"), of("h1")),
+        (Some(Status::Fixed), Some(Status::FixedNotRunning), Some(Status::FixedNotRunning))
+    );
+}

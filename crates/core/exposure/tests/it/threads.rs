@@ -8,6 +8,7 @@ use underpin_model::id::FeedId;
 use crate::build::now;
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the number of threads is what is tested")]
 fn one_thread_and_four_give_the_same_assessment() {
     let documents = builtin::documents().map(|(_, document)| document.unwrap()).collect();
     let base = FactBase::new(vec![Feed { id: FeedId::new("built-in").unwrap(), fetched: None, documents }]);
