@@ -272,6 +272,9 @@ pub(crate) struct Serve {
     /// Allow an address that other machines can reach. There is no sign-in yet: put one in front of it.
     #[arg(long)]
     pub(crate) allow_remote: bool,
+    /// A host name (without port) under which the pages are reached, beyond localhost and the address itself.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
     /// Start with the sample fleet if the store has none.
     #[arg(long)]
     pub(crate) sample: bool,

@@ -96,6 +96,9 @@ impl Failure {
 /// Prints a failure once, with its code and the way to its explanation.
 pub(crate) fn report(failure: &Failure) -> ExitCode {
     let code = failure.code();
-    anstream::eprintln!("error[{code}]: {failure}\n  `underpin explain {code}` says what to do about it");
+    anstream::eprintln!(
+        "error[{code}]: {}\n  `underpin explain {code}` says what to do about it",
+        crate::output::harmless(&failure.to_string())
+    );
     ExitCode::from(failure.exit())
 }

@@ -1,16 +1,15 @@
 //! The analyst that answers with the core: parsers, matching and ripple, and the built-in facts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustc_hash::FxHashMap;
 use underpin_engine::facts::{self, DamagedBuiltin};
-use underpin_engine::intake::{self, Source};
+use underpin_engine::intake::{self, Limits, Source};
 use underpin_engine::progress::Silent;
 use underpin_exposure::ripple::{self, Node};
 use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
-use underpin_feeds::{Defect, Parsed};
-use underpin_model::facts::Format;
+use underpin_feeds::Defect;
+use underpin_model::facts::Document;
 use underpin_model::fleet::{self, Fleet, FleetError};
 use underpin_model::id::FeedId;
 
@@ -26,15 +25,16 @@ pub struct Core {
 }
 
 impl Core {
-    /// With the built-in facts, which are as old as this version: `started` is when they were read.
+    /// With the built-in facts, which are as old as this version (`started` is when they were read), and with feeds
+    /// that are kept elsewhere, such as pulled ones.
     ///
     /// # Errors
     /// [`DamagedBuiltin`] for a binary that was built from damaged files.
-    pub fn new(started: Timestamp) -> Result<Self, DamagedBuiltin> {
-        let builtin = facts::builtin()?.into_iter().map(|feed| FeedFacts {
+    pub fn new(started: Timestamp, kept: Vec<Feed>) -> Result<Self, DamagedBuiltin> {
+        let builtin = facts::builtin()?.into_iter().chain(kept).map(|feed| FeedFacts {
             name: feed.id.as_str().to_owned(),
-            fetched: started,
-            documents: feed.documents.into_iter().map(|one| (one.id.clone(), Arc::new(one))).collect(),
+            fetched: feed.fetched.unwrap_or(started),
+            documents: feed.documents.into_iter().map(|one| (place(&one), Arc::new(one))).collect(),
         });
         Ok(Self { builtin: builtin.collect(), stale_after_days: 30 })
     }
@@ -48,29 +48,19 @@ fn problem(error: &FleetError) -> Problem {
     }
 }
 
-/// The bytes that were parsed, by what became of them: an intake tells documents, not bytes.
-#[derive(Default)]
-struct Kept {
-    accepted: FxHashMap<(Format, String), Vec<u8>>,
-    refused: FxHashMap<String, (Vec<u8>, Defect)>,
+/// What one upload may unpack to: it is held in memory until it is stored.
+fn upload_limits() -> Limits {
+    Limits {
+        max_document_bytes: 128 << 20,
+        max_unpacked_bytes: 512 << 20,
+        max_entries: 50_000,
+        ..Limits::default()
+    }
 }
 
-impl Kept {
-    fn parse(kept: &Mutex<Self>, bytes: &[u8]) -> Result<Parsed, Defect> {
-        let parsed = underpin_feeds::parse(bytes);
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match &parsed {
-            Ok(Parsed::Document(document)) => {
-                kept.accepted.insert((document.format, document.id.clone()), bytes.to_vec());
-            }
-            Ok(Parsed::Ignored { .. }) => {}
-            Err(defect) => {
-                let key = format!("{} {}", defect.at, defect.reason);
-                kept.refused.insert(key, (bytes.to_vec(), defect.clone()));
-            }
-        }
-        parsed
-    }
+/// A document within its feed: a new version of it takes the place of the old one, wherever it came from.
+fn place(document: &Document) -> String {
+    format!("{}:{}", document.format, document.id)
 }
 
 impl Analyst for Core {
@@ -89,36 +79,30 @@ impl Analyst for Core {
     }
 
     fn read_feed(&self, name: &str, bytes: &[u8]) -> FeedReading {
-        let kept = Mutex::new(Kept::default());
         let upload = Source::Upload { name: name.to_owned(), bytes: bytes.into() };
         // An upload has no modification time that counts; the caller stamps it.
-        let options = intake::Options::new(Timestamp::UNIX_EPOCH);
-        let read = intake::read_with(&[upload], &options, &Silent, |bytes| Kept::parse(&kept, bytes));
-        let mut kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let options = intake::Options {
+            limits: upload_limits(),
+            keep_content: true,
+            ..intake::Options::new(Timestamp::UNIX_EPOCH)
+        };
+        let read = intake::read(&[upload], &options, &Silent);
         let mut reading = FeedReading {
             ignored: read.ignored.into_iter().map(|one| (one.file, one.reason)).collect(),
             ..FeedReading::default()
         };
-        for feed in read.feeds {
-            for one in feed.documents {
-                let key = (one.document.format, one.document.id.clone());
-                let bytes = kept.accepted.remove(&key).unwrap_or_default();
-                reading.documents.push(ReadDocument {
-                    path: one.source.to_string(),
-                    bytes,
-                    document: Arc::new(one.document),
-                });
-            }
+        for one in read.feeds.into_iter().flat_map(|feed| feed.documents) {
+            let path = place(&one.document);
+            reading.documents.push(ReadDocument {
+                path,
+                bytes: one.content,
+                document: Arc::new(one.document),
+            });
         }
-        for bad in read.quarantined {
-            let key = format!("{} {}", bad.at, bad.reason);
-            let whole = || {
-                (
-                    bytes.to_vec(),
-                    Defect { at: bad.at.clone(), reason: bad.reason.clone(), format: bad.format },
-                )
-            };
-            let (bytes, defect) = kept.refused.get(&key).cloned().unwrap_or_else(whole);
+        for (bad, content) in read.quarantined.into_iter().zip(read.quarantined_content) {
+            let defect = Defect { at: bad.at, reason: bad.reason, format: bad.format };
+            // A broken archive has no content of its own: the upload itself is what was bad.
+            let bytes = if content.is_empty() { bytes.to_vec() } else { content };
             reading.quarantined.push(RefusedDocument { path: bad.file, bytes, defect });
         }
         reading
@@ -172,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_feed_is_read_with_the_bytes_of_each_document() {
-        let core = Core::new(Timestamp::UNIX_EPOCH).unwrap();
+        let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
         let good = core.read_feed("alma.json", OSV.as_bytes());
         assert_eq!(good.documents.len(), 1);
         assert_eq!(good.documents[0].bytes, OSV.as_bytes());
@@ -182,8 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn two_versions_in_one_upload_are_stored_as_the_newer_one() {
+        let older = OSV.replace("2024-01-02", "2023-01-02").replace("8.2.0", "1.0.0");
+        let lines = format!("{}\n{}\n", OSV.replace('\n', " "), older.replace('\n', " "));
+        let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
+        for upload in [lines.clone(), lines.lines().rev().collect::<Vec<_>>().join("\n")] {
+            let read = core.read_feed("both.jsonl", upload.as_bytes());
+            for one in &read.documents {
+                let again = core.read_feed(&one.path, &one.bytes);
+                assert_eq!(again.documents[0].document, one.document, "what is stored is what was read");
+            }
+        }
+    }
+
+    #[test]
     fn the_sample_fleet_is_assessed_with_the_built_in_facts() {
-        let core = Core::new(Timestamp::UNIX_EPOCH).unwrap();
+        let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
         let at: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
         let fleet = fleet::sample(&fleet::SampleSpec { hosts: 12, ..fleet::SampleSpec::default() }, at);
         let assessment = core.assess(&fleet, &core.builtin(), at).unwrap();

@@ -68,7 +68,14 @@ fn is_own(app: &Shared, host: &str) -> bool {
     };
     let configured = app.config.allowed_hosts.iter().any(|own| own.eq_ignore_ascii_case(name));
     // A configured name may be served through a proxy on another port.
-    configured || (["localhost", "127.0.0.1", "[::1]"].contains(&name) && port == Some(app.port))
+    configured || (is_own_address(app, name) && port == Some(app.port))
+}
+
+/// Loopback, or the very address that it was told to listen on. An address cannot be rebound, a name can.
+fn is_own_address(app: &Shared, name: &str) -> bool {
+    let listen = app.config.listen.ip();
+    let listen = if listen.is_ipv6() { format!("[{listen}]") } else { listen.to_string() };
+    ["localhost", "127.0.0.1", "[::1]", listen.as_str()].contains(&name)
 }
 
 /// A page of another site must not change anything here (CSRF). Clients that are no browsers send neither header.

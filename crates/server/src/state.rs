@@ -247,8 +247,12 @@ impl App {
         if let Err(error) = FeedId::new(name.as_str()) {
             return Err(Code::BadQuery.with(format!("The feed's name is not usable: {error}")));
         }
+        if self.analyst.builtin().iter().any(|feed| feed.name == name) {
+            return Err(Code::BadQuery.with(format!("{name} is not an uploaded feed; choose another name.")));
+        }
         let (analyst, file) = (Arc::clone(&self.analyst), name.clone());
-        let reading = tokio::task::spawn_blocking(move || analyst.read_feed(&file, &bytes)).await?;
+        let mut reading = tokio::task::spawn_blocking(move || analyst.read_feed(&file, &bytes)).await?;
+        let outdated = self.leave_out_older(&name, &mut reading);
         let report = report(&name, &reading);
         let now = self.now();
         let facts: Vec<_> =
@@ -257,7 +261,7 @@ impl App {
             let (documents, quarantined) = rows(reading);
             self.store.put_feed(&name, now, documents, quarantined).await?;
         }
-        if facts.is_empty() {
+        if facts.is_empty() && !outdated {
             let unused = report.quarantined.iter().chain(&report.ignored);
             let errors = unused.map(|u| analyst::Problem {
                 pointer: u.at.clone(),
@@ -274,6 +278,22 @@ impl App {
             self.assess(index.fleet_id.clone(), Arc::clone(&index.fleet)).await?;
         }
         Ok(report)
+    }
+
+    /// A version of a document that is older than the one that is known changes nothing; whether there was any.
+    fn leave_out_older(&self, name: &str, reading: &mut FeedReading) -> bool {
+        let feeds = self.feeds();
+        let Some(known) = feeds.iter().find(|feed| feed.name == name) else { return false };
+        let (newer, older): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut reading.documents).into_iter().partition(|new| {
+                let same = known.documents.iter().find(|(path, _)| *path == new.path);
+                same.is_none_or(|(_, old)| old.updated <= new.document.updated)
+            });
+        let any = !older.is_empty();
+        reading.documents = newer;
+        let left_out = |one: analyst::ReadDocument| (one.path, "a newer version of it is known".to_owned());
+        reading.ignored.extend(older.into_iter().map(left_out));
+        any
     }
 
     /// Adds documents to what is known of a feed, as the store does.

@@ -49,8 +49,15 @@ pub(crate) fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(underpin_engine::data::write_atomic(path, bytes)?)
 }
 
+/// Text from outside must not steer the terminal: its control characters are shown as replaced.
+pub(crate) fn harmless(text: &str) -> String {
+    let shown =
+        |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// Talk: to stderr.
 macro_rules! say {
-    ($($argument:tt)*) => { anstream::eprintln!($($argument)*) };
+    ($($argument:tt)*) => { anstream::eprintln!("{}", $crate::output::harmless(&format!($($argument)*))) };
 }
 pub(crate) use say;

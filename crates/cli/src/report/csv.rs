@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use underpin_exposure::report::Need;
 use underpin_exposure::{Assessment, Exposure};
 
+use crate::output;
+
 const HEADER: [&str; 17] = [
     "asset_kind",
     "asset",
@@ -30,7 +32,7 @@ pub(crate) fn write(assessment: &Assessment, out: &mut dyn Write) -> io::Result<
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
     writer.write_record(HEADER).map_err(cause)?;
     for exposure in assessment.exposures() {
-        writer.write_record(record(&exposure).map(harmless)).map_err(cause)?;
+        writer.write_record(record(&exposure).map(|cell| harmless(&cell))).map_err(cause)?;
     }
     writer.flush()
 }
@@ -70,8 +72,9 @@ fn record(exposure: &Exposure<'_>) -> [String; HEADER.len()] {
 }
 
 /// A spreadsheet runs a cell that begins like a formula: a hostile package name must not become one.
-fn harmless(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+fn harmless(cell: &str) -> String {
+    let cell = output::harmless(cell);
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
 }
 
 /// What a fix needs, in words.

@@ -46,7 +46,7 @@ pub(crate) fn render(fleet: &Fleet, assessment: &Assessment, all: bool, width: O
     let _ = writeln!(
         text,
         "{} as of {day}: {} assets ({} hosts, {} VMs, {} images)\n",
-        fleet.name,
+        crate::output::harmless(&fleet.name),
         assessment.summary.assets,
         fleet.hosts.len(),
         fleet.vms.len(),

@@ -41,7 +41,7 @@ fn check(arguments: &FleetCheck) -> Result<(), Failure> {
     let fleet = &checked.fleet;
     output::data(&format!(
         "{}: {} sites, {} clusters, {} hosts, {} VMs, {} images, {} tenants, {} component sets; {} warnings\n",
-        fleet.name,
+        output::harmless(&fleet.name),
         fleet.sites.len(),
         fleet.clusters.len(),
         fleet.hosts.len(),

@@ -1,16 +1,18 @@
 //! `underpin serve`: pages and HTTP API on an embedded store.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use underpin_engine::data::DataFolder;
+use underpin_exposure::Feed;
 use underpin_server::{Config, Core, bind};
 use underpin_store::Store;
 
 use crate::args::{Output, Sample, Serve};
 use crate::exit::{Code, Failure};
 use crate::output::{self, say};
-use crate::verbs;
+use crate::{facts, verbs};
 
 /// Hosts of the sample fleet: enough for every platform, patch level and page to have something to show.
 const SAMPLE_HOSTS: u32 = 60;
@@ -23,19 +25,46 @@ pub(crate) fn run(arguments: &Serve) -> Result<Code, Failure> {
 async fn serve(arguments: &Serve) -> Result<Code, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Server(error.to_string());
     let folder = DataFolder::open(&arguments.data)?;
+    let _lock = lock(&arguments.data)?;
     let store = Store::open(&folder.database()).await.map_err(|error| failed(&error))?;
     if arguments.sample {
         import_sample(&store).await?;
     }
-    let core = Core::new(Timestamp::now()).map_err(|error| Failure::Internal(error.to_string()))?;
-    let config =
-        Config { listen: arguments.listen, allow_remote: arguments.allow_remote, ..Config::default() };
+    let core =
+        Core::new(Timestamp::now(), pulled(&folder)).map_err(|error| Failure::Internal(error.to_string()))?;
+    let config = Config {
+        listen: arguments.listen,
+        allow_remote: arguments.allow_remote,
+        allowed_hosts: arguments.allow_host.clone(),
+        ..Config::default()
+    };
     let bound = bind(config, store, Arc::new(core)).await.map_err(|error| failed(&error))?;
     say!("data in {}; stop with Ctrl-C", arguments.data.display());
     // The address is the one thing that a script that starts a server needs.
     output::data(&format!("http://{}/\n", bound.address()))?;
     bound.serve(stopped()).await.map_err(|error| failed(&error))?;
     Ok(Code::Done)
+}
+
+/// One process at a time: a second one would not see what the first one takes in.
+fn lock(data: &Path) -> Result<fs_err::File, Failure> {
+    let path = data.join("underpin.lock");
+    let file = fs_err::File::create(&path)?;
+    file.file().try_lock().map_err(|error| {
+        Failure::Server(format!(
+            "{} is in use by another process ({error}); stop it, or choose another folder with --data",
+            data.display()
+        ))
+    })?;
+    Ok(file)
+}
+
+/// What `feeds pull` and `feeds retry` brought into the data folder.
+fn pulled(folder: &DataFolder) -> Vec<Feed> {
+    if !folder.feeds().is_dir() {
+        return Vec::new();
+    }
+    underpin_engine::facts::accepted(facts::read(&[folder.feeds()], Timestamp::now(), None))
 }
 
 /// A store that has a fleet keeps it: the sample is for a first look.

@@ -99,10 +99,12 @@ fn group(draft: &Draft, stretches: &[Range<u32>]) -> Group {
 
 fn feed_states(base: &FactBase, day: Date, stale_after_days: i32) -> Vec<FeedState> {
     let states = base.feeds().iter().map(|feed| {
+        // A feed that goes on beyond the day of the report is of that very day.
         let covered = feed.covers.iter().map(|coverage| coverage.period.to).max();
         let updated_day = feed.updated.map(|at| at.to_zoned(TimeZone::UTC).date()).or(covered);
-        let age =
-            updated_day.and_then(|updated| day.since(updated).ok()).map(|span| i64::from(span.get_days()));
+        let age = updated_day
+            .and_then(|updated| day.since(updated).ok())
+            .map(|span| i64::from(span.get_days()).max(0));
         FeedState {
             id: feed.id.clone(),
             updated: feed.updated,

@@ -37,7 +37,9 @@ pub struct Points {
 pub fn points(facts: &VulnerabilityFacts, day: Date) -> Points {
     let mut assumed = Vec::new();
     let kev = facts.kev.as_ref().filter(|kev| kev.added <= day);
-    let exploitation = match (kev, facts.ssvc) {
+    let assessed_by = |at: jiff::Timestamp| at.to_zoned(TimeZone::UTC).date() <= day;
+    let ssvc = facts.ssvc.filter(|ssvc| ssvc.at.is_none_or(assessed_by));
+    let exploitation = match (kev, ssvc) {
         (Some(_), _) => Exploitation::Active,
         (None, Some(ssvc)) => ssvc.exploitation,
         (None, None) => {
@@ -45,7 +47,7 @@ pub fn points(facts: &VulnerabilityFacts, day: Date) -> Points {
             Exploitation::None
         }
     };
-    let (automatable, technical_impact) = match facts.ssvc {
+    let (automatable, technical_impact) = match ssvc {
         Some(ssvc) => (ssvc.automatable, ssvc.technical_impact),
         None => from_vector(facts, &mut assumed),
     };

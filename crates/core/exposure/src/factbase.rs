@@ -34,6 +34,8 @@ pub struct AdvisoryHead {
     pub title: Option<String>,
     /// When it was first published.
     pub published: Option<Timestamp>,
+    /// Since when it can be known: published, else last changed. Before that it does not count.
+    pub known_since: Option<Timestamp>,
     /// What kind of patch it announces, where its issuer says so.
     pub class: Option<PatchClass>,
     /// The strongest restart that its vendor fixes ask for.
@@ -182,6 +184,7 @@ impl FactBase {
             id: advisory.id,
             title: advisory.title,
             published: advisory.published,
+            known_since: advisory.published.or(advisory.updated),
             class: advisory.class,
             restart,
             feed,

@@ -43,8 +43,8 @@ type Opinions = Vec<Option<Opinion>>;
 
 impl Question<'_> {
     fn is_known(&self, claim: &IndexedClaim) -> bool {
-        let published = self.base.advisory(claim.advisory).and_then(|head| head.published);
-        published.is_none_or(|published| published <= self.as_of)
+        let since = self.base.advisory(claim.advisory).and_then(|head| head.known_since);
+        since.is_none_or(|since| since <= self.as_of)
     }
 }
 

@@ -100,13 +100,15 @@ pub struct Options<'a> {
     pub now: Timestamp,
     /// Where the bytes of bad documents are kept; without one they are only reported.
     pub quarantine: Option<&'a Quarantine>,
+    /// Hand the bytes of each document over with it. Only for small sources: all of them are in memory then.
+    pub keep_content: bool,
 }
 
 impl Options<'_> {
     /// The default limits, and nothing kept.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { limits: Limits::default(), now, quarantine: None }
+        Self { limits: Limits::default(), now, quarantine: None, keep_content: false }
     }
 }
 
@@ -172,9 +174,9 @@ enum What {
 
 /// What became of it.
 enum Outcome {
-    Accepted { source: SourcePath, document: Box<Document>, bytes: u64 },
+    Accepted { source: SourcePath, document: Box<Document>, bytes: u64, content: Vec<u8> },
     Ignored { source: SourcePath, reason: String },
-    Bad { quarantined: Quarantined, not_kept: Option<String> },
+    Bad { quarantined: Quarantined, not_kept: Option<String>, content: Vec<u8> },
     Unreadable { file: String, reason: String },
 }
 
@@ -185,11 +187,13 @@ fn settle(
 ) -> Outcome {
     match what {
         What::Ignored { source, reason } => Outcome::Ignored { source, reason },
-        What::Bad(quarantined) => Outcome::Bad { quarantined, not_kept: None },
+        What::Bad(quarantined) => Outcome::Bad { quarantined, not_kept: None, content: Vec::new() },
         What::Unreadable { file, reason } => Outcome::Unreadable { file, reason },
         What::Document { source, bytes } => match parse(&bytes) {
             Ok(Parsed::Document(document)) => {
-                Outcome::Accepted { source, document, bytes: bytes.len() as u64 }
+                let size = bytes.len() as u64;
+                let content = if options.keep_content { bytes } else { Vec::new() };
+                Outcome::Accepted { source, document, bytes: size, content }
             }
             Ok(Parsed::Ignored { reason }) => Outcome::Ignored { source, reason },
             Err(defect) => {
@@ -203,7 +207,8 @@ fn settle(
                         Err(error) => Some(format!("{source}: not kept: {error}")),
                     }
                 });
-                Outcome::Bad { quarantined, not_kept }
+                let content = if options.keep_content { bytes } else { Vec::new() };
+                Outcome::Bad { quarantined, not_kept, content }
             }
         },
     }

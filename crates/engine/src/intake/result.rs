@@ -22,6 +22,8 @@ pub struct Accepted {
     pub document: Document,
     /// Its size, unpacked, in bytes.
     pub bytes: u64,
+    /// Its bytes, where they were asked for ([`super::Options::keep_content`]); else empty.
+    pub content: Vec<u8>,
 }
 
 /// What one file, one archive or one sub-folder of a named folder gave.
@@ -86,6 +88,8 @@ pub struct Intake {
     pub ignored: Vec<Ignored>,
     /// What is bad.
     pub quarantined: Vec<Quarantined>,
+    /// The bytes of what is bad, one by one as in `quarantined`, where they were asked for; else empty.
+    pub quarantined_content: Vec<Vec<u8>>,
     /// What could not be read.
     pub unreadable: Vec<Unreadable>,
     /// Bad documents whose bytes could not be kept, with the reason.
@@ -112,20 +116,21 @@ impl Intake {
 
     pub(super) fn add(&mut self, feed: usize, outcome: Outcome) {
         match outcome {
-            Outcome::Accepted { source, document, bytes } => {
+            Outcome::Accepted { source, document, bytes, content } => {
                 *self.by_format.entry(document.format).or_default() += 1;
                 if let Some(feed) = self.feeds.get_mut(feed) {
-                    feed.documents.push(Accepted { source, document: *document, bytes });
+                    feed.documents.push(Accepted { source, document: *document, bytes, content });
                 }
             }
             Outcome::Ignored { source, reason } => {
                 self.ignored.push(Ignored { file: source.to_string(), reason });
             }
-            Outcome::Bad { quarantined, not_kept } => {
+            Outcome::Bad { quarantined, not_kept, content } => {
                 if let Some(feed) = self.feeds.get_mut(feed) {
                     feed.quarantined += 1;
                 }
                 self.quarantined.push(quarantined);
+                self.quarantined_content.push(content);
                 self.not_kept.extend(not_kept);
             }
             Outcome::Unreadable { file, reason } => self.unreadable.push(Unreadable { file, reason }),
