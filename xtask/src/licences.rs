@@ -72,9 +72,9 @@ fn licence_refused(package: &Package, rules: &Rules) -> Option<String> {
 
 fn source_refused(package: &Package) -> Option<String> {
     let source = package.source.as_ref()?;
-    (!source.is_crates_io()).then(|| {
+    (!source.repr.starts_with("registry+")).then(|| {
         format!(
-            "{} {} comes from {source}: only the Rust package registry is allowed",
+            "{} {} comes from {source}: only the package registry is allowed",
             package.name, package.version
         )
     })
@@ -175,7 +175,7 @@ mod tests {
         refused(&metadata, &rules(RULES).unwrap())
     }
 
-    const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+    const REGISTRY: &str = "registry+https://registry.example/index";
 
     #[test]
     fn licence_and_source_and_ban_are_refused_by_name() {

@@ -102,7 +102,6 @@ fn osv_name(purl_type: &str) -> &str {
     match purl_type {
         "golang" => "go",
         "gem" => "rubygems",
-        "cargo" => "crates.io",
         "composer" => "packagist",
         other => other,
     }
