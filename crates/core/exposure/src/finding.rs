@@ -341,7 +341,9 @@ impl Evaluation<'_, '_> {
             return None;
         }
         let base = self.question.base;
-        let head = resolved.evidence.first().and_then(|one| base.advisory(one.advisory));
+        let announces = |one: &&&Opinion| one.says.fix() == resolved.fix.as_ref();
+        let announcing = resolved.evidence.iter().find(announces).or(resolved.evidence.first());
+        let head = announcing.and_then(|one| base.advisory(one.advisory));
         let advised = head.map_or(Restart::Unknown, |head| head.restart);
         let restart = classify::restart(self.item.area, advised);
         Some(Fix {

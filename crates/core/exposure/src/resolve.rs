@@ -38,7 +38,7 @@ impl Outcome {
 pub(crate) struct Resolved<'o> {
     pub(crate) outcome: Outcome,
     pub(crate) evidence: Vec<&'o Opinion>,
-    /// The fix to install: the lowest that closes it for every open claim, or the one that was reached.
+    /// The fix to install: the highest that is named, which closes it for every claim.
     pub(crate) fix: Option<Arc<str>>,
 }
 
@@ -145,11 +145,7 @@ fn closed_outcome(closing: &[&Vec<&Opinion>]) -> Outcome {
 
 /// The highest of the fixes named: when several advisories fix one hole, only the last one is known to be enough.
 fn fix_of(scheme: Scheme, evidence: &[&Opinion]) -> Option<Arc<str>> {
-    let fixes = evidence.iter().filter_map(|one| match &one.says {
-        Says::Open(fix) => fix.clone(),
-        Says::Closed(fix) => Some(Arc::clone(fix)),
-        _ => None,
-    });
+    let fixes = evidence.iter().filter_map(|one| one.says.fix().cloned());
     fixes.reduce(|best, next| match compare(scheme, &next, &best) {
         Ok(Comparison::Ordered(Ordering::Greater)) => next,
         _ => best,

@@ -36,6 +36,17 @@ pub(crate) enum Says {
     NotComparable(Arc<str>),
 }
 
+impl Says {
+    /// The fixed version that is named.
+    pub(crate) fn fix(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Open(fix) => fix.as_ref(),
+            Self::Closed(fix) => Some(fix),
+            _ => None,
+        }
+    }
+}
+
 /// A claim's answer with its weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Opinion {

@@ -463,3 +463,21 @@ fn what_was_published_after_the_day_of_the_report_is_not_known_on_it() {
     assert_eq!(on("2026-11-21T12:00:00Z"), Some(Status::Affected), "published at that very moment");
     assert_eq!(on("2026-11-21T11:59:59Z"), None);
 }
+
+#[test]
+fn the_fix_names_the_advisory_that_announces_it() {
+    let product = || product(Family::Debian, Some("bookworm"), "qemu", NameKind::Source);
+    let fixed = |version: &str| claim(CVE, product(), Verdict::FixedIn(version.into()));
+    let documents = vec![
+        document("DSA-1", vec![fixed("1:7.2-5")]),
+        document("DSA-2", vec![fixed("1:7.2-9")]),
+        document("DSA-3", vec![fixed("1:7.2-7")]),
+    ];
+    let host = host(
+        "h1",
+        set(Family::Debian, "bookworm", vec![package("qemu-utils", "1:7.2-1", Some(("qemu", None)))]),
+    );
+    let assessment = run(&fleet(vec![host], vec![]), vec![feed("dsa", documents)]);
+    let fix = assessment.findings.iter().find_map(|one| one.fix.as_ref()).unwrap();
+    assert_eq!((fix.version.as_deref(), fix.advisory.as_ref().unwrap().as_str()), (Some("1:7.2-9"), "DSA-2"));
+}
