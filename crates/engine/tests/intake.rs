@@ -405,7 +405,7 @@ fn bad_documents_are_kept_for_a_retry() {
 
 #[test]
 fn every_document_of_the_real_archives_is_reached() {
-    let given = std::env::var_os("UNDERPIN_SHARED_DATA").map(std::path::PathBuf::from);
+    let given = std::env::var_os("UNDERPIN_SHARED_DATA").map(PathBuf::from);
     let mut near = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|up| up.join("shared/data"));
     let Some(data) = given.or_else(|| near.find(|path| path.is_dir())) else {
         assert!(std::env::var("UNDERPIN_REQUIRE_ALL").as_deref() != Ok("1"), "shared/data not found");
