@@ -165,18 +165,45 @@ mod tests {
         assert_eq!(bad.quarantined[0].bytes, &OSV.as_bytes()[..100]);
     }
 
+    /// A tar archive of small files, by hand: 512-byte headers, contents padded to 512 bytes.
+    fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut archive = Vec::new();
+        for (name, content) in files {
+            let mut header = [0_u8; 512];
+            header[..name.len()].copy_from_slice(name.as_bytes());
+            header[100..108].copy_from_slice(b"0000644\0");
+            header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
+            header[148..156].fill(b' ');
+            header[156] = b'0';
+            header[257..265].copy_from_slice(b"ustar\x0000");
+            let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+            header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            archive.extend_from_slice(&header);
+            archive.extend_from_slice(content.as_bytes());
+            archive.resize(archive.len().next_multiple_of(512), 0);
+        }
+        archive.resize(archive.len() + 1024, 0);
+        archive
+    }
+
     #[test]
     fn two_versions_in_one_upload_are_stored_as_the_newer_one() {
         let older = OSV.replace("2024-01-02", "2023-01-02").replace("8.2.0", "1.0.0");
-        let lines = format!("{}\n{}\n", OSV.replace('\n', " "), older.replace('\n', " "));
         let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
-        for upload in [lines.clone(), lines.lines().rev().collect::<Vec<_>>().join("\n")] {
-            let read = core.read_feed("both.jsonl", upload.as_bytes());
-            for one in &read.documents {
-                let again = core.read_feed(&one.path, &one.bytes);
-                assert_eq!(again.documents[0].document, one.document, "what is stored is what was read");
-            }
+        for files in [[("a.json", OSV), ("b.json", &older)], [("a.json", &older), ("b.json", OSV)]] {
+            let read = core.read_feed("both.tar", &tar(&files));
+            assert_eq!(read.documents.len(), 1, "{:?}", read.quarantined);
+            assert_eq!(read.documents[0].bytes, OSV.as_bytes(), "the bytes of the version that counts");
         }
+    }
+
+    #[test]
+    fn two_bad_documents_with_one_reason_keep_their_own_bytes() {
+        let (one, other) = (&OSV[..100], OSV.replace("ALSA-2024:0001", "ALSA-2024:0002"));
+        let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
+        let read = core.read_feed("bad.tar", &tar(&[("a.json", one), ("b.json", &other[..100])]));
+        let bytes: Vec<&[u8]> = read.quarantined.iter().map(|bad| bad.bytes.as_slice()).collect();
+        assert_eq!(bytes, [one.as_bytes(), &other.as_bytes()[..100]]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What must hold besides a version: settings, workarounds, guests started anew.
 //!
-//! A reviewed table of facts, each with the advisory that states it. A workaround closes a vulnerability without the
-//! fix; a condition must hold in addition to the fix.
+//! A table of facts, each with the advisory that is to state it. A workaround closes a vulnerability without the fix; a
+//! condition must hold in addition to the fix.
+//!
+//! Not yet reviewed: the rows are from general knowledge, and the reference data holds none of these advisories. A wrong
+//! workaround makes a host look fixed, so check each row against its advisory before relying on it.
 
 use underpin_model::facts::Family;
 
