@@ -1,10 +1,11 @@
 //! The values that everything else in Underpin speaks of.
 //!
-//! Three families of plain data, and the laws on them:
+//! Four families of plain data, and the laws on them:
 //!
 //! - [`version`]: how each platform orders its own versions, exactly as the platform's tools do;
 //! - [`facts`]: what a feed states (claims about products, facts about vulnerabilities, releases), whatever its format was;
-//! - [`fleet`]: what was observed of the stack: hosts, guests, images, tenants and how they depend on each other.
+//! - [`fleet`]: what was observed of the stack: hosts, guests, images, tenants and how they depend on each other;
+//! - [`policy`]: what is intended: losses, parameters, controls, promises; its numbers are of the types of [`quantity`].
 //!
 //! ```
 //! use std::cmp::Ordering;
@@ -22,6 +23,8 @@ pub mod cvss;
 pub mod facts;
 pub mod fleet;
 pub mod id;
+pub mod policy;
 pub mod purl;
+pub mod quantity;
 pub mod ssvc;
 pub mod version;

@@ -1,0 +1,310 @@
+//! Reading a policy file (TOML).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::parameter::{Parameter, Parameters, Setting};
+use super::{AcceptedRisk, Control, Losses, Maintenance, Policy, Promise, Rates, Ring};
+use crate::id::TenantId;
+use crate::quantity::{Days, Loss};
+
+/// The only format of the policy file so far.
+const FORMAT: &str = "underpin-policy/1";
+
+/// One mistake in a policy file: the place, the value and the expectation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+pub struct PolicyError {
+    /// Dotted path of the key; empty: the whole file.
+    pub path: String,
+    /// What is there.
+    pub found: String,
+    /// What was expected there, with the way out.
+    pub expected: String,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.path.is_empty() { "the policy" } else { &self.path };
+        write!(f, "{place}: found {}, expected {}", self.found, self.expected)
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format: Option<String>,
+    currency: Option<String>,
+    horizon_days: Option<Days>,
+    seed: Option<u64>,
+    loss: Option<WrittenLosses>,
+    #[serde(default)]
+    parameters: BTreeMap<String, WrittenSetting>,
+    #[serde(default)]
+    control: Vec<Control>,
+    #[serde(default)]
+    accepted_risk: Vec<AcceptedRisk>,
+    #[serde(default)]
+    promise: Vec<Promise>,
+    maintenance: Option<Maintenance>,
+    ring: Option<Vec<Ring>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLosses {
+    #[serde(flatten)]
+    all: WrittenRates,
+    #[serde(default)]
+    tenant: BTreeMap<TenantId, WrittenRates>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRates {
+    vm_hour_down: Option<Loss>,
+    record_disclosed: Option<Loss>,
+    system_corrupted: Option<Loss>,
+    records_per_vm: Option<f64>,
+}
+
+impl WrittenRates {
+    fn over(&self, rates: Rates) -> Rates {
+        Rates {
+            vm_hour_down: self.vm_hour_down.unwrap_or(rates.vm_hour_down),
+            record_disclosed: self.record_disclosed.unwrap_or(rates.record_disclosed),
+            system_corrupted: self.system_corrupted.unwrap_or(rates.system_corrupted),
+            records_per_vm: self.records_per_vm.or(rates.records_per_vm),
+        }
+    }
+}
+
+/// `rho = 0.1` or `rho = { value = 0.1, low = 0.05, high = 0.2, source = "..." }`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenSetting {
+    Value(f64),
+    Full(FullSetting),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FullSetting {
+    value: f64,
+    low: Option<f64>,
+    high: Option<f64>,
+    source: Option<String>,
+}
+
+/// Reads a policy and checks it; what it does not state keeps its default.
+///
+/// # Errors
+/// Every mistake of meaning at once, or the one mistake of form with its line.
+pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let written: Written = toml::from_str(text).map_err(|error| vec![of_form(text, &error)])?;
+    let mut mistakes = Mistakes::default();
+    if let Some(format) = &written.format
+        && format != FORMAT
+    {
+        mistakes.add("format", format, FORMAT);
+    }
+    let parameters = parameters(&written.parameters, &mut mistakes);
+    let default = Policy::default();
+    let policy = Policy {
+        currency: written.currency.unwrap_or(default.currency),
+        horizon: written.horizon_days.unwrap_or(default.horizon),
+        seed: written.seed.unwrap_or(default.seed),
+        loss: losses(written.loss.as_ref()),
+        parameters,
+        controls: written.control,
+        accepted: written.accepted_risk,
+        promises: written.promise,
+        maintenance: written.maintenance.unwrap_or_default(),
+        rings: written.ring.unwrap_or(default.rings),
+    };
+    check(&policy, &mut mistakes);
+    if mistakes.0.is_empty() { Ok(policy) } else { Err(mistakes.0) }
+}
+
+fn of_form(text: &str, error: &toml::de::Error) -> PolicyError {
+    let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
+    let found = text.lines().nth(line - 1).unwrap_or("").trim().chars().take(80).collect();
+    PolicyError { path: format!("line {line}"), found, expected: error.message().trim().to_owned() }
+}
+
+fn losses(written: Option<&WrittenLosses>) -> Losses {
+    let Some(written) = written else { return Losses::default() };
+    let rates = written.all.over(Rates::default());
+    Losses {
+        rates,
+        stated: true,
+        tenants: written.tenant.iter().map(|(id, it)| (id.clone(), it.over(rates))).collect(),
+    }
+}
+
+fn parameters(written: &BTreeMap<String, WrittenSetting>, mistakes: &mut Mistakes) -> Parameters {
+    let mut parameters = Parameters::default();
+    for (name, setting) in written {
+        let Some(&parameter) = Parameter::ALL.iter().find(|it| it.fact().name == name) else {
+            let known: Vec<_> = Parameter::ALL.iter().map(|it| it.fact().name).collect();
+            mistakes.add(format!("parameters.{name}"), name, format!("one of {}", known.join(", ")));
+            continue;
+        };
+        let fact = parameter.fact();
+        let full = match setting {
+            WrittenSetting::Value(value) => {
+                FullSetting { value: *value, low: None, high: None, source: None }
+            }
+            WrittenSetting::Full(full) => {
+                FullSetting { value: full.value, low: full.low, high: full.high, source: full.source.clone() }
+            }
+        };
+        // A stated value without a range keeps the default's range where it lies in it.
+        let low = full.low.unwrap_or(fact.low.min(full.value));
+        let high = full.high.unwrap_or(fact.high.max(full.value));
+        for (key, number) in [("value", full.value), ("low", low), ("high", high)] {
+            if !fact.unit.accepts(number) {
+                mistakes.add(format!("parameters.{name}.{key}"), number, fact.unit.expected());
+            }
+        }
+        if !(low <= full.value && full.value <= high) {
+            mistakes.add(
+                format!("parameters.{name}"),
+                format!("low {low}, value {}, high {high}", full.value),
+                "low <= value <= high",
+            );
+        }
+        let source = full.source.unwrap_or_else(|| "the policy, without a source".to_owned());
+        let judgement = source == "judgement";
+        parameters
+            .state(parameter, Setting { value: full.value, low, high, source, judgement, stated: true });
+    }
+    parameters
+}
+
+/// What a type cannot say: things that contradict each other.
+fn check(policy: &Policy, mistakes: &mut Mistakes) {
+    if policy.horizon.get() <= 0.0 {
+        mistakes.add("horizon_days", policy.horizon, "more than 0 days");
+    }
+    if policy.currency.trim().is_empty() {
+        mistakes.add("currency", "an empty text", "a currency such as EUR, or points");
+    }
+    let of_tenants = policy.loss.tenants.iter().map(|(id, it)| (format!("loss.tenant.{id}"), it));
+    for (path, rates) in std::iter::once(("loss".to_owned(), &policy.loss.rates)).chain(of_tenants) {
+        if let Some(records) = rates.records_per_vm
+            && !(records.is_finite() && records >= 0.0)
+        {
+            mistakes.add(format!("{path}.records_per_vm"), records, "a finite count, not negative");
+        }
+    }
+    unique("control", policy.controls.iter().map(|it| it.id.as_str()), mistakes);
+    unique("promise", policy.promises.iter().map(|it| it.id.as_str()), mistakes);
+    unique("ring", policy.rings.iter().map(|it| it.name.as_str()), mistakes);
+    for control in &policy.controls {
+        if control.closes.is_empty() {
+            mistakes.add(
+                format!("control {}.closes", control.id),
+                "no path",
+                "at least one path that it closes",
+            );
+        }
+    }
+    for (at, accepted) in policy.accepted.iter().enumerate() {
+        if accepted.owner.trim().is_empty() {
+            mistakes.add(format!("accepted_risk.{at}.owner"), "an empty text", "who answers for it");
+        }
+    }
+    for promise in &policy.promises {
+        if let Some(score) = promise.cvss_at_least
+            && !(0.0..=10.0).contains(&score)
+        {
+            mistakes.add(format!("promise {}.cvss_at_least", promise.id), score, "a CVSS score from 0 to 10");
+        }
+    }
+    if policy.rings.is_empty() {
+        mistakes.add("ring", "no ring", "at least one ring");
+    }
+    let pace = policy.maintenance.hosts_per_day;
+    if !(pace.is_finite() && pace > 0.0) {
+        mistakes.add("maintenance.hosts_per_day", pace, "a finite number above 0");
+    }
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Mistakes) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            mistakes.add(what, format!("{name:?} twice"), "each name once");
+        }
+    }
+}
+
+#[derive(Default)]
+struct Mistakes(Vec<PolicyError>);
+
+impl Mistakes {
+    fn add(&mut self, path: impl Into<String>, found: impl fmt::Display, expected: impl Into<String>) {
+        self.0.push(PolicyError { path: path.into(), found: found.to_string(), expected: expected.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Vec<String> {
+        read(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_empty_policy_is_the_default_one() {
+        assert_eq!(read("").unwrap(), Policy::default());
+    }
+
+    #[test]
+    fn rates_of_a_tenant_fall_back_to_the_common_ones() {
+        let policy = read("[loss]\nvm_hour_down = 7\n[loss.tenant.acme]\nrecord_disclosed = 3\n").unwrap();
+        let acme = TenantId::new("acme").unwrap();
+        let rates = policy.loss.of(Some(&acme));
+        assert_eq!((rates.vm_hour_down.get(), rates.record_disclosed.get()), (7.0, 3.0));
+        assert_eq!(policy.loss.of(None).record_disclosed, Rates::default().record_disclosed);
+        assert!(policy.loss.stated);
+    }
+
+    #[test]
+    fn every_mistake_of_meaning_is_named_with_its_place() {
+        let mistakes = refused(
+            "horizon_days = 0\n[parameters]\nrho = 1.5\nrhoo = 0.1\nq = { value = 0.5, low = 0.6 }\n\
+             [[control]]\nid = \"a\"\ncloses = []\nfails = 0.1\nsource = \"judgement\"\n\
+             [[control]]\nid = \"a\"\ncloses = [\"network\"]\nfails = 0.1\nsource = \"judgement\"\n",
+        );
+        for place in [
+            "horizon_days",
+            "parameters.rho.value",
+            "parameters.rhoo",
+            "parameters.q:",
+            "control a.closes",
+            "\"a\" twice",
+        ] {
+            assert!(mistakes.iter().any(|it| it.contains(place)), "{place} in {mistakes:#?}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_of_form_names_its_line() {
+        let mistakes = refused(
+            "currency = \"EUR\"\n\n[[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 1.2\nsource = \"x\"\n",
+        );
+        assert_eq!(
+            mistakes,
+            ["line 6: found fails = 1.2, expected found 1.2, expected a probability from 0 to 1"]
+        );
+        assert!(refused("[loss]\nvm_hour_down = -1\n")[0].contains("a finite loss, not negative"));
+        assert!(refused("[parameters]\nrho = nan\n")[0].contains("correlation"));
+        assert!(refused("colour = \"red\"\n")[0].contains("unknown field"));
+    }
+}
