@@ -90,7 +90,7 @@ impl Probability {
 
     /// The probability that it does not happen.
     #[must_use]
-    pub fn not(self) -> Self {
+    pub fn complement(self) -> Self {
         Self(1.0 - self.0)
     }
 
@@ -134,6 +134,6 @@ mod tests {
     fn the_ends_are_probabilities() {
         assert_eq!(Probability::new(0.0).unwrap(), Probability::NEVER);
         assert_eq!(Probability::new(1.0).unwrap(), Probability::CERTAIN);
-        assert_eq!(Probability::CERTAIN.not().or(Probability::NEVER), Probability::NEVER);
+        assert_eq!(Probability::CERTAIN.complement().or(Probability::NEVER), Probability::NEVER);
     }
 }

@@ -1,0 +1,1 @@
+//! Statistics of a roll-out that stay valid while someone watches.

@@ -1,0 +1,1 @@
+//! Waves, placement and migration schedules. So far: how long a live migration takes.

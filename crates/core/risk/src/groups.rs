@@ -1,0 +1,104 @@
+//! Hosts for which one decision is taken: the same platform release, the same hardware class, the same ring.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use underpin_model::fleet::{Fleet, Host};
+
+/// What a host's hardware is, as far as a bad release can tell: maker, model and processor. Evidence from one class says
+/// nothing about another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct HardwareClass {
+    /// Maker; `None`: unknown.
+    pub vendor: Option<String>,
+    /// Model; `None`: unknown.
+    pub model: Option<String>,
+    /// Processor signature, else its model text; `None`: unknown.
+    pub processor: Option<String>,
+}
+
+impl HardwareClass {
+    /// The class of a host.
+    #[must_use]
+    pub fn of(host: &Host) -> Self {
+        let cpu = host.cpu.as_ref();
+        Self {
+            vendor: host.vendor.clone(),
+            model: host.model.clone(),
+            processor: cpu.and_then(|it| it.signature.clone().or_else(|| it.model.clone())),
+        }
+    }
+
+    /// Nothing is known of it: hosts of such a class may differ in every way.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.vendor.is_none() && self.model.is_none() && self.processor.is_none()
+    }
+}
+
+impl fmt::Display for HardwareClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |it: &Option<String>| it.clone().unwrap_or_else(|| "?".to_owned());
+        if self.is_unknown() {
+            f.write_str("unknown hardware")
+        } else {
+            write!(f, "{} {} / {}", part(&self.vendor), part(&self.model), part(&self.processor))
+        }
+    }
+}
+
+/// What makes a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct GroupKey {
+    /// Hypervisor product as the fleet file spells it; `None`: unknown.
+    pub platform: Option<String>,
+    /// Train; `None`: unknown.
+    pub train: Option<String>,
+    /// Release; `None`: unknown.
+    pub release: Option<String>,
+    /// Hardware class.
+    pub hardware: HardwareClass,
+    /// Ring; `None`: not said.
+    pub ring: Option<String>,
+}
+
+impl GroupKey {
+    /// The group of a host.
+    #[must_use]
+    pub fn of(host: &Host) -> Self {
+        let platform = host.platform.as_ref();
+        Self {
+            platform: platform.map(|it| it.family.to_string()),
+            train: platform.and_then(|it| it.train.clone()),
+            release: platform.and_then(|it| it.release.clone()),
+            hardware: HardwareClass::of(host),
+            ring: host.ring.clone(),
+        }
+    }
+}
+
+impl fmt::Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |it: &Option<String>| it.clone().unwrap_or_else(|| "?".to_owned());
+        write!(
+            f,
+            "{} {} {}, {}, ring {}",
+            part(&self.platform),
+            part(&self.train),
+            part(&self.release),
+            self.hardware,
+            part(&self.ring)
+        )
+    }
+}
+
+/// The groups of a fleet, each with the positions of its hosts in [`Fleet::hosts`].
+#[must_use]
+pub fn groups(fleet: &Fleet) -> BTreeMap<GroupKey, Vec<usize>> {
+    let mut groups: BTreeMap<GroupKey, Vec<usize>> = BTreeMap::new();
+    for (at, host) in fleet.hosts.iter().enumerate() {
+        groups.entry(GroupKey::of(host)).or_default().push(at);
+    }
+    groups
+}

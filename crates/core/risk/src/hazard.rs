@@ -1,0 +1,145 @@
+//! How likely exploitation is within a span: the one hazard model of compound risk, and of patch or wait.
+//!
+//! EPSS is the probability that exploitation is seen *anywhere* within 30 days. It becomes a cumulative hazard in the exact
+//! form, `H(30) = -ln(1 - EPSS30)`; dividing the probability by the days fails for high scores (CSWP 41). Once an exploit
+//! exists the hazard falls with its age `a`: `H(t) = H(30) ((a+t)^k - a^k) / ((a+30)^k - a^k)` with the Weibull shape `k`,
+//! so that the next 30 days have the probability that EPSS gives, whatever the shape.
+
+use serde::{Deserialize, Serialize};
+use underpin_exposure::report::VulnerabilityView;
+use underpin_model::policy::{Parameter, Parameters};
+use underpin_model::quantity::{Days, PerDay, Probability};
+
+/// The span of an EPSS score in days.
+pub const EPSS_DAYS: f64 = 30.0;
+
+/// The largest 30-day probability that is taken as it is: a score of exactly 1 would be an infinite hazard. Half a unit
+/// of the fifth decimal, in which scores are published, below 1.
+pub const LARGEST_EPSS: f64 = 0.999_995;
+
+/// Constant hazard per day of a 30-day probability: `-ln(1-p)/30`.
+#[must_use]
+pub fn daily_hazard(epss30: Probability) -> PerDay {
+    PerDay::new(-(-epss30.get().min(LARGEST_EPSS)).ln_1p() / EPSS_DAYS).unwrap_or_default()
+}
+
+/// Probability of one day under a constant hazard: `1-(1-p)^(1/30)`.
+#[must_use]
+pub fn daily_probability(epss30: Probability) -> Probability {
+    probability_within(epss30, Days::new(1.0).unwrap_or_default())
+}
+
+/// Probability within a span under a constant hazard: `1-(1-p)^(days/30)`.
+#[must_use]
+pub fn probability_within(epss30: Probability, days: Days) -> Probability {
+    Probability::nearest(-(-daily_hazard(epss30).get() * days.get()).exp_m1())
+}
+
+/// Where the 30-day probability of a hazard is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HazardSource {
+    /// Listed as known exploited: the floor of the policy, or EPSS where that is higher.
+    Kev,
+    /// An EPSS score.
+    Epss,
+    /// No score is known: the policy's base rate.
+    Unknown,
+}
+
+/// The exploitation hazard of one vulnerability from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Hazard {
+    /// Probability within the next 30 days.
+    pub thirty_days: Probability,
+    /// Days since an exploit exists; 0 with a shape of 1 where none is known to.
+    pub age: Days,
+    /// Weibull shape: 1 is constant.
+    pub shape: f64,
+    /// Where the probability is from.
+    pub source: HazardSource,
+}
+
+impl Hazard {
+    /// The hazard of a vulnerability on a day. Its age counts from the day that it was listed in KEV; without a known
+    /// exploit the hazard is constant.
+    #[must_use]
+    pub fn of(view: &VulnerabilityView, on: jiff::civil::Date, parameters: &Parameters) -> Self {
+        let epss = view.epss.and_then(|it| Probability::new(it).ok());
+        let floor = Probability::nearest(parameters.get(Parameter::KevFloor));
+        let base = Probability::nearest(parameters.get(Parameter::EpssUnknown));
+        match (view.kev.filter(|listed| *listed <= on), epss) {
+            (Some(listed), epss) => Self {
+                thirty_days: epss.filter(|it| *it > floor).unwrap_or(floor),
+                age: Days::new((on - listed).get_days().into()).unwrap_or_default(),
+                shape: parameters.get(Parameter::Shape),
+                source: HazardSource::Kev,
+            },
+            (None, Some(epss)) => Self::constant(epss, HazardSource::Epss),
+            (None, None) => Self::constant(base, HazardSource::Unknown),
+        }
+    }
+
+    /// A constant hazard.
+    #[must_use]
+    pub fn constant(thirty_days: Probability, source: HazardSource) -> Self {
+        Self { thirty_days, age: Days::default(), shape: 1.0, source }
+    }
+
+    /// Cumulative hazard of the next `days`, without unit.
+    #[must_use]
+    pub fn cumulative(&self, days: Days) -> f64 {
+        let thirty = daily_hazard(self.thirty_days).get() * EPSS_DAYS;
+        let (age, shape) = (self.age.get(), self.shape);
+        let until = |t: f64| (age + t).powf(shape) - age.powf(shape);
+        thirty * until(days.get()) / until(EPSS_DAYS)
+    }
+
+    /// Probability of exploitation anywhere within the next `days`.
+    #[must_use]
+    pub fn probability(&self, days: Days) -> Probability {
+        Probability::nearest(-(-self.cumulative(days)).exp_m1())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(it: f64) -> Days {
+        Days::new(it).unwrap()
+    }
+
+    #[test]
+    fn the_next_thirty_days_have_the_probability_of_epss_whatever_the_shape() {
+        for (age, shape) in [(0.0, 0.28), (3.0, 0.28), (400.0, 0.5), (0.0, 1.0)] {
+            let hazard = Hazard {
+                thirty_days: Probability::new(0.37).unwrap(),
+                age: days(age),
+                shape,
+                source: HazardSource::Epss,
+            };
+            assert!((hazard.probability(days(30.0)).get() - 0.37).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_young_exploit_strikes_early_and_an_old_one_evenly() {
+        let at = |age| Hazard {
+            thirty_days: Probability::new(0.3).unwrap(),
+            age: days(age),
+            shape: 0.28,
+            source: HazardSource::Kev,
+        };
+        let even = probability_within(Probability::new(0.3).unwrap(), days(7.0)).get();
+        assert!(at(0.0).probability(days(7.0)).get() > 1.5 * even);
+        assert!((at(3000.0).probability(days(7.0)).get() - even).abs() < 0.002);
+    }
+
+    #[test]
+    fn a_certain_score_stays_finite() {
+        assert!(daily_hazard(Probability::CERTAIN).get().is_finite());
+        assert!(Hazard::constant(Probability::CERTAIN, HazardSource::Epss).cumulative(days(1e6)).is_finite());
+        assert!(probability_within(Probability::CERTAIN, days(1.0)).get() < 1.0);
+    }
+}
