@@ -40,10 +40,10 @@ impl Options {
 pub fn assess(fleet: &Fleet, base: &FactBase, options: &Options) -> Assessment {
     let day = options.as_of.to_zoned(TimeZone::UTC).date();
     let question = Question { base, as_of: options.as_of, day, stale_after_days: options.stale_after_days };
-    let drafts = draft::drafts(fleet);
+    let drafts = draft::drafts(fleet, base);
     let (mut all, stretches) = evaluate(question, &drafts);
     let mut groups: Vec<Group> = drafts.list.iter().map(|draft| group(draft, &stretches)).collect();
-    guest::cold_starts(&drafts, &stretches, &mut groups, &mut all);
+    guest::cold_starts(question, &drafts, &stretches, &mut groups, &mut all);
     let vulnerabilities = view::vulnerabilities(base, &groups, &all, day);
     Assessment {
         as_of: options.as_of,

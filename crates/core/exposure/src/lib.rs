@@ -17,7 +17,7 @@
 
 mod assess;
 pub mod classify;
-pub mod conditions;
+mod conditions;
 mod context;
 pub mod decision;
 mod draft;

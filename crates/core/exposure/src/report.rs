@@ -157,6 +157,8 @@ pub enum ReasonCode {
     GuestNotColdStarted,
     /// A setting in force closes it.
     SettingCloses,
+    /// A workaround is said to exist; it closes nothing, because it is not in force or nobody reviewed it.
+    WorkaroundKnown,
     /// A setting that the fix needs is not in force.
     SettingMissing,
     /// A newer update that contains the fix is installed.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::civil::date;
 use underpin_model::facts::{
-    Coverage, DateKind, Family, Format, Justification, LifecycleDate, NameKind, PatchClass, Period, Range,
-    RemedyKind, Supersedence, Verdict,
+    Coverage, DateKind, Effect, Family, Format, Justification, LifecycleDate, NameKind, PatchClass, Period,
+    Range, RemedyKind, Review, SettingValue, Supersedence, Verdict,
 };
 use underpin_model::ssvc::Exploitation;
 
@@ -385,4 +385,20 @@ fn point_releases_find_their_cycle() {
     let trains: Vec<_> =
         document.releases.iter().map(|release| (&*release.version, release.train.as_deref())).collect();
     assert_eq!(trains, [("1.2.3", Some("1.2")), ("1.9", Some("1")), ("12", None)]);
+}
+
+#[test]
+fn conditions_state_what_their_columns_say() {
+    let (_, text) =
+        super::bad_rows::GOOD.into_iter().find(|(format, _)| *format == Format::Conditions).unwrap();
+    let document = super::parse(text.as_bytes(), Format::Conditions).unwrap();
+    let [workaround, cold_start] = &document.conditions[..] else { panic!("{document:?}") };
+    let setting = SettingValue { setting: "slpd.enabled".into(), value: "false".into() };
+    assert_eq!(workaround.effect, Effect::Closes(setting));
+    assert_eq!((&workaround.family, workaround.train.as_deref()), (&Some(Family::Esxi), Some("8.0")));
+    assert_eq!(workaround.reviewed, Some(Review { by: "A. Reviewer".into(), on: date(2099, 2, 3) }));
+    assert_eq!((cold_start.family.as_ref(), &cold_start.effect), (None, &Effect::ColdStartGuests));
+    assert_eq!((&*cold_start.source, &cold_start.reviewed), ("https://example.org/sa", &None));
+    assert_eq!(document.updated.unwrap().to_string(), "2099-03-01T00:00:00Z");
+    assert!(document.coverage.is_empty() && document.advisories.is_empty());
 }
