@@ -354,7 +354,7 @@ pub struct VulnerabilityView {
     pub points: Points,
     /// SSVC decision: the most urgent one over the assets on which it is open.
     pub ssvc: Option<SsvcView>,
-    /// BOD 26-04 outcome: the earliest one over the assets on which it is open.
+    /// BOD 26-04 outcome: the earliest one over the assets on which it is open; `None` where it is open nowhere.
     pub due: Option<DueView>,
     /// Advisories that speak about it.
     pub advisories: Vec<AdvisoryId>,

@@ -114,7 +114,7 @@ pub struct Document {
     /// Support periods.
     pub lifecycles: Vec<Lifecycle>,
     /// What must hold besides a version.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// What the document covers, beyond the mere products of its claims (a table that lists all releases of a train
     /// covers the whole train; a single advisory covers only itself and leaves this empty).
