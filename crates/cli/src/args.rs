@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
+use underpin_exposure::Status;
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]
@@ -89,9 +90,21 @@ pub(crate) struct Assess {
     /// Exit with code 1 when such exposures exist.
     #[arg(long, value_enum, num_args = 1.., value_delimiter = ',')]
     pub(crate) fail_on: Vec<FailOn>,
+    /// Show exposures of these statuses only (`affected,fixed_not_running`); the counts still count all.
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_parser = status, value_name = "STATUS")]
+    pub(crate) status: Vec<Status>,
     /// Show every row of the tables, not only the first ones.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// A status by its name in JSON, with hyphens if one likes.
+fn status(name: &str) -> Result<Status, String> {
+    let wanted = name.trim().replace('-', "_").to_ascii_lowercase();
+    Status::ALL.into_iter().find(|one| one.name() == wanted).ok_or_else(|| {
+        let names: Vec<&str> = Status::ALL.iter().map(|one| one.name()).collect();
+        format!("there is no such status; there are {}", names.join(", "))
+    })
 }
 
 /// What makes a pipeline fail.

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use underpin_exposure::report::Need;
-use underpin_exposure::{Assessment, Exposure};
+use underpin_exposure::report::{Need, Needed};
+use underpin_exposure::{Assessment, Exposure, Used};
 
 use crate::output;
 
-const HEADER: [&str; 17] = [
+const HEADER: [&str; 19] = [
     "asset_kind",
     "asset",
     "component",
@@ -25,6 +25,8 @@ const HEADER: [&str; 17] = [
     "fix_version",
     "fix_advisory",
     "fix_needs",
+    "fix_needed_here",
+    "fix_needed_why",
 ];
 
 /// Writes the rows as RFC 4180 wants them: a header, lines that end with CR LF.
@@ -68,6 +70,8 @@ fn record(exposure: &Exposure<'_>) -> [String; HEADER.len()] {
         fix.and_then(|fix| fix.version.as_deref()).unwrap_or_default().to_owned(),
         fix.and_then(|fix| fix.advisory.as_ref()).map(ToString::to_string).unwrap_or_default(),
         fix.map(|fix| needs(&fix.needs)).unwrap_or_default(),
+        fix.map(|fix| needed(&fix.needed).to_owned()).unwrap_or_default(),
+        fix.map(|fix| fix.needed.why().to_owned()).unwrap_or_default(),
     ]
 }
 
@@ -75,6 +79,23 @@ fn record(exposure: &Exposure<'_>) -> [String; HEADER.len()] {
 fn harmless(cell: &str) -> String {
     let cell = output::harmless(cell);
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
+}
+
+/// Whether what a fix repairs is used.
+pub(crate) fn needed(needed: &Needed) -> &'static str {
+    match needed {
+        Needed::Yes { .. } => "yes",
+        Needed::No { .. } => "no",
+        Needed::Unknown { .. } => "unknown",
+    }
+}
+
+/// On how many assets what a fix repairs is used: `used on 3, not on 2, not known on 7`.
+pub(crate) fn used(used: Used) -> String {
+    let words = [(used.yes, "used"), (used.no, "not used"), (used.unknown, "not known whether used")];
+    let words =
+        words.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{word} on {count}"));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// What a fix needs, in words.

@@ -12,6 +12,7 @@ use underpin_model::fleet::Fleet;
 
 use self::lists::{by_platform, by_tenant, feeds, hosts, how_to_read, unknown};
 use super::hits::Hits;
+use super::left_out::LeftOut;
 use super::sums::Sums;
 use crate::verbs::assess::counts;
 
@@ -30,7 +31,7 @@ section{break-inside:auto;border:0;padding:0}h2{break-after:avoid}tr{break-insid
 ";
 
 /// The whole page. Lists are cut where a browser would suffer, and say so.
-pub(crate) fn render(fleet: &Fleet, assessment: &Assessment) -> Markup {
+pub(crate) fn render(fleet: &Fleet, assessment: &Assessment, left_out: &LeftOut) -> Markup {
     let sums = Sums::new(fleet, assessment);
     let hits = Hits::new(fleet, assessment);
     html! {
@@ -56,7 +57,8 @@ pub(crate) fn render(fleet: &Fleet, assessment: &Assessment) -> Markup {
                     }
                     (stale(assessment))
                     (headline(assessment))
-                    (first::section(assessment, &hits))
+                    @if let Some(sentence) = left_out.sentence() { p.soft { (sentence) ". The tables below count what is left." } }
+                    (first::section(assessment, left_out, &hits))
                     div.two { (by_tenant(&sums)) (by_platform(&sums)) }
                     (hosts(fleet, assessment, &sums))
                     (unknown(assessment))

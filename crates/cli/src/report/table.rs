@@ -8,8 +8,9 @@ use underpin_exposure::report::AssetKind;
 use underpin_exposure::{Assessment, Priority, SORT_KEY};
 use underpin_model::fleet::Fleet;
 
-use super::csv::needs;
+use super::csv::{needs, used};
 use super::hits::Hits;
+use super::left_out::LeftOut;
 use super::unknown::{self, Uncovered};
 use crate::output::{List, wrapped};
 use crate::verbs::assess::counts;
@@ -39,7 +40,13 @@ struct Room {
 }
 
 /// The report for a terminal of this width; `None`: for a pipe or a file.
-pub(crate) fn render(fleet: &Fleet, assessment: &Assessment, all: bool, width: Option<u16>) -> String {
+pub(crate) fn render(
+    fleet: &Fleet,
+    assessment: &Assessment,
+    left_out: &LeftOut,
+    all: bool,
+    width: Option<u16>,
+) -> String {
     let room = Room { most: if all { usize::MAX } else { FIRST }, width };
     let mut text = String::new();
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
@@ -54,8 +61,12 @@ pub(crate) fn render(fleet: &Fleet, assessment: &Assessment, all: bool, width: O
     );
     text += &feeds(assessment, room);
     text += &summary(assessment, room);
+    if let Some(sentence) = left_out.sentence() {
+        text += &wrapped(&sentence, "", room.width);
+        text.push('\n');
+    }
     text += &unknown(assessment, room);
-    text += &priorities(fleet, assessment, room);
+    text += &priorities(fleet, assessment, left_out, room);
     text
 }
 
@@ -125,8 +136,11 @@ fn uncovered<const N: usize>(
     format!("{table}{}\n", more(list.len(), room.most))
 }
 
-fn priorities(fleet: &Fleet, assessment: &Assessment, room: Room) -> String {
+fn priorities(fleet: &Fleet, assessment: &Assessment, left_out: &LeftOut, room: Room) -> String {
     let list = assessment.priorities();
+    if list.is_empty() && left_out.hides_open() {
+        return "What is open is left out.\n".to_owned();
+    }
     if list.is_empty() {
         return "Nothing is known to be open.\n".to_owned();
     }
@@ -204,7 +218,8 @@ fn row(one: &Priority<'_>, hits: &Hits<'_>) -> [String; 9] {
 
 fn fix(one: &Priority<'_>) -> String {
     let needs = one.example.fix.as_ref().map(|fix| needs(&fix.needs)).unwrap_or_default();
-    if needs.is_empty() { "none known".to_owned() } else { needs }
+    let needs = if needs.is_empty() { "none known".to_owned() } else { needs };
+    format!("{needs} ({})", used(one.used))
 }
 
 /// `12h 300v`.

@@ -10,6 +10,7 @@ use underpin_model::fleet::{Fleet, FleetError};
 use crate::args::{Assess, FailOn, Format};
 use crate::exit::{Code, Failure};
 use crate::output::say;
+use crate::report::left_out::LeftOut;
 use crate::{facts, output, report};
 
 /// Warnings about the fleet that are shown.
@@ -23,8 +24,10 @@ pub(crate) fn run(arguments: &Assess) -> Result<Code, Failure> {
     let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
     let options = Options { as_of, stale_after_days: i32::from(arguments.stale_after) };
     let assessment = assess(&checked.fleet, &base, &options);
-    write(arguments, &checked.fleet, &assessment)?;
+    // What is left out of the report fails a pipeline all the same.
     let failed = arguments.fail_on.iter().any(|rule| fails(*rule, &assessment));
+    let (assessment, left_out) = LeftOut::of(assessment, &arguments.status);
+    write(arguments, &checked.fleet, &assessment, &left_out)?;
     Ok(if failed { Code::Findings } else { Code::Done })
 }
 
@@ -45,18 +48,29 @@ fn as_of(arguments: &Assess, now: Timestamp) -> Result<Timestamp, Failure> {
     end.map(|zoned| zoned.timestamp()).map_err(|error| Failure::Usage(format!("--as-of {day}: {error}")))
 }
 
-fn write(arguments: &Assess, fleet: &Fleet, assessment: &Assessment) -> Result<(), Failure> {
+fn write(
+    arguments: &Assess,
+    fleet: &Fleet,
+    assessment: &Assessment,
+    left_out: &LeftOut,
+) -> Result<(), Failure> {
     let path = arguments.out.as_deref();
     match arguments.format {
-        Format::Json => output::stream(path, |out| report::json::write(assessment, out)),
-        Format::Csv => output::stream(path, |out| report::csv::write(assessment, out)),
+        Format::Json => output::stream(path, |out| report::json::write(assessment, left_out, out)),
+        Format::Csv => {
+            // The table has rows only.
+            if let Some(sentence) = left_out.sentence() {
+                say!("{sentence}");
+            }
+            output::stream(path, |out| report::csv::write(assessment, out))
+        }
         Format::Html => {
-            let page = report::html::render(fleet, assessment).into_string();
+            let page = report::html::render(fleet, assessment, left_out).into_string();
             output::stream(path, |out| out.write_all(page.as_bytes()))
         }
         Format::Table => {
             let width = if path.is_some() { None } else { output::width() };
-            let text = report::table::render(fleet, assessment, arguments.all, width);
+            let text = report::table::render(fleet, assessment, left_out, arguments.all, width);
             path.map_or_else(|| output::data(&text), |path| output::file(path, text.as_bytes()))
         }
     }

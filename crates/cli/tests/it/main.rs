@@ -10,8 +10,10 @@
 
 mod assess;
 mod bad_input;
+mod conditions;
 mod fleets;
 mod pages;
 mod serve;
+mod statuses;
 mod support;
 mod tables;

@@ -1,6 +1,5 @@
 //! The assessment: every asset of a fleet against all facts. Equal assets are matched once.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -40,19 +39,21 @@ impl Options {
 pub fn assess(fleet: &Fleet, base: &FactBase, options: &Options) -> Assessment {
     let day = options.as_of.to_zoned(TimeZone::UTC).date();
     let question = Question { base, as_of: options.as_of, day, stale_after_days: options.stale_after_days };
-    let drafts = draft::drafts(fleet);
+    let drafts = draft::drafts(fleet, base);
     let (mut all, stretches) = evaluate(question, &drafts);
     let mut groups: Vec<Group> = drafts.list.iter().map(|draft| group(draft, &stretches)).collect();
-    guest::cold_starts(&drafts, &stretches, &mut groups, &mut all);
+    guest::cold_starts(question, &drafts, &stretches, &mut groups, &mut all);
     let vulnerabilities = view::vulnerabilities(base, &groups, &all, day);
-    Assessment {
+    let mut assessment = Assessment {
         as_of: options.as_of,
         feeds: feed_states(base, day, options.stale_after_days),
-        summary: summary(&groups, &all),
+        summary: Summary::default(),
         groups,
         findings: all,
         vulnerabilities,
-    }
+    };
+    assessment.summary = summary(&assessment);
+    assessment
 }
 
 /// Items that are looked at together: many times the number of threads, yet little to hold twice.
@@ -120,14 +121,9 @@ fn feed_states(base: &FactBase, day: Date, stale_after_days: i32) -> Vec<FeedSta
     states
 }
 
-/// Counts exposures over all assets: a finding of a group counts once per asset of the group.
-fn summary(groups: &[Group], all: &[Finding]) -> Summary {
-    let mut by_status: BTreeMap<Status, u64> = BTreeMap::new();
-    let sizes = groups.iter().map(|group| (group, group.assets.len() as u64));
-    for (finding, times) in all.iter().zip(view::times(sizes, all.len())) {
-        *by_status.entry(finding.status).or_default() += times;
-    }
-    let assets = groups.iter().map(|group| group.assets.len() as u64).sum();
+/// Counts over all assets.
+fn summary(assessment: &Assessment) -> Summary {
+    let by_status = assessment.by_status();
     let of = |status| by_status.get(&status).copied().unwrap_or(0);
     Summary {
         unknown_no_source: of(Status::UnknownNoSource),
@@ -135,7 +131,7 @@ fn summary(groups: &[Group], all: &[Finding]) -> Summary {
             + of(Status::UnknownVersion)
             + of(Status::UnknownRunning)
             + of(Status::UnderInvestigation),
-        assets,
+        assets: assessment.groups.iter().map(|group| group.assets.len() as u64).sum(),
         affected: of(Status::Affected),
         fixed_not_running: of(Status::FixedNotRunning),
         fixed: of(Status::Fixed),

@@ -214,6 +214,11 @@ mod tests {
         assert_eq!(of("linux-libc-dev", "linux"), Carries::NoRunningCode);
         assert_eq!(of("libxen-dev", "xen"), Carries::NoRunningCode);
         assert_eq!(of("qemu-system-x86", "qemu"), Carries::Code);
+        // On RPM distributions `kernel` and `qemu-kvm` are said to only pull in `kernel-core` and `qemu-kvm-core`. They
+        // are judged all the same: ALSA-2025:21926 names CVE-2025-39843 for `kernel` and not for `kernel-core`, so
+        // to pass over the one would hide it.
+        assert_eq!(of("kernel", "kernel"), Carries::Code);
+        assert_eq!(of("qemu-kvm", "qemu-kvm"), Carries::Code);
     }
 
     #[test]

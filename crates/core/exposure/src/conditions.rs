@@ -1,88 +1,213 @@
-//! What must hold besides a version: settings, workarounds, guests started anew.
+//! What must hold besides a version: settings in force, workarounds, guests started anew.
 //!
-//! A table of facts, each with the advisory that is to state it. A workaround closes a vulnerability without the fix; a
-//! condition must hold in addition to the fix.
-//!
-//! Not yet reviewed: the rows are from general knowledge, and the reference data holds none of these advisories. A wrong
-//! workaround makes a host look fixed, so check each row against its advisory before relying on it.
+//! Conditions are facts of feeds ([`Condition`]). Two kinds only demand more than a version, so whoever states them is
+//! believed, reviewed or not, and where the train is not known as well. A workaround makes an exposure look safe: it
+//! counts only when somebody has signed that it was compared with its source, and for its very train. All others are
+//! shown as hints.
 
-use underpin_model::facts::Family;
+use underpin_model::facts::{Condition, Effect, RemedyKind, SettingValue};
+use underpin_model::id::VulnerabilityId;
 
-/// A setting with the values that count as "in force".
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingFact {
-    /// The vulnerability.
-    pub vulnerability: &'static str,
-    /// The product line that it is about.
-    pub family: Family,
-    /// Name of the setting in the fleet file.
-    pub setting: &'static str,
-    /// The value that counts, as text (`true`, `false`, `off`).
-    pub value: &'static str,
-    /// The advisory that states it.
-    pub source: &'static str,
+use crate::factbase::IndexedCondition;
+use crate::finding::Question;
+use crate::item::Item;
+use crate::report::{Reason, ReasonCode, Status};
+use crate::resolve::Resolved;
+use crate::verdict::{Strength, train_fits};
+
+/// Hints of one exposure that are kept: several advisories describe the same workaround.
+const MOST_HINTS: usize = 2;
+
+impl Question<'_> {
+    /// The conditions of a vulnerability that are known and about a component, and how directly they are.
+    fn conditions<'q>(
+        &'q self,
+        item: &'q Item<'_>,
+        id: &VulnerabilityId,
+    ) -> impl Iterator<Item = (&'q IndexedCondition, Strength)> {
+        let known = self.base.conditions_of(id).iter().filter(|one| one.condition.published <= self.day);
+        known.filter_map(|one| Some((one, fits(&one.condition, item)?)))
+    }
+
+    /// Whether somebody had compared a condition with its source on the day of the assessment.
+    fn is_reviewed(&self, condition: &Condition) -> bool {
+        condition.reviewed.as_ref().is_some_and(|review| review.on <= self.day)
+    }
+
+    /// Who says it: the source, and who has compared the row with it.
+    fn says(&self, condition: &Condition) -> String {
+        let source = &condition.source;
+        match condition.reviewed.as_ref().filter(|_| self.is_reviewed(condition)) {
+            Some(review) => format!("{source}, reviewed by {} on {}", review.by, review.on),
+            None => format!("{source}; reviewed: no, from general knowledge"),
+        }
+    }
+
+    fn reason(code: ReasonCode, text: String, by: &IndexedCondition) -> Reason {
+        Reason { code, text: text.into(), feed: Some(by.feed.clone()), document: Some(by.document.clone()) }
+    }
 }
 
-const fn esxi(
-    vulnerability: &'static str,
-    setting: &'static str,
-    value: &'static str,
-    source: &'static str,
-) -> SettingFact {
-    SettingFact { vulnerability, family: Family::Esxi, setting, value, source }
+fn fits(condition: &Condition, item: &Item<'_>) -> Option<Strength> {
+    let Some(family) = &condition.family else { return Some(Strength::Strong) };
+    if *family != item.family {
+        return None;
+    }
+    match &condition.train {
+        None => Some(Strength::Strong),
+        Some(train) => train_fits(family, Some(train), item.train.as_deref()),
+    }
 }
 
-/// Settings that close a vulnerability without the fix.
-pub const WORKAROUNDS: &[SettingFact] = &[
-    esxi("CVE-2019-5544", "slpd.enabled", "false", "VMSA-2019-0022"),
-    esxi("CVE-2020-3992", "slpd.enabled", "false", "VMSA-2020-0023"),
-    esxi("CVE-2021-21974", "slpd.enabled", "false", "VMSA-2021-0002"),
-    esxi("CVE-2022-31699", "slpd.enabled", "false", "VMSA-2022-0030"),
-];
-
-/// Settings that a fix needs in addition to its release: the code is delivered switched off.
-pub const SETTINGS_OF_FIXES: &[SettingFact] = &[
-    esxi("CVE-2018-3646", "VMkernel.Boot.hyperthreadingMitigation", "true", "VMSA-2018-0020"),
-    esxi("CVE-2018-12126", "VMkernel.Boot.hyperthreadingMitigation", "true", "VMSA-2019-0008"),
-    esxi("CVE-2018-12127", "VMkernel.Boot.hyperthreadingMitigation", "true", "VMSA-2019-0008"),
-    esxi("CVE-2018-12130", "VMkernel.Boot.hyperthreadingMitigation", "true", "VMSA-2019-0008"),
-    esxi("CVE-2019-11091", "VMkernel.Boot.hyperthreadingMitigation", "true", "VMSA-2019-0008"),
-];
-
-/// Vulnerabilities whose fix reaches a guest through new CPU flags, which are set when the guest is cold-started.
-pub const NEEDS_COLD_START: &[&str] = &[
-    "CVE-2017-5715",
-    "CVE-2018-3639",
-    "CVE-2018-12126",
-    "CVE-2018-12127",
-    "CVE-2018-12130",
-    "CVE-2019-11091",
-    "CVE-2019-11135",
-];
-
-/// Names of all settings that any entry asks for: only these decide a status.
-pub fn setting_names() -> impl Iterator<Item = &'static str> {
-    WORKAROUNDS.iter().chain(SETTINGS_OF_FIXES).map(|fact| fact.setting)
+/// The value of a setting on the asset, where it is known.
+fn value<'i>(item: &'i Item<'_>, setting: &str) -> Option<&'i str> {
+    item.settings.iter().find(|(name, _)| *name == setting).map(|(_, value)| value.as_str())
 }
 
-/// The workaround for a vulnerability of a family, if there is one.
-#[must_use]
-pub fn workaround(family: &Family, vulnerability: &str) -> Option<&'static SettingFact> {
-    find(WORKAROUNDS, family, vulnerability)
+fn is_in_force(item: &Item<'_>, asked: &SettingValue) -> bool {
+    value(item, &asked.setting).is_some_and(|value| value.eq_ignore_ascii_case(&asked.value))
 }
 
-/// The setting that the fix of a vulnerability needs, if there is one.
-#[must_use]
-pub fn setting_of_fix(family: &Family, vulnerability: &str) -> Option<&'static SettingFact> {
-    find(SETTINGS_OF_FIXES, family, vulnerability)
+/// A reviewed workaround that is in force; the reason says so.
+pub(crate) fn workaround_in_force(
+    question: Question<'_>,
+    item: &Item<'_>,
+    id: &VulnerabilityId,
+) -> Option<Reason> {
+    question.conditions(item, id).find_map(|(one, strength)| {
+        let condition = &one.condition;
+        let Effect::Closes(asked) = &condition.effect else { return None };
+        if strength != Strength::Strong || !question.is_reviewed(condition) || !is_in_force(item, asked) {
+            return None;
+        }
+        let text = format!(
+            "{} is {}, which closes it without the fix ({})",
+            asked.setting,
+            asked.value,
+            question.says(condition)
+        );
+        Some(Question::reason(ReasonCode::SettingCloses, text, one))
+    })
 }
 
-fn find(table: &'static [SettingFact], family: &Family, vulnerability: &str) -> Option<&'static SettingFact> {
-    table.iter().find(|fact| fact.family == *family && fact.vulnerability == vulnerability)
+/// Workarounds that are known and close nothing: not in force, not reviewed, or told in prose only.
+pub(crate) fn hints(
+    question: Question<'_>,
+    item: &Item<'_>,
+    id: &VulnerabilityId,
+    resolved: &Resolved<'_>,
+) -> Vec<Reason> {
+    let rows = question.conditions(item, id).filter_map(|(one, strength)| {
+        let Effect::Closes(asked) = &one.condition.effect else { return None };
+        let text = row_hint(question, item, &one.condition, asked, strength);
+        Some(Question::reason(ReasonCode::WorkaroundKnown, text, one))
+    });
+    let mut advisories: Vec<u32> = resolved.evidence.iter().map(|one| one.advisory).collect();
+    advisories.sort_unstable();
+    advisories.dedup();
+    let prose = advisories.into_iter().filter_map(|number| {
+        let head = question.base.advisory(number)?;
+        let offers = question.base.offers_of(number);
+        let offer = offers.iter().find(|one| one.vulnerabilities.contains(id))?;
+        let what = match offer.kind {
+            RemedyKind::Workaround => "workaround",
+            _ => "mitigation",
+        };
+        let at = offer.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
+        Some(Reason {
+            code: ReasonCode::WorkaroundKnown,
+            text: format!("{} describes a {what}{at}; whether it is in force is not known here", head.id)
+                .into(),
+            feed: question.base.feed_of(head).map(|feed| feed.id.clone()),
+            document: Some(head.document.clone()),
+        })
+    });
+    rows.chain(prose).take(MOST_HINTS).collect()
 }
 
-/// Whether guests must be cold-started for the fix.
-#[must_use]
-pub fn needs_cold_start(vulnerability: &str) -> bool {
-    NEEDS_COLD_START.contains(&vulnerability)
+fn row_hint(
+    question: Question<'_>,
+    item: &Item<'_>,
+    condition: &Condition,
+    asked: &SettingValue,
+    strength: Strength,
+) -> String {
+    let SettingValue { setting, value: wanted } = asked;
+    let now = match value(item, setting) {
+        _ if is_in_force(item, asked) => format!("{setting} is {wanted}"),
+        Some(value) => format!("{setting} is {value}; {wanted}"),
+        None => format!("{setting} is not known; {wanted}"),
+    };
+    let says = question.says(condition);
+    if !question.is_reviewed(condition) {
+        return format!(
+            "{now} is said to close it without the fix ({says}). An unreviewed workaround closes nothing: compare it \
+             with {}, and give a conditions table with this row, reviewed_by and reviewed_on to --feeds",
+            condition.source
+        );
+    }
+    if strength == Strength::Weak {
+        return format!("{now} closes it in another or an unknown train ({says})");
+    }
+    format!("{now} would close it without the fix ({says})")
+}
+
+/// The settings that the fix of a vulnerability needs, each once: the reviewed statement where there are several.
+pub(crate) fn settings_of_fix<'q>(
+    question: &'q Question<'_>,
+    item: &'q Item<'_>,
+    id: &VulnerabilityId,
+) -> Vec<(&'q SettingValue, &'q IndexedCondition)> {
+    let mut found: Vec<(&SettingValue, &IndexedCondition)> = question
+        .conditions(item, id)
+        .filter_map(|(one, _)| match &one.condition.effect {
+            Effect::NeededWithFix(asked) => Some((asked, one)),
+            _ => None,
+        })
+        .collect();
+    found.sort_by_key(|(asked, one)| (*asked, !question.is_reviewed(&one.condition)));
+    found.dedup_by_key(|(asked, _)| *asked);
+    found
+}
+
+/// The first setting that the fix needs and that is not in force, or not known to be; one that is not in force first.
+pub(crate) fn missing_setting(
+    question: Question<'_>,
+    item: &Item<'_>,
+    id: &VulnerabilityId,
+) -> Option<(Status, Reason)> {
+    let needed = settings_of_fix(&question, item, id);
+    let missing = needed.into_iter().filter(|(asked, _)| !is_in_force(item, asked)).map(|(asked, one)| {
+        let (status, now) = match value(item, &asked.setting) {
+            Some(value) => (Status::FixedNotRunning, value),
+            None => (Status::UnknownRunning, "not known"),
+        };
+        let says = question.says(&one.condition);
+        let text = format!("{} is {now}; the fix of {id} needs {} ({says})", asked.setting, asked.value);
+        (status, Question::reason(ReasonCode::SettingMissing, text, one))
+    });
+    missing.min_by_key(|(status, _)| *status != Status::FixedNotRunning)
+}
+
+/// The condition that guests must be cold-started for the fix, if there is one: the reviewed statement of several.
+pub(crate) fn cold_start<'q>(
+    question: &'q Question<'_>,
+    item: &'q Item<'_>,
+    id: &VulnerabilityId,
+) -> Option<&'q IndexedCondition> {
+    question
+        .conditions(item, id)
+        .map(|(one, _)| one)
+        .filter(|one| one.condition.effect == Effect::ColdStartGuests)
+        .min_by_key(|one| !question.is_reviewed(&one.condition))
+}
+
+/// The reason of a guest that lacks the CPU flags of a fix, or of which it is not known.
+pub(crate) fn cold_start_reason(
+    question: Question<'_>,
+    code: ReasonCode,
+    text: &str,
+    by: &IndexedCondition,
+) -> Reason {
+    Question::reason(code, format!("{text} ({})", question.says(&by.condition)), by)
 }

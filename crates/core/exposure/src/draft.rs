@@ -13,6 +13,7 @@ use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, PowerState, Vm};
 use underpin_model::id::{ComponentSetId, HostId};
 
 use crate::context::Contexts;
+use crate::factbase::FactBase;
 use crate::finding::Level;
 use crate::guest::{self, ColdStart};
 use crate::item::Item;
@@ -109,14 +110,14 @@ struct Floor {
 type Vmm<'a> = Option<(&'a str, &'a str)>;
 
 /// Groups the assets of a fleet by the facts that decide their findings.
-pub(crate) fn drafts(fleet: &Fleet) -> Drafts<'_> {
+pub(crate) fn drafts<'a>(fleet: &'a Fleet, facts: &'a FactBase) -> Drafts<'a> {
     let contexts = Contexts::new(fleet);
-    let mut grouping = Grouping::new(fleet);
+    let mut grouping = Grouping::new(fleet, facts);
     let guests = guests_by_host(fleet);
     let mut floors: FxHashMap<&HostId, Floor> = FxHashMap::default();
     for host in &fleet.hosts {
         let live = guests.get(&host.id).map_or(&[][..], Vec::as_slice);
-        let around = Surroundings::of(host, live.iter().copied().collect(), !fleet.vms.is_empty());
+        let around = Surroundings::of(facts, host, live.iter().copied().collect(), !fleet.vms.is_empty());
         let asset = Asset { kind: AssetKind::Host, id: host.id.as_str().into() };
         let (base, draft) = grouping.add_host(
             asset,
@@ -138,6 +139,7 @@ pub(crate) fn drafts(fleet: &Fleet) -> Drafts<'_> {
 
 struct Grouping<'a> {
     fleet: &'a Fleet,
+    facts: &'a FactBase,
     items: Numbered<(Item<'a>, Level)>,
     /// Components that an asset has for itself.
     own: Numbered<Vec<Item<'a>>>,
@@ -150,9 +152,10 @@ struct Grouping<'a> {
 }
 
 impl<'a> Grouping<'a> {
-    fn new(fleet: &'a Fleet) -> Self {
+    fn new(fleet: &'a Fleet, facts: &'a FactBase) -> Self {
         Self {
             fleet,
+            facts,
             items: Numbered::default(),
             own: Numbered::default(),
             floors: Numbered::default(),
@@ -170,12 +173,12 @@ impl<'a> Grouping<'a> {
         (shared, own): (&'a [ComponentSetId], Option<&'a ComponentSet>),
         around: Surroundings<'a>,
     ) -> usize {
-        let number = own.map(|set| self.own.number(items(&[set], &Surroundings::default())));
+        let number = own.map(|set| self.own.number(items(self.facts, &[set], &Surroundings::default())));
         let key = BaseKey { shared, own: number, around };
         if let Some(base) = self.base_numbers.get(&key) {
             return *base;
         }
-        let list = items(&sets_of(self.fleet, shared, own), &key.around);
+        let list = items(self.facts, &sets_of(self.fleet, shared, own), &key.around);
         let emulators = list
             .iter()
             .enumerate()

@@ -1,14 +1,14 @@
 //! All feeds together, indexed for matching.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::facts::{
-    Advisory, Claim, Coverage, Document, Family, Lifecycle, NameKind, PatchClass, Product, ReleaseFact,
-    RemedyKind, Restart, Subject, VulnerabilityFacts,
+    Advisory, Claim, Condition, Coverage, Document, Family, Lifecycle, NameKind, PatchClass, Product,
+    ReleaseFact, Remedy, RemedyKind, Restart, Subject, VulnerabilityFacts,
 };
 use underpin_model::id::{AdvisoryId, FeedId, VulnerabilityId};
 
@@ -53,6 +53,14 @@ pub(crate) struct IndexedClaim {
     pub(crate) advisory: u32,
 }
 
+/// A condition with the feed that states it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct IndexedCondition {
+    pub(crate) condition: Condition,
+    pub(crate) feed: FeedId,
+    pub(crate) document: Arc<str>,
+}
+
 /// What is known about a feed as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeedHead {
@@ -89,6 +97,11 @@ pub struct FactBase {
     coverage: FxHashMap<Family, Vec<(u32, Coverage)>>,
     releases: Vec<ReleaseFact>,
     lifecycles: Vec<Lifecycle>,
+    conditions: FxHashMap<VulnerabilityId, Vec<IndexedCondition>>,
+    /// Per product line, the settings that some condition asks for: only these decide a status.
+    settings: FxHashMap<Family, BTreeSet<Arc<str>>>,
+    /// Workarounds and mitigations that an advisory describes, by its number.
+    offers: FxHashMap<u32, Vec<Remedy>>,
 }
 
 impl FactBase {
@@ -105,6 +118,7 @@ impl FactBase {
             list.sort_unstable();
             list.dedup();
         }
+        base.conditions.values_mut().for_each(|list| list.sort_unstable());
         base
     }
 
@@ -131,6 +145,9 @@ impl FactBase {
                     .or_default()
                     .push(edge.newer);
             }
+            for condition in document.conditions {
+                self.add_condition(condition, &feed.id, &name);
+            }
             self.releases.extend(document.releases);
             self.lifecycles.extend(document.lifecycles);
         }
@@ -145,6 +162,14 @@ impl FactBase {
         self.feeds.push(FeedHead { id: feed.id, fetched: feed.fetched, updated, documents: count, covers });
     }
 
+    fn add_condition(&mut self, condition: Condition, feed: &FeedId, document: &Arc<str>) {
+        if let (Some(family), Some(asked)) = (&condition.family, condition.effect.setting()) {
+            self.settings.entry(family.clone()).or_default().insert(Arc::clone(&asked.setting));
+        }
+        let list = self.conditions.entry(condition.vulnerability.clone()).or_default();
+        list.push(IndexedCondition { condition, feed: feed.clone(), document: Arc::clone(document) });
+    }
+
     fn add_advisory(&mut self, advisory: Advisory, feed: usize, document: &Arc<str>) {
         let number = u32::try_from(self.advisories.len()).unwrap_or(u32::MAX);
         let restart = advisory
@@ -154,6 +179,11 @@ impl FactBase {
             .map(|remedy| remedy.restart)
             .max()
             .unwrap_or(Restart::Unknown);
+        let offers = |one: &Remedy| matches!(one.kind, RemedyKind::Workaround | RemedyKind::Mitigation);
+        let offered: Vec<Remedy> = advisory.remedies.into_iter().filter(offers).collect();
+        if !offered.is_empty() {
+            self.offers.insert(number, offered);
+        }
         for claim in advisory.claims {
             let at = u32::try_from(self.claims.len()).unwrap_or(u32::MAX);
             match &claim.product.hardware {
@@ -259,6 +289,26 @@ impl FactBase {
     #[must_use]
     pub fn lifecycles(&self) -> &[Lifecycle] {
         &self.lifecycles
+    }
+
+    /// What must hold for a vulnerability besides a version, in a stable order.
+    pub(crate) fn conditions_of(&self, vulnerability: &VulnerabilityId) -> &[IndexedCondition] {
+        self.conditions.get(vulnerability).map_or(&[], Vec::as_slice)
+    }
+
+    /// The settings that some condition of a product line asks for.
+    pub(crate) fn settings_asked(&self, family: &Family) -> Option<&BTreeSet<Arc<str>>> {
+        self.settings.get(family)
+    }
+
+    /// Whether some condition of any product line asks for a setting.
+    pub(crate) fn asks_for(&self, setting: &str) -> bool {
+        self.settings.values().any(|names| names.contains(setting))
+    }
+
+    /// The workarounds and mitigations that an advisory describes.
+    pub(crate) fn offers_of(&self, advisory: u32) -> &[Remedy] {
+        self.offers.get(&advisory).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn advisory(&self, number: u32) -> Option<&AdvisoryHead> {

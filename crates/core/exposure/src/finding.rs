@@ -203,9 +203,11 @@ impl Evaluation<'_, '_> {
             reasons.insert(0, reason::fleet(ReasonCode::Note, format!("{id} was withdrawn by its issuer")));
         } else if resolved.outcome.is_closed() {
             self.in_force(mentions, id, &resolved, &mut status, &mut reasons);
-        } else if let Some(reason) = self.worked_around(id) {
+        } else if let Some(reason) = conditions::workaround_in_force(self.question, self.item, id) {
             status = Status::Fixed;
             reasons.insert(0, reason);
+        } else {
+            reasons.extend(conditions::hints(self.question, self.item, id, &resolved));
         }
         let fix = self.fix(id, &resolved, status);
         reasons.shrink_to_fit();
@@ -255,7 +257,12 @@ impl Evaluation<'_, '_> {
             reasons.insert(0, reason::fleet(ReasonCode::RunningUnknown, text));
         }
         self.guests_in_force(mentions, resolved, status, reasons);
-        self.settings_in_force(id, status, reasons);
+        if *status == Status::Fixed
+            && let Some((missing, reason)) = conditions::missing_setting(self.question, item, id)
+        {
+            *status = missing;
+            reasons.insert(0, reason);
+        }
     }
 
     /// A kernel or hypervisor package runs from boot to boot; a guest keeps its VMM. Other software is expected to
@@ -297,37 +304,6 @@ impl Evaluation<'_, '_> {
             let text = format!("live guests run on a version of {} that is not known", item.name);
             reasons.insert(0, reason::fleet(ReasonCode::RunningUnknown, text));
         }
-    }
-
-    fn settings_in_force(&self, id: &VulnerabilityId, status: &mut Status, reasons: &mut Vec<Reason>) {
-        let Some(fact) = conditions::setting_of_fix(&self.item.family, id.as_str()) else { return };
-        if *status != Status::Fixed {
-            return;
-        }
-        let found = self.item.settings.iter().find(|(name, _)| *name == fact.setting);
-        let (new, text) = match found {
-            Some((_, value)) if value.eq_ignore_ascii_case(fact.value) => return,
-            Some((_, value)) => (
-                Status::FixedNotRunning,
-                format!("{} is {value}; {} needs {} ({})", fact.setting, id, fact.value, fact.source),
-            ),
-            None => (
-                Status::UnknownRunning,
-                format!("{} is not known; {} needs {} ({})", fact.setting, id, fact.value, fact.source),
-            ),
-        };
-        *status = new;
-        reasons.insert(0, reason::fleet(ReasonCode::SettingMissing, text));
-    }
-
-    fn worked_around(&self, id: &VulnerabilityId) -> Option<Reason> {
-        let fact = conditions::workaround(&self.item.family, id.as_str())?;
-        let (_, value) = self.item.settings.iter().find(|(name, _)| *name == fact.setting)?;
-        value.eq_ignore_ascii_case(fact.value).then(|| {
-            let text =
-                format!("{} is {value}, which closes it without the fix ({})", fact.setting, fact.source);
-            reason::fleet(ReasonCode::SettingCloses, text)
-        })
     }
 
     fn outcome_of(&self, version: &str, mentions: &Mentions<'_>) -> Outcome {
@@ -375,11 +351,13 @@ impl Evaluation<'_, '_> {
             (Restart::Service, _) => needs.push(Need::RestartService { component }),
             (Restart::None | Restart::Unknown, _) => {}
         }
-        if let Some(fact) = conditions::setting_of_fix(&item.family, id.as_str()) {
-            needs.push(Need::Set { setting: fact.setting.into(), value: fact.value.to_owned() });
-        }
+        let settings = conditions::settings_of_fix(&self.question, item, id);
+        needs.extend(settings.into_iter().map(|(asked, _)| Need::Set {
+            setting: Arc::clone(&asked.setting),
+            value: asked.value.as_ref().to_owned(),
+        }));
         if matches!(item.area, Area::Kernel | Area::VmmCore | Area::Firmware)
-            && conditions::needs_cold_start(id.as_str())
+            && conditions::cold_start(&self.question, item, id).is_some()
         {
             needs.push(Need::ColdStartGuests);
         }

@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 use crate::classify::Carries;
 use crate::conditions;
 use crate::draft::Drafts;
+use crate::finding::Question;
 use crate::item::Item;
-use crate::reason;
 use crate::report::{Area, Finding, Group, ReasonCode, Status};
 
 /// Packages that hold the VMM that a guest runs in, by binary name.
@@ -76,6 +76,7 @@ pub(crate) fn vmm_item<'a>(vmm: Option<(&'a str, &'a str)>, host_items: &[&Item<
 /// Adds a guest's findings for the holes whose fix reaches it through CPU flags: fixed on the host, and in the guest
 /// once it was cold-started. `stretches` are the findings of items, by number, as in `drafts`.
 pub(crate) fn cold_starts(
+    question: Question<'_>,
     drafts: &Drafts<'_>,
     stretches: &[Range<u32>],
     groups: &mut [Group],
@@ -86,9 +87,13 @@ pub(crate) fn cold_starts(
         let Some((floor, state)) = draft.cold_start else { continue };
         let stretch = known.entry((floor, state)).or_insert_with(|| {
             let items = drafts.floors.get(floor as usize).map_or(&[][..], |floor| floor.as_slice());
-            let on_host = items.iter().filter_map(|number| stretches.get(*number as usize));
-            let on_host = on_host.flat_map(|at| all.get(at.start as usize..at.end as usize).unwrap_or(&[]));
-            let new: Vec<Finding> = on_host.filter_map(|one| for_guest(one, state)).collect();
+            let mut new: Vec<Finding> = Vec::new();
+            for number in items {
+                let item = drafts.items.get(*number as usize);
+                let Some((item, at)) = item.zip(stretches.get(*number as usize)) else { continue };
+                let on_host = all.get(at.start as usize..at.end as usize).unwrap_or(&[]);
+                new.extend(on_host.iter().filter_map(|one| for_guest(question, &item.0, one, state)));
+            }
             let start = u32::try_from(all.len()).unwrap_or(u32::MAX);
             all.extend(new);
             start..u32::try_from(all.len()).unwrap_or(u32::MAX)
@@ -99,15 +104,18 @@ pub(crate) fn cold_starts(
     }
 }
 
-fn for_guest(host: &Finding, cold_start: ColdStart) -> Option<Finding> {
+fn for_guest(
+    question: Question<'_>,
+    item: &Item<'_>,
+    host: &Finding,
+    cold_start: ColdStart,
+) -> Option<Finding> {
     let id = host.vulnerability.as_ref()?;
     let area = host.fix.as_ref()?.area;
-    if host.status != Status::Fixed
-        || !reaches_through_flags(area)
-        || !conditions::needs_cold_start(id.as_str())
-    {
+    if host.status != Status::Fixed || !reaches_through_flags(area) {
         return None;
     }
+    let condition = conditions::cold_start(&question, item, id)?;
     let mut finding = host.clone();
     let (status, code, text) = match cold_start {
         ColdStart::Since => return Some(finding),
@@ -123,6 +131,6 @@ fn for_guest(host: &Finding, cold_start: ColdStart) -> Option<Finding> {
         ),
     };
     finding.status = status;
-    finding.reasons.insert(0, reason::fleet(code, text.to_owned()));
+    finding.reasons.insert(0, conditions::cold_start_reason(question, code, text, condition));
     Some(finding)
 }

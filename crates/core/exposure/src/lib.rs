@@ -17,7 +17,7 @@
 
 mod assess;
 pub mod classify;
-pub mod conditions;
+mod conditions;
 mod context;
 pub mod decision;
 mod draft;
@@ -39,4 +39,4 @@ mod view;
 pub use assess::{Options, assess};
 pub use factbase::{AdvisoryHead, FactBase, Feed, FeedHead};
 pub use report::{Assessment, Status};
-pub use row::{Exposure, ExposureRow, Priority, SORT_KEY, urgency};
+pub use row::{Exposure, ExposureRow, Priority, SORT_KEY, Used, urgency};

@@ -157,6 +157,8 @@ pub enum ReasonCode {
     GuestNotColdStarted,
     /// A setting in force closes it.
     SettingCloses,
+    /// A workaround is said to exist; it closes nothing, because it is not in force or nobody reviewed it.
+    WorkaroundKnown,
     /// A setting that the fix needs is not in force.
     SettingMissing,
     /// A newer update that contains the fix is installed.
@@ -352,7 +354,7 @@ pub struct VulnerabilityView {
     pub points: Points,
     /// SSVC decision: the most urgent one over the assets on which it is open.
     pub ssvc: Option<SsvcView>,
-    /// BOD 26-04 outcome: the earliest one over the assets on which it is open.
+    /// BOD 26-04 outcome: the earliest one over the assets on which it is open; `None` where it is open nowhere.
     pub due: Option<DueView>,
     /// Advisories that speak about it.
     pub advisories: Vec<AdvisoryId>,

@@ -10,9 +10,10 @@ use underpin_model::id::VulnerabilityId;
 
 use crate::decision;
 use crate::report::{
-    Assessment, Asset, AssetKind, CvssView, DueView, Finding, Fix, Group, Reason, SsvcView, Status,
+    Assessment, Asset, AssetKind, CvssView, DueView, Finding, Fix, Group, Needed, Reason, SsvcView, Status,
     VulnerabilityView,
 };
+use crate::view;
 
 /// One exposure, borrowed from its assessment.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,7 @@ pub struct ExposureRow {
     pub cvss: Option<CvssView>,
     /// SSVC decision for this asset.
     pub ssvc: Option<SsvcView>,
-    /// BOD 26-04 outcome for this asset.
+    /// BOD 26-04 outcome for this asset; only where something is to be done: affected, or fixed and not running.
     pub due: Option<DueView>,
     /// What closes it.
     pub fix: Option<Fix>,
@@ -79,8 +80,31 @@ impl Exposure<'_> {
             epss: view.and_then(|view| view.epss),
             cvss: view.and_then(|view| view.cvss.clone()),
             ssvc: points.map(|points| decision::ssvc(points, self.group.context)),
-            due: points.map(|points| decision::due(points, self.group.context)),
+            due: points
+                .filter(|_| self.finding.status.is_open())
+                .map(|points| decision::due(points, self.group.context)),
             fix: self.finding.fix.clone(),
+        }
+    }
+}
+
+/// On how many of the assets that are hit what a fix repairs is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Used {
+    /// It is used.
+    pub yes: u64,
+    /// It is installed and not used.
+    pub no: u64,
+    /// The facts do not tell.
+    pub unknown: u64,
+}
+
+impl Used {
+    fn add(&mut self, finding: &Finding, assets: u64) {
+        match finding.fix.as_ref().map(|fix| &fix.needed) {
+            Some(Needed::Yes { .. }) => self.yes += assets,
+            Some(Needed::No { .. }) => self.no += assets,
+            Some(Needed::Unknown { .. }) | None => self.unknown += assets,
         }
     }
 }
@@ -94,6 +118,8 @@ pub struct Priority<'a> {
     pub affected: BTreeMap<AssetKind, u64>,
     /// Assets on which it is fixed but not running, by kind.
     pub fixed_not_running: BTreeMap<AssetKind, u64>,
+    /// On how many of these what the fix repairs is used.
+    pub used: Used,
     /// The finding that stands for it: the first one with the worst status.
     pub example: &'a Finding,
 }
@@ -124,6 +150,39 @@ impl Assessment {
         })
     }
 
+    /// Exposures by status: a finding of a group counts once per asset of the group.
+    #[must_use]
+    pub fn by_status(&self) -> BTreeMap<Status, u64> {
+        let mut by_status: BTreeMap<Status, u64> = BTreeMap::new();
+        let sizes = self.groups.iter().map(|group| (group, group.assets.len() as u64));
+        for (finding, times) in self.findings.iter().zip(view::times(sizes, self.findings.len())) {
+            *by_status.entry(finding.status).or_default() += times;
+        }
+        by_status
+    }
+
+    /// The assessment with the exposures of these statuses only. [`Assessment::summary`] still counts all.
+    #[must_use]
+    pub fn only(mut self, statuses: &[Status]) -> Self {
+        // How many findings before each place are kept: where its stretch begins or ends afterwards.
+        let mut kept = Vec::with_capacity(self.findings.len() + 1);
+        let mut count = 0_u32;
+        kept.push(count);
+        for finding in &self.findings {
+            count += u32::from(statuses.contains(&finding.status));
+            kept.push(count);
+        }
+        let place = |at: u32| kept.get(at as usize).copied().unwrap_or(count);
+        for group in &mut self.groups {
+            for stretch in &mut group.findings {
+                *stretch = place(stretch.start)..place(stretch.end);
+            }
+            group.findings.retain(|stretch| !stretch.is_empty());
+        }
+        self.findings.retain(|finding| statuses.contains(&finding.status));
+        self
+    }
+
     /// The vulnerabilities that are open somewhere, sorted by what to do first ([`SORT_KEY`]).
     #[must_use]
     pub fn priorities(&self) -> Vec<Priority<'_>> {
@@ -145,11 +204,13 @@ impl Assessment {
                     vulnerability: view,
                     affected: BTreeMap::new(),
                     fixed_not_running: BTreeMap::new(),
+                    used: Used::default(),
                     example: finding,
                 });
                 if finding.status < entry.example.status {
                     entry.example = finding;
                 }
+                entry.used.add(finding, group.assets.len() as u64);
                 let counts = match finding.status {
                     Status::Affected => &mut entry.affected,
                     _ => &mut entry.fixed_not_running,

@@ -9,7 +9,7 @@ use underpin_model::id::ComponentSetId;
 use underpin_model::version::{Comparison, compare};
 
 use crate::classify::Carries;
-use crate::conditions;
+use crate::factbase::FactBase;
 use crate::item::Item;
 use crate::needed::Use;
 use crate::report::Area;
@@ -40,8 +40,12 @@ pub(crate) struct Processor<'a> {
 
 impl<'a> Surroundings<'a> {
     /// What a host adds. `guests` are the VMMs of its live guests; `listed`: somebody listed the fleet's guests.
-    pub(crate) fn of(host: &'a Host, guests: BTreeSet<Option<(&'a str, &'a str)>>, listed: bool) -> Self {
-        let names: BTreeSet<&str> = conditions::setting_names().collect();
+    pub(crate) fn of(
+        base: &FactBase,
+        host: &'a Host,
+        guests: BTreeSet<Option<(&'a str, &'a str)>>,
+        listed: bool,
+    ) -> Self {
         let processor = host.cpu.as_ref().and_then(|cpu| {
             Some(Processor {
                 signature: cpu.signature.as_deref()?,
@@ -63,7 +67,7 @@ impl<'a> Surroundings<'a> {
             settings: host
                 .settings
                 .iter()
-                .filter(|(name, _)| names.contains(name.as_str()))
+                .filter(|(name, _)| base.asks_for(name))
                 .map(|(name, setting)| (name.as_str(), setting_text(setting.value())))
                 .collect(),
             guests,
@@ -89,7 +93,11 @@ pub(crate) fn sets_of<'a>(
 }
 
 /// The items of an asset, before its guests and its processor are looked at.
-pub(crate) fn items<'a>(sets: &[&'a ComponentSet], around: &Surroundings<'a>) -> Vec<Item<'a>> {
+pub(crate) fn items<'a>(
+    base: &FactBase,
+    sets: &[&'a ComponentSet],
+    around: &Surroundings<'a>,
+) -> Vec<Item<'a>> {
     let mut items: Vec<Item<'a>> = Vec::new();
     for set in sets {
         let family = set.family.clone().unwrap_or_else(|| Family::Other("unknown".into()));
@@ -113,12 +121,12 @@ pub(crate) fn items<'a>(sets: &[&'a ComponentSet], around: &Surroundings<'a>) ->
     }
     let mut items = only_newest_kernels(items, around.kernel_release);
     for item in &mut items {
-        surround(item, around);
+        surround(base, item, around);
     }
     items
 }
 
-fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
+fn surround<'a>(base: &FactBase, item: &mut Item<'a>, around: &Surroundings<'a>) {
     if item.running.is_none() {
         let told =
             |name: &str| around.running.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
@@ -132,8 +140,9 @@ fn surround<'a>(item: &mut Item<'a>, around: &Surroundings<'a>) {
         Area::Management | Area::VmmCore => around.used.clone(),
         _ => Use::default(),
     };
-    if matches!(item.kind, ComponentKind::Product) {
-        item.settings.clone_from(&around.settings);
+    if let Some(asked) = base.settings_asked(&item.family) {
+        let settings = around.settings.iter().filter(|(name, _)| asked.contains(*name));
+        item.settings = settings.cloned().collect();
     }
 }
 

@@ -134,7 +134,8 @@ fn fits(claim: &Claim, item: &Item<'_>) -> Option<Strength> {
     Some(strength)
 }
 
-fn train_fits(family: &Family, claimed: Option<&str>, own: Option<&str>) -> Option<Strength> {
+/// Whether a statement about one train is about another, and how directly; `None` as a train: any, or not known.
+pub(crate) fn train_fits(family: &Family, claimed: Option<&str>, own: Option<&str>) -> Option<Strength> {
     let debian = matches!(family, Family::Debian | Family::Ubuntu);
     match (claimed, own) {
         (None, _) if debian => Some(Strength::Weak),

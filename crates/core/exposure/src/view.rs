@@ -95,7 +95,8 @@ fn view(base: &FactBase, id: &VulnerabilityId, open: &BTreeSet<Context>, day: Da
             .iter()
             .map(|context| decision::ssvc(&points, *context))
             .max_by_key(|view| view.decision),
-        due: contexts
+        // Nothing is due where nothing is open.
+        due: open
             .iter()
             .map(|context| decision::due(&points, *context))
             .min_by_key(|view| (view.date.is_none(), view.date)),

@@ -11,7 +11,7 @@
 
 mod shared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read;
 
@@ -82,6 +82,32 @@ fn the_builtin_facts_about_a_sample_fleet() {
         .unwrap();
     }
     insta::assert_snapshot!(text);
+}
+
+/// Signature, platform mask and revision of every processor of the sample are one row of the vendor's history.
+#[test]
+fn the_processors_of_the_sample_are_in_the_history() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../feeds/facts/microcode-history.csv");
+    let history = std::fs::read_to_string(path).unwrap();
+    let rows: BTreeSet<(&str, u32, u32)> = history
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let hexadecimal = |at: usize| u32::from_str_radix(cells.get(at)?, 16).ok();
+            Some((*cells.get(6)?, hexadecimal(7)?, hexadecimal(9)?))
+        })
+        .collect();
+    let fleet = fleet(400);
+    let mut seen = BTreeSet::new();
+    for cpu in fleet.hosts.iter().filter_map(|host| host.cpu.as_ref()) {
+        let Some(revision) = &cpu.microcode else { continue };
+        let revision = u32::from_str_radix(revision.trim_start_matches("0x"), 16).unwrap();
+        let row = (cpu.signature.as_deref().unwrap(), cpu.platform_mask.unwrap(), revision);
+        assert!(rows.contains(&row), "{:?} {row:x?}", cpu.model);
+        seen.insert(row);
+    }
+    assert_eq!(seen.len(), 19, "every revision of the sample is drawn: {seen:x?}");
 }
 
 /// Counts of statuses by platform (`esxi 8.0U3`) of the hosts and the VMs on them; microcode is left out, because every

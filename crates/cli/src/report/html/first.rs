@@ -7,19 +7,22 @@ use underpin_exposure::report::{AssetKind, Finding, Fix, Reason};
 use underpin_exposure::{Assessment, Priority, SORT_KEY};
 
 use super::{cut, number, scroll, status};
-use crate::report::csv::needs;
+use crate::report::csv::{needed, needs, used};
 use crate::report::hits::Hits;
+use crate::report::left_out::LeftOut;
 use crate::report::table::kind_name;
 
 /// Vulnerabilities that are shown.
 const VULNERABILITIES: usize = 200;
 
-pub(super) fn section(assessment: &Assessment, hits: &Hits<'_>) -> Markup {
+pub(super) fn section(assessment: &Assessment, left_out: &LeftOut, hits: &Hits<'_>) -> Markup {
     let list = assessment.priorities();
     html! {
         section aria-labelledby="first" {
             h2 id="first" { "What to do first" }
-            @if list.is_empty() {
+            @if list.is_empty() && left_out.hides_open() {
+                p { "What is open is left out." }
+            } @else if list.is_empty() {
                 p { "Nothing is known to be open. What is unknown is counted above." }
             } @else {
                 p.soft { "Order: " (SORT_KEY) "." }
@@ -70,7 +73,7 @@ fn row(one: &Priority<'_>, hits: &Hits<'_>) -> Markup {
                 (kinds("fixed, not running", &one.fixed_not_running))
                 small.soft { (number(tenants)) @if tenants == 1 { " tenant" } @else { " tenants" } }
             }
-            td data-label="Fix" { (fix(one.example.fix.as_ref())) (why(one.example)) }
+            td data-label="Fix" { (fix(one.example.fix.as_ref())) small.soft { (used(one.used)) } (why(one.example)) }
         }
     }
 }
@@ -100,6 +103,7 @@ fn why(example: &Finding) -> Markup {
         details {
             summary { "Why, for example" }
             p { (example.component) " " code { (example.version) } " " (status(example.status)) }
+            @if let Some(fix) = &example.fix { p { "Used: " (needed(&fix.needed)) ": " (fix.needed.why()) } }
             (reasons(&example.reasons))
         }
     }

@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use underpin_exposure::report::AssetKind;
 use underpin_exposure::{Assessment, FactBase, Feed, Options, Status, assess};
 use underpin_model::facts::{
-    Advisory, Claim, Coverage, Document, Family, Format, NameKind, Period, Product, Subject, Verdict,
+    Advisory, Claim, Condition, Coverage, Document, Effect, Family, Format, NameKind, Period, Product,
+    Review, SettingValue, Subject, Verdict,
 };
 use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host, Seen, SourcePackage, Vm};
 use underpin_model::id::{AdvisoryId, FeedId, HostId, VmId, VulnerabilityId};
@@ -85,6 +86,35 @@ pub(crate) fn debian_fix(id: &str, train: &str, source: &str, cve: &str, version
     let product = product(Family::Debian, Some(train), source, NameKind::Source);
     let document = document(id, vec![claim(cve, product, Verdict::FixedIn(version.into()))]);
     feed(id, vec![covering(document, Family::Debian, Some(train), Some(source), "2026-11-20")])
+}
+
+/// A feed of one conditions table.
+pub(crate) fn conditions(id: &str, rows: Vec<Condition>) -> Feed {
+    let mut document = Document::new("conditions", Format::Conditions);
+    document.updated = Some(now());
+    document.conditions = rows;
+    feed(id, vec![document])
+}
+
+pub(crate) fn condition(cve: &str, family: Option<Family>, effect: Effect) -> Condition {
+    Condition {
+        vulnerability: vulnerability(cve),
+        family,
+        train: None,
+        effect,
+        source: "SA-1".into(),
+        published: Date::constant(2020, 1, 1),
+        reviewed: None,
+    }
+}
+
+pub(crate) fn reviewed(mut condition: Condition, on: &str) -> Condition {
+    condition.reviewed = Some(Review { by: "R. Eviewer".into(), on: on.parse().unwrap() });
+    condition
+}
+
+pub(crate) fn setting(name: &str, value: &str) -> SettingValue {
+    SettingValue { setting: name.into(), value: value.into() }
 }
 
 pub(crate) fn package(name: &str, version: &str, source: Option<(&str, Option<&str>)>) -> Component {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use underpin_exposure::Status;
-use underpin_exposure::report::{Need, Needed, ReasonCode};
-use underpin_model::facts::{Family, Hardware, NameKind, Verdict};
+use underpin_exposure::report::{Finding, Need, Needed, ReasonCode};
+use underpin_exposure::{FactBase, Feed, Options, Status, assess};
+use underpin_model::facts::{
+    Condition, Effect, Family, Hardware, NameKind, Remedy, RemedyKind, Restart, Verdict,
+};
 use underpin_model::fleet::{Component, ComponentKind, Cpu, Host, PowerState, RunningVmm, Setting, Vm};
 
 use crate::build::*;
@@ -74,35 +76,186 @@ fn esxi(version: &str, settings: &[(&str, serde_json::Value)]) -> Host {
     host
 }
 
-fn esxi_status(cve: &str, host: Host) -> (Status, Vec<ReasonCode>) {
+const ESXI_CVE: &str = "CVE-2021-21974";
+const OLD_ESXI: &str = "ESXi70U1-16850804";
+const NEW_ESXI: &str = "ESXi70U1c-17325551";
+
+fn esxi_feed() -> Feed {
     let product = product(Family::Esxi, Some("7.0U1"), "esxi", NameKind::Product);
-    let document =
-        document("VMSA-1", vec![claim(cve, product, Verdict::FixedIn("ESXi70U1c-17325551".into()))]);
-    let assessment = run(&fleet(vec![host], vec![]), vec![feed("vmsa", vec![document])]);
-    let exposure = assessment.exposures().find(|one| one.finding.vulnerability.is_some()).unwrap();
-    (exposure.finding.status, exposure.finding.reasons.iter().map(|reason| reason.code).collect())
+    let claims = vec![claim(ESXI_CVE, product, Verdict::FixedIn(NEW_ESXI.into()))];
+    feed("vmsa", vec![document("VMSA-1", claims)])
+}
+
+/// The finding of the vulnerability on an ESXi host as of a day, with a table of conditions beside the advisory.
+fn esxi_finding(host: Host, rows: Vec<Condition>, as_of: &str) -> Finding {
+    let mut feeds = vec![esxi_feed()];
+    // An advisory of which it is not known since when it is known always counts.
+    feeds[0].documents[0].advisories[0].published = None;
+    feeds[0].documents[0].advisories[0].updated = None;
+    feeds.push(conditions("conditions", rows));
+    let options = Options::at(format!("{as_of}T12:00:00Z").parse().unwrap());
+    let assessment = assess(&fleet(vec![host], vec![]), &FactBase::new(feeds), &options);
+    let found = assessment.exposures().find(|one| one.finding.vulnerability.is_some());
+    found.unwrap().finding.clone()
+}
+
+fn esxi_status(host: Host, rows: Vec<Condition>) -> (Status, ReasonCode) {
+    let finding = esxi_finding(host, rows, "2026-11-21");
+    (finding.status, finding.reasons[0].code)
+}
+
+fn slpd_off() -> Condition {
+    condition(ESXI_CVE, Some(Family::Esxi), Effect::Closes(setting("slpd.enabled", "false")))
+}
+
+fn slpd(value: bool) -> Host {
+    esxi(OLD_ESXI, &[("slpd.enabled", value.into())])
 }
 
 #[test]
-fn a_workaround_in_force_closes_it_without_the_fix() {
-    let old = "ESXi70U1-16850804";
-    assert_eq!(esxi_status("CVE-2021-21974", esxi(old, &[])).0, Status::Affected);
-    assert_eq!(
-        esxi_status("CVE-2021-21974", esxi(old, &[("slpd.enabled", true.into())])).0,
-        Status::Affected
-    );
-    let (status, reasons) = esxi_status("CVE-2021-21974", esxi(old, &[("slpd.enabled", false.into())]));
-    assert_eq!((status, reasons[0]), (Status::Fixed, ReasonCode::SettingCloses));
-    assert_eq!(esxi_status("CVE-2026-9", esxi(old, &[("slpd.enabled", false.into())])).0, Status::Affected);
+fn a_reviewed_workaround_in_force_closes_it_without_the_fix() {
+    let rows = || vec![reviewed(slpd_off(), "2026-01-01")];
+    let (status, reason) = esxi_status(slpd(false), rows());
+    assert_eq!((status, reason), (Status::Fixed, ReasonCode::SettingCloses));
+    for host in [slpd(true), esxi(OLD_ESXI, &[])] {
+        let finding = esxi_finding(host, rows(), "2026-11-21");
+        assert_eq!(finding.status, Status::Affected);
+        let hint = finding.reasons.iter().find(|one| one.code == ReasonCode::WorkaroundKnown).unwrap();
+        assert!(
+            hint.text.contains("false would close it") && hint.text.contains("R. Eviewer"),
+            "{}",
+            hint.text
+        );
+        assert_eq!(hint.feed.as_ref().unwrap().as_str(), "conditions");
+    }
+    assert_eq!(esxi_status(slpd(false), vec![]).0, Status::Affected, "no row, no workaround");
+    let mut other = rows();
+    other[0].vulnerability = vulnerability("CVE-2026-9");
+    assert_eq!(esxi_status(slpd(false), other).0, Status::Affected, "about another vulnerability");
+    let mut other = rows();
+    other[0].family = Some(Family::Vcenter);
+    assert_eq!(esxi_status(slpd(false), other).0, Status::Affected, "about another product");
+}
+
+#[test]
+fn an_unreviewed_workaround_closes_nothing_and_says_how_to_review_it() {
+    let finding = esxi_finding(slpd(false), vec![slpd_off()], "2026-11-21");
+    assert_eq!((finding.status, finding.reasons[0].code), (Status::Affected, ReasonCode::BelowFix));
+    let hint = finding.reasons.iter().find(|one| one.code == ReasonCode::WorkaroundKnown).unwrap();
+    for part in ["slpd.enabled is false", "SA-1", "reviewed: no", "closes nothing", "reviewed_by", "--feeds"]
+    {
+        assert!(hint.text.contains(part), "{part}: {}", hint.text);
+    }
+    // One reviewed row among others of the same content is enough, in whichever order they come.
+    for rows in [
+        vec![slpd_off(), reviewed(slpd_off(), "2026-01-01")],
+        vec![reviewed(slpd_off(), "2026-01-01"), slpd_off()],
+    ] {
+        assert_eq!(esxi_status(slpd(false), rows).0, Status::Fixed);
+    }
+}
+
+#[test]
+fn conditions_and_reviews_count_from_their_day_on() {
+    let rows = || vec![reviewed(slpd_off(), "2026-06-01")];
+    assert_eq!(esxi_finding(slpd(false), rows(), "2026-06-01").status, Status::Fixed);
+    let before_review = esxi_finding(slpd(false), rows(), "2026-05-31");
+    assert_eq!(before_review.status, Status::Affected);
+    assert!(before_review.reasons.iter().any(|one| one.code == ReasonCode::WorkaroundKnown));
+    let unpublished = esxi_finding(slpd(false), rows(), "2019-12-31");
+    assert!(unpublished.reasons.iter().all(|one| one.code != ReasonCode::WorkaroundKnown));
+    let demand = Effect::NeededWithFix(setting("boot.flag", "true"));
+    let demand = || vec![condition(ESXI_CVE, Some(Family::Esxi), demand.clone())];
+    assert_eq!(esxi_finding(esxi(NEW_ESXI, &[]), demand(), "2020-01-01").status, Status::UnknownRunning);
+    assert_eq!(esxi_finding(esxi(NEW_ESXI, &[]), demand(), "2019-12-31").status, Status::Fixed);
+}
+
+#[test]
+fn a_workaround_of_another_or_an_unknown_train_closes_nothing_and_a_demand_still_demands() {
+    let of_train = |mut row: Condition, train: &str| {
+        row.train = Some(train.into());
+        vec![row]
+    };
+    let workaround = || reviewed(slpd_off(), "2026-01-01");
+    assert_eq!(esxi_status(slpd(false), of_train(workaround(), "7.0")).0, Status::Fixed, "the whole line");
+    assert_eq!(esxi_status(slpd(false), of_train(workaround(), "8.0")).0, Status::Affected);
+    let demand = condition(ESXI_CVE, Some(Family::Esxi), Effect::NeededWithFix(setting("flag", "true")));
+    // `host` fills the train in; without it the version alone does not tell.
+    let unknown = |version: &str| {
+        let mut host = esxi(version, &[("slpd.enabled", false.into())]);
+        let set = host.components.as_mut().unwrap();
+        set.train = None;
+        set.components[0].version = version.rsplit('-').next().unwrap().to_owned();
+        host
+    };
+    let old = esxi_finding(unknown(OLD_ESXI), of_train(workaround(), "7.0"), "2026-11-21");
+    assert_ne!(old.status, Status::Fixed, "{:?}", old.reasons);
+    let new = esxi_finding(unknown(NEW_ESXI), of_train(demand, "7.0"), "2026-11-21");
+    assert_ne!(new.status, Status::Fixed, "{:?}", new.reasons);
 }
 
 #[test]
 fn a_fix_that_is_delivered_switched_off_needs_its_setting() {
-    let new = "ESXi70U1c-17325551";
     let name = "VMkernel.Boot.hyperthreadingMitigation";
-    assert_eq!(esxi_status("CVE-2018-3646", esxi(new, &[(name, true.into())])).0, Status::Fixed);
-    assert_eq!(esxi_status("CVE-2018-3646", esxi(new, &[(name, false.into())])).0, Status::FixedNotRunning);
-    assert_eq!(esxi_status("CVE-2018-3646", esxi(new, &[])).0, Status::UnknownRunning);
+    let demand = || condition(ESXI_CVE, Some(Family::Esxi), Effect::NeededWithFix(setting(name, "true")));
+    let of = |settings: &[(&str, serde_json::Value)]| esxi_status(esxi(NEW_ESXI, settings), vec![demand()]);
+    assert_eq!(of(&[(name, true.into())]).0, Status::Fixed);
+    assert_eq!(of(&[(name, false.into())]), (Status::FixedNotRunning, ReasonCode::SettingMissing));
+    assert_eq!(of(&[]), (Status::UnknownRunning, ReasonCode::SettingMissing));
+    let unreviewed = esxi_finding(esxi(NEW_ESXI, &[]), vec![demand()], "2026-11-21");
+    let text = &unreviewed.reasons[0].text;
+    assert!(text.contains("reviewed: no, from general knowledge") && text.contains("SA-1"), "{text}");
+    assert!(unreviewed.fix.unwrap().needs.iter().any(|need| matches!(need, Need::Set { .. })));
+    // All settings must be in force, and what is known to be missing weighs more than what is not known.
+    let second = condition(ESXI_CVE, Some(Family::Esxi), Effect::NeededWithFix(setting("second", "on")));
+    let both = |settings: &[(&str, serde_json::Value)]| {
+        esxi_status(esxi(NEW_ESXI, settings), vec![demand(), second.clone()]).0
+    };
+    assert_eq!(both(&[(name, true.into())]), Status::UnknownRunning);
+    assert_eq!(both(&[("second", "off".into())]), Status::FixedNotRunning);
+    assert_eq!(both(&[(name, true.into()), ("second", "ON".into())]), Status::Fixed);
+}
+
+#[test]
+fn conditions_are_about_packages_as_well_as_products() {
+    let rows = vec![reviewed(
+        condition(CVE, Some(Family::Debian), Effect::Closes(setting("usb.passthrough", "off"))),
+        "2026-01-01",
+    )];
+    let of = |value: &str| {
+        let old = package("qemu-system-x86", OLD, Some(("qemu", None)));
+        let mut host = host("h1", set(Family::Debian, "bookworm", vec![old]));
+        host.settings.insert("usb.passthrough".to_owned(), Setting::Plain(value.into()));
+        let feeds = vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, NEW), conditions("mine", rows.clone())];
+        status(&run(&fleet(vec![host], vec![]), feeds), "h1", "qemu-system-x86", CVE)
+    };
+    assert_eq!((of("off"), of("on")), (Some(Status::Fixed), Some(Status::Affected)));
+}
+
+#[test]
+fn workarounds_in_prose_are_hints_and_close_nothing() {
+    let remedy = |kind, url: Option<&str>| Remedy {
+        vulnerabilities: [vulnerability(ESXI_CVE)].into(),
+        kind,
+        restart: Restart::Unknown,
+        url: url.map(str::to_owned),
+    };
+    let hints = |remedies: Vec<Remedy>, version: &str| {
+        let mut feed = esxi_feed();
+        feed.documents[0].advisories[0].remedies = remedies;
+        let assessment = run(&fleet(vec![esxi(version, &[])], vec![]), vec![feed]);
+        let exposure = assessment.exposures().find(|one| one.finding.vulnerability.is_some()).unwrap();
+        let reasons = exposure.finding.reasons.iter().filter(|one| one.code == ReasonCode::WorkaroundKnown);
+        (exposure.finding.status, reasons.map(|one| one.text.to_string()).collect::<Vec<_>>())
+    };
+    let url = "https://example.org/workaround";
+    let (status, texts) = hints(vec![remedy(RemedyKind::Workaround, Some(url))], OLD_ESXI);
+    assert_eq!(status, Status::Affected);
+    assert!(texts[0].contains("VMSA-1 describes a workaround") && texts[0].contains(url), "{texts:?}");
+    let (status, texts) = hints(vec![remedy(RemedyKind::Mitigation, None)], OLD_ESXI);
+    assert!(status == Status::Affected && texts[0].contains("a mitigation;"), "{texts:?}");
+    assert_eq!(hints(vec![remedy(RemedyKind::VendorFix, None)], OLD_ESXI).1, [""; 0]);
+    assert_eq!(hints(vec![remedy(RemedyKind::Workaround, None)], NEW_ESXI), (Status::Fixed, vec![]));
 }
 
 #[test]
@@ -127,13 +280,20 @@ fn cpu_flags_reach_a_guest_when_it_is_cold_started() {
         started("before", Some("2026-11-01T00:00:00Z")),
         started("unknown", None),
     ];
-    let feeds = vec![debian_fix("DSA-1", "bookworm", "linux", "CVE-2018-12130", "6.1.100-1")];
+    let fix = || debian_fix("DSA-1", "bookworm", "linux", "CVE-2018-12130", "6.1.100-1");
+    let without = run(&fleet(vec![host.clone()], vms.clone()), vec![fix()]);
+    let kernel = "linux-image-6.1.0-56-amd64";
+    assert_eq!(status(&without, "before", kernel, "CVE-2018-12130"), None, "nobody says that flags matter");
+    let feeds =
+        vec![fix(), conditions("mine", vec![condition("CVE-2018-12130", None, Effect::ColdStartGuests)])];
     let assessment = run(&fleet(vec![host], vms), feeds);
     let of = |asset| status(&assessment, asset, "linux-image-6.1.0-56-amd64", "CVE-2018-12130");
     assert_eq!(of("h1"), Some(Status::Fixed));
     assert_eq!(of("since"), Some(Status::Fixed));
     assert_eq!(of("before"), Some(Status::FixedNotRunning));
     assert_eq!(of("unknown"), Some(Status::UnknownRunning));
+    let before = assessment.exposures().find(|one| &*one.asset.id == "before").unwrap();
+    assert!(before.finding.reasons[0].text.contains("(SA-1; reviewed: no, from general knowledge)"));
 }
 
 #[test]

@@ -70,3 +70,58 @@ fn grouping_changes_no_answer() {
     }
     assert!(compared > 1000, "{compared}");
 }
+
+/// Narrowed to some statuses, an assessment has exactly the rows of these, and still counts all.
+#[test]
+fn narrowing_keeps_the_rows_of_the_statuses_and_the_counts() {
+    let documents = underpin_feeds::builtin::documents().map(|(_, document)| document.unwrap()).collect();
+    let base = FactBase::new(vec![feed("built-in", documents)]);
+    let fleet = sample(&SampleSpec { hosts: 30, seed: 2, ..SampleSpec::default() }, now());
+    let whole = assess(&fleet, &base, &Options::at(now()));
+    let by_status = whole.by_status();
+    assert!(by_status.len() >= 5, "{by_status:?}");
+    assert_eq!(by_status[&Status::Affected], whole.summary.affected);
+    for wanted in [&[Status::Affected, Status::FixedNotRunning][..], &[Status::Fixed], &[]] {
+        let rows = |assessment: &underpin_exposure::Assessment| -> Vec<String> {
+            let rows = assessment.exposures().filter(|one| wanted.contains(&one.finding.status));
+            rows.map(|one| format!("{:?} {:?}", one.asset, one.finding)).collect()
+        };
+        let part = whole.clone().only(wanted);
+        assert_eq!(part.summary, whole.summary);
+        assert_eq!(part.exposures().count(), rows(&whole).len());
+        assert!(rows(&part) == rows(&whole));
+        let counted: BTreeMap<_, _> =
+            by_status.iter().filter(|(status, _)| wanted.contains(status)).map(|(a, b)| (*a, *b)).collect();
+        assert_eq!(part.by_status(), counted);
+    }
+}
+
+#[test]
+fn only_what_is_open_is_due() {
+    let of = |installed: &str| {
+        let components = vec![package("qemu-utils", installed, Some(("qemu", None)))];
+        let fleet = fleet(vec![host("h1", set(Family::Debian, "bookworm", components))], vec![]);
+        let assessment = run(&fleet, vec![debian_fix("DSA-1", "bookworm", "qemu", "CVE-1", "1:7.2-9")]);
+        let row = assessment.exposures().find(|one| one.finding.vulnerability.is_some()).unwrap().row();
+        (row.status, row.due.is_some(), assessment.vulnerabilities[&vulnerability("CVE-1")].due.is_some())
+    };
+    assert_eq!(of("1:7.2-1"), (Status::Affected, true, true));
+    assert_eq!(of("1:7.2-9"), (Status::Fixed, false, false));
+}
+
+/// Whether what a fix repairs is used is counted over the assets that are hit.
+#[test]
+fn priorities_say_on_how_many_assets_a_fix_is_needed() {
+    let emulator = |id: &str| {
+        let components = vec![package("qemu-system-x86", "1:7.2-1", Some(("qemu", None)))];
+        host(id, set(Family::Debian, "bookworm", components))
+    };
+    let mut guest = vm("vm", "busy");
+    guest.power = Some(underpin_model::fleet::PowerState::On);
+    let fleet = fleet(vec![emulator("busy"), emulator("idle"), emulator("idle-2")], vec![guest]);
+    let assessment = run(&fleet, vec![debian_fix("DSA-1", "bookworm", "qemu", "CVE-1", "1:7.2-9")]);
+    let priorities = assessment.priorities();
+    let used = priorities[0].used;
+    assert_eq!((used.yes, used.no, used.unknown), (2, 2, 0), "the busy host and its guest; the idle ones");
+    assert_eq!(used.yes + used.no + used.unknown, priorities[0].assets());
+}

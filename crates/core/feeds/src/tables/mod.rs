@@ -15,6 +15,7 @@
 //! # Ok::<(), underpin_feeds::Defect>(())
 //! ```
 
+mod conditions;
 mod cve_index;
 mod debian_advisories;
 mod end_of_life;
@@ -58,6 +59,7 @@ pub fn parse(bytes: &[u8], format: Format) -> Result<Document, Defect> {
         Format::EndOfLife => end_of_life::parse(bytes),
         Format::MicrocodeHistory => microcode_history::parse(bytes),
         Format::CveIndex => cve_index::parse(bytes),
+        Format::Conditions => conditions::parse(bytes),
         Format::Csaf | Format::Cve5 | Format::Osv | Format::Kev | Format::Epss => Err(Defect {
             at: Position::Pointer(String::new()),
             reason: format!("{format} is no fact table; read it with its own parser"),

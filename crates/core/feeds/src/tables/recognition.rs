@@ -6,11 +6,12 @@ use underpin_model::facts::Format;
 const WINDOW: usize = 16 * 1024;
 
 /// CSV tables by the columns that no other table has together.
-const CSV: [(Format, &[&str]); 5] = [
+const CSV: [(Format, &[&str]); 6] = [
     (Format::DebianAdvisories, &["date", "id", "source", "cves", "fixed"]),
     (Format::EsxiBuilds, &["build", "minor", "release_date", "name", "bulletin"]),
     (Format::MsrcUpdates, &["date", "cve", "kb", "product", "severity", "supersedes"]),
     (Format::MicrocodeHistory, &["release", "release_date", "intel_sa", "signature_fms", "platform_mask"]),
+    (Format::Conditions, &["vulnerability", "setting", "value", "effect"]),
     (Format::CveIndex, &["cve", "published", "cvss31", "cvss40", "ssvc", "kev"]),
 ];
 

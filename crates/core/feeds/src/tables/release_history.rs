@@ -11,8 +11,12 @@
 //!   suite. `bookworm-backports` stays a train of its own.
 //! - Proxmox: the major release whose base the distribution names (`bookworm` -> `8`). `unstable`, `pve`, `stable` name
 //!   none; then only `pve-manager` tells, because its version is the product's.
-//! - XCP-ng: a release suffix in the version (`.xcpng8.2`). Without one: Xen after 4.13.1 was built for 8.3 only, as
-//!   8.2 stayed with 4.13.1; kernels 4.19.19-7 are 8.2's and 4.19.19-8 are 8.3's.
+//! - XCP-ng: a release suffix in the version (`.xcpng8.2`). Without one, what the days of the entries support. The
+//!   table has one changelog per package, in which each entry builds on the ones before. Xen's goes from 4.13.2 (2020-12-18)
+//!   through 4.17.3 (2024-01-26) to 4.17.6 (2026-01-28), the kernel's 4.19.19-8 from 2020-06-24 to 2025-07-30: both go
+//!   on after the end of 8.2 (2025-06-25), in the days of 8.3 (released 2024-10-07), so they are 8.3's and what they fix
+//!   is fixed there. Whether 8.2 ever got one of them is not told: it gets none. Kernels 4.19.19-7 (2020-01-08 to
+//!   2020-05-12) lie around the release of 8.1 (2020-03-31) and before that of 8.2 (2020-11-13): their train is unknown.
 //! - Otherwise the train is unknown (`None`).
 //!
 //! # Coverage
@@ -200,7 +204,6 @@ fn xcp_ng_release(source: &str, version: &str) -> Option<String> {
             let parts: Option<Vec<u32>> = upstream.split('.').map(|part| part.parse().ok()).collect();
             parts.filter(|parts| parts.as_slice() > [4, 13, 1].as_slice()).map(|_| "8.3".to_owned())
         }
-        ("kernel", "4.19.19") if build.starts_with("7.") => Some("8.2".to_owned()),
         ("kernel", "4.19.19") if build.starts_with("8.") => Some("8.3".to_owned()),
         _ => None,
     }

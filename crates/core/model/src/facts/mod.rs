@@ -5,6 +5,7 @@
 //! beyond a short title.
 
 mod claim;
+mod condition;
 mod coverage;
 mod release;
 mod vulnerability;
@@ -16,6 +17,7 @@ pub use claim::{
     Advisory, Bound, Claim, Family, Hardware, Justification, NameKind, Product, Range, Remedy, RemedyKind,
     Restart, Verdict,
 };
+pub use condition::{Condition, Effect, Review, SettingValue};
 pub use coverage::{Coverage, Period, Subject};
 pub use release::{DateKind, Lifecycle, LifecycleDate, PatchClass, ReleaseFact, Supersedence};
 pub use vulnerability::{Cvss, Epss, Kev, Ssvc, VulnerabilityFacts};
@@ -56,6 +58,8 @@ pub enum Format {
     MicrocodeHistory,
     /// Index of CVE records: vectors, SSVC triple, KEV date (CSV).
     CveIndex,
+    /// Table of conditions: workarounds, and what a fix needs besides its release (CSV).
+    Conditions,
 }
 
 impl Format {
@@ -79,6 +83,7 @@ impl Format {
             Self::EndOfLife => "end-of-life",
             Self::MicrocodeHistory => "microcode-history",
             Self::CveIndex => "cve-index",
+            Self::Conditions => "conditions",
         }
     }
 }
@@ -108,6 +113,9 @@ pub struct Document {
     pub supersedences: Vec<Supersedence>,
     /// Support periods.
     pub lifecycles: Vec<Lifecycle>,
+    /// What must hold besides a version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// What the document covers, beyond the mere products of its claims (a table that lists all releases of a train
     /// covers the whole train; a single advisory covers only itself and leaves this empty).
     pub coverage: Vec<Coverage>,
@@ -126,6 +134,7 @@ impl Document {
             releases: Vec::new(),
             supersedences: Vec::new(),
             lifecycles: Vec::new(),
+            conditions: Vec::new(),
             coverage: Vec::new(),
         }
     }

@@ -19,7 +19,7 @@ pub struct SampleSpec {
     /// Start of the random sequence.
     pub seed: u64,
     /// Components of a host with a package manager that lists them by the hundred (Debian, Proxmox, AlmaLinux): at
-    /// least the hypervisor's own, at most about 560. XCP-ng, ESXi and Windows hosts list only what they really do.
+    /// least the hypervisor's own, at most 620. XCP-ng, ESXi and Windows hosts list only what they really do.
     pub components_per_host: u32,
 }
 

@@ -6,7 +6,7 @@ use super::super::{parse, recognise};
 use crate::Position;
 
 /// A small good table of each format.
-pub(super) const GOOD: [(Format, &str); 11] = [
+pub(super) const GOOD: [(Format, &str); 12] = [
     (
         Format::DebianAdvisories,
         "date,id,source,cves,fixed\n2023-03-25,DSA-5378-1,xen,CVE-2022-23824 CVE-2022-42331,bullseye=4.14.5-1; buster=4.11.4-1\n",
@@ -50,6 +50,10 @@ pub(super) const GOOD: [(Format, &str); 11] = [
     (
         Format::CveIndex,
         "cve,tags,published,assigner,vendor_products,cvss31,cvss40,ssvc,kev\nCVE-2024-37085,ESXi,2024-06-25,vmware,n/a:n/a,CVSS:3.1/AV:N/AC:H/PR:H/UI:N/S:U/C:H/I:H/A:H,,active/no/total,2024-07-30\n",
+    ),
+    (
+        Format::Conditions,
+        "vulnerability,family,train,setting,value,effect,source,published,reviewed_by,reviewed_on\nCVE-2099-0001,esxi,8.0,slpd.enabled,false,closes,VMSA-2099-0001,2099-02-01,A. Reviewer,2099-02-03\nCVE-2099-0002,,,,,cold-start-guests,https://example.org/sa,2099-03-01,,\n",
     ),
 ];
 
@@ -129,6 +133,28 @@ fn bad_csv_rows() {
     refused(MicrocodeHistory, "updated", "changed", &line(2), &["change", "changed", "prior-disclosure"]);
     refused(CveIndex, "active/no/total", "active/no", &line(2), &["ssvc", "active/no"]);
     refused(CveIndex, "CVSS:3.1/", "AV:", &line(2), &["cvss31", "CVSS 3.0 or 3.1"]);
+}
+
+#[test]
+fn bad_conditions() {
+    use Format::Conditions;
+    refused(Conditions, ",closes,", ",closed,", &line(2), &["effect", "closed", "needed-with-fix"]);
+    refused(Conditions, "esxi,8.0", ",", &line(2), &["family", "product line"]);
+    refused(Conditions, "slpd.enabled", "", &line(2), &["setting", "name of 1"]);
+    refused(Conditions, ",false,", ",,", &line(2), &["value", "name of 1"]);
+    refused(Conditions, "VMSA-2099-0001", "", &line(2), &["source"]);
+    refused(Conditions, "2099-02-01", "", &line(2), &["published", "ISO date"]);
+    refused(Conditions, "A. Reviewer", "", &line(2), &["reviewed_by", "who reviewed"]);
+    refused(Conditions, "2099-02-03", "", &line(2), &["reviewed_on", "ISO date"]);
+    refused(Conditions, "2099-02-03", "2099-01-31", &line(2), &["reviewed_on", "on or after"]);
+    refused(Conditions, "0002,,,,,", "0002,,,slpd.enabled,,", &line(3), &["setting", "no setting"]);
+    refused(Conditions, "0002,,,", "0002,,8.0,", &line(3), &["train", "no family"]);
+    refused(Conditions, "reviewed_on", "when", &line(1), &["no column \"reviewed_on\""]);
+    let again = "CVE-2099-0001,esxi,8.0,slpd.enabled,false,closes,VMSA-2099-0009,2099-02-01,,\n";
+    let twice = good(Conditions).to_owned() + again;
+    let defect = parse(twice.as_bytes(), Conditions).unwrap_err();
+    assert_eq!(defect.at, line(4));
+    assert!(defect.reason.contains("one row per vulnerability"), "{}", defect.reason);
 }
 
 #[test]

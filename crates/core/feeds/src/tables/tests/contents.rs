@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::civil::date;
 use underpin_model::facts::{
-    Coverage, DateKind, Family, Format, Justification, LifecycleDate, NameKind, PatchClass, Period, Range,
-    RemedyKind, Supersedence, Verdict,
+    Coverage, DateKind, Effect, Family, Format, Justification, LifecycleDate, NameKind, PatchClass, Period,
+    Range, RemedyKind, Review, SettingValue, Supersedence, Verdict,
 };
 use underpin_model::ssvc::Exploitation;
 
@@ -235,6 +235,7 @@ fn release_history() {
     assert_eq!(train(&Family::XcpNg, "xen", "4.17.6-2.1").as_deref(), Some("8.3"));
     assert_eq!(train(&Family::XcpNg, "kernel", "4.19.19-8.0.38.4").as_deref(), Some("8.3"));
     assert_eq!(train(&Family::XcpNg, "kernel", "4.4.52-4.1.0"), None);
+    assert_eq!(train(&Family::XcpNg, "kernel", "4.19.19-7.0.7"), None);
     let newest = |source: &str, suite: &str| {
         let of_suite =
             document.releases.iter().filter(|r| &*r.component == source && r.train.as_deref() == Some(suite));
@@ -247,6 +248,33 @@ fn release_history() {
     let promised = |train: &str| document.coverage.iter().any(|line| line.train.as_deref() == Some(train));
     assert!(!promised("UNRELEASED") && !promised("focal"));
     assert!(document.coverage.iter().all(|line| line.train.is_some()), "an unknown train promises nothing");
+}
+
+/// Entries without a release in their version belong to a train only where the days of releases and entries say so.
+#[test]
+fn the_days_support_the_trains_of_xcp_ng() {
+    let Some(history) = table(Format::ReleaseHistory) else { return };
+    let Some(periods) = table(Format::EndOfLife) else { return };
+    let period = |train: &str| {
+        let mut all = periods.lifecycles.iter().filter(|one| one.family == Family::XcpNg);
+        all.find(|one| &*one.train == train).unwrap()
+    };
+    let LifecycleDate::On(end_of_8_2) = period("8.2").end_of_life else { panic!("8.2 has ended") };
+    let entries: Vec<_> = history.releases.iter().filter(|one| one.family == Family::XcpNg).collect();
+    let days = |train: Option<&str>, source: &str, version: &str| {
+        let entries = entries.iter().filter(|one| &*one.component == source && one.train.as_deref() == train);
+        let days = entries.filter(|one| one.version.starts_with(version)).map(|one| one.date);
+        (days.clone().min().unwrap(), days.max().unwrap())
+    };
+    for (source, version) in [("xen", "4."), ("kernel", "4.19.19-8.")] {
+        let (_, last) = days(Some("8.3"), source, version);
+        assert!(last > end_of_8_2 && last > period("8.3").released.unwrap(), "{source} {last}");
+    }
+    let (first, last) = days(None, "kernel", "4.19.19-7.");
+    let (released_8_1, released_8_2) = (period("8.1").released.unwrap(), period("8.2").released.unwrap());
+    assert!(first < released_8_1 && last > released_8_1 && last < released_8_2, "{first} {last}");
+    assert!(entries.iter().all(|one| one.train.as_deref() != Some("8.2")), "nothing is known to be 8.2's");
+    assert!(!history.coverage.iter().any(|one| one.train.as_deref() == Some("8.2")));
 }
 
 #[test]
@@ -385,4 +413,20 @@ fn point_releases_find_their_cycle() {
     let trains: Vec<_> =
         document.releases.iter().map(|release| (&*release.version, release.train.as_deref())).collect();
     assert_eq!(trains, [("1.2.3", Some("1.2")), ("1.9", Some("1")), ("12", None)]);
+}
+
+#[test]
+fn conditions_state_what_their_columns_say() {
+    let (_, text) =
+        super::bad_rows::GOOD.into_iter().find(|(format, _)| *format == Format::Conditions).unwrap();
+    let document = super::parse(text.as_bytes(), Format::Conditions).unwrap();
+    let [workaround, cold_start] = &document.conditions[..] else { panic!("{document:?}") };
+    let setting = SettingValue { setting: "slpd.enabled".into(), value: "false".into() };
+    assert_eq!(workaround.effect, Effect::Closes(setting));
+    assert_eq!((&workaround.family, workaround.train.as_deref()), (&Some(Family::Esxi), Some("8.0")));
+    assert_eq!(workaround.reviewed, Some(Review { by: "A. Reviewer".into(), on: date(2099, 2, 3) }));
+    assert_eq!((cold_start.family.as_ref(), &cold_start.effect), (None, &Effect::ColdStartGuests));
+    assert_eq!((&*cold_start.source, &cold_start.reviewed), ("https://example.org/sa", &None));
+    assert_eq!(document.updated.unwrap().to_string(), "2099-03-01T00:00:00Z");
+    assert!(document.coverage.is_empty() && document.advisories.is_empty());
 }

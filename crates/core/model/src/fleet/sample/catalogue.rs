@@ -50,7 +50,9 @@ const fn level(
     Level { set, vmm, kernel, release, other }
 }
 
-/// The platforms of a sample. Debian: qemu, linux, then libvirt, edk2. Proxmox: pve-qemu-kvm, kernel, then pve-manager,
+/// The platforms of a sample. No source that is read names a release of XCP-ng 8.2: its hosts have Xen versions of the
+/// changelog that led to 8.3, from days on which 8.2 was current. No feed covers 8.2, so their software is `unknown: no
+/// source` in every report - as it would be on real hosts. Debian: qemu, linux, then libvirt, edk2. Proxmox: pve-qemu-kvm, kernel, then pve-manager,
 /// qemu-server. XCP-ng: xen, kernel. AlmaLinux: qemu-kvm, kernel, then libvirt, edk2-ovmf. ESXi: version-build.
 /// Windows: update.
 pub(super) const PLATFORMS: &[Platform] = &[

@@ -25,7 +25,8 @@ pub(super) struct Standing {
     pub(super) site: Option<SiteId>,
 }
 
-/// A processor with the microcode revisions of its history, oldest first.
+/// A processor with the microcode revisions of its history, oldest first. Signature, mask and revisions are rows of the
+/// vendor's history; the model is a name for people, from general knowledge, and decides nothing.
 struct Processor {
     model: &'static str,
     signature: &'static str,
