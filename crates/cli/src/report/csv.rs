@@ -74,7 +74,9 @@ fn record(exposure: &Exposure<'_>) -> [String; HEADER.len()] {
 /// A spreadsheet runs a cell that begins like a formula: a hostile package name must not become one.
 fn harmless(cell: &str) -> String {
     let cell = output::harmless(cell);
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
+    // Some programs pass over spaces before they look for a formula.
+    let formula = cell.starts_with(['\t', '\n']) || cell.trim_start().starts_with(['=', '+', '-', '@']);
+    if formula { format!("'{cell}") } else { cell }
 }
 
 /// What a fix needs, in words.

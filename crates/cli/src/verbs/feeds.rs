@@ -86,7 +86,7 @@ fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
     if arguments.format == Plain::Json {
         output::json(&pulled)?;
     } else {
-        output::data(&told(&pulled))?;
+        output::plain(&told(&pulled))?;
     }
     Ok(if pulled.quarantined.is_empty() && pulled.failed.is_empty() { Code::Done } else { Code::Findings })
 }
@@ -124,7 +124,7 @@ fn retry(arguments: &FeedsRetry) -> Result<Code, Failure> {
     for damaged in &retried.damaged {
         text += &format!("damaged: {damaged}\n");
     }
-    output::data(&text)?;
+    output::plain(&text)?;
     Ok(if retried.still_bad.is_empty() && retried.damaged.is_empty() { Code::Done } else { Code::Findings })
 }
 
