@@ -92,3 +92,18 @@ pub(crate) fn needs(needs: &[Need]) -> String {
     });
     words.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_formula_is_none_also_behind_spaces() {
+        for cell in ["=cmd|calc", " =cmd", "\t=cmd", "\u{a0} +1", "  -1", "\n@sum", "\tx"] {
+            assert_eq!(harmless(cell), format!("'{cell}"), "{cell:?}");
+        }
+        for cell in ["", "qemu-kvm", " plain", "1=1"] {
+            assert_eq!(harmless(cell), cell);
+        }
+    }
+}

@@ -10,8 +10,11 @@
 
 mod assess;
 mod bad_input;
+mod days;
+mod feeds;
 mod fleets;
 mod pages;
 mod serve;
 mod support;
 mod tables;
+mod terminal;
