@@ -37,6 +37,16 @@ fn start(data: &Path, listen: &str, more: &[&str]) -> (Running, String) {
     (running, address)
 }
 
+/// Waits until the process has ended.
+#[track_caller]
+fn ended(child: &mut Child, otherwise: &str) {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{otherwise}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn get(address: &str, path: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
 }
@@ -64,11 +74,7 @@ fn the_sample_is_served_until_the_process_is_asked_to_end() {
     assert!(health.starts_with("HTTP/1.1 200"), "{health}");
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let start = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it goes on after SIGTERM");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    ended(child, "it goes on after SIGTERM");
     let ended = running.0.take().unwrap().wait_with_output().unwrap();
     Ran::from(ended).ends(0);
     assert!(data.is_dir());
@@ -86,7 +92,15 @@ fn a_data_folder_is_served_by_one_process() {
     let dir = tempfile::tempdir().unwrap();
     let (running, address) = start(dir.path(), "127.0.0.1:0", &[]);
     let data = dir.path().to_str().unwrap();
-    let ran = run(&["serve", "--listen", "127.0.0.1:0", "--data", data]).ends(4);
+    let second = underpin()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data", data])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut second = Running(Some(second));
+    ended(second.0.as_mut().unwrap(), "a second process serves the same folder");
+    let ran = Ran::from(second.0.take().unwrap().wait_with_output().unwrap()).ends(4);
     assert!(ran.stdout.is_empty(), "{}", ran.stdout);
     for words in ["error[UP0009]", data, "in use by another process", "--data"] {
         assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
