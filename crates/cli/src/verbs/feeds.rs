@@ -76,6 +76,7 @@ fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
     let into = arguments.into.clone().unwrap_or_else(|| folder.feeds().join(folder_name(&arguments.url)));
     let options = provider::PullOptions {
         allow_http: arguments.allow_http,
+        authorities_pem: arguments.ca.as_deref().map(facts::bytes).transpose()?,
         quarantine: Some(Arc::new(quarantine(&arguments.data)?)),
         ..provider::PullOptions::new(Timestamp::now())
     };
