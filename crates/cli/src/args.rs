@@ -214,6 +214,9 @@ pub(crate) struct FeedsPull {
     /// Folder that keeps the documents and where the last pull stopped, if not below the data folder.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) into: Option<PathBuf>,
+    /// Also trust the certificate authorities in this PEM file, beside those of the system.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Allow plain HTTP to other machines than this one.
     #[arg(long)]
     pub(crate) allow_http: bool,

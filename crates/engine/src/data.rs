@@ -107,16 +107,29 @@ pub fn write_atomic_with(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), DataError> {
-    let folder = parent(path);
-    fs::create_dir_all(folder).map_err(DataError::at(folder, "make the folder"))?;
-    let file = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .tempfile_in(folder)
-        .map_err(DataError::at(folder, "make a temporary file in the folder"))?;
-    let mut buffered = io::BufWriter::new(file);
+    let mut buffered = io::BufWriter::new(temporary(parent(path))?);
     write(&mut buffered).map_err(DataError::at(path, "write"))?;
     let file = buffered.into_inner().map_err(|error| DataError::at(path, "write")(error.into_error()))?;
     persist(file, path)
+}
+
+/// Whether [`write_atomic`] could write this file, found out by making a temporary one beside it. For what takes long
+/// to make.
+///
+/// # Errors
+/// [`DataError`] with the path and the step that failed.
+pub fn can_write(path: &Path) -> Result<(), DataError> {
+    if path.is_dir() {
+        return Err(DataError::at(path, "write")(io::ErrorKind::IsADirectory.into()));
+    }
+    temporary(parent(path)).map(drop)
+}
+
+/// A temporary file in a folder, which is made where it is missing.
+fn temporary(folder: &Path) -> Result<tempfile::NamedTempFile, DataError> {
+    fs::create_dir_all(folder).map_err(DataError::at(folder, "make the folder"))?;
+    let made = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder);
+    made.map_err(DataError::at(folder, "make a temporary file in the folder"))
 }
 
 /// Puts a finished temporary file in its place, durably.

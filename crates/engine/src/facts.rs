@@ -9,6 +9,9 @@ use underpin_model::id::FeedId;
 
 use crate::intake::Intake;
 
+/// How the names of built-in feeds begin. No other feed may be called so.
+pub const BUILTIN_PREFIX: &str = "built-in:";
+
 /// A built-in file that cannot be read: a fault of the build.
 #[derive(Debug, thiserror::Error)]
 #[error("the built-in facts {file} are damaged: {defect}")]
@@ -30,7 +33,7 @@ pub fn builtin() -> Result<Vec<Feed>, DamagedBuiltin> {
         by_file.entry(file).or_default().push(document);
     }
     let feeds = by_file.into_iter().filter_map(|(file, documents)| {
-        let id = FeedId::new(format!("built-in:{file}")).ok()?;
+        let id = FeedId::new(format!("{BUILTIN_PREFIX}{file}")).ok()?;
         Some(Feed { id, fetched: None, documents })
     });
     Ok(feeds.collect())

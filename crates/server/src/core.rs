@@ -198,6 +198,24 @@ mod tests {
     }
 
     #[test]
+    fn an_upload_may_not_unpack_to_more_than_its_limits() {
+        let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
+        let limits = upload_limits();
+        let refused = |bytes: &[u8]| {
+            let read = core.read_feed("upload", bytes);
+            read.quarantined.into_iter().map(|bad| bad.defect.reason).collect::<Vec<_>>().join("; ")
+        };
+        let entries = usize::try_from(limits.max_entries).unwrap();
+        let reason = refused(&tar(&vec![("LICENSE", ""); entries + 1]));
+        assert!(reason.contains("more than 50000 entries"), "{reason}");
+        assert_eq!(refused(&tar(&vec![("LICENSE", ""); entries])), "");
+        let large = usize::try_from(limits.max_document_bytes).unwrap() + 1;
+        let reason = refused(&vec![b' '; large]);
+        assert!(reason.contains(&limits.max_document_bytes.to_string()), "{reason}");
+        assert_eq!(refused(&vec![b' '; large - 1]), "");
+    }
+
+    #[test]
     fn two_bad_documents_with_one_reason_keep_their_own_bytes() {
         let (one, other) = (&OSV[..100], OSV.replace("ALSA-2024:0001", "ALSA-2024:0002"));
         let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();

@@ -10,13 +10,14 @@
 //!
 //! let bound = bind(Config::default(), store, analyst).await?;
 //! let address = bound.address();
-//! bound.serve(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+//! bound.serve(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
 //! # let _ = address; Ok(())
 //! # }
 //! ```
 
 pub mod analyst;
 mod api;
+mod connections;
 mod core;
 mod guard;
 mod index;
@@ -57,6 +58,8 @@ pub struct Config {
     pub body_limit_bytes: usize,
     /// Longest time for one request.
     pub timeout: Duration,
+    /// Longest time from the start of a request, or from the answer before it, to the end of its headers.
+    pub header_timeout: Duration,
     /// What time it is.
     pub clock: fn() -> Timestamp,
 }
@@ -69,6 +72,7 @@ impl Default for Config {
             allowed_hosts: Vec::new(),
             body_limit_bytes: 64 << 20,
             timeout: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(30),
             clock: Timestamp::now,
         }
     }
@@ -93,9 +97,6 @@ pub enum Error {
     /// What is stored cannot be loaded.
     #[error("cannot start from the store: {0}")]
     Start(String),
-    /// The listener failed.
-    #[error("the server stopped: {0}")]
-    Serve(std::io::Error),
 }
 
 /// A server that has its port and its data, and waits to be started.
@@ -129,14 +130,9 @@ impl Bound {
     }
 
     /// Serves until `stop` resolves, then finishes the requests under way.
-    ///
-    /// # Errors
-    /// [`Error::Serve`] when the listener fails.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
         let routes = guard::protect(api::routes(&self.app).merge(pages::routes()), &self.app);
-        axum::serve(self.listener, routes.with_state(self.app))
-            .with_graceful_shutdown(stop)
-            .await
-            .map_err(Error::Serve)
+        let header_timeout = self.app.config.header_timeout;
+        connections::serve(self.listener, routes.with_state(self.app), header_timeout, stop).await;
     }
 }

@@ -11,6 +11,7 @@ use rustc_hash::FxHashSet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use underpin_exposure::report::{AssetKind, Finding, Status};
+use underpin_model::facts::Family;
 use utoipa::IntoParams;
 
 use crate::analyst::kind_name;
@@ -165,6 +166,52 @@ impl AssetFilter<'_> {
     }
 }
 
+/// What a filter names must exist: a misspelt name would look like a list of nothing, and so like good news.
+struct Named<'a>(&'a Index);
+
+impl<'a> Named<'a> {
+    fn check(
+        name: Option<&'a str>,
+        known: impl Fn(&str) -> bool,
+        what: &str,
+    ) -> Result<Option<&'a str>, Problem> {
+        match name {
+            Some(name) if !known(name) => Err(Code::NotFound.with(format!("{what} {name:?}."))),
+            name => Ok(name),
+        }
+    }
+
+    fn asset(&self, id: Option<&'a str>, kind: Option<AssetKind>) -> Result<Option<&'a str>, Problem> {
+        let is =
+            |asset: &AssetEntry, id: &str| *asset.id == *id && kind.is_none_or(|kind| kind == asset.kind);
+        let what = kind.map_or("asset", kind_name);
+        let known = |id: &str| self.0.assets.iter().any(|asset| is(asset, id));
+        Self::check(id, known, &format!("There is no assessed {what}"))
+    }
+
+    fn tenant(&self, id: Option<&'a str>) -> Result<Option<&'a str>, Problem> {
+        Self::check(id, |id| self.0.tenants.contains_key(id), "The fleet has no tenant")
+    }
+
+    /// One that an advisory names and that hits nobody is known: its list is empty for a good reason.
+    fn vulnerability(&self, id: Option<&'a str>) -> Result<Option<&'a str>, Problem> {
+        let known = |id: &str| {
+            self.0.assessment.vulnerabilities.contains_key(id)
+                || self.0.advisories.values().any(|one| one.vulnerabilities.iter().any(|v| v.as_str() == id))
+        };
+        Self::check(id, known, "No finding and no advisory names a vulnerability")
+    }
+
+    /// A platform of a host of the fleet, or one that Underpin knows.
+    fn platform(&self, name: Option<&'a str>) -> Result<Option<&'a str>, Problem> {
+        let known = |name: &str| {
+            !matches!(Family::from_name(name), Family::Other(_))
+                || self.0.fleet.hosts.iter().any(|host| Index::platform(host) == name)
+        };
+        Self::check(name, known, "No host of the fleet is of a platform")
+    }
+}
+
 fn text(value: &Option<String>) -> Option<&str> {
     value.as_deref().filter(|t| !t.is_empty())
 }
@@ -185,15 +232,17 @@ fn cursor<const N: usize>(text: Option<&str>) -> Result<[usize; N], Problem> {
 pub(crate) fn exposures<'a>(index: &'a Index, query: &ExposureQuery) -> Result<Page<Exposure<'a>>, Problem> {
     let limit = limit(query.limit.as_deref())?;
     let mask = statuses(query.status.as_deref())?;
+    let kind = kind(query.kind.as_deref())?;
+    let named = Named(index);
     let filter = AssetFilter {
         index,
-        id: text(&query.asset),
-        kind: kind(query.kind.as_deref())?,
-        beneath: text(&query.tenant).map(|tenant| index.beneath(tenant)),
+        id: named.asset(text(&query.asset), kind)?,
+        kind,
+        beneath: named.tenant(text(&query.tenant))?.map(|tenant| index.beneath(tenant)),
         hit: None,
-        platform: text(&query.platform),
+        platform: named.platform(text(&query.platform))?,
     };
-    let vulnerability = text(&query.vulnerability);
+    let vulnerability = named.vulnerability(text(&query.vulnerability))?;
     let place = cursor::<3>(query.cursor.as_deref())?;
     let mut page = Page { items: Vec::new(), total: 0, next: None };
     for (group, at) in index.groups.iter().zip(0_usize..) {
@@ -272,13 +321,14 @@ pub(crate) fn assets<'a>(index: &'a Index, query: &AssetQuery) -> Result<Page<&'
     let limit = limit(query.limit.as_deref())?;
     let mask = statuses(query.status.as_deref())?;
     let any_status = text(&query.status).is_none();
+    let named = Named(index);
     let filter = AssetFilter {
         index,
         id: None,
         kind: kind(query.kind.as_deref())?,
-        beneath: text(&query.tenant).map(|tenant| index.beneath(tenant)),
-        hit: text(&query.hit_by).map(|id| index.open_groups(id)),
-        platform: text(&query.platform),
+        beneath: named.tenant(text(&query.tenant))?.map(|tenant| index.beneath(tenant)),
+        hit: named.vulnerability(text(&query.hit_by))?.map(|id| index.open_groups(id)),
+        platform: named.platform(text(&query.platform))?,
     };
     let [start] = cursor::<1>(query.cursor.as_deref())?;
     let wanted = text(&query.q).map(str::to_lowercase);

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Mutex;
+use underpin_engine::facts::BUILTIN_PREFIX;
 use underpin_exposure::report::Assessment;
 use underpin_model::fleet::Fleet;
 use underpin_model::id::FeedId;
@@ -247,7 +248,8 @@ impl App {
         if let Err(error) = FeedId::new(name.as_str()) {
             return Err(Code::BadQuery.with(format!("The feed's name is not usable: {error}")));
         }
-        if self.analyst.builtin().iter().any(|feed| feed.name == name) {
+        let taken = || self.analyst.builtin().iter().any(|feed| feed.name == name);
+        if name.starts_with(BUILTIN_PREFIX) || taken() {
             return Err(Code::BadQuery.with(format!("{name} is not an uploaded feed; choose another name.")));
         }
         let (analyst, file) = (Arc::clone(&self.analyst), name.clone());

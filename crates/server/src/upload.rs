@@ -14,6 +14,20 @@ pub(crate) struct Upload {
     pub(crate) bytes: Bytes,
 }
 
+impl Upload {
+    /// The name of the feed that it is. Without a name of its own it is a feed for itself: a common name would let one
+    /// upload take another's place.
+    pub(crate) fn feed_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let hash = underpin_store::sha256_hex(&self.bytes);
+            format!("upload-{}", hash.get(..12).unwrap_or(&hash))
+        })
+    }
+}
+
+/// Most files of one form. Each is assessed on its own; an archive is one file.
+const MAX_FILES: usize = 100;
+
 fn refused(status: StatusCode, detail: &str) -> Problem {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         return Code::TooLarge
@@ -33,6 +47,10 @@ pub(crate) async fn files(request: Request) -> Result<Vec<Upload>, Problem> {
         while let Some(part) = form.next_field().await.map_err(|e| refused(e.status(), &e.body_text()))? {
             let name = part.file_name().filter(|n| !n.is_empty()).map(str::to_owned);
             let bytes = part.bytes().await.map_err(|e| refused(e.status(), &e.body_text()))?;
+            if files.len() == MAX_FILES {
+                let detail = format!("More than {MAX_FILES} files came at once; put them in an archive.");
+                return Err(Code::TooLarge.with(detail));
+            }
             if !bytes.is_empty() {
                 files.push(Upload { name, bytes });
             }

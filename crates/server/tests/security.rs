@@ -10,6 +10,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use support::{Rules, Server, fleet};
 use underpin_server::{Config, Error, bind};
@@ -47,6 +48,32 @@ async fn only_own_host_names_are_served() {
             assert_eq!(got.status(), status, "{host} {path}");
         }
     }
+}
+
+#[tokio::test]
+async fn headers_that_never_end_lose_their_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let config = Config { header_timeout: Duration::from_millis(300), ..Config::default() };
+    let server = Server::with(config, tempfile::tempdir().unwrap()).await;
+    for head in ["", "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "] {
+        let mut client = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        // A byte now and then must not keep it open.
+        let dripping = async {
+            client.write_all(head.as_bytes()).await?;
+            let mut answer = [0; 16];
+            loop {
+                let quiet = Duration::from_millis(50);
+                match tokio::time::timeout(quiet, client.read(&mut answer)).await {
+                    Ok(read) => return read,
+                    Err(_) if head.is_empty() => {}
+                    Err(_) => client.write_all(b"a").await?,
+                }
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(10), dripping).await;
+        assert!(ended.is_ok(), "{head:?}: it is still open");
+    }
+    assert_eq!(server.get("/api/v1/health").await.status(), 200);
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::fmt;
 
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, presets};
 
+use super::steers;
+
 /// A terminal that is narrower than this is treated as if it had this width: below it nothing is readable.
 const NARROWEST: u16 = 60;
 
@@ -59,10 +61,10 @@ impl fmt::Display for List {
     }
 }
 
-/// Names come from other people's files: one with control characters must not steer the terminal.
+/// Names come from other people's files: one must neither steer the terminal nor begin a line.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.contains(char::is_control) {
-        Cow::Owned(cell.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect())
+    if cell.contains(steers) {
+        Cow::Owned(cell.chars().map(|one| if steers(one) { '\u{fffd}' } else { one }).collect())
     } else {
         Cow::Borrowed(cell)
     }

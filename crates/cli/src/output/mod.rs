@@ -49,11 +49,23 @@ pub(crate) fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(underpin_engine::data::write_atomic(path, bytes)?)
 }
 
-/// Text from outside must not steer the terminal: its control characters are shown as replaced.
+/// Writes sentences with text from outside to stdout. Tables make each cell harmless themselves, for they are styled.
+pub(crate) fn plain(text: &str) -> Result<(), Failure> {
+    data(&harmless(text))
+}
+
+/// Text from outside must not steer the terminal: control characters, and those that turn the direction of writing so
+/// that a name reads as another one, are shown as replaced.
 pub(crate) fn harmless(text: &str) -> String {
-    let shown =
-        |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(shown).collect()
+    text.chars()
+        .map(|c| if steers(c) && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
+}
+
+/// Control characters, and the bidirectional controls of Unicode (its Bidi_Control property).
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Talk: to stderr.

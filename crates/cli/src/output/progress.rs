@@ -35,7 +35,7 @@ impl Progress for Bar {
     }
 
     fn on_item(&self, name: &str) {
-        self.bar.set_message(name.to_owned());
+        self.bar.set_message(super::harmless(name));
     }
 
     fn on_finish(&self) {

@@ -78,7 +78,9 @@ fn record(exposure: &Exposure<'_>) -> [String; HEADER.len()] {
 /// A spreadsheet runs a cell that begins like a formula: a hostile package name must not become one.
 fn harmless(cell: &str) -> String {
     let cell = output::harmless(cell);
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
+    // Some programs pass over spaces before they look for a formula.
+    let formula = cell.starts_with(['\t', '\n']) || cell.trim_start().starts_with(['=', '+', '-', '@']);
+    if formula { format!("'{cell}") } else { cell }
 }
 
 /// Whether what a fix repairs is used.
@@ -110,4 +112,19 @@ pub(crate) fn needs(needs: &[Need]) -> String {
         Need::LoadFirmware { revision } => format!("load revision {revision}"),
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_formula_is_none_also_behind_spaces() {
+        for cell in ["=cmd|calc", " =cmd", "\t=cmd", "\u{a0} +1", "  -1", "\n@sum", "\tx"] {
+            assert_eq!(harmless(cell), format!("'{cell}"), "{cell:?}");
+        }
+        for cell in ["", "qemu-kvm", " plain", "1=1"] {
+            assert_eq!(harmless(cell), cell);
+        }
+    }
 }

@@ -76,6 +76,7 @@ fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
     let into = arguments.into.clone().unwrap_or_else(|| folder.feeds().join(folder_name(&arguments.url)));
     let options = provider::PullOptions {
         allow_http: arguments.allow_http,
+        authorities_pem: arguments.ca.as_deref().map(facts::bytes).transpose()?,
         quarantine: Some(Arc::new(quarantine(&arguments.data)?)),
         ..provider::PullOptions::new(Timestamp::now())
     };
@@ -86,7 +87,7 @@ fn pull(arguments: &FeedsPull) -> Result<Code, Failure> {
     if arguments.format == Plain::Json {
         output::json(&pulled)?;
     } else {
-        output::data(&told(&pulled))?;
+        output::plain(&told(&pulled))?;
     }
     Ok(if pulled.quarantined.is_empty() && pulled.failed.is_empty() { Code::Done } else { Code::Findings })
 }
@@ -124,7 +125,7 @@ fn retry(arguments: &FeedsRetry) -> Result<Code, Failure> {
     for damaged in &retried.damaged {
         text += &format!("damaged: {damaged}\n");
     }
-    output::data(&text)?;
+    output::plain(&text)?;
     Ok(if retried.still_bad.is_empty() && retried.damaged.is_empty() { Code::Done } else { Code::Findings })
 }
 

@@ -15,7 +15,13 @@ pub(crate) fn run(verb: &FleetVerb) -> Result<Code, Failure> {
     match verb {
         FleetVerb::Schema => output::json(&fleet::schema())?,
         FleetVerb::Example => output::data(fleet::example())?,
-        FleetVerb::Sample(arguments) => write(&sample(arguments)?, &arguments.output)?,
+        FleetVerb::Sample(arguments) => {
+            // A large fleet takes minutes: a path that cannot be written should not cost them.
+            if let Some(path) = &arguments.output.out {
+                underpin_engine::data::can_write(path)?;
+            }
+            write(&sample(arguments)?, &arguments.output)?;
+        }
         FleetVerb::Check(arguments) => check(arguments)?,
     }
     Ok(Code::Done)
@@ -39,9 +45,9 @@ fn check(arguments: &FleetCheck) -> Result<(), Failure> {
         say!("warning: {warning}");
     }
     let fleet = &checked.fleet;
-    output::data(&format!(
+    output::plain(&format!(
         "{}: {} sites, {} clusters, {} hosts, {} VMs, {} images, {} tenants, {} component sets; {} warnings\n",
-        output::harmless(&fleet.name),
+        fleet.name,
         fleet.sites.len(),
         fleet.clusters.len(),
         fleet.hosts.len(),

@@ -42,7 +42,7 @@ async fn serve(arguments: &Serve) -> Result<Code, Failure> {
     say!("data in {}; stop with Ctrl-C", arguments.data.display());
     // The address is the one thing that a script that starts a server needs.
     output::data(&format!("http://{}/\n", bound.address()))?;
-    bound.serve(stopped()).await.map_err(|error| failed(&error))?;
+    bound.serve(stopped()).await;
     Ok(Code::Done)
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn version(verb: &VersionVerb) -> Result<Code, Failure> {
                 Comparison::Ordered(Ordering::Greater) => ">",
                 Comparison::Incomparable => "cannot be compared with",
             };
-            output::data(&format!("{left} {sign} {right}\n"))?;
+            output::plain(&format!("{left} {sign} {right}\n"))?;
             Ok(Code::Done)
         }
         _ => Err(Failure::Usage("expected two versions, or --tsv FILE".to_owned())),
@@ -60,7 +60,7 @@ pub(crate) fn cvss(arguments: &CvssTable) -> Result<Code, Failure> {
 /// Mismatches are data; the count is talk.
 fn told<M: std::fmt::Display>(rows: usize, mismatches: &[M]) -> Result<Code, Failure> {
     let lines: String = mismatches.iter().map(|mismatch| format!("{mismatch}\n")).collect();
-    output::data(&lines)?;
+    output::plain(&lines)?;
     say!("{rows} rows, {} mismatches", mismatches.len());
     Ok(if mismatches.is_empty() { Code::Done } else { Code::Findings })
 }

@@ -41,11 +41,11 @@ fn truncated_json_and_wrong_encoding_are_quarantined() {
 
 #[test]
 fn valid_json_that_is_no_advisory_is_quarantined_and_plain_text_ignored() {
-    for content in [r#"{"a": 1}"#, "[]", "[1, 2, 3]"] {
+    for content in [r#"{"a": 1}"#, "[]", "[1, 2, 3]", "null", "\"text\"", " true\n", "-1.5e3"] {
         let reason = quarantined("other.json", content.as_bytes());
         assert!(reason.contains("no advisory: expected CSAF"), "{reason}");
     }
-    for content in ["null", "\"text\"", ""] {
+    for content in ["nullify", "\"quoted\" and more", "1.2.3", ""] {
         let report = checked("other.json", content.as_bytes(), 0);
         assert_eq!(report["ignored"].as_array().unwrap().len(), 1, "{content}: {report}");
     }

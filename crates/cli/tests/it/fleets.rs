@@ -1,6 +1,6 @@
 //! `fleet`, `collect`, `ripple` and `feeds check`.
 
-use crate::support::{file, run, run_with, shared_data};
+use crate::support::{Ran, file, run, run_with, shared_data};
 
 #[test]
 fn ripple_of_a_host() {
@@ -31,6 +31,25 @@ fn a_sample_is_the_same_for_the_same_seed() {
     let ran = run_with(&["fleet", "check", "-"], sample("7").as_bytes()).ends(0);
     assert!(ran.stdout.contains(" 9 hosts, "), "{}", ran.stdout);
     run(&["fleet", "sample", "--hosts", "0"]).ends(2);
+}
+
+/// Within 1 GiB and ten seconds of computing the largest fleet cannot be built: only a path that is looked at first is complained about.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sample_that_cannot_be_written_is_not_built() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = file(&dir, "taken", "x");
+    for out in [format!("{taken}/fleet.json"), dir.path().to_str().unwrap().to_owned()] {
+        let mut shell = std::process::Command::new("sh");
+        shell.args([
+            "-c",
+            "ulimit -v 1048576; ulimit -t 10; exec \"$0\" fleet sample --hosts 4000000000 --out \"$1\"",
+        ]);
+        let ran: Ran = shell.args([env!("CARGO_BIN_EXE_underpin"), &out]).output().unwrap().into();
+        let ran = ran.ends(2);
+        assert!(ran.stderr.starts_with("error[UP0002]: "), "{}", ran.stderr);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
 }
 
 #[test]

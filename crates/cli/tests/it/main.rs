@@ -11,9 +11,12 @@
 mod assess;
 mod bad_input;
 mod conditions;
+mod days;
+mod feeds;
 mod fleets;
 mod pages;
 mod serve;
 mod statuses;
 mod support;
 mod tables;
+mod terminal;

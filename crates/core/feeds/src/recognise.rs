@@ -30,6 +30,8 @@ pub(crate) fn recognise(text: &str) -> Looks {
         None => Looks::Auxiliary("empty"),
         Some(b'{' | b'[') => json(text),
         Some(b'<') => markup(text.trim_start()),
+        // A lone `null`, text or number is JSON as well, and as little of an advisory as a list of them.
+        Some(_) if serde_json::from_str::<IgnoredAny>(text).is_ok() => json(text),
         Some(_) => lines(text),
     }
 }

@@ -59,6 +59,9 @@ fn truncated_and_unknown_json() {
     }
     assert_eq!(pointer("{\"a\": 1}"), "");
     assert_eq!(pointer("[1, 2]"), "");
+    for scalar in ["null", " \"a text\"\n", "true", "-1.5e3"] {
+        assert!(refused(scalar.as_bytes()).reason.contains("no advisory"), "{scalar}");
+    }
     assert_eq!(pointer("{\"document\": \"a text\"}"), "");
     assert!(refused(b"<html><body>404</body></html>").reason.contains("HTML"));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
 
@@ -97,6 +97,9 @@ impl Fetcher {
         if is_loopback(start) {
             builder = builder.no_proxy();
         }
+        if let Some(pem) = &options.authorities_pem {
+            builder = builder.tls_certs_merge(authorities(pem)?);
+        }
         let client = builder.build().map_err(|error| chain(&error))?;
         Ok(Self { client, options: options.clone(), http_ok, progress })
     }
@@ -186,6 +189,17 @@ impl Fetcher {
         let body = self.get(url, None, limit, || Ok(Vec::new())).await?;
         Ok(body.map(|body| body.sink).unwrap_or_default())
     }
+}
+
+/// A file without a certificate would be no error otherwise, and every connection one that does not say why.
+fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let read = Certificate::from_pem_bundle(pem).map_err(|error| chain(&error))?;
+    if read.is_empty() {
+        return Err(
+            "the authorities have no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned()
+        );
+    }
+    Ok(read)
 }
 
 fn refused(response: &Response) -> Attempt {

@@ -45,6 +45,8 @@ pub type Parser = Arc<dyn Fn(&[u8]) -> Result<Parsed, Defect> + Send + Sync>;
 pub struct PullOptions {
     /// Also accept addresses without TLS. The loopback interface is accepted anyway when the provider is named there.
     pub allow_http: bool,
+    /// Certificates (PEM) of authorities to trust beside those of the system, for providers within an organisation.
+    pub authorities_pem: Option<Vec<u8>>,
     /// Documents in flight at a time.
     pub concurrency: usize,
     /// Largest document, in bytes.
@@ -77,6 +79,7 @@ impl PullOptions {
     pub fn new(now: Timestamp) -> Self {
         Self {
             allow_http: false,
+            authorities_pem: None,
             concurrency: 4,
             max_document_bytes: 512 << 20,
             max_list_bytes: 64 << 20,

@@ -167,16 +167,10 @@ pub(super) async fn add_feed(
     }
     let mut imported = Vec::new();
     for file in files {
-        let name = query.name.clone().or(file.name).unwrap_or_else(|| nameless(&file.bytes));
+        let name = query.name.clone().unwrap_or_else(|| file.feed_name());
         imported.push(app.import_feed(name, file.bytes.to_vec()).await?);
     }
     once.after(&app, &imported, "/api/v1/feeds").await
-}
-
-/// An upload without a name is a feed of its own: a common name would let one upload take another's place.
-fn nameless(bytes: &[u8]) -> String {
-    let hash = underpin_store::sha256_hex(bytes);
-    format!("upload-{}", hash.get(..12).unwrap_or(&hash))
 }
 
 /// Assesses the current fleet anew, as of now.

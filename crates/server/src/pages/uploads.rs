@@ -114,8 +114,7 @@ pub(super) async fn add_feed(State(app): State<Shared>, request: Request) -> Res
         Err(problem) => failed.push(problem),
         Ok(files) => {
             for file in files {
-                let name = file.name.unwrap_or_else(|| "upload".to_owned());
-                match app.import_feed(name, file.bytes.to_vec()).await {
+                match app.import_feed(file.feed_name(), file.bytes.to_vec()).await {
                     Ok(feed) => done.push(feed),
                     Err(problem) => failed.push(problem),
                 }

@@ -310,7 +310,7 @@ pub struct Server {
     pub http: reqwest::Client,
     pub store: Store,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
-    serving: tokio::task::JoinHandle<Result<(), underpin_server::Error>>,
+    serving: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
@@ -367,9 +367,9 @@ impl Server {
     }
 
     /// Asks it to stop and waits until it has.
-    pub async fn stop(mut self) -> Result<(), underpin_server::Error> {
+    pub async fn stop(mut self) {
         drop(self.stop.take());
         drop(self.http);
-        self.serving.await.unwrap()
+        self.serving.await.unwrap();
     }
 }
