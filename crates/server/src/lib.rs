@@ -17,6 +17,7 @@
 
 pub mod analyst;
 mod api;
+pub mod charts;
 mod core;
 mod guard;
 mod index;

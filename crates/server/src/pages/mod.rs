@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::state::Shared;
 
 /// The style sheet of the pages, for reports that shall look like them.
-pub const STYLE: &str = include_str!("style.css");
+pub const STYLE: &str = concat!(include_str!("style.css"), include_str!("../charts/marks.css"));
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><path fill=\"#0b57b0\" d=\"M2 2h12v4H2zM3 7h3v5H3zM10 7h3v5h-3zM1 13h14v2H1z\"/></svg>";
 
 pub(crate) fn routes() -> Router<Shared> {
