@@ -22,6 +22,7 @@
 //!   scaled cannot be read on a phone. The style sheet shows one of them.
 //! - What cannot be placed (not finite, or zero on a logarithmic axis) is left out, never drawn somewhere else.
 
+pub mod cadence;
 mod draw;
 mod scale;
 #[cfg(test)]

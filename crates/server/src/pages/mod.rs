@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "markup is handed over where it is made")]
 
 mod asset;
+mod cadence;
 mod lists;
 mod overview;
 mod parts;
@@ -18,6 +19,8 @@ use maud::{DOCTYPE, Markup, html};
 use crate::index::Index;
 use crate::problem::Problem;
 use crate::state::Shared;
+
+pub use cadence::report as cadence_report;
 
 /// The style sheet of the pages, for reports that shall look like them.
 pub const STYLE: &str = concat!(include_str!("style.css"), include_str!("../charts/marks.css"));
@@ -36,6 +39,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/vms/{id}", get(asset::vm))
         .route("/images/{id}", get(asset::image))
         .route("/tenants/{id}", get(asset::tenant))
+        .route("/cadence", get(cadence::cadence))
         .route("/ripple", get(asset::ripple))
         .route("/feeds", get(uploads::feeds).post(uploads::add_feed))
         .route("/fleets", get(uploads::fleets).post(uploads::add_fleet))
@@ -80,12 +84,13 @@ impl IntoResponse for PageError {
     }
 }
 
-const NAVIGATION: [(&str, &str); 7] = [
+const NAVIGATION: [(&str, &str); 8] = [
     ("/", "Overview"),
     ("/vulnerabilities", "Vulnerabilities"),
     ("/hosts", "Hosts"),
     ("/vms", "VMs"),
     ("/exposures", "Exposures"),
+    ("/cadence", "Cadence"),
     ("/feeds", "Feeds"),
     ("/fleets", "Fleets"),
 ];
