@@ -24,7 +24,7 @@ pub(crate) type KnownHistory = Option<(Arc<Vec<FeedFacts>>, Arc<History>)>;
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub(crate) struct CadenceQuery {
-    /// Platforms, comma-separated: `esxi`, `proxmox`, `debian`, `xen`, ...
+    /// Platforms, comma-separated: `esxi`, `proxmox`, `debian`, `xen`, ...; without it, all that the feeds have.
     pub(crate) platform: Option<String>,
     /// Product lines, comma-separated; each makes a series of every platform that has it.
     pub(crate) line: Option<String>,

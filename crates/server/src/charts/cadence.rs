@@ -1,5 +1,7 @@
 //! The pictures of a cadence: a timeline with a row for each series, and histograms of the gaps.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use underpin_exposure::cadence::{Cadence, Series};
 
@@ -30,9 +32,21 @@ pub fn timeline(cadence: &Cadence) -> Option<Chart> {
             counts.collect::<Vec<_>>().join(", ")
         ),
         x: Axis::days("", from, to),
-        y: Axis::names("", cadence.series.iter().map(|one| one.name.clone()).collect()),
+        y: Axis::names("", rows(cadence)),
         marks: marks.collect(),
     })
+}
+
+/// The names of the rows. What all of them begin with is left out: on a phone only that would be left of long names.
+fn rows(cadence: &Cadence) -> Vec<String> {
+    let platforms: BTreeSet<Option<&str>> =
+        cadence.series.iter().map(|one| one.platform.as_deref()).collect();
+    let same = if platforms.len() == 1 { platforms.first().copied().flatten() } else { None };
+    let short = |one: &Series| {
+        let rest = same.and_then(|platform| one.name.strip_prefix(platform)).map(str::trim_start);
+        rest.filter(|rest| !rest.is_empty()).unwrap_or(&one.name).to_owned()
+    };
+    cadence.series.iter().map(short).collect()
 }
 
 /// How many gaps between maintenances are how long. `None`: fewer than two maintenances.
@@ -44,15 +58,17 @@ pub fn gap_histogram(series: &Series, tone: Tone) -> Option<Chart> {
         let from = at as f64 * width;
         (from, from + width, *count as f64)
     });
+    let deviation =
+        gaps.sample_deviation_days.map_or(String::new(), |days| format!(", standard deviation {days:.2}"));
     let most = counts.iter().copied().max().unwrap_or(0);
     Some(Chart {
         title: format!("Gaps between maintenances: {}", series.name),
         description: format!(
-            "{} gaps of {} to {} days in bars of {width} days; median {}, mean {:.2}.",
-            gaps.count, gaps.min_days, gaps.max_days, gaps.median_days, gaps.mean_days
+            "{} gaps of {} to {} days in bars of {width} days; median {}, mean {:.2}{}.",
+            gaps.count, gaps.min_days, gaps.max_days, gaps.median_days, gaps.mean_days, deviation
         ),
         x: Axis::linear("days between maintenances", 0.0, width * counts.len() as f64),
-        y: Axis::linear("gaps", 0.0, most as f64),
+        y: Axis::counts("gaps", most),
         marks: vec![
             Mark::new("gaps", tone, Shape::Columns(columns.collect())),
             Mark::new(

@@ -9,15 +9,15 @@ use super::{Axis, Chart, Mark, Shape, Tone};
 /// Size of all text, in the units of the picture, which are CSS pixels at the width it is drawn for.
 const TEXT: f64 = 12.0;
 /// Width of a letter: an upper estimate of the mean, so that labels are rather apart than on each other.
-const LETTER: f64 = 6.8;
+const LETTER: f64 = 7.2;
 const LINE: f64 = 17.0;
 /// Height of a row with a name.
 const ROW: f64 = 26.0;
 
 /// Colours of a file of its own, which has no style sheet; they are those of the pages.
-const COLOURS: &str = "svg{font:12px system-ui,sans-serif;background:#fff;color:#1a2029;--soft:#515c6b;--line:#d6dbe2;\
+const COLOURS: &str = "svg{font:12px system-ui,sans-serif;background:#fff;color:#1a2029;--card:#fff;--soft:#515c6b;--line:#d6dbe2;\
 --c1:#0b57b0;--c2:#8a5300;--c3:#1c6b3a;--c4:#6d3bb5;--c5:#b3261e;--c0:#515c6b}\
-@media (prefers-color-scheme:dark){svg{background:#1a2029;color:#e4e9f0;--soft:#a5b0be;--line:#323c4a;\
+@media (prefers-color-scheme:dark){svg{background:#1a2029;color:#e4e9f0;--card:#1a2029;--soft:#a5b0be;--line:#323c4a;\
 --c1:#86b7f7;--c2:#f2be6b;--c3:#85d6a2;--c4:#c3a5f5;--c5:#ff9c94;--c0:#a5b0be}}";
 /// How marks use the colours: in pages from the style sheet, in a file from here.
 const MARKS: &str = include_str!("marks.css");

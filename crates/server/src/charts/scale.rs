@@ -9,6 +9,8 @@ pub struct Axis {
     /// What it measures, with the unit; empty: it needs no words.
     pub label: String,
     scale: Scale,
+    /// Ticks are not closer than this: half a patch is no round value.
+    least_step: f64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +48,18 @@ impl Axis {
         let (from, to) = stretch(from, to);
         let step = round_step((to - from) / 5.0);
         let scale = Scale::Linear((from / step).floor() * step, (to / step).ceil() * step);
-        Self { label: label.into(), scale }
+        Self { label: label.into(), scale, least_step: 0.0 }
+    }
+
+    /// Numbers of things from 0, with some room above the most of them for a label.
+    #[must_use]
+    pub fn counts(label: impl Into<String>, most: usize) -> Self {
+        let axis = Self::linear(label, 0.0, (most as f64 * 1.2).max(1.0));
+        let scale = match axis.scale {
+            Scale::Linear(from, to) => Scale::Linear(from, to.ceil()),
+            other => other,
+        };
+        Self { scale, least_step: 1.0, ..axis }
     }
 
     /// Equal factors are equal lengths, between powers of ten. Ends that are not positive become 1 (or a thousandth of
@@ -58,20 +71,21 @@ impl Axis {
         let from = if usable(from) { from } else { to / 1000.0 };
         let (low, high) = (from.min(to).log10().floor(), from.max(to).log10().ceil());
         let high = if high > low { high } else { low + 1.0 };
-        Self { label: label.into(), scale: Scale::Log(low, high) }
+        Self { label: label.into(), scale: Scale::Log(low, high), least_step: 0.0 }
     }
 
     /// Days between two dates, in either order.
     #[must_use]
     pub fn days(label: impl Into<String>, from: Date, to: Date) -> Self {
         let (from, to) = (day(from.min(to)), day(from.max(to)));
-        Self { label: label.into(), scale: Scale::Days(from, if to > from { to } else { from + 1.0 }) }
+        let scale = Scale::Days(from, if to > from { to } else { from + 1.0 });
+        Self { label: label.into(), scale, least_step: 0.0 }
     }
 
     /// Rows (or columns) with names, the first at the top (or left). The number of a row is its value.
     #[must_use]
     pub fn names(label: impl Into<String>, names: Vec<String>) -> Self {
-        Self { label: label.into(), scale: Scale::Names(names) }
+        Self { label: label.into(), scale: Scale::Names(names), least_step: 0.0 }
     }
 
     /// Where a value is, from 0 to 1; beyond them for values outside. `None`: the axis has no place for it.
@@ -110,7 +124,7 @@ impl Axis {
         let tick = |value: f64, text: String| self.place(value).map(|place| Tick { place, text });
         match &self.scale {
             Scale::Linear(from, to) => {
-                let step = round_step((to - from) / most as f64);
+                let step = round_step((to - from) / most as f64).max(self.least_step);
                 let count = ((to - from) / step + 1e-9) as usize;
                 let first = (from / step).ceil();
                 let values = (0..=count).map(|at| (first + at as f64) * step);

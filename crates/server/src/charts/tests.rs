@@ -21,6 +21,9 @@ fn ticks_are_round() {
     );
     assert_eq!(texts(&Axis::log("", 1e-12, 1.0), 4), ["1e-12", "1e-8", "0.0001", "1"]);
     assert_eq!(number(-0.0, 1.0), "0");
+    assert_eq!(texts(&Axis::counts("", 1), 6), ["0", "1", "2"]);
+    assert_eq!(texts(&Axis::counts("", 0), 6), ["0", "1"]);
+    assert_eq!(texts(&Axis::counts("", 5), 6), ["0", "1", "2", "3", "4", "5", "6"]);
 }
 
 #[test]
@@ -46,6 +49,7 @@ fn an_axis_is_always_drawable() {
         Axis::days("", date(2020, 1, 1), date(2020, 1, 1)),
         Axis::days("", Date::MIN, Date::MAX),
         Axis::names("", Vec::new()),
+        Axis::counts("", usize::MAX),
     ] {
         for tick in axis.ticks(6) {
             assert!(tick.place.is_finite(), "{axis:?}: {tick:?}");
@@ -125,7 +129,7 @@ fn no_label_leaves_the_picture() {
             let value = |name: &str| text.split(&format!("{name}=\"")).nth(1)?.split('"').next();
             let x: f64 = value("x").unwrap().parse().unwrap();
             let wide =
-                text.split('>').nth(1).unwrap().split('<').next().unwrap().chars().count() as f64 * 6.8;
+                text.split('>').nth(1).unwrap().split('<').next().unwrap().chars().count() as f64 * 7.2;
             let left = match value("text-anchor") {
                 Some("middle") => x - wide / 2.0,
                 Some("end") => x - wide,

@@ -124,11 +124,11 @@ fn side_by_side(cadence: &Cadence) -> Markup {
             table {
                 caption { (caption) }
                 thead { tr {
-                    th scope="col" { "Series" } th scope="col" { "Days are" } th.num scope="col" { "Maintenances" }
+                    th scope="col" { "Series" } th scope="col" { "Days are" } th scope="col" { "Facts until" } th.num scope="col" { "Maintenances" }
                     th.num scope="col" { "One every" } th.num scope="col" { "Dates" } th.num scope="col" { "Patches" }
                     th.num scope="col" { "Mean gap" } th.num scope="col" { "Median" } th.num scope="col" { "Longest" }
-                    th.num scope="col" { "Deviation" } th.num scope="col" { "CV" } th scope="col" { "Trend" }
-                    th scope="col" { "Phase" } th.num scope="col" { "Age, days" } th scope="col" { "Facts until" }
+                    th.num scope="col" { "CV" } th scope="col" { "Trend" }
+                    th scope="col" { "Phase" } th.num scope="col" { "Age, days" }
                 } }
                 tbody {
                     @for one in &cadence.series {
@@ -136,6 +136,7 @@ fn side_by_side(cadence: &Cadence) -> Markup {
                         tr {
                             th.tight scope="row" { (one.name) }
                             td.tight { (one.dated.map_or(none, Dated::name)) }
+                            td.tight { @match one.covered_until { Some(day) => (day), None => { span.status.s-unknown { "unknown" } } } }
                             td.num { (one.maintenances) }
                             td.num { @match one.mean_interval_days { Some(days) => { (format!("{days:.2} d")) } None => (none) } }
                             td.num { (one.distinct_dates) }
@@ -143,12 +144,10 @@ fn side_by_side(cadence: &Cadence) -> Markup {
                             td.num { (decimal(one.mean_gap_days)) }
                             td.num { (decimal(gaps.map(|gaps| gaps.median_days))) }
                             td.num { (decimal(gaps.map(|gaps| gaps.max_days))) }
-                            td.num { (decimal(gaps.and_then(|gaps| gaps.sample_deviation_days))) }
                             td.num { (decimal(gaps.and_then(|gaps| gaps.coefficient_of_variation))) }
                             td.tight { (one.trend.map_or(none, |trend| trend.direction.label())) }
                             td.tight { (one.maturity.map_or("unknown", |maturity| maturity.phase.name())) }
                             td.num { @match one.maturity.and_then(|maturity| maturity.age_days) { Some(days) => (days), None => (none) } }
-                            td.tight { @match one.covered_until { Some(day) => (day), None => { span.status.s-unknown { "unknown" } } } }
                         }
                     }
                 }

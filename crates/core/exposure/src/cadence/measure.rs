@@ -78,7 +78,7 @@ impl History {
     fn known_platforms(&self, asked: &[String]) -> Result<Vec<String>, CadenceError> {
         let known = self.platforms();
         if asked.is_empty() {
-            return Err(CadenceError::NoPlatform { known: known.join(", ") });
+            return Ok(known);
         }
         let mut platforms: Vec<String> = Vec::new();
         for found in asked {

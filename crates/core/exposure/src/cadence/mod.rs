@@ -161,7 +161,7 @@ pub struct Interval {
 /// Which patches, and how they are counted.
 #[derive(Debug, Clone, Default)]
 pub struct Query<'a> {
-    /// Platforms by name (`esxi`, `proxmox`); at least one.
+    /// Platforms by name (`esxi`, `proxmox`). Empty: all that the facts have.
     pub platforms: Vec<String>,
     /// Product lines (`6.7`, `bookworm`); each makes a series of every platform that has it. Empty: all lines together.
     pub lines: Vec<String>,
@@ -323,12 +323,6 @@ pub enum CadenceError {
         built: Date,
         /// End.
         until: Date,
-    },
-    /// No platform was named.
-    #[error("no platform is named; known are {known}")]
-    NoPlatform {
-        /// All platforms.
-        known: String,
     },
     /// No fact is about this platform.
     #[error("platform {found:?} is not in the facts; known are {known}")]
