@@ -87,7 +87,7 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
         list.row([
             one.name.clone(),
             one.dated.map_or("-", |dated| dated.name()).to_owned(),
-            one.maintenances.to_string(),
+            if one.covered_until.is_some() { one.maintenances.to_string() } else { "unknown".to_owned() },
             one.mean_interval_days.map_or("-".to_owned(), |days| format!("{days:.2} d")),
             one.distinct_dates.to_string(),
             one.patches.to_string(),

@@ -10,6 +10,7 @@
 
 mod assess;
 mod bad_input;
+mod cadence;
 mod fleets;
 mod pages;
 mod serve;

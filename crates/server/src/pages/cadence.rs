@@ -11,7 +11,7 @@ use crate::charts::{self, Tone};
 use crate::query::Query;
 use crate::state::Shared;
 
-/// Series of which the gaps are drawn; the table has all.
+/// Series of which the gaps are drawn and the volume is told; the table side by side has all.
 const DRAWN: usize = 8;
 /// Components in the table of volume; the rest are summed up by the tables of area and class.
 const VOLUMES: usize = 12;
@@ -137,10 +137,10 @@ fn side_by_side(cadence: &Cadence) -> Markup {
                             th.tight scope="row" { (one.name) }
                             td.tight { (one.dated.map_or(none, Dated::name)) }
                             td.tight { @match one.covered_until { Some(day) => (day), None => { span.status.s-unknown { "unknown" } } } }
-                            td.num { (one.maintenances) }
+                            td.num { @if one.covered_until.is_some() { (one.maintenances) } @else { (none) } }
                             td.num { @match one.mean_interval_days { Some(days) => { (format!("{days:.2} d")) } None => (none) } }
-                            td.num { (one.distinct_dates) }
-                            td.num { (one.patches) }
+                            td.num { @if one.covered_until.is_some() { (one.distinct_dates) } @else { (none) } }
+                            td.num { @if one.covered_until.is_some() { (one.patches) } @else { (none) } }
                             td.num { (decimal(one.mean_gap_days)) }
                             td.num { (decimal(gaps.map(|gaps| gaps.median_days))) }
                             td.num { (decimal(gaps.map(|gaps| gaps.max_days))) }
@@ -224,12 +224,16 @@ fn volume(cadence: &Cadence) -> Markup {
         cadence
             .series
             .iter()
+            .take(DRAWN)
             .flat_map(|one| of(one).into_iter().take(VOLUMES).map(|volume| (one.name.clone(), what, volume)))
             .collect()
     };
     let mut all = rows("class", &|one| one.by_class.clone());
     all.extend(rows("area", &|one| one.by_area.clone()));
     all.extend(rows("component", &|one| one.by_component.clone()));
+    if all.is_empty() {
+        return html! {};
+    }
     html! {
         section aria-labelledby="volume" {
             h2 id="volume" { "Volume" }
