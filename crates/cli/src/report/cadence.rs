@@ -124,11 +124,9 @@ fn sentence(one: &Series) -> String {
     if let (Some(built), Some(until)) = (one.built, one.until) {
         let every =
             one.mean_interval_days.map_or(String::new(), |days| format!(", one every {days:.2} days"));
-        let _ = writeln!(
-            text,
-            "\n{}: built on {built}, by {until}: {} maintenances{every}",
-            one.name, one.maintenances
-        );
+        let count =
+            if one.covered_until.is_some() { one.maintenances.to_string() } else { "unknown".to_owned() };
+        let _ = writeln!(text, "\n{}: built on {built}, by {until}: {count} maintenances{every}", one.name);
     } else if !one.notes.is_empty() {
         let _ = writeln!(text, "\n{}:", one.name);
     }

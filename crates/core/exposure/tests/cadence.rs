@@ -209,6 +209,7 @@ fn lines_stand_side_by_side_with_their_maturity() {
     let maturity = series[0].maturity.unwrap();
     assert_eq!((maturity.released, maturity.phase), (Some(date(2018, 4, 17)), Phase::Ended));
     assert_eq!(maturity.age_days, Some(2450));
+    assert!(series[0].notes.iter().any(|note| note.starts_with("Security support ended on 2022-10-15")));
     assert_eq!(series[1].maturity.unwrap().phase, Phase::Supported);
 }
 

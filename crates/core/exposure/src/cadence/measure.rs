@@ -307,6 +307,9 @@ fn notes(series: &Series, all: &[&Patch], dated: &[&Patch], query: &Query<'_>) -
             "The facts end on {until}: the last {days} days of the interval are unknown, there may have been more."
         ));
     }
+    if let Some(end) = series.maturity.and_then(|one| one.end_of_life.filter(|end| *end < one.at)) {
+        notes.push(format!("Security support ended on {end}: later silence is no calm."));
+    }
     if series.dated == Some(Dated::Built) {
         notes.push("The days are build dates from changelogs, not days of publication.".to_owned());
     }
