@@ -96,6 +96,17 @@ fn debian_by_changelog_and_by_advisory() {
     }
 }
 
+#[test]
+fn an_advisory_that_came_with_a_release_is_counted_once() {
+    let query = Query { bulletin: Some("DSA-".to_owned()), ..of("debian") };
+    assert!(one(&query).distinct_dates > 200, "as releases");
+    // DSA-3699-1 tells only that there will be no more fixes: an advisory without any release.
+    let rest = one(&Query { dated: Some(Dated::Advisory), ..query });
+    let names: Vec<(&str, usize)> =
+        rest.by_component.iter().map(|part| (&*part.name, part.patches)).collect();
+    assert_eq!(names, [("virtualbox", 1)], "no advisory of a release is counted again");
+}
+
 /// The table of a 2007 study of one ESX host: 150 days, 8 maintenances.
 fn eight_of_2007() -> Vec<Date> {
     // The day of building is not in the interval, the last day is.
