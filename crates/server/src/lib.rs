@@ -17,6 +17,8 @@
 
 pub mod analyst;
 mod api;
+mod cadence;
+pub mod charts;
 mod connections;
 mod core;
 mod guard;
@@ -41,7 +43,7 @@ use underpin_store::Store;
 pub use analyst::Analyst;
 pub use api::openapi;
 pub use core::Core;
-pub use pages::STYLE;
+pub use pages::{STYLE, cadence_report};
 pub use problem::Problem;
 use state::{App, Shared};
 

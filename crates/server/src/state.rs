@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::Config;
 use crate::analyst::{self, Analyst, FeedFacts, FeedReading};
+use crate::cadence::KnownHistory;
 use crate::index::{Index, Parts, advisories};
 use crate::problem::{Code, Problem};
 
@@ -29,6 +30,8 @@ pub(crate) struct App {
     /// An older fleet version that was asked for last.
     older: RwLock<Option<Arc<Index>>>,
     feeds: RwLock<Arc<Vec<FeedFacts>>>,
+    /// The dated patches of these feeds, made when they are first asked for.
+    pub(crate) history: RwLock<KnownHistory>,
     /// Changes happen one after the other: each starts from what the one before left.
     changing: Mutex<()>,
 }
@@ -87,6 +90,7 @@ impl App {
             index: RwLock::default(),
             older: RwLock::default(),
             feeds: RwLock::default(),
+            history: RwLock::default(),
             changing: Mutex::default(),
         }
     }

@@ -50,6 +50,7 @@ async fn every_route_is_described_and_answers() {
         "/advisories/{id}",
         "/vulnerabilities",
         "/vulnerabilities/{id}",
+        "/cadence",
         "/exposures",
         "/ripple",
     ];

@@ -198,7 +198,7 @@ const ids = [...document.querySelectorAll('[id]')].map(e => e.id); for (const id
 if (document.scripts.length) bad.push('a script');
 return bad;"#;
 
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 16] = [
     ("overview", "/"),
     ("vulnerabilities", "/vulnerabilities"),
     ("vulnerability", "/vulnerabilities/CVE-2025-0001"),
@@ -211,10 +211,91 @@ const PAGES: [(&str, &str); 15] = [
     ("image", "/images/debian-12"),
     ("tenant", "/tenants/tenant-1"),
     ("ripple", "/ripple?at=pve-0"),
+    ("cadence-empty", "/cadence"),
     ("feeds", "/feeds"),
     ("fleets", "/fleets"),
     ("ripple-empty", "/ripple"),
 ];
+
+/// Opens a page and notes everything that is wrong with it; leaves a picture of it.
+async fn inspect(
+    browser: &Browser,
+    url: &str,
+    name: &str,
+    (width, dark): (u32, bool),
+    wrong: &mut Vec<String>,
+) {
+    browser.client.goto(url).await.unwrap();
+    let here = format!("{name} {width} {}", if dark { "dark" } else { "light" });
+    let sizes = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await;
+    if sizes[0].as_u64() > sizes[1].as_u64() || sizes[1] != width {
+        wrong.push(format!("{here}: overflow {sizes}"));
+    }
+    let ground = browser.run("return getComputedStyle(document.body).backgroundColor").await;
+    let expected = if dark { "rgb(18, 22, 28)" } else { "rgb(246, 247, 249)" };
+    if ground != expected {
+        wrong.push(format!("{here}: background {ground}"));
+    }
+    let contrast = browser.run(CONTRAST).await;
+    if contrast["bad"] != json!([]) || contrast["seen"].as_u64() < Some(8) {
+        wrong.push(format!("{here}: contrast {contrast}"));
+    }
+    let structure = browser.run(STRUCTURE).await;
+    if structure != json!([]) {
+        wrong.push(format!("{here}: structure {structure}"));
+    }
+    wrong.extend(browser.errors().await.into_iter().map(|e| format!("{here}: {e}")));
+    browser.picture(&format!("{name}-{width}-{}", if dark { "dark" } else { "light" })).await;
+}
+
+/// Pages with charts, by the built-in facts.
+const CHARTS: [(&str, &str); 4] = [
+    ("cadence", "/cadence"),
+    (
+        "cadence-side",
+        "/cadence?platform=esxi,proxmox&line=7.0,8.0,8&built=2021-01-01&until=2025-06-30&batch_days=7",
+    ),
+    ("cadence-parts", "/cadence?platform=proxmox&dated=built&by=component"),
+    ("cadence-unknown", "/cadence?platform=esxi&line=9.1"),
+];
+
+/// Which pictures are shown, how large their letters are on the screen, and whether one is cut.
+const PICTURES: &str = r#"
+const shown = [...document.querySelectorAll('svg.plot')].filter(s => s.getBoundingClientRect().width > 0);
+const bad = [];
+for (const s of shown) {
+  const box = s.getBoundingClientRect();
+  for (const t of s.querySelectorAll('text')) {
+    const b = t.getBoundingClientRect();
+    if (b.left < box.left - 1 || b.right > box.right + 1 || b.bottom > box.bottom + 1) bad.push('cut: ' + t.textContent);
+    if (12 * box.width / s.viewBox.baseVal.width < 9) bad.push('small: ' + t.textContent);
+  }
+  for (const p of s.querySelectorAll('path')) if (getComputedStyle(p).stroke === 'none' && getComputedStyle(p).fill === 'none') bad.push('invisible: ' + p.className.baseVal);
+}
+return {shown: shown.length, figures: document.querySelectorAll('figure.chart').length, bad};"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn charts_at_every_width_in_both_themes() {
+    let Some(browser) = Browser::open().await else { return };
+    let server = Server::real().await;
+    let mut wrong = Vec::new();
+    for (width, dark) in [(390, false), (390, true), (800, false), (1280, false), (1280, true)] {
+        browser.look(width, dark).await;
+        for (name, path) in CHARTS {
+            inspect(&browser, &server.url(path), name, (width, dark), &mut wrong).await;
+            let pictures = browser.run(PICTURES).await;
+            let expected = name != "cadence-unknown";
+            if pictures["bad"] != json!([])
+                || pictures["shown"] != pictures["figures"]
+                || (pictures["shown"].as_u64() > Some(0)) != expected
+            {
+                wrong.push(format!("{name} {width}: {pictures}"));
+            }
+        }
+    }
+    browser.client.clone().close().await.unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_at_every_width_in_both_themes() {
@@ -225,27 +306,7 @@ async fn every_page_at_every_width_in_both_themes() {
         for dark in [false, true] {
             browser.look(width, dark).await;
             for (name, path) in PAGES {
-                browser.client.goto(&server.url(path)).await.unwrap();
-                let here = format!("{name} {width} {}", if dark { "dark" } else { "light" });
-                let sizes = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await;
-                if sizes[0].as_u64() > sizes[1].as_u64() || sizes[1] != width {
-                    wrong.push(format!("{here}: overflow {sizes}"));
-                }
-                let ground = browser.run("return getComputedStyle(document.body).backgroundColor").await;
-                let expected = if dark { "rgb(18, 22, 28)" } else { "rgb(246, 247, 249)" };
-                if ground != expected {
-                    wrong.push(format!("{here}: background {ground}"));
-                }
-                let contrast = browser.run(CONTRAST).await;
-                if contrast["bad"] != json!([]) || contrast["seen"].as_u64() < Some(8) {
-                    wrong.push(format!("{here}: contrast {contrast}"));
-                }
-                let structure = browser.run(STRUCTURE).await;
-                if structure != json!([]) {
-                    wrong.push(format!("{here}: structure {structure}"));
-                }
-                wrong.extend(browser.errors().await.into_iter().map(|e| format!("{here}: {e}")));
-                browser.picture(&format!("{name}-{width}-{}", if dark { "dark" } else { "light" })).await;
+                inspect(&browser, &server.url(path), name, (width, dark), &mut wrong).await;
             }
         }
     }

@@ -1,5 +1,6 @@
-//! The exposure report in its forms.
+//! Reports in their forms.
 
+pub(crate) mod cadence;
 pub(crate) mod csv;
 mod hits;
 pub(crate) mod html;

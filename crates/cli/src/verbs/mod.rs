@@ -1,6 +1,7 @@
 //! One module per verb.
 
 pub(crate) mod assess;
+pub(crate) mod cadence;
 pub(crate) mod collect;
 pub(crate) mod explain;
 pub(crate) mod feeds;

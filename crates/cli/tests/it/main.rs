@@ -10,6 +10,7 @@
 
 mod assess;
 mod bad_input;
+mod cadence;
 mod conditions;
 mod days;
 mod feeds;

@@ -319,6 +319,11 @@ impl FactBase {
         self.feeds.get(head.feed)
     }
 
+    /// Every claim with the number and the head of its advisory.
+    pub(crate) fn indexed_claims(&self) -> impl Iterator<Item = (u32, &AdvisoryHead, &Claim)> {
+        self.claims.iter().filter_map(|one| Some((one.advisory, self.advisory(one.advisory)?, &one.claim)))
+    }
+
     pub(crate) fn claims_about(
         &self,
         family: &Family,

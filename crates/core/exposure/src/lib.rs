@@ -1,4 +1,4 @@
-//! Who stands on what: matching of facts against a fleet, patch classes, and ripple through the stack.
+//! Who stands on what: matching of facts against a fleet, patch classes, ripple through the stack, and cadence.
 //!
 //! ```
 //! use underpin_exposure::{FactBase, Options, assess};
@@ -16,6 +16,7 @@
 //! a version, `draft` finds the groups of equal assets, and `assess` lays the findings out per group.
 
 mod assess;
+pub mod cadence;
 pub mod classify;
 mod conditions;
 mod context;

@@ -251,6 +251,35 @@ pub enum Area {
     Other,
 }
 
+impl Area {
+    /// All areas.
+    pub const ALL: [Self; 8] = [
+        Self::VmmCore,
+        Self::DeviceEmulation,
+        Self::Management,
+        Self::Kernel,
+        Self::Firmware,
+        Self::GuestTools,
+        Self::Network,
+        Self::Other,
+    ];
+
+    /// Its name, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VmmCore => "vmm-core",
+            Self::DeviceEmulation => "device-emulation",
+            Self::Management => "management",
+            Self::Kernel => "kernel",
+            Self::Firmware => "firmware",
+            Self::GuestTools => "guest-tools",
+            Self::Network => "network",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// One condition of a fix: all must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "need")]

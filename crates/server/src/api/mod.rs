@@ -4,6 +4,7 @@
 #![allow(unused_qualifications)]
 
 pub(crate) mod assets;
+mod cadence;
 mod changes;
 mod findings;
 mod view;
@@ -44,7 +45,8 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(findings::vulnerabilities))
         .routes(routes!(findings::vulnerability))
         .routes(routes!(findings::exposures))
-        .routes(routes!(assets::ripple));
+        .routes(routes!(assets::ripple))
+        .routes(routes!(cadence::cadence));
     OpenApiRouter::new().nest("/api/v1", api)
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "markup is handed over where it is made")]
 
 mod asset;
+mod cadence;
 mod lists;
 mod overview;
 mod parts;
@@ -19,8 +20,10 @@ use crate::index::Index;
 use crate::problem::Problem;
 use crate::state::Shared;
 
+pub use cadence::report as cadence_report;
+
 /// The style sheet of the pages, for reports that shall look like them.
-pub const STYLE: &str = include_str!("style.css");
+pub const STYLE: &str = concat!(include_str!("style.css"), include_str!("../charts/marks.css"));
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><path fill=\"#0b57b0\" d=\"M2 2h12v4H2zM3 7h3v5H3zM10 7h3v5h-3zM1 13h14v2H1z\"/></svg>";
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -36,6 +39,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/vms/{id}", get(asset::vm))
         .route("/images/{id}", get(asset::image))
         .route("/tenants/{id}", get(asset::tenant))
+        .route("/cadence", get(cadence::cadence))
         .route("/ripple", get(asset::ripple))
         .route("/feeds", get(uploads::feeds).post(uploads::add_feed))
         .route("/fleets", get(uploads::fleets).post(uploads::add_fleet))
@@ -80,12 +84,13 @@ impl IntoResponse for PageError {
     }
 }
 
-const NAVIGATION: [(&str, &str); 7] = [
+const NAVIGATION: [(&str, &str); 8] = [
     ("/", "Overview"),
     ("/vulnerabilities", "Vulnerabilities"),
     ("/hosts", "Hosts"),
     ("/vms", "VMs"),
     ("/exposures", "Exposures"),
+    ("/cadence", "Cadence"),
     ("/feeds", "Feeds"),
     ("/fleets", "Fleets"),
 ];

@@ -319,9 +319,19 @@ impl Server {
     }
 
     pub async fn with(config: Config, folder: tempfile::TempDir) -> Self {
+        Self::with_analyst(config, folder, Arc::new(Rules)).await
+    }
+
+    /// With the real core and its built-in facts.
+    pub async fn real() -> Self {
+        let core = underpin_server::Core::new(now(), Vec::new()).unwrap();
+        Self::with_analyst(Config::default(), tempfile::tempdir().unwrap(), Arc::new(core)).await
+    }
+
+    async fn with_analyst(config: Config, folder: tempfile::TempDir, analyst: Arc<dyn Analyst>) -> Self {
         let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), clock: now, ..config };
-        let bound = bind(config, store.clone(), Arc::new(Rules)).await.unwrap();
+        let bound = bind(config, store.clone(), analyst).await.unwrap();
         let address = bound.address();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(bound.serve(async move { drop(stopped.await) }));

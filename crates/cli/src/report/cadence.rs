@@ -1,0 +1,211 @@
+//! A cadence as table with plain pictures, JSON, CSV and page.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::Serialize;
+use underpin_exposure::cadence::{Cadence, Series};
+use underpin_server::charts::cadence::histogram;
+
+use super::csv::{cause, harmless};
+use crate::output::List;
+
+/// Letters of a picture on a terminal.
+const PICTURE: usize = 60;
+/// Signs for the number of maintenances in one letter's time, from none to many.
+const SIGNS: [char; 5] = ['.', '|', 'H', '#', '@'];
+
+/// A single series stands at the top, where a script finds it without an index; all are in `series`.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    only: Option<&'a Series>,
+    #[serde(flatten)]
+    all: &'a Cadence,
+}
+
+pub(crate) fn json(cadence: &Cadence, out: &mut dyn Write) -> io::Result<()> {
+    let only = match cadence.series.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    };
+    serde_json::to_writer_pretty(&mut *out, &Document { only, all: cadence })?;
+    out.write_all(b"\n")
+}
+
+/// A row a maintenance.
+pub(crate) fn csv(cadence: &Cadence, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
+    let header =
+        ["series", "platform", "line", "dated", "first_day", "last_day", "dates", "patches", "gap_days"];
+    writer.write_record(header).map_err(cause)?;
+    for series in &cadence.series {
+        // The gap of a maintenance is the one before it; the first has none.
+        let gaps = series.gaps.iter().flat_map(|gaps| gaps.days.iter().map(ToString::to_string));
+        let gaps = std::iter::once(String::new()).chain(gaps);
+        for (batch, gap) in series.batches.iter().zip(gaps) {
+            let row = [
+                harmless(&series.name),
+                harmless(series.platform.as_deref().unwrap_or_default()),
+                harmless(series.line.as_deref().unwrap_or_default()),
+                series.dated.map_or("", |dated| dated.name()).to_owned(),
+                batch.first.to_string(),
+                batch.last.to_string(),
+                batch.dates.to_string(),
+                batch.patches.to_string(),
+                gap,
+            ];
+            writer.write_record(row).map_err(cause)?;
+        }
+    }
+    writer.flush()
+}
+
+pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
+    let mut text = String::new();
+    let header = [
+        "SERIES",
+        "DAYS",
+        "MAINTENANCES",
+        "EVERY",
+        "DATES",
+        "PATCHES",
+        "GAP MEAN",
+        "MEDIAN",
+        "MIN",
+        "MAX",
+        "CV",
+        "TREND",
+        "PHASE",
+        "FACTS UNTIL",
+    ];
+    let mut list = List::new(&header, width);
+    for one in &cadence.series {
+        let gap = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+        let gaps = one.gaps.as_ref();
+        list.row([
+            one.name.clone(),
+            one.dated.map_or("-", |dated| dated.name()).to_owned(),
+            if one.covered_until.is_some() { one.maintenances.to_string() } else { "unknown".to_owned() },
+            one.mean_interval_days.map_or("-".to_owned(), |days| format!("{days:.2} d")),
+            one.distinct_dates.to_string(),
+            one.patches.to_string(),
+            gap(one.mean_gap_days),
+            gap(gaps.map(|gaps| gaps.median_days)),
+            gap(gaps.map(|gaps| gaps.min_days)),
+            gap(gaps.map(|gaps| gaps.max_days)),
+            gap(gaps.and_then(|gaps| gaps.coefficient_of_variation)),
+            one.trend.map_or("-", |trend| trend.direction.label()).to_owned(),
+            one.maturity.map_or("-", |maturity| maturity.phase.name()).to_owned(),
+            one.covered_until.map_or("unknown".to_owned(), |day| day.to_string()),
+        ]);
+    }
+    let _ = write!(text, "{list}");
+    let _ = writeln!(
+        text,
+        "\nPolicy: {}; patches within {} days are one maintenance; gaps in days",
+        cadence.policy.name(),
+        cadence.batch_days
+    );
+    for one in &cadence.series {
+        text += &sentence(one);
+    }
+    text += &timeline(cadence);
+    for one in &cadence.series {
+        text += &gaps(one);
+    }
+    text
+}
+
+/// The sentence that a series is about, and what must be known before it is compared.
+fn sentence(one: &Series) -> String {
+    let mut text = String::new();
+    if let (Some(built), Some(until)) = (one.built, one.until) {
+        let every =
+            one.mean_interval_days.map_or(String::new(), |days| format!(", one every {days:.2} days"));
+        let count =
+            if one.covered_until.is_some() { one.maintenances.to_string() } else { "unknown".to_owned() };
+        let _ = writeln!(text, "\n{}: built on {built}, by {until}: {count} maintenances{every}", one.name);
+    } else if !one.notes.is_empty() {
+        let _ = writeln!(text, "\n{}:", one.name);
+    }
+    for note in &one.notes {
+        let _ = writeln!(text, "  {note}");
+    }
+    text
+}
+
+fn timeline(cadence: &Cadence) -> String {
+    let firsts = || cadence.series.iter().flat_map(|one| &one.batches).map(|batch| batch.first);
+    let (Some(from), Some(to)) = (firsts().min(), firsts().max()) else { return String::new() };
+    let place = |day: jiff::civil::Date| {
+        let days = |to: jiff::civil::Date| from.until(to).map_or(0, |span| span.get_days()) as f64;
+        (days(day) / (days(to) + 1.0) * PICTURE as f64) as usize
+    };
+    let widest = cadence.series.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
+    let mut text = format!("\nTimeline, {from} to {to} ({})\n", legend());
+    for one in &cadence.series {
+        let mut counts = [0_usize; PICTURE];
+        for batch in &one.batches {
+            if let Some(count) = counts.get_mut(place(batch.first)) {
+                *count += 1;
+            }
+        }
+        let signs: String = counts.iter().map(|count| sign(*count)).collect();
+        let _ = writeln!(text, "{:widest$}  {signs}", one.name);
+    }
+    text
+}
+
+fn sign(count: usize) -> char {
+    let at = match count {
+        0..=2 => count,
+        3..=5 => 3,
+        _ => 4,
+    };
+    SIGNS.get(at).copied().unwrap_or('@')
+}
+
+fn legend() -> String {
+    let names = ["none", "1", "2", "3 to 5", "more"];
+    SIGNS.iter().zip(names).map(|(sign, name)| format!("{sign} {name}")).collect::<Vec<_>>().join(", ")
+}
+
+fn gaps(one: &Series) -> String {
+    let Some(gaps) = &one.gaps else { return String::new() };
+    let (width, counts) = histogram(&gaps.days);
+    let most = counts.iter().copied().max().unwrap_or(1).max(1);
+    let mut text = format!("\nGaps of {} in days\n", one.name);
+    for (at, count) in counts.iter().enumerate() {
+        let bar = "#".repeat((count * 50).div_ceil(most));
+        let from = at as f64 * width;
+        let _ = writeln!(text, "{:>11}  {count:>4}  {bar}", format!("{from}..{}", from + width).as_str());
+    }
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// A page of its own: the same pictures as on the server's page.
+pub(crate) fn html(cadence: &Cadence) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="generator" content={"underpin " (env!("CARGO_PKG_VERSION"))};
+                title { "Cadence · Underpin" }
+                style { (PreEscaped(underpin_server::STYLE)) }
+            }
+            body {
+                a.skip href="#content" { "Skip to content" }
+                header.top { span.brand { "Underpin" } span { "Cadence" } }
+                main id="content" tabindex="-1" {
+                    h1 { "How often maintenance is asked for" }
+                    (underpin_server::cadence_report(cadence))
+                }
+            }
+        }
+    }
+}
