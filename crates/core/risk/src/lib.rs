@@ -10,6 +10,10 @@
 //! # Ok::<(), underpin_model::quantity::InvalidQuantity>(())
 //! ```
 
+pub mod build;
 pub mod groups;
 pub mod hazard;
 pub mod portfolio;
+mod scope;
+pub mod span;
+pub mod ways;

@@ -12,6 +12,7 @@
 //! - A host that was hit loses, per dimension, the greatest impact among its hits, times what its holdings are worth.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Serialize;
 use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId};
@@ -85,8 +86,8 @@ pub struct Factor {
     pub high: f64,
     /// The parameter that it is, or that bounds it.
     pub parameter: Option<Parameter>,
-    /// The fact or source it is from.
-    pub source: String,
+    /// The fact or source it is from; shared, for thousands of responses have the same.
+    pub source: Arc<str>,
 }
 
 /// A common cause.
