@@ -36,13 +36,16 @@ pub(super) struct OpenSet {
     pub(super) ways: BTreeSet<Way>,
 }
 
+/// Components with their areas.
+type Components = BTreeSet<(Arc<str>, Area)>;
+
 /// What is known of one open vulnerability.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) id: VulnerabilityId,
     pub(super) effects: Option<Effects>,
     /// Components that have it, with their areas.
-    pub(super) components: BTreeSet<(Arc<str>, Area)>,
+    pub(super) components: Components,
     /// A release that fixes it is known for one of them.
     pub(super) fix_known: bool,
 }
@@ -143,7 +146,7 @@ impl Open {
     /// Numbers the vulnerabilities that are open on hosts or planes, in the order of their ids.
     fn number_vulnerabilities(&mut self, assessment: &Assessment) -> FxHashMap<VulnerabilityId, u32> {
         let mut seen: FxHashSet<&Range<u32>> = FxHashSet::default();
-        let mut facts: BTreeMap<&VulnerabilityId, (BTreeSet<(Arc<str>, Area)>, bool)> = BTreeMap::new();
+        let mut facts: BTreeMap<&VulnerabilityId, (Components, bool)> = BTreeMap::new();
         let of_machines = |kind| matches!(kind, AssetKind::Host | AssetKind::ManagementPlane);
         let groups = assessment.groups.iter();
         for range in groups
