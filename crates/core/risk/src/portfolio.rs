@@ -124,8 +124,8 @@ pub struct Response {
     pub gate: Option<Gate>,
     /// What a hit costs.
     pub impact: Impact,
-    /// The factors of the probability: reach, control fails.
-    pub factors: Vec<Factor>,
+    /// The factors of the probability: reach, control fails. Shared by all holes that are used by one way.
+    pub factors: Arc<[Factor]>,
 }
 
 /// A control before a response: while its common-failure shock does not happen, the response's probability is multiplied.
@@ -156,8 +156,8 @@ pub struct Plane {
 pub struct HostClass {
     /// What they have in common, for people.
     pub label: String,
-    /// Their responses, at most one a shock, sorted by shock.
-    pub responses: Vec<Response>,
+    /// Their responses, at most one a shock, sorted by shock. Shared by classes that differ in their planes alone.
+    pub responses: Arc<[Response]>,
     /// Indices of the planes that manage them.
     pub planes: Vec<u32>,
 }

@@ -1,6 +1,7 @@
 //! Classes of hosts that answer alike, and how they answer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use underpin_model::policy::{Parameter, Parameters, Policy};
@@ -20,12 +21,11 @@ pub(super) const ALL_LOST: Impact = Impact { confidentiality: 1.0, integrity: 1.
 
 /// What decides how a host answers. Facts that none of its ways asks for are left out, so that hosts which differ in
 /// them alone share a class.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key<'s> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
     set: Option<u32>,
     machine: Machine,
     controls: u32,
-    planes: &'s [u32],
     release: Option<u32>,
     unlisted: Option<u32>,
 }
@@ -35,7 +35,7 @@ struct Key<'s> {
 pub(super) struct Passage {
     probability: f64,
     gate: Option<Gate>,
-    factors: Vec<Factor>,
+    factors: Arc<[Factor]>,
 }
 
 /// The classes of a fleet.
@@ -61,13 +61,16 @@ pub(super) struct Answering<'a> {
 impl Answering<'_> {
     pub(super) fn classes(&self) -> Classes {
         let mut classes = Classes::default();
-        let mut known: FxHashMap<Key<'_>, u32> = FxHashMap::default();
+        let mut answers: FxHashMap<Key, Arc<[Response]>> = FxHashMap::default();
+        let mut known: FxHashMap<(Key, &[u32]), u32> = FxHashMap::default();
         for (at, facts) in self.survey.hosts.iter().enumerate() {
             let key = self.key(at, facts);
-            let class = *known.entry(key).or_insert_with_key(|key| {
-                let (class, derivation) = self.class(key, facts);
-                classes.list.push(class);
-                classes.derivations.push(derivation);
+            let class = *known.entry((key, &facts.planes)).or_insert_with(|| {
+                // Classes that differ in their planes alone share their answers: there may be a plane per cluster.
+                let responses = Arc::clone(answers.entry(key).or_insert_with(|| self.responses(&key)));
+                let planes = facts.planes.clone();
+                classes.list.push(HostClass { label: label(facts), responses, planes });
+                classes.derivations.push(self.derivation(&key, facts));
                 number(classes.list.len() - 1)
             });
             classes.of_host.push(class);
@@ -78,7 +81,7 @@ impl Answering<'_> {
         classes
     }
 
-    fn key<'s>(&'s self, at: usize, facts: &'s HostFacts<'_>) -> Key<'s> {
+    fn key(&self, at: usize, facts: &HostFacts<'_>) -> Key {
         let set = self.open.of_host.get(at).copied().flatten();
         let unlisted = self.shocks.unlisted_of_host.get(at).copied().flatten();
         let ways = set.and_then(|it| self.open.sets.get(it as usize)).map(|it| &it.ways);
@@ -101,7 +104,6 @@ impl Answering<'_> {
             set,
             machine,
             controls: self.controls.of_host.get(at).copied().unwrap_or(0),
-            planes: &facts.planes,
             release: self.shocks.release_of_host.get(at).copied().flatten(),
             unlisted,
         }
@@ -112,10 +114,11 @@ impl Answering<'_> {
         Machine { software: facts.software, controller: facts.controller, guests: Some(guests) }
     }
 
-    fn class(&self, key: &Key<'_>, facts: &HostFacts<'_>) -> (HostClass, ClassDerivation) {
+    fn responses(&self, key: &Key) -> Arc<[Response]> {
         let mut passages = Passages::new(&key.machine, key.controls, self.controls, &self.policy.parameters);
-        let mut responses = Vec::new();
-        let holes = key.set.and_then(|it| self.open.sets.get(it as usize)).map_or(&[][..], |it| &it.holes);
+        let set = key.set.and_then(|it| self.open.sets.get(it as usize));
+        let holes = set.map_or(&[][..], |it| &it.holes);
+        let mut responses = Vec::with_capacity(holes.len() + 4);
         for hole in holes {
             push(&mut responses, hole.shock, passages.get(hole.way), hole.impact);
         }
@@ -124,25 +127,27 @@ impl Answering<'_> {
         }
         self.others(key, &mut responses);
         responses.sort_by_key(|it| it.shock);
+        responses.into()
+    }
+
+    fn derivation(&self, key: &Key, facts: &HostFacts<'_>) -> ClassDerivation {
         let guests = self.machine(facts).guests.unwrap_or_default();
-        let derivation = ClassDerivation {
+        ClassDerivation {
             hosts: 0,
             example: facts.host.id.clone(),
             guests: guests.on + guests.perhaps,
             guests_perhaps: guests.perhaps,
             ways: format!("{}; management controller: {}", facts.software.words(), facts.controller.words()),
             controls: self.controls.set(key.controls).map(|it| it.control.id.clone()).collect(),
-        };
-        let class = HostClass { label: label(facts), responses, planes: key.planes.to_vec() };
-        (class, derivation)
+        }
     }
 
     /// Answers to what is no hole: a bad release, attacked controls, abused credentials of Underpin.
-    fn others(&self, key: &Key<'_>, responses: &mut Vec<Response>) {
+    fn others(&self, key: &Key, responses: &mut Vec<Response>) {
         let parameters = &self.policy.parameters;
         let of_parameter = |name, parameter| {
             let factor = from_parameter(name, parameter, parameters);
-            Passage { probability: factor.value, gate: None, factors: vec![factor] }
+            Passage { probability: factor.value, gate: None, factors: [factor].into() }
         };
         if let Some(shock) = key.release {
             let hit = of_parameter("host hit by a bad release", Parameter::RegressionHit);
@@ -169,7 +174,7 @@ pub(super) fn certain(control: &str) -> Passage {
         parameter: None,
         source: format!("control {control}: the same code stands before every machine").into(),
     };
-    Passage { probability: 1.0, gate: None, factors: vec![factor] }
+    Passage { probability: 1.0, gate: None, factors: [factor].into() }
 }
 
 /// The ways of one class, each worked out once.
@@ -196,7 +201,11 @@ impl<'a> Passages<'a> {
             let (gate, others) = self.controls.leave(self.set, way);
             let mut factors = vec![reach(way, self.machine, self.parameters)];
             factors.extend(others);
-            Passage { probability: factors.iter().map(|it| it.value).product(), gate, factors }
+            Passage {
+                probability: factors.iter().map(|it| it.value).product(),
+                gate,
+                factors: factors.into(),
+            }
         })
     }
 }
@@ -204,10 +213,11 @@ impl<'a> Passages<'a> {
 impl Passage {
     /// The same passage with one factor more.
     pub(super) fn times(&self, factor: Factor) -> Self {
-        let mut passage = self.clone();
-        passage.probability *= factor.value;
-        passage.factors.push(factor);
-        passage
+        Self {
+            probability: self.probability * factor.value,
+            gate: self.gate,
+            factors: self.factors.iter().cloned().chain([factor]).collect(),
+        }
     }
 }
 
@@ -220,7 +230,7 @@ pub(super) fn push(responses: &mut Vec<Response>, shock: u32, passage: &Passage,
             probability: passage.probability,
             gate: passage.gate,
             impact,
-            factors: passage.factors.clone(),
+            factors: Arc::clone(&passage.factors),
         });
     }
 }

@@ -68,7 +68,7 @@ pub(super) struct Open {
 }
 
 /// What one group's stretches come to.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Content {
     /// Worst status and the area that counts, by vulnerability.
     open: BTreeMap<u32, (Area, Status)>,
@@ -87,7 +87,8 @@ impl Open {
         let plane_index: FxHashMap<&str, u32> =
             survey.planes.iter().enumerate().map(|(at, it)| (it.id.as_str(), number(at))).collect();
         let mut by_stretch: FxHashMap<Range<u32>, Arc<Stretch>> = FxHashMap::default();
-        let mut by_content: FxHashMap<Vec<Range<u32>>, u32> = FxHashMap::default();
+        let mut by_stretches: FxHashMap<Vec<Range<u32>>, u32> = FxHashMap::default();
+        let mut by_content: FxHashMap<Content, u32> = FxHashMap::default();
         let mut contents: Vec<Content> = Vec::new();
         for group in &assessment.groups {
             let places: Vec<(AssetKind, u32)> = group
@@ -121,9 +122,13 @@ impl Open {
                 .filter(|(_, it)| !it.open.is_empty())
                 .map(|(range, _)| range.clone())
                 .collect();
-            let set = *by_content.entry(key).or_insert_with(|| {
-                contents.push(Content::of(&stretches));
-                number(contents.len() - 1)
+            // Different stretches often come to the same: old guests that open what is open anyway.
+            let set = *by_stretches.entry(key).or_insert_with(|| {
+                let content = Content::of(&stretches);
+                *by_content.entry(content).or_insert_with_key(|content| {
+                    contents.push(content.clone());
+                    number(contents.len() - 1)
+                })
             });
             open.place(&places, set, unknown, unpriced);
         }
