@@ -10,6 +10,13 @@
 //! # Ok::<(), underpin_model::quantity::InvalidQuantity>(())
 //! ```
 
+pub mod blast;
+pub mod build;
+pub mod deferral;
 pub mod groups;
 pub mod hazard;
+pub mod marginal;
 pub mod portfolio;
+mod scope;
+pub mod span;
+pub mod ways;
