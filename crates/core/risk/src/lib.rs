@@ -10,6 +10,7 @@
 //! # Ok::<(), underpin_model::quantity::InvalidQuantity>(())
 //! ```
 
+pub mod compound;
 pub mod groups;
 pub mod hazard;
 pub mod portfolio;
