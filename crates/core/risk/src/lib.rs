@@ -13,6 +13,7 @@
 pub mod blast;
 pub mod build;
 pub mod deferral;
+pub mod compound;
 pub mod groups;
 pub mod hazard;
 pub mod marginal;
