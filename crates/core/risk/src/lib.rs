@@ -10,6 +10,8 @@
 //! # Ok::<(), underpin_model::quantity::InvalidQuantity>(())
 //! ```
 
+pub mod calibration;
 pub mod groups;
 pub mod hazard;
 pub mod portfolio;
+pub mod wait;
