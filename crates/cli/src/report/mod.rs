@@ -7,3 +7,4 @@ pub(crate) mod json;
 mod sums;
 pub(crate) mod table;
 mod unknown;
+pub(crate) mod wait;
