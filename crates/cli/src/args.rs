@@ -41,11 +41,15 @@ pub(crate) enum Verb {
     Fleet(FleetVerb),
     /// What stands on an asset or component, and what it stands on.
     Ripple(Ripple),
+    /// The parameters of the risk model.
+    Risk(Risk),
     /// Pages and HTTP API on an embedded store.
     Serve(Serve),
     /// The order of versions.
     #[command(subcommand)]
     Version(VersionVerb),
+    /// Patch now, wait or mitigate: per group of hosts and release, with numbers and reasons.
+    Wait(Wait),
 }
 
 /// How data is written to stdout.
@@ -384,6 +388,38 @@ pub(crate) struct Ripple {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct Risk {
+    #[command(subcommand)]
+    pub(crate) verb: Option<RiskVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RiskVerb {
+    /// The elicitation sheet: every parameter as a question, with default, range and source.
+    Elicit(Elicit),
+}
+
+/// Table or TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sheet {
+    /// For a terminal.
+    Table,
+    /// A part of a policy file, to be filled in.
+    Toml,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Elicit {
+    /// Policy file (TOML): what it states is shown instead of the defaults.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Sheet::Table)]
+    pub(crate) format: Sheet,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Folder of the store, the feeds and the quarantine.
     #[arg(long, default_value = "underpin-data", value_name = "FOLDER")]
@@ -421,4 +457,48 @@ pub(crate) struct Compare {
     pub(crate) left: Option<String>,
     /// Another version.
     pub(crate) right: Option<String>,
+}
+
+/// Table, JSON or CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tabular {
+    /// For a terminal.
+    Table,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// Fleet file (JSON or YAML); `-` for standard input.
+    pub(crate) fleet: PathBuf,
+    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub(crate) feeds: Vec<PathBuf>,
+    /// Leave the built-in facts out.
+    #[arg(long)]
+    pub(crate) no_builtin: bool,
+    /// Policy file (TOML): what losses are worth, parameters, promises, controls, rings.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Evidence file (TOML or JSON): trials, canaries, others that run a release, known bugs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: Option<PathBuf>,
+    /// The day that is decided on; now, if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Option<Date>,
+    /// Span that losses are counted over.
+    #[arg(long, default_value_t = 90, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub(crate) horizon: u16,
+    /// Only groups and releases whose name contains this text, each with its loss curve, terms and tornado.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) group: Option<String>,
+    /// Show every row, and the recommendation of each in a sentence.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Tabular::Table)]
+    pub(crate) format: Tabular,
 }

@@ -36,8 +36,10 @@ fn run(verb: Verb) -> Result<exit::Code, Failure> {
         Verb::Feeds(verb) => verbs::feeds::run(verb),
         Verb::Fleet(verb) => verbs::fleet::run(&verb),
         Verb::Ripple(arguments) => verbs::ripple::run(&arguments),
+        Verb::Risk(arguments) => verbs::risk::run(&arguments),
         Verb::Serve(arguments) => verbs::serve::run(&arguments),
         Verb::Version(verb) => verbs::tables::version(&verb),
+        Verb::Wait(arguments) => verbs::wait::run(&arguments),
     }
 }
 

@@ -9,3 +9,4 @@ pub(crate) mod left_out;
 mod sums;
 pub(crate) mod table;
 mod unknown;
+pub(crate) mod wait;

@@ -7,5 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod feeds;
 pub(crate) mod fleet;
 pub(crate) mod ripple;
+pub(crate) mod risk;
 pub(crate) mod serve;
 pub(crate) mod tables;
+pub(crate) mod wait;

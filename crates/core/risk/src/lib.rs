@@ -12,12 +12,14 @@
 
 pub mod blast;
 pub mod build;
-pub mod deferral;
+pub mod calibration;
 pub mod compound;
+pub mod deferral;
 pub mod groups;
 pub mod hazard;
 pub mod marginal;
 pub mod portfolio;
 mod scope;
 pub mod span;
+pub mod wait;
 pub mod ways;

@@ -1,0 +1,139 @@
+//! `underpin risk elicit`: the parameters of the risk model as questions.
+
+use std::fmt::Write as _;
+
+use underpin_model::policy::{Policy, Setting};
+
+use crate::args::{Elicit, Risk, RiskVerb, Sheet};
+use crate::exit::{Code, Failure};
+use crate::output::List;
+use crate::{facts, output};
+
+pub(crate) fn run(arguments: &Risk) -> Result<Code, Failure> {
+    match &arguments.verb {
+        Some(RiskVerb::Elicit(arguments)) => elicit(arguments),
+        None => Err(Failure::Usage("name what is wanted: `underpin risk elicit`".to_owned())),
+    }
+}
+
+fn elicit(arguments: &Elicit) -> Result<Code, Failure> {
+    let policy = facts::policy(arguments.policy.as_deref())?;
+    let text = match arguments.format {
+        Sheet::Table => table(&policy),
+        Sheet::Toml => toml(&policy)?,
+    };
+    output::data(&text)?;
+    Ok(Code::Done)
+}
+
+fn table(policy: &Policy) -> String {
+    let mut list = List::new(
+        &["PARAMETER", "UNIT", "VALUE", "LOW", "HIGH", "MARK", "QUESTION AND SOURCE"],
+        output::width(),
+    );
+    for (parameter, setting) in policy.parameters.iter() {
+        let fact = parameter.fact();
+        list.row([
+            fact.name.to_owned(),
+            unit(fact.unit.expected()),
+            setting.value.to_string(),
+            setting.low.to_string(),
+            setting.high.to_string(),
+            mark(setting).to_owned(),
+            format!("{} [{}]", fact.question, setting.source),
+        ]);
+    }
+    list.to_string()
+}
+
+/// The first words of what a unit accepts say what it is.
+fn unit(expected: &str) -> String {
+    let name = expected.trim_start_matches("a finite ").trim_start_matches("a ");
+    let end = [" from", ",", " above"].iter().filter_map(|word| name.find(word)).min().unwrap_or(name.len());
+    name.get(..end).unwrap_or(name).to_owned()
+}
+
+fn mark(setting: &Setting) -> &'static str {
+    match (setting.stated, setting.judgement) {
+        (true, true) => "stated, judgement",
+        (true, false) => "stated",
+        (false, true) => "judgement",
+        (false, false) => "study",
+    }
+}
+
+/// A part of a policy file. The word `judgement` alone is what keeps the mark when it is read back.
+fn toml(policy: &Policy) -> Result<String, Failure> {
+    let mut text = "format = \"underpin-policy/1\"\n\n# Replace what you know better, and say in source who says so.\n[parameters]\n".to_owned();
+    for (parameter, setting) in policy.parameters.iter() {
+        let fact = parameter.fact();
+        let source = if setting.judgement { "judgement" } else { &setting.source };
+        // A JSON string is a TOML string too.
+        let source = serde_json::to_string(source).map_err(|error| Failure::Internal(error.to_string()))?;
+        let _ = write!(
+            text,
+            "\n# {}\n# {}; {}: {}\n{} = {{ value = {}, low = {}, high = {}, source = {source} }}\n",
+            fact.question,
+            fact.unit.expected(),
+            mark(setting),
+            setting.source.replace('\n', " "),
+            fact.name,
+            number(setting.value),
+            number(setting.low),
+            number(setting.high),
+        );
+    }
+    Ok(text)
+}
+
+/// A number that is no integer to TOML.
+fn number(value: f64) -> String {
+    let text = value.to_string();
+    if text.contains('.') { text } else { text + ".0" }
+}
+
+#[cfg(test)]
+mod tests {
+    use underpin_model::policy;
+
+    use super::*;
+
+    #[test]
+    fn the_sheet_is_read_back_as_a_policy_with_the_same_parameters() {
+        let stated =
+            policy::read("[parameters]\nrho = { value = 0.1, source = \"a \\\"quoted\\\" source\" }\n")
+                .unwrap();
+        for policy in [Policy::default(), stated] {
+            let read = policy::read(&toml(&policy).unwrap()).unwrap();
+            for ((name, before), (_, after)) in policy.parameters.iter().zip(read.parameters.iter()) {
+                let numbers = |it: &Setting| (it.value, it.low, it.high, it.judgement);
+                assert_eq!(numbers(before), numbers(after), "{name:?}");
+                assert!(after.stated);
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_filled_in_counts() {
+        let sheet = toml(&Policy::default()).unwrap();
+        let filled = sheet.replace("theta = { value = 0.024", "theta = { value = 0.05");
+        assert_ne!(sheet, filled);
+        let read = policy::read(&filled).unwrap();
+        assert_eq!(read.parameters.get(policy::Parameter::Theta), 0.05);
+        let wrong =
+            policy::read(&sheet.replace("theta = { value = 0.024", "theta = { value = 9.0")).unwrap_err();
+        assert!(wrong[0].to_string().contains("parameters.theta"), "{wrong:?}");
+    }
+
+    #[test]
+    fn units_are_named_shortly() {
+        let units: Vec<String> = [
+            "a probability from 0 to 1",
+            "a finite rate per day, not negative",
+            "a Weibull shape above 0 up to 1",
+        ]
+        .map(unit)
+        .to_vec();
+        assert_eq!(units, ["probability", "rate per day", "Weibull shape"]);
+    }
+}
