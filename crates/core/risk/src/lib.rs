@@ -19,6 +19,7 @@ pub mod groups;
 pub mod hazard;
 pub mod marginal;
 pub mod portfolio;
+pub mod report;
 mod scope;
 pub mod span;
 pub mod wait;

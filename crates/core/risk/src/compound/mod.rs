@@ -67,6 +67,18 @@ pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, Port
     Ok(Judging { portfolio, options, prepared: &prepared, laws: &laws, samples: &samples }.judgement(counts))
 }
 
+/// The exact mean loss of a portfolio, without the rest of a judgement.
+///
+/// # Errors
+/// [`PortfolioError`]: a portfolio that cannot be judged, with the place.
+pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
+    check::portfolio(portfolio)?;
+    let prepared = Prepared::new(portfolio);
+    let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
+    let laws = exact::classes(&prepared, &labels)?;
+    Ok(prepared.classes.iter().zip(&laws).map(|(class, law)| loss(&class.worth, &law.mean_impact())).sum())
+}
+
 /// All that a judgement is put together from.
 struct Judging<'a> {
     portfolio: &'a Portfolio,

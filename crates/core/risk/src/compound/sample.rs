@@ -68,7 +68,11 @@ pub fn sample(spec: &SampleSpec) -> Result<Portfolio, InvalidId> {
             }
         }
         let planes = if planes > 0 { vec![at % planes] } else { Vec::new() };
-        portfolio.classes.push(HostClass { label: format!("class {at}"), responses, planes });
+        portfolio.classes.push(HostClass {
+            label: format!("class {at}"),
+            responses: responses.into(),
+            planes,
+        });
     }
     for at in 0..clusters {
         portfolio.clusters.push(Some(ClusterId::new(format!("cluster-{at}"))?));
@@ -104,7 +108,7 @@ fn response(spec: &SampleSpec, shock: u32, probability: f64, rng: &mut impl Rng)
     } else {
         Impact { confidentiality: 0.0, integrity: 0.2, availability: 0.5 }
     };
-    Response { shock, probability, gate, impact, factors: Vec::new() }
+    Response { shock, probability, gate, impact, factors: Vec::new().into() }
 }
 
 fn plane(spec: &SampleSpec, at: u32, rng: &mut impl Rng) -> Result<Plane, InvalidId> {
