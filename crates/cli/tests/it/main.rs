@@ -12,6 +12,7 @@ mod assess;
 mod bad_input;
 mod fleets;
 mod pages;
+mod selfcheck;
 mod serve;
 mod support;
 mod tables;
