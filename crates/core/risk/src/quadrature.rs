@@ -24,7 +24,7 @@ const KRONROD: [f64; 8] = [
 ];
 /// Weights of the 7 points: every second place.
 const GAUSS: [f64; 4] =
-    [0.129_484_966_168_869_7, 0.279_705_391_489_276_7, 0.381_830_050_505_118_94, 0.417_959_183_673_469_4];
+    [0.129_484_966_168_869_7, 0.279_705_391_489_276_7, 0.381_830_050_505_118_9, 0.417_959_183_673_469_4];
 
 /// A piece is halved at most so often: a double has no more digits to tell its ends apart.
 const DEEPEST: u32 = 48;
