@@ -7,7 +7,14 @@
 use std::f64::consts::PI;
 
 use statrs::function::factorial::ln_factorial;
-use underpin_model::quantity::Probability;
+use underpin_model::quantity::{InvalidArgument, Probability};
+
+/// The largest count that the formulas of this crate take: their time grows with it, and no fleet is larger.
+pub const LARGEST_COUNT: u64 = 1 << 27;
+
+pub(crate) fn count(n: u64) -> Result<(), InvalidArgument> {
+    InvalidArgument::unless(n <= LARGEST_COUNT, "n", n as f64, "a count of at most 2^27")
+}
 
 /// A success probability with its complement, each with its own digits: `1 - p` has none left where `p` rounds to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]

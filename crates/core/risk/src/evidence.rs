@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use statrs::function::beta::{checked_beta_reg, ln_beta};
 use underpin_model::quantity::{InvalidArgument, Probability};
 
-use crate::binomial::at_least;
+use crate::binomial::{at_least, count};
 
 /// Upper bound of a failure probability after `n` trials without a failure: `1-(1-confidence)^(1/n)`. 59 clean hosts show 5 %
 /// at 95 %. Without a trial nothing is known: 1.
@@ -29,8 +29,9 @@ pub struct Interval {
 /// is 0 to 1.
 ///
 /// # Errors
-/// `x` is more than `n`, or `confidence` is 1: no interval is certain.
+/// `x` is more than `n`, `n` is above [`crate::binomial::LARGEST_COUNT`], or `confidence` is 1: no interval is certain.
 pub fn clopper_pearson(x: u64, n: u64, confidence: Probability) -> Result<Interval, InvalidArgument> {
+    count(n)?;
     InvalidArgument::unless(x <= n, "x", x as f64, "at most n failures in n trials")?;
     let expected = "a confidence below 1";
     InvalidArgument::unless(confidence < Probability::CERTAIN, "confidence", confidence.get(), expected)?;
@@ -226,6 +227,7 @@ mod tests {
         assert_eq!(all.high, Probability::CERTAIN);
         // One failure in a million: the low end is tiny and has all its digits.
         near(clopper_pearson(1, 1_000_000, p(0.95)).unwrap().low, 2.531_780_766_379_42e-8, 1e-9);
+        assert_eq!(clopper_pearson(1, u64::MAX, p(0.95)).unwrap_err().name, "n");
         assert_eq!(clopper_pearson(11, 10, p(0.95)).unwrap_err().name, "x");
         assert_eq!(clopper_pearson(1, 10, p(1.0)).unwrap_err().name, "confidence");
     }

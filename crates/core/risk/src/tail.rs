@@ -8,7 +8,7 @@
 use statrs::function::gamma::ln_gamma;
 use underpin_model::quantity::{InvalidArgument, Probability};
 
-use crate::binomial::{Odds, tail};
+use crate::binomial::{Odds, count, tail};
 use crate::normal::{cdf, density, quantile};
 use crate::quadrature::integral;
 
@@ -23,7 +23,7 @@ const INTEGRAL_TOLERANCE: f64 = 1e-13;
 /// `rho = 0` is the binomial tail, `rho = 1` its limit: all or none. `k = 0` is certain, `k > n` never happens.
 ///
 /// # Errors
-/// `rho` is not from 0 to 1.
+/// `rho` is not from 0 to 1, or `n` is above [`crate::binomial::LARGEST_COUNT`].
 pub fn one_factor_gaussian_tail(
     n: u64,
     p: Probability,
@@ -31,6 +31,7 @@ pub fn one_factor_gaussian_tail(
     k: u64,
 ) -> Result<Probability, InvalidArgument> {
     let rho = correlation(rho)?;
+    count(n)?;
     if k == 0 {
         return Ok(Probability::CERTAIN);
     }
@@ -75,8 +76,9 @@ pub fn vasicek_quantile(
 /// `P(X >= k)`, X beta-binomial: `n` hosts share a probability that is beta(`a`, `b`). Time grows with `n`.
 ///
 /// # Errors
-/// `a` or `b` is not a finite number above 0.
+/// `a` or `b` is not a finite number above 0, or `n` is above [`crate::binomial::LARGEST_COUNT`].
 pub fn beta_binomial_tail(n: u64, a: f64, b: f64, k: u64) -> Result<Probability, InvalidArgument> {
+    count(n)?;
     shape("a", a)?;
     shape("b", b)?;
     if k == 0 {
@@ -243,6 +245,8 @@ mod tests {
             assert_eq!(error.to_string(), format!("rho: found {rho}, expected a correlation from 0 to 1"));
             assert!(vasicek_quantile(p(0.1), rho, p(0.9)).is_err());
         }
+        assert_eq!(one_factor_gaussian_tail(u64::MAX, p(0.1), 0.1, 2).unwrap_err().name, "n");
+        assert_eq!(beta_binomial_tail(u64::MAX, 1.0, 1.0, 2).unwrap_err().name, "n");
     }
 
     #[test]

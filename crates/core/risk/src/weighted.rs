@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use underpin_model::quantity::{InvalidArgument, Probability};
 
-use crate::binomial::tail;
+use crate::binomial::{count, tail};
 use crate::normal::quantile;
 use crate::tail::{OneFactor, correlation};
 
@@ -38,7 +38,7 @@ impl WeightedEstimate {
 /// seed gives the same estimate.
 ///
 /// # Errors
-/// `rho` is not from 0 to 1, or `samples` is below 4: two strata are needed to tell an error.
+/// `rho` is not from 0 to 1, `n` is above [`crate::binomial::LARGEST_COUNT`], or `samples` is below 4: two strata are needed to tell an error.
 pub fn weighted_gaussian_tail(
     n: u64,
     p: Probability,
@@ -48,6 +48,7 @@ pub fn weighted_gaussian_tail(
     seed: u64,
 ) -> Result<WeightedEstimate, InvalidArgument> {
     let rho = correlation(rho)?;
+    count(n)?;
     InvalidArgument::unless(samples >= 4, "samples", samples as f64, "at least 4 samples")?;
     let factor = OneFactor::new(p, rho).filter(|_| (1..=n).contains(&k));
     let Some(factor) = factor else {
