@@ -7,5 +7,6 @@ pub(crate) mod explain;
 pub(crate) mod feeds;
 pub(crate) mod fleet;
 pub(crate) mod ripple;
+pub(crate) mod selfcheck;
 pub(crate) mod serve;
 pub(crate) mod tables;

@@ -10,6 +10,16 @@
 //! # Ok::<(), underpin_model::quantity::InvalidQuantity>(())
 //! ```
 
+pub mod binomial;
+pub mod bounds;
+pub mod common_cause;
+pub mod evidence;
 pub mod groups;
 pub mod hazard;
+pub mod normal;
+pub mod poisson_binomial;
 pub mod portfolio;
+pub mod quadrature;
+pub mod tail;
+pub mod timing;
+pub mod weighted;
