@@ -43,6 +43,8 @@ pub(crate) enum Verb {
     Ripple(Ripple),
     /// The parameters of the risk model.
     Risk(Risk),
+    /// Check what is computed against a file of expected values.
+    Selfcheck(Selfcheck),
     /// Pages and HTTP API on an embedded store.
     Serve(Serve),
     /// The order of versions.
@@ -417,6 +419,16 @@ pub(crate) struct Elicit {
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Sheet::Table)]
     pub(crate) format: Sheet,
+pub(crate) struct Selfcheck {
+    /// File of expected values (JSON: sections of rows with inputs and outputs); `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vectors: PathBuf,
+    /// Relative error up to which numbers agree; texts, booleans and nulls must be the same.
+    #[arg(long, default_value_t = 1e-9, value_name = "ERROR")]
+    pub(crate) tolerance: f64,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Plain::Table)]
+    pub(crate) format: Plain,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod exit;
 mod facts;
 mod output;
 mod report;
+mod selfcheck;
 mod verbs;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn run(verb: Verb) -> Result<exit::Code, Failure> {
         Verb::Fleet(verb) => verbs::fleet::run(&verb),
         Verb::Ripple(arguments) => verbs::ripple::run(&arguments),
         Verb::Risk(arguments) => verbs::risk::run(&arguments),
+        Verb::Selfcheck(arguments) => verbs::selfcheck::run(&arguments),
         Verb::Serve(arguments) => verbs::serve::run(&arguments),
         Verb::Version(verb) => verbs::tables::version(&verb),
         Verb::Wait(arguments) => verbs::wait::run(&arguments),

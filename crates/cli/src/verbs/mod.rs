@@ -8,6 +8,7 @@ pub(crate) mod feeds;
 pub(crate) mod fleet;
 pub(crate) mod ripple;
 pub(crate) mod risk;
+pub(crate) mod selfcheck;
 pub(crate) mod serve;
 pub(crate) mod tables;
 pub(crate) mod wait;

@@ -16,6 +16,7 @@ mod days;
 mod feeds;
 mod fleets;
 mod pages;
+mod selfcheck;
 mod serve;
 mod statuses;
 mod support;

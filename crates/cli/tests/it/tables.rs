@@ -23,6 +23,7 @@ fn help_of_every_verb() {
         "fleet sample",
         "fleet check",
         "ripple",
+        "selfcheck",
         "serve",
         "version",
         "version compare",

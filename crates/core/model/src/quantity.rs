@@ -18,6 +18,33 @@ pub struct InvalidQuantity {
     pub expected: &'static str,
 }
 
+/// Why a formula refuses an argument.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{name}: found {found}, expected {expected}")]
+pub struct InvalidArgument {
+    /// The argument as the formula names it.
+    pub name: &'static str,
+    /// The number; a count is shown as a number too.
+    pub found: f64,
+    /// What is accepted.
+    pub expected: &'static str,
+}
+
+impl InvalidArgument {
+    /// Refuses an argument unless a condition holds.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`] with the name, the number and the expectation.
+    pub fn unless(
+        accepted: bool,
+        name: &'static str,
+        found: f64,
+        expected: &'static str,
+    ) -> Result<(), Self> {
+        if accepted { Ok(()) } else { Err(Self { name, found, expected }) }
+    }
+}
+
 macro_rules! quantities {
     ($($(#[$doc:meta])* $name:ident, $accepts:expr, $expected:literal;)*) => {$(
         $(#[$doc])*
