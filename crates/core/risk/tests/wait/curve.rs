@@ -57,7 +57,8 @@ fn the_curve_is_the_closed_form_where_nothing_else_applies() {
 /// Where the hazard outlives the reports about bad releases, the stationary point is the worst time of all.
 #[test]
 fn a_stationary_point_that_is_a_maximum_is_not_taken() {
-    let (lambda, exposure, bad, theta, regression) = (0.02, 100.0, 0.5, 0.01, 300.0);
+    let (lambda, exposure, bad, theta, regression): (f64, f64, f64, f64, f64) =
+        (0.02, 100.0, 0.5, 0.01, 300.0);
     let stationary = (regression * bad * theta / (exposure * lambda)).ln() / (theta - lambda);
     let inputs = plain(lambda, exposure, bad, theta, regression, 365.0);
     let loss = |days: f64| inputs.at(days).total();
@@ -147,7 +148,10 @@ fn competing_hazards_agree_with_a_fine_sum() {
 fn bad_inputs_are_refused_with_their_place() {
     let good = plain(0.01, 100.0, 0.1, 0.05, 50.0, 90.0);
     let refused = |it: Inputs| it.optimum().unwrap_err().to_string();
-    assert_eq!(refused(Inputs { bad: 1.5, ..good.clone() }), "bad: found 1.5, expected a probability from 0 to 1");
+    assert_eq!(
+        refused(Inputs { bad: 1.5, ..good.clone() }),
+        "bad: found 1.5, expected a probability from 0 to 1"
+    );
     assert!(refused(Inputs { hit: f64::NAN, ..good.clone() }).starts_with("hit: found NaN"));
     assert!(refused(Inputs { horizon_days: 0.0, ..good.clone() }).starts_with("horizon_days"));
     assert!(refused(Inputs { theta: f64::INFINITY, ..good.clone() }).starts_with("theta"));

@@ -18,8 +18,12 @@ pub(crate) fn scored(epss: f64) -> Exploited {
 
 pub(crate) fn situation(exploited: Exploited) -> Situation {
     let all = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
-    let way =
-        Way { path: Some(AttackPath::Network), publicly_exposed: Some(false), guests: 20.0, controls_fail: 1.0 };
+    let way = Way {
+        path: Some(AttackPath::Network),
+        publicly_exposed: Some(false),
+        guests: 20.0,
+        controls_fail: 1.0,
+    };
     let vulnerability = VulnerabilityId::new("CVE-2026-0001").unwrap();
     Situation {
         horizon_days: 90.0,
@@ -164,7 +168,8 @@ fn information_is_worth_something_only_where_it_can_change_the_decision() {
         of(wanted)
     };
     let listed = Exploited::Listed { days_ago: 1.0, epss: None };
-    let urgent = Situation { first_ring_share: 1.0, hit_range: (0.05, 0.11), ..situation(listed) };
+    let mut urgent = Situation { first_ring_share: 1.0, hit_range: (0.05, 0.11), ..situation(listed) };
+    urgent.holes[0].way.publicly_exposed = Some(true);
     let calm = Situation { release_age_days: 0.0, holes: situation(scored(0.001)).holes, ..urgent.clone() };
     assert!(value(&urgent, Observation::Trial) < 1e-9, "it is patched whatever a trial says");
     assert!(value(&calm, Observation::Trial) > 0.0, "a bad release would not be taken");

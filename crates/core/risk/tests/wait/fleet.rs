@@ -29,7 +29,8 @@ fn fleet(first: &str, second: &str) -> Fleet {
              "components": {{"family": "almalinux", "train": "9", "components": [{component}]}}}}"#
         )
     };
-    let vm = |id: &str, at: &str| format!(r#"{{"id": "{id}", "host": "{at}", "tenant": "t", "power": "on"}}"#);
+    let vm =
+        |id: &str, at: &str| format!(r#"{{"id": "{id}", "host": "{at}", "tenant": "t", "power": "on"}}"#);
     let text = format!(
         r#"{{"format": "underpin/fleet/1", "name": "two", "seen": {{"at": "2026-03-02T06:00:00Z", "by": "hand"}},
          "clusters": [{{"id": "a"}}], "hosts": [{}, {}], "tenants": [{{"id": "t"}}], "vms": [{}, {}]}}"#,
@@ -41,18 +42,20 @@ fn fleet(first: &str, second: &str) -> Fleet {
     fleet::read(text.as_bytes()).unwrap().fleet
 }
 
-/// An advisory with its days, or without any.
-fn osv(days: &str) -> FactBase {
-    let text = format!(
-        r#"{{"id": "ALSA-2026:0001", {days} "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
-         "affected": [{{"package": {{"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"}},
-         "ranges": [{{"type": "ECOSYSTEM", "events": [{{"introduced": "0"}}, {{"fixed": "17:8.2.0-11.el9_4"}}]}}]}}]}}"#
-    );
-    let Ok(Parsed::Document(document)) = underpin_feeds::parse(text.as_bytes()) else { panic!("no document") };
+/// An advisory, known since a day or since nobody knows when.
+fn osv(dated: bool) -> FactBase {
+    let text = r#"{"id": "ALSA-2026:0001", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
+         "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
+         "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
+         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+    let Ok(Parsed::Document(mut document)) = underpin_feeds::parse(text.as_bytes()) else {
+        panic!("no document")
+    };
+    if !dated {
+        (document.advisories[0].published, document.advisories[0].updated) = (None, None);
+    }
     FactBase::new(vec![Feed { id: FeedId::new("osv").unwrap(), fetched: None, documents: vec![*document] }])
 }
-
-const DAYS: &str = r#""published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z","#;
 
 fn assessed(fleet: &Fleet, base: &FactBase) -> Assessment {
     let at: Timestamp = "2026-03-02T23:59:59Z".parse().unwrap();
@@ -77,8 +80,8 @@ fn decided(fleet: &Fleet, base: &FactBase, policy: &str, evidence: &str) -> Vec<
 #[test]
 fn a_group_is_decided_per_release_and_splitting_it_changes_nothing() {
     let policy = "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\npenalty = 10.0\n";
-    let one = decided(&fleet("R1", "R1"), &osv(DAYS), policy, "");
-    let two = decided(&fleet("R1", "R2"), &osv(DAYS), policy, "");
+    let one = decided(&fleet("R1", "R1"), &osv(true), policy, "");
+    let two = decided(&fleet("R1", "R2"), &osv(true), policy, "");
     assert_eq!((one.len(), two.len()), (1, 2));
     let whole = &one[0];
     assert_eq!((whole.component.as_str(), whole.release.as_deref()), ("qemu-kvm", Some("17:8.2.0-11.el9_4")));
@@ -100,7 +103,7 @@ fn a_group_is_decided_per_release_and_splitting_it_changes_nothing() {
 fn evidence_counts_for_its_own_hardware_only() {
     let evidence = "[[run]]\nrelease = \"qemu-kvm 17:8.2.0-11.el9_4\"\nhosts = 40\nkind = \"canary\"\n\
                     hardware = { vendor = \"Maker\", model = \"R1\", processor = \"06-55-07\" }\n";
-    let list = decided(&fleet("R1", "R2"), &osv(DAYS), "", evidence);
+    let list = decided(&fleet("R1", "R2"), &osv(true), "", evidence);
     let of = |model: &str| {
         let found = list.iter().find(|it| it.group.hardware.model.as_deref() == Some(model)).unwrap();
         (found.tally, found.wait.as_ref().unwrap().belief)
@@ -113,7 +116,7 @@ fn evidence_counts_for_its_own_hardware_only() {
 
 #[test]
 fn a_release_without_a_day_is_unknown_and_the_missing_fact_named() {
-    let list = decided(&fleet("R1", "R1"), &osv(""), "", "");
+    let list = decided(&fleet("R1", "R1"), &osv(false), "", "");
     assert_eq!(list.len(), 1);
     assert!(list[0].wait.is_none());
     assert!(list[0].unknown.as_ref().unwrap().contains("the day on which qemu-kvm 17:8.2.0-11.el9_4"));
@@ -123,7 +126,7 @@ fn a_release_without_a_day_is_unknown_and_the_missing_fact_named() {
 #[test]
 fn rates_parameters_and_controls_of_the_policy_count() {
     let loss = |policy: &str| {
-        let list = decided(&fleet("R1", "R1"), &osv(DAYS), policy, "");
+        let list = decided(&fleet("R1", "R1"), &osv(true), policy, "");
         list[0].wait.as_ref().unwrap().optimum.loss_never
     };
     let plain = loss("");
@@ -140,7 +143,7 @@ fn the_hazard_is_that_of_compound_risk() {
     let parameters = Policy::default().parameters;
     let values = Values::of(&parameters);
     let day: jiff::civil::Date = "2026-03-02".parse().unwrap();
-    let assessment = assessed(&fleet("R1", "R1"), &osv(DAYS));
+    let assessment = assessed(&fleet("R1", "R1"), &osv(true));
     let mut view = assessment.vulnerabilities.values().next().unwrap().clone();
     for (kev, epss) in
         [(None, None), (None, Some(0.2)), (Some("2026-02-01"), Some(0.2)), (Some("2025-01-01"), Some(0.97))]
@@ -180,7 +183,10 @@ fn early_replacements_of_the_built_in_history_are_parted_and_bounded() {
     assert_eq!(seven.withdrawn.len(), 3, "7.0 U3, U3a and U3b are in no list of releases");
     let found = prior(seven.clone(), &Policy::default().parameters);
     let (low, high) = found.line_alone.unwrap();
-    assert!(low > 0.0 && low < found.together.value && found.together.value < high && high < 0.5, "{found:?}");
+    assert!(
+        low > 0.0 && low < found.together.value && found.together.value < high && high < 0.5,
+        "{found:?}"
+    );
     let before = history(&base, &Family::Esxi, "7.0", "ESXi", "2021-11-01".parse().unwrap());
     assert!(before.withdrawn.is_empty() && before.gaps < seven.gaps, "no look-ahead");
     let built = history(&base, &Family::Proxmox, "8", "pve-manager", day);
