@@ -170,10 +170,13 @@ fn information_is_worth_something_only_where_it_can_change_the_decision() {
     let listed = Exploited::Listed { days_ago: 1.0, epss: None };
     let mut urgent = Situation { first_ring_share: 1.0, hit_range: (0.05, 0.11), ..situation(listed) };
     urgent.holes[0].way.publicly_exposed = Some(true);
-    let calm = Situation { release_age_days: 0.0, holes: situation(scored(0.001)).holes, ..urgent.clone() };
+    let holes = situation(scored(0.02)).holes;
+    let calm = Situation { release_age_days: 0.0, maintenance: 0.0, holes, ..urgent.clone() };
+    let idle = Situation { holes: situation(scored(0.0)).holes, ..urgent.clone() };
     assert!(value(&urgent, Observation::Trial) < 1e-9, "it is patched whatever a trial says");
     assert!(value(&calm, Observation::Trial) > 0.0, "a bad release would not be taken");
     assert!(value(&calm, Observation::SoakDay) > 0.0);
+    assert!(value(&idle, Observation::Trial) < 1e-9, "it is not taken whatever a trial says");
 }
 
 #[test]
