@@ -106,7 +106,7 @@ fn head(answer: &Answer<'_>) -> String {
     let unknown = answer.groups.iter().filter(|it| it.unknown.is_some()).count();
     let rates = if answer.rates_stated { "" } else { ", at default rates, which are a judgement" };
     format!(
-        "{unknown} decisions unknown, {} decided; losses in {}{rates}, over {} days; without EPSS scores the parameter epss_unknown counts\n\n",
+        "{unknown} decisions unknown, {} decided; losses in {}{rates}, over {} days\n\n",
         answer.groups.len() - unknown,
         answer.currency,
         answer.horizon_days

@@ -187,7 +187,9 @@ pub(super) fn targets(
         .releases()
         .iter()
         .filter(|it| {
+            // Microcode is released as packages of revisions: the name of a package is no revision.
             it.family == line.family
+                && it.family != Family::IntelMicrocode
                 && it.date <= on
                 && it.component.eq_ignore_ascii_case(&line.component)
                 && (it.train.is_none()

@@ -107,8 +107,9 @@ impl Assumptions {
     /// Draws all parameters at once, each within its range, from one seed: the same seed, the same draws, so that groups
     /// are compared under the same assumptions.
     ///
-    /// A range is read as a triangle with its peak at the value; on a logarithmic scale where it spans more than a
-    /// factor of ten, because a triangle over orders of magnitude would lie almost wholly above the value.
+    /// The value is the median: half of the draws fall below it, half above, each half as a triangle that is highest at
+    /// the value. A side that spans more than a factor of ten is on a logarithmic scale, because on a linear one nearly all of
+    /// its draws would be of the order of its far end.
     #[must_use]
     pub fn draws(&self, count: u32, seed: u64) -> Vec<Values> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -116,33 +117,28 @@ impl Assumptions {
             self.spans.iter().fold(self.values.clone(), |values, span| {
                 // 53 bits make a number in [0, 1).
                 let uniform = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-                values.with(span.parameter, triangle(span, uniform))
+                values.with(span.parameter, quantile(span, uniform))
             })
         };
         (0..count).map(|_| one(&mut random)).collect()
     }
 }
 
-/// Quantile of the triangle of a span.
-fn triangle(span: &Span, uniform: f64) -> f64 {
+/// Quantile of the two triangles of a span.
+fn quantile(span: &Span, uniform: f64) -> f64 {
     let Span { low, value, high, .. } = *span;
-    if low > 0.0 && high > 10.0 * low {
-        quantile(low.ln(), value.ln(), high.ln(), uniform).exp().clamp(low, high)
+    // How far it is from the value to the end, 0 to 1.
+    let (end, part) = if uniform < 0.5 {
+        (low, 1.0 - (2.0 * uniform).sqrt())
     } else {
-        quantile(low, value, high, uniform).clamp(low, high)
-    }
-}
-
-fn quantile(low: f64, peak: f64, high: f64, uniform: f64) -> f64 {
-    let width = high - low;
-    if width <= 0.0 {
-        return peak;
-    }
-    if uniform * width < peak - low {
-        low + (uniform * width * (peak - low)).sqrt()
+        (high, 1.0 - (2.0 * (1.0 - uniform)).sqrt())
+    };
+    let drawn = if end > 0.0 && value > 0.0 && (end / value).max(value / end) > 10.0 {
+        value * (end / value).powf(part)
     } else {
-        high - ((1.0 - uniform) * width * (high - peak)).sqrt()
-    }
+        value + (end - value) * part
+    };
+    drawn.clamp(low, high)
 }
 
 /// The ends of the domain of a parameter, as far as it makes sense to look for a value that turns a decision: ten times
@@ -171,7 +167,8 @@ mod tests {
             let all: Vec<f64> = draws.iter().map(|it| it.get(span.parameter)).collect();
             assert!(all.iter().all(|it| (span.low..=span.high).contains(it)), "{span:?}");
             let below = all.iter().filter(|it| **it < span.value).count();
-            assert!((20..=380).contains(&below), "{span:?}: {below} of 400 below the value");
+            let half = span.low == span.value || (160..=240).contains(&below);
+            assert!(half, "{span:?}: {below} of 400 below the value");
         }
     }
 
