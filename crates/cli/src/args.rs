@@ -8,6 +8,7 @@ use underpin_exposure::Status;
 use underpin_exposure::cadence::{CLASSES, Dated, Policy, Split};
 use underpin_exposure::report::Area;
 use underpin_model::facts::PatchClass;
+use underpin_risk::report::GroupBy;
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]
@@ -390,10 +391,61 @@ pub(crate) struct Ripple {
 }
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Risk {
     #[command(subcommand)]
     pub(crate) verb: Option<RiskVerb>,
+    #[command(flatten)]
+    pub(crate) fleet: Option<RiskOf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RiskOf {
+    /// Fleet file (JSON or YAML); `-` for standard input.
+    pub(crate) fleet: PathBuf,
+    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub(crate) feeds: Vec<PathBuf>,
+    /// Leave the built-in facts out.
+    #[arg(long)]
+    pub(crate) no_builtin: bool,
+    /// Policy file (TOML): what losses are worth, parameters, promises, controls, rings.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Evidence file (TOML or JSON): trials, canaries, others that run a release, known bugs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: Option<PathBuf>,
+    /// The day that the report speaks about; now, if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Option<Date>,
+    /// The naive figures: the same probabilities of every host, and nothing in common.
+    #[arg(long)]
+    pub(crate) independent: bool,
+    /// Hosts by: decision (release, hardware, ring), cluster, platform, release, hardware, ring.
+    #[arg(long, default_value = "decision", value_parser = group_by, value_name = "WHAT")]
+    pub(crate) group_by: GroupBy,
+    /// Weighted samples.
+    #[arg(long, default_value_t = 10_000, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    pub(crate) samples: u32,
+    /// Days that the deferral of a tenant is priced for.
+    #[arg(long, default_value_t = 7, value_name = "DAYS")]
+    pub(crate) deferral_days: u16,
+    /// Say where confidentiality, integrity and availability stand, with the facts that made it, instead of figures.
+    #[arg(long)]
+    pub(crate) standing: bool,
+    /// Show every row of the tables, not only the first ones.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Tabular::Table)]
+    pub(crate) format: Tabular,
+    /// Write to a file instead of stdout.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+fn group_by(text: &str) -> Result<GroupBy, String> {
+    named(text, &GroupBy::ALL, GroupBy::name)
 }
 
 #[derive(Debug, Subcommand)]
@@ -419,6 +471,9 @@ pub(crate) struct Elicit {
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Sheet::Table)]
     pub(crate) format: Sheet,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Selfcheck {
     /// File of expected values (JSON: sections of rows with inputs and outputs); `-` for standard input.
     #[arg(long, value_name = "FILE")]
