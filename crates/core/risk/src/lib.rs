@@ -19,4 +19,5 @@ pub mod marginal;
 pub mod portfolio;
 mod scope;
 pub mod span;
+pub mod standing;
 pub mod ways;
