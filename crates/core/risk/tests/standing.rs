@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use underpin_model::fleet::{self, Fleet, SampleSpec, sample};
+use underpin_model::fleet::{self, Fleet, SampleSpec, Strength, sample};
 use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VmId};
 use underpin_model::policy::{self, AttackPath, Policy};
 use underpin_risk::standing::{Answer, Dimension, RESTART_OPEN, Standing, Standings, Statement, Topic};
@@ -189,7 +189,7 @@ fn availability_lives_where_the_facts_put_it() {
 #[test]
 fn a_rule_that_must_hold_is_guest_clustering() {
     let mut fleet = small();
-    fleet.affinities[0].strength = underpin_model::fleet::Strength::Must;
+    fleet.affinities[0].strength = Strength::Must;
     let policy = Policy::default();
     let standings = Standings::new(&fleet, &policy);
     let alone = standings.vm(&VmId::new("alone").unwrap()).unwrap();
