@@ -32,5 +32,6 @@ pub mod span;
 pub mod tail;
 pub mod timing;
 pub mod wait;
+pub mod standing;
 pub mod ways;
 pub mod weighted;

@@ -170,7 +170,7 @@ impl Facts {
         self.assessment.groups.push(Group {
             assets: assets.iter().map(|id| Asset { kind, id: (*id).into() }).collect(),
             context: Context::default(),
-            findings: vec![start..self.assessment.findings.len() as u32],
+            findings: std::iter::once(start..self.assessment.findings.len() as u32).collect(),
         });
         self
     }
