@@ -15,3 +15,4 @@ mod pages;
 mod serve;
 mod support;
 mod tables;
+mod wait;

@@ -23,9 +23,12 @@ fn help_of_every_verb() {
         "fleet sample",
         "fleet check",
         "ripple",
+        "risk",
+        "risk elicit",
         "serve",
         "version",
         "version compare",
+        "wait",
     ];
     let mut text = String::new();
     for verb in verbs {
