@@ -1,5 +1,6 @@
 //! Patch or wait for people and spreadsheets.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -32,10 +33,10 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Unknown first, then what is at stake, most first.
+    /// What is at stake, most first; what cannot be decided last: it is counted and listed apart.
     fn sorted(&self) -> Vec<&GroupDecision> {
         let mut list: Vec<&GroupDecision> = self.groups.iter().collect();
-        let stake = |it: &GroupDecision| it.wait.as_ref().map_or(f64::MAX, |it| it.optimum.loss_never);
+        let stake = |it: &GroupDecision| it.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never);
         list.sort_by(|a, b| stake(b).total_cmp(&stake(a)));
         list
     }
@@ -60,7 +61,7 @@ fn hinge(decision: &Decision) -> &'static str {
 
 /// One row a group and release.
 pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> String {
-    let mut text = head(answer);
+    let mut text = head(answer) + &missing(answer);
     let header = [
         "RECOMMENDATION",
         "RELEASE",
@@ -100,6 +101,17 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
         text += &wrapped(&format!("{}: {}", one.group, one.recommendation), "  ", width);
     }
     text
+}
+
+/// The missing facts, each with the number of groups that wait for it.
+fn missing(answer: &Answer<'_>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for fact in answer.groups.iter().filter_map(|it| it.unknown.as_deref()) {
+        *counts.entry(fact).or_default() += 1;
+    }
+    let lines = counts.iter().map(|(fact, count)| format!("  unknown in {count} groups, missing: {fact}\n"));
+    let text: String = lines.collect();
+    if text.is_empty() { text } else { text + "\n" }
 }
 
 fn head(answer: &Answer<'_>) -> String {

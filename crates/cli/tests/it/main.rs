@@ -22,3 +22,4 @@ mod statuses;
 mod support;
 mod tables;
 mod terminal;
+mod wait;

@@ -24,9 +24,12 @@ fn help_of_every_verb() {
         "fleet check",
         "ripple",
         "selfcheck",
+        "risk",
+        "risk elicit",
         "serve",
         "version",
         "version compare",
+        "wait",
     ];
     let mut text = String::new();
     for verb in verbs {

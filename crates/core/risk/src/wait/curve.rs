@@ -350,7 +350,7 @@ impl Inputs {
             regression_later_rings: bad * (1.0 - self.first_ring_share) * (1.0 - self.ring_stops),
             known_bugs: self.hosts * self.known_bugs_per_day * days,
             maintenance: self.hosts * self.maintenance,
-            shared_drain: -self.hosts * self.shared_drain_saves,
+            shared_drain: 0.0 - self.hosts * self.shared_drain_saves,
             penalties: self.broken(days),
         }
     }
@@ -368,7 +368,7 @@ impl Inputs {
 
     /// A promise is kept on the day of its deadline and broken after it.
     fn broken(&self, days: f64) -> f64 {
-        self.penalties.iter().filter(|it| it.at_days < days).map(|it| it.loss).sum()
+        self.penalties.iter().filter(|it| it.at_days < days).fold(0.0, |sum, it| sum + it.loss)
     }
 
     /// The best time to patch.

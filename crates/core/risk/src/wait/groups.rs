@@ -24,7 +24,7 @@ use super::prior::{LineHistory, Prior, history, line, prior};
 use super::scope::Places;
 use super::sentence;
 use super::situation::{Exploited, Hole, KnownBugs, Situation, Way, Worth};
-use super::target::{self, Due, LineKey, OpenHole, Target};
+use super::target::{self, Calendar, Due, LineKey, OpenHole, Target};
 use super::values::Assumptions;
 use crate::groups::{GroupKey, HardwareClass, groups as groups_of};
 use crate::portfolio::Impact;
@@ -184,11 +184,12 @@ impl<'a> Scene<'a> {
     }
 
     fn cases(&self) -> Vec<Case> {
-        let Request { fleet, base, assessment, .. } = *self.request;
+        let Request { fleet, assessment, .. } = *self.request;
         let by_host = target::groups_by_host(assessment);
+        let calendar = Calendar::of(self.request.base, self.day);
         let groups: Vec<_> = groups_of(fleet).into_iter().collect();
         let of_group = |(key, members): &(GroupKey, Vec<usize>)| {
-            let lines = target::due(fleet, base, assessment, &by_host, members);
+            let lines = target::due(fleet, &calendar, assessment, &by_host, members);
             let drains = lines.values().filter(|it| needs_drain(it) && !it.versions.is_empty()).count();
             let drains = u32::try_from(drains).unwrap_or(u32::MAX);
             let case = |(line, due)| Case { key: key.clone(), members: members.clone(), line, due, drains };
@@ -349,12 +350,12 @@ impl<'a> Scene<'a> {
         let holes = holes.collect();
         if unscored > 0 {
             assumed.push(format!(
-                "{unscored} vulnerabilities have no EPSS score: the parameter epss_unknown counts"
+                "without an EPSS score the parameter epss_unknown counts: vulnerabilities {unscored}"
             ));
         }
         if without_vector > 0 {
             assumed.push(format!(
-                "{without_vector} vulnerabilities have no CVSS vector: the likeliest path counts"
+                "without a CVSS vector the likeliest path counts: vulnerabilities {without_vector}"
             ));
         }
         holes

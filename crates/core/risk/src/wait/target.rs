@@ -61,19 +61,43 @@ pub(super) fn groups_by_host(assessment: &Assessment) -> FxHashMap<&str, &Group>
     of
 }
 
+/// Days of announcements and releases.
+pub(super) struct Calendar<'b> {
+    announced: FxHashMap<&'b str, Date>,
+    /// By family and version as fixes name it: the first day.
+    released: FxHashMap<(&'b Family, String), Date>,
+    on: Date,
+}
+
+impl<'b> Calendar<'b> {
+    pub(super) fn of(base: &'b FactBase, on: Date) -> Self {
+        let announced = base
+            .advisories()
+            .iter()
+            .filter_map(|it| Some((it.id.as_str(), it.known_since?.to_zoned(TimeZone::UTC).date())))
+            .collect();
+        let mut released: FxHashMap<(&Family, String), Date> = FxHashMap::default();
+        for release in base.releases() {
+            let day = released.entry((&release.family, named(release))).or_insert(release.date);
+            *day = (*day).min(release.date);
+        }
+        Self { announced, released, on }
+    }
+
+    /// A release that is dated later: an issuer may name it in an older document, and it could not be taken yet.
+    fn is_ahead(&self, family: &Family, version: &str) -> bool {
+        self.released.get(&(family, version.to_owned())).is_some_and(|day| *day > self.on)
+    }
+}
+
 /// What is due on the hosts of a group, by line.
 pub(super) fn due(
     fleet: &Fleet,
-    base: &FactBase,
+    calendar: &Calendar<'_>,
     assessment: &Assessment,
     by_host: &FxHashMap<&str, &Group>,
     hosts: &[usize],
 ) -> BTreeMap<LineKey, Due> {
-    let announced: FxHashMap<&str, Date> = base
-        .advisories()
-        .iter()
-        .filter_map(|it| Some((it.id.as_str(), it.known_since?.to_zoned(TimeZone::UTC).date())))
-        .collect();
     let mut lines: BTreeMap<LineKey, Due> = BTreeMap::new();
     for &at in hosts {
         let Some(host) = fleet.hosts.get(at) else { continue };
@@ -81,15 +105,17 @@ pub(super) fn due(
         let components = components(fleet, host);
         for finding in group.findings_in(&assessment.findings).filter(|it| it.status.is_open()) {
             let (Some(id), Some(fix)) = (&finding.vulnerability, &finding.fix) else { continue };
-            let due = lines.entry(line_of(host, &components, &finding.component)).or_default();
+            let line = line_of(host, &components, &finding.component);
+            let version = fix.version.as_ref().filter(|it| !calendar.is_ahead(&line.family, it));
+            let due = lines.entry(line).or_default();
             if fix.class == PatchClass::BugFix {
                 due.bug_fixes += 1;
             }
-            let Some(version) = &fix.version else {
+            let Some(version) = version else {
                 due.without_fix.insert(id.clone());
                 continue;
             };
-            let day = fix.advisory.as_ref().and_then(|it| announced.get(it.as_str())).copied();
+            let day = fix.advisory.as_ref().and_then(|it| calendar.announced.get(it.as_str())).copied();
             let known = due.versions.entry(Arc::clone(version)).or_insert(day);
             *known = earlier(*known, day);
             due.restart = due.restart.max(Some(fix.restart));
@@ -244,7 +270,7 @@ fn is(release: &ReleaseFact, version: &str) -> bool {
 fn smallest(line: &LineKey, due: &Due, releases: &[&ReleaseFact]) -> Result<String, String> {
     let mut versions = due.versions.keys();
     let first = versions.next().ok_or_else(|| {
-        format!("no release of {} that closes any of the open vulnerabilities is known", line.component)
+        format!("a known release of {} that closes any of the open vulnerabilities", line.component)
     })?;
     let mut largest: &str = first;
     for version in versions {
@@ -253,7 +279,7 @@ fn smallest(line: &LineKey, due: &Due, releases: &[&ReleaseFact]) -> Result<Stri
             Some(_) => {}
             None => {
                 return Err(format!(
-                    "which of {} {largest} and {version} is the later release: neither their versions nor their days tell",
+                    "the order of {} {largest} and {version} (neither their versions nor their days tell)",
                     line.component
                 ));
             }
