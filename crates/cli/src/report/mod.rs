@@ -6,6 +6,8 @@ mod hits;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod left_out;
+pub(crate) mod risk;
+pub(crate) mod standing;
 mod sums;
 pub(crate) mod table;
 mod unknown;

@@ -1,19 +1,91 @@
-//! `underpin risk elicit`: the parameters of the risk model as questions.
+//! `underpin risk`: what open holes and bad patches cost a fleet; `risk elicit`: the parameters as questions.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use jiff::Timestamp;
+use underpin_exposure::{Options, assess};
 use underpin_model::policy::{Policy, Setting};
+use underpin_model::quantity::Days;
+use underpin_risk::report::{ReportError, Request, report};
+use underpin_risk::standing::Standings;
 
-use crate::args::{Elicit, Risk, RiskVerb, Sheet};
+use super::assess::{as_of, warn};
+use crate::args::{Elicit, Risk, RiskOf, RiskVerb, Sheet, Tabular};
 use crate::exit::{Code, Failure};
 use crate::output::List;
+use crate::report::{risk as figures, standing};
 use crate::{facts, output};
 
 pub(crate) fn run(arguments: &Risk) -> Result<Code, Failure> {
-    match &arguments.verb {
-        Some(RiskVerb::Elicit(arguments)) => elicit(arguments),
-        None => Err(Failure::Usage("name what is wanted: `underpin risk elicit`".to_owned())),
+    match (&arguments.verb, &arguments.fleet) {
+        (Some(RiskVerb::Elicit(arguments)), _) => elicit(arguments),
+        (None, Some(fleet)) if fleet.standing => standing_of(fleet),
+        (None, Some(fleet)) => risk_of(fleet),
+        (None, None) => {
+            Err(Failure::Usage("name a fleet file, or `underpin risk elicit` for the parameters".to_owned()))
+        }
     }
+}
+
+fn risk_of(arguments: &RiskOf) -> Result<Code, Failure> {
+    let now = Timestamp::now();
+    let as_of = as_of(arguments.as_of, now)?;
+    let policy = facts::policy(arguments.policy.as_deref())?;
+    let evidence = facts::evidence(arguments.evidence.as_deref())?;
+    let checked = facts::fleet(&arguments.fleet)?;
+    warn(&checked.warnings);
+    let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
+    let assessment = assess(&checked.fleet, &base, &Options::at(as_of));
+    let request = Request {
+        samples: arguments.samples,
+        independent: arguments.independent,
+        group_by: arguments.group_by,
+        deferral_days: Days::new(f64::from(arguments.deferral_days)).unwrap_or_default(),
+        ..Request::new(&checked.fleet, &assessment, &base, &policy, &evidence)
+    };
+    let answer = report(&request).map_err(|error| refused(&error))?;
+    let path = arguments.out.as_deref();
+    match arguments.format {
+        Tabular::Json => output::stream(path, |out| {
+            serde_json::to_writer_pretty(&mut *out, &answer)?;
+            out.write_all(b"\n")
+        })?,
+        Tabular::Csv => output::stream(path, |out| figures::csv(&answer, out))?,
+        Tabular::Table => write_table(path, &|width| figures::table(&answer, arguments.all, width))?,
+    }
+    Ok(Code::Done)
+}
+
+/// Where confidentiality, integrity and availability stand.
+fn standing_of(arguments: &RiskOf) -> Result<Code, Failure> {
+    let policy = facts::policy(arguments.policy.as_deref())?;
+    let checked = facts::fleet(&arguments.fleet)?;
+    warn(&checked.warnings);
+    let answer = standing::Answers::of(&checked.fleet, &Standings::new(&checked.fleet, &policy));
+    let path = arguments.out.as_deref();
+    match arguments.format {
+        Tabular::Json => output::stream(path, |out| {
+            serde_json::to_writer_pretty(&mut *out, &answer)?;
+            out.write_all(b"\n")
+        })?,
+        Tabular::Csv => output::stream(path, |out| standing::csv(&answer, out))?,
+        Tabular::Table => write_table(path, &|width| standing::table(&answer, arguments.all, width))?,
+    }
+    Ok(Code::Done)
+}
+
+/// A table is as wide as the terminal, and in a file each row is one line.
+fn write_table(path: Option<&Path>, render: &dyn Fn(Option<u16>) -> String) -> Result<(), Failure> {
+    match path {
+        Some(path) => output::file(path, render(None).as_bytes()),
+        None => output::data(&render(output::width())),
+    }
+}
+
+/// What cannot be computed is a matter of the policy or the evidence: a checked fleet always can be.
+fn refused(error: &ReportError) -> Failure {
+    Failure::Policy { source_name: "policy or evidence".to_owned(), problems: vec![format!("  {error}")] }
 }
 
 fn elicit(arguments: &Elicit) -> Result<Code, Failure> {
