@@ -1,11 +1,11 @@
 //! Blast radius: what falls with one host, one management plane, one bad release, or with Underpin itself.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use underpin_model::id::{HostId, ManagementPlaneId};
 
 use crate::marginal::mean_greatest;
-use crate::portfolio::{Cause, Holding, HostLine, Impact, Portfolio};
+use crate::portfolio::{Cause, Holding, HostClass, HostLine, Impact, Portfolio};
 
 /// What stands within reach of one thing, and what it costs when that falls.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -65,8 +65,17 @@ impl Sum {
 /// The blast radii of every host, plane and bad release, and of Underpin.
 #[must_use]
 pub fn blast_radii(portfolio: &Portfolio) -> BlastRadii {
-    let mut hosts: Vec<(HostId, Blast)> =
-        portfolio.hosts.iter().map(|host| (host.id.clone(), of_host(portfolio, host))).collect();
+    // Classes that share their answers have the same hits.
+    let mut known: FxHashMap<usize, (Impact, f64)> = FxHashMap::default();
+    let mut hits = |class: &HostClass| {
+        let place = class.responses.as_ptr().addr();
+        *known.entry(place).or_insert_with(|| own_hits(portfolio, class))
+    };
+    let lines = portfolio.hosts.iter().map(|host| {
+        let hits = portfolio.class_of(host.class).map_or((Impact::default(), 0.0), &mut hits);
+        (host.id.clone(), with_hits(portfolio, host, hits))
+    });
+    let mut hosts: Vec<(HostId, Blast)> = lines.collect();
     hosts.sort_by(|a, b| b.1.greatest_loss.total_cmp(&a.1.greatest_loss).then_with(|| a.0.cmp(&b.0)));
     let planes = portfolio.planes.iter().map(|it| it.id.clone());
     let shocks = portfolio.shocks.iter().enumerate();
@@ -88,10 +97,18 @@ pub fn blast_radii(portfolio: &Portfolio) -> BlastRadii {
 /// One host: what its guests would lose at worst, and on average over the causes that can hit it.
 #[must_use]
 pub fn of_host(portfolio: &Portfolio, host: &HostLine) -> Blast {
-    let responses = portfolio.class_of(host.class).map_or(&[][..], |it| &it.responses);
-    let hits: Vec<(f64, Impact)> = responses.iter().map(|it| (portfolio.marginal(it), it.impact)).collect();
-    let mean = mean_greatest(&hits);
-    let probability = any(hits.iter().map(|it| it.0));
+    let mean = portfolio.class_of(host.class).map_or((Impact::default(), 0.0), |it| own_hits(portfolio, it));
+    with_hits(portfolio, host, mean)
+}
+
+/// Mean impact of a class's own causes, and the probability that any of them hits.
+fn own_hits(portfolio: &Portfolio, class: &HostClass) -> (Impact, f64) {
+    let hits: Vec<(f64, Impact)> =
+        class.responses.iter().map(|it| (portfolio.marginal(it), it.impact)).collect();
+    (mean_greatest(&hits), any(hits.iter().map(|it| it.0)))
+}
+
+fn with_hits(portfolio: &Portfolio, host: &HostLine, (mean, probability): (Impact, f64)) -> Blast {
     let holdings = portfolio.holdings_of(host);
     let mut sum = Sum::default();
     sum.add(holdings, ALL_LOST, 0.0);

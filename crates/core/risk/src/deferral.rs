@@ -76,7 +76,7 @@ pub fn deferral(built: &Built, tenant: &TenantId, days: Days, parameters: &Param
             _ => 0.0,
         })
         .collect();
-    let mut known: FxHashMap<u32, Impact> = FxHashMap::default();
+    let mut known: FxHashMap<usize, Impact> = FxHashMap::default();
     let mut added: BTreeMap<u32, f64> = BTreeMap::new();
     let mut hosts = Vec::new();
     for host in &portfolio.hosts {
@@ -84,8 +84,9 @@ pub fn deferral(built: &Built, tenant: &TenantId, days: Days, parameters: &Param
         if !holdings.iter().any(|it| it.tenant == own) {
             continue;
         }
-        let mean = *known.entry(host.class).or_insert_with(|| {
-            let responses = portfolio.class_of(host.class).map_or(&[][..], |it| &it.responses);
+        let responses = portfolio.class_of(host.class).map_or(&[][..], |it| &it.responses);
+        // Classes that share their answers have the same mean.
+        let mean = *known.entry(responses.as_ptr().addr()).or_insert_with(|| {
             let hits = responses.iter().filter_map(|it| {
                 let shock = within.get(it.shock as usize).copied().filter(|p| *p > 0.0)?;
                 Some((shock * portfolio.given_shock(it), it.impact))

@@ -21,6 +21,7 @@ management_planes:
 storage:
   - { id: shared, shared: true, encrypted_at_rest: true, encrypted_in_transit: false }
   - { id: local, shared: false, encrypted_at_rest: false }
+  - { id: murky }
 networks:
   - { id: mgmt, publicly_exposed: false }
   - { id: open, publicly_exposed: true }
@@ -42,7 +43,7 @@ hosts:
     management_interfaces:
       - { kind: https, networks: [mgmt, open], authentication: [{ method: key }] }
     provenance: { migration: { at: "2026-11-19T00:00:00Z", by: collect } }
-  - { id: h3, cluster: bare }
+  - { id: h3, cluster: bare, reach: { storage: [shared, murky] } }
 tenants: [{ id: t }, { id: empty }]
 applications: [{ id: app, tenant: t }, { id: pair, tenant: t }]
 vms:
@@ -102,6 +103,10 @@ fn encryption_is_told_by_the_host_its_network_and_its_storage() {
     let at_rest = of(&h1, Topic::DataAtRestEncrypted);
     assert_eq!(at_rest.answer, Answer::Partly);
     open(&at_rest, 0.5, 0.5, 0.5);
+    // One storage says yes, of the other it is not known: that is no yes.
+    let half_known = of(&h3, Topic::DataAtRestEncrypted);
+    assert_eq!(half_known.answer, Answer::Unknown);
+    open(&half_known, 0.0, 0.25, 0.5);
     // One storage says no, of the other it is not known.
     let traffic = of(&h1, Topic::StorageTrafficEncrypted);
     assert_eq!(traffic.answer, Answer::Partly);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::policy::{Parameter, Parameters, Policy};
 
 use super::controls::Controls;
@@ -61,13 +62,20 @@ pub(super) struct Answering<'a> {
 impl Answering<'_> {
     pub(super) fn classes(&self) -> Classes {
         let mut classes = Classes::default();
-        let mut answers: FxHashMap<Key, Arc<[Response]>> = FxHashMap::default();
+        let keys: Vec<Key> =
+            self.survey.hosts.iter().enumerate().map(|(at, facts)| self.key(at, facts)).collect();
+        // Classes that differ in their planes alone share their answers: there may be a plane per cluster.
+        let distinct: Vec<Key> = keys.iter().copied().collect::<FxHashSet<Key>>().into_iter().collect();
+        let answers: FxHashMap<Key, Arc<[Response]>> = distinct
+            .into_par_iter()
+            .map(|key| (key, self.responses(&key)))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect();
         let mut known: FxHashMap<(Key, &[u32]), u32> = FxHashMap::default();
-        for (at, facts) in self.survey.hosts.iter().enumerate() {
-            let key = self.key(at, facts);
+        for (facts, key) in self.survey.hosts.iter().zip(keys) {
             let class = *known.entry((key, &facts.planes)).or_insert_with(|| {
-                // Classes that differ in their planes alone share their answers: there may be a plane per cluster.
-                let responses = Arc::clone(answers.entry(key).or_insert_with(|| self.responses(&key)));
+                let responses = answers.get(&key).map_or_else(|| self.responses(&key), Arc::clone);
                 let planes = facts.planes.clone();
                 classes.list.push(HostClass { label: label(facts), responses, planes });
                 classes.derivations.push(self.derivation(&key, facts));

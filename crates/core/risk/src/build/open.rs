@@ -70,8 +70,8 @@ pub(super) struct Open {
 /// What one group's stretches come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Content {
-    /// Worst status and the area that counts, by vulnerability.
-    open: BTreeMap<u32, (Area, Status)>,
+    /// Sorted by vulnerability: the area that counts and the worst status.
+    open: Vec<(u32, Area, Status)>,
 }
 
 impl Open {
@@ -223,7 +223,7 @@ impl Open {
             }
         }
         for (content, (hosts, planes)) in contents.iter().zip(machines) {
-            for (shock, (_, status)) in &content.open {
+            for (shock, _, status) in &content.open {
                 let Some(statuses) = self.statuses.get_mut(*shock as usize) else { continue };
                 match status {
                     Status::Affected => statuses.hosts_affected += hosts,
@@ -236,7 +236,7 @@ impl Open {
 
     fn set(&self, content: &Content) -> OpenSet {
         let mut set = OpenSet::default();
-        for (shock, (area, _)) in &content.open {
+        for (shock, area, _) in &content.open {
             let effects = self.vulnerabilities.get(*shock as usize).and_then(|it| it.effects);
             let way = Way::of(*area, effects.as_ref());
             set.ways.insert(way);
@@ -291,12 +291,17 @@ impl Content {
     /// A machine has a hole once, whatever the number of its components that have it: in the area nearest to the
     /// hypervisor's core, and as affected if any of them is.
     fn of(stretches: &[Arc<Stretch>]) -> Self {
-        let mut content = Self::default();
-        for (shock, area, status) in stretches.iter().flat_map(|it| &it.open) {
-            let known = content.open.entry(*shock).or_insert((*area, *status));
-            known.0 = known.0.min(*area);
-            known.1 = known.1.min(*status);
-        }
-        content
+        let mut all: Vec<(u32, Area, Status)> =
+            stretches.iter().flat_map(|it| it.open.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                // Sorted by area, so that the area that is kept is the least.
+                kept.2 = kept.2.min(next.2);
+            }
+            same
+        });
+        Self { open: all }
     }
 }

@@ -61,7 +61,9 @@ impl Answering<'_> {
                 without_control += 1;
                 continue;
             }
-            let passage = passages.get(hole.way).times(gives_control(hole.control));
+            // A plane has no guests: what is local there needs an account, and controls before guests do not stand there.
+            let way = if hole.way == Way::Guest { Way::Account } else { hole.way };
+            let passage = passages.get(way).times(gives_control(hole.control));
             push(&mut responses, hole.shock, &passage, ALL_LOST);
         }
         if let Some(shock) = self.shocks.unlisted_of_plane.get(at).copied().flatten() {

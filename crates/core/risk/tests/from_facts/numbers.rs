@@ -165,20 +165,29 @@ fn a_management_plane_has_holes_of_its_own() {
     let facts = Facts::new()
         .knows("CVE-1", Some(REMOTE), Some(0.5), None)
         .knows("CVE-2", Some(down), Some(0.5), None)
+        .knows("CVE-3", Some(ESCAPE), Some(0.5), None)
         .has(
             AssetKind::ManagementPlane,
             &["vc"],
-            &[(Some("CVE-1"), Area::Management, OPEN), (Some("CVE-2"), Area::Management, OPEN)],
+            &[
+                (Some("CVE-1"), Area::Management, OPEN),
+                (Some("CVE-2"), Area::Management, OPEN),
+                (Some("CVE-3"), Area::VmmCore, OPEN),
+            ],
         );
     let policy = policy(
         "[[control]]\nid = \"tiering\"\ncloses = [\"management-plane\"]\nfails = 0.5\nsource = \"judgement\"\n\
+         [[control]]\nid = \"sandbox\"\ncloses = [\"guest\"]\nfails = 0.5\nsource = \"judgement\"\n\
          [[control]]\nid = \"half\"\ncloses = [\"management-plane\"]\nfails = 0.5\nsource = \"judgement\"\nscope.hosts = [\"h1\"]\n",
     );
     let built = built(&fleet, &facts, &policy);
     let plane = &built.portfolio.planes[0];
     // One way from outside, one from inside; it answers to the hole that gives control and not to the outage.
-    assert_eq!(plane.responses.len(), 1);
+    assert_eq!(plane.responses.len(), 2);
     near(plane.responses[0].probability, 1.0 - 0.5 * 0.95);
+    // What is an escape on a host needs an account on a plane, and no control before guests stands there.
+    near(plane.responses[1].probability, 0.05);
+    assert_eq!(plane.responses[1].gate, None);
     assert_eq!(built.derivations.planes[0].without_control, 1);
     // The control before all of its hosts counts, the one before half of them does not.
     near(plane.takes_host, 0.9 * 0.5);
