@@ -10,6 +10,7 @@
 //! # Ok::<(), underpin_model::quantity::InvalidQuantity>(())
 //! ```
 
+pub mod backtest;
 pub mod groups;
 pub mod hazard;
 pub mod portfolio;
