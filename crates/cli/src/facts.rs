@@ -8,6 +8,7 @@ use underpin_engine::intake::{self, Intake, Source};
 use underpin_engine::quarantine::Quarantine;
 use underpin_exposure::{FactBase, Feed};
 use underpin_model::fleet::{self, Checked};
+use underpin_model::policy::{self, Policy};
 
 use crate::exit::Failure;
 use crate::output::progress::Bar;
@@ -74,6 +75,24 @@ pub(crate) fn fleet(path: &Path) -> Result<Checked, Failure> {
     fleet::read(&bytes).map_err(|errors| Failure::Fleet {
         source_name: path.display().to_string(),
         problems: errors.iter().map(|error| format!("  {error}")).collect(),
+    })
+}
+
+/// Reads a policy file; the default policy without one.
+///
+/// # Errors
+/// [`Failure::Usage`] with every mistake of the file.
+pub(crate) fn policy(path: Option<&Path>) -> Result<Policy, Failure> {
+    let Some(path) = path else { return Ok(Policy::default()) };
+    let text = String::from_utf8_lossy(&bytes(path)?).into_owned();
+    policy::read(&text).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(|it| format!("  {it}")).collect();
+        Failure::Usage(format!(
+            "{} is not a usable policy: {} mistake(s)\n{}",
+            path.display(),
+            lines.len(),
+            lines.join("\n")
+        ))
     })
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn write(assessment: &Assessment, out: &mut dyn Write) -> io::Result<
 }
 
 /// The error of the output itself, so that a closed pipe is known as one.
-fn cause(error: csv::Error) -> io::Error {
+pub(crate) fn cause(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("cannot write CSV: {other:?}")),
@@ -72,7 +72,7 @@ fn record(exposure: &Exposure<'_>) -> [String; HEADER.len()] {
 }
 
 /// A spreadsheet runs a cell that begins like a formula: a hostile package name must not become one.
-fn harmless(cell: &str) -> String {
+pub(crate) fn harmless(cell: &str) -> String {
     let cell = output::harmless(cell);
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
 }

@@ -1,6 +1,8 @@
 //! One module per verb.
 
 pub(crate) mod assess;
+pub(crate) mod backtest;
+pub(crate) mod clocks;
 pub(crate) mod collect;
 pub(crate) mod explain;
 pub(crate) mod feeds;

@@ -11,6 +11,7 @@
 //! ```
 
 pub mod backtest;
+pub mod clocks;
 pub mod groups;
 pub mod hazard;
 pub mod portfolio;

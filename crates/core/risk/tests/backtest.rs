@@ -225,7 +225,8 @@ fn assert_no_leak(history: &History, day: Date) {
     let kept = changed.releases.len();
     if kept < 2
         || day > history.span().unwrap().to
-        || history.releases.iter().skip(kept).any(|it| it.day < day) {
+        || history.releases.iter().skip(kept).any(|it| it.day < day)
+    {
         // Only where the cut keeps the order of replacement.
         return;
     }

@@ -32,7 +32,7 @@ pub use history::{Assessed, Bad, EARLY_DAYS, History, Hole, Release, Signals, Wh
 pub use replay::{BLOCK_DAYS, ReplayFleet, Taken};
 pub use report::{Bootstrap, FEWEST_BLOCKS, Figure, LossParts, Measures, RESAMPLES, Report, Row};
 pub use rules::{Economics, Rule, is_optimum_now};
-pub use sources::{KEV_BEGAN, Line, lines, of_facts};
+pub use sources::{KEV_BEGAN, Line, line_of, lines, of_facts};
 pub use view::{Decision, DecisionRule, KnownHole, ReleaseRef, View};
 
 /// Hosts and VMs per host of a replay without a fleet.

@@ -60,7 +60,8 @@ impl std::fmt::Display for Line {
 }
 
 /// `8.0` of the update train `8.0U3`; other products name their lines as they are.
-pub(crate) fn line_of<'t>(family: &Family, train: &'t str) -> &'t str {
+#[must_use]
+pub fn line_of<'t>(family: &Family, train: &'t str) -> &'t str {
     match family {
         Family::Esxi | Family::Vcenter => train.split_once(['U', 'u']).map_or(train, |it| it.0).trim(),
         _ => train,

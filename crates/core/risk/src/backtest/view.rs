@@ -141,7 +141,7 @@ impl Known {
             Event::Scored { hole, score } => self.hole(*hole, |it| it.score = Some(*score)),
             Event::Assessed { hole, points } => self.hole(*hole, |it| it.assessed = Some(*points)),
             Event::Predicted { hole, probability } => {
-                self.hole(*hole, |it| it.predicted = Some(*probability))
+                self.hole(*hole, |it| it.predicted = Some(*probability));
             }
             Event::TurnedOutBad { release, why } => {
                 if let Some(Some(it)) = self.releases.get_mut(*release) {
