@@ -159,6 +159,31 @@ fn an_early_replacement_is_a_repair_unless_it_closes_something() {
     assert_eq!(withdrawn, ["18644231", "18825058", "18905247"]);
 }
 
+/// A CVE record names fixes as `ESXi70U3p-23307199`; the table of builds as 23307199.
+#[test]
+fn a_cve_record_says_which_esxi_release_closes_it() {
+    let record = br#"{"dataType":"CVE_RECORD","dataVersion":"5.1","cveMetadata":{"cveId":"CVE-2024-22252",
+        "assignerOrgId":"dcf2e128-44bd-42ed-91e8-88f912c1401d","state":"PUBLISHED","datePublished":"2024-03-05T17:57:22Z"},
+        "containers":{"cna":{"providerMetadata":{"orgId":"dcf2e128-44bd-42ed-91e8-88f912c1401d"},
+        "affected":[{"vendor":"n/a","product":"VMware ESXi","defaultStatus":"unaffected","versions":[
+        {"version":"7.0","lessThan":"ESXi70U3p-23307199","status":"affected","versionType":"custom"}]}],
+        "metrics":[{"cvssV3_1":{"version":"3.1","vectorString":"CVSS:3.1/AV:L/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H"}}]}}}"#;
+    let underpin_feeds::Parsed::Document(document) = underpin_feeds::parse(record).unwrap() else { panic!() };
+    let mut documents = builtin();
+    documents.push(*document);
+    let history = of_facts(&base_of(documents), &esxi("7.0"), &[]).unwrap();
+    assert_eq!(history.holes.len(), 1);
+    let hole = &history.holes[0];
+    let closed: Vec<&str> = hole.closed_by.iter().map(|it| &*history.releases[*it].version).collect();
+    assert_eq!(closed, ["23307199", "23794027", "24411414", "24585291", "24723872"]);
+    assert_eq!(hole.published, date(2024, 3, 5));
+    assert!(!hole.day_assumed && hole.score.is_some_and(|it| it.0 == date(2024, 3, 5) && it.1 > 9.0));
+    let report = run(&history, &question(), &Policy::default()).unwrap();
+    // U3p of 2024-04-11 is seen on the 12th: ten hosts with a delay of 1 day, ten with 2, ... ten with 10.
+    assert_eq!(value(&report, "at once", |it| it.mean_days_to_patch.unwrap().value), 5.5);
+    assert_eq!(value(&report, "CVSS >= 9.0", |it| it.maintenances.value), 1.0);
+}
+
 #[test]
 fn a_withdrawn_release_is_taken_by_who_hurries_and_not_by_who_waits() {
     let history = of_facts(base(), &esxi("7.0"), &[]).unwrap();

@@ -249,3 +249,63 @@ fn is_slow(releases: &[Release]) -> bool {
     gaps.sort_unstable();
     gaps.get(gaps.len() / 2).is_some_and(|median| *median >= 2 * EARLY_DAYS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Releases on these days of 2020, each with what its source says of security.
+    fn history(releases: &[(i16, Option<bool>)]) -> History {
+        let release = |(at, &(day, security)): (usize, &(i16, Option<bool>))| Release {
+            version: format!("r{at}").into(),
+            day: Date::ZERO.with().year(2020).day_of_year(day).build().unwrap(),
+            train: "1".into(),
+            security,
+        };
+        History {
+            platform: "esxi".to_owned(),
+            line: "1".to_owned(),
+            component: "it".to_owned(),
+            dates: DateKind::Published,
+            releases: releases.iter().enumerate().map(release).collect(),
+            holes: Vec::new(),
+            bad: Vec::new(),
+            signals: Signals::default(),
+        }
+    }
+
+    fn found(mut history: History) -> Vec<(usize, Why)> {
+        history.find_early_replacements();
+        history.bad.iter().map(|it| (it.release, it.why)).collect()
+    }
+
+    #[test]
+    fn repairs_are_told_from_security_follow_ups_and_from_what_nobody_knows() {
+        let after = |security| history(&[(1, None), (100, None), (110, security), (210, None), (330, None)]);
+        assert_eq!(found(after(Some(false))), [(1, Why::Repaired)]);
+        assert_eq!(found(after(Some(true))), []);
+        assert_eq!(found(after(None)), [(1, Why::Unclear)]);
+        // Within the days on which vulnerabilities are known, one that closes none is a repair, one that closes one is not.
+        let hole = |number: u32, day: i16, closed_by: Vec<usize>| Hole {
+            id: VulnerabilityId::new(format!("CVE-2020-000{number}")).unwrap(),
+            published: Date::ZERO.with().year(2020).day_of_year(day).build().unwrap(),
+            day_assumed: false,
+            closed_by,
+            listed: None,
+            score: None,
+            assessed: None,
+            predicted: Vec::new(),
+        };
+        let mut covered = after(None);
+        covered.holes = vec![hole(1, 50, vec![1, 2, 3, 4]), hole(2, 200, vec![3, 4])];
+        assert_eq!(found(covered.clone()), [(1, Why::Repaired)]);
+        covered.holes.push(hole(3, 105, vec![2, 3, 4]));
+        assert_eq!(found(covered), []);
+    }
+
+    #[test]
+    fn where_releases_come_every_week_an_early_one_is_no_sign() {
+        let weekly: Vec<(i16, Option<bool>)> = (1..20).map(|it| (it * 7, Some(false))).collect();
+        assert_eq!(found(history(&weekly)), []);
+    }
+}

@@ -282,6 +282,10 @@ fn notes(history: &History, period: Period) -> Vec<String> {
             recalled.join(", ")
         ));
     }
+    notes.push(
+        "losses are those of Underpin's own model, which its own policy minimises: compare the counts too"
+            .to_owned(),
+    );
     notes.push(format!(
         "hosts start {} on the newest release of the day before, or on the first one of the line",
         period.from

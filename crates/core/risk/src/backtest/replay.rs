@@ -29,6 +29,7 @@ pub struct ReplayFleet {
 pub(super) struct Sums {
     pub(super) exposure_days: f64,
     pub(super) exploited_days: f64,
+    pub(super) lag_days: f64,
     pub(super) withdrawn: f64,
     pub(super) repaired: f64,
     pub(super) unclear: f64,
@@ -47,6 +48,7 @@ impl Sums {
     pub(super) fn add(&mut self, other: &Self) {
         self.exposure_days += other.exposure_days;
         self.exploited_days += other.exploited_days;
+        self.lag_days += other.lag_days;
         self.withdrawn += other.withdrawn;
         self.repaired += other.repaired;
         self.unclear += other.unclear;
@@ -309,8 +311,23 @@ impl<'h> World<'h> {
         }
     }
 
+    /// The newest release that is out and not yet known to be bad.
+    fn newest(&self, day: Date) -> Option<usize> {
+        let bad = |at: usize| {
+            self.history.bad.iter().any(|it| it.release == at && it.why != Why::Unclear && it.known <= day)
+        };
+        self.history
+            .releases
+            .iter()
+            .enumerate()
+            .rev()
+            .find(|(at, it)| it.day <= day && !bad(*at))
+            .map(|it| it.0)
+    }
+
     /// One day of standing as the hosts stand.
     fn stand(&self, hosts: &Hosts, day: Date, sums: &mut Sums) {
+        let newest = self.newest(day);
         for (release, count) in hosts.by_release.iter().enumerate().filter(|it| *it.1 > 0) {
             let count = f64::from(*count);
             let open = f64::from(self.open.get(release).copied().unwrap_or(0));
@@ -319,6 +336,9 @@ impl<'h> World<'h> {
                 let age = days(*listed, day);
                 hazard += self.costs.daily_hazard(Some(age), None) - self.base_hazard;
                 sums.exploited_days += count;
+            }
+            if newest.is_some_and(|it| it > release) {
+                sums.lag_days += count;
             }
             sums.exposure_days += count * open;
             sums.loss_exposure += count * hazard * self.costs.compromise();

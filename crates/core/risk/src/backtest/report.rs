@@ -36,6 +36,8 @@ pub struct Measures {
     pub exposure_days: Figure,
     /// The same, for the days after the vulnerability was added to KEV.
     pub exploited_exposure_days: Figure,
+    /// Days x hosts on which a newer release was out.
+    pub lag_days: Figure,
     /// Releases taken that were withdrawn or repaired early.
     pub bad_releases: Figure,
     /// Of these, withdrawn.
@@ -83,6 +85,7 @@ impl Measures {
             period,
             exposure_days: figure(|it| it.exposure_days),
             exploited_exposure_days: figure(|it| it.exploited_days),
+            lag_days: figure(|it| it.lag_days),
             bad_releases: figure(|it| it.withdrawn + it.repaired),
             withdrawn_taken: all.withdrawn as u64,
             unclear_taken: all.unclear as u64,
@@ -220,21 +223,28 @@ impl Bootstrap {
     }
 }
 
+/// A measure of the frontier with its name.
+type Axis = (&'static str, fn(&Measures) -> f64);
+
 /// Marks the rows that no other row dominates; gives the names of the measures compared. Where nothing of the line was
-/// listed in KEV, exposure stands in for exploited exposure, or else never patching would win.
+/// listed in KEV, exposure stands in for exploited exposure, and where no vulnerability is known either, the days behind
+/// the newest release do: or else never patching would win by what nobody knows.
 pub(super) fn mark_frontier(rows: &mut [Row]) -> [&'static str; 3] {
-    let exploited =
-        rows.iter().filter_map(|it| it.common.as_ref()).any(|it| it.exploited_exposure_days.value > 0.0);
-    let point = |it: &Measures| {
-        let first = if exploited { it.exploited_exposure_days } else { it.exposure_days };
-        [first.value, it.maintenances.value, it.bad_releases.value]
-    };
+    let axes: [Axis; 3] = [
+        ("exploited_exposure_days", |it| it.exploited_exposure_days.value),
+        ("exposure_days", |it| it.exposure_days.value),
+        ("lag_days", |it| it.lag_days.value),
+    ];
+    let common = || rows.iter().filter_map(|it| it.common.as_ref());
+    let [_, _, last] = axes;
+    let (name, first) = axes.into_iter().find(|(_, of)| common().any(|it| of(it) > 0.0)).unwrap_or(last);
+    let point = |it: &Measures| [first(it), it.maintenances.value, it.bad_releases.value];
     let points: Vec<Option<[f64; 3]>> = rows.iter().map(|it| it.common.as_ref().map(point)).collect();
     for (row, own) in rows.iter_mut().zip(&points) {
         let Some(own) = own else { continue };
         row.on_frontier = !points.iter().flatten().any(|other| dominates(other, own));
     }
-    [if exploited { "exploited_exposure_days" } else { "exposure_days" }, "maintenances", "bad_releases"]
+    [name, "maintenances", "bad_releases"]
 }
 
 fn dominates(one: &[f64; 3], other: &[f64; 3]) -> bool {

@@ -205,6 +205,12 @@ impl Economics {
             rate += daily;
             accrued += daily * hole.fix_known.map_or(0, |it| days(it, today)) as f64;
         }
+        // What nobody says is not nothing: such a release is taken to close one vulnerability of unknown score.
+        for age in view.unexplained(release) {
+            let daily = self.daily_hazard(None, None);
+            rate += daily;
+            accrued += daily * age as f64;
+        }
         let (share, theta) = self.fitted(view);
         let bad = share * (-theta * view.age_days(release) as f64).exp() * self.hit() * self.regression();
         let waiting = accrued + rate * self.policy.horizon.get();

@@ -148,8 +148,7 @@ fn plain_release(fact: &ReleaseFact) -> Release {
 /// the release closes vulnerabilities.
 fn esxi_releases(found: &[&ReleaseFact], line: &Line) -> (Vec<Release>, Vec<Bad>) {
     let number = |it: &str| it.parse::<u64>().unwrap_or(0);
-    let by_train =
-        line.line.split('.').next().and_then(|it| it.parse::<u32>().ok()).is_some_and(|it| it >= 7);
+    let by_train = has_trains(&line.line);
     let mut releases: Vec<Release> = Vec::new();
     for fact in found {
         let twins = found.iter().filter(|it| {
@@ -200,6 +199,11 @@ fn esxi_releases(found: &[&ReleaseFact], line: &Line) -> (Vec<Release>, Vec<Bad>
     (releases, bad)
 }
 
+/// Whether each update of an ESXi line has builds of its own.
+fn has_trains(line: &str) -> bool {
+    line.split('.').next().and_then(|it| it.parse::<u32>().ok()).is_some_and(|it| it >= 7)
+}
+
 /// Which release closes which vulnerability, as the matching says of one host a release.
 fn closed_by_matching(
     base: &FactBase,
@@ -209,11 +213,18 @@ fn closed_by_matching(
     // Everything that the facts state, whenever it was stated: what was known when is decided fact by fact.
     let at = date(2200, 1, 1).to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |it| it.timestamp());
     let mut fleet = Fleet::new("one host a release", Seen { at, by: "backtest".to_owned() });
+    let by_train = has_trains(&line.line);
     for (number, release) in releases.iter().enumerate() {
+        // A bare build is not compared across update trains.
+        let version = if by_train {
+            format!("{}-{}", release.train, release.version)
+        } else {
+            release.version.to_string()
+        };
         let Ok(id) = HostId::new(number.to_string()) else { continue };
         let mut component =
-            Component::new(line.component.to_string(), release.version.to_string(), ComponentKind::Product);
-        component.running_version = Some(release.version.to_string());
+            Component::new(line.component.to_string(), version.clone(), ComponentKind::Product);
+        component.running_version = Some(version);
         let mut host = Host::new(id);
         host.components = Some(ComponentSet {
             family: Some(line.platform.clone()),

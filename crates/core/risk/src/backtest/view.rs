@@ -77,6 +77,8 @@ struct KnownRelease {
     version: Arc<str>,
     day: Date,
     bad: Option<(Date, Why)>,
+    /// What it closes is known, or that it closes nothing.
+    explained: bool,
 }
 
 /// A vulnerability as it is known on the day of a view.
@@ -113,11 +115,9 @@ impl Known {
         let day = fact.day;
         match &fact.event {
             Event::Released { at, release } => {
-                put(
-                    &mut self.releases,
-                    *at,
-                    KnownRelease { version: Arc::clone(&release.version), day, bad: None },
-                );
+                let explained = release.security == Some(false);
+                let known = KnownRelease { version: Arc::clone(&release.version), day, bad: None, explained };
+                put(&mut self.releases, *at, known);
             }
             Event::Published { hole, id } => put(
                 &mut self.holes,
@@ -133,10 +133,17 @@ impl Known {
                     closed_by: Positions::default(),
                 },
             ),
-            Event::Closed { hole, by } => self.hole(*hole, |it| {
-                it.fix_known.get_or_insert(day);
-                it.closed_by.insert(*by);
-            }),
+            Event::Closed { hole, by } => {
+                let mut is_first = false;
+                self.hole(*hole, |it| {
+                    is_first = it.fix_known.is_none();
+                    it.fix_known.get_or_insert(day);
+                    it.closed_by.insert(*by);
+                });
+                if let Some(Some(release)) = self.releases.get_mut(*by).filter(|_| is_first) {
+                    release.explained = true;
+                }
+            }
             Event::Listed { hole } => self.hole(*hole, |it| it.listed = Some(day)),
             Event::Scored { hole, score } => self.hole(*hole, |it| it.score = Some(*score)),
             Event::Assessed { hole, points } => self.hole(*hole, |it| it.assessed = Some(*points)),
@@ -230,6 +237,13 @@ impl<'k> View<'k> {
         let (old, new) = (self.oldest, release.0);
         let holes = self.known.holes.iter().flatten();
         holes.filter(move |it| it.closed_by.contains(new) && !it.closed_by.contains(old))
+    }
+
+    /// The ages in days of the releases up to this one, beyond what the hosts run, of which it is not known what they close.
+    pub fn unexplained(&self, release: ReleaseRef) -> impl Iterator<Item = i64> + use<'k> {
+        let today = self.today;
+        let beyond = self.known.releases.iter().take(release.0 + 1).skip(self.oldest + 1);
+        beyond.flatten().filter(|it| !it.explained).map(move |it| days(it.day, today))
     }
 
     /// What is known of releases so far: how many there were, how many turned out bad, and how many days that took in

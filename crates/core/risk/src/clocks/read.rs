@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use underpin_exposure::report::{Asset, AssetKind, Finding};
 use underpin_exposure::{Assessment, FactBase, Status};
-use underpin_model::facts::{DateKind, Family, Lifecycle, LifecycleDate};
+use underpin_model::facts::{DateKind, Family, Lifecycle, LifecycleDate, ReleaseFact};
 use underpin_model::fleet::{ComponentSet, Fleet};
 use underpin_model::id::{ClusterId, ComponentSetId, TenantId, VulnerabilityId};
 use underpin_model::policy::{Policy, Promise, PromiseKind, Scope};
@@ -36,7 +36,14 @@ pub fn read(
         return Err(ClockError::Pace(pace));
     }
     let as_of = assessment.as_of.to_zoned(TimeZone::UTC).date();
-    let reader = Reader { base, assessment, places: Places::of(fleet), as_of, soon: settings.soon_days };
+    let reader = Reader {
+        base,
+        assessment,
+        places: Places::of(fleet),
+        releases: named_releases(base),
+        as_of,
+        soon: settings.soon_days,
+    };
     let mut found = Found::default();
     for promise in &policy.promises {
         match promise.kind {
@@ -196,6 +203,7 @@ struct Reader<'a> {
     base: &'a FactBase,
     assessment: &'a Assessment,
     places: Places,
+    releases: BTreeMap<String, &'a ReleaseFact>,
     as_of: Date,
     soon: u16,
 }
@@ -320,10 +328,11 @@ impl Reader<'_> {
         if let Some((day, advisory)) = own.min() {
             return Start { day: Some(day), evidence: format!("{advisory} was published on {day}") };
         }
-        if let Some(version) = fix.and_then(|it| it.version.as_deref())
-            && let Some(release) =
-                self.base.releases().iter().filter(|it| names(&it.version, version)).min_by_key(|it| it.date)
-        {
+        let version = fix.and_then(|it| it.version.as_deref());
+        let build = version.and_then(|it| it.rsplit('-').next()).filter(|it| is_build(it));
+        let release =
+            announced.map(|it| it.as_str()).into_iter().chain(build).find_map(|it| self.releases.get(it));
+        if let Some(release) = release {
             let what = match release.date_kind {
                 DateKind::Published => "was published on",
                 DateKind::Built => "was built (published later) on",
@@ -446,7 +455,24 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a release is the one that a fix names: by the same text, or by the build at its end.
-fn names(release: &str, fix: &str) -> bool {
-    release == fix || (release.len() >= 5 && fix.rsplit('-').next() == Some(release))
+/// Releases by what an advisory or a fix calls them: their bulletin, `family/component@version`, an ESXi build.
+fn named_releases(base: &FactBase) -> BTreeMap<String, &ReleaseFact> {
+    let mut releases: BTreeMap<String, &ReleaseFact> = BTreeMap::new();
+    for release in base.releases() {
+        let build = (release.family == Family::Esxi).then(|| release.version.to_string());
+        let changelog = format!("{}/{}@{}", release.family, release.component, release.version);
+        let bulletin = release.bulletin.as_ref().map(ToString::to_string);
+        for name in [Some(changelog), bulletin, build].into_iter().flatten() {
+            let known = releases.entry(name).or_insert(release);
+            if release.date < known.date {
+                *known = release;
+            }
+        }
+    }
+    releases
+}
+
+/// An ESXi build number: long enough not to be any other number.
+fn is_build(text: &str) -> bool {
+    text.len() >= 6 && text.bytes().all(|it| it.is_ascii_digit())
 }
