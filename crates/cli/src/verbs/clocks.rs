@@ -91,8 +91,9 @@ fn table(report: &Report, all: bool) -> String {
     let most = if all { usize::MAX } else { FIRST };
     let mut list = List::new(&["STATE", "DUE", "PROMISE", "ABOUT", "ASSETS", "EVIDENCE"], output::width());
     for it in open.iter().take(most) {
-        let about =
-            it.component.as_ref().map_or_else(|| it.subject.clone(), |on| format!("{} in {on}", it.subject));
+        let place = it.component.as_ref().map(|on| format!(" in {on}")).unwrap_or_default();
+        let fix = it.fix.as_ref().map(|to| format!(" -> {to}")).unwrap_or_default();
+        let about = format!("{}{place}{fix}", it.subject);
         list.row([
             it.state.label().to_owned(),
             it.due.map_or_else(|| "-".to_owned(), |it| it.to_string()),
@@ -120,8 +121,18 @@ fn names(assets: &[Asset]) -> String {
 /// One row per clock and asset; a clock without assets (a release that nothing runs yet) has one row too.
 fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-    let header =
-        ["promise", "state", "started", "due", "about", "component", "asset_kind", "asset", "evidence"];
+    let header = [
+        "promise",
+        "state",
+        "started",
+        "due",
+        "about",
+        "component",
+        "fix",
+        "asset_kind",
+        "asset",
+        "evidence",
+    ];
     writer.write_record(header).map_err(cause)?;
     let day = |it: Option<Date>| it.map(|it| it.to_string()).unwrap_or_default();
     for it in &report.clocks {
@@ -136,6 +147,7 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
                 &day(it.due),
                 &it.subject,
                 it.component.as_deref().unwrap_or_default(),
+                it.fix.as_deref().unwrap_or_default(),
                 kind,
                 asset.map(|it| &*it.id).unwrap_or_default(),
                 &it.evidence,

@@ -9,7 +9,9 @@
 )]
 
 mod assess;
+mod backtest;
 mod bad_input;
+mod clocks;
 mod fleets;
 mod pages;
 mod serve;

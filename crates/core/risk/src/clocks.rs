@@ -73,9 +73,12 @@ pub struct Clock {
     pub kind: PromiseKind,
     /// What it is about: a vulnerability, or a release.
     pub subject: String,
-    /// The component in which it is open, with the version that closes it, where that is known.
+    /// The component in which it is, with its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
+    /// The version that closes it, where it is not closed and one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
     /// Where it stands.
     pub state: State,
     /// The day that started it.

@@ -18,10 +18,7 @@ impl Plan {
     /// last: its clock is unknown.
     pub(super) fn new(clocks: &[Clock], as_of: Date, hosts_per_day: f64) -> Self {
         let mut due: BTreeMap<&Arc<str>, Date> = BTreeMap::new();
-        let open = |it: &&Clock| {
-            it.kind == PromiseKind::FixWithin
-                && matches!(it.state, State::Breached | State::DueSoon | State::Running | State::Unknown)
-        };
+        let open = |it: &&Clock| it.kind == PromiseKind::FixWithin && it.fix.is_some();
         for clock in clocks.iter().filter(open) {
             for host in clock.assets.iter().filter(|it| it.kind == AssetKind::Host) {
                 let day = due.entry(&host.id).or_insert(Date::MAX);

@@ -161,6 +161,7 @@ struct Reading {
     promise: String,
     subject: String,
     component: Option<String>,
+    fix: Option<String>,
     started: Option<Date>,
     evidence: String,
 }
@@ -182,6 +183,7 @@ impl Found {
             kind: kind.unwrap_or(PromiseKind::FixWithin),
             subject: it.subject,
             component: it.component,
+            fix: it.fix,
             state: it.state,
             started: it.started,
             due: it.due,
@@ -233,6 +235,7 @@ impl Reader<'_> {
             promise: promise.id.clone(),
             subject,
             component,
+            fix: None,
             started: start.day,
             evidence: start.evidence,
         }
@@ -256,10 +259,15 @@ impl Reader<'_> {
 
     /// The clock of one finding; `None`: the promise does not speak of it.
     fn fix(&self, promise: &Promise, finding: &Finding) -> Option<Reading> {
-        let component = Some(match finding.fix.as_ref().and_then(|it| it.version.as_deref()) {
-            Some(fixed) => format!("{} {} -> {fixed}", finding.component, finding.version),
-            None => format!("{} {}", finding.component, finding.version),
-        });
+        let mut reading = self.fix_clock(promise, finding)?;
+        if finding.status.is_open() {
+            reading.fix = finding.fix.as_ref().and_then(|it| it.version.as_deref()).map(str::to_owned);
+        }
+        Some(reading)
+    }
+
+    fn fix_clock(&self, promise: &Promise, finding: &Finding) -> Option<Reading> {
+        let component = Some(format!("{} {}", finding.component, finding.version));
         let unknown = |subject: &str, evidence: String| {
             let start = Start { day: None, evidence };
             Some(self.reading(promise, subject.to_owned(), component.clone(), start, false))
@@ -276,10 +284,9 @@ impl Reader<'_> {
             Status::Fixed => true,
             Status::Affected | Status::FixedNotRunning => false,
             other => {
-                return self.demands(promise, id).map(|_| ()).and_then(|()| {
-                    let evidence = format!("missing: whether it is open on the asset: {}", other.label());
-                    unknown(id.as_str(), evidence)
-                });
+                self.demands(promise, id)?.ok();
+                let evidence = format!("missing: whether it is open on the asset: {}", other.label());
+                return unknown(id.as_str(), evidence);
             }
         };
         if let Err(missing) = self.demands(promise, id)? {
