@@ -176,6 +176,7 @@ fn table(report: &Report) -> String {
         "BAD",
         "MAINTENANCES",
         "REBOOTS",
+        "LAG",
         "DAYS TO PATCH",
         "LOSS",
         "FRONTIER",
@@ -207,18 +208,19 @@ fn table(report: &Report) -> String {
     text
 }
 
-fn cells(row: &Row, it: &Measures) -> [String; 11] {
-    let days = it.mean_days_to_patch.map_or_else(|| "-".to_owned(), |it| it.to_string());
+fn cells(row: &Row, it: &Measures) -> [String; 12] {
+    let shown = |it: Option<Figure>, none: &str| it.map_or_else(|| none.to_owned(), |it| it.to_string());
     [
         row.policy.clone(),
         it.period.from.to_string(),
         it.period.to.to_string(),
-        it.exposure_days.to_string(),
-        it.exploited_exposure_days.to_string(),
+        shown(it.exposure_days, "unknown"),
+        shown(it.exploited_exposure_days, "unknown"),
         it.bad_releases.to_string(),
         it.maintenances.to_string(),
         it.host_reboots.to_string(),
-        days,
+        it.lag_days.to_string(),
+        shown(it.mean_days_to_patch, "-"),
         it.loss.total.to_string(),
         if row.on_frontier { "yes" } else { "" }.to_owned(),
     ]
@@ -232,6 +234,7 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         "bad_releases",
         "maintenances",
         "host_reboots",
+        "lag_days",
         "mean_days_to_patch",
         "loss",
     ];
@@ -246,11 +249,12 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
             Some(it) => {
                 cells.extend([it.period.from.to_string(), it.period.to.to_string()]);
                 let figures = [
-                    Some(it.exposure_days),
-                    Some(it.exploited_exposure_days),
+                    it.exposure_days,
+                    it.exploited_exposure_days,
                     Some(it.bad_releases),
                     Some(it.maintenances),
                     Some(it.host_reboots),
+                    Some(it.lag_days),
                     it.mean_days_to_patch,
                     Some(it.loss.total),
                 ];

@@ -28,7 +28,7 @@ fn clocks_table() {
     let late = [&asked[..], &["--plan-pace", "0.1", "--format", "json"]].concat();
     let report = run(&late).ends(0).json();
     assert!(
-        report["forecast"][0]["sentence"].as_str().unwrap().contains("at the planned pace 1 host breaches")
+        report["forecast"][0]["sentence"].as_str().unwrap().contains("at the planned pace 2 hosts breach")
     );
     let csv = run(&[&asked[..], &["--format", "csv"]].concat()).ends(0).stdout;
     assert!(

@@ -97,7 +97,7 @@ fn value(report: &Report, policy: &str, of: impl Fn(&underpin_risk::backtest::Me
 }
 
 fn exposure(report: &Report, policy: &str) -> f64 {
-    value(report, policy, |it| it.exposure_days.value)
+    value(report, policy, |it| it.exposure_days.map_or(0.0, |it| it.value))
 }
 
 /// No number of an answer is NaN or infinite: JSON writes these as null.
@@ -109,7 +109,7 @@ fn assert_finite(report: &Report) {
                 all.iter().enumerate().for_each(|(at, it)| walk(it, &format!("{path}/{at}")));
             }
             serde_json::Value::Object(all) => {
-                for (name, it) in all.iter().filter(|it| it.0 != "mean_days_to_patch" || !it.1.is_null()) {
+                for (name, it) in all {
                     walk(it, &format!("{path}/{name}"));
                 }
             }
@@ -128,16 +128,19 @@ fn a_small_history_is_counted_by_hand() {
     let report = run(&history, &question(), &policy).unwrap();
     // At once: the release of day 60 is seen and installed on day 61; open on days 50 to 60.
     assert_eq!(exposure(&report, "at once"), 1100.0);
-    assert_eq!(value(&report, "at once", |it| it.exploited_exposure_days.value), 0.0);
+    assert_eq!(value(&report, "at once", |it| it.exploited_exposure_days.map_or(0.0, |it| it.value)), 0.0);
     assert_eq!(value(&report, "at once", |it| it.mean_days_to_patch.unwrap().value), 1.0);
     // 30 days old on day 90; listed since day 70: exploited on days 70 to 89.
     assert_eq!(exposure(&report, "after 30 days"), 4000.0);
-    assert_eq!(value(&report, "after 30 days", |it| it.exploited_exposure_days.value), 2000.0);
+    assert_eq!(
+        value(&report, "after 30 days", |it| it.exploited_exposure_days.map_or(0.0, |it| it.value)),
+        2000.0
+    );
     // KEV on day 70 is seen on day 71. The last release closes nothing: no maintenance for it.
     assert_eq!(exposure(&report, "KEV only"), 2100.0);
     assert_eq!(value(&report, "KEV only", |it| it.maintenances.value), 1.0);
     assert_eq!(value(&report, "KEV only", |it| it.host_reboots.value), 100.0);
-    assert_eq!(value(&report, "CVSS >= 9.0", |it| it.exposure_days.value), 1100.0);
+    assert_eq!(value(&report, "CVSS >= 9.0", |it| it.exposure_days.map_or(0.0, |it| it.value)), 1100.0);
     // Quarterly: 1 April 2020 is day 91.
     assert_eq!(exposure(&report, "quarterly window"), 4100.0);
     // Ten hosts a day: 100 + 90 + ... host-days more.
@@ -210,6 +213,11 @@ fn a_policy_without_a_published_signal_is_not_evaluable_and_says_why() {
     assert!(reason("EPSS >= 0.1").contains("no EPSS history") && reason("EPSS >= 0.1").contains("--epss"));
     // The index of CVEs has decision points without a day: they count for no day.
     assert!(reason("SSVC").starts_with("not evaluable"), "{}", reason("SSVC"));
+    // No vulnerability is known of ESXi 7.0 from the built-in facts: exposure is unknown, not 0, and nobody wins by it.
+    let blind = run(&of_facts(base(), &esxi("7.0"), &[]).unwrap(), &question(), &Policy::default()).unwrap();
+    assert!(blind.policies.iter().filter_map(|it| it.measures.as_ref()).all(|it| it.exposure_days.is_none()));
+    assert_eq!(blind.frontier_axes[0], "lag_days");
+    assert!(value(&blind, "underpin", |it| it.maintenances.value) > 0.0);
     let old = run(&of_facts(base(), &esxi("4.1"), &[]).unwrap(), &question(), &Policy::default()).unwrap();
     let kev = old.policies.iter().find(|it| it.policy == "KEV only").unwrap();
     assert!(!kev.evaluable && kev.reason.as_ref().unwrap().contains("2021-11-03"), "{kev:?}");
@@ -373,10 +381,13 @@ fn real_lines_are_replayed_and_hurry_has_the_least_exposure() {
         let history = of_facts(base(), &line, &[]).unwrap();
         let report = run(&history, &question(), &Policy::default()).unwrap();
         assert_finite(&report);
-        let least =
-            report.policies.iter().filter_map(|it| it.common.as_ref()).map(|it| it.exposure_days.value);
+        let least = report
+            .policies
+            .iter()
+            .filter_map(|it| it.common.as_ref())
+            .map(|it| it.exposure_days.map_or(0.0, |it| it.value));
         let least = least.fold(f64::INFINITY, f64::min);
-        let at_once = report.policies[0].common.as_ref().unwrap().exposure_days.value;
+        let at_once = report.policies[0].common.as_ref().unwrap().exposure_days.map_or(0.0, |it| it.value);
         assert_eq!(at_once, least, "{line}");
         assert!(report.policies.iter().any(|it| it.on_frontier));
         assert!(report.policies.iter().any(|it| it.evaluable && !it.on_frontier), "{line}");
@@ -391,7 +402,8 @@ fn the_interval_holds_the_value_and_repeats_with_its_seed() {
     assert_ne!(ask(1), ask(2));
     let report = ask(1);
     let measures = report.policies[0].measures.as_ref().unwrap();
-    for figure in [measures.exposure_days, measures.maintenances, measures.host_reboots, measures.loss.total]
+    for figure in
+        [measures.exposure_days.unwrap(), measures.maintenances, measures.host_reboots, measures.loss.total]
     {
         let [low, high] = figure.interval.unwrap();
         assert!(low <= figure.value && figure.value <= high && low < high, "{figure:?}");
@@ -400,7 +412,7 @@ fn the_interval_holds_the_value_and_repeats_with_its_seed() {
     let short =
         Question { until: Some(history.span().unwrap().from.checked_add(120.days()).unwrap()), ..question() };
     let report = run(&history, &short, &Policy::default()).unwrap();
-    assert!(report.policies[0].measures.as_ref().unwrap().exposure_days.interval.is_none());
+    assert!(report.policies[0].measures.as_ref().unwrap().exposure_days.unwrap().interval.is_none());
 }
 
 #[test]
@@ -465,7 +477,7 @@ proptest! {
         prop_assert!(days.windows(2).all(|it| it[0] <= it[1]), "{days:?}");
         for row in &report.policies {
             if let Some(it) = &row.common {
-                prop_assert!(report.policies[0].common.as_ref().unwrap().exposure_days.value <= it.exposure_days.value);
+                prop_assert!(report.policies[0].common.as_ref().unwrap().exposure_days.map_or(0.0, |it| it.value) <= it.exposure_days.map_or(0.0, |it| it.value));
             }
         }
     }

@@ -195,7 +195,7 @@ impl History {
     /// Finds the early replacements and tells repairs from security releases.
     ///
     /// A release whose successor in its train comes within [`EARLY_DAYS`] is repaired, unless the successor closes a
-    /// vulnerability; where the facts do not tell that, it is [`Why::Unclear`]. On lines whose usual gap is not well above
+    /// vulnerability; where the facts do not tell that, or days are those of changelogs, it is [`Why::Unclear`]. On lines whose usual gap is not well above
     /// that limit an early replacement is no sign of anything, and none is reported.
     pub(super) fn find_early_replacements(&mut self) {
         let known = self.holes_span();
@@ -221,6 +221,8 @@ impl History {
                 let covered = known.is_some_and(|it| it.from <= after.day && after.day <= it.to);
                 let why = match (closes, after.security) {
                     (true, _) | (_, Some(true)) => continue,
+                    // Uploads may wait for a point release: the earlier one perhaps never reached anybody.
+                    (false, _) if self.dates == DateKind::Built => Why::Unclear,
                     (false, Some(false)) => Why::Repaired,
                     (false, None) if covered => Why::Repaired,
                     (false, None) => Why::Unclear,
@@ -285,6 +287,8 @@ mod tests {
         assert_eq!(found(after(Some(false))), [(1, Why::Repaired)]);
         assert_eq!(found(after(Some(true))), []);
         assert_eq!(found(after(None)), [(1, Why::Unclear)]);
+        let built = History { dates: DateKind::Built, ..after(Some(false)) };
+        assert_eq!(found(built), [(1, Why::Unclear)]);
         // Within the days on which vulnerabilities are known, one that closes none is a repair, one that closes one is not.
         let hole = |number: u32, day: i16, closed_by: Vec<usize>| Hole {
             id: VulnerabilityId::new(format!("CVE-2020-000{number}")).unwrap(),

@@ -110,7 +110,7 @@ pub fn run(history: &History, question: &Question, policy: &Policy) -> Result<Re
     let common = common.filter(|it| it.from < it.to);
     let measure = |rule: &Rule, period| {
         let replayed = replay::replay(history, rule, period, fleet, pace, &costs);
-        (Measures::of(period, &replayed, policy.seed), replayed.taken)
+        (Measures::of(period, &replayed, policy.seed, !history.holes.is_empty()), replayed.taken)
     };
     let row = |(rule, span): (&Rule, &Result<Signal, String>)| match span {
         Err(reason) => Row {
@@ -177,7 +177,7 @@ pub fn replay_rule(
     let costs = Economics::new(policy, question.fleet.vms_per_host);
     let pace = policy.maintenance.hosts_per_day;
     let replayed = replay::replay(history, rule, period, question.fleet, pace, &costs);
-    Ok((Measures::of(period, &replayed, policy.seed), replayed.taken))
+    Ok((Measures::of(period, &replayed, policy.seed, !history.holes.is_empty()), replayed.taken))
 }
 
 fn checked(history: &History, question: &Question) -> Result<Period, BacktestError> {

@@ -32,10 +32,12 @@ pub struct Figure {
 pub struct Measures {
     /// The span.
     pub period: Period,
-    /// Days x hosts x published vulnerabilities that are open.
-    pub exposure_days: Figure,
+    /// Days x hosts x published vulnerabilities that are open; `None`: none is known, which is not none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure_days: Option<Figure>,
     /// The same, for the days after the vulnerability was added to KEV.
-    pub exploited_exposure_days: Figure,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exploited_exposure_days: Option<Figure>,
     /// Days x hosts on which a newer release was out.
     pub lag_days: Figure,
     /// Releases taken that were withdrawn or repaired early.
@@ -51,6 +53,7 @@ pub struct Measures {
     /// Hosts x reboots.
     pub host_reboots: Figure,
     /// Mean days from the day that a fix was there to the day that a host had it; `None`: nothing was patched.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_days_to_patch: Option<Figure>,
     /// Hosts x vulnerabilities that were open at the end, whose days to patch are not known.
     pub open_at_end: u64,
@@ -74,7 +77,7 @@ pub struct LossParts {
 }
 
 impl Measures {
-    pub(super) fn of(period: Period, replayed: &Replayed, seed: u64) -> Self {
+    pub(super) fn of(period: Period, replayed: &Replayed, seed: u64, holes_known: bool) -> Self {
         let blocks = &replayed.blocks;
         let mut all = Sums::default();
         blocks.iter().for_each(|it| all.add(it));
@@ -83,8 +86,8 @@ impl Measures {
         let mean = |it: &Sums| if it.patched > 0.0 { it.patched_days / it.patched } else { f64::NAN };
         Self {
             period,
-            exposure_days: figure(|it| it.exposure_days),
-            exploited_exposure_days: figure(|it| it.exploited_days),
+            exposure_days: holes_known.then(|| figure(|it| it.exposure_days)),
+            exploited_exposure_days: holes_known.then(|| figure(|it| it.exploited_days)),
             lag_days: figure(|it| it.lag_days),
             bad_releases: figure(|it| it.withdrawn + it.repaired),
             withdrawn_taken: all.withdrawn as u64,
@@ -231,8 +234,8 @@ type Axis = (&'static str, fn(&Measures) -> f64);
 /// the newest release do: or else never patching would win by what nobody knows.
 pub(super) fn mark_frontier(rows: &mut [Row]) -> [&'static str; 3] {
     let axes: [Axis; 3] = [
-        ("exploited_exposure_days", |it| it.exploited_exposure_days.value),
-        ("exposure_days", |it| it.exposure_days.value),
+        ("exploited_exposure_days", |it| it.exploited_exposure_days.map_or(0.0, |it| it.value)),
+        ("exposure_days", |it| it.exposure_days.map_or(0.0, |it| it.value)),
         ("lag_days", |it| it.lag_days.value),
     ];
     let common = || rows.iter().filter_map(|it| it.common.as_ref());
