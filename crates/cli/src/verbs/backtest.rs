@@ -30,8 +30,8 @@ pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
         fleet: hosts(fleet.as_ref(), &line)?,
         epss_at_least: arguments.epss_at_least,
     };
-    let history = backtest::of_facts(&base, &line, &epss).map_err(failure)?;
-    let report = backtest::run(&history, &question, &policy).map_err(failure)?;
+    let history = backtest::of_facts(&base, &line, &epss).map_err(|error| failure(&error))?;
+    let report = backtest::run(&history, &question, &policy).map_err(|error| failure(&error))?;
     match arguments.format {
         Tabular::Json => output::json(&report)?,
         Tabular::Csv => output::stream(None, |out| csv(&report, out))?,
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
     Ok(Code::Done)
 }
 
-fn failure(error: BacktestError) -> Failure {
+fn failure(error: &BacktestError) -> Failure {
     match error {
         BacktestError::UnknownLine { .. } => Failure::NotFound(error.to_string()),
         _ => Failure::Usage(error.to_string()),

@@ -14,7 +14,7 @@ use underpin_model::policy::{self, Policy};
 use underpin_model::ssvc::{Automatable, Exploitation};
 use underpin_risk::backtest::{
     Assessed, BacktestError, DEFAULT_FLEET, Decision, DecisionRule, History, Hole, Line, Question, Release,
-    Report, Rule, Signals, Why, lines, of_facts, run,
+    ReplayFleet, Report, Signals, Why, lines, of_facts, run,
 };
 
 const BEGIN: Date = date(2020, 1, 1);
@@ -220,6 +220,8 @@ fn a_policy_without_a_published_signal_is_not_evaluable_and_says_why() {
     assert!(value(&blind, "underpin", |it| it.maintenances.value) > 0.0);
     let old = run(&of_facts(base(), &esxi("4.1"), &[]).unwrap(), &question(), &Policy::default()).unwrap();
     let kev = old.policies.iter().find(|it| it.policy == "KEV only").unwrap();
+    let before_kev = old.policies[0].measures.as_ref().unwrap();
+    assert!(before_kev.exposure_days.is_some() && before_kev.exploited_exposure_days.is_none());
     assert!(!kev.evaluable && kev.reason.as_ref().unwrap().contains("2021-11-03"), "{kev:?}");
     assert!(old.policies.iter().find(|it| it.policy == "at once").unwrap().measures.is_some());
 }
@@ -430,10 +432,13 @@ fn bad_questions_name_the_choices() {
     let mut nobody = question();
     nobody.fleet.hosts = 0;
     assert!(matches!(ask(nobody), BacktestError::Fleet { .. }));
-    assert_eq!(
-        ask(Question { epss_at_least: f64::NAN, ..question() }).to_string().contains("threshold"),
-        true
-    );
+    assert!(ask(Question { epss_at_least: f64::NAN, ..question() }).to_string().contains("threshold"));
+    let dear = policy::read("[loss]\nvm_hour_down = 1e308\n").unwrap();
+    let holes = made_up(&[60, 60], &[(10, 1, Some(1), 9.0)]);
+    assert!(matches!(run(&holes, &question(), &dear), Err(BacktestError::Overflow(_))));
+    let bare = Question { fleet: ReplayFleet { vms_per_host: 0.0, ..DEFAULT_FLEET }, ..question() };
+    let report = run(&holes, &bare, &Policy::default()).unwrap();
+    assert!(report.notes.iter().any(|it| it.starts_with("no VM stands on the hosts")), "{:?}", report.notes);
     let empty = run(&made_up(&[], &[]), &question(), &Policy::default()).unwrap_err();
     assert!(matches!(empty, BacktestError::EmptyHistory(_)));
 }

@@ -221,10 +221,11 @@ proptest! {
         let slow = late(&fleet, pace);
         let sum = |report: &Report| report.forecast.iter().map(|it| it.hosts).sum::<usize>();
         prop_assert!(sum(&late(&fleet, pace + more)) <= sum(&slow));
-        let mut turned = fleet.clone();
+        let mut turned = fleet;
         let length = turned.hosts.len();
         turned.hosts.rotate_left(turn % length);
-        prop_assert_eq!(late(&turned, pace), slow.clone());
+        let again = late(&turned, pace);
+        prop_assert_eq!(&again, &slow);
         let named: BTreeSet<_> = slow.clocks.iter().flat_map(|it| &it.assets).collect();
         prop_assert!(named.len() > old);
     }

@@ -87,6 +87,11 @@ pub enum BacktestError {
         /// VMs per host.
         vms_per_host: f64,
     },
+    /// The rates of the policy are finite, their sums are not.
+    #[error(
+        "the loss of {0:?} is too large to be added up, expected smaller rates in the policy's loss and maintenance"
+    )]
+    Overflow(String),
     /// The threshold is no probability.
     #[error("found an EPSS threshold of {0}, expected a probability from 0 to 1")]
     Threshold(f64),
@@ -110,7 +115,7 @@ pub fn run(history: &History, question: &Question, policy: &Policy) -> Result<Re
     let common = common.filter(|it| it.from < it.to);
     let measure = |rule: &Rule, period| {
         let replayed = replay::replay(history, rule, period, fleet, pace, &costs);
-        (Measures::of(period, &replayed, policy.seed, !history.holes.is_empty()), replayed.taken)
+        (Measures::of(period, &replayed, policy.seed, history), replayed.taken)
     };
     let row = |(rule, span): (&Rule, &Result<Signal, String>)| match span {
         Err(reason) => Row {
@@ -138,6 +143,10 @@ pub fn run(history: &History, question: &Question, policy: &Policy) -> Result<Re
         }
     };
     let mut rows: Vec<Row> = rules.iter().zip(&spans).map(row).collect();
+    let measures = |it: &Row| it.measures.iter().chain(&it.common).all(Measures::is_finite);
+    if let Some(row) = rows.iter().find(|it| !measures(it)) {
+        return Err(BacktestError::Overflow(row.policy.clone()));
+    }
     let frontier_axes = report::mark_frontier(&mut rows);
     let within = |day: Date| period.from <= day && day <= period.to;
     Ok(Report {
@@ -158,7 +167,7 @@ pub fn run(history: &History, question: &Question, policy: &Policy) -> Result<Re
         incidents: incidents::of(&underpin_model::facts::Family::from_name(&history.platform)).collect(),
         frontier_axes,
         policies: rows,
-        notes: notes(history, period),
+        notes: notes(history, period, fleet),
         bootstrap: Bootstrap::with(policy.seed),
     })
 }
@@ -177,7 +186,7 @@ pub fn replay_rule(
     let costs = Economics::new(policy, question.fleet.vms_per_host);
     let pace = policy.maintenance.hosts_per_day;
     let replayed = replay::replay(history, rule, period, question.fleet, pace, &costs);
-    Ok((Measures::of(period, &replayed, policy.seed, !history.holes.is_empty()), replayed.taken))
+    Ok((Measures::of(period, &replayed, policy.seed, history), replayed.taken))
 }
 
 fn checked(history: &History, question: &Question) -> Result<Period, BacktestError> {
@@ -249,8 +258,11 @@ fn signal(rule: &Rule, history: &History, period: Period) -> Result<Signal, Stri
 }
 
 /// What the figures leave out, in sentences.
-fn notes(history: &History, period: Period) -> Vec<String> {
+fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
     let mut notes = Vec::new();
+    if fleet.vms_per_host == 0.0 {
+        notes.push("no VM stands on the hosts: nothing but maintenances is lost, and Underpin's own policy never hurries".to_owned());
+    }
     match history.holes_span() {
         None => notes.push(
             "no vulnerability is mapped to the releases of this line: exposure is not counted, only maintenances and bad \

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha12Rng;
 use serde::Serialize;
 use underpin_model::facts::{DateKind, Period};
 
-use super::history::Bad;
+use super::history::{Bad, History};
 use super::incidents::Incident;
 use super::replay::{BLOCK_DAYS, ReplayFleet, Replayed, Sums, Taken};
 
@@ -35,7 +35,7 @@ pub struct Measures {
     /// Days x hosts x published vulnerabilities that are open; `None`: none is known, which is not none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure_days: Option<Figure>,
-    /// The same, for the days after the vulnerability was added to KEV.
+    /// The same, for the days after the vulnerability was added to KEV; `None` where the span ends before KEV began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exploited_exposure_days: Option<Figure>,
     /// Days x hosts on which a newer release was out.
@@ -77,7 +77,9 @@ pub struct LossParts {
 }
 
 impl Measures {
-    pub(super) fn of(period: Period, replayed: &Replayed, seed: u64, holes_known: bool) -> Self {
+    pub(super) fn of(period: Period, replayed: &Replayed, seed: u64, history: &History) -> Self {
+        let holes_known = !history.holes.is_empty();
+        let kev_known = holes_known && history.signals.kev.is_some_and(|it| it.from <= period.to);
         let blocks = &replayed.blocks;
         let mut all = Sums::default();
         blocks.iter().for_each(|it| all.add(it));
@@ -87,7 +89,7 @@ impl Measures {
         Self {
             period,
             exposure_days: holes_known.then(|| figure(|it| it.exposure_days)),
-            exploited_exposure_days: holes_known.then(|| figure(|it| it.exploited_days)),
+            exploited_exposure_days: kev_known.then(|| figure(|it| it.exploited_days)),
             lag_days: figure(|it| it.lag_days),
             bad_releases: figure(|it| it.withdrawn + it.repaired),
             withdrawn_taken: all.withdrawn as u64,
@@ -106,6 +108,18 @@ impl Measures {
                 maintenance: all.loss_maintenance,
             },
         }
+    }
+}
+
+impl Measures {
+    /// Whether every sum is a number: finite rates may add up beyond what a number holds.
+    pub(super) fn is_finite(&self) -> bool {
+        let parts = &self.loss;
+        let ends = parts.total.interval.into_iter().flatten();
+        [parts.total.value, parts.exposure, parts.bad_releases, parts.if_unclear_are_bad, parts.maintenance]
+            .into_iter()
+            .chain(ends)
+            .all(f64::is_finite)
     }
 }
 
