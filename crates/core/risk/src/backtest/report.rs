@@ -278,3 +278,29 @@ impl fmt::Display for Figure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_dominated_only_by_one_that_is_nowhere_worse_and_somewhere_better() {
+        let own = [10.0, 5.0, 1.0];
+        assert!(dominates(&[10.0, 4.0, 1.0], &own));
+        assert!(!dominates(&own, &own), "equal points are both on the frontier");
+        assert!(!dominates(&[0.0, 0.0, 2.0], &own) && !dominates(&[11.0, 0.0, 0.0], &own));
+    }
+
+    #[test]
+    fn an_interval_is_made_of_whole_blocks() {
+        let block = |exposure_days| Sums { exposure_days, ..Sums::default() };
+        // One of ten blocks holds everything: the number of its draws is binomial with mean 1, 0 to 3 at 95 %.
+        let mut blocks = vec![block(0.0); 9];
+        blocks.push(block(100.0));
+        let samples = resample(&blocks, 7);
+        assert_eq!(samples.len(), RESAMPLES);
+        assert_eq!(interval(&samples, |it| it.exposure_days), Some([0.0, 300.0]));
+        assert_eq!(interval(&samples, |_| f64::NAN), None);
+        assert!(resample(&blocks[..FEWEST_BLOCKS - 1], 7).is_empty());
+    }
+}
