@@ -27,6 +27,10 @@ pub(crate) enum Verb {
     Assess(Assess),
     /// How often a platform asks for maintenance: dates, batches, gaps, side by side.
     Cadence(Box<Cadence>),
+    /// What each patch policy would have cost on a fleet, replayed over real history without look-ahead.
+    Backtest(Backtest),
+    /// Promises of the policy as running clocks: kept, running, due soon, breached, and who will breach at the planned pace.
+    Clocks(Clocks),
     /// Make a fleet file from this machine or from another tool's inventory.
     #[command(subcommand)]
     Collect(Collect),
@@ -165,6 +169,58 @@ pub(crate) struct Cadence {
     #[arg(long, default_value_t = 0, value_name = "DAYS")]
     pub(crate) batch_days: u16,
     /// Feeds beside the built-in facts: files, folders, archives.
+/// Table, JSON or CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tabular {
+    /// For a terminal.
+    Table,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backtest {
+    /// Fleet file whose hosts and VMs are replayed; `-` for standard input. Without one: 100 hosts with 20 VMs each.
+    pub(crate) fleet: Option<PathBuf>,
+    /// Product or distribution; the most frequent one of the fleet, or esxi, if not given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) platform: Option<String>,
+    /// Line of releases (7.0, bookworm); the most frequent one of the fleet, or 7.0, if not given.
+    #[arg(long, value_name = "LINE")]
+    pub(crate) line: Option<String>,
+    /// What is released (ESXi, linux, xen, qemu); needed where a line has several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Option<String>,
+    /// Feeds beside the built-in facts: files, folders, archives.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub(crate) feeds: Vec<PathBuf>,
+    /// Policy file (TOML); without one, the default policy.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// First day; that of the first release, if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<Date>,
+    /// Last day; that of the last release, if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) until: Option<Date>,
+    /// EPSS files, each of the day that its first line names.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub(crate) epss: Vec<PathBuf>,
+    /// The least EPSS score on which the EPSS policy acts.
+    #[arg(long, default_value_t = 0.1, value_name = "PROBABILITY")]
+    pub(crate) epss_at_least: f64,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Tabular::Table)]
+    pub(crate) format: Tabular,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clocks {
+    /// Fleet file (JSON or YAML); `-` for standard input.
+    pub(crate) fleet: PathBuf,
+    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub(crate) feeds: Vec<PathBuf>,
     /// Leave the built-in facts out.
@@ -218,6 +274,27 @@ fn policy(text: &str) -> Result<Policy, String> {
 
 fn split(text: &str) -> Result<Split, String> {
     named(text, &Split::ALL, Split::name)
+    /// Policy file (TOML) with the promises.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// The day that the clocks are read on; today, if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Option<Date>,
+    /// Hosts patched per day in the forecast; the policy's pace, if not given.
+    #[arg(long, value_name = "HOSTS_PER_DAY")]
+    pub(crate) plan_pace: Option<f64>,
+    /// A clock that is due within this many days is due soon.
+    #[arg(long, default_value_t = 7, value_name = "DAYS")]
+    pub(crate) soon: u16,
+    /// Exit with code 1 when a promise is breached, or a clock cannot be read for want of a fact.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Show every clock, not only the first ones.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Tabular::Table)]
+    pub(crate) format: Tabular,
 }
 
 /// What makes a pipeline fail.

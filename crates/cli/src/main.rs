@@ -31,6 +31,8 @@ fn run(verb: Verb) -> Result<exit::Code, Failure> {
     match verb {
         Verb::Assess(arguments) => verbs::assess::run(&arguments),
         Verb::Cadence(arguments) => verbs::cadence::run(&arguments),
+        Verb::Backtest(arguments) => verbs::backtest::run(&arguments),
+        Verb::Clocks(arguments) => verbs::clocks::run(&arguments),
         Verb::Collect(verb) => verbs::collect::run(&verb),
         Verb::Cvss(arguments) => verbs::tables::cvss(&arguments),
         Verb::Explain(arguments) => verbs::explain::run(&arguments),

@@ -2,6 +2,8 @@
 
 pub(crate) mod assess;
 pub(crate) mod cadence;
+pub(crate) mod backtest;
+pub(crate) mod clocks;
 pub(crate) mod collect;
 pub(crate) mod explain;
 pub(crate) mod feeds;

@@ -9,11 +9,13 @@
 )]
 
 mod assess;
+mod backtest;
 mod bad_input;
 mod cadence;
 mod conditions;
 mod days;
 mod feeds;
+mod clocks;
 mod fleets;
 mod pages;
 mod selfcheck;

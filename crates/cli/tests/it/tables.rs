@@ -7,6 +7,8 @@ fn help_of_every_verb() {
     let verbs = [
         "",
         "assess",
+        "backtest",
+        "clocks",
         "collect",
         "collect local",
         "collect rvtools",

@@ -19,6 +19,8 @@ pub mod common_cause;
 pub mod compound;
 pub mod deferral;
 pub mod evidence;
+pub mod backtest;
+pub mod clocks;
 pub mod groups;
 pub mod hazard;
 pub mod marginal;
