@@ -101,22 +101,6 @@ fn unusable<E: std::fmt::Display>(path: &Path, errors: &[E]) -> Failure {
 fn text(path: &Path) -> Result<String, Failure> {
     String::from_utf8(bytes(path)?)
         .map_err(|error| unusable(path, &[format!("the file is not UTF-8 text: {error}")]))
-/// Reads a policy file; the default policy without one.
-///
-/// # Errors
-/// [`Failure::Usage`] with every mistake of the file.
-pub(crate) fn policy(path: Option<&Path>) -> Result<Policy, Failure> {
-    let Some(path) = path else { return Ok(Policy::default()) };
-    let text = String::from_utf8_lossy(&bytes(path)?).into_owned();
-    policy::read(&text).map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().map(|it| format!("  {it}")).collect();
-        Failure::Usage(format!(
-            "{} is not a usable policy: {} mistake(s)\n{}",
-            path.display(),
-            lines.len(),
-            lines.join("\n")
-        ))
-    })
 }
 
 /// The bytes of a file, or of standard input for `-`.

@@ -30,8 +30,8 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<exit::Code, Failure> {
     match verb {
         Verb::Assess(arguments) => verbs::assess::run(&arguments),
-        Verb::Cadence(arguments) => verbs::cadence::run(&arguments),
         Verb::Backtest(arguments) => verbs::backtest::run(&arguments),
+        Verb::Cadence(arguments) => verbs::cadence::run(&arguments),
         Verb::Clocks(arguments) => verbs::clocks::run(&arguments),
         Verb::Collect(verb) => verbs::collect::run(&verb),
         Verb::Cvss(arguments) => verbs::tables::cvss(&arguments),

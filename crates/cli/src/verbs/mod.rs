@@ -1,8 +1,8 @@
 //! One module per verb.
 
 pub(crate) mod assess;
-pub(crate) mod cadence;
 pub(crate) mod backtest;
+pub(crate) mod cadence;
 pub(crate) mod clocks;
 pub(crate) mod collect;
 pub(crate) mod explain;

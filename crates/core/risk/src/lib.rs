@@ -10,17 +10,17 @@
 //! # Ok::<(), underpin_model::quantity::InvalidQuantity>(())
 //! ```
 
+pub mod backtest;
 pub mod binomial;
 pub mod blast;
 pub mod bounds;
 pub mod build;
 pub mod calibration;
+pub mod clocks;
 pub mod common_cause;
 pub mod compound;
 pub mod deferral;
 pub mod evidence;
-pub mod backtest;
-pub mod clocks;
 pub mod groups;
 pub mod hazard;
 pub mod marginal;
