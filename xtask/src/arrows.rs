@@ -79,6 +79,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const DEV_ARROWS: &[(&str, &[&str])] = &[
     // Matching is tested on real feeds, which somebody must parse.
     ("underpin-exposure", &["underpin-feeds"]),
+    // Risk is tested on the built-in facts and on real histories.
+    ("underpin-risk", &["underpin-feeds"]),
     // The reconciler is tested on the simulated datacentre.
     ("underpin-engine", &["underpin-sim"]),
 ];

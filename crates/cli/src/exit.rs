@@ -60,6 +60,14 @@ pub(crate) enum Failure {
     /// The server could not start or stopped with an error.
     #[error("{0}")]
     Server(String),
+    /// A policy or evidence file breaks rules: all of them.
+    #[error("{source_name} is not usable: {} problem(s)\n{}", problems.len(), problems.join("\n"))]
+    Policy {
+        /// The file.
+        source_name: String,
+        /// One line each: place, value, expectation.
+        problems: Vec<String>,
+    },
     /// Arguments that cannot be meant.
     #[error("{0}")]
     Usage(String),
@@ -82,6 +90,7 @@ impl Failure {
             Self::Provider(_) => "UP0008",
             Self::Server(_) => "UP0009",
             Self::Internal(_) => "UP0010",
+            Self::Policy { .. } => "UP0011",
         }
     }
 

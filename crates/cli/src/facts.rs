@@ -8,6 +8,8 @@ use underpin_engine::intake::{self, Intake, Source};
 use underpin_engine::quarantine::Quarantine;
 use underpin_exposure::{FactBase, Feed};
 use underpin_model::fleet::{self, Checked};
+use underpin_model::policy::{self, Policy};
+use underpin_risk::wait::Evidence;
 
 use crate::exit::Failure;
 use crate::output::progress::Bar;
@@ -75,6 +77,30 @@ pub(crate) fn fleet(path: &Path) -> Result<Checked, Failure> {
         source_name: path.display().to_string(),
         problems: errors.iter().map(|error| format!("  {error}")).collect(),
     })
+}
+
+/// Reads and checks a policy; without a file, the policy of one who has not written any.
+pub(crate) fn policy(path: Option<&Path>) -> Result<Policy, Failure> {
+    let Some(path) = path else { return Ok(Policy::default()) };
+    policy::read(&text(path)?).map_err(|errors| unusable(path, &errors))
+}
+
+/// Reads and checks an evidence file; without one, there is no evidence.
+pub(crate) fn evidence(path: Option<&Path>) -> Result<Evidence, Failure> {
+    let Some(path) = path else { return Ok(Evidence::default()) };
+    underpin_risk::wait::evidence::read(&text(path)?).map_err(|errors| unusable(path, &errors))
+}
+
+fn unusable<E: std::fmt::Display>(path: &Path, errors: &[E]) -> Failure {
+    Failure::Policy {
+        source_name: path.display().to_string(),
+        problems: errors.iter().map(|error| format!("  {error}")).collect(),
+    }
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(bytes(path)?)
+        .map_err(|error| unusable(path, &[format!("the file is not UTF-8 text: {error}")]))
 }
 
 /// The bytes of a file, or of standard input for `-`.

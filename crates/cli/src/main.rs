@@ -30,16 +30,20 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<exit::Code, Failure> {
     match verb {
         Verb::Assess(arguments) => verbs::assess::run(&arguments),
+        Verb::Backtest(arguments) => verbs::backtest::run(&arguments),
         Verb::Cadence(arguments) => verbs::cadence::run(&arguments),
+        Verb::Clocks(arguments) => verbs::clocks::run(&arguments),
         Verb::Collect(verb) => verbs::collect::run(&verb),
         Verb::Cvss(arguments) => verbs::tables::cvss(&arguments),
         Verb::Explain(arguments) => verbs::explain::run(&arguments),
         Verb::Feeds(verb) => verbs::feeds::run(verb),
         Verb::Fleet(verb) => verbs::fleet::run(&verb),
         Verb::Ripple(arguments) => verbs::ripple::run(&arguments),
+        Verb::Risk(arguments) => verbs::risk::run(&arguments),
         Verb::Selfcheck(arguments) => verbs::selfcheck::run(&arguments),
         Verb::Serve(arguments) => verbs::serve::run(&arguments),
         Verb::Version(verb) => verbs::tables::version(&verb),
+        Verb::Wait(arguments) => verbs::wait::run(&arguments),
     }
 }
 

@@ -1,7 +1,8 @@
 //! One measurement per process, for `cargo xtask bench`: time by the clock, memory as the kernel counts it (Linux).
 //!
 //! `measure ingest FOLDER`, `measure match HOSTS FEEDS`, `measure fleet HOSTS FILE` (writes a made-up fleet),
-//! `measure read FILE`. Each prints one JSON object.
+//! `measure read FILE`, `measure portfolio HOSTS FILE` (writes a made-up portfolio as plain lists of numbers),
+//! `measure risk HOSTS`. Each prints one JSON object.
 
 #![allow(clippy::print_stdout, reason = "a program that measures prints what it measured")]
 
@@ -14,6 +15,8 @@ use underpin_engine::intake::{self, Intake, Source};
 use underpin_engine::{facts, progress};
 use underpin_exposure::{FactBase, Options, assess};
 use underpin_model::fleet::{Fleet, SampleSpec, read, sample};
+use underpin_risk::compound;
+use underpin_risk::portfolio::{Impact, Portfolio, Response};
 
 /// Components of a host that lists them by the hundred.
 const COMPONENTS: u32 = 600;
@@ -30,10 +33,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             shape(&fleet)
         }
         ["read", file] => reading(file)?,
+        ["portfolio", hosts, file] => {
+            let portfolio = made_up_portfolio(hosts.parse()?)?;
+            std::fs::write(file, serde_json::to_vec(&plain(&portfolio))?)?;
+            json!({ "hosts": portfolio.hosts.len() })
+        }
+        ["risk", hosts] => risk(hosts.parse()?)?,
         _ => {
-            return Err(
-                "usage: measure ingest FOLDER | match HOSTS FEEDS | fleet HOSTS FILE | read FILE".into()
-            );
+            return Err("usage: measure ingest FOLDER | match HOSTS FEEDS | fleet HOSTS FILE | read FILE \
+                        | portfolio HOSTS FILE | risk HOSTS"
+                .into());
         }
     };
     println!("{measured}");
@@ -109,6 +118,77 @@ fn reading(file: &str) -> Result<serde_json::Value, Box<dyn Error>> {
 fn made_up(hosts: u32) -> Result<Fleet, Box<dyn Error>> {
     let spec = SampleSpec { hosts, seed: 1, components_per_host: COMPONENTS };
     Ok(sample(&spec, "2026-09-01T06:00:00Z".parse()?))
+}
+
+/// Ten VMs a host, a tenant for each hundred hosts (at least ten), twenty hosts a class, 200 vulnerabilities.
+fn made_up_portfolio(hosts: u32) -> Result<Portfolio, Box<dyn Error>> {
+    let spec = compound::sample::SampleSpec {
+        hosts,
+        vms_per_host: 10,
+        tenants: (hosts / 100).max(10),
+        vulnerabilities: 200,
+        classes: (hosts / 20).max(1),
+        seed: 1,
+    };
+    Ok(compound::sample::sample(&spec)?)
+}
+
+fn risk(hosts: u32) -> Result<serde_json::Value, Box<dyn Error>> {
+    let portfolio = made_up_portfolio(hosts)?;
+    let before = resident("VmRSS");
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let started = Instant::now();
+    let judgement = compound::judge(&portfolio, &compound::Options::default())?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(json!({
+        "seconds": seconds,
+        "before": before,
+        "peak": resident("VmHWM"),
+        "hosts": judgement.hosts,
+        "guests": judgement.guests,
+        "tenants": judgement.tenants.len(),
+        "classes": judgement.classes.len(),
+        "responses": portfolio.classes.iter().map(|class| class.responses.len()).sum::<usize>(),
+        "shocks": portfolio.shocks.len(),
+        "fleet": judgement.fleet,
+        "hosts_hit_at_least": judgement.hosts_hit_at_least,
+        "any_hit": judgement.any_hit.probability,
+        "any_hit_method": judgement.any_hit.method,
+        "sampling": judgement.sampling,
+    }))
+}
+
+/// A portfolio as lists of numbers, for a program that knows nothing of it but the model.
+fn plain(portfolio: &Portfolio) -> serde_json::Value {
+    let impact = |it: Impact| [it.confidentiality, it.integrity, it.availability];
+    let responses = |list: &[Response]| -> Vec<serde_json::Value> {
+        list.iter()
+            .map(|it| {
+                let gate = it.gate.map_or((-1, 1.0), |gate| (i64::from(gate.shock), gate.otherwise));
+                json!([it.shock, it.probability, gate.0, gate.1, impact(it.impact)])
+            })
+            .collect()
+    };
+    // Hosts class by class, so that a class is a stretch of them.
+    let mut hosts: Vec<usize> = (0..portfolio.hosts.len()).collect();
+    hosts.sort_by_key(|&at| portfolio.hosts[at].class);
+    let lines = || hosts.iter().map(|&at| &portfolio.hosts[at]);
+    let holdings = || lines().flat_map(|host| portfolio.holdings_of(host));
+    json!({
+        "rho": portfolio.rho,
+        "shocks": portfolio.shocks.iter().map(|it| it.probability).collect::<Vec<_>>(),
+        "exploits": portfolio.shocks.len() - 2,
+        "classes": portfolio.classes.iter().map(|it| json!([responses(&it.responses), it.planes])).collect::<Vec<_>>(),
+        "planes": portfolio.planes.iter()
+            .map(|it| json!([responses(&it.responses), it.takes_host, impact(it.impact)])).collect::<Vec<_>>(),
+        "host_class": lines().map(|it| it.class).collect::<Vec<_>>(),
+        "host_cluster": lines().map(|it| it.cluster).collect::<Vec<_>>(),
+        "host_holdings": lines().map(|it| it.holdings.len()).collect::<Vec<_>>(),
+        "tenants": portfolio.tenants.len(),
+        "clusters": portfolio.clusters.len(),
+        "holding_tenant": holdings().map(|it| it.tenant).collect::<Vec<_>>(),
+        "holding_worth": holdings().map(|it| [it.confidentiality, it.integrity, it.availability]).collect::<Vec<_>>(),
+    })
 }
 
 fn shape(fleet: &Fleet) -> serde_json::Value {

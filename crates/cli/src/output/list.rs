@@ -48,7 +48,12 @@ impl List {
 
     /// Adds a row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.table.add_row(cells.map(|cell| Cell::new(harmless(&cell))));
+        self.cells(cells);
+    }
+
+    /// Adds a row of as many cells as the header has, known only when it is made.
+    pub(crate) fn cells(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.table.add_row(cells.into_iter().map(|cell| Cell::new(harmless(&cell))));
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn write(assessment: &Assessment, out: &mut dyn Write) -> io::Result<
 }
 
 /// The error of the output itself, so that a closed pipe is known as one.
-pub(super) fn cause(error: csv::Error) -> io::Error {
+pub(crate) fn cause(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("cannot write CSV: {other:?}")),
@@ -76,7 +76,7 @@ fn record(exposure: &Exposure<'_>) -> [String; HEADER.len()] {
 }
 
 /// A spreadsheet runs a cell that begins like a formula: a hostile package name must not become one.
-pub(super) fn harmless(cell: &str) -> String {
+pub(crate) fn harmless(cell: &str) -> String {
     let cell = output::harmless(cell);
     // Some programs pass over spaces before they look for a formula.
     let formula = cell.starts_with(['\t', '\n']) || cell.trim_start().starts_with(['=', '+', '-', '@']);

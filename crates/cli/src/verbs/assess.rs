@@ -1,6 +1,6 @@
 //! `underpin assess`: the explained exposure report.
 
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use underpin_exposure::report::{Context, VulnerabilityView};
@@ -18,7 +18,7 @@ const WARNINGS: usize = 5;
 
 pub(crate) fn run(arguments: &Assess) -> Result<Code, Failure> {
     let now = Timestamp::now();
-    let as_of = as_of(arguments, now)?;
+    let as_of = as_of(arguments.as_of, now)?;
     let checked = facts::fleet(&arguments.fleet)?;
     warn(&checked.warnings);
     let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Assess) -> Result<Code, Failure> {
 }
 
 /// The first warnings: more than a handful would hide the report.
-fn warn(warnings: &[FleetError]) {
+pub(super) fn warn(warnings: &[FleetError]) {
     for warning in warnings.iter().take(WARNINGS) {
         say!("warning: {warning}");
     }
@@ -42,8 +42,8 @@ fn warn(warnings: &[FleetError]) {
 }
 
 /// A day means its last moment: what was published on it counts.
-fn as_of(arguments: &Assess, now: Timestamp) -> Result<Timestamp, Failure> {
-    let Some(day) = arguments.as_of else { return Ok(now) };
+pub(super) fn as_of(day: Option<Date>, now: Timestamp) -> Result<Timestamp, Failure> {
+    let Some(day) = day else { return Ok(now) };
     let end: Result<Zoned, _> = day.to_datetime(Time::MAX).to_zoned(TimeZone::UTC);
     end.map(|zoned| zoned.timestamp()).map_err(|error| Failure::Usage(format!("--as-of {day}: {error}")))
 }

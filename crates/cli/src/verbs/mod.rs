@@ -1,12 +1,16 @@
 //! One module per verb.
 
 pub(crate) mod assess;
+pub(crate) mod backtest;
 pub(crate) mod cadence;
+pub(crate) mod clocks;
 pub(crate) mod collect;
 pub(crate) mod explain;
 pub(crate) mod feeds;
 pub(crate) mod fleet;
 pub(crate) mod ripple;
+pub(crate) mod risk;
 pub(crate) mod selfcheck;
 pub(crate) mod serve;
 pub(crate) mod tables;
+pub(crate) mod wait;

@@ -9,8 +9,10 @@
 )]
 
 mod assess;
+mod backtest;
 mod bad_input;
 mod cadence;
+mod clocks;
 mod conditions;
 mod days;
 mod feeds;
@@ -22,3 +24,4 @@ mod statuses;
 mod support;
 mod tables;
 mod terminal;
+mod wait;

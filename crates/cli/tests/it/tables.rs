@@ -7,6 +7,8 @@ fn help_of_every_verb() {
     let verbs = [
         "",
         "assess",
+        "backtest",
+        "clocks",
         "collect",
         "collect local",
         "collect rvtools",
@@ -24,9 +26,12 @@ fn help_of_every_verb() {
         "fleet check",
         "ripple",
         "selfcheck",
+        "risk",
+        "risk elicit",
         "serve",
         "version",
         "version compare",
+        "wait",
     ];
     let mut text = String::new();
     for verb in verbs {

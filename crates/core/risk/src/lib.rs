@@ -10,16 +10,30 @@
 //! # Ok::<(), underpin_model::quantity::InvalidQuantity>(())
 //! ```
 
+pub mod backtest;
 pub mod binomial;
+pub mod blast;
 pub mod bounds;
+pub mod build;
+pub mod calibration;
+pub mod clocks;
 pub mod common_cause;
+pub mod compound;
+pub mod deferral;
 pub mod evidence;
 pub mod groups;
 pub mod hazard;
+pub mod marginal;
 pub mod normal;
 pub mod poisson_binomial;
 pub mod portfolio;
 pub mod quadrature;
+pub mod report;
+mod scope;
+pub mod span;
+pub mod standing;
 pub mod tail;
 pub mod timing;
+pub mod wait;
+pub mod ways;
 pub mod weighted;

@@ -12,6 +12,7 @@
 //! - A host that was hit loses, per dimension, the greatest impact among its hits, times what its holdings are worth.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Serialize;
 use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId};
@@ -85,8 +86,8 @@ pub struct Factor {
     pub high: f64,
     /// The parameter that it is, or that bounds it.
     pub parameter: Option<Parameter>,
-    /// The fact or source it is from.
-    pub source: String,
+    /// The fact or source it is from; shared, for thousands of responses have the same.
+    pub source: Arc<str>,
 }
 
 /// A common cause.
@@ -123,8 +124,8 @@ pub struct Response {
     pub gate: Option<Gate>,
     /// What a hit costs.
     pub impact: Impact,
-    /// The factors of the probability: reach, control fails.
-    pub factors: Vec<Factor>,
+    /// The factors of the probability: reach, control fails. Shared by all holes that are used by one way.
+    pub factors: Arc<[Factor]>,
 }
 
 /// A control before a response: while its common-failure shock does not happen, the response's probability is multiplied.
@@ -155,8 +156,8 @@ pub struct Plane {
 pub struct HostClass {
     /// What they have in common, for people.
     pub label: String,
-    /// Their responses, at most one a shock, sorted by shock.
-    pub responses: Vec<Response>,
+    /// Their responses, at most one a shock, sorted by shock. Shared by classes that differ in their planes alone.
+    pub responses: Arc<[Response]>,
     /// Indices of the planes that manage them.
     pub planes: Vec<u32>,
 }

@@ -8,6 +8,7 @@
 //! # Ok::<(), underpin_model::cvss::InvalidVector>(())
 //! ```
 
+mod effects;
 mod macrovectors;
 pub mod table;
 mod v2;
@@ -20,6 +21,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use effects::{Effects, Loss, effects};
 use vector::Vector;
 
 /// The version of the scoring system.

@@ -1,13 +1,16 @@
 //! The command line.
 
+mod cadence;
+mod risk;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use underpin_exposure::Status;
-use underpin_exposure::cadence::{CLASSES, Dated, Policy, Split};
-use underpin_exposure::report::Area;
-use underpin_model::facts::PatchClass;
+
+pub(crate) use cadence::{Cadence, ChartFormat};
+pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]
@@ -24,8 +27,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Which hosts, guests, images and tenants stand on a vulnerable platform, why, and how old that knowledge is.
     Assess(Assess),
+    /// What each patch policy would have cost on a fleet, replayed over real history without look-ahead.
+    Backtest(Backtest),
     /// How often a platform asks for maintenance: dates, batches, gaps, side by side.
     Cadence(Box<Cadence>),
+    /// Promises of the policy as running clocks: kept, running, due soon, breached, and who will breach at the planned pace.
+    Clocks(Clocks),
     /// Make a fleet file from this machine or from another tool's inventory.
     #[command(subcommand)]
     Collect(Collect),
@@ -41,6 +48,8 @@ pub(crate) enum Verb {
     Fleet(FleetVerb),
     /// What stands on an asset or component, and what it stands on.
     Ripple(Ripple),
+    /// The parameters of the risk model.
+    Risk(Risk),
     /// Check what is computed against a file of expected values.
     Selfcheck(Selfcheck),
     /// Pages and HTTP API on an embedded store.
@@ -48,6 +57,8 @@ pub(crate) enum Verb {
     /// The order of versions.
     #[command(subcommand)]
     Version(VersionVerb),
+    /// Patch now, wait or mitigate: per group of hosts and release, with numbers and reasons.
+    Wait(Wait),
 }
 
 /// How data is written to stdout.
@@ -114,105 +125,11 @@ fn status(name: &str) -> Result<Status, String> {
     })
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Cadence {
-    /// File with one release date (YYYY-MM-DD) a line, # starts a comment; `-` for standard input.
-    #[arg(long, value_name = "FILE", required_unless_present = "platform", conflicts_with_all = ["platform", "line",
-        "component", "area", "class", "bulletin", "dated", "by", "feeds", "no_builtin", "policy", "fleet"])]
-    pub(crate) dates: Option<PathBuf>,
-    /// A platform of the facts (esxi, proxmox, debian, xen, ...); several stand side by side.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) platform: Vec<String>,
-    /// A product line (6.7, bookworm); several stand side by side.
-    #[arg(long, value_name = "LINE")]
-    pub(crate) line: Vec<String>,
-    /// Only this component, `*` for any letters; several are counted together.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) component: Vec<String>,
-    /// Only components of this area: vmm-core, device-emulation, management, kernel, firmware, guest-tools, network, other.
-    #[arg(long, value_parser = area, value_name = "AREA")]
-    pub(crate) area: Option<Area>,
-    /// Only patches of this class: security, bug-fix, hardware-enablement, feature.
-    #[arg(long, value_parser = class, value_name = "CLASS")]
-    pub(crate) class: Option<PatchClass>,
-    /// Only patches whose bulletin starts with this text (DSA-).
-    #[arg(long, value_name = "START")]
-    pub(crate) bulletin: Option<String>,
-    /// Only days of this kind: published, advisory, built. Kinds are never mixed; without it the first one that is known.
-    #[arg(long, value_parser = dated, value_name = "KIND")]
-    pub(crate) dated: Option<Dated>,
-    /// Which patches make a maintenance: all, security, cve (names one), applicable (installed on the hosts of --fleet).
-    #[arg(long, default_value = "all", value_parser = policy, value_name = "POLICY")]
-    pub(crate) policy: Policy,
-    /// Fleet file for the policy applicable.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) fleet: Option<PathBuf>,
-    /// One series for each line, component, area or class.
-    #[arg(long, value_parser = split, value_name = "WHAT")]
-    pub(crate) by: Option<Split>,
-    /// The day on which the host was built; patches of that day are in it.
-    #[arg(long, value_name = "DATE")]
-    pub(crate) built: Option<Date>,
-    /// The last day that counts; without it, as far as the facts go.
-    #[arg(long, value_name = "DATE")]
-    pub(crate) until: Option<Date>,
-    /// Patches within so many days of the first one are one maintenance.
-    #[arg(long, default_value_t = 0, value_name = "DAYS")]
-    pub(crate) batch_days: u16,
-    /// Feeds beside the built-in facts: files, folders, archives.
-    #[arg(long, num_args = 1.., value_name = "PATH")]
-    pub(crate) feeds: Vec<PathBuf>,
-    /// Leave the built-in facts out.
-    #[arg(long)]
-    pub(crate) no_builtin: bool,
-    /// Form of the output.
-    #[arg(long, value_enum, default_value_t = ChartFormat::Table)]
-    pub(crate) format: ChartFormat,
-    /// Write to a file instead of stdout.
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-}
-
-/// How data with a picture is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ChartFormat {
-    /// For a terminal.
-    Table,
-    /// For programs.
-    Json,
-    /// For spreadsheets: a row a maintenance.
-    Csv,
-    /// One self-contained page.
-    Html,
-    /// The timeline as a picture.
-    Svg,
-}
-
 /// Reads a value by its name, and lists all names when there is none.
 fn named<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, String> {
     let names = || all.iter().map(|one| name(*one)).collect::<Vec<_>>().join(", ");
     let found = all.iter().copied().find(|one| name(*one) == text);
     found.ok_or_else(|| format!("expected one of: {}", names()))
-}
-
-fn area(text: &str) -> Result<Area, String> {
-    named(text, &Area::ALL, Area::name)
-}
-
-fn class(text: &str) -> Result<PatchClass, String> {
-    named(text, &CLASSES, |(_, name)| name).map(|(class, _)| class)
-}
-
-fn dated(text: &str) -> Result<Dated, String> {
-    named(text, &Dated::ALL, Dated::name)
-}
-
-fn policy(text: &str) -> Result<Policy, String> {
-    named(text, &Policy::ALL, Policy::name)
-}
-
-fn split(text: &str) -> Result<Split, String> {
-    named(text, &Split::ALL, Split::name)
 }
 
 /// What makes a pipeline fail.
@@ -436,4 +353,15 @@ pub(crate) struct Compare {
     pub(crate) left: Option<String>,
     /// Another version.
     pub(crate) right: Option<String>,
+}
+
+/// Table, JSON or CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tabular {
+    /// For a terminal.
+    Table,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
 }

@@ -1,0 +1,323 @@
+//! The risk of a fleet for people and spreadsheets.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use underpin_risk::compound::{AtLeast, Figures, Part};
+use underpin_risk::portfolio::Cause;
+use underpin_risk::report::{CauseRisk, FleetRisk, RiskReport};
+use underpin_risk::wait::sentence::short;
+
+use super::csv::{cause as csv_cause, harmless};
+use crate::output::{List, wrapped};
+
+/// Rows of each table that are shown unless all are asked for.
+const FIRST: usize = 10;
+
+/// A probability that a person can read: in percent, small ones as a power of ten.
+fn percent(probability: f64) -> String {
+    if probability == 0.0 || probability >= 0.0001 {
+        format!("{} %", short(probability * 100.0))
+    } else {
+        format!("{probability:.1e}")
+    }
+}
+
+/// Everything a person needs first.
+pub(crate) fn table(report: &RiskReport, all: bool, width: Option<u16>) -> String {
+    let most = if all { usize::MAX } else { FIRST };
+    let mut text = head(report, width);
+    text += &fleet(report, width);
+    text += &at_once(report, width);
+    text += &groups(report, most, width);
+    text += &causes(report, most, width);
+    text += &contributions(report, most, width);
+    text += &tenants(report, most, width);
+    text += &radii(report, width);
+    text += &last(report, width);
+    text
+}
+
+fn head(report: &RiskReport, width: Option<u16>) -> String {
+    let mut text = wrapped(&report.unpriced_words, "", width);
+    let kind = if report.independent { "naive figures, every host on its own" } else { "compound figures" };
+    let _ = writeln!(
+        text,
+        "{} hosts, {} guests, {} days from {}; losses in {}{}; {kind}",
+        report.hosts,
+        report.guests,
+        report.horizon_days,
+        report.as_of.strftime("%F"),
+        report.currency,
+        if report.losses_stated { "" } else { " at default rates, a judgement" },
+    );
+    for warning in &report.warnings {
+        text += &wrapped(&format!("note: {warning}"), "", width);
+    }
+    text.push('\n');
+    text
+}
+
+fn fleet(report: &RiskReport, width: Option<u16>) -> String {
+    let naive = report.naive.as_ref();
+    let mut header = vec!["LOSS", if report.independent { "INDEPENDENT" } else { "COMPOUND" }];
+    if naive.is_some() {
+        header.push("INDEPENDENT");
+    }
+    let mut list = List::new(&header, width);
+    let mut add = |name: String, of: &dyn Fn(&FleetRisk) -> String| {
+        let mut cells = vec![name, of(&report.fleet)];
+        cells.extend(naive.map(of));
+        list.cells(cells);
+    };
+    add("mean".to_owned(), &|it| short(it.loss.mean));
+    add("standard deviation".to_owned(), &|it| short(it.loss.sd));
+    for (at, quantile) in report.fleet.loss.quantiles.iter().enumerate() {
+        let of = |it: &Figures| it.quantiles.get(at).map_or_else(String::new, |it| short(it.value));
+        add(format!("{} % quantile", short(quantile.level * 100.0)), &|it| of(&it.loss));
+    }
+    for (at, cvar) in report.fleet.loss.cvar.iter().enumerate() {
+        let of = |it: &Figures| it.cvar.get(at).map_or_else(String::new, |it| short(it.value));
+        add(format!("mean of the worst {} % (CVaR)", short((1.0 - cvar.level) * 100.0)), &|it| of(&it.loss));
+    }
+    add("any host hit".to_owned(), &|it| percent(it.any_hit.probability));
+    format!(
+        "{list}mean with what is not known at the base rate: {}\n\n",
+        short(report.mean_loss_with_unknown)
+    )
+}
+
+fn at_once(report: &RiskReport, width: Option<u16>) -> String {
+    let mut list = List::new(&["HIT AT ONCE", "COMPOUND", "INDEPENDENT"], width);
+    type Of = fn(&FleetRisk) -> &Vec<AtLeast>;
+    let kinds: [(&str, Of); 3] = [
+        ("hosts", |it| &it.hosts_hit_at_least),
+        ("guests", |it| &it.guests_hit_at_least),
+        ("tenants", |it| &it.tenants_hit_at_least),
+    ];
+    for (name, of) in kinds {
+        let naive = report.naive.as_ref().map(of);
+        for (at, one) in of(&report.fleet).iter().enumerate() {
+            let beside = naive.and_then(|it| it.get(at)).map(|it| percent(it.probability));
+            let (compound, independent) = if report.independent {
+                (String::new(), percent(one.probability))
+            } else {
+                (percent(one.probability), beside.unwrap_or_default())
+            };
+            list.row([format!("at least {} {name}", one.m), compound, independent]);
+        }
+    }
+    format!("{list}\n")
+}
+
+fn groups(report: &RiskReport, most: usize, width: Option<u16>) -> String {
+    let mut list = List::new(&["MEAN LOSS", "HIT", "HOSTS", "GUESTS", "GROUP AND RECOMMENDATION"], width);
+    for group in report.groups.iter().take(most) {
+        let advice = group.recommendation.as_ref().map_or_else(String::new, |it| format!(": {it}"));
+        list.row([
+            short(group.mean_loss),
+            percent(group.hit),
+            group.hosts.to_string(),
+            group.guests.to_string(),
+            format!("{}{advice}", group.group),
+        ]);
+    }
+    format!("{list}{}\n", more(report.groups.len(), most))
+}
+
+fn more(all: usize, most: usize) -> String {
+    if all > most { format!("... and {} more (--all shows them)\n", all - most) } else { String::new() }
+}
+
+/// A cause in words.
+fn cause_name(cause: &Cause) -> String {
+    match cause {
+        Cause::Exploit { vulnerability } => vulnerability.to_string(),
+        Cause::BadRelease { release, hardware } => format!("bad release {release} on {hardware}"),
+        Cause::ControlFails { control } => format!("control {control} fails everywhere"),
+        Cause::ControlAttacked { control } => format!("control {control} is attacked"),
+        Cause::Underpin => "Underpin's own credentials are abused".to_owned(),
+    }
+}
+
+fn causes(report: &RiskReport, most: usize, width: Option<u16>) -> String {
+    let mut list = List::new(&["PROBABILITY", "HOSTS", "MEAN IF SO", "CAUSE AND FACTORS"], width);
+    for one in report.causes.iter().take(most) {
+        list.row([
+            percent(one.shock.probability),
+            one.facts.hosts.to_string(),
+            short(one.blast.mean_loss),
+            format!("{}{}", cause_name(&one.shock.cause), factors(one)),
+        ]);
+    }
+    format!("{list}{}\n", more(report.causes.len(), most))
+}
+
+fn factors(one: &CauseRisk) -> String {
+    let factors: Vec<String> = one
+        .shock
+        .factors
+        .iter()
+        .map(|it| format!("{} {} ({} to {})", it.name, short(it.value), short(it.low), short(it.high)))
+        .collect();
+    let accepted = one.facts.accepted.iter().map(|it| {
+        let state = if it.expired { "acceptance expired" } else { "accepted" };
+        format!("; {state}: {} until {}", it.owner, it.expires)
+    });
+    let product = if factors.is_empty() { String::new() } else { format!(" = {}", factors.join(" x ")) };
+    product + &accepted.collect::<String>()
+}
+
+fn part_name(part: &Part) -> (&'static str, String) {
+    let known = |it: Option<String>, none: &str| it.unwrap_or_else(|| none.to_owned());
+    match part {
+        Part::Tenant { tenant } => {
+            ("tenant", known(tenant.as_ref().map(ToString::to_string), "VMs of no known tenant"))
+        }
+        Part::Cluster { cluster } => {
+            ("cluster", known(cluster.as_ref().map(ToString::to_string), "hosts of no known cluster"))
+        }
+        Part::Class { label } => ("class", label.clone()),
+        Part::Cause { cause } => ("cause", cause_name(cause)),
+    }
+}
+
+fn contributions(report: &RiskReport, most: usize, width: Option<u16>) -> String {
+    let mut list = List::new(&["SHARE OF MEAN", "SHARE OF CVAR", "OF", "PART"], width);
+    let mut hidden = 0;
+    for kind in ["cause", "tenant", "cluster"] {
+        let mut parts: Vec<_> =
+            report.contributions.iter().filter(|it| part_name(&it.of).0 == kind).collect();
+        parts.sort_by(|a, b| b.cvar_share.total_cmp(&a.cvar_share));
+        hidden += parts.len().saturating_sub(most);
+        for part in parts.iter().take(most) {
+            list.row([short(part.mean), short(part.cvar_share), kind.to_owned(), part_name(&part.of).1]);
+        }
+    }
+    format!("{list}{}\n", more(hidden, 0))
+}
+
+fn tenants(report: &RiskReport, most: usize, width: Option<u16>) -> String {
+    let header = ["MEAN LOSS", "CVAR 99 %", "ANY LOSS", "DEFERRAL: OWN", "NEIGHBOURS", "GUESTS", "TENANT"];
+    let mut list = List::new(&header, width);
+    let mut sorted: Vec<_> = report.tenants.iter().collect();
+    sorted.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
+    for one in sorted.iter().take(most) {
+        let deferral = report.deferrals.iter().find(|it| Some(&it.tenant) == one.tenant.as_ref());
+        let cvar = one.figures.cvar.iter().find(|it| it.level >= 0.99);
+        list.row([
+            short(one.figures.mean),
+            cvar.map_or_else(String::new, |it| short(it.value)),
+            percent(one.figures.any_loss.value),
+            deferral.map_or_else(String::new, |it| short(it.own)),
+            deferral.map_or_else(String::new, |it| short(it.neighbours_sum)),
+            one.guests.to_string(),
+            one.tenant.as_ref().map_or_else(|| "VMs of no known tenant".to_owned(), ToString::to_string),
+        ]);
+    }
+    let days = report.deferrals.first().map_or(0.0, |it| it.days);
+    format!("{list}{}a deferral is priced for {days} days\n\n", more(sorted.len(), most))
+}
+
+fn radii(report: &RiskReport, width: Option<u16>) -> String {
+    let header = ["GREATEST LOSS", "PROBABILITY", "HOSTS", "GUESTS", "TENANTS", "IF THIS FALLS"];
+    let mut list = List::new(&header, width);
+    let radii = &report.blast_radius;
+    let hosts = radii.hosts.iter().take(3).map(|it| (format!("host {}", it.of), &it.blast));
+    let planes = radii.planes.iter().map(|it| (format!("management plane {}", it.of), &it.blast));
+    let releases = radii.releases.iter().take(3).map(|it| (cause_name(&it.of), &it.blast));
+    let own = std::iter::once(("Underpin itself".to_owned(), &radii.underpin));
+    for (name, blast) in hosts.chain(planes).chain(releases).chain(own) {
+        list.row([
+            short(blast.greatest_loss),
+            percent(blast.probability),
+            blast.hosts.to_string(),
+            blast.guests.to_string(),
+            blast.tenants.to_string(),
+            name,
+        ]);
+    }
+    format!("{list}\n")
+}
+
+fn last(report: &RiskReport, width: Option<u16>) -> String {
+    let judged: Vec<&str> =
+        report.parameters.iter().filter(|it| it.setting.judgement).map(|it| it.name.fact().name).collect();
+    let sampling = &report.sampling;
+    let mut text = format!(
+        "{} weighted samples, effective {}; sampled mean {} against the exact {} ({} standard errors apart)\n",
+        sampling.samples,
+        short(sampling.ess),
+        short(sampling.mean.value),
+        short(report.fleet.loss.mean),
+        short(sampling.deviation)
+    );
+    text += &wrapped(
+        &format!(
+            "judgements, not studies: {} (`underpin risk elicit` asks for better values)",
+            judged.join(", ")
+        ),
+        "",
+        width,
+    );
+    text
+}
+
+/// One row a figure: what it is of, its name, its value.
+pub(crate) fn csv(report: &RiskReport, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows = csv::Writer::from_writer(out);
+    let mut row = |of: &str, name: &str, figure: &str, value: f64| {
+        rows.write_record([of, &harmless(name), figure, &value.to_string()]).map_err(csv_cause)
+    };
+    row_figures(&mut row, "fleet", "", &report.fleet.loss)?;
+    for (kind, list) in [
+        ("hosts", &report.fleet.hosts_hit_at_least),
+        ("guests", &report.fleet.guests_hit_at_least),
+        ("tenants", &report.fleet.tenants_hit_at_least),
+    ] {
+        for one in list {
+            row("fleet", "", &format!("p_at_least_{}_{kind}", one.m), one.probability)?;
+        }
+    }
+    for one in &report.clusters {
+        let name = one.cluster.as_ref().map_or("", |it| it.as_str());
+        row_figures(&mut row, "cluster", name, &one.figures)?;
+    }
+    for one in &report.tenants {
+        let name = one.tenant.as_ref().map_or("", |it| it.as_str());
+        row_figures(&mut row, "tenant", name, &one.figures)?;
+    }
+    for one in &report.groups {
+        row("group", &one.group, "mean", one.mean_loss)?;
+        row("group", &one.group, "hit", one.hit)?;
+        if let Some(wait) = &one.wait {
+            row("group", &one.group, "loss_now", wait.optimum.loss_now)?;
+            row("group", &one.group, "loss_at_optimum", wait.optimum.loss)?;
+            row("group", &one.group, "loss_never", wait.optimum.loss_never)?;
+        }
+    }
+    for one in &report.contributions {
+        let (kind, name) = part_name(&one.of);
+        row(kind, &name, "contribution_mean", one.mean)?;
+        row(kind, &name, "contribution_cvar", one.cvar_share)?;
+    }
+    for one in &report.causes {
+        row("cause", &cause_name(&one.shock.cause), "probability", one.shock.probability)?;
+    }
+    rows.flush()
+}
+
+/// Writes one row: of what, its name, the figure, the value.
+type Row<'a> = dyn FnMut(&str, &str, &str, f64) -> io::Result<()> + 'a;
+
+fn row_figures(row: &mut Row<'_>, of: &str, name: &str, figures: &Figures) -> io::Result<()> {
+    row(of, name, "mean", figures.mean)?;
+    row(of, name, "sd", figures.sd)?;
+    for one in &figures.quantiles {
+        row(of, name, &format!("quantile_{}", one.level), one.value)?;
+    }
+    for one in &figures.cvar {
+        row(of, name, &format!("cvar_{}", one.level), one.value)?;
+    }
+    Ok(())
+}

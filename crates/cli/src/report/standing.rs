@@ -1,0 +1,154 @@
+//! Where confidentiality, integrity and availability stand, for people and spreadsheets.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+use underpin_model::fleet::Fleet;
+use underpin_risk::standing::{Answer, Standing, Standings, Statement};
+
+use super::csv::{cause, harmless};
+use crate::output::List;
+
+/// Statements that are shown of each kind of element unless all are asked for.
+const FIRST: usize = 30;
+
+/// The standings of every element, by kind.
+#[derive(Serialize)]
+pub(crate) struct Answers {
+    clusters: Vec<Standing>,
+    tenants: Vec<Standing>,
+    management_planes: Vec<Standing>,
+    hosts: Vec<Standing>,
+    vms: Vec<Standing>,
+}
+
+impl Answers {
+    pub(crate) fn of(fleet: &Fleet, standings: &Standings<'_>) -> Self {
+        Self {
+            clusters: fleet.clusters.iter().filter_map(|it| standings.cluster(&it.id)).collect(),
+            tenants: fleet.tenants.iter().filter_map(|it| standings.tenant(&it.id)).collect(),
+            management_planes: fleet
+                .management_planes
+                .iter()
+                .filter_map(|it| standings.plane(&it.id))
+                .collect(),
+            hosts: fleet.hosts.iter().filter_map(|it| standings.host(&it.id)).collect(),
+            vms: fleet.vms.iter().filter_map(|it| standings.vm(&it.id)).collect(),
+        }
+    }
+
+    fn kinds(&self) -> [(&'static str, &[Standing]); 5] {
+        [
+            ("cluster", &self.clusters),
+            ("tenant", &self.tenants),
+            ("management plane", &self.management_planes),
+            ("host", &self.hosts),
+            ("vm", &self.vms),
+        ]
+    }
+}
+
+/// The name of a value as JSON has it.
+fn name<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// First how much is unknown, then every statement about clusters, tenants and planes; hosts and VMs as counts, unless all
+/// are asked for.
+pub(crate) fn table(answers: &Answers, all: bool, width: Option<u16>) -> String {
+    let mut text = counts(answers, width);
+    for (kind, standings) in answers.kinds().into_iter().take(if all { 5 } else { 3 }) {
+        let mut list = List::new(&["ANSWER", "OPEN", "TOPIC", kind.to_uppercase().as_str(), "WHY"], width);
+        let statements = || standings.iter().flat_map(|of| of.statements.iter().map(move |it| (of, it)));
+        let shown = if all { usize::MAX } else { FIRST };
+        for (of, statement) in statements().take(shown) {
+            list.row([
+                name(&statement.answer),
+                format!("{:.2} to {:.2}", statement.open.low, statement.open.high),
+                name(&statement.topic),
+                of.element.clone(),
+                why(statement),
+            ]);
+        }
+        let _ = write!(text, "{list}");
+        let total = statements().count();
+        if total > shown {
+            let _ = writeln!(text, "... and {} more (--all shows them)", total - shown);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn why(statement: &Statement) -> String {
+    if statement.missing.is_empty() {
+        statement.text.clone()
+    } else {
+        format!("{} (missing: {})", statement.text, statement.missing.join(", "))
+    }
+}
+
+/// How many elements of each kind have which answer, by topic.
+fn counts(answers: &Answers, width: Option<u16>) -> String {
+    let mut list = List::new(&["UNKNOWN", "NO", "PARTLY", "YES", "OF", "TOPIC"], width);
+    for (kind, standings) in answers.kinds() {
+        let mut topics: BTreeMap<String, BTreeMap<Answer, u64>> = BTreeMap::new();
+        for statement in standings.iter().flat_map(|it| &it.statements) {
+            *topics.entry(name(&statement.topic)).or_default().entry(statement.answer).or_default() += 1;
+        }
+        for (topic, by_answer) in topics {
+            let count = |answer| by_answer.get(&answer).copied().unwrap_or(0).to_string();
+            list.row([
+                count(Answer::Unknown),
+                count(Answer::No),
+                count(Answer::Partly),
+                count(Answer::Yes),
+                format!("{} {kind}(s)", standings.len()),
+                topic,
+            ]);
+        }
+    }
+    format!("{list}\n")
+}
+
+/// One row a statement.
+pub(crate) fn csv(answers: &Answers, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows = csv::Writer::from_writer(out);
+    rows.write_record([
+        "kind",
+        "element",
+        "topic",
+        "answer",
+        "open_low",
+        "open_high",
+        "why",
+        "missing",
+        "evidence",
+    ])
+    .map_err(cause)?;
+    for (kind, standings) in answers.kinds() {
+        for (of, it) in standings.iter().flat_map(|of| of.statements.iter().map(move |it| (of, it))) {
+            let evidence: Vec<String> =
+                it.evidence.iter().map(|it| format!("{}={}", it.path, it.value)).collect();
+            rows.write_record([
+                kind.to_owned(),
+                harmless(&of.element),
+                name(&it.topic),
+                name(&it.answer),
+                it.open.low.to_string(),
+                it.open.high.to_string(),
+                harmless(&it.text),
+                harmless(&it.missing.join("; ")),
+                harmless(&evidence.join("; ")),
+            ])
+            .map_err(cause)?;
+        }
+    }
+    rows.flush()
+}

@@ -1,0 +1,378 @@
+//! Patch or wait for people and spreadsheets.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use underpin_model::policy::Parameter;
+use underpin_risk::wait::sentence::short;
+use underpin_risk::wait::{Decision, GroupDecision, Verdict};
+
+use super::csv::{cause, harmless};
+use crate::output::{List, wrapped};
+
+/// Rows that are shown unless all are asked for.
+const FIRST: usize = 20;
+/// Bars of a tornado that are shown.
+const BARS: usize = 8;
+/// Size of the chart in characters.
+const CHART: (usize, usize) = (64, 12);
+
+/// The whole answer.
+#[derive(Serialize)]
+pub(crate) struct Answer<'a> {
+    pub(crate) as_of: Timestamp,
+    pub(crate) currency: &'a str,
+    /// The policy states what losses are worth; otherwise they are points, a judgement.
+    pub(crate) rates_stated: bool,
+    pub(crate) horizon_days: f64,
+    pub(crate) seed: u64,
+    pub(crate) groups: &'a [GroupDecision],
+}
+
+impl Answer<'_> {
+    /// What is at stake, most first; what cannot be decided last: it is counted and listed apart.
+    fn sorted(&self) -> Vec<&GroupDecision> {
+        let mut list: Vec<&GroupDecision> = self.groups.iter().collect();
+        let stake = |it: &GroupDecision| it.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never);
+        list.sort_by(|a, b| stake(b).total_cmp(&stake(a)));
+        list
+    }
+}
+
+fn verdict(one: &GroupDecision) -> String {
+    match one.wait.as_ref().map(|it| it.verdict) {
+        None => "unknown".to_owned(),
+        Some(Verdict::PatchNow) => "patch now".to_owned(),
+        Some(Verdict::Wait { days }) => format!("wait {} days", short(days)),
+        Some(Verdict::Mitigate) => "do not patch, mitigate".to_owned(),
+    }
+}
+
+fn release(one: &GroupDecision) -> String {
+    format!("{} {}", one.component, one.release.as_deref().unwrap_or("?"))
+}
+
+fn hinge(decision: &Decision) -> &'static str {
+    decision.hinge.map_or("none", |it: Parameter| it.fact().name)
+}
+
+/// One row a group and release.
+pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> String {
+    let mut text = head(answer) + &missing(answer);
+    let header = [
+        "RECOMMENDATION",
+        "RELEASE",
+        "HOSTS",
+        "NOW",
+        "OPTIMUM",
+        "NEVER",
+        "BAND",
+        "RIGHT",
+        "HINGES ON",
+        "GROUP",
+    ];
+    let mut list = List::new(&header, width);
+    let sorted = answer.sorted();
+    let most = if all { usize::MAX } else { FIRST };
+    for one in sorted.iter().take(most) {
+        let number = |of: &dyn Fn(&Decision) -> String| one.wait.as_ref().map_or_else(String::new, of);
+        list.row([
+            verdict(one),
+            release(one),
+            one.hosts.len().to_string(),
+            number(&|it| short(it.optimum.loss_now)),
+            number(&|it| short(it.optimum.loss)),
+            number(&|it| short(it.optimum.loss_never)),
+            number(&|it| format!("{} to {}", short(it.band.low), short(it.band.high))),
+            number(&|it| format!("{:.0} %", it.right * 100.0)),
+            number(&|it| hinge(it).to_owned()),
+            one.group.to_string(),
+        ]);
+    }
+    let _ = write!(text, "{list}");
+    if sorted.len() > most {
+        let _ = writeln!(text, "... and {} more (--all shows them)", sorted.len() - most);
+    }
+    text.push('\n');
+    for one in sorted.iter().take(if all { usize::MAX } else { 3 }) {
+        text += &wrapped(&format!("{}: {}", one.group, one.recommendation), "  ", width);
+    }
+    text
+}
+
+/// The missing facts, each with the number of groups that wait for it.
+fn missing(answer: &Answer<'_>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for fact in answer.groups.iter().filter_map(|it| it.unknown.as_deref()) {
+        *counts.entry(fact).or_default() += 1;
+    }
+    let lines = counts.iter().map(|(fact, count)| format!("  unknown in {count} groups, missing: {fact}\n"));
+    let text: String = lines.collect();
+    if text.is_empty() { text } else { text + "\n" }
+}
+
+fn head(answer: &Answer<'_>) -> String {
+    let unknown = answer.groups.iter().filter(|it| it.unknown.is_some()).count();
+    let rates = if answer.rates_stated { "" } else { ", at default rates, which are a judgement" };
+    format!(
+        "{unknown} decisions unknown, {} decided; losses in {}{rates}, over {} days\n\n",
+        answer.groups.len() - unknown,
+        answer.currency,
+        answer.horizon_days
+    )
+}
+
+/// Everything about each: the sentence, the curve, its terms, the tornado, the belief, the value of information.
+pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
+    let mut text = head(answer);
+    for one in answer.sorted() {
+        let _ = writeln!(text, "{}: {}", one.group, release(one));
+        text += &wrapped(&one.recommendation, "  ", width);
+        if let Some(decision) = &one.wait {
+            text.push('\n');
+            text += &chart(decision);
+            text += &terms(decision);
+            text += &belief(one, decision);
+            text += &tornado(decision, width);
+            text += &information(decision);
+        }
+        text += &beside(one, width);
+        text.push('\n');
+    }
+    text
+}
+
+/// The loss of waiting: `*` the curve, `.` its band, `|` the best time.
+fn chart(decision: &Decision) -> String {
+    let (columns, rows) = CHART;
+    let highest = decision.curve.iter().map(|it| it.band.high).fold(0.0, f64::max);
+    let Some(last) = decision.curve.last().filter(|_| highest > 0.0) else { return String::new() };
+    let mut grid = vec![vec![' '; columns]; rows];
+    let row_of = |loss: f64| rows - 1 - ((loss / highest * (rows - 1) as f64).round() as usize).min(rows - 1);
+    let column_of = |days: f64| ((days / last.days * (columns - 1) as f64).round() as usize).min(columns - 1);
+    let mut set = |row: usize, column: usize, mark: char| {
+        if let Some(cell) = grid.get_mut(row).and_then(|line| line.get_mut(column)) {
+            *cell = mark;
+        }
+    };
+    for column in 0..columns {
+        let days = column as f64 / (columns - 1) as f64 * last.days;
+        let near = |it: &&underpin_risk::wait::decision::CurvePoint| (it.days - days).abs();
+        let Some(point) = decision.curve.iter().min_by(|a, b| near(a).total_cmp(&near(b))) else { continue };
+        for row in row_of(point.band.high)..=row_of(point.band.low) {
+            set(row, column, '.');
+        }
+        set(row_of(point.loss), column, '*');
+    }
+    if let Some(days) = decision.optimum.days {
+        (0..rows).for_each(|row| set(row, column_of(days), '|'));
+        set(row_of(decision.optimum.loss), column_of(days), '*');
+    }
+    let mut text = String::new();
+    for (at, line) in grid.iter().enumerate() {
+        let label = if at == 0 {
+            short(highest)
+        } else if at == rows - 1 {
+            "0".to_owned()
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "  {label:>8} {}", line.iter().collect::<String>().trim_end());
+    }
+    let _ = writeln!(text, "  {:>8} now{:>width$.0} days", "", last.days, width = columns - 8);
+    let _ = writeln!(
+        text,
+        "  * loss of waiting so long and patching then, . 5 % to 95 % of the draws, | the best time\n"
+    );
+    text
+}
+
+fn terms(decision: &Decision) -> String {
+    let mut list = List::new(&["  TERM", "NOW", "OPTIMUM", "NEVER"], None);
+    let columns = [decision.now.named(), decision.best.named(), decision.never.named()];
+    for ((now, best), never) in columns[0].iter().zip(&columns[1]).zip(&columns[2]) {
+        list.row([format!("  {}", now.0), short(now.1), short(best.1), short(never.1)]);
+    }
+    list.row([
+        "  sum".to_owned(),
+        short(decision.now.total()),
+        short(decision.best.total()),
+        short(decision.never.total()),
+    ]);
+    format!(
+        "{list}  beside it, whatever is decided: a host was compromised before now with {:.3} % (loss {})\n\n",
+        decision.compromised_before * 100.0,
+        short(decision.loss_before)
+    )
+}
+
+fn belief(one: &GroupDecision, decision: &Decision) -> String {
+    let it = &decision.belief;
+    let percent = |share: f64| format!("{} %", short(share * 100.0));
+    let mut text = format!(
+        "  bad release: {} on its first day, {} as it was not withdrawn, {} after others ran this hardware, {} after own trials and canaries; then {} of the hosts\n",
+        percent(it.at_release),
+        percent(it.by_age),
+        percent(it.by_others),
+        percent(it.now),
+        percent(it.hit.mean())
+    );
+    if let Some(prior) = &one.prior {
+        let _ = match (prior.line_alone, prior.history.unusable) {
+            (Some((low, high)), _) => writeln!(
+                text,
+                "  its line alone: {} to {} (95 %, from only the withdrawn to every early replacement; {} of {} gaps are early)",
+                percent(low),
+                percent(high),
+                prior.history.early,
+                prior.history.gaps
+            ),
+            (None, why) => writeln!(text, "  its line says nothing: {}", why.unwrap_or("no history")),
+        };
+    }
+    let tally = &one.tally;
+    let counts = |it: &underpin_risk::wait::evidence::Count| format!("{} hit of {}", it.failures, it.hosts);
+    let _ = writeln!(
+        text,
+        "  evidence: own on this hardware {}, others on this hardware {}; not counted: own on other hardware {}, others at all {}\n",
+        counts(&tally.own),
+        counts(&tally.others_same_hardware),
+        counts(&tally.own_other_hardware),
+        counts(&tally.others_at_all)
+    );
+    text
+}
+
+fn tornado(decision: &Decision, width: Option<u16>) -> String {
+    let header =
+        ["  PARAMETER", "VALUE", "LOW", "HIGH", "NOW - LATER AT LOW", "AT HIGH", "TURNS AT", "SOURCE"];
+    let mut list = List::new(&header, width);
+    for it in decision.sensitivity.iter().take(BARS) {
+        list.row([
+            format!("  {}", it.span.parameter.fact().name),
+            short(it.span.value),
+            short(it.span.low),
+            short(it.span.high),
+            short(it.low.now_over_later),
+            short(it.high.now_over_later),
+            it.flip.map_or("never".to_owned(), |flip| {
+                format!("{}{}", short(flip.at), if flip.plausible { "" } else { " (beyond its range)" })
+            }),
+            it.span.source.clone(),
+        ]);
+    }
+    format!("{list}\n")
+}
+
+fn information(decision: &Decision) -> String {
+    let mut list = List::new(&["  ONE MORE", "IS WORTH", "COSTS", "DAYS", ""], None);
+    for it in &decision.information {
+        let name = serde_json::to_value(it.observation).ok();
+        let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?").replace('-', " ");
+        let pays = if it.pays() { "pays" } else { "does not pay" };
+        list.row([format!("  {name}"), short(it.value), short(it.cost), short(it.days), pays.to_owned()]);
+    }
+    format!("{list}\n")
+}
+
+fn beside(one: &GroupDecision, width: Option<u16>) -> String {
+    let ssvc = one.ssvc.map_or("unknown", |it| it.name());
+    let due = one.bod_26_04.as_ref().map_or_else(
+        || "unknown".to_owned(),
+        |it| it.date.map_or_else(|| it.timeline.to_string(), |day| format!("{} ({day})", it.timeline)),
+    );
+    let mut text = wrapped(
+        &format!(
+            "SSVC: {ssvc}; BOD 26-04: {due}; released: {} ({})",
+            one.released.map_or_else(|| "unknown".to_owned(), |it| it.to_string()),
+            one.released_basis
+        ),
+        "  ",
+        width,
+    );
+    for promise in &one.promises {
+        let state = if promise.days_left < 0 { "broken since" } else { "until" };
+        text += &wrapped(
+            &format!(
+                "promise {}: {state} {} (penalty {})",
+                promise.id,
+                promise.deadline,
+                short(promise.penalty)
+            ),
+            "  ",
+            width,
+        );
+    }
+    for assumed in &one.assumed {
+        text += &wrapped(&format!("assumed: {assumed}"), "  ", width);
+    }
+    text
+}
+
+const HEADER: [&str; 22] = [
+    "platform",
+    "train",
+    "platform_release",
+    "hardware",
+    "ring",
+    "component",
+    "release",
+    "released",
+    "hosts",
+    "vms",
+    "closes",
+    "known_exploited",
+    "recommendation",
+    "optimum_days",
+    "loss_now",
+    "loss_at_optimum",
+    "loss_never",
+    "band_low",
+    "band_high",
+    "right",
+    "hinge",
+    "why",
+];
+
+/// One row a group and release.
+pub(crate) fn csv(answer: &Answer<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    writer.write_record(HEADER).map_err(cause)?;
+    for one in answer.groups {
+        writer.write_record(record(one).map(|cell| harmless(&cell))).map_err(cause)?;
+    }
+    writer.flush()
+}
+
+fn record(one: &GroupDecision) -> [String; HEADER.len()] {
+    let text = |it: &Option<String>| it.clone().unwrap_or_default();
+    let number = |of: &dyn Fn(&Decision) -> String| one.wait.as_ref().map_or_else(String::new, of);
+    let days = |it: &Decision| it.optimum.days.map_or("never".to_owned(), |days| days.to_string());
+    [
+        text(&one.group.platform),
+        text(&one.group.train),
+        text(&one.group.release),
+        one.group.hardware.to_string(),
+        text(&one.group.ring),
+        one.component.clone(),
+        text(&one.release),
+        one.released.map(|it| it.to_string()).unwrap_or_default(),
+        one.hosts.len().to_string(),
+        one.vms.to_string(),
+        one.closes.len().to_string(),
+        one.exploited.to_string(),
+        verdict(one),
+        number(&days),
+        number(&|it| it.optimum.loss_now.to_string()),
+        number(&|it| it.optimum.loss.to_string()),
+        number(&|it| it.optimum.loss_never.to_string()),
+        number(&|it| it.band.low.to_string()),
+        number(&|it| it.band.high.to_string()),
+        number(&|it| it.right.to_string()),
+        number(&|it| hinge(it).to_owned()),
+        one.recommendation.clone(),
+    ]
+}

@@ -1,0 +1,273 @@
+//! `underpin backtest`: what each patch policy would have cost, replayed over real history.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use underpin_exposure::FactBase;
+use underpin_feeds::Parsed;
+use underpin_model::facts::{Document, Family, Format};
+use underpin_model::fleet::Fleet;
+use underpin_risk::backtest::{
+    self, BacktestError, DEFAULT_FLEET, Figure, Line, Measures, Question, ReplayFleet, Report, Row,
+};
+
+use crate::args::{Backtest, Tabular};
+use crate::exit::{Code, Failure};
+use crate::output::{List, say};
+use crate::report::csv::{cause, harmless};
+use crate::{facts, output};
+
+pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
+    let policy = facts::policy(arguments.policy.as_deref())?;
+    let fleet = arguments.fleet.as_ref().map(|path| facts::fleet(path)).transpose()?.map(|it| it.fleet);
+    let base = facts::base(&arguments.feeds, true, Timestamp::now())?;
+    let epss = arguments.epss.iter().map(|path| dated_scores(path)).collect::<Result<Vec<_>, _>>()?;
+    let line = line(arguments, fleet.as_ref(), &base)?;
+    let question = Question {
+        from: arguments.from,
+        until: arguments.until,
+        fleet: hosts(fleet.as_ref(), &line)?,
+        epss_at_least: arguments.epss_at_least,
+    };
+    let history = backtest::of_facts(&base, &line, &epss).map_err(|error| failure(&error))?;
+    let report = backtest::run(&history, &question, &policy).map_err(|error| failure(&error))?;
+    match arguments.format {
+        Tabular::Json => output::json(&report)?,
+        Tabular::Csv => output::stream(None, |out| csv(&report, out))?,
+        Tabular::Table => output::data(&table(&report))?,
+    }
+    Ok(Code::Done)
+}
+
+fn failure(error: &BacktestError) -> Failure {
+    match error {
+        BacktestError::UnknownLine { .. } => Failure::NotFound(error.to_string()),
+        _ => Failure::Usage(error.to_string()),
+    }
+}
+
+/// An EPSS file with the day of its scores: without one it says nothing about any day.
+fn dated_scores(path: &std::path::Path) -> Result<Document, Failure> {
+    let wrong = |reason: String| Failure::Table(format!("{}: {reason}", path.display()));
+    match underpin_feeds::parse(&facts::bytes(path)?) {
+        Ok(Parsed::Document(document)) if document.format == Format::Epss => {
+            let dated = document
+                .vulnerabilities
+                .iter()
+                .all(|it| it.epss.as_ref().is_some_and(|it| it.scored.is_some()));
+            if dated {
+                Ok(*document)
+            } else {
+                Err(wrong("no day, expected a first line such as #model_version:v2025.03.14,score_date:2025-08-25T00:00:00+0000".to_owned()))
+            }
+        }
+        Ok(Parsed::Document(document)) => {
+            Err(wrong(format!("found {}, expected EPSS scores (cve,epss,percentile)", document.format)))
+        }
+        Ok(Parsed::Ignored { reason }) => {
+            Err(wrong(format!("found {reason}, expected EPSS scores (cve,epss,percentile)")))
+        }
+        Err(defect) => Err(wrong(defect.to_string())),
+    }
+}
+
+/// The line that is asked for: by name, else the one of most hosts, else ESXi 7.0.
+fn line(arguments: &Backtest, fleet: Option<&Fleet>, base: &FactBase) -> Result<Line, Failure> {
+    let frequent = fleet.and_then(|it| most_frequent(it, arguments.platform.as_deref()));
+    let platform = arguments.platform.as_deref().map(Family::from_name);
+    let (platform, known) = match (platform, frequent) {
+        (Some(platform), Some((of_fleet, line))) if platform == of_fleet => (platform, Some(line)),
+        (Some(platform), _) => (platform, None),
+        (None, Some((of_fleet, line))) => (of_fleet, Some(line)),
+        (None, None) => (Family::Esxi, Some("7.0".to_owned())),
+    };
+    let all = backtest::lines(base);
+    let choices = || {
+        let of_platform = all.iter().filter(|it| it.platform == platform);
+        of_platform.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let Some(line) = arguments.line.clone().or(known) else {
+        return Err(Failure::Usage(format!("no --line is given for {platform}; known are: {}", choices())));
+    };
+    let fits = |it: &&Line| {
+        it.platform == platform
+            && *it.line == *line
+            && arguments.component.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&it.component))
+    };
+    let found: Vec<&Line> = all.iter().filter(fits).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        // Whatever is asked for is looked up once more there, which names the choices.
+        [] => Ok(Line {
+            platform,
+            line: line.into(),
+            component: arguments.component.as_deref().unwrap_or("(any component)").into(),
+        }),
+        several => {
+            let names: Vec<&str> = several.iter().map(|it| &*it.component).collect();
+            Err(Failure::Usage(format!(
+                "{platform} {line} has several components, choose one with --component: {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// The platform and line of most hosts of a fleet.
+fn most_frequent(fleet: &Fleet, only: Option<&str>) -> Option<(Family, String)> {
+    let mut counts: BTreeMap<(Family, String), usize> = BTreeMap::new();
+    for platform in fleet.hosts.iter().filter_map(|it| it.platform.as_ref()) {
+        let Some(train) = &platform.train else { continue };
+        if only.is_none_or(|it| Family::from_name(it) == platform.family) {
+            let line = backtest::line_of(&platform.family, train).to_owned();
+            *counts.entry((platform.family.clone(), line)).or_default() += 1;
+        }
+    }
+    counts.into_iter().max_by_key(|it| it.1).map(|it| it.0)
+}
+
+/// The hosts of the fleet that stand on the line, and their VMs; all hosts where the line is not theirs.
+fn hosts(fleet: Option<&Fleet>, line: &Line) -> Result<ReplayFleet, Failure> {
+    let Some(fleet) = fleet else { return Ok(DEFAULT_FLEET) };
+    let on_line = |it: &&underpin_model::fleet::Host| {
+        it.platform.as_ref().is_some_and(|platform| {
+            let train = platform.train.as_deref().unwrap_or_default();
+            platform.family == line.platform && backtest::line_of(&platform.family, train) == &*line.line
+        })
+    };
+    let mut chosen: Vec<_> = fleet.hosts.iter().filter(on_line).collect();
+    if chosen.is_empty() {
+        say!(
+            "warning: no host of the fleet stands on {line}: all {} hosts are replayed as if",
+            fleet.hosts.len()
+        );
+        chosen = fleet.hosts.iter().collect();
+    }
+    let ids: std::collections::BTreeSet<_> = chosen.iter().map(|it| &it.id).collect();
+    let vms = fleet.vms.iter().filter(|it| it.host.as_ref().is_some_and(|host| ids.contains(host))).count();
+    let hosts = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
+    if hosts == 0 {
+        return Err(Failure::Usage("the fleet has no host, expected at least one".to_owned()));
+    }
+    Ok(ReplayFleet { hosts, vms_per_host: vms as f64 / f64::from(hosts), assumed: false })
+}
+
+fn table(report: &Report) -> String {
+    let mut text = format!(
+        "{} {} {}, {} hosts with {:.1} VMs each{}, {} to {}: {} releases, {} vulnerabilities\n\n",
+        report.platform,
+        report.line,
+        report.component,
+        report.fleet.hosts,
+        report.fleet.vms_per_host,
+        if report.fleet.assumed { " (assumed)" } else { "" },
+        report.period.from,
+        report.period.to,
+        report.releases,
+        report.vulnerabilities,
+    );
+    let header = [
+        "POLICY",
+        "FROM",
+        "UNTIL",
+        "EXPOSURE-DAYS",
+        "EXPLOITED",
+        "BAD",
+        "MAINTENANCES",
+        "REBOOTS",
+        "LAG",
+        "DAYS TO PATCH",
+        "LOSS",
+        "FRONTIER",
+    ];
+    let mut list = List::new(&header, output::width());
+    for row in &report.policies {
+        if let Some(it) = &row.measures {
+            list.row(cells(row, it));
+        }
+    }
+    let _ = write!(text, "{list}");
+    let _ = writeln!(
+        text,
+        "\nFigures with their 95 % interval; losses in {}. Frontier: {} over {}.",
+        report.currency,
+        report.frontier_axes.join(", "),
+        report
+            .common_period
+            .map_or_else(|| "no common span".to_owned(), |it| format!("{} to {}", it.from, it.to)),
+    );
+    for row in &report.policies {
+        if let Some(reason) = &row.reason {
+            let _ = writeln!(text, "{}: {reason}", row.policy);
+        }
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    text
+}
+
+fn cells(row: &Row, it: &Measures) -> [String; 12] {
+    let shown = |it: Option<Figure>, none: &str| it.map_or_else(|| none.to_owned(), |it| it.to_string());
+    [
+        row.policy.clone(),
+        it.period.from.to_string(),
+        it.period.to.to_string(),
+        shown(it.exposure_days, "unknown"),
+        shown(it.exploited_exposure_days, "unknown"),
+        it.bad_releases.to_string(),
+        it.maintenances.to_string(),
+        it.host_reboots.to_string(),
+        it.lag_days.to_string(),
+        shown(it.mean_days_to_patch, "-"),
+        it.loss.total.to_string(),
+        if row.on_frontier { "yes" } else { "" }.to_owned(),
+    ]
+}
+
+fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    let names = [
+        "exposure_days",
+        "exploited_exposure_days",
+        "bad_releases",
+        "maintenances",
+        "host_reboots",
+        "lag_days",
+        "mean_days_to_patch",
+        "loss",
+    ];
+    let mut header = vec!["policy".to_owned(), "evaluable".to_owned(), "from".to_owned(), "until".to_owned()];
+    header.extend(names.iter().flat_map(|it| [(*it).to_owned(), format!("{it}_low"), format!("{it}_high")]));
+    header.extend(["on_frontier".to_owned(), "reason".to_owned()]);
+    writer.write_record(&header).map_err(cause)?;
+    for row in &report.policies {
+        let mut cells = vec![row.policy.clone(), row.evaluable.to_string()];
+        match &row.measures {
+            None => cells.extend(std::iter::repeat_n(String::new(), 2 + 3 * names.len())),
+            Some(it) => {
+                cells.extend([it.period.from.to_string(), it.period.to.to_string()]);
+                let figures = [
+                    it.exposure_days,
+                    it.exploited_exposure_days,
+                    Some(it.bad_releases),
+                    Some(it.maintenances),
+                    Some(it.host_reboots),
+                    Some(it.lag_days),
+                    it.mean_days_to_patch,
+                    Some(it.loss.total),
+                ];
+                cells.extend(figures.into_iter().flat_map(numbers));
+            }
+        }
+        cells.extend([row.on_frontier.to_string(), row.reason.clone().unwrap_or_default()]);
+        writer.write_record(cells.iter().map(|it| harmless(it))).map_err(cause)?;
+    }
+    writer.flush()
+}
+
+fn numbers(figure: Option<Figure>) -> [String; 3] {
+    let [low, high] = figure.and_then(|it| it.interval).map_or([None, None], |it| it.map(Some));
+    [figure.map(|it| it.value), low, high].map(|it| it.map(|it| it.to_string()).unwrap_or_default())
+}

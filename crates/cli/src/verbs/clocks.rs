@@ -1,0 +1,159 @@
+//! `underpin clocks`: promises of the policy as running clocks.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use underpin_exposure::report::Asset;
+use underpin_exposure::{Options, assess};
+use underpin_risk::clocks::{self, Clock, Report, Settings, State};
+
+use crate::args::{Clocks, Tabular};
+use crate::exit::{Code, Failure};
+use crate::output::List;
+use crate::report::csv::{cause, harmless};
+use crate::{facts, output};
+
+/// Clocks that are shown unless all are asked for.
+const FIRST: usize = 40;
+/// Assets of a clock that are named in the table.
+const NAMED: usize = 3;
+/// As for assessments: a feed that is older is stale.
+const STALE_AFTER_DAYS: i32 = 30;
+
+pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
+    let now = Timestamp::now();
+    let as_of = arguments.as_of.map_or(Ok(now), last_moment)?;
+    let policy = facts::policy(Some(&arguments.policy))?;
+    let fleet = facts::fleet(&arguments.fleet)?.fleet;
+    let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
+    let assessment = assess(&fleet, &base, &Options { as_of, stale_after_days: STALE_AFTER_DAYS });
+    let settings = Settings {
+        soon_days: arguments.soon,
+        hosts_per_day: arguments.plan_pace.unwrap_or(policy.maintenance.hosts_per_day),
+    };
+    let report = clocks::read(&fleet, &base, &assessment, &policy, settings)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    match arguments.format {
+        Tabular::Json => output::json(&report)?,
+        Tabular::Csv => output::stream(None, |out| csv(&report, out))?,
+        Tabular::Table => output::data(&table(&report, arguments.all))?,
+    }
+    let pressing = |it: &Clock| matches!(it.state, State::Breached | State::Unknown);
+    let found = arguments.check && report.clocks.iter().any(pressing);
+    Ok(if found { Code::Findings } else { Code::Done })
+}
+
+/// A day means its last moment: what was published on it counts.
+fn last_moment(day: Date) -> Result<Timestamp, Failure> {
+    let end = day.to_datetime(Time::MAX).to_zoned(TimeZone::UTC);
+    end.map(|it| it.timestamp()).map_err(|error| Failure::Usage(format!("--as-of {day}: {error}")))
+}
+
+fn table(report: &Report, all: bool) -> String {
+    let mut text = format!("Promises on {}\n", report.as_of);
+    let header =
+        ["PROMISE", "DAYS", "BREACHED", "UNKNOWN", "DUE SOON", "RUNNING", "NOT STARTED", "DONE", "KEPT"];
+    let mut sums = List::new(&header, output::width());
+    for it in &report.promises {
+        let count = |state| it.counts.get(&state).copied().unwrap_or(0).to_string();
+        let [breached, unknown, soon, running, ahead, done, kept] = State::ALL.map(count);
+        sums.row([
+            it.promise.clone(),
+            it.days.to_string(),
+            breached,
+            unknown,
+            soon,
+            running,
+            ahead,
+            done,
+            kept,
+        ]);
+    }
+    let _ = writeln!(text, "{sums}");
+    match report.all_patched_on {
+        Some(day) => {
+            let _ = writeln!(
+                text,
+                "{} hosts wait for a fix; at {} a day the last one has it on {day}",
+                report.hosts_to_patch, report.hosts_per_day
+            );
+        }
+        None => text.push_str("No host waits for a published fix\n"),
+    }
+    for it in &report.forecast {
+        let _ = writeln!(text, "{}", output::harmless(&it.sentence));
+    }
+    text.push('\n');
+    let open: Vec<&Clock> =
+        report.clocks.iter().filter(|it| !matches!(it.state, State::Kept | State::Done)).collect();
+    let most = if all { usize::MAX } else { FIRST };
+    let mut list = List::new(&["STATE", "DUE", "PROMISE", "ABOUT", "ASSETS", "EVIDENCE"], output::width());
+    for it in open.iter().take(most) {
+        let place = it.component.as_ref().map(|on| format!(" in {on}")).unwrap_or_default();
+        let fix = it.fix.as_ref().map(|to| format!(" -> {to}")).unwrap_or_default();
+        let about = format!("{}{place}{fix}", it.subject);
+        list.row([
+            it.state.label().to_owned(),
+            it.due.map_or_else(|| "-".to_owned(), |it| it.to_string()),
+            it.promise.clone(),
+            about,
+            names(&it.assets),
+            it.evidence.clone(),
+        ]);
+    }
+    let _ = write!(text, "{list}");
+    if open.len() > most {
+        let _ = writeln!(text, "... and {} more (--all shows them)", open.len() - most);
+    }
+    text
+}
+
+fn names(assets: &[Asset]) -> String {
+    let mut text = assets.iter().take(NAMED).map(|it| &*it.id).collect::<Vec<_>>().join(", ");
+    if assets.len() > NAMED {
+        let _ = write!(text, " and {} more", assets.len() - NAMED);
+    }
+    text
+}
+
+/// One row per clock and asset; a clock without assets (a release that nothing runs yet) has one row too.
+fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    let header = [
+        "promise",
+        "state",
+        "started",
+        "due",
+        "about",
+        "component",
+        "fix",
+        "asset_kind",
+        "asset",
+        "evidence",
+    ];
+    writer.write_record(header).map_err(cause)?;
+    let day = |it: Option<Date>| it.map(|it| it.to_string()).unwrap_or_default();
+    for it in &report.clocks {
+        let none = [None];
+        let assets: Vec<Option<&Asset>> = it.assets.iter().map(Some).collect();
+        for asset in if assets.is_empty() { &none[..] } else { &assets } {
+            let kind = asset.map(|it| crate::report::table::kind_name(it.kind)).unwrap_or_default();
+            let record = [
+                it.promise.as_str(),
+                it.state.label(),
+                &day(it.started),
+                &day(it.due),
+                &it.subject,
+                it.component.as_deref().unwrap_or_default(),
+                it.fix.as_deref().unwrap_or_default(),
+                kind,
+                asset.map(|it| &*it.id).unwrap_or_default(),
+                &it.evidence,
+            ];
+            writer.write_record(record.map(harmless)).map_err(cause)?;
+        }
+    }
+    writer.flush()
+}

@@ -1,0 +1,94 @@
+//! `underpin backtest`.
+
+use crate::support::{file, run, shared_data};
+
+#[test]
+fn backtest_table() {
+    insta::assert_snapshot!(run(&["backtest", "--platform", "esxi", "--line", "5.5"]).ends(0).stdout);
+}
+
+#[test]
+fn backtest_json_has_one_row_a_policy() {
+    let report = run(&["backtest", "--platform", "esxi", "--line", "7.0", "--format", "json"]).ends(0).json();
+    let rows = report["policies"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().map(|it| it["policy"].as_str().unwrap()).collect();
+    let expected = [
+        "at once",
+        "after 7 days",
+        "after 14 days",
+        "after 30 days",
+        "after 90 days",
+        "CVSS >= 7.0",
+        "CVSS >= 9.0",
+        "KEV only",
+        "SSVC",
+        "EPSS >= 0.1",
+        "monthly window",
+        "quarterly window",
+        "underpin",
+    ];
+    assert_eq!(names, expected);
+    assert!(
+        rows.iter()
+            .all(|it| it["evaluable"] == true || it["reason"].as_str().is_some_and(|it| !it.is_empty()))
+    );
+    assert_eq!(rows[0]["measures"]["withdrawn_taken"], 3);
+    assert_eq!(report["fleet"]["assumed"], true);
+    // The same, row by row, as a table for spreadsheets.
+    let csv = run(&["backtest", "--format", "csv"]).ends(0).stdout;
+    assert_eq!(csv.lines().count(), 1 + expected.len());
+    assert!(csv.starts_with("policy,evaluable,from,until,exposure_days,exposure_days_low,"), "{csv}");
+    let cells = csv.lines().next().unwrap().split(',').count();
+    assert!(csv.lines().nth(1).unwrap().split(',').count() == cells, "{csv}");
+}
+
+#[test]
+fn backtest_with_cve_records_measures_exploited_exposure() {
+    let Some(data) = shared_data() else { return };
+    let feeds = data.join("feeds/cve5-hypervisors.tar.gz");
+    let report = run(&["backtest", "--line", "7.0", "--feeds", feeds.to_str().unwrap(), "--format", "json"])
+        .ends(0)
+        .json();
+    assert!(report["vulnerabilities"].as_u64().unwrap() >= 6, "{}", report["vulnerabilities"]);
+    let of = |policy: &str| {
+        report["policies"].as_array().unwrap().iter().find(|it| it["policy"] == policy).unwrap().clone()
+    };
+    assert_eq!(of("KEV only")["measures"]["period"]["from"], "2021-11-03");
+    assert_eq!(of("SSVC")["evaluable"], true);
+    let days = |policy: &str| of(policy)["measures"]["exposure_days"]["value"].as_f64().unwrap();
+    assert!(days("at once") < days("after 30 days") && days("after 30 days") < days("after 90 days"));
+    assert!(of("at once")["measures"]["exploited_exposure_days"]["value"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn backtest_takes_hosts_from_a_fleet() {
+    let asked = ["backtest", "fleet.json", "--platform", "esxi", "--line", "6.7", "--format", "json"];
+    let ran = run(&asked).ends(0);
+    assert_eq!(ran.json()["fleet"], serde_json::json!({"hosts": 2, "vms_per_host": 1.0, "assumed": false}));
+    assert!(ran.stderr.contains("no host of the fleet stands on esxi 6.7"), "{}", ran.stderr);
+}
+
+#[test]
+fn backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
+    let dir = tempfile::tempdir().unwrap();
+    let undated = file(&dir, "epss.csv", "cve,epss,percentile\nCVE-2024-22252,0.5,0.5\n");
+    let kev = "feeds/kev.json";
+    for (arguments, code, told) in [
+        (&["--line", "9.9"][..], "UP0006", "esxi 8.0 ESXi"),
+        (&["--platform", "nowhere", "--line", "1"], "UP0006", "platforms "),
+        (&["--platform", "debian", "--line", "bookworm"], "UP0001", "--component: "),
+        (
+            &["--from", "2024-01-01", "--until", "2023-01-01"],
+            "UP0001",
+            "expected from 2020-04-02 until 2025-05-20",
+        ),
+        (&["--epss-at-least", "1.5"], "UP0001", "probability from 0 to 1"),
+        (&["--epss", &undated], "UP0005", "score_date"),
+        (&["--epss", kev], "UP0005", "expected EPSS scores"),
+        (&["--policy", &undated], "UP0001", "is not a usable policy"),
+    ] {
+        let ran = run(&[&["backtest"][..], arguments].concat()).ends(2);
+        assert!(ran.stderr.contains(code) && ran.stderr.contains(told), "{arguments:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "");
+    }
+}

@@ -1,0 +1,253 @@
+//! Classes of hosts that answer alike, and how they answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
+use underpin_model::policy::{Parameter, Parameters, Policy};
+
+use super::controls::Controls;
+use super::derivation::ClassDerivation;
+use super::hole::Way;
+use super::open::Open;
+use super::reach::{Machine, reach};
+use super::shocks::{Shocks, from_parameter};
+use super::survey::{Guests, HostFacts, Survey, number};
+use crate::groups::HardwareClass;
+use crate::portfolio::{Factor, Gate, HostClass, Impact, Response};
+
+/// Everything lost.
+pub(super) const ALL_LOST: Impact = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
+
+/// What decides how a host answers. Facts that none of its ways asks for are left out, so that hosts which differ in
+/// them alone share a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    set: Option<u32>,
+    machine: Machine,
+    controls: u32,
+    release: Option<u32>,
+    unlisted: Option<u32>,
+}
+
+/// A way as it is open on the machines of a class.
+#[derive(Clone)]
+pub(super) struct Passage {
+    probability: f64,
+    gate: Option<Gate>,
+    factors: Arc<[Factor]>,
+}
+
+/// The classes of a fleet.
+#[derive(Debug, Default)]
+pub(super) struct Classes {
+    pub(super) list: Vec<HostClass>,
+    pub(super) derivations: Vec<ClassDerivation>,
+    /// Class of each host.
+    pub(super) of_host: Vec<u32>,
+}
+
+/// What answers depend on besides the host.
+pub(super) struct Answering<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) survey: &'a Survey<'a>,
+    pub(super) open: &'a Open,
+    pub(super) controls: &'a Controls<'a>,
+    pub(super) shocks: &'a Shocks,
+    /// Impact of a bad release: the share of availability lost.
+    pub(super) outage: f64,
+}
+
+impl Answering<'_> {
+    pub(super) fn classes(&self) -> Classes {
+        let mut classes = Classes::default();
+        let keys: Vec<Key> =
+            self.survey.hosts.iter().enumerate().map(|(at, facts)| self.key(at, facts)).collect();
+        // Classes that differ in their planes alone share their answers: there may be a plane per cluster.
+        let distinct: Vec<Key> = keys.iter().copied().collect::<FxHashSet<Key>>().into_iter().collect();
+        let answers: FxHashMap<Key, Arc<[Response]>> = distinct
+            .into_par_iter()
+            .map(|key| (key, self.responses(&key)))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect();
+        let mut known: FxHashMap<(Key, &[u32]), u32> = FxHashMap::default();
+        for (facts, key) in self.survey.hosts.iter().zip(keys) {
+            let class = *known.entry((key, &facts.planes)).or_insert_with(|| {
+                let responses = answers.get(&key).map_or_else(|| self.responses(&key), Arc::clone);
+                let planes = facts.planes.clone();
+                classes.list.push(HostClass { label: label(facts), responses, planes });
+                classes.derivations.push(self.derivation(&key, facts));
+                number(classes.list.len() - 1)
+            });
+            classes.of_host.push(class);
+            if let Some(derivation) = classes.derivations.get_mut(class as usize) {
+                derivation.hosts += 1;
+            }
+        }
+        classes
+    }
+
+    fn key(&self, at: usize, facts: &HostFacts<'_>) -> Key {
+        let set = self.open.of_host.get(at).copied().flatten();
+        let unlisted = self.shocks.unlisted_of_host.get(at).copied().flatten();
+        let ways = set.and_then(|it| self.open.sets.get(it as usize)).map(|it| &it.ways);
+        let asks = |wanted: &[Way]| {
+            unlisted.is_some()
+                || ways
+                    .is_some_and(|it| it.contains(&Way::Unknown) || wanted.iter().any(|way| it.contains(way)))
+        };
+        let mut machine = self.machine(facts);
+        if !asks(&[Way::Guest]) {
+            machine.guests = Some(Guests::default());
+        }
+        if !asks(&[Way::Network, Way::Beside]) {
+            machine.software = crate::ways::Ways::default();
+        }
+        if !asks(&[Way::Controller]) {
+            machine.controller = crate::ways::Ways::default();
+        }
+        Key {
+            set,
+            machine,
+            controls: self.controls.of_host.get(at).copied().unwrap_or(0),
+            release: self.shocks.release_of_host.get(at).copied().flatten(),
+            unlisted,
+        }
+    }
+
+    fn machine(&self, facts: &HostFacts<'_>) -> Machine {
+        let guests = if self.survey.lists_vms { facts.guests } else { Guests { on: 0, perhaps: 1 } };
+        Machine { software: facts.software, controller: facts.controller, guests: Some(guests) }
+    }
+
+    fn responses(&self, key: &Key) -> Arc<[Response]> {
+        let mut passages = Passages::new(&key.machine, key.controls, self.controls, &self.policy.parameters);
+        let set = key.set.and_then(|it| self.open.sets.get(it as usize));
+        let holes = set.map_or(&[][..], |it| &it.holes);
+        let mut responses = Vec::with_capacity(holes.len() + 4);
+        for hole in holes {
+            push(&mut responses, hole.shock, passages.get(hole.way), hole.impact);
+        }
+        if let Some(shock) = key.unlisted {
+            push(&mut responses, shock, passages.get(Way::Unknown), ALL_LOST);
+        }
+        self.others(key, &mut responses);
+        responses.sort_by_key(|it| it.shock);
+        responses.into()
+    }
+
+    fn derivation(&self, key: &Key, facts: &HostFacts<'_>) -> ClassDerivation {
+        let guests = self.machine(facts).guests.unwrap_or_default();
+        ClassDerivation {
+            hosts: 0,
+            example: facts.host.id.clone(),
+            guests: guests.on + guests.perhaps,
+            guests_perhaps: guests.perhaps,
+            ways: format!("{}; management controller: {}", facts.software.words(), facts.controller.words()),
+            controls: self.controls.set(key.controls).map(|it| it.control.id.clone()).collect(),
+        }
+    }
+
+    /// Answers to what is no hole: a bad release, attacked controls, abused credentials of Underpin.
+    fn others(&self, key: &Key, responses: &mut Vec<Response>) {
+        let parameters = &self.policy.parameters;
+        let of_parameter = |name, parameter| {
+            let factor = from_parameter(name, parameter, parameters);
+            Passage { probability: factor.value, gate: None, factors: [factor].into() }
+        };
+        if let Some(shock) = key.release {
+            let hit = of_parameter("host hit by a bad release", Parameter::RegressionHit);
+            let impact = Impact { availability: self.outage, ..Impact::default() };
+            push(responses, shock, &hit, impact);
+        }
+        for standing in self.controls.set(key.controls) {
+            if let Some(shock) = standing.attacked {
+                push(responses, shock, &certain(&standing.control.id), ALL_LOST);
+            }
+        }
+        let taken = of_parameter("credentials take a host", Parameter::PlaneTakesHost);
+        push(responses, self.shocks.underpin, &taken, ALL_LOST);
+    }
+}
+
+/// An attack on a control's own code hits everything behind it at once: the same code stands everywhere.
+pub(super) fn certain(control: &str) -> Passage {
+    let factor = Factor {
+        name: "hit with the control",
+        value: 1.0,
+        low: 1.0,
+        high: 1.0,
+        parameter: None,
+        source: format!("control {control}: the same code stands before every machine").into(),
+    };
+    Passage { probability: 1.0, gate: None, factors: [factor].into() }
+}
+
+/// The ways of one class, each worked out once.
+pub(super) struct Passages<'a> {
+    machine: &'a Machine,
+    set: u32,
+    controls: &'a Controls<'a>,
+    parameters: &'a Parameters,
+    known: BTreeMap<Way, Passage>,
+}
+
+impl<'a> Passages<'a> {
+    pub(super) fn new(
+        machine: &'a Machine,
+        set: u32,
+        controls: &'a Controls<'a>,
+        parameters: &'a Parameters,
+    ) -> Self {
+        Self { machine, set, controls, parameters, known: BTreeMap::new() }
+    }
+
+    pub(super) fn get(&mut self, way: Way) -> &Passage {
+        self.known.entry(way).or_insert_with(|| {
+            let (gate, others) = self.controls.leave(self.set, way);
+            let mut factors = vec![reach(way, self.machine, self.parameters)];
+            factors.extend(others);
+            Passage {
+                probability: factors.iter().map(|it| it.value).product(),
+                gate,
+                factors: factors.into(),
+            }
+        })
+    }
+}
+
+impl Passage {
+    /// The same passage with one factor more.
+    pub(super) fn times(&self, factor: Factor) -> Self {
+        Self {
+            probability: self.probability * factor.value,
+            gate: self.gate,
+            factors: self.factors.iter().cloned().chain([factor]).collect(),
+        }
+    }
+}
+
+/// Adds a response, unless it can cost nothing.
+pub(super) fn push(responses: &mut Vec<Response>, shock: u32, passage: &Passage, impact: Impact) {
+    let costs = impact.confidentiality > 0.0 || impact.integrity > 0.0 || impact.availability > 0.0;
+    if passage.probability > 0.0 && costs {
+        responses.push(Response {
+            shock,
+            probability: passage.probability,
+            gate: passage.gate,
+            impact,
+            factors: Arc::clone(&passage.factors),
+        });
+    }
+}
+
+fn label(facts: &HostFacts<'_>) -> String {
+    let part = |it: Option<&str>| it.unwrap_or("?").to_owned();
+    let platform = facts.host.platform.as_ref().map_or_else(
+        || "unknown platform".to_owned(),
+        |it| format!("{} {}", it.family, part(it.release.as_deref().or(it.train.as_deref()))),
+    );
+    format!("{platform}, {}, as {}", HardwareClass::of(facts.host), facts.host.id)
+}

@@ -1,0 +1,220 @@
+//! Where the numbers of a portfolio are from, and what was not priced.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::Serialize;
+use underpin_exposure::report::Area;
+use underpin_model::id::{HostId, ManagementPlaneId};
+
+use crate::hazard::Hazard;
+use crate::portfolio::{Factor, Impact};
+
+/// Where the numbers of a portfolio are from. Lists go by the portfolio's indices.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Derivations {
+    /// Of each shock.
+    pub shocks: Vec<ShockDerivation>,
+    /// Of each class.
+    pub classes: Vec<ClassDerivation>,
+    /// Of each plane.
+    pub planes: Vec<PlaneDerivation>,
+}
+
+/// Machines on which a vulnerability is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Statuses {
+    /// Hosts on which it is affected.
+    pub hosts_affected: u64,
+    /// Hosts on which the fix is installed and does not run.
+    pub hosts_fixed_not_running: u64,
+    /// Management planes.
+    pub planes: u64,
+}
+
+/// What a shock is made from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct ShockDerivation {
+    /// The hazard of exploitation, for an exploit.
+    pub hazard: Option<Hazard>,
+    /// The CVSS vector that gives way and impact; `None`: none is known, so that the way is any and the impact a half of a
+    /// range from nothing to all.
+    pub vector: Option<String>,
+    /// Components that have the hole, with their areas.
+    pub components: Vec<(String, Area)>,
+    /// Machines on which it is open.
+    pub open_on: Statuses,
+    /// A release that fixes it is known: deferring a maintenance keeps it open.
+    pub fix_known: bool,
+    /// Who has accepted it.
+    pub accepted: Vec<Acceptance>,
+    /// Day on which the release appeared, for a bad release.
+    pub released: Option<Date>,
+    /// Hosts that can answer to it.
+    pub hosts: u64,
+}
+
+/// An accepted risk as it stands on the day of the assessment. It is priced all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Acceptance {
+    /// Who answers for it.
+    pub owner: String,
+    /// Until when.
+    pub expires: Date,
+    /// The day has passed: it counts as not accepted any more.
+    pub expired: bool,
+    /// Why.
+    pub reason: String,
+    /// Hosts with the hole in its scope.
+    pub hosts: u64,
+    /// Management planes with the hole in its scope.
+    pub planes: u64,
+    /// Hosts with the hole outside its scope: nobody has accepted it there.
+    pub hosts_outside: u64,
+}
+
+/// What the hosts of a class have in common.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassDerivation {
+    /// Hosts in it.
+    pub hosts: u64,
+    /// One of them: the first by id.
+    pub example: HostId,
+    /// Guests that run on each; with those of unknown state. Not compared where no hole is used from a guest.
+    pub guests: u32,
+    /// Guests of unknown state among them.
+    pub guests_perhaps: u32,
+    /// Ways in, in words.
+    pub ways: String,
+    /// Ids of the controls that stand before them.
+    pub controls: Vec<String>,
+}
+
+/// What a plane's numbers are made from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlaneDerivation {
+    /// The plane.
+    pub id: ManagementPlaneId,
+    /// Hosts that it manages.
+    pub hosts: u64,
+    /// Ways in, in words.
+    pub ways: String,
+    /// The factors of the probability that its fall takes a host.
+    pub takes_host: Vec<Factor>,
+    /// Ids of the controls that stand before it.
+    pub controls: Vec<String>,
+    /// Open holes that take the plane away without giving control of its hosts: not priced.
+    pub without_control: u64,
+    /// What its fall costs a host.
+    pub impact: Impact,
+}
+
+/// What is not in the figure. A status that is not known is not fine: [`super::UnknownAs::BaseRate`] gives the upper figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Unpriced {
+    /// Components on hosts and planes that no source covers, counted per machine.
+    pub components_without_source: u64,
+    /// Hosts with such components.
+    pub hosts_without_source: u64,
+    /// Findings whose status is not known (sources disagree, version not comparable, not known what runs, under
+    /// investigation), counted per machine.
+    pub findings_of_unknown_status: u64,
+    /// Hosts with such findings.
+    pub hosts_of_unknown_status: u64,
+    /// Management planes with either.
+    pub planes_with_unknowns: u64,
+    /// Hosts that the assessment does not have.
+    pub hosts_not_assessed: u64,
+    /// Hosts whose running release has no known day: how mature it is, is not known.
+    pub hosts_without_release_day: u64,
+    /// Live VMs of which no host is known: what would fall with their host is not in any figure.
+    pub vms_without_host: u64,
+}
+
+impl fmt::Display for Unpriced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            (self.hosts_without_source > 0 || self.components_without_source > 0).then(|| {
+                format!(
+                    "{} components on {} hosts have no source",
+                    self.components_without_source, self.hosts_without_source
+                )
+            }),
+            (self.findings_of_unknown_status > 0).then(|| {
+                format!(
+                    "{} findings on {} hosts have an unknown status",
+                    self.findings_of_unknown_status, self.hosts_of_unknown_status
+                )
+            }),
+            (self.hosts_not_assessed > 0)
+                .then(|| format!("{} hosts are not in the assessment", self.hosts_not_assessed)),
+            (self.hosts_without_release_day > 0)
+                .then(|| format!("the release of {} hosts has no known day", self.hosts_without_release_day)),
+            (self.vms_without_host > 0).then(|| format!("{} VMs have no known host", self.vms_without_host)),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            f.write_str("everything is priced")
+        } else {
+            write!(f, "not priced: {}", parts.join("; "))
+        }
+    }
+}
+
+/// Something that a reader of the figure must know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "warning")]
+pub enum Warning {
+    /// The policy states no losses: all are in points, which are a judgement.
+    LossesNotStated,
+    /// An accepted risk has expired and counts as not accepted.
+    AcceptanceExpired {
+        /// The vulnerability.
+        vulnerability: String,
+        /// Who answered for it.
+        owner: String,
+        /// The day.
+        expires: Date,
+    },
+    /// An accepted risk is about a vulnerability that is not open here.
+    AcceptanceWithoutHole {
+        /// The vulnerability.
+        vulnerability: String,
+        /// Who answers for it.
+        owner: String,
+    },
+    /// A control stands nowhere: its scope meets no host and no plane.
+    ControlNowhere {
+        /// The control.
+        control: String,
+    },
+    /// No VM is listed: the way through a guest is priced as for one guest of unknown state on each host.
+    NoVms,
+    /// No hour is lost after a compromise by the policy, so that the outage after a bad release costs nothing either.
+    NoOutage,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LossesNotStated => f.write_str(
+                "the policy states no losses: every loss is in points, a judgement; state [loss] in the policy",
+            ),
+            Self::AcceptanceExpired { vulnerability, owner, expires } => {
+                write!(f, "{vulnerability}: accepted by {owner} until {expires}, which has passed: not accepted any more")
+            }
+            Self::AcceptanceWithoutHole { vulnerability, owner } => {
+                write!(f, "{vulnerability}: accepted by {owner}, and open nowhere here")
+            }
+            Self::ControlNowhere { control } => {
+                write!(f, "control {control} stands nowhere: its scope meets no host and no management plane")
+            }
+            Self::NoVms => f.write_str(
+                "the fleet file lists no VMs: a way through a guest is priced as for one guest on each host",
+            ),
+            Self::NoOutage => f.write_str(
+                "hours_after_compromise is 0: outages cost nothing, those after a bad release included",
+            ),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! From facts to the risk model: a fleet, its assessment and a policy become a [`Portfolio`].
+//!
+//! ```
+//! use underpin_exposure::{FactBase, Options as Asking, assess};
+//! use underpin_model::fleet::{Fleet, Seen};
+//! use underpin_model::policy::Policy;
+//! use underpin_risk::build::{Options, ReleaseDates, build};
+//!
+//! let at: jiff::Timestamp = "2026-11-21T00:00:00Z".parse()?;
+//! let fleet = Fleet::new("empty", Seen { at, by: "hand".to_owned() });
+//! let assessment = assess(&fleet, &FactBase::new(Vec::new()), &Asking::at(at));
+//! let built = build(&fleet, &assessment, &Policy::default(), &Options::new(&ReleaseDates::default()))?;
+//! assert!(built.portfolio.hosts.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - An open hole (affected, or fixed and not running) of hosts or planes is one shock: `exploited in the wild` within the
+//!   horizon, times `aimed at this fleet`. A guest that still runs on an old VMM opens its host, as the assessment says.
+//! - A host answers by the way that vector, area and scope tell ([`hole::Way`]): `reach`, times what the controls on
+//!   that path leave. The strongest control is a [`Gate`](crate::portfolio::Gate) with a common failure of its own.
+//! - Holes inside guests are no shocks: the parameter `guest_compromised` covers them.
+//! - What is not known is priced as a range ([`Factor`](crate::portfolio::Factor)), or counted as [`Unpriced`].
+//!
+//! Work and memory grow with the number of *different* hosts: what is open is read once per group of the assessment, and hosts that
+//! answer alike share a class. The order of hosts and VMs in the file changes nothing.
+
+mod accepted;
+mod classes;
+mod controls;
+mod derivation;
+pub mod hole;
+mod open;
+mod planes;
+mod reach;
+mod release;
+mod shocks;
+mod survey;
+
+use jiff::tz::TimeZone;
+use underpin_exposure::Assessment;
+use underpin_model::fleet::Fleet;
+use underpin_model::policy::{Parameter, Policy};
+
+pub use derivation::{
+    Acceptance, ClassDerivation, Derivations, PlaneDerivation, ShockDerivation, Statuses, Unpriced, Warning,
+};
+pub use release::ReleaseDates;
+pub use shocks::MATURE_SHARE;
+
+use crate::portfolio::{Holding, HostLine, Portfolio};
+use crate::ways::PublicReach;
+use classes::{Answering, Classes};
+use controls::Controls;
+use open::Open;
+use shocks::{Setting, Shocks};
+use survey::Survey;
+
+/// What becomes of components and statuses that are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownAs {
+    /// They are left out of the figure, and counted.
+    #[default]
+    LeftOut,
+    /// The upper figure: each host and plane with any of them has one unlisted hole at the base rate, common to its platform,
+    /// and a release of unknown day is as new.
+    BaseRate,
+}
+
+/// How a portfolio is built.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// When platform releases appeared.
+    pub releases: &'a ReleaseDates,
+    /// What becomes of the unknown.
+    pub unknown: UnknownAs,
+}
+
+impl<'a> Options<'a> {
+    /// The figure without what is not known.
+    #[must_use]
+    pub fn new(releases: &'a ReleaseDates) -> Self {
+        Self { releases, unknown: UnknownAs::LeftOut }
+    }
+
+    /// The upper figure.
+    #[must_use]
+    pub fn upper(releases: &'a ReleaseDates) -> Self {
+        Self { releases, unknown: UnknownAs::BaseRate }
+    }
+}
+
+/// A portfolio with where its numbers are from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    /// The risk model of the fleet.
+    pub portfolio: Portfolio,
+    /// Where its numbers are from.
+    pub derivations: Derivations,
+    /// What is not in it.
+    pub unpriced: Unpriced,
+    /// What a reader must know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Why no portfolio can be built.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BuildError {
+    /// More elements than a portfolio can index.
+    #[error("{what}: found {found}, expected at most {}; assess a part of the fleet at a time", u32::MAX)]
+    TooMany {
+        /// Where.
+        what: &'static str,
+        /// How many.
+        found: usize,
+    },
+    /// A bad release would cost more than a compromise, which the scale of impacts cannot hold.
+    #[error(
+        "parameters.hours_after_regression: found {found} h, expected at most parameters.hours_after_compromise \
+         ({most} h): an impact is a share of the outage after a compromise; raise that one or lower this one"
+    )]
+    OutageAboveCompromise {
+        /// Hours after a bad release.
+        found: f64,
+        /// Hours after a compromise.
+        most: f64,
+    },
+    /// Rates and counts multiply to more than a number can hold.
+    #[error(
+        "{place}: found a loss that is not finite, expected rates whose products with the counts of VMs and records are; lower them"
+    )]
+    NotFinite {
+        /// The rates.
+        place: String,
+    },
+}
+
+/// Builds the risk model of a fleet.
+///
+/// Deterministic, and the same for every order of hosts and VMs in the file.
+///
+/// # Errors
+/// [`BuildError`] where the policy's numbers cannot be priced, or the fleet is larger than a portfolio can index.
+pub fn build(
+    fleet: &Fleet,
+    assessment: &Assessment,
+    policy: &Policy,
+    options: &Options<'_>,
+) -> Result<Built, BuildError> {
+    for (what, found) in [("hosts", fleet.hosts.len()), ("vms", fleet.vms.len())] {
+        if u32::try_from(found).is_err() {
+            return Err(BuildError::TooMany { what, found });
+        }
+    }
+    let outage = outage(policy)?;
+    let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
+    let mut unpriced = Unpriced::default();
+    let mut warnings = warnings(fleet, policy);
+    let survey = Survey::of(fleet);
+    unpriced.vms_without_host = survey.without_host;
+    let mut open = Open::of(assessment, &survey, &mut unpriced);
+    open.mark_not_assessed(&mut unpriced);
+    let mut controls = Controls::of(policy, &survey);
+    let nowhere = controls.list.iter().zip(controls.in_use()).filter(|(_, used)| !used);
+    warnings.extend(nowhere.map(|(it, _)| Warning::ControlNowhere { control: it.control.id.clone() }));
+    let setting = Setting { policy, day, unknown: options.unknown, releases: options.releases };
+    let mut shocks = Shocks::of(&setting, assessment, &survey, &open, &mut controls, &mut unpriced);
+    accepted::label(
+        &policy.accepted,
+        day,
+        assessment,
+        &survey,
+        &open,
+        &mut shocks.derivations,
+        &mut warnings,
+    );
+    let answering =
+        Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks, outage };
+    let classes = answering.classes();
+    let (planes, plane_derivations) = answering.planes(&PublicReach::of(fleet));
+    let holdings = holdings(&survey, policy)?;
+    let hosts = lines(&survey, &classes);
+    warnings.sort();
+    Ok(Built {
+        portfolio: Portfolio {
+            horizon_days: policy.horizon.get(),
+            rho: policy.parameters.get(Parameter::Rho),
+            shocks: shocks.list,
+            planes,
+            classes: classes.list,
+            hosts,
+            holdings,
+            tenants: survey.tenants,
+            clusters: survey.clusters,
+        },
+        derivations: Derivations {
+            shocks: shocks.derivations,
+            classes: classes.derivations,
+            planes: plane_derivations,
+        },
+        unpriced,
+        warnings,
+    })
+}
+
+/// The share of the outage after a compromise that a bad release costs.
+fn outage(policy: &Policy) -> Result<f64, BuildError> {
+    let found = policy.parameters.get(Parameter::HoursAfterRegression);
+    let most = policy.parameters.get(Parameter::HoursAfterCompromise);
+    if most <= 0.0 && found <= 0.0 {
+        return Ok(0.0);
+    }
+    if found > most { Err(BuildError::OutageAboveCompromise { found, most }) } else { Ok(found / most) }
+}
+
+fn warnings(fleet: &Fleet, policy: &Policy) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if !policy.loss.stated {
+        warnings.push(Warning::LossesNotStated);
+    }
+    if fleet.vms.is_empty() && !fleet.hosts.is_empty() {
+        warnings.push(Warning::NoVms);
+    }
+    if policy.parameters.get(Parameter::HoursAfterCompromise) <= 0.0 {
+        warnings.push(Warning::NoOutage);
+    }
+    warnings
+}
+
+fn lines(survey: &Survey<'_>, classes: &Classes) -> Vec<HostLine> {
+    let lines = survey.hosts.iter().zip(&classes.of_host).map(|(facts, class)| HostLine {
+        id: facts.host.id.clone(),
+        class: *class,
+        cluster: facts.cluster,
+        holdings: facts.stands.clone(),
+    });
+    lines.collect()
+}
+
+/// What the VMs of each tenant on each host are worth: `records x rate`, `systems x rate`, `hours down x rate`.
+fn holdings(survey: &Survey<'_>, policy: &Policy) -> Result<Vec<Holding>, BuildError> {
+    let hours = policy.parameters.get(Parameter::HoursAfterCompromise);
+    let per_vm: Vec<Holding> = survey
+        .tenants
+        .iter()
+        .map(|tenant| {
+            let rates = policy.loss.of(tenant.as_ref());
+            let usual = policy.parameters.get(Parameter::RecordsPerVm);
+            let records = rates.records_per_vm.unwrap_or(usual);
+            Holding {
+                confidentiality: records * rates.record_disclosed.get(),
+                integrity: rates.system_corrupted.get(),
+                availability: hours * rates.vm_hour_down.get(),
+                ..Holding::default()
+            }
+        })
+        .collect();
+    let mut total = 0.0;
+    let mut holdings = Vec::with_capacity(survey.stands.len());
+    for stand in &survey.stands {
+        let one = per_vm.get(stand.tenant as usize).copied().unwrap_or_default();
+        let vms = f64::from(stand.vms);
+        let holding = Holding {
+            tenant: stand.tenant,
+            vms: stand.vms,
+            confidentiality: vms * one.confidentiality,
+            integrity: vms * one.integrity,
+            availability: vms * one.availability,
+        };
+        total += holding.confidentiality + holding.integrity + holding.availability;
+        if !total.is_finite() {
+            let tenant = survey.tenants.get(stand.tenant as usize).and_then(Option::as_ref);
+            let place = tenant.filter(|it| policy.loss.tenants.contains_key(*it));
+            let place = place.map_or_else(|| "loss".to_owned(), |it| format!("loss.tenant.{it}"));
+            return Err(BuildError::NotFinite { place });
+        }
+        holdings.push(holding);
+    }
+    Ok(holdings)
+}

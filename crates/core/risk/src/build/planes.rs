@@ -1,0 +1,91 @@
+//! Management planes: what opens them, and what their fall takes.
+
+use underpin_model::policy::{AttackPath, Parameter};
+
+use super::classes::{ALL_LOST, Answering, Passages, certain, push};
+use super::controls::factor;
+use super::derivation::PlaneDerivation;
+use super::hole::Way;
+use super::reach::Machine;
+use super::shocks::from_parameter;
+use crate::portfolio::{Factor, Plane, Response};
+use crate::span::Span;
+use crate::ways::{Door, PublicReach, Ways};
+
+impl Answering<'_> {
+    pub(super) fn planes(&self, reach: &PublicReach<'_>) -> (Vec<Plane>, Vec<PlaneDerivation>) {
+        (0..self.survey.planes.len()).filter_map(|at| self.plane(at, reach)).unzip()
+    }
+
+    fn plane(&self, at: usize, reach: &PublicReach<'_>) -> Option<(Plane, PlaneDerivation)> {
+        let plane = self.survey.planes.get(at)?;
+        let set = self.controls.of_plane.get(at).copied()?;
+        let interfaces = &plane.management_interfaces;
+        let machine = Machine {
+            software: Ways::of(interfaces, Door::Software, reach),
+            controller: Ways::of(interfaces, Door::Controller, reach),
+            guests: None,
+        };
+        let (responses, without_control) = self.responses_of_plane(at, set, &machine);
+        let parameters = &self.policy.parameters;
+        let mut takes_host =
+            vec![from_parameter("its fall takes a host", Parameter::PlaneTakesHost, parameters)];
+        let before_hosts = self.controls.on_path(set, AttackPath::ManagementPlane);
+        takes_host.extend(before_hosts.into_iter().map(|it| factor(it.control)));
+        let derivation = PlaneDerivation {
+            id: plane.id.clone(),
+            hosts: self.survey.hosts_of_plane.get(at).map_or(0, Vec::len) as u64,
+            ways: machine.software.words(),
+            controls: self.controls.set(set).map(|it| it.control.id.clone()).collect(),
+            without_control,
+            impact: ALL_LOST,
+            takes_host,
+        };
+        let plane = Plane {
+            id: plane.id.clone(),
+            responses,
+            takes_host: derivation.takes_host.iter().map(|it| it.value).product(),
+            impact: ALL_LOST,
+        };
+        Some((plane, derivation))
+    }
+
+    fn responses_of_plane(&self, at: usize, set: u32, machine: &Machine) -> (Vec<Response>, u64) {
+        let mut passages = Passages::new(machine, set, self.controls, &self.policy.parameters);
+        let mut responses = Vec::new();
+        let mut without_control = 0;
+        let open = self.open.of_plane.get(at).copied().flatten();
+        let holes = open.and_then(|it| self.open.sets.get(it as usize)).map_or(&[][..], |it| &it.holes);
+        for hole in holes {
+            if hole.control.high <= 0.0 {
+                without_control += 1;
+                continue;
+            }
+            // A plane has no guests: what is local there needs an account, and controls before guests do not stand there.
+            let way = if hole.way == Way::Guest { Way::Account } else { hole.way };
+            let passage = passages.get(way).times(gives_control(hole.control));
+            push(&mut responses, hole.shock, &passage, ALL_LOST);
+        }
+        if let Some(shock) = self.shocks.unlisted_of_plane.get(at).copied().flatten() {
+            push(&mut responses, shock, passages.get(Way::Unknown), ALL_LOST);
+        }
+        for standing in self.controls.set(set) {
+            if let Some(shock) = standing.attacked {
+                push(&mut responses, shock, &certain(&standing.control.id), ALL_LOST);
+            }
+        }
+        responses.sort_by_key(|it| it.shock);
+        (responses, without_control)
+    }
+}
+
+fn gives_control(span: Span) -> Factor {
+    Factor {
+        name: "gives control",
+        value: span.value,
+        low: span.low,
+        high: span.high,
+        parameter: None,
+        source: "integrity impact of the CVSS vector; half of confidentiality's: a judgement".into(),
+    }
+}

@@ -1,0 +1,330 @@
+//! Common causes and their probabilities.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use underpin_exposure::Assessment;
+use underpin_model::id::VulnerabilityId;
+use underpin_model::policy::{Parameter, Parameters, Policy};
+use underpin_model::quantity::Probability;
+
+use super::controls::Controls;
+use super::derivation::ShockDerivation;
+use super::open::{Facts, Open};
+use super::release::ReleaseDates;
+use super::survey::{Survey, number};
+use super::{UnknownAs, Unpriced};
+use crate::groups::HardwareClass;
+use crate::hazard::{Hazard, HazardSource, probability_within};
+use crate::portfolio::{Cause, Factor, Shock};
+use crate::span::Span;
+
+/// A release counts as mature once this share of its prior is left: 288 days at the default rate. Below it a shock would
+/// only be work.
+pub const MATURE_SHARE: f64 = 0.001;
+
+/// Shocks with what they are made from, in step.
+#[derive(Debug, Default)]
+pub(super) struct Shocks {
+    pub(super) list: Vec<Shock>,
+    pub(super) derivations: Vec<ShockDerivation>,
+    /// Per host: the shock of its release's class.
+    pub(super) release_of_host: Vec<Option<u32>>,
+    /// Per host: the shock of its platform's unlisted holes.
+    pub(super) unlisted_of_host: Vec<Option<u32>>,
+    /// Per plane, likewise.
+    pub(super) unlisted_of_plane: Vec<Option<u32>>,
+    pub(super) underpin: u32,
+}
+
+/// What every shock needs.
+pub(super) struct Setting<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) day: Date,
+    pub(super) unknown: UnknownAs,
+    pub(super) releases: &'a ReleaseDates,
+}
+
+impl Shocks {
+    pub(super) fn of(
+        setting: &Setting<'_>,
+        assessment: &Assessment,
+        survey: &Survey<'_>,
+        open: &Open,
+        controls: &mut Controls<'_>,
+        unpriced: &mut Unpriced,
+    ) -> Self {
+        let mut shocks = Self {
+            release_of_host: vec![None; survey.hosts.len()],
+            unlisted_of_host: vec![None; survey.hosts.len()],
+            unlisted_of_plane: vec![None; survey.planes.len()],
+            ..Self::default()
+        };
+        for (facts, statuses) in open.vulnerabilities.iter().zip(&open.statuses) {
+            let mut derivation = exploit_derivation(facts, assessment, setting);
+            derivation.open_on = *statuses;
+            derivation.hosts = statuses.hosts_affected + statuses.hosts_fixed_not_running;
+            let factors = match derivation.hazard {
+                Some(hazard) => exploit_factors(&hazard, &facts.id, assessment, setting),
+                None => Vec::new(),
+            };
+            shocks.push(Cause::Exploit { vulnerability: facts.id.clone() }, factors, derivation);
+        }
+        shocks.unlisted(setting, survey, open);
+        shocks.releases(setting, survey, unpriced);
+        shocks.of_controls(setting, controls);
+        let abused = Span::of(&setting.policy.parameters.setting(Parameter::UnderpinCompromised));
+        let factor =
+            over_horizon("credentials abused", abused, Parameter::UnderpinCompromised, setting.policy);
+        let derivation = ShockDerivation { hosts: survey.hosts.len() as u64, ..ShockDerivation::default() };
+        shocks.underpin = shocks.push(Cause::Underpin, vec![factor], derivation);
+        shocks
+    }
+
+    fn push(&mut self, cause: Cause, factors: Vec<Factor>, derivation: ShockDerivation) -> u32 {
+        let probability = factors.iter().map(|it| it.value).product();
+        self.list.push(Shock { cause, probability, factors });
+        self.derivations.push(derivation);
+        number(self.list.len() - 1)
+    }
+
+    /// The upper figure: each machine with something unknown has one unlisted hole at the base rate, common to its platform.
+    fn unlisted(&mut self, setting: &Setting<'_>, survey: &Survey<'_>, open: &Open) {
+        if setting.unknown == UnknownAs::LeftOut {
+            return;
+        }
+        let label_of_host = |at: usize| {
+            let platform = survey.hosts.get(at).and_then(|it| it.host.platform.as_ref());
+            platform.map_or_else(
+                || "unknown platform".to_owned(),
+                |it| format!("{} {}", it.family, it.train.as_deref().unwrap_or("?")),
+            )
+        };
+        let label_of_plane = |at: usize| {
+            let platform = survey.planes.get(at).and_then(|it| it.platform.as_ref());
+            platform.map_or_else(|| "unknown management plane".to_owned(), |it| format!("{it} (plane)"))
+        };
+        let mut machines: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+        for (at, _) in open.unknown_hosts.iter().enumerate().filter(|(_, it)| **it) {
+            machines.entry(label_of_host(at)).or_default().0.push(at);
+        }
+        for (at, _) in open.unknown_planes.iter().enumerate().filter(|(_, it)| **it) {
+            machines.entry(label_of_plane(at)).or_default().1.push(at);
+        }
+        let rate = Probability::nearest(setting.policy.parameters.get(Parameter::EpssUnknown));
+        for (label, (hosts, planes)) in machines {
+            let Ok(id) = VulnerabilityId::new(format!("unlisted hole in {label}")) else { continue };
+            let hazard = Hazard::constant(rate, HazardSource::Unknown);
+            let factors = vec![base_rate(setting), aimed(&setting.policy.parameters)];
+            let derivation = ShockDerivation {
+                hazard: Some(hazard),
+                hosts: hosts.len() as u64,
+                ..ShockDerivation::default()
+            };
+            let shock = self.push(Cause::Exploit { vulnerability: id }, factors, derivation);
+            mark(&mut self.unlisted_of_host, &hosts, shock);
+            mark(&mut self.unlisted_of_plane, &planes, shock);
+        }
+    }
+
+    fn releases(&mut self, setting: &Setting<'_>, survey: &Survey<'_>, unpriced: &mut Unpriced) {
+        let parameters = &setting.policy.parameters;
+        let theta = parameters.get(Parameter::Theta);
+        let mut classes: BTreeMap<(String, HardwareClass), (Option<Date>, Vec<usize>)> = BTreeMap::new();
+        for (at, facts) in survey.hosts.iter().enumerate() {
+            let platform = facts.host.platform.as_ref();
+            let date = platform.and_then(|it| setting.releases.of(it));
+            unpriced.hosts_without_release_day += u64::from(date.is_none());
+            if date.is_none() && setting.unknown == UnknownAs::LeftOut {
+                continue;
+            }
+            if date.is_some_and(|date| (-theta * age(date, setting.day)).exp() < MATURE_SHARE) {
+                continue;
+            }
+            let part = |it: Option<&str>| it.unwrap_or("?").to_owned();
+            let name = platform.map_or_else(
+                || "unknown platform".to_owned(),
+                |it| format!("{} {} {}", it.family, part(it.train.as_deref()), part(it.release.as_deref())),
+            );
+            let class = classes.entry((name, HardwareClass::of(facts.host))).or_insert((date, Vec::new()));
+            class.1.push(at);
+        }
+        for ((release, hardware), (date, hosts)) in classes {
+            let factors = bad_release_factors(date, setting);
+            let derivation =
+                ShockDerivation { released: date, hosts: hosts.len() as u64, ..ShockDerivation::default() };
+            let shock = self.push(Cause::BadRelease { release, hardware }, factors, derivation);
+            mark(&mut self.release_of_host, &hosts, shock);
+        }
+    }
+
+    fn of_controls(&mut self, setting: &Setting<'_>, controls: &mut Controls<'_>) {
+        let beta = Span::of(&setting.policy.parameters.setting(Parameter::Beta));
+        let used = controls.in_use();
+        let fails: Vec<Option<f64>> =
+            controls.list.iter().map(|it| controls.common_failure(it.control)).collect();
+        for ((standing, used), fails) in controls.list.iter_mut().zip(used).zip(fails) {
+            let control = standing.control;
+            if !used {
+                continue;
+            }
+            if fails.is_some() {
+                let common = Factor {
+                    name: "everywhere at once",
+                    value: beta.value,
+                    low: beta.low,
+                    high: beta.high,
+                    parameter: Some(Parameter::Beta),
+                    source: setting.policy.parameters.setting(Parameter::Beta).source.into(),
+                };
+                let factors = vec![super::controls::factor(control), common];
+                let cause = Cause::ControlFails { control: control.id.clone() };
+                standing.fails = Some(self.push(cause, factors, ShockDerivation::default()));
+            }
+            if let Some(adds) = control.adds.filter(|it| it.get() > 0.0) {
+                let within = probability_within(adds, setting.policy.horizon).get();
+                let factor = Factor {
+                    name: "its own code attacked",
+                    value: within,
+                    low: within,
+                    high: within,
+                    parameter: None,
+                    source: format!("control {}: adds {adds} in 30 days", control.id).into(),
+                };
+                let cause = Cause::ControlAttacked { control: control.id.clone() };
+                standing.attacked = Some(self.push(cause, vec![factor], ShockDerivation::default()));
+            }
+        }
+    }
+}
+
+fn mark(list: &mut [Option<u32>], places: &[usize], shock: u32) {
+    for place in places {
+        if let Some(entry) = list.get_mut(*place) {
+            *entry = Some(shock);
+        }
+    }
+}
+
+fn age(released: Date, day: Date) -> f64 {
+    f64::from((day - released).get_days()).max(0.0)
+}
+
+fn exploit_derivation(facts: &Facts, assessment: &Assessment, setting: &Setting<'_>) -> ShockDerivation {
+    let parameters = &setting.policy.parameters;
+    let view = assessment.vulnerabilities.get(&facts.id);
+    let base = || {
+        let rate = Probability::nearest(parameters.get(Parameter::EpssUnknown));
+        Hazard::constant(rate, HazardSource::Unknown)
+    };
+    ShockDerivation {
+        hazard: Some(view.map_or_else(base, |it| Hazard::of(it, setting.day, parameters))),
+        vector: view.and_then(|it| it.cvss.as_ref()).map(|it| it.vector.clone()),
+        components: facts.components.iter().map(|(name, area)| (name.to_string(), *area)).collect(),
+        fix_known: facts.fix_known,
+        ..ShockDerivation::default()
+    }
+}
+
+/// `exploited in the wild` within the horizon, and `aimed at this fleet`.
+fn exploit_factors(
+    hazard: &Hazard,
+    id: &VulnerabilityId,
+    assessment: &Assessment,
+    setting: &Setting<'_>,
+) -> Vec<Factor> {
+    let parameters = &setting.policy.parameters;
+    let value = hazard.probability(setting.policy.horizon).get();
+    let view = assessment.vulnerabilities.get(id);
+    let exploited = match (hazard.source, view) {
+        (HazardSource::Kev, Some(view)) => {
+            let floor = parameters.setting(Parameter::KevFloor);
+            let at = |end: f64| {
+                let changed = parameters.with(Parameter::KevFloor, end);
+                Hazard::of(view, setting.day, &changed).probability(setting.policy.horizon).get()
+            };
+            let listed = view.kev.map_or_else(String::new, |it| it.to_string());
+            let by_floor = hazard.thirty_days.get() <= floor.value;
+            Factor {
+                name: "exploited in the wild",
+                value,
+                low: at(floor.low).min(value),
+                high: at(floor.high).max(value),
+                parameter: by_floor.then_some(Parameter::KevFloor),
+                source: format!("listed in KEV on {listed}; {}", floor.source).into(),
+            }
+        }
+        (HazardSource::Epss, _) => Factor {
+            name: "exploited in the wild",
+            value,
+            low: value,
+            high: value,
+            parameter: None,
+            source: format!("EPSS {} within 30 days", hazard.thirty_days).into(),
+        },
+        _ => base_rate(setting),
+    };
+    vec![exploited, aimed(parameters)]
+}
+
+fn base_rate(setting: &Setting<'_>) -> Factor {
+    let base = setting.policy.parameters.setting(Parameter::EpssUnknown);
+    over_horizon("exploited in the wild", Span::of(&base), Parameter::EpssUnknown, setting.policy)
+}
+
+/// A probability of 30 days, over the horizon.
+fn over_horizon(name: &'static str, thirty_days: Span, parameter: Parameter, policy: &Policy) -> Factor {
+    let within = |it: f64| probability_within(Probability::nearest(it), policy.horizon).get();
+    let span = thirty_days.map(within);
+    Factor {
+        name,
+        value: span.value,
+        low: span.low,
+        high: span.high,
+        parameter: Some(parameter),
+        source: policy.parameters.setting(parameter).source.into(),
+    }
+}
+
+fn aimed(parameters: &Parameters) -> Factor {
+    from_parameter("aimed at this fleet", Parameter::Aimed, parameters)
+}
+
+/// A parameter as a factor.
+pub(super) fn from_parameter(name: &'static str, parameter: Parameter, parameters: &Parameters) -> Factor {
+    let setting = parameters.setting(parameter);
+    Factor {
+        name,
+        value: setting.value,
+        low: setting.low,
+        high: setting.high,
+        parameter: Some(parameter),
+        source: setting.source.into(),
+    }
+}
+
+/// `bad on the day it appeared` and `not found since`: `p0 exp(-theta age)`. Without a day the release is of unknown age:
+/// anything from new to mature, priced as new, for only the upper figure asks.
+fn bad_release_factors(released: Option<Date>, setting: &Setting<'_>) -> Vec<Factor> {
+    let parameters = &setting.policy.parameters;
+    let theta = Span::of(&parameters.setting(Parameter::Theta));
+    let (value, low, high, source) = match released {
+        Some(date) => {
+            let days = age(date, setting.day);
+            let left = |rate: f64| (-rate * days).exp();
+            let source = format!("released on {date}, {days} days ago; exp(-theta age)");
+            // The faster others find faults, the less is left.
+            (left(theta.value), left(theta.high), left(theta.low), source)
+        }
+        None => (1.0, 0.0, 1.0, "the day of the release is not known: priced as new".to_owned()),
+    };
+    let not_found = Factor {
+        name: "not found since",
+        value,
+        low,
+        high,
+        parameter: Some(Parameter::Theta),
+        source: source.into(),
+    };
+    vec![from_parameter("bad on the day it appeared", Parameter::RegressionPrior, parameters), not_found]
+}

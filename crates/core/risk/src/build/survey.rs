@@ -1,0 +1,211 @@
+//! The fleet as the builder needs it: per host its guests, ways in, planes and holdings. Hosts, planes, clusters and tenants are
+//! in the order of their ids, so that the order of the file changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, PowerState, Vm};
+use underpin_model::id::{ApplicationId, ClusterId, ManagementPlaneId, TenantId};
+
+use crate::scope::HostPlace;
+use crate::ways::{Door, PublicReach, Ways};
+
+/// Guests that run on a host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Guests {
+    /// Powered on.
+    pub(super) on: u32,
+    /// Not known whether powered on.
+    pub(super) perhaps: u32,
+}
+
+/// One host.
+#[derive(Debug)]
+pub(super) struct HostFacts<'f> {
+    pub(super) host: &'f Host,
+    pub(super) cluster: u32,
+    pub(super) managed_by: &'f [ManagementPlaneId],
+    /// Indices of the planes that manage it, sorted.
+    pub(super) planes: Vec<u32>,
+    pub(super) guests: Guests,
+    pub(super) software: Ways,
+    pub(super) controller: Ways,
+    /// Its stretch of [`Survey::stands`].
+    pub(super) stands: Range<u32>,
+}
+
+impl<'f> HostFacts<'f> {
+    pub(super) fn place(&self) -> HostPlace<'f> {
+        HostPlace {
+            id: &self.host.id,
+            cluster: self.host.cluster.as_ref(),
+            platform: self.host.platform.as_ref().map(|it| &it.family),
+            planes: self.managed_by,
+        }
+    }
+}
+
+/// How many VMs of one tenant stand on one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stand {
+    pub(super) host: u32,
+    pub(super) tenant: u32,
+    pub(super) vms: u32,
+}
+
+/// The whole fleet.
+#[derive(Debug)]
+pub(super) struct Survey<'f> {
+    pub(super) hosts: Vec<HostFacts<'f>>,
+    pub(super) planes: Vec<&'f ManagementPlane>,
+    /// Hosts of each plane.
+    pub(super) hosts_of_plane: Vec<Vec<u32>>,
+    pub(super) stands: Vec<Stand>,
+    pub(super) tenants: Vec<Option<TenantId>>,
+    pub(super) clusters: Vec<Option<ClusterId>>,
+    /// Places of hosts by id.
+    pub(super) host_index: FxHashMap<&'f str, u32>,
+    /// Live VMs of which no host is known.
+    pub(super) without_host: u64,
+    /// The file lists VMs.
+    pub(super) lists_vms: bool,
+}
+
+impl<'f> Survey<'f> {
+    pub(super) fn of(fleet: &'f Fleet) -> Self {
+        let mut hosts: Vec<&Host> = fleet.hosts.iter().collect();
+        hosts.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut planes: Vec<&ManagementPlane> = fleet.management_planes.iter().collect();
+        planes.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut host_index = FxHashMap::default();
+        for (at, host) in hosts.iter().enumerate() {
+            host_index.entry(host.id.as_str()).or_insert(number(at));
+        }
+        let (clusters, cluster_index) = clusters(fleet, &hosts);
+        let mut survey = Self {
+            hosts: Vec::with_capacity(hosts.len()),
+            hosts_of_plane: vec![Vec::new(); planes.len()],
+            planes,
+            stands: Vec::new(),
+            tenants: Vec::new(),
+            clusters,
+            host_index,
+            without_host: 0,
+            lists_vms: !fleet.vms.is_empty(),
+        };
+        survey.add_hosts(fleet, &hosts, &cluster_index);
+        survey.add_vms(fleet);
+        survey
+    }
+
+    fn add_hosts(
+        &mut self,
+        fleet: &'f Fleet,
+        hosts: &[&'f Host],
+        cluster_index: &FxHashMap<Option<&ClusterId>, u32>,
+    ) {
+        let by_id: FxHashMap<&ClusterId, &Cluster> = fleet.clusters.iter().map(|it| (&it.id, it)).collect();
+        let plane_index: FxHashMap<&ManagementPlaneId, u32> =
+            self.planes.iter().enumerate().map(|(at, it)| (&it.id, number(at))).collect();
+        let reach = PublicReach::of(fleet);
+        for (at, host) in hosts.iter().enumerate() {
+            let cluster = host.cluster.as_ref().and_then(|id| by_id.get(id)).copied();
+            let managed_by = cluster.map_or(&[][..], |it| &it.managed_by);
+            let planes: BTreeSet<u32> =
+                managed_by.iter().filter_map(|id| plane_index.get(id).copied()).collect();
+            for plane in &planes {
+                if let Some(list) = self.hosts_of_plane.get_mut(*plane as usize) {
+                    list.push(number(at));
+                }
+            }
+            self.hosts.push(HostFacts {
+                host,
+                cluster: cluster_index.get(&cluster.map(|it| &it.id)).copied().unwrap_or(0),
+                managed_by,
+                planes: planes.into_iter().collect(),
+                guests: Guests::default(),
+                software: Ways::of(&host.management_interfaces, Door::Software, &reach),
+                controller: Ways::of(&host.management_interfaces, Door::Controller, &reach),
+                stands: 0..0,
+            });
+        }
+    }
+
+    fn add_vms(&mut self, fleet: &'f Fleet) {
+        let of_application: FxHashMap<&ApplicationId, &TenantId> =
+            fleet.applications.iter().filter_map(|it| Some((&it.id, it.tenant.as_ref()?))).collect();
+        let tenant_of = |vm: &'f Vm| {
+            let by_application = || of_application.get(vm.application.as_ref()?).copied();
+            vm.tenant.as_ref().or_else(by_application)
+        };
+        let mut names: BTreeSet<Option<&TenantId>> = fleet.tenants.iter().map(|it| Some(&it.id)).collect();
+        let mut placed: Vec<(u32, Option<&TenantId>)> = Vec::with_capacity(fleet.vms.len());
+        for vm in fleet.vms.iter().filter(|it| is_live(it)) {
+            let tenant = tenant_of(vm);
+            names.insert(tenant);
+            let Some(at) = vm.host.as_ref().and_then(|id| self.host_index.get(id.as_str())) else {
+                self.without_host += 1;
+                continue;
+            };
+            placed.push((*at, tenant));
+            if let Some(host) = self.hosts.get_mut(*at as usize) {
+                match vm.power {
+                    Some(_) => host.guests.on += 1,
+                    None => host.guests.perhaps += 1,
+                }
+            }
+        }
+        let numbers: BTreeMap<Option<&TenantId>, u32> =
+            names.iter().enumerate().map(|(at, it)| (*it, number(at))).collect();
+        let fast: FxHashMap<Option<&TenantId>, u32> = numbers.into_iter().collect();
+        let mut pairs: Vec<(u32, u32)> = placed
+            .into_iter()
+            .map(|(host, tenant)| (host, fast.get(&tenant).copied().unwrap_or(0)))
+            .collect();
+        pairs.sort_unstable();
+        self.tenants = names.into_iter().map(Option::<&TenantId>::cloned).collect();
+        for run in pairs.chunk_by(|a, b| a == b) {
+            let Some((host, tenant)) = run.first().copied() else { continue };
+            let at = number(self.stands.len());
+            self.stands.push(Stand { host, tenant, vms: number(run.len()) });
+            if let Some(facts) = self.hosts.get_mut(host as usize) {
+                let start = if facts.stands.end == 0 { at } else { facts.stands.start };
+                facts.stands = start..at + 1;
+            }
+        }
+    }
+
+    /// What stands on a host.
+    pub(super) fn stands_on(&self, host: &HostFacts<'_>) -> &[Stand] {
+        self.stands.get(host.stands.start as usize..host.stands.end as usize).unwrap_or(&[])
+    }
+
+    /// The tenants with guests on a host.
+    pub(super) fn tenants_on(&self, host: &HostFacts<'_>) -> impl Iterator<Item = Option<&TenantId>> {
+        self.stands_on(host).iter().map(|it| self.tenants.get(it.tenant as usize).and_then(Option::as_ref))
+    }
+}
+
+/// A guest that runs, or of which it is not known: what is off or suspended to disk opens no way.
+pub(super) fn is_live(vm: &Vm) -> bool {
+    matches!(vm.power, Some(PowerState::On) | None)
+}
+
+fn clusters<'f>(
+    fleet: &'f Fleet,
+    hosts: &[&'f Host],
+) -> (Vec<Option<ClusterId>>, FxHashMap<Option<&'f ClusterId>, u32>) {
+    let mut names: BTreeSet<Option<&ClusterId>> = fleet.clusters.iter().map(|it| Some(&it.id)).collect();
+    let known: FxHashMap<&ClusterId, ()> = fleet.clusters.iter().map(|it| (&it.id, ())).collect();
+    if hosts.iter().any(|it| it.cluster.as_ref().is_none_or(|id| !known.contains_key(id))) {
+        names.insert(None);
+    }
+    let index = names.iter().enumerate().map(|(at, it)| (*it, number(at))).collect();
+    (names.into_iter().map(Option::<&ClusterId>::cloned).collect(), index)
+}
+
+/// A position as the portfolio writes it; the builder refuses fleets with more.
+pub(super) fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

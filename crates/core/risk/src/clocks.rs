@@ -1,0 +1,175 @@
+//! Promises of the policy as running clocks.
+//!
+//! A clock has a state, the fact that started it, the day that it is due, and what the plan makes of it: hosts are patched in
+//! the order of their due days at the planned pace, and a host whose turn comes after its due day will breach. A clock whose
+//! start no source dates is `unknown` and names the missing fact; nothing is left out silently.
+
+mod forecast;
+mod read;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Serialize;
+use underpin_exposure::report::Asset;
+use underpin_model::policy::PromiseKind;
+use underpin_model::quantity::Loss;
+
+pub use read::read;
+
+/// Where a clock stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Not done, and the due day has passed.
+    Breached,
+    /// A fact is missing: the clock cannot be read.
+    Unknown,
+    /// Not done, and due within the days that count as soon.
+    DueSoon,
+    /// Not done, and not due yet.
+    Running,
+    /// What starts the clock has not happened: no fix is published, the end of life lies ahead.
+    NotStarted,
+    /// Done after its due day or before it: the due day has passed and the day of doing is not recorded.
+    Done,
+    /// Done, and the due day is not past.
+    Kept,
+}
+
+impl State {
+    /// Every state, the most pressing first.
+    pub const ALL: [Self; 7] = [
+        Self::Breached,
+        Self::Unknown,
+        Self::DueSoon,
+        Self::Running,
+        Self::NotStarted,
+        Self::Done,
+        Self::Kept,
+    ];
+
+    /// What people read.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Breached => "breached",
+            Self::Unknown => "unknown",
+            Self::DueSoon => "due soon",
+            Self::Running => "running",
+            Self::NotStarted => "not started",
+            Self::Done => "done, day not recorded",
+            Self::Kept => "kept",
+        }
+    }
+}
+
+/// One clock, for all the assets on which it reads the same.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Clock {
+    /// The promise.
+    pub promise: String,
+    /// What it demands.
+    pub kind: PromiseKind,
+    /// What it is about: a vulnerability, or a release.
+    pub subject: String,
+    /// The component in which it is, with its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// The version that closes it, where it is not closed and one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// The day that started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<Date>,
+    /// The day that it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Date>,
+    /// The fact that started it and who states it, or the fact that is missing.
+    pub evidence: String,
+    /// The assets, in order.
+    pub assets: Vec<Asset>,
+    /// Hosts among them whose turn comes after the due day at the planned pace.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub will_breach: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Hosts that will breach a promise on one day at the planned pace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForecastBreach {
+    /// The promise.
+    pub promise: String,
+    /// The first day after the due day.
+    pub on: Date,
+    /// Hosts.
+    pub hosts: usize,
+    /// `at the planned pace 12 hosts breach "contract" on 2026-12-03`.
+    pub sentence: String,
+}
+
+/// One promise in sum.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PromiseState {
+    /// Its name.
+    pub promise: String,
+    /// What it demands.
+    pub kind: PromiseKind,
+    /// Within so many days.
+    pub days: u32,
+    /// Clocks x assets by state; every state is there.
+    pub counts: BTreeMap<State, usize>,
+    /// Penalty, once the promise is broken.
+    pub penalty: Loss,
+    /// It is broken now.
+    pub broken: bool,
+}
+
+/// All clocks on a day.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The day.
+    pub as_of: Date,
+    /// Hosts patched per day in the forecast.
+    pub hosts_per_day: f64,
+    /// Days that count as soon.
+    pub soon_days: u16,
+    /// Hosts that wait for a fix, in the forecast.
+    pub hosts_to_patch: usize,
+    /// The day on which the last of them has its fix at that pace; `None`: no host waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_patched_on: Option<Date>,
+    /// The promises in the order of the policy.
+    pub promises: Vec<PromiseState>,
+    /// Who will breach and when, by day.
+    pub forecast: Vec<ForecastBreach>,
+    /// The clocks, the most pressing first.
+    pub clocks: Vec<Clock>,
+}
+
+/// How clocks are read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Days that count as soon.
+    pub soon_days: u16,
+    /// Hosts patched per day in the forecast.
+    pub hosts_per_day: f64,
+}
+
+/// Why clocks cannot be read.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ClockError {
+    /// The policy promises nothing.
+    #[error(
+        "the policy has no promise, expected at least one such as [[promise]] id = \"contract\", kind = \"fix-within\", days = 30"
+    )]
+    NoPromise,
+    /// The pace is none.
+    #[error("found a pace of {0} hosts per day, expected a finite number above 0")]
+    Pace(f64),
+}

@@ -1,0 +1,485 @@
+//! Reading the clocks off an assessment and the support periods.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use underpin_exposure::report::{Asset, AssetKind, Finding};
+use underpin_exposure::{Assessment, FactBase, Status};
+use underpin_model::facts::{DateKind, Family, Lifecycle, LifecycleDate, ReleaseFact};
+use underpin_model::fleet::{ComponentSet, Fleet};
+use underpin_model::id::{ClusterId, ComponentSetId, TenantId, VulnerabilityId};
+use underpin_model::policy::{Policy, Promise, PromiseKind, Scope};
+
+use super::forecast::Plan;
+use super::{Clock, ClockError, PromiseState, Report, Settings, State};
+use crate::backtest::line_of;
+
+/// Reads every clock on the day of the assessment.
+///
+/// # Errors
+/// [`ClockError`] for a policy without promises and a pace that is none.
+pub fn read(
+    fleet: &Fleet,
+    base: &FactBase,
+    assessment: &Assessment,
+    policy: &Policy,
+    settings: Settings,
+) -> Result<Report, ClockError> {
+    if policy.promises.is_empty() {
+        return Err(ClockError::NoPromise);
+    }
+    let pace = settings.hosts_per_day;
+    if !(pace.is_finite() && pace > 0.0) {
+        return Err(ClockError::Pace(pace));
+    }
+    let as_of = assessment.as_of.to_zoned(TimeZone::UTC).date();
+    let reader = Reader {
+        base,
+        assessment,
+        places: Places::of(fleet),
+        releases: named_releases(base),
+        as_of,
+        soon: settings.soon_days,
+    };
+    let mut found = Found::default();
+    for promise in &policy.promises {
+        match promise.kind {
+            PromiseKind::FixWithin => reader.fixes(promise, &mut found),
+            PromiseKind::LeaveEndOfLife => reader.ends(promise, &mut found),
+            PromiseKind::ReleaseSupportedWithin => reader.arrivals(promise, &mut found),
+        }
+    }
+    let mut clocks = found.clocks();
+    let plan = Plan::new(&clocks, as_of, pace);
+    let forecast = plan.forecast(&mut clocks);
+    Ok(Report {
+        as_of,
+        hosts_per_day: pace,
+        soon_days: settings.soon_days,
+        hosts_to_patch: plan.hosts(),
+        all_patched_on: plan.last_day(),
+        promises: policy.promises.iter().map(|it| sum(it, &clocks)).collect(),
+        forecast,
+        clocks,
+    })
+}
+
+fn sum(promise: &Promise, clocks: &[Clock]) -> PromiseState {
+    let mut counts: BTreeMap<State, usize> = State::ALL.into_iter().map(|it| (it, 0)).collect();
+    for clock in clocks.iter().filter(|it| it.promise == promise.id) {
+        *counts.entry(clock.state).or_default() += clock.assets.len().max(1);
+    }
+    PromiseState {
+        promise: promise.id.clone(),
+        kind: promise.kind,
+        days: promise.days,
+        broken: counts.get(&State::Breached).is_some_and(|it| *it > 0),
+        counts,
+        penalty: promise.penalty,
+    }
+}
+
+/// What a scope asks of an asset.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    cluster: Option<ClusterId>,
+    tenants: BTreeSet<TenantId>,
+    family: Option<Family>,
+    /// Products and trains that it runs; a train of `None` is not known.
+    releases: BTreeSet<(Family, Option<String>)>,
+}
+
+/// Where assets stand, by kind and id.
+struct Places(BTreeMap<(AssetKind, String), Place>);
+
+impl Places {
+    fn of(fleet: &Fleet) -> Self {
+        let mut places: BTreeMap<(AssetKind, String), Place> = BTreeMap::new();
+        for host in &fleet.hosts {
+            let mut place = Place { cluster: host.cluster.clone(), ..Place::default() };
+            if let Some(platform) = &host.platform {
+                place.family = Some(platform.family.clone());
+                place.releases.insert((platform.family.clone(), platform.train.clone()));
+            }
+            place.releases.extend(releases(fleet, &host.component_sets, host.components.as_ref()));
+            places.insert((AssetKind::Host, host.id.to_string()), place);
+        }
+        for vm in &fleet.vms {
+            let host = vm.host.as_ref().map(|it| (AssetKind::Host, it.to_string()));
+            let below = host.and_then(|it| places.get_mut(&it));
+            let mut place = Place { cluster: vm.cluster.clone(), ..Place::default() };
+            place.tenants.extend(vm.tenant.clone());
+            if let Some(below) = below {
+                below.tenants.extend(vm.tenant.clone());
+                place.cluster = place.cluster.or_else(|| below.cluster.clone());
+                place.family = below.family.clone();
+            }
+            place.releases = releases(fleet, &vm.component_sets, vm.components.as_ref());
+            places.insert((AssetKind::Vm, vm.id.to_string()), place);
+        }
+        Self(places)
+    }
+
+    fn get(&self, asset: &Asset) -> Option<&Place> {
+        self.0.get(&(asset.kind, asset.id.to_string()))
+    }
+
+    /// Whether an asset is in a scope. What is not known of it is in no list.
+    fn holds(&self, scope: &Scope, asset: &Asset) -> bool {
+        let none = Place::default();
+        let place = self.get(asset).unwrap_or(&none);
+        let id = &*asset.id;
+        let is = |kind, listed: bool| asset.kind == kind && listed;
+        (scope.hosts.is_empty() || is(AssetKind::Host, scope.hosts.iter().any(|it| it.as_str() == id)))
+            && (scope.planes.is_empty()
+                || is(AssetKind::ManagementPlane, scope.planes.iter().any(|it| it.as_str() == id)))
+            && (scope.clusters.is_empty()
+                || place.cluster.as_ref().is_some_and(|it| scope.clusters.contains(it)))
+            && (scope.tenants.is_empty() || scope.tenants.iter().any(|it| place.tenants.contains(it)))
+            && (scope.platforms.is_empty()
+                || place.family.as_ref().is_some_and(|it| scope.platforms.contains(it)))
+    }
+}
+
+fn releases(
+    fleet: &Fleet,
+    shared: &[ComponentSetId],
+    own: Option<&ComponentSet>,
+) -> BTreeSet<(Family, Option<String>)> {
+    let sets = shared.iter().filter_map(|it| fleet.component_sets.get(it)).chain(own);
+    sets.filter_map(|it| Some((it.family.clone()?, it.train.clone()))).collect()
+}
+
+/// A reading, before the assets that share it are joined.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Reading {
+    state: State,
+    due: Option<Date>,
+    promise: String,
+    subject: String,
+    component: Option<String>,
+    fix: Option<String>,
+    started: Option<Date>,
+    evidence: String,
+}
+
+#[derive(Default)]
+struct Found(BTreeMap<Reading, (Option<PromiseKind>, BTreeSet<Asset>)>);
+
+impl Found {
+    fn add(&mut self, kind: PromiseKind, reading: Reading, assets: impl IntoIterator<Item = Asset>) {
+        let entry = self.0.entry(reading).or_default();
+        entry.0 = Some(kind);
+        entry.1.extend(assets);
+    }
+
+    /// The most pressing first: by state, then by due day.
+    fn clocks(self) -> Vec<Clock> {
+        let clock = |(it, (kind, assets)): (Reading, (Option<PromiseKind>, BTreeSet<Asset>))| Clock {
+            promise: it.promise,
+            kind: kind.unwrap_or(PromiseKind::FixWithin),
+            subject: it.subject,
+            component: it.component,
+            fix: it.fix,
+            state: it.state,
+            started: it.started,
+            due: it.due,
+            evidence: it.evidence,
+            assets: assets.into_iter().collect(),
+            will_breach: 0,
+        };
+        self.0.into_iter().map(clock).collect()
+    }
+}
+
+/// The start of a clock: its day, and the fact that gives it or is missing.
+struct Start {
+    day: Option<Date>,
+    evidence: String,
+}
+
+struct Reader<'a> {
+    base: &'a FactBase,
+    assessment: &'a Assessment,
+    places: Places,
+    releases: BTreeMap<String, &'a ReleaseFact>,
+    as_of: Date,
+    soon: u16,
+}
+
+impl Reader<'_> {
+    fn reading(
+        &self,
+        promise: &Promise,
+        subject: String,
+        component: Option<String>,
+        start: Start,
+        done: bool,
+    ) -> Reading {
+        let due = start.day.and_then(|it| it.checked_add(i64::from(promise.days).days()).ok());
+        let state = match due {
+            None => State::Unknown,
+            Some(due) if done && self.as_of <= due => State::Kept,
+            Some(_) if done => State::Done,
+            Some(_) if start.day.is_some_and(|it| it > self.as_of) => State::NotStarted,
+            Some(due) if self.as_of > due => State::Breached,
+            Some(due) if (due - self.as_of).get_days() <= i32::from(self.soon) => State::DueSoon,
+            Some(_) => State::Running,
+        };
+        Reading {
+            state,
+            due,
+            promise: promise.id.clone(),
+            subject,
+            component,
+            fix: None,
+            started: start.day,
+            evidence: start.evidence,
+        }
+    }
+
+    /// Clocks of fixes: one per vulnerability, component and asset in scope.
+    fn fixes(&self, promise: &Promise, found: &mut Found) {
+        for group in &self.assessment.groups {
+            let assets: Vec<Asset> =
+                group.assets.iter().filter(|it| self.places.holds(&promise.scope, it)).cloned().collect();
+            if assets.is_empty() {
+                continue;
+            }
+            for finding in group.findings_in(&self.assessment.findings) {
+                if let Some(reading) = self.fix(promise, finding) {
+                    found.add(promise.kind, reading, assets.iter().cloned());
+                }
+            }
+        }
+    }
+
+    /// The clock of one finding; `None`: the promise does not speak of it.
+    fn fix(&self, promise: &Promise, finding: &Finding) -> Option<Reading> {
+        let mut reading = self.fix_clock(promise, finding)?;
+        if finding.status.is_open() {
+            reading.fix = finding.fix.as_ref().and_then(|it| it.version.as_deref()).map(str::to_owned);
+        }
+        Some(reading)
+    }
+
+    fn fix_clock(&self, promise: &Promise, finding: &Finding) -> Option<Reading> {
+        let component = Some(format!("{} {}", finding.component, finding.version));
+        let unknown = |subject: &str, evidence: String| {
+            let start = Start { day: None, evidence };
+            Some(self.reading(promise, subject.to_owned(), component.clone(), start, false))
+        };
+        let Some(id) = &finding.vulnerability else {
+            let status = finding.status.label();
+            return unknown(
+                "(vulnerabilities)",
+                format!("missing: a feed that covers {}: {status}", finding.component),
+            );
+        };
+        let done = match finding.status {
+            Status::NotAffected => return None,
+            Status::Fixed => true,
+            Status::Affected | Status::FixedNotRunning => false,
+            other => {
+                self.demands(promise, id)?.ok();
+                let evidence = format!("missing: whether it is open on the asset: {}", other.label());
+                return unknown(id.as_str(), evidence);
+            }
+        };
+        if let Err(missing) = self.demands(promise, id)? {
+            // What is done is done, whatever its score.
+            return if done { None } else { unknown(id.as_str(), missing) };
+        }
+        if !done && finding.fix.as_ref().is_none_or(|it| it.version.is_none()) {
+            let start =
+                Start { day: None, evidence: "no fix is published, as far as the feeds know".to_owned() };
+            let mut reading = self.reading(promise, id.to_string(), component, start, false);
+            reading.state = State::NotStarted;
+            return Some(reading);
+        }
+        let start = self.fix_published(id, finding);
+        // A fix that is in force and that nobody dated breaks no promise that could be shown.
+        if done && start.day.is_none() {
+            return None;
+        }
+        Some(self.reading(promise, id.to_string(), component, start, done))
+    }
+
+    /// Whether a promise speaks of a vulnerability: `None` no, `Ok` yes, `Err` a fact is missing to tell.
+    fn demands(&self, promise: &Promise, id: &VulnerabilityId) -> Option<Result<(), String>> {
+        let view = self.assessment.vulnerabilities.get(id);
+        if promise.exploited_only && view.and_then(|it| it.kev).is_none_or(|it| it > self.as_of) {
+            return None;
+        }
+        let Some(least) = promise.cvss_at_least else { return Some(Ok(())) };
+        match view.and_then(|it| it.cvss.as_ref()) {
+            Some(cvss) if cvss.score < least => None,
+            Some(_) => Some(Ok(())),
+            None => Some(Err(format!("missing: a CVSS score; the promise begins at {least:.1}"))),
+        }
+    }
+
+    /// When the vendor published the fix: the advisory that announces it, else the release that is it, else the first
+    /// advisory that speaks of the vulnerability.
+    fn fix_published(&self, id: &VulnerabilityId, finding: &Finding) -> Start {
+        let day = |at: jiff::Timestamp| at.to_zoned(TimeZone::UTC).date();
+        let fix = finding.fix.as_ref();
+        let announced = fix.and_then(|it| it.advisory.as_ref());
+        let advisories = || self.base.advisories_of(id);
+        let own = advisories()
+            .filter(|it| Some(&it.id) == announced)
+            .filter_map(|it| Some((day(it.published?), &it.id)));
+        if let Some((day, advisory)) = own.min() {
+            return Start { day: Some(day), evidence: format!("{advisory} was published on {day}") };
+        }
+        let version = fix.and_then(|it| it.version.as_deref());
+        let build = version.and_then(|it| it.rsplit('-').next()).filter(|it| is_build(it));
+        let release =
+            announced.map(|it| it.as_str()).into_iter().chain(build).find_map(|it| self.releases.get(it));
+        if let Some(release) = release {
+            let what = match release.date_kind {
+                DateKind::Published => "was published on",
+                DateKind::Built => "was built (published later) on",
+            };
+            let evidence = format!("{} {} {what} {}", release.component, release.version, release.date);
+            return Start { day: Some(release.date), evidence };
+        }
+        let first = advisories().filter_map(|it| Some((day(it.published?), &it.id))).min();
+        match first {
+            Some((day, advisory)) => Start {
+                day: Some(day),
+                evidence: format!("{advisory}, the first about it, was published on {day}"),
+            },
+            None => {
+                Start { day: None, evidence: "missing: the day on which its fix was published".to_owned() }
+            }
+        }
+    }
+
+    /// The releases in use by assets in scope, with those assets.
+    fn in_use(&self, scope: &Scope) -> BTreeMap<(Family, Option<String>), BTreeSet<Asset>> {
+        let mut used: BTreeMap<(Family, Option<String>), BTreeSet<Asset>> = BTreeMap::new();
+        for ((kind, id), place) in &self.places.0 {
+            let asset = Asset { kind: *kind, id: Arc::from(id.as_str()) };
+            if self.places.holds(scope, &asset) {
+                for (family, train) in &place.releases {
+                    let line = train.as_deref().map(|it| line_of(family, it).to_owned());
+                    used.entry((family.clone(), line)).or_default().insert(asset.clone());
+                }
+            }
+        }
+        used
+    }
+
+    /// Clocks of releases that have reached, or will reach, their end of life.
+    fn ends(&self, promise: &Promise, found: &mut Found) {
+        for ((family, train), assets) in self.in_use(&promise.scope) {
+            let missing = |what: String| Start { day: None, evidence: format!("missing: {what}") };
+            let lifecycle = train.as_deref().and_then(|it| self.lifecycle(&family, it));
+            let subject = format!("{family} {}", train.as_deref().unwrap_or("(release not known)"));
+            let (start, state) = match (&train, lifecycle.map(|it| it.end_of_life)) {
+                (None, _) => (missing("the release in use".to_owned()), None),
+                (Some(_), None) => (missing(format!("the support period of {subject}")), None),
+                (_, Some(LifecycleDate::Ended)) => {
+                    (missing(format!("the day on which {subject} ended; it has ended")), None)
+                }
+                (_, Some(LifecycleDate::NotYet)) => {
+                    let evidence = format!("no end of {subject} is known yet");
+                    (Start { day: None, evidence }, Some(State::NotStarted))
+                }
+                (_, Some(LifecycleDate::On(day))) => {
+                    let verb = if day > self.as_of { "ends" } else { "ended" };
+                    (
+                        Start { day: Some(day), evidence: format!("support of {subject} {verb} on {day}") },
+                        None,
+                    )
+                }
+            };
+            let mut reading = self.reading(promise, subject, None, start, false);
+            reading.state = state.unwrap_or(reading.state);
+            found.add(promise.kind, reading, assets);
+        }
+    }
+
+    fn lifecycle(&self, family: &Family, train: &str) -> Option<&Lifecycle> {
+        self.base.lifecycles().iter().find(|it| it.family == *family && line_of(family, &it.train) == train)
+    }
+
+    /// Clocks of releases that have appeared: of each product in use, the releases younger than the oldest one in use.
+    fn arrivals(&self, promise: &Promise, found: &mut Found) {
+        let used = self.in_use(&promise.scope);
+        let mut families: BTreeMap<&Family, Vec<&str>> = BTreeMap::new();
+        for (family, train) in used.keys() {
+            families.entry(family).or_default().extend(train.as_deref());
+        }
+        for (family, trains) in families {
+            let known: Vec<&Lifecycle> =
+                self.base.lifecycles().iter().filter(|it| it.family == *family).collect();
+            let line = |it: &Lifecycle| line_of(family, &it.train).to_owned();
+            let oldest = known
+                .iter()
+                .filter(|it| trains.contains(&line(it).as_str()))
+                .filter_map(|it| it.released)
+                .min();
+            let Some(oldest) = oldest else {
+                let evidence = format!("missing: when the releases of {family} appeared");
+                let start = Start { day: None, evidence };
+                let reading = self.reading(promise, format!("{family} (new releases)"), None, start, false);
+                found.add(
+                    promise.kind,
+                    reading,
+                    used.iter().filter(|it| it.0.0 == *family).flat_map(|it| it.1.clone()),
+                );
+                continue;
+            };
+            for lifecycle in known {
+                let subject = format!("{family} {}", line(lifecycle));
+                let done = trains.contains(&line(lifecycle).as_str());
+                let users =
+                    || used.get(&(family.clone(), Some(line(lifecycle)))).cloned().unwrap_or_default();
+                let over = matches!(lifecycle.end_of_life, LifecycleDate::On(day) if day <= self.as_of)
+                    || lifecycle.end_of_life == LifecycleDate::Ended;
+                match lifecycle.released {
+                    Some(day) if day <= oldest || day > self.as_of || over && !done => {}
+                    Some(day) => {
+                        let evidence = format!("{subject} appeared on {day}");
+                        let start = Start { day: Some(day), evidence };
+                        let reading = self.reading(promise, subject, None, start, done);
+                        found.add(promise.kind, reading, users());
+                    }
+                    None if over || done => {}
+                    None => {
+                        let evidence = format!("missing: when {subject} appeared");
+                        let start = Start { day: None, evidence };
+                        found.add(promise.kind, self.reading(promise, subject, None, start, false), users());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Releases by what an advisory or a fix calls them: their bulletin, `family/component@version`, an ESXi build.
+fn named_releases(base: &FactBase) -> BTreeMap<String, &ReleaseFact> {
+    let mut releases: BTreeMap<String, &ReleaseFact> = BTreeMap::new();
+    for release in base.releases() {
+        let build = (release.family == Family::Esxi).then(|| release.version.to_string());
+        let changelog = format!("{}/{}@{}", release.family, release.component, release.version);
+        let bulletin = release.bulletin.as_ref().map(ToString::to_string);
+        for name in [Some(changelog), bulletin, build].into_iter().flatten() {
+            let known = releases.entry(name).or_insert(release);
+            if release.date < known.date {
+                *known = release;
+            }
+        }
+    }
+    releases
+}
+
+/// An ESXi build number: long enough not to be any other number.
+fn is_build(text: &str) -> bool {
+    text.len() >= 6 && text.bytes().all(|it| it.is_ascii_digit())
+}

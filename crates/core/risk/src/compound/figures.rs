@@ -1,0 +1,152 @@
+//! Figures from weighted samples.
+
+use rayon::prelude::*;
+
+use super::result::{AtLeast, Cvar, Estimate, Figures, Method, Quantile};
+use super::rows::{Batch, Sparse};
+use super::sampling::Samples;
+
+/// Standard deviations to the ends of a 95 % interval.
+const Z95: f64 = 1.959_963_984_540_054;
+
+/// A loss above zero and the draw that it is of, counted through all batches.
+type Entry = (f64, u32);
+
+/// Weights of all draws, batch by batch of equal size.
+#[derive(Debug)]
+pub(super) struct Weights {
+    pub(super) all: Vec<f64>,
+    batch: usize,
+}
+
+impl Weights {
+    pub(super) fn of(samples: &Samples) -> Self {
+        let all: Vec<f64> = samples.batches.iter().flat_map(|batch| batch.weights.iter().copied()).collect();
+        let batch = samples.batches.first().map_or(1, |batch| batch.weights.len().max(1));
+        Self { all, batch }
+    }
+
+    pub(super) fn draws(&self) -> f64 {
+        self.all.len() as f64
+    }
+
+    fn weight(&self, draw: u32) -> f64 {
+        self.all[draw as usize]
+    }
+
+    /// Weighted mean of a value that is zero in all other draws, with the spread between batches as its error.
+    pub(super) fn mean(&self, values: impl Iterator<Item = (f64, u32)>) -> Estimate {
+        let mut sums = vec![0.0; self.all.len() / self.batch];
+        for (value, draw) in values {
+            sums[draw as usize / self.batch] += value * self.weight(draw);
+        }
+        let count = sums.len() as f64;
+        for sum in &mut sums {
+            *sum /= self.batch as f64;
+        }
+        let mean = sums.iter().sum::<f64>() / count;
+        let squares: f64 = sums.iter().map(|sum| (sum - mean) * (sum - mean)).sum();
+        Estimate { value: mean, standard_error: (squares / (count * (count - 1.0))).sqrt() }
+    }
+}
+
+/// Entries of each key.
+pub(super) fn columns(samples: &Samples, keys: usize, of: impl Fn(&Batch) -> &Sparse) -> Vec<Vec<Entry>> {
+    let mut counts = vec![0usize; keys];
+    for batch in &samples.batches {
+        for &key in &of(batch).keys {
+            counts[key as usize] += 1;
+        }
+    }
+    let mut columns: Vec<Vec<Entry>> = counts.into_iter().map(Vec::with_capacity).collect();
+    let mut draw = 0;
+    for batch in &samples.batches {
+        for row in 0..batch.weights.len() {
+            for (key, value) in of(batch).row(row) {
+                columns[key as usize].push((value, draw));
+            }
+            draw += 1;
+        }
+    }
+    columns
+}
+
+/// Entries of the whole fleet.
+pub(super) fn fleet(samples: &Samples) -> Vec<Entry> {
+    let losses = samples.batches.iter().flat_map(|batch| batch.fleet.iter().copied());
+    (0..).zip(losses).filter(|(_, loss)| *loss > 0.0).map(|(draw, loss)| (loss, draw)).collect()
+}
+
+/// Figures of many losses.
+pub(super) fn of_each(
+    columns: Vec<Vec<Entry>>,
+    means: &[f64],
+    weights: &Weights,
+    levels: &[f64],
+) -> Vec<Figures> {
+    columns
+        .into_par_iter()
+        .zip(means)
+        .map(|(mut column, &mean)| of_one(&mut column, mean, weights, levels))
+        .collect()
+}
+
+/// Figures of one loss around its exact mean.
+pub(super) fn of_one(entries: &mut [Entry], mean: f64, weights: &Weights, levels: &[f64]) -> Figures {
+    entries.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let draws = weights.draws();
+    // Tail probability with each entry, from the greatest loss down.
+    let mut tail = 0.0;
+    let tails: Vec<f64> = entries
+        .iter()
+        .map(|&(_, draw)| {
+            tail += weights.weight(draw) / draws;
+            tail
+        })
+        .collect();
+    let quantile_at = |probability: f64| -> f64 {
+        let at = tails.partition_point(|&tail| tail <= probability);
+        entries.get(at).map_or(0.0, |entry| entry.0)
+    };
+    let squares: f64 = entries
+        .iter()
+        .map(|&(loss, draw)| (loss - mean) * (loss - mean) * weights.weight(draw) / draws)
+        .sum();
+    let variance = squares + (1.0 - tail).max(0.0) * mean * mean;
+    let mut figures = Figures { mean, sd: variance.sqrt(), ..Figures::default() };
+    for &level in levels {
+        let beyond = 1.0 - level;
+        let value = quantile_at(beyond);
+        let over = &entries[..entries.partition_point(|entry| entry.0 > value)];
+        let error = Z95 * weights.mean(over.iter().map(|&(_, draw)| (1.0, draw))).standard_error;
+        // With none beyond, the sample says nothing of what is beyond but that it is rare.
+        let (low, high) = (quantile_at(beyond + error), quantile_at((beyond - error).max(0.0)));
+        figures.quantiles.push(Quantile { level, value, low: low.min(value), high: high.max(value) });
+        let excess = weights.mean(over.iter().map(|&(loss, draw)| (loss - value, draw)));
+        let (value, standard_error) = (value + excess.value / beyond, excess.standard_error / beyond);
+        figures.cvar.push(Cvar { level, value, standard_error });
+    }
+    let any = weights.mean(entries.iter().map(|&(_, draw)| (1.0, draw)));
+    figures.any_loss = Estimate { value: any.value.min(1.0), ..any };
+    figures
+}
+
+/// Probability that a count reaches `m`.
+pub(super) fn at_least(m: u64, counts: &[u64], weights: &Weights, method: Method) -> AtLeast {
+    let reached = (0..).zip(counts).filter(|&(_, &count)| count >= m).map(|(draw, _)| (1.0, draw));
+    let found = weights.mean(reached);
+    AtLeast {
+        m,
+        probability: found.value.min(1.0),
+        standard_error: found.standard_error,
+        method,
+        variance_reduction: reduction(found, weights.draws()),
+    }
+}
+
+/// Variance of as many plain samples over that found.
+pub(super) fn reduction(found: Estimate, draws: f64) -> Option<f64> {
+    let plain = found.value * (1.0 - found.value) / draws;
+    let factor = plain / (found.standard_error * found.standard_error);
+    (factor.is_finite() && factor > 0.0).then_some(factor)
+}

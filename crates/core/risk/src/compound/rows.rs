@@ -1,0 +1,178 @@
+//! What each draw of a batch lost, and whose it was.
+
+use super::draw::{By, Draw, Live};
+use super::prepared::{Prepared, Triple};
+
+/// Values of few keys a row, row after row.
+#[derive(Debug, Default)]
+pub(super) struct Sparse {
+    ends: Vec<usize>,
+    pub(super) keys: Vec<u32>,
+    pub(super) values: Vec<f64>,
+}
+
+impl Sparse {
+    /// The entries of a row.
+    pub(super) fn row(&self, row: usize) -> impl Iterator<Item = (u32, f64)> + '_ {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let range = start..self.ends[row];
+        self.keys[range.clone()].iter().copied().zip(self.values[range].iter().copied())
+    }
+}
+
+/// Sums by key of the row that is being drawn.
+#[derive(Debug)]
+struct Sums {
+    values: Vec<f64>,
+    seen: Vec<bool>,
+    touched: Vec<u32>,
+}
+
+impl Sums {
+    fn new(len: usize) -> Self {
+        Self { values: vec![0.0; len], seen: vec![false; len], touched: Vec::new() }
+    }
+
+    fn add(&mut self, key: u32, value: f64) {
+        let at = key as usize;
+        if !self.seen[at] {
+            self.seen[at] = true;
+            self.touched.push(key);
+        }
+        self.values[at] += value;
+    }
+
+    fn end_row(&mut self, rows: &mut Sparse) {
+        for &key in &self.touched {
+            let at = key as usize;
+            if self.values[at] > 0.0 {
+                rows.keys.push(key);
+                rows.values.push(self.values[at]);
+            }
+            (self.values[at], self.seen[at]) = (0.0, false);
+        }
+        rows.ends.push(rows.keys.len());
+        self.touched.clear();
+    }
+}
+
+/// The draws of one batch.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) weights: Vec<f64>,
+    pub(super) fleet: Vec<f64>,
+    pub(super) hosts: Vec<u64>,
+    pub(super) guests: Vec<u64>,
+    pub(super) tenants_hit: Vec<u64>,
+    pub(super) tenants: Sparse,
+    pub(super) clusters: Sparse,
+    pub(super) classes: Sparse,
+    pub(super) causes: Sparse,
+}
+
+/// Writes down the hits of one draw after the other.
+#[derive(Debug)]
+pub(super) struct Recorder<'a> {
+    prepared: &'a Prepared,
+    pub(super) batch: Batch,
+    fleet: f64,
+    hosts: u64,
+    guests: u64,
+    tenants_hit: u64,
+    /// Number of the draw in which each tenant was last hit.
+    hit: Vec<u32>,
+    draws: u32,
+    tenants: Sums,
+    clusters: Sums,
+    classes: Sums,
+    causes: Sums,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(prepared: &'a Prepared) -> Self {
+        Self {
+            prepared,
+            batch: Batch::default(),
+            fleet: 0.0,
+            hosts: 0,
+            guests: 0,
+            tenants_hit: 0,
+            hit: vec![0; prepared.tenants],
+            draws: 1,
+            tenants: Sums::new(prepared.tenants),
+            clusters: Sums::new(prepared.clusters),
+            classes: Sums::new(prepared.classes.len()),
+            causes: Sums::new(prepared.shocks.len()),
+        }
+    }
+
+    /// A host is hit and loses by `impact`; gives its loss by dimension.
+    pub(super) fn host(&mut self, class: usize, host: usize, impact: &Triple) -> Triple {
+        let host = &self.prepared.hosts[host];
+        let lost = [host.worth[0] * impact[0], host.worth[1] * impact[1], host.worth[2] * impact[2]];
+        let loss: f64 = lost.iter().sum();
+        self.fleet += loss;
+        self.hosts += 1;
+        self.guests += u64::from(host.guests);
+        self.clusters.add(host.cluster, loss);
+        self.classes.add(class as u32, loss);
+        for holding in self.prepared.holdings_of(host) {
+            self.tenants.add(holding.tenant, super::prepared::loss(&holding.worth, impact));
+            let hit = &mut self.hit[holding.tenant as usize];
+            if holding.vms > 0 && *hit != self.draws {
+                *hit = self.draws;
+                self.tenants_hit += 1;
+            }
+        }
+        lost
+    }
+
+    /// A host is hit by these: in each dimension it loses by the greatest impact, and those that reach it share the
+    /// loss equally; what a plane brings is shared by the shocks that hit the plane.
+    pub(super) fn host_by(&mut self, class: usize, host: usize, hits: &[Live], draw: &Draw<'_>) {
+        let mut impact = [0.0f64; 3];
+        for live in hits {
+            for (most, one) in impact.iter_mut().zip(live.impact) {
+                *most = most.max(one);
+            }
+        }
+        let lost = self.host(class, host, &impact);
+        for dimension in 0..3 {
+            if lost[dimension] > 0.0 {
+                let reaches = |live: &&Live| live.impact[dimension] >= impact[dimension];
+                let share = lost[dimension] / hits.iter().filter(reaches).count() as f64;
+                for live in hits.iter().filter(reaches) {
+                    self.cause(live.by, share, draw);
+                }
+            }
+        }
+    }
+
+    fn cause(&mut self, by: By, loss: f64, draw: &Draw<'_>) {
+        match by {
+            By::Shock(shock) => self.causes.add(shock, loss),
+            By::Plane(plane) => {
+                let causes = &draw.plane_causes[plane as usize];
+                for &shock in causes {
+                    self.causes.add(shock, loss / causes.len() as f64);
+                }
+            }
+        }
+    }
+
+    /// Ends the draw.
+    pub(super) fn end_draw(&mut self, weight: f64) {
+        let batch = &mut self.batch;
+        batch.weights.push(weight);
+        batch.fleet.push(self.fleet);
+        batch.hosts.push(self.hosts);
+        batch.guests.push(self.guests);
+        batch.tenants_hit.push(self.tenants_hit);
+        self.tenants.end_row(&mut batch.tenants);
+        self.clusters.end_row(&mut batch.clusters);
+        self.classes.end_row(&mut batch.classes);
+        self.causes.end_row(&mut batch.causes);
+        (self.fleet, self.hosts, self.guests, self.tenants_hit) = (0.0, 0, 0, 0);
+        self.draws += 1;
+    }
+}

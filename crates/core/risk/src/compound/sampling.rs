@@ -1,0 +1,149 @@
+//! Weighted samples in batches: every batch is drawn on its own from its own stream, so that threads change nothing, and
+//! is stratified within itself, so that the spread between batches is the error.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::counts::Counts;
+use super::draw::{Draw, each_hit, exponential};
+use super::exact::ClassLaw;
+use super::law::normal_quantile;
+use super::prepared::Prepared;
+use super::result::Options;
+use super::rows::{Batch, Recorder};
+use super::tilt::{Chooser, Measure, Tilt};
+
+/// Batches; their spread gives each standard error to a ninth of itself.
+pub(super) const BATCHES: usize = 40;
+
+/// Least share of the nominal law: no weight is above its inverse.
+const NOMINAL_SHARE: f64 = 0.25;
+
+/// Most laws beside the nominal one that are for numbers hit at once.
+const MOST_FOR_COUNTS: usize = 3;
+
+/// All samples.
+#[derive(Debug)]
+pub(super) struct Samples {
+    pub(super) batches: Vec<Batch>,
+    pub(super) tilts: Vec<Tilt>,
+    pub(super) shares: Vec<f64>,
+}
+
+/// Draws of a batch.
+fn batch_size(options: &Options) -> usize {
+    (options.samples as usize).div_ceil(BATCHES)
+}
+
+fn stream(seed: u64, batch: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(batch as u64);
+    rng
+}
+
+/// The laws to sample: one for each tail that is asked for and not exact already.
+fn tilts(prepared: &Prepared, options: &Options, exact: &Counts) -> Vec<Tilt> {
+    let mut levels: Vec<f64> = options.levels.iter().copied().chain([options.contribution_level]).collect();
+    levels.retain(|&level| level >= 0.9);
+    levels.sort_by(f64::total_cmp);
+    levels.dedup();
+    let losses = Chooser::new(prepared, Measure::Loss);
+    // The bound is above the tail by a factor of a few.
+    let mut chosen: Vec<Tilt> = levels
+        .iter()
+        .rev()
+        .take(4)
+        .filter_map(|level| losses.for_tail((3.0 * (1.0 - level)).min(0.5)))
+        .collect();
+    let counts = [
+        (Measure::Hosts, &options.at_least.hosts, exact.hosts.is_some(), prepared.hosts.len() as f64),
+        (Measure::Guests, &options.at_least.guests, exact.guests.is_some(), guests(prepared) as f64),
+    ];
+    for (measure, thresholds, known, most) in counts {
+        let mut thresholds: Vec<u64> =
+            thresholds.iter().copied().filter(|&m| m > 1 && m as f64 <= most).collect();
+        if known || thresholds.is_empty() {
+            continue;
+        }
+        thresholds.sort_unstable();
+        thresholds.dedup();
+        let chooser = Chooser::new(prepared, measure);
+        let rare = thresholds.iter().rev().filter_map(|&m| chooser.for_value(m as f64, 0.2));
+        chosen.extend(rare.take(MOST_FOR_COUNTS));
+    }
+    chosen.dedup_by(|a, b| a == b);
+    std::iter::once(Tilt::none(prepared)).chain(chosen).collect()
+}
+
+fn guests(prepared: &Prepared) -> u64 {
+    prepared.classes.iter().map(|class| class.guests).sum()
+}
+
+/// Draws from a batch of each law: a quarter at least from the nominal one, the rest alike.
+fn shares(size: usize, laws: usize) -> Vec<usize> {
+    if laws == 1 {
+        return vec![size];
+    }
+    let nominal = (size as f64 * NOMINAL_SHARE).ceil() as usize;
+    let (rest, others) = (size - nominal, laws - 1);
+    std::iter::once(nominal)
+        .chain((0..others).map(|at| rest / others + usize::from(at < rest % others)))
+        .collect()
+}
+
+/// Samples under the common causes.
+pub(super) fn weighted(prepared: &Prepared, options: &Options, exact: &Counts) -> Samples {
+    let tilts = tilts(prepared, options, exact);
+    let size = batch_size(options);
+    let draws = shares(size, tilts.len());
+    let shares: Vec<f64> = draws.iter().map(|&count| count as f64 / size as f64).collect();
+    let batches = (0..BATCHES)
+        .into_par_iter()
+        .map(|batch| {
+            let mut rng = stream(options.seed, batch);
+            let mut draw = Draw::new(prepared, &tilts, &shares);
+            let mut recorder = Recorder::new(prepared);
+            for (law, &count) in draws.iter().enumerate() {
+                for stratum in 0..count {
+                    // Strata of equal probability; an edge of the unit interval would be infinite.
+                    let within: f64 = rng.random::<f64>().max(1e-12);
+                    let place = ((stratum as f64 + within) / count as f64).min(1.0 - 1e-15);
+                    let z = tilts[law].shift + normal_quantile(place);
+                    let weight = draw.common_causes(law, z, &mut rng);
+                    draw.hosts(&mut rng, |class, host, hits| recorder.host_by(class, host, hits, &draw));
+                    recorder.end_draw(weight);
+                }
+            }
+            recorder.batch
+        })
+        .collect();
+    Samples { batches, tilts, shares }
+}
+
+/// Samples where each host answers on its own. Its three dimensions reach their levels together, the higher ones
+/// within the lower ones, so that each keeps its law and the mean is the same.
+pub(super) fn independent(prepared: &Prepared, options: &Options, laws: &[ClassLaw]) -> Samples {
+    let batches = (0..BATCHES)
+        .into_par_iter()
+        .map(|batch| {
+            let mut rng = stream(options.seed, batch);
+            let mut recorder = Recorder::new(prepared);
+            for _ in 0..batch_size(options) {
+                let mut wait = exponential(&mut rng);
+                for (at, (class, law)) in prepared.classes.iter().zip(laws).enumerate() {
+                    wait = each_hit(class.hosts.clone(), -(-law.hit).ln_1p(), wait, &mut rng, |host, rng| {
+                        let place = rng.random::<f64>() * law.hit;
+                        let level = |levels: &Vec<(f64, f64)>| {
+                            levels.iter().rev().find(|level| place < level.1).map_or(0.0, |level| level.0)
+                        };
+                        recorder.host(at, host, &law.at_least.each_ref().map(level));
+                    });
+                }
+                recorder.end_draw(1.0);
+            }
+            recorder.batch
+        })
+        .collect();
+    Samples { batches, tilts: vec![Tilt::none(prepared)], shares: vec![1.0] }
+}

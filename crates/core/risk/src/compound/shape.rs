@@ -1,0 +1,170 @@
+//! Sets of hosts as [`Union`]s whose numbers follow the factor `Z`.
+
+use rustc_hash::FxHashMap;
+
+use super::law::factor_nodes;
+use super::prepared::{Gated, Prepared, Source, Triple};
+use super::union::{Factor, LocalGate, NONE, Term, Union};
+
+/// Below this a survival counts as none: what is lost by it is less than rounding.
+const NO_SURVIVAL: f64 = 1e-15;
+
+/// Values of all answers at all nodes, or the means to work them out where that would be too large.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    prepared: &'a Prepared,
+    /// Values of the factor and their weights.
+    pub(super) nodes: Vec<(f64, f64)>,
+    values: Vec<f64>,
+}
+
+/// Most values kept, 64 MB.
+const MOST_VALUES: usize = 8_000_000;
+
+impl<'a> Table<'a> {
+    /// Nodes that resolve what `hosts` hosts of the portfolio do together.
+    pub(super) fn new(prepared: &'a Prepared, coarsest: f64, hosts: usize) -> Self {
+        let slope = prepared.slope();
+        let nodes = if slope > 0.0 {
+            factor_nodes(coarsest.min(0.8 / (slope * (hosts.max(1) as f64).sqrt())))
+        } else {
+            vec![(0.0, 1.0)]
+        };
+        let mut values = Vec::new();
+        if nodes.len() * prepared.answers.len() <= MOST_VALUES {
+            values.reserve_exact(nodes.len() * prepared.answers.len());
+            for &(z, _) in &nodes {
+                values.extend(prepared.answers.iter().map(|answer| answer.at(z)));
+            }
+        }
+        Self { prepared, nodes, values }
+    }
+
+    /// Probability of an answer at a node.
+    pub(super) fn at(&self, node: usize, answer: u32) -> f64 {
+        match self.values.get(node * self.prepared.answers.len() + answer as usize) {
+            Some(&value) => value,
+            None => self.prepared.answers[answer as usize].at(self.nodes[node].0),
+        }
+    }
+}
+
+/// One power in a survival: `(1 - q)^power`, closed `(1 - q otherwise)^power`.
+pub(super) type Power = (u32, f64, f64);
+
+/// A union with what its factors are made of.
+#[derive(Debug)]
+pub(super) struct Shape {
+    pub(super) union: Union,
+    /// For each term and factor its powers.
+    pub(super) powers: Vec<Vec<Vec<Power>>>,
+}
+
+/// Powers of one factor, by answer and multiplier.
+type Powers = FxHashMap<(u32, u64), f64>;
+
+/// Collects what acts on a set.
+#[derive(Default)]
+struct Collected {
+    /// Powers by shock, gate and plane.
+    powers: FxHashMap<(u32, Option<u32>, usize), Powers>,
+    planes: Vec<(u32, f64)>,
+}
+
+impl Collected {
+    fn add(&mut self, source: &Source, plane: usize, count: f64) {
+        let gate = source.gate.map(|gate| gate.shock);
+        let otherwise = source.gate.map_or(1.0, |Gated { otherwise, .. }| otherwise);
+        let key = (source.answer, otherwise.to_bits());
+        *self.powers.entry((source.shock, gate, plane)).or_default().entry(key).or_default() += count;
+    }
+}
+
+impl Shape {
+    /// What acts on so many hosts of each class with an impact that `counts`.
+    pub(super) fn new(
+        prepared: &Prepared,
+        members: impl Iterator<Item = (usize, f64)>,
+        counts: impl Fn(&Triple) -> bool,
+    ) -> Self {
+        let mut collected = Collected::default();
+        let mut managed: FxHashMap<u32, f64> = FxHashMap::default();
+        for (class, count) in members {
+            let class = &prepared.classes[class];
+            for source in class.sources.iter().filter(|source| counts(&source.impact)) {
+                collected.add(source, NONE, count);
+            }
+            for &plane in &class.planes {
+                *managed.entry(plane).or_default() += count;
+            }
+        }
+        let mut managed: Vec<(u32, f64)> = managed.into_iter().collect();
+        managed.sort_by_key(|&(plane, _)| plane);
+        for (plane, count) in managed {
+            let sources = &prepared.planes[plane as usize];
+            if counts(&sources.impact) && sources.takes_host > 0.0 && !sources.sources.is_empty() {
+                let survival = (1.0 - sources.takes_host).powf(count);
+                for source in &sources.sources {
+                    collected.add(source, collected.planes.len(), 1.0);
+                }
+                collected.planes.push((plane, if survival < NO_SURVIVAL { 0.0 } else { survival }));
+            }
+        }
+        collected.into_shape(prepared)
+    }
+
+    /// Sets the numbers to those at a node.
+    pub(super) fn fill(&mut self, table: &Table<'_>, node: usize) {
+        for (term, powers) in self.union.terms.iter_mut().zip(&self.powers) {
+            for (factor, powers) in term.factors.iter_mut().zip(powers) {
+                (factor.open, factor.closed) = (1.0, 1.0);
+                for &(answer, otherwise, power) in powers {
+                    let hit = table.at(node, answer);
+                    if power == 1.0 {
+                        factor.open *= 1.0 - hit;
+                        factor.closed *= 1.0 - hit * otherwise;
+                    } else {
+                        factor.open *= (1.0 - hit).powf(power);
+                        factor.closed *= (1.0 - hit * otherwise).powf(power);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Collected {
+    fn into_shape(self, prepared: &Prepared) -> Shape {
+        let mut keys: Vec<(u32, Option<u32>, usize)> = self.powers.keys().copied().collect();
+        keys.sort_unstable();
+        let mut gates: Vec<u32> = keys.iter().filter_map(|&(_, gate, _)| gate).collect();
+        gates.sort_unstable();
+        gates.dedup();
+        let local = |gate: Option<u32>| gate.and_then(|it| gates.binary_search(&it).ok()).unwrap_or(NONE);
+        let (mut terms, mut powers): (Vec<Term>, Vec<Vec<Vec<Power>>>) = (Vec::new(), Vec::new());
+        for key in keys {
+            let (shock, gate, plane) = key;
+            if terms.last().is_none_or(|term: &Term| term.shock != shock as usize) {
+                let probability = prepared.shocks[shock as usize];
+                let as_gate = local(Some(shock));
+                terms.push(Term { shock: shock as usize, probability, as_gate, factors: Vec::new() });
+                powers.push(Vec::new());
+            }
+            let mut of_factor: Vec<Power> = self.powers[&key]
+                .iter()
+                .map(|(&(answer, otherwise), &power)| (answer, f64::from_bits(otherwise), power))
+                .collect();
+            of_factor.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+            if let (Some(term), Some(powers)) = (terms.last_mut(), powers.last_mut()) {
+                term.factors.push(Factor { gate: local(gate), plane, open: 1.0, closed: 1.0 });
+                powers.push(of_factor);
+            }
+        }
+        let gates = gates
+            .iter()
+            .map(|&shock| LocalGate { shock: shock as usize, probability: prepared.shocks[shock as usize] })
+            .collect();
+        let planes = self.planes.iter().map(|&(_, survival)| survival).collect();
+        Shape { union: Union::new(terms, gates, planes), powers }
+    }
+}

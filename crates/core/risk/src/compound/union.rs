@@ -1,0 +1,243 @@
+//! The probability that none of a set of hosts is hit, given the factor `Z`, in closed form.
+//!
+//! Shocks are independent, so the mean over them of a product of survivals is a product over shocks. Two things stand in the
+//! way. Controls: a gate's shock changes the factor of other shocks; gates are enumerated, but only together with those that
+//! share a shock with them. Planes: a plane that is hit by several shocks takes a host once; the survival of `n` hosts of a
+//! plane is `tau + (1 - tau) * [plane not hit]` with `tau = (1 - takes_host)^n`, and expanding this product over planes leaves
+//! terms that factorise.
+
+/// "No gate", "no plane".
+pub(super) const NONE: usize = usize::MAX;
+
+/// A survival that a shock brings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Factor {
+    /// Local index of the gate before it, or [`NONE`].
+    pub(super) gate: usize,
+    /// Local index of the plane that it is the survival of, or [`NONE`]: of hosts.
+    pub(super) plane: usize,
+    /// Survival while the gate is open: its common-failure shock happens.
+    pub(super) open: f64,
+    /// Survival otherwise.
+    pub(super) closed: f64,
+}
+
+/// A shock that acts on the set.
+#[derive(Debug, Clone)]
+pub(super) struct Term {
+    /// Index of the shock in the portfolio.
+    pub(super) shock: usize,
+    /// Probability of the shock.
+    pub(super) probability: f64,
+    /// It is itself the shock of this local gate, or [`NONE`].
+    pub(super) as_gate: usize,
+    pub(super) factors: Vec<Factor>,
+}
+
+/// A gate of the set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LocalGate {
+    /// Index of its shock in the portfolio.
+    pub(super) shock: usize,
+    /// Probability of the shock.
+    pub(super) probability: f64,
+}
+
+/// Gates and shocks that hang together.
+#[derive(Debug, Clone, Default)]
+struct Island {
+    gates: Vec<usize>,
+    terms: Vec<usize>,
+}
+
+/// A set of hosts and all that acts on it.
+#[derive(Debug, Clone)]
+pub(super) struct Union {
+    pub(super) terms: Vec<Term>,
+    pub(super) gates: Vec<LocalGate>,
+    /// Survival `tau` of the set's hosts of each plane once it is hit.
+    pub(super) planes: Vec<f64>,
+    islands: Vec<Island>,
+}
+
+impl Union {
+    /// Finds what hangs together.
+    pub(super) fn new(terms: Vec<Term>, gates: Vec<LocalGate>, planes: Vec<f64>) -> Self {
+        let mut root: Vec<usize> = (0..gates.len()).collect();
+        for term in &terms {
+            let mut first = NONE;
+            for gate in touched(term) {
+                let gate = find(&root, gate);
+                if first == NONE {
+                    first = gate;
+                } else {
+                    root[gate] = first;
+                }
+            }
+        }
+        // The last island has no gates: there every shock is on its own.
+        let mut islands = vec![Island::default(); gates.len() + 1];
+        for gate in 0..gates.len() {
+            islands[find(&root, gate)].gates.push(gate);
+        }
+        for (at, term) in terms.iter().enumerate() {
+            let island = touched(term).next().map_or(gates.len(), |gate| find(&root, gate));
+            islands[island].terms.push(at);
+        }
+        islands.retain(|island| !island.gates.is_empty() || !island.terms.is_empty());
+        Self { terms, gates, planes, islands }
+    }
+
+    /// Most gates that hang together.
+    pub(super) fn widest(&self) -> usize {
+        self.islands.iter().map(|island| island.gates.len()).max().unwrap_or(0)
+    }
+
+    /// Multiplications that [`Union::value`] takes, about.
+    pub(super) fn work(&self) -> f64 {
+        let one: f64 =
+            self.islands.iter().map(|it| (it.gates.len() as f64).exp2() * (it.terms.len() + 1) as f64).sum();
+        let open = self.planes.iter().filter(|&&tau| tau > 0.0 && tau < 1.0).count();
+        (open as f64).exp2() * one
+    }
+
+    /// Probability that none is hit, with each shock's probability times `scale`.
+    pub(super) fn value(&self, scale: f64) -> f64 {
+        let mut total = 0.0;
+        self.expand(|taken, weight| {
+            let product: f64 = self.islands.iter().map(|island| self.island(island, taken, scale)).product();
+            total += weight * product;
+        });
+        total
+    }
+
+    /// Adds to `slopes`, one a shock of the portfolio, `weight` times the derivative of [`Union::value`] by that
+    /// shock's probability, at all probabilities times `scale`.
+    pub(super) fn add_slopes(&self, scale: f64, weight: f64, slopes: &mut [f64]) {
+        self.expand(|taken, share| {
+            let values: Vec<f64> =
+                self.islands.iter().map(|island| self.island(island, taken, scale)).collect();
+            let rest = others(&values);
+            for (island, rest) in self.islands.iter().zip(rest) {
+                self.island_slopes(island, taken, scale, weight * share * rest, slopes);
+            }
+        });
+    }
+
+    /// Calls for each set of planes whose fall would take a host of ours, with its weight.
+    fn expand(&self, mut call: impl FnMut(&[bool], f64)) {
+        let open: Vec<usize> = (0..self.planes.len()).filter(|&at| self.planes[at] > 0.0).collect();
+        let mut taken = vec![true; self.planes.len()];
+        for set in 0u64..1 << open.len() {
+            let mut weight = 1.0;
+            for (bit, &plane) in open.iter().enumerate() {
+                taken[plane] = set >> bit & 1 == 1;
+                weight *= if taken[plane] { 1.0 - self.planes[plane] } else { self.planes[plane] };
+            }
+            if weight > 0.0 {
+                call(&taken, weight);
+            }
+        }
+    }
+
+    fn island(&self, island: &Island, taken: &[bool], scale: f64) -> f64 {
+        let mut total = 0.0;
+        for state in 0u64..1 << island.gates.len() {
+            let mut product = self.weight_of(island, state, scale);
+            for &term in &island.terms {
+                product *= self.survival(term, island, state, taken, scale);
+            }
+            total += product;
+        }
+        total
+    }
+
+    fn weight_of(&self, island: &Island, state: u64, scale: f64) -> f64 {
+        let mut weight = 1.0;
+        for (bit, &gate) in island.gates.iter().enumerate() {
+            let open = scale * self.gates[gate].probability;
+            weight *= if state >> bit & 1 == 1 { open } else { 1.0 - open };
+        }
+        weight
+    }
+
+    /// Survival of one shock that happens.
+    fn given(&self, term: usize, island: &Island, state: u64, taken: &[bool]) -> f64 {
+        let mut survival = 1.0;
+        for factor in &self.terms[term].factors {
+            if factor.plane == NONE || taken[factor.plane] {
+                let open = factor.gate == NONE || is_open(island, state, factor.gate);
+                survival *= if open { factor.open } else { factor.closed };
+            }
+        }
+        survival
+    }
+
+    /// Survival of one shock that may happen.
+    fn survival(&self, term: usize, island: &Island, state: u64, taken: &[bool], scale: f64) -> f64 {
+        let probability = match self.terms[term].as_gate {
+            NONE => scale * self.terms[term].probability,
+            gate if is_open(island, state, gate) => 1.0,
+            _ => 0.0,
+        };
+        1.0 - probability * (1.0 - self.given(term, island, state, taken))
+    }
+
+    fn island_slopes(&self, island: &Island, taken: &[bool], scale: f64, weight: f64, slopes: &mut [f64]) {
+        for state in 0u64..1 << island.gates.len() {
+            let survivals: Vec<f64> =
+                island.terms.iter().map(|&term| self.survival(term, island, state, taken, scale)).collect();
+            let product: f64 = survivals.iter().product();
+            let of_state = weight * self.weight_of(island, state, scale);
+            for ((&term, rest), _) in island.terms.iter().zip(others(&survivals)).zip(&survivals) {
+                if self.terms[term].as_gate == NONE {
+                    let lost = 1.0 - self.given(term, island, state, taken);
+                    slopes[self.terms[term].shock] -= of_state * rest * lost;
+                }
+            }
+            for (bit, &gate) in island.gates.iter().enumerate() {
+                let mut of_others = weight;
+                for (other, &one) in island.gates.iter().enumerate() {
+                    if other != bit {
+                        let open = scale * self.gates[one].probability;
+                        of_others *= if state >> other & 1 == 1 { open } else { 1.0 - open };
+                    }
+                }
+                let sign = if state >> bit & 1 == 1 { 1.0 } else { -1.0 };
+                slopes[self.gates[gate].shock] += sign * of_others * product;
+            }
+        }
+    }
+}
+
+fn is_open(island: &Island, state: u64, gate: usize) -> bool {
+    island.gates.iter().position(|&one| one == gate).is_some_and(|bit| state >> bit & 1 == 1)
+}
+
+fn touched(term: &Term) -> impl Iterator<Item = usize> + '_ {
+    let own = (term.as_gate != NONE).then_some(term.as_gate);
+    own.into_iter().chain(term.factors.iter().map(|factor| factor.gate).filter(|&gate| gate != NONE))
+}
+
+fn find(root: &[usize], mut at: usize) -> usize {
+    while root[at] != at {
+        at = root[at];
+    }
+    at
+}
+
+/// For each value the product of all others.
+fn others(values: &[f64]) -> Vec<f64> {
+    let mut products = vec![1.0; values.len()];
+    let mut left = 1.0;
+    for (product, value) in products.iter_mut().zip(values) {
+        *product = left;
+        left *= value;
+    }
+    let mut right = 1.0;
+    for (product, value) in products.iter_mut().zip(values).rev() {
+        *product *= right;
+        right *= value;
+    }
+    products
+}

@@ -1,0 +1,71 @@
+//! Probabilities of single responses, and the mean loss of one host from its own responses.
+
+use crate::portfolio::{HostClass, Impact, Portfolio, Response};
+
+impl Portfolio {
+    /// Probability that a response hits, given its shock and nothing else: its own, times what its gate leaves on average.
+    #[must_use]
+    pub fn given_shock(&self, response: &Response) -> f64 {
+        let left = response.gate.map_or(1.0, |gate| {
+            let common = self.shock_probability(gate.shock);
+            common + (1.0 - common) * gate.otherwise
+        });
+        response.probability * left
+    }
+
+    /// Probability that a response hits within the horizon.
+    #[must_use]
+    pub fn marginal(&self, response: &Response) -> f64 {
+        self.shock_probability(response.shock) * self.given_shock(response)
+    }
+
+    /// Probability of a shock within the horizon; 0 for an index that does not exist.
+    #[must_use]
+    pub fn shock_probability(&self, shock: u32) -> f64 {
+        self.shocks.get(shock as usize).map_or(0.0, |it| it.probability)
+    }
+
+    /// The class of a host.
+    #[must_use]
+    pub fn class_of(&self, class: u32) -> Option<&HostClass> {
+        self.classes.get(class as usize)
+    }
+}
+
+/// Mean of the greatest impact, dimension by dimension, when hits are independent: a host loses the greatest impact among
+/// its hits. Hits that go together overlap more, so that this is an upper bound under the model's dependence.
+#[must_use]
+pub fn mean_greatest(hits: &[(f64, Impact)]) -> Impact {
+    Impact {
+        confidentiality: greatest(hits, |it| it.confidentiality),
+        integrity: greatest(hits, |it| it.integrity),
+        availability: greatest(hits, |it| it.availability),
+    }
+}
+
+/// From the greatest impact down: a level counts where no greater one hit.
+fn greatest(hits: &[(f64, Impact)], dimension: impl Fn(&Impact) -> f64) -> f64 {
+    let mut levels: Vec<(f64, f64)> = hits.iter().map(|(p, impact)| (dimension(impact), *p)).collect();
+    levels.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut mean, mut none_greater) = (0.0, 1.0);
+    for (level, probability) in levels {
+        mean += level * probability * none_greater;
+        none_greater *= 1.0 - probability;
+    }
+    mean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_loses_the_greatest_of_its_hits() {
+        let impact = |availability| Impact { availability, ..Impact::default() };
+        // 1 with 0.1, else 0.5 with 0.2: 0.1 + 0.5 * 0.2 * 0.9.
+        let mean = mean_greatest(&[(0.2, impact(0.5)), (0.1, impact(1.0))]);
+        assert!((mean.availability - 0.19).abs() < 1e-15);
+        assert_eq!(mean.integrity, 0.0);
+        assert_eq!(mean_greatest(&[]), Impact::default());
+    }
+}

@@ -1,0 +1,470 @@
+//! The whole answer about the risk of a fleet, as the command line, the API and the pages give it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use underpin_exposure::{Assessment, FactBase};
+use underpin_model::fleet::{Fleet, Host};
+use underpin_model::id::{HostId, ManagementPlaneId, TenantId};
+use underpin_model::policy::{Parameter, Policy, Setting};
+use underpin_model::quantity::Days;
+
+use crate::blast::{Blast, blast_radii};
+use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
+use crate::compound::{
+    self, AnyHit, AtLeast, ClusterFigures, Contribution, Figures, Judgement, PortfolioError, Sampling,
+    TenantFigures, judge,
+};
+use crate::deferral::{Deferral, deferral};
+use crate::groups::{GroupKey, HardwareClass};
+use crate::portfolio::{Cause, Portfolio, Shock};
+use crate::wait::curve::InvalidInput;
+use crate::wait::{self, Evidence, GroupDecision};
+
+/// Hosts whose blast radius is listed: those that lose most at once.
+const WIDEST: usize = 20;
+
+/// What the hosts of the report are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupBy {
+    /// Platform release, hardware class and ring: what one decision to patch or wait is about.
+    Decision,
+    /// Cluster.
+    Cluster,
+    /// Hypervisor product and train.
+    Platform,
+    /// Platform release.
+    Release,
+    /// Hardware class.
+    Hardware,
+    /// Ring.
+    Ring,
+}
+
+impl GroupBy {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Decision, Self::Cluster, Self::Platform, Self::Release, Self::Hardware, Self::Ring];
+
+    /// Name on the command line and in addresses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Cluster => "cluster",
+            Self::Platform => "platform",
+            Self::Release => "release",
+            Self::Hardware => "hardware",
+            Self::Ring => "ring",
+        }
+    }
+
+    fn of(self, host: &Host) -> String {
+        let unknown = || "unknown".to_owned();
+        let key = || GroupKey::of(host);
+        let joined = |parts: [Option<String>; 2]| {
+            let known: Vec<String> = parts.into_iter().flatten().collect();
+            if known.is_empty() { unknown() } else { known.join(" ") }
+        };
+        match self {
+            Self::Decision => key().to_string(),
+            Self::Cluster => host.cluster.as_ref().map_or_else(unknown, ToString::to_string),
+            Self::Platform => joined([key().platform, key().train]),
+            Self::Release => joined([key().platform, key().release]),
+            Self::Hardware => HardwareClass::of(host).to_string(),
+            Self::Ring => host.ring.clone().unwrap_or_else(unknown),
+        }
+    }
+}
+
+/// What a report is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// Its assessment.
+    pub assessment: &'a Assessment,
+    /// The facts that it was assessed by.
+    pub base: &'a FactBase,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Trials and canaries.
+    pub evidence: &'a Evidence,
+    /// Weighted samples.
+    pub samples: u32,
+    /// The naive figure instead: same probabilities of every host, nothing in common.
+    pub independent: bool,
+    /// How hosts are grouped.
+    pub group_by: GroupBy,
+    /// Days that a deferral is priced for.
+    pub deferral_days: Days,
+}
+
+impl<'a> Request<'a> {
+    /// With the usual number of samples, grouped by decision, deferrals of a week.
+    #[must_use]
+    pub fn new(
+        fleet: &'a Fleet,
+        assessment: &'a Assessment,
+        base: &'a FactBase,
+        policy: &'a Policy,
+        evidence: &'a Evidence,
+    ) -> Self {
+        Self {
+            fleet,
+            assessment,
+            base,
+            policy,
+            evidence,
+            samples: compound::Options::default().samples,
+            independent: false,
+            group_by: GroupBy::Decision,
+            deferral_days: Days::new(7.0).unwrap_or_default(),
+        }
+    }
+}
+
+/// Why there is no report.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ReportError {
+    /// The risk model cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// It cannot be judged.
+    #[error(transparent)]
+    Judge(#[from] PortfolioError),
+    /// Patch or wait cannot be decided.
+    #[error(transparent)]
+    Wait(#[from] InvalidInput),
+}
+
+/// The figures of the whole fleet.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FleetRisk {
+    /// Loss over the horizon.
+    pub loss: Figures,
+    /// Probability that any host is hit, its bounds, and the causes' shares.
+    pub any_hit: AnyHit,
+    /// Probability that so many hosts are hit at once.
+    pub hosts_hit_at_least: Vec<AtLeast>,
+    /// Guests.
+    pub guests_hit_at_least: Vec<AtLeast>,
+    /// Tenants.
+    pub tenants_hit_at_least: Vec<AtLeast>,
+}
+
+impl From<&Judgement> for FleetRisk {
+    fn from(it: &Judgement) -> Self {
+        Self {
+            loss: it.fleet.clone(),
+            any_hit: it.any_hit.clone(),
+            hosts_hit_at_least: it.hosts_hit_at_least.clone(),
+            guests_hit_at_least: it.guests_hit_at_least.clone(),
+            tenants_hit_at_least: it.tenants_hit_at_least.clone(),
+        }
+    }
+}
+
+/// One group of hosts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupRisk {
+    /// Its name.
+    pub group: String,
+    /// Hosts.
+    pub hosts: u64,
+    /// Guests on them.
+    pub guests: u64,
+    /// Mean loss over the horizon: exact.
+    pub mean_loss: f64,
+    /// Greatest probability that one given host of it is hit.
+    pub hit: f64,
+    /// Patch or wait, for the release that closes most (grouped by decision only).
+    pub wait: Option<wait::Decision>,
+    /// What is recommended, in one sentence; where it cannot be decided, the fact that is missing.
+    pub recommendation: Option<String>,
+    /// Every release that is due on the group, without curves.
+    pub releases: Vec<DueRelease>,
+}
+
+/// A release that is due on a group.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DueRelease {
+    /// The component that is released as one.
+    pub component: String,
+    /// The release; `None`: not known.
+    pub release: Option<String>,
+    /// Which one of its line.
+    pub role: wait::groups::Role,
+    /// Hosts on which it is due.
+    pub hosts: u64,
+    /// Vulnerabilities that it closes here.
+    pub closes: u64,
+    /// What is recommended.
+    pub recommendation: String,
+}
+
+/// One common cause with where its probability is from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CauseRisk {
+    /// The cause, its probability and its factors.
+    #[serde(flatten)]
+    pub shock: Shock,
+    /// The facts.
+    pub facts: ShockDerivation,
+    /// Its blast radius: what falls if it happens.
+    pub blast: Blast,
+}
+
+/// Blast radii: who falls if one thing falls.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Radii {
+    /// The hosts that take most with them, the widest first.
+    pub hosts: Vec<Radius<HostId>>,
+    /// Management planes.
+    pub planes: Vec<Radius<ManagementPlaneId>>,
+    /// Bad releases.
+    pub releases: Vec<Radius<Cause>>,
+    /// Underpin itself.
+    pub underpin: Blast,
+}
+
+/// The blast radius of one thing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Radius<T> {
+    /// What falls.
+    pub of: T,
+    /// What falls with it.
+    #[serde(flatten)]
+    pub blast: Blast,
+}
+
+/// A parameter as the answer used it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UsedParameter {
+    /// Name in the policy.
+    pub name: Parameter,
+    /// Value, range, source.
+    #[serde(flatten)]
+    pub setting: Setting,
+}
+
+/// The whole answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RiskReport {
+    /// The moment that it speaks about.
+    pub as_of: Timestamp,
+    /// Currency of every loss.
+    pub currency: String,
+    /// The policy states what a loss is worth; otherwise it is a judgement of ours.
+    pub losses_stated: bool,
+    /// Span that everything is over, in days.
+    pub horizon_days: f64,
+    /// Seed of the samples.
+    pub seed: u64,
+    /// These are the naive figures, without common causes.
+    pub independent: bool,
+    /// Hosts judged.
+    pub hosts: u64,
+    /// Guests on them.
+    pub guests: u64,
+    /// The whole fleet.
+    pub fleet: FleetRisk,
+    /// The same with every host on its own: what the compound figure is compared with.
+    pub naive: Option<FleetRisk>,
+    /// Mean loss if what is not known is priced at the base rate: the upper end of the range.
+    pub mean_loss_with_unknown: f64,
+    /// Clusters.
+    pub clusters: Vec<ClusterFigures>,
+    /// Tenants.
+    pub tenants: Vec<TenantFigures>,
+    /// How hosts are grouped.
+    pub group_by: GroupBy,
+    /// Groups of hosts, the greatest mean loss first.
+    pub groups: Vec<GroupRisk>,
+    /// Who and what the mean and the CVaR come from.
+    pub contributions: Vec<Contribution>,
+    /// Common causes with their factors, the likeliest first.
+    pub causes: Vec<CauseRisk>,
+    /// Blast radii.
+    pub blast_radius: Radii,
+    /// What the deferral of each tenant costs it and its neighbours.
+    pub deferrals: Vec<Deferral>,
+    /// What is not in the figures.
+    pub unpriced: Unpriced,
+    /// The same in words.
+    pub unpriced_words: String,
+    /// What a reader must know.
+    pub warnings: Vec<String>,
+    /// Parameters as used.
+    pub parameters: Vec<UsedParameter>,
+    /// How far the samples can be trusted.
+    pub sampling: Sampling,
+}
+
+/// Builds the risk model of a fleet, judges it, and decides patch or wait.
+///
+/// # Errors
+/// [`ReportError`] with the place in the policy, the fleet or the evidence.
+pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
+    let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
+    let dates = ReleaseDates::from_facts(request.base.releases(), day);
+    let built = build(request.fleet, request.assessment, request.policy, &build::Options::new(&dates))?;
+    let upper = build(request.fleet, request.assessment, request.policy, &build::Options::upper(&dates))?;
+    let options = compound::Options {
+        samples: request.samples,
+        seed: request.policy.seed,
+        independent: request.independent,
+        ..compound::Options::default()
+    };
+    let judgement = judge(&built.portfolio, &options)?;
+    let naive = if request.independent {
+        None
+    } else {
+        Some(judge(&built.portfolio, &compound::Options { independent: true, ..options })?)
+    };
+    let decisions = decisions(request)?;
+    Ok(RiskReport {
+        as_of: request.assessment.as_of,
+        currency: request.policy.currency.clone(),
+        losses_stated: request.policy.loss.stated,
+        horizon_days: judgement.horizon_days,
+        seed: request.policy.seed,
+        independent: request.independent,
+        hosts: judgement.hosts,
+        guests: judgement.guests,
+        fleet: FleetRisk::from(&judgement),
+        naive: naive.as_ref().map(FleetRisk::from),
+        mean_loss_with_unknown: compound::mean_loss(&upper.portfolio)?,
+        group_by: request.group_by,
+        groups: groups(request, &built.portfolio, &judgement, &decisions),
+        causes: causes(&built),
+        blast_radius: radii(&built.portfolio),
+        deferrals: deferrals(request, &built),
+        unpriced_words: built.unpriced.to_string(),
+        unpriced: built.unpriced,
+        warnings: built.warnings.iter().map(ToString::to_string).collect(),
+        parameters: parameters(request.policy),
+        clusters: judgement.clusters,
+        tenants: judgement.tenants,
+        contributions: judgement.contributions,
+        sampling: judgement.sampling,
+    })
+}
+
+fn decisions(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput> {
+    if request.group_by != GroupBy::Decision {
+        return Ok(Vec::new());
+    }
+    wait::groups(&wait::Request {
+        fleet: request.fleet,
+        assessment: request.assessment,
+        base: request.base,
+        policy: request.policy,
+        evidence: request.evidence,
+        horizon_days: wait::groups::HORIZON_DAYS,
+    })
+}
+
+/// The groups with exact means: a host's mean loss is its class's mean impact times what it holds.
+fn groups(
+    request: &Request<'_>,
+    portfolio: &Portfolio,
+    judgement: &Judgement,
+    decisions: &[GroupDecision],
+) -> Vec<GroupRisk> {
+    let names: BTreeMap<&str, String> =
+        request.fleet.hosts.iter().map(|host| (host.id.as_str(), request.group_by.of(host))).collect();
+    let mut groups: BTreeMap<&str, GroupRisk> = BTreeMap::new();
+    for line in &portfolio.hosts {
+        let Some(name) = names.get(line.id.as_str()) else { continue };
+        let group = groups.entry(name).or_insert_with(|| GroupRisk {
+            group: name.clone(),
+            hosts: 0,
+            guests: 0,
+            mean_loss: 0.0,
+            hit: 0.0,
+            wait: None,
+            recommendation: None,
+            releases: Vec::new(),
+        });
+        group.hosts += 1;
+        if let Some(class) = judgement.classes.get(line.class as usize) {
+            group.hit = group.hit.max(class.hit);
+            let holdings = portfolio.holdings_of(line);
+            group.mean_loss += holdings.iter().map(|it| it.loss(class.mean_impact)).sum::<f64>();
+        }
+        group.guests += portfolio.holdings_of(line).iter().map(|it| u64::from(it.vms)).sum::<u64>();
+    }
+    for decision in decisions {
+        if let Some(group) = groups.get_mut(decision.group.to_string().as_str()) {
+            add_decision(group, decision);
+        }
+    }
+    let mut groups: Vec<GroupRisk> = groups.into_values().collect();
+    groups.sort_by(|a, b| b.mean_loss.total_cmp(&a.mean_loss).then_with(|| a.group.cmp(&b.group)));
+    groups
+}
+
+/// Of several releases that are due, the one whose absence costs most speaks for the group.
+fn add_decision(group: &mut GroupRisk, decision: &GroupDecision) {
+    group.releases.push(DueRelease {
+        component: decision.component.clone(),
+        release: decision.release.clone(),
+        role: decision.role,
+        hosts: decision.hosts.len() as u64,
+        closes: decision.closes.len() as u64,
+        recommendation: decision.recommendation.clone(),
+    });
+    let stakes = |it: &Option<wait::Decision>| it.as_ref().map(|it| it.optimum.loss_never);
+    if group.recommendation.is_none() || stakes(&decision.wait) > stakes(&group.wait) {
+        group.recommendation = Some(decision.recommendation.clone());
+        group.wait.clone_from(&decision.wait);
+    }
+}
+
+fn causes(built: &Built) -> Vec<CauseRisk> {
+    let shocks = built.portfolio.shocks.iter().zip(&built.derivations.shocks).enumerate();
+    let mut causes: Vec<CauseRisk> = shocks
+        .map(|(at, (shock, facts))| CauseRisk {
+            shock: shock.clone(),
+            facts: facts.clone(),
+            blast: crate::blast::of_shock(&built.portfolio, at),
+        })
+        .collect();
+    causes.sort_by(|a, b| {
+        b.shock.probability.total_cmp(&a.shock.probability).then_with(|| a.shock.cause.cmp(&b.shock.cause))
+    });
+    causes
+}
+
+fn radii(portfolio: &Portfolio) -> Radii {
+    let all = blast_radii(portfolio);
+    let mut hosts: Vec<Radius<HostId>> =
+        all.hosts.into_iter().map(|(of, blast)| Radius { of, blast }).collect();
+    hosts.sort_by(|a, b| {
+        b.blast.greatest_loss.total_cmp(&a.blast.greatest_loss).then_with(|| a.of.cmp(&b.of))
+    });
+    hosts.truncate(WIDEST);
+    Radii {
+        hosts,
+        planes: all.planes.into_iter().map(|(of, blast)| Radius { of, blast }).collect(),
+        releases: all.releases.into_iter().map(|(of, blast)| Radius { of, blast }).collect(),
+        underpin: all.underpin,
+    }
+}
+
+fn deferrals(request: &Request<'_>, built: &Built) -> Vec<Deferral> {
+    let tenants: Vec<&TenantId> = built.portfolio.tenants.iter().flatten().collect();
+    let price = |tenant| deferral(built, tenant, request.deferral_days, &request.policy.parameters);
+    let mut deferrals: Vec<Deferral> = tenants.into_iter().filter_map(price).collect();
+    deferrals
+        .sort_by(|a, b| b.neighbours_sum.total_cmp(&a.neighbours_sum).then_with(|| a.tenant.cmp(&b.tenant)));
+    deferrals
+}
+
+fn parameters(policy: &Policy) -> Vec<UsedParameter> {
+    policy.parameters.iter().map(|(name, setting)| UsedParameter { name, setting: setting.clone() }).collect()
+}

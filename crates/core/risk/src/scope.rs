@@ -1,0 +1,105 @@
+//! Whether a control or an accepted risk of the policy speaks of a host or of a management plane.
+
+use rustc_hash::FxHashSet;
+use underpin_model::facts::Family;
+use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId};
+use underpin_model::policy::Scope;
+
+/// What a scope can ask of a host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HostPlace<'f> {
+    pub(crate) id: &'f HostId,
+    pub(crate) cluster: Option<&'f ClusterId>,
+    pub(crate) platform: Option<&'f Family>,
+    /// The planes that manage it.
+    pub(crate) planes: &'f [ManagementPlaneId],
+}
+
+/// A scope with its lists as sets: a list may name every host of a big fleet.
+#[derive(Debug)]
+pub(crate) struct Reader<'p> {
+    clusters: FxHashSet<&'p ClusterId>,
+    hosts: FxHashSet<&'p HostId>,
+    planes: FxHashSet<&'p ManagementPlaneId>,
+    tenants: FxHashSet<&'p TenantId>,
+    platforms: &'p [Family],
+}
+
+impl<'p> Reader<'p> {
+    pub(crate) fn new(scope: &'p Scope) -> Self {
+        Self {
+            clusters: scope.clusters.iter().collect(),
+            hosts: scope.hosts.iter().collect(),
+            planes: scope.planes.iter().collect(),
+            tenants: scope.tenants.iter().collect(),
+            platforms: &scope.platforms,
+        }
+    }
+
+    /// Whether it speaks of a host with guests of these tenants. A scope of tenants speaks of a host whose guests are all
+    /// theirs: the guest of another one is a way around.
+    pub(crate) fn covers_host<'t>(
+        &self,
+        host: HostPlace<'_>,
+        mut tenants: impl Iterator<Item = Option<&'t TenantId>>,
+    ) -> bool {
+        let mut any = false;
+        (self.clusters.is_empty() || host.cluster.is_some_and(|it| self.clusters.contains(it)))
+            && (self.hosts.is_empty() || self.hosts.contains(host.id))
+            && (self.platforms.is_empty() || host.platform.is_some_and(|it| self.platforms.contains(it)))
+            && (self.planes.is_empty() || host.planes.iter().any(|it| self.planes.contains(it)))
+            && (self.tenants.is_empty()
+                || (tenants.all(|it| {
+                    any = true;
+                    it.is_some_and(|it| self.tenants.contains(it))
+                }) && any))
+    }
+
+    /// Whether it speaks of a plane by itself; `None`: only by the hosts that the plane manages.
+    pub(crate) fn covers_plane(&self, plane: &ManagementPlaneId, platform: Option<&Family>) -> Option<bool> {
+        if !self.clusters.is_empty() || !self.hosts.is_empty() || !self.tenants.is_empty() {
+            return None;
+        }
+        if !self.planes.is_empty() && !self.planes.contains(plane) {
+            return Some(false);
+        }
+        if self.platforms.is_empty() || platform.is_some_and(|it| self.platforms.contains(it)) {
+            return Some(true);
+        }
+        // A list of platforms may mean the hypervisors that the plane manages.
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_list_that_is_not_empty_must_match() {
+        let id = |it: &str| HostId::new(it).unwrap();
+        let cluster = ClusterId::new("a").unwrap();
+        let (h1, h2) = (id("h1"), id("h2"));
+        let place =
+            |id| HostPlace { id, cluster: Some(&cluster), platform: Some(&Family::Esxi), planes: &[] };
+        let mut scope = Scope { hosts: vec![h1.clone()], ..Scope::default() };
+        let none = || std::iter::empty::<Option<&TenantId>>();
+        assert!(Reader::new(&scope).covers_host(place(&h1), none()));
+        assert!(!Reader::new(&scope).covers_host(place(&h2), none()));
+        scope.platforms = vec![Family::Debian];
+        assert!(!Reader::new(&scope).covers_host(place(&h1), none()));
+    }
+
+    #[test]
+    fn a_scope_of_tenants_needs_every_guest_of_the_host() {
+        let (a, b) = (TenantId::new("a").unwrap(), TenantId::new("b").unwrap());
+        let host = HostId::new("h").unwrap();
+        let place = HostPlace { id: &host, cluster: None, platform: None, planes: &[] };
+        let scope = Scope { tenants: vec![a.clone()], ..Scope::default() };
+        let reader = Reader::new(&scope);
+        assert!(reader.covers_host(place, [Some(&a)].into_iter()));
+        assert!(!reader.covers_host(place, [Some(&a), Some(&b)].into_iter()));
+        assert!(!reader.covers_host(place, [Some(&a), None].into_iter()));
+        assert!(!reader.covers_host(place, std::iter::empty()));
+    }
+}

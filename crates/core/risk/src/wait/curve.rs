@@ -1,0 +1,456 @@
+//! The loss of waiting for `t` days and patching then, on plain numbers, term by term.
+//!
+//! With the cumulative hit hazards `G_v` of the holes that the release closes, `S(t) = exp(-sum G_v(t))` the chance that
+//! none of them was hit, and the expected loss `l_v` of a hit, a host loses
+//!
+//! - before the patch `E(t) = sum_v l_v int_0^t S dG_v`: the hazards compete, a loss happens at most once;
+//! - after it, up to the horizon `T`, the same with every hazard cut to the share of fixes that prove incomplete;
+//! - by the release itself `p e^{-theta t} q` times the loss of a bad host: field reports retire bad releases at the rate
+//!   `theta`. A staged roll-out stops a bad release after its first ring, so that later rings take it only with
+//!   `1 - ring_stops`;
+//! - to known bugs that the release repairs, until `t`; to the maintenance itself, less what sharing a drain saves; and
+//!   to promises whose deadline lies before `t`.
+//!
+//! With constant hazards and none of the rest, this is `L(t) = I_exp (1 - e^{-lambda t}) + I_reg p0 e^{-theta t}` (Beattie
+//! et al., LISA'02, in the form of expected losses). Its stationary point is a minimum only if `theta > lambda`: so the
+//! optimum is found by comparing a grid, golden section around its best point, and the end points *now* and *never*.
+
+use serde::{Serialize, Serializer};
+
+/// Points of the grid on which the optimum is looked for.
+const GRID: u32 = 180;
+/// Points of the grid for variants of a decision.
+const COARSE: u32 = 60;
+/// Steps of the integral of competing hazards, where it has no closed form.
+const STEPS: u32 = 24;
+/// Iterations of golden section: 1e-8 of the bracket is as fine as a minimum can be found in double precision.
+const GOLDEN: u32 = 45;
+/// Waiting less than this is patching now: half a day.
+pub const NOW_DAYS: f64 = 0.5;
+
+/// A hole with a hazard that changes with age.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AgedHazard {
+    /// Cumulative hit hazard of the next 30 days, without unit.
+    pub thirty_days: f64,
+    /// Days since an exploit exists.
+    pub age_days: f64,
+    /// Weibull shape.
+    pub shape: f64,
+    /// Loss of a hit, per host.
+    pub loss: f64,
+}
+
+impl AgedHazard {
+    fn cumulative(&self, days: f64) -> f64 {
+        let until = |t: f64| (self.age_days + t).powf(self.shape) - self.age_days.powf(self.shape);
+        self.thirty_days * until(days) / until(crate::hazard::EPSS_DAYS)
+    }
+}
+
+/// A penalty that is due when the release is not in force by a moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Penalty {
+    /// The promise.
+    pub promise: String,
+    /// Days from now to its deadline.
+    pub at_days: f64,
+    /// What breaking it costs.
+    pub loss: f64,
+}
+
+/// Everything that the loss of waiting depends on. Losses are per host and in the policy's currency.
+#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+pub struct Inputs {
+    /// Span that losses are counted over, in days.
+    pub horizon_days: f64,
+    /// Hosts.
+    pub hosts: f64,
+    /// Sum of the constant hit hazards per host and day.
+    pub constant_per_day: f64,
+    /// Sum of constant hit hazard times loss of a hit, per host and day.
+    pub constant_loss_per_day: f64,
+    /// Holes whose hazard changes with age.
+    pub aged: Vec<AgedHazard>,
+    /// Share of fixes that do not close their hole.
+    pub incomplete_fix: f64,
+    /// Probability that the release is bad for this hardware, as of now.
+    pub bad: f64,
+    /// Rate at which bad releases are found and retired, per day.
+    pub theta: f64,
+    /// Share of the hosts that a bad release hits.
+    pub hit: f64,
+    /// Loss of a host that a bad release hit.
+    pub loss_per_bad_host: f64,
+    /// Probability that a bad release is stopped after the first ring.
+    pub ring_stops: f64,
+    /// Share of these hosts that is in the first ring, and takes the release before anything can be known; 1: the
+    /// roll-out is not staged.
+    pub first_ring_share: f64,
+    /// Loss per host and day to bugs that the release repairs.
+    pub known_bugs_per_day: f64,
+    /// Loss of the maintenance of one host.
+    pub maintenance: f64,
+    /// Of it, what is saved because the drain is shared with other changes.
+    pub shared_drain_saves: f64,
+    /// Promises.
+    pub penalties: Vec<Penalty>,
+}
+
+/// Why inputs cannot be computed with.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{place}: found {found}, expected {expected}")]
+pub struct InvalidInput {
+    /// The input.
+    pub place: String,
+    /// What is there.
+    pub found: f64,
+    /// What is accepted.
+    pub expected: &'static str,
+}
+
+/// The loss of one choice, term by term; the sum over all hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Default)]
+pub struct Terms {
+    /// Hits before the patch.
+    pub exposure: f64,
+    /// Hits after it, through fixes that prove incomplete.
+    pub incomplete_fix: f64,
+    /// A bad release, on hosts of the first ring.
+    pub regression_first_ring: f64,
+    /// A bad release that the first ring did not stop.
+    pub regression_later_rings: f64,
+    /// Bugs that the release repairs, until then.
+    pub known_bugs: f64,
+    /// The maintenance, certain.
+    pub maintenance: f64,
+    /// What sharing its drain saves: 0 or negative.
+    pub shared_drain: f64,
+    /// Broken promises.
+    pub penalties: f64,
+}
+
+impl Terms {
+    /// Their sum.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.exposure
+            + self.incomplete_fix
+            + self.regression_first_ring
+            + self.regression_later_rings
+            + self.known_bugs
+            + self.maintenance
+            + self.shared_drain
+            + self.penalties
+    }
+
+    /// The terms with their names, in the order of the sum.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, f64); 8] {
+        [
+            ("exposure before the patch", self.exposure),
+            ("incomplete fixes after it", self.incomplete_fix),
+            ("bad release, first ring", self.regression_first_ring),
+            ("bad release, later rings", self.regression_later_rings),
+            ("known bugs until the patch", self.known_bugs),
+            ("maintenance", self.maintenance),
+            ("saved by sharing the drain", self.shared_drain),
+            ("broken promises", self.penalties),
+        ]
+    }
+}
+
+/// Which kind of choice is best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// Patch now.
+    Now,
+    /// Wait, then patch.
+    Wait,
+    /// Not within the horizon.
+    Never,
+}
+
+/// When to patch, as numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Optimum {
+    /// The kind of choice.
+    pub choice: Choice,
+    /// Days to wait; `None`: never, which is what is written then.
+    #[serde(rename = "optimum_days", serialize_with = "days_or_never")]
+    pub days: Option<f64>,
+    /// Loss of patching now.
+    pub loss_now: f64,
+    /// Least loss.
+    #[serde(rename = "loss_at_optimum")]
+    pub loss: f64,
+    /// Loss of not patching within the horizon.
+    pub loss_never: f64,
+    /// Least loss of waiting at least half a day.
+    pub loss_wait: f64,
+    /// Days of that.
+    pub wait_days: f64,
+}
+
+impl Optimum {
+    /// How much worse the best choice of another kind is than one kind; negative: that kind is not the best one.
+    #[must_use]
+    pub fn margin(&self, choice: Choice) -> f64 {
+        let others = |own: Choice| {
+            Choice::ALL
+                .into_iter()
+                .filter(move |it| *it != own)
+                .map(|it| self.loss_of(it))
+                .fold(f64::MAX, f64::min)
+        };
+        others(choice) - self.loss_of(choice)
+    }
+
+    /// The least loss of a kind of choice.
+    #[must_use]
+    pub fn loss_of(&self, choice: Choice) -> f64 {
+        match choice {
+            Choice::Now => self.loss_now,
+            Choice::Wait => self.loss_wait,
+            Choice::Never => self.loss_never,
+        }
+    }
+}
+
+impl Choice {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Now, Self::Wait, Self::Never];
+}
+
+impl Inputs {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// The first number that is no probability where one is expected, is negative, or is not finite, with its place.
+    pub fn check(&self) -> Result<(), InvalidInput> {
+        let probability = |it: f64| (0.0..=1.0).contains(&it);
+        let amount = |it: f64| it.is_finite() && it >= 0.0;
+        let wrong =
+            |place: &str, found: f64, expected| InvalidInput { place: place.to_owned(), found, expected };
+        if !(self.horizon_days.is_finite() && self.horizon_days > 0.0) {
+            return Err(wrong("horizon_days", self.horizon_days, "a finite number of days above 0"));
+        }
+        for (place, it) in [
+            ("incomplete_fix", self.incomplete_fix),
+            ("bad", self.bad),
+            ("hit", self.hit),
+            ("ring_stops", self.ring_stops),
+            ("first_ring_share", self.first_ring_share),
+        ] {
+            if !probability(it) {
+                return Err(wrong(place, it, "a probability from 0 to 1"));
+            }
+        }
+        let single = [
+            ("hosts", self.hosts),
+            ("constant_per_day", self.constant_per_day),
+            ("constant_loss_per_day", self.constant_loss_per_day),
+            ("theta", self.theta),
+            ("loss_per_bad_host", self.loss_per_bad_host),
+            ("known_bugs_per_day", self.known_bugs_per_day),
+            ("maintenance", self.maintenance),
+            ("shared_drain_saves", self.shared_drain_saves),
+        ];
+        for (place, it) in single {
+            if !amount(it) {
+                return Err(wrong(place, it, "a finite number, not negative"));
+            }
+        }
+        if self.shared_drain_saves > self.maintenance {
+            return Err(wrong(
+                "shared_drain_saves",
+                self.shared_drain_saves,
+                "at most the cost of the maintenance",
+            ));
+        }
+        for (at, hole) in self.aged.iter().enumerate() {
+            let place = |name: &str| format!("aged.{at}.{name}");
+            for (name, it) in
+                [("thirty_days", hole.thirty_days), ("age_days", hole.age_days), ("loss", hole.loss)]
+            {
+                if !amount(it) {
+                    return Err(wrong(&place(name), it, "a finite number, not negative"));
+                }
+            }
+            if !(hole.shape > 0.0 && hole.shape <= 1.0) {
+                return Err(wrong(&place("shape"), hole.shape, "a Weibull shape above 0 up to 1"));
+            }
+        }
+        for (at, penalty) in self.penalties.iter().enumerate() {
+            if !(amount(penalty.loss) && amount(penalty.at_days)) {
+                let place = format!("penalties.{at}");
+                return Err(wrong(&place, penalty.loss.min(penalty.at_days), "finite numbers, not negative"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Cumulative hit hazard until `days`, and the same weighted with losses.
+    fn cumulative(&self, days: f64) -> (f64, f64) {
+        let start = (self.constant_per_day * days, self.constant_loss_per_day * days);
+        self.aged.iter().fold(start, |(hazard, loss), hole| {
+            let own = hole.cumulative(days);
+            (hazard + own, loss + own * hole.loss)
+        })
+    }
+
+    /// Probability that a host is hit within `days` while nothing is patched.
+    #[must_use]
+    pub fn hit_within(&self, days: f64) -> f64 {
+        -(-self.cumulative(days).0).exp_m1()
+    }
+
+    /// Expected loss of a host to competing hazards from `from` to `to`, every hazard times `share`, given none before.
+    fn competing(&self, from: f64, to: f64, share: f64) -> f64 {
+        let steps = if self.alike() { 1 } else { STEPS };
+        let start = self.cumulative(from);
+        let mut before = start;
+        let mut loss = 0.0;
+        for step in 1..=steps {
+            // Falling hazards are steep at first: steps grow with the square.
+            let part = f64::from(step) / f64::from(steps);
+            let at = self.cumulative(from + (to - from) * part * part);
+            let hazard = share * (at.0 - before.0);
+            if hazard > 0.0 {
+                let survived = (-share * (before.0 - start.0)).exp();
+                loss += (at.1 - before.1) * share / hazard * survived * -(-hazard).exp_m1();
+            }
+            before = at;
+        }
+        loss
+    }
+
+    /// The ratio of loss to hazard does not change with time, so that one step of the integral is exact.
+    fn alike(&self) -> bool {
+        let Some(first) = self.aged.first() else { return true };
+        let constant = self.constant_per_day * first.loss;
+        self.aged.iter().all(|it| it.loss == first.loss)
+            && (self.constant_loss_per_day - constant).abs()
+                <= 1e-12 * constant.max(self.constant_loss_per_day)
+    }
+
+    /// The loss of patching in `days`, which are cut to the horizon.
+    #[must_use]
+    pub fn at(&self, days: f64) -> Terms {
+        let days = days.clamp(0.0, self.horizon_days);
+        let survived = (-self.cumulative(days).0).exp();
+        let bad = self.hosts * self.bad * (-self.theta * days).exp() * self.hit * self.loss_per_bad_host;
+        Terms {
+            exposure: self.hosts * self.competing(0.0, days, 1.0),
+            incomplete_fix: self.hosts
+                * survived
+                * self.competing(days, self.horizon_days, self.incomplete_fix),
+            regression_first_ring: bad * self.first_ring_share,
+            regression_later_rings: bad * (1.0 - self.first_ring_share) * (1.0 - self.ring_stops),
+            known_bugs: self.hosts * self.known_bugs_per_day * days,
+            maintenance: self.hosts * self.maintenance,
+            shared_drain: 0.0 - self.hosts * self.shared_drain_saves,
+            penalties: self.broken(days),
+        }
+    }
+
+    /// The loss of not patching within the horizon.
+    #[must_use]
+    pub fn never(&self) -> Terms {
+        Terms {
+            exposure: self.hosts * self.competing(0.0, self.horizon_days, 1.0),
+            known_bugs: self.hosts * self.known_bugs_per_day * self.horizon_days,
+            penalties: self.broken(self.horizon_days),
+            ..Terms::default()
+        }
+    }
+
+    /// A promise is kept on the day of its deadline and broken after it.
+    fn broken(&self, days: f64) -> f64 {
+        self.penalties.iter().filter(|it| it.at_days < days).fold(0.0, |sum, it| sum + it.loss)
+    }
+
+    /// The best time to patch.
+    ///
+    /// # Errors
+    /// [`InvalidInput`] where a number is outside its domain.
+    pub fn optimum(&self) -> Result<Optimum, InvalidInput> {
+        self.check()?;
+        let loss = |days: f64| self.at(days).total();
+        let step = self.horizon_days / f64::from(GRID);
+        let mut wait = self.wait_on_grid(GRID);
+        // A penalty is a step: the minimum at a deadline is no stationary point, so golden section only ever improves.
+        let low = (wait.1 - step).max(NOW_DAYS).min(self.horizon_days);
+        let near = golden(&loss, low, (wait.1 + step).min(self.horizon_days));
+        if near.0 < wait.0 {
+            wait = near;
+        }
+        Ok(self.chosen(wait))
+    }
+
+    /// The best time to patch on a coarse grid, of inputs that were checked: for the many variants of one decision.
+    pub(super) fn optimum_on_grid(&self) -> Optimum {
+        self.chosen(self.wait_on_grid(COARSE))
+    }
+
+    /// The least loss of waiting at least half a day, and its time.
+    fn wait_on_grid(&self, points: u32) -> (f64, f64) {
+        let least = NOW_DAYS.min(self.horizon_days);
+        let step = self.horizon_days / f64::from(points);
+        let grid = (0..=points).map(|at| f64::from(at) * step);
+        let times = grid.chain(self.penalties.iter().map(|it| it.at_days)).chain([least]);
+        times
+            .filter(|it| (least..=self.horizon_days).contains(it))
+            .map(|it| (self.at(it).total(), it))
+            .fold((f64::MAX, least), |best, it| if it.0 < best.0 { it } else { best })
+    }
+
+    /// Equal losses: the earlier action is taken.
+    fn chosen(&self, wait: (f64, f64)) -> Optimum {
+        let (loss_now, loss_never) = (self.at(0.0).total(), self.never().total());
+        let (choice, days, loss) = if loss_now <= wait.0 && loss_now <= loss_never {
+            (Choice::Now, Some(0.0), loss_now)
+        } else if wait.0 <= loss_never {
+            (Choice::Wait, Some(wait.1), wait.0)
+        } else {
+            (Choice::Never, None, loss_never)
+        };
+        Optimum { choice, days, loss_now, loss, loss_never, loss_wait: wait.0, wait_days: wait.1 }
+    }
+
+    /// The least loss over a fixed set of times and *never*: exactly concave in the probability of a bad release, which
+    /// the value of information rests on.
+    pub(super) fn least_on_grid(&self, from_days: f64) -> f64 {
+        let span = (self.horizon_days - from_days).max(0.0);
+        let times = (0..=60).map(|at| from_days + span * f64::from(at) / 60.0);
+        times.map(|it| self.at(it).total()).fold(self.never().total(), f64::min)
+    }
+}
+
+/// Writes a number of days, or the word `never`.
+pub(super) fn days_or_never<S: Serializer>(days: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    match days {
+        Some(days) => to.serialize_f64(*days),
+        None => to.serialize_str("never"),
+    }
+}
+
+/// Golden section: the least value between two times, with its time.
+fn golden(loss: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
+    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
+    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
+    let (mut at_left, mut at_right) = (loss(left), loss(right));
+    for _ in 0..GOLDEN {
+        if at_left <= at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - ratio * (high - low);
+            at_left = loss(left);
+        } else {
+            (low, left, at_left) = (left, right, at_right);
+            right = low + ratio * (high - low);
+            at_right = loss(right);
+        }
+    }
+    if at_left <= at_right { (at_left, left) } else { (at_right, right) }
+}

@@ -1,0 +1,392 @@
+//! Evidence about a release: own trials and canaries, and others that run it. And the belief that it updates.
+//!
+//! A release is bad for a hardware class with probability `p`; a bad one hits each host of the class with a share `q`,
+//! which is itself uncertain (Beta). `x` hits among `n` hosts are Beta-binomial given a bad release, and impossible given
+//! a good one: a record counts failures that were found to be the release's doing. So one failure settles `p`, and clean
+//! hosts lower both `p` and `q`. Hosts of another class say nothing about this one.
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{Beta as BetaDistribution, ContinuousCDF as _};
+use statrs::function::gamma::ln_gamma;
+
+use crate::groups::HardwareClass;
+
+/// The only format so far.
+pub const FORMAT: &str = "underpin-evidence/1";
+
+/// What kind of run it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvidenceKind {
+    /// Tried away from production.
+    Trial,
+    /// Tried on production hosts, watched.
+    Canary,
+    /// Somebody else runs it.
+    OthersRunIt,
+}
+
+/// The hardware that a record speaks of. What is not stated matches nothing but an equally unknown part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hardware {
+    /// Maker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// Model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Processor signature, else its model text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processor: Option<String>,
+}
+
+impl Hardware {
+    /// It is this class. Hosts of an unknown class may differ in every way: nothing is evidence for them.
+    #[must_use]
+    pub fn is(&self, class: &HardwareClass) -> bool {
+        !class.is_unknown()
+            && self.vendor == class.vendor
+            && self.model == class.model
+            && self.processor == class.processor
+    }
+}
+
+/// One run of a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceRecord {
+    /// The release: component and version, such as `linux 6.1.162-1` or `ESXi 8.0U3-24585383`.
+    pub release: String,
+    /// The hardware that it ran on; `None`: not known which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
+    /// Hosts.
+    pub hosts: u32,
+    /// Of them, hosts that the release hit.
+    #[serde(default)]
+    pub failures: u32,
+    /// What kind of run.
+    pub kind: EvidenceKind,
+    /// Who saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// A bug that a release repairs and that this fleet can hit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownBug {
+    /// The release that repairs it.
+    pub release: String,
+    /// How often a host hits it, per day.
+    pub per_host_day: f64,
+    /// Hours that the VMs of the host are down then.
+    pub hours_down: f64,
+    /// Who says so.
+    pub source: String,
+}
+
+/// An evidence file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// [`FORMAT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Runs.
+    #[serde(default, rename = "run")]
+    pub runs: Vec<EvidenceRecord>,
+    /// Known bugs.
+    #[serde(default, rename = "known_bug")]
+    pub known_bugs: Vec<KnownBug>,
+}
+
+/// One mistake in an evidence file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: found {found}, expected {expected}")]
+pub struct EvidenceError {
+    /// The place: a line, or the record.
+    pub place: String,
+    /// What is there.
+    pub found: String,
+    /// What was expected.
+    pub expected: String,
+}
+
+/// Reads an evidence file: JSON where it begins with a brace, else TOML.
+///
+/// # Errors
+/// The mistake of form with its line, or every mistake of meaning with its record.
+pub fn read(text: &str) -> Result<Evidence, Vec<EvidenceError>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let wrong = |line: usize, expected: String| {
+        let found = text.lines().nth(line.saturating_sub(1)).unwrap_or("").trim().chars().take(80).collect();
+        vec![EvidenceError { place: format!("line {line}"), found, expected }]
+    };
+    let evidence: Evidence = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| wrong(error.line(), error.to_string()))?
+    } else {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            wrong(before.matches('\n').count() + 1, error.message().trim().to_owned())
+        })?
+    };
+    let mistakes = mistakes(&evidence);
+    if mistakes.is_empty() { Ok(evidence) } else { Err(mistakes) }
+}
+
+fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
+    let mut list = Vec::new();
+    let mut add = |place: String, found: String, expected: &str| {
+        list.push(EvidenceError { place, found, expected: expected.to_owned() });
+    };
+    if let Some(format) = evidence.format.as_ref().filter(|it| *it != FORMAT) {
+        add("format".to_owned(), format.clone(), FORMAT);
+    }
+    for (at, run) in evidence.runs.iter().enumerate() {
+        if run.hosts == 0 {
+            add(format!("run.{at}.hosts"), "0".to_owned(), "at least one host");
+        }
+        if run.failures > run.hosts {
+            let found = format!("{} of {} hosts", run.failures, run.hosts);
+            add(format!("run.{at}.failures"), found, "at most as many failures as hosts");
+        }
+    }
+    for (at, bug) in evidence.known_bugs.iter().enumerate() {
+        for (name, it) in [("per_host_day", bug.per_host_day), ("hours_down", bug.hours_down)] {
+            if !(it.is_finite() && it >= 0.0) {
+                add(format!("known_bug.{at}.{name}"), it.to_string(), "a finite number, not negative");
+            }
+        }
+    }
+    list
+}
+
+/// Hosts and hits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// Hosts.
+    pub hosts: u32,
+    /// Of them, hit.
+    pub failures: u32,
+}
+
+impl Count {
+    fn add(&mut self, record: &EvidenceRecord) {
+        self.hosts = self.hosts.saturating_add(record.hosts);
+        self.failures = self.failures.saturating_add(record.failures);
+    }
+}
+
+/// Evidence about one release, as seen from one hardware class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Own trials and canaries on this hardware.
+    pub own: Count,
+    /// Others that run it on this hardware.
+    pub others_same_hardware: Count,
+    /// Own trials and canaries on other or unknown hardware: they teach nothing about this one.
+    pub own_other_hardware: Count,
+    /// Others that run it on other or unknown hardware. Their reports are what `theta` stands for: counting them again
+    /// would count them twice.
+    pub others_at_all: Count,
+}
+
+impl Evidence {
+    /// What is known about a release from the side of a hardware class.
+    #[must_use]
+    pub fn about(&self, release: &str, class: &HardwareClass) -> Tally {
+        let mut tally = Tally::default();
+        for run in self.runs.iter().filter(|it| it.release == release) {
+            let same = run.hardware.as_ref().is_some_and(|it| it.is(class));
+            match (run.kind, same) {
+                (EvidenceKind::OthersRunIt, true) => tally.others_same_hardware.add(run),
+                (EvidenceKind::OthersRunIt, false) => tally.others_at_all.add(run),
+                (_, true) => tally.own.add(run),
+                (_, false) => tally.own_other_hardware.add(run),
+            }
+        }
+        tally
+    }
+}
+
+/// A Beta distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Beta {
+    /// First shape.
+    pub a: f64,
+    /// Second shape.
+    pub b: f64,
+}
+
+impl Beta {
+    /// The distribution with this mean, and the deviation of a PERT estimate with this range: a sixth of its width. It is
+    /// worth at least one observation, and a mean at an end of `0..=1` is certain.
+    #[must_use]
+    pub fn from_range(mean: f64, low: f64, high: f64) -> Self {
+        let mean = mean.clamp(0.0, 1.0);
+        let deviation = ((high - low) / 6.0).max(1e-6);
+        let weight = (mean * (1.0 - mean) / (deviation * deviation) - 1.0).max(1.0);
+        Self { a: mean * weight, b: (1.0 - mean) * weight }
+    }
+
+    /// Mean.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        if self.a <= 0.0 { 0.0 } else { self.a / (self.a + self.b) }
+    }
+
+    /// Mean of the square.
+    #[must_use]
+    pub fn mean_square(&self) -> f64 {
+        let sum = self.a + self.b;
+        if self.a <= 0.0 { 0.0 } else { self.a * (self.a + 1.0) / (sum * (sum + 1.0)) }
+    }
+
+    /// With `count` more observations.
+    #[must_use]
+    pub fn after(&self, hits: f64, misses: f64) -> Self {
+        Self { a: self.a + hits, b: self.b + misses }
+    }
+
+    /// A quantile.
+    #[must_use]
+    pub fn quantile(&self, at: f64) -> f64 {
+        if self.a <= 0.0 {
+            return 0.0;
+        }
+        if self.b <= 0.0 {
+            return 1.0;
+        }
+        let found = BetaDistribution::new(self.a, self.b).map(|it| it.inverse_cdf(at));
+        found.ok().filter(|it| it.is_finite()).unwrap_or_else(|| self.mean())
+    }
+
+    /// Probability that `hosts` hosts of a bad release are all clean: `B(a, b + n) / B(a, b)`.
+    #[must_use]
+    pub fn all_clean(&self, hosts: u32) -> f64 {
+        if self.a <= 0.0 || hosts == 0 {
+            return 1.0;
+        }
+        if self.b <= 0.0 {
+            return 0.0;
+        }
+        let (n, sum) = (f64::from(hosts), self.a + self.b);
+        (ln_gamma(self.b + n) + ln_gamma(sum) - ln_gamma(sum + n) - ln_gamma(self.b)).exp().clamp(0.0, 1.0)
+    }
+
+    /// Probability that a release is bad after a run, and the share that it then hits.
+    #[must_use]
+    pub fn update(self, bad: f64, run: Count) -> (f64, Self) {
+        let (hosts, failures) = (f64::from(run.hosts), f64::from(run.failures));
+        let share = if self.a <= 0.0 && run.failures > 0 {
+            // It was thought impossible and happened: what was seen is all that is known.
+            Self { a: failures, b: hosts - failures }
+        } else if self.a <= 0.0 {
+            self
+        } else {
+            self.after(failures, hosts - failures)
+        };
+        if run.failures > 0 {
+            return (1.0, share);
+        }
+        let clean = bad * self.all_clean(run.hosts);
+        let after = if clean > 0.0 { clean / (clean + 1.0 - bad) } else { 0.0 };
+        (after, share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(model: &str) -> HardwareClass {
+        HardwareClass {
+            vendor: Some("Maker".to_owned()),
+            model: Some(model.to_owned()),
+            processor: Some("06-55-07".to_owned()),
+        }
+    }
+
+    const FILE: &str = r#"
+        format = "underpin-evidence/1"
+        [[run]]
+        release = "linux 6.1.162-1"
+        hardware = { vendor = "Maker", model = "R1", processor = "06-55-07" }
+        hosts = 10
+        kind = "canary"
+        [[run]]
+        release = "linux 6.1.162-1"
+        hosts = 4000
+        kind = "others-run-it"
+        [[run]]
+        release = "linux 6.1.162-1"
+        hardware = { vendor = "Maker", model = "R2", processor = "06-55-07" }
+        hosts = 30
+        failures = 2
+        kind = "trial"
+    "#;
+
+    #[test]
+    fn evidence_is_kept_by_hardware_and_by_who_ran_it() {
+        let evidence = read(FILE).unwrap();
+        let mine = evidence.about("linux 6.1.162-1", &class("R1"));
+        assert_eq!(mine.own, Count { hosts: 10, failures: 0 });
+        assert_eq!(mine.own_other_hardware, Count { hosts: 30, failures: 2 });
+        assert_eq!(mine.others_at_all, Count { hosts: 4000, failures: 0 });
+        assert_eq!(mine.others_same_hardware, Count::default());
+        assert_eq!(evidence.about("linux 6.1.162-1", &class("R2")).own, Count { hosts: 30, failures: 2 });
+        assert_eq!(evidence.about("linux 6.1.999-1", &class("R1")), Tally::default());
+        let unknown = HardwareClass { vendor: None, model: None, processor: None };
+        let of_unknown =
+            read("[[run]]\nrelease = \"x 1\"\nhardware = {}\nhosts = 3\nkind = \"trial\"\n").unwrap();
+        assert_eq!(of_unknown.about("x 1", &unknown).own, Count::default());
+    }
+
+    #[test]
+    fn json_says_the_same_as_toml() {
+        let evidence = read(FILE).unwrap();
+        assert_eq!(read(&serde_json::to_string(&evidence).unwrap()).unwrap(), evidence);
+    }
+
+    #[test]
+    fn mistakes_name_their_place() {
+        let said = |text: &str| {
+            read(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let none = said("[[run]]\nrelease = \"x 1\"\nhosts = 0\nkind = \"trial\"\n");
+        assert!(none.contains("run.0.hosts: found 0"), "{none}");
+        let more = said("[[run]]\nrelease = \"x 1\"\nhosts = 2\nfailures = 3\nkind = \"trial\"\n");
+        assert!(more.contains("run.0.failures: found 3 of 2 hosts"), "{more}");
+        let kind = said("[[run]]\nrelease = \"x 1\"\nhosts = 2\nkind = \"rumour\"\n");
+        assert!(kind.starts_with("line 4: found kind = \"rumour\""), "{kind}");
+        let bug =
+            said("[[known_bug]]\nrelease = \"x 1\"\nper_host_day = nan\nhours_down = 1\nsource = \"s\"\n");
+        assert!(bug.contains("known_bug.0.per_host_day"), "{bug}");
+        assert!(said("{\"run\": [{]}").starts_with("line 1"));
+    }
+
+    /// With a share that is known exactly this is `p (1-q)^n / (p (1-q)^n + 1 - p)`: science, 1.4.
+    #[test]
+    fn clean_canaries_clear_a_release_as_published() {
+        for (q, expected) in [(0.08, 0.0702), (0.5, 0.00017)] {
+            let sharp = Beta { a: q * 1e7, b: (1.0 - q) * 1e7 };
+            let (bad, _) = sharp.update(0.148, Count { hosts: 10, failures: 0 });
+            assert!((bad / expected - 1.0).abs() < 0.01, "{q}: {bad}");
+        }
+    }
+
+    #[test]
+    fn a_failure_settles_it_and_teaches_the_share() {
+        let share = Beta::from_range(0.08, 0.01, 1.0);
+        assert!((share.mean() - 0.08).abs() < 1e-12);
+        let (bad, after) = share.update(0.05, Count { hosts: 20, failures: 10 });
+        assert_eq!(bad, 1.0);
+        assert!(after.mean() > 0.4 && after.mean() < 0.5);
+        let (bad, after) = share.update(0.05, Count { hosts: 20, failures: 0 });
+        assert!(bad < 0.05 && after.mean() < 0.01);
+        assert_eq!(share.update(0.0, Count { hosts: 3, failures: 0 }).0, 0.0);
+        assert_eq!(Beta { a: 0.0, b: 1.0 }.update(1.0, Count { hosts: 3, failures: 0 }).0, 1.0);
+    }
+}

@@ -1,0 +1,103 @@
+//! What one more observation is worth before a decision, and what getting it costs.
+//!
+//! The loss of each choice is linear in `m`, the expected share of hosts that the release hits (probability of a bad
+//! release times share hit). The least loss over all choices is therefore concave in `m`, and since the expectation of
+//! `m` after an observation is `m` before it, an observation is never worth less than nothing.
+
+use serde::Serialize;
+
+use super::curve::Inputs;
+use super::situation::{Belief, Situation};
+
+/// What could be done to learn more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Observation {
+    /// One more host of this hardware class, away from production.
+    Trial,
+    /// One more production host of this class, watched.
+    CanaryHost,
+    /// One more day in which others may report a fault.
+    SoakDay,
+    /// Knowing for certain whether the release is bad: no observation is worth more.
+    Certainty,
+}
+
+/// What an observation is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct InformationValue {
+    /// The observation.
+    pub observation: Observation,
+    /// How much less is lost, on average, by deciding after it: never negative.
+    pub value: f64,
+    /// What it costs: exposure of all hosts while it is made, and the risk of the observed host.
+    pub cost: f64,
+    /// Days that it takes.
+    pub days: f64,
+}
+
+impl InformationValue {
+    /// It is worth more than it costs.
+    #[must_use]
+    pub fn pays(&self) -> bool {
+        self.value > self.cost
+    }
+}
+
+/// What each observation is worth for a decision. `soak_days` is how long a trial or a canary is watched.
+#[must_use]
+pub fn values(
+    situation: &Situation,
+    inputs: &Inputs,
+    belief: &Belief,
+    soak_days: f64,
+) -> Vec<InformationValue> {
+    let least = |bad: f64, hit: f64| Inputs { bad, hit, ..inputs.clone() }.least_on_grid(0.0);
+    let before = least(belief.now, belief.hit.mean());
+    let soak_days = soak_days.min(inputs.horizon_days);
+    let at_now = inputs.at(0.0);
+    let delay = |days: f64| {
+        let later = inputs.at(days);
+        let lost = |it: &super::curve::Terms| it.exposure + it.incomplete_fix + it.known_bugs + it.penalties;
+        (lost(&later) - lost(&at_now)).max(0.0)
+    };
+    let one_host = one_host(belief, before, &least);
+    let risk_of_host = belief.now * belief.hit.mean() * inputs.loss_per_bad_host;
+    let soak = {
+        let regression = |days: f64| {
+            let terms = inputs.at(days);
+            terms.regression_first_ring + terms.regression_later_rings
+        };
+        regression(0.0) - regression(1.0_f64.min(inputs.horizon_days))
+    };
+    let certainty = before
+        - belief.now * least(1.0, belief.hit.mean())
+        - (1.0 - belief.now) * least(0.0, belief.hit.mean());
+    let row = |observation, value: f64, cost, days| {
+        // Rounding of two nearly equal sums: the theorem above says that it is not below 0.
+        InformationValue { observation, value: value.max(0.0), cost, days }
+    };
+    let canary = delay(soak_days) * (1.0 - 1.0 / situation.hosts.max(1.0)) + risk_of_host;
+    vec![
+        row(Observation::Trial, one_host, delay(soak_days), soak_days),
+        row(Observation::CanaryHost, one_host, canary, soak_days),
+        row(Observation::SoakDay, soak, delay(1.0), 1.0),
+        row(Observation::Certainty, certainty, 0.0, 0.0),
+    ]
+}
+
+/// Expected gain of seeing one host of this class run the release: it is hit, or it stays clean.
+fn one_host(belief: &Belief, before: f64, least: &impl Fn(f64, f64) -> f64) -> f64 {
+    let (bad, hit) = (belief.now, belief.hit);
+    let mean = hit.mean();
+    let is_hit = bad * mean;
+    if is_hit <= 0.0 || is_hit >= 1.0 {
+        return 0.0;
+    }
+    let clean = 1.0 - is_hit;
+    // Given a hit the release is bad, and given that it is bad the mean share moves; so do both after a clean host.
+    let after_hit = least(1.0, hit.mean_square() / mean);
+    let share_clean = if mean < 1.0 { (mean - hit.mean_square()) / (1.0 - mean) } else { 0.0 };
+    let after_clean = least(bad * (1.0 - mean) / clean, share_clean);
+    before - is_hit * after_hit - clean * after_clean
+}

@@ -1,0 +1,25 @@
+//! Patch or wait: per group of hosts and release, because updates are cumulative and are not taken hole by hole.
+//!
+//! - [`curve`]: the loss of waiting `t` days, term by term, and the best time, on plain numbers.
+//! - [`situation`]: a release, its holes and what stands on the hosts; from them and the parameters come the inputs.
+//! - [`prior`], [`evidence`], [`withdrawals`]: how likely the release is bad for this hardware.
+//! - [`values`]: parameters with ranges. [`decision`]: bands, tornado, flip points, value of information.
+//! - [`groups`]: all of it for a fleet. [`sentence`]: the recommendation in one sentence.
+
+pub mod curve;
+pub mod decision;
+pub mod evidence;
+pub mod groups;
+pub mod information;
+pub mod prior;
+mod scope;
+pub mod sensitivity;
+pub mod sentence;
+pub mod situation;
+mod target;
+pub mod values;
+pub mod withdrawals;
+
+pub use decision::{Band, Decision, Verdict};
+pub use evidence::Evidence;
+pub use groups::{GroupDecision, Request, groups};

@@ -1,0 +1,149 @@
+//! The recommendation in one sentence that names its reasons.
+
+use underpin_model::policy::Parameter;
+
+use super::curve::{Choice, Terms};
+use super::decision::{Decision, Verdict};
+use super::groups::GroupDecision;
+
+/// A number with two or three digits that count, without an exponent.
+#[must_use]
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    if size >= 100.0 || size == 0.0 {
+        format!("{value:.0}")
+    } else if size >= 1.0 {
+        format!("{value:.1}")
+    } else if size >= 0.001 {
+        let digits = 1 - size.log10().floor() as i32;
+        format!("{value:.*}", usize::try_from(digits).unwrap_or(3))
+    } else {
+        "below 0.001".to_owned()
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", short(share * 100.0))
+}
+
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// The recommendation for a decision.
+#[must_use]
+pub(super) fn recommend(
+    about: &GroupDecision,
+    decision: &Decision,
+    currency: &str,
+    horizon_days: f64,
+) -> String {
+    let release = about.release.as_deref().unwrap_or("?");
+    let optimum = &decision.optimum;
+    let what = match decision.verdict {
+        Verdict::PatchNow => format!("Patch {} {release} now", about.component),
+        Verdict::Wait { days } => {
+            format!("Wait {} days, then patch {} {release}", short(days), about.component)
+        }
+        Verdict::Mitigate => {
+            format!("Do not take {} {release} within {horizon_days:.0} days, mitigate", about.component)
+        }
+    };
+    let against = match optimum.choice {
+        Choice::Now => format!(
+            "waiting loses at least {} and not patching {}",
+            short(optimum.loss_wait),
+            short(optimum.loss_never)
+        ),
+        Choice::Wait => {
+            format!(
+                "patching now loses {} and not patching {}",
+                short(optimum.loss_now),
+                short(optimum.loss_never)
+            )
+        }
+        Choice::Never => {
+            format!(
+                "patching now loses {} and waiting at least {}",
+                short(optimum.loss_now),
+                short(optimum.loss_wait)
+            )
+        }
+    };
+    format!(
+        "{what}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}; {}; it closes {}{}, {}, and {}.",
+        count(about.hosts.len() as u64, "host", "hosts"),
+        count(about.vms.into(), "VM", "VMs"),
+        short(optimum.loss),
+        short(decision.band.low),
+        short(decision.band.high),
+        largest(&decision.best),
+        count(about.closes.len() as u64, "vulnerability", "vulnerabilities"),
+        if about.exploited > 0 { format!(" ({} known exploited)", about.exploited) } else { String::new() },
+        trust(decision),
+        hinges(decision),
+    )
+}
+
+/// The term that weighs most in what is recommended.
+fn largest(terms: &Terms) -> String {
+    let named = terms.named();
+    let most = named.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    match most {
+        Some((name, loss)) if *loss > 0.0 => format!("most of it is {name} ({})", short(*loss)),
+        _ => "nothing of it is of weight".to_owned(),
+    }
+}
+
+fn trust(decision: &Decision) -> String {
+    format!(
+        "the release is bad for this hardware with {} and then hits {} of the hosts",
+        percent(decision.belief.now),
+        percent(decision.belief.hit.mean())
+    )
+}
+
+fn hinges(decision: &Decision) -> String {
+    let right = percent(decision.right);
+    let of = |parameter: Parameter| decision.sensitivity.iter().find(|it| it.span.parameter == parameter);
+    match decision.hinge.and_then(of).and_then(|it| Some((it, it.flip?))) {
+        Some((it, flip)) => format!(
+            "it is right with {right} under uncertainty and hinges on {} ({}{}; it turns to {} at {})",
+            it.span.parameter.fact().name,
+            short(it.span.value),
+            if it.span.judgement { ", a judgement" } else { "" },
+            match flip.to {
+                Choice::Now => "patching now",
+                Choice::Wait => "waiting",
+                Choice::Never => "not patching",
+            },
+            short(flip.at)
+        ),
+        None => format!(
+            "it is right with {right} under uncertainty, and no single parameter turns it within its range"
+        ),
+    }
+}
+
+/// The sentence where nothing can be decided.
+#[must_use]
+pub(super) fn unknown(about: &GroupDecision, missing: &str) -> String {
+    let release = about.release.as_deref().map(|it| format!(" {it}")).unwrap_or_default();
+    format!(
+        "Unknown whether to patch {}{release} or wait: {missing} is missing; {} stand open on {}.",
+        about.component,
+        count((about.closes.len() + about.without_fix as usize) as u64, "vulnerability", "vulnerabilities"),
+        count(about.hosts.len() as u64, "host", "hosts"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_never_in_exponents() {
+        let said: Vec<String> = [0.0, 1234.5, 99.94, 1.26, 0.5, 0.0234, 0.000_01].map(short).to_vec();
+        assert_eq!(said, ["0", "1234", "99.9", "1.3", "0.50", "0.023", "below 0.001"]);
+    }
+}

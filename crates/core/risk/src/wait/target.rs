@@ -1,0 +1,300 @@
+//! From findings to releases: which release of which component is due on a group of hosts, and what it closes.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rustc_hash::FxHashMap;
+use underpin_exposure::report::{Area, Context, Group};
+use underpin_exposure::{Assessment, FactBase};
+use underpin_model::facts::{DateKind, Family, PatchClass, ReleaseFact, Restart};
+use underpin_model::fleet::{Component, ComponentSet, Fleet, Host};
+use underpin_model::id::VulnerabilityId;
+use underpin_model::version::{Comparison, compare};
+
+use super::withdrawals;
+
+/// A component of the platform that is released as one: the source package, or the product.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LineKey {
+    pub(super) family: Family,
+    pub(super) train: Option<String>,
+    pub(super) component: String,
+}
+
+/// One open vulnerability of a line on hosts of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OpenHole {
+    /// Positions of the hosts in the fleet.
+    pub(super) hosts: BTreeSet<usize>,
+    pub(super) area: Area,
+    /// When the release that closes it was announced.
+    pub(super) announced: Option<Date>,
+    pub(super) context: Context,
+}
+
+/// What is due of one line on a group.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Due {
+    /// What a release closes.
+    pub(super) holes: BTreeMap<VulnerabilityId, OpenHole>,
+    /// Open, and no release closes it.
+    pub(super) without_fix: BTreeSet<VulnerabilityId>,
+    /// First fixed versions, each with the day of its announcement.
+    pub(super) versions: BTreeMap<Arc<str>, Option<Date>>,
+    /// The strongest restart that it asks for.
+    pub(super) restart: Option<Restart>,
+    /// Findings of bugs that the release repairs and that are needed here.
+    pub(super) bug_fixes: usize,
+}
+
+/// Assessment groups by host id.
+pub(super) fn groups_by_host(assessment: &Assessment) -> FxHashMap<&str, &Group> {
+    let mut of = FxHashMap::default();
+    for group in &assessment.groups {
+        for asset in group.assets.iter().filter(|it| it.kind == underpin_exposure::report::AssetKind::Host) {
+            of.insert(&*asset.id, group);
+        }
+    }
+    of
+}
+
+/// Days of announcements and releases.
+pub(super) struct Calendar<'b> {
+    announced: FxHashMap<&'b str, Date>,
+    /// By family and version as fixes name it: the first day.
+    released: FxHashMap<(&'b Family, String), Date>,
+    on: Date,
+}
+
+impl<'b> Calendar<'b> {
+    pub(super) fn of(base: &'b FactBase, on: Date) -> Self {
+        let announced = base
+            .advisories()
+            .iter()
+            .filter_map(|it| Some((it.id.as_str(), it.known_since?.to_zoned(TimeZone::UTC).date())))
+            .collect();
+        let mut released: FxHashMap<(&Family, String), Date> = FxHashMap::default();
+        for release in base.releases() {
+            let day = released.entry((&release.family, named(release))).or_insert(release.date);
+            *day = (*day).min(release.date);
+        }
+        Self { announced, released, on }
+    }
+
+    /// A release that is dated later: an issuer may name it in an older document, and it could not be taken yet.
+    fn is_ahead(&self, family: &Family, version: &str) -> bool {
+        self.released.get(&(family, version.to_owned())).is_some_and(|day| *day > self.on)
+    }
+}
+
+/// What is due on the hosts of a group, by line.
+pub(super) fn due(
+    fleet: &Fleet,
+    calendar: &Calendar<'_>,
+    assessment: &Assessment,
+    by_host: &FxHashMap<&str, &Group>,
+    hosts: &[usize],
+) -> BTreeMap<LineKey, Due> {
+    let mut lines: BTreeMap<LineKey, Due> = BTreeMap::new();
+    for &at in hosts {
+        let Some(host) = fleet.hosts.get(at) else { continue };
+        let Some(group) = by_host.get(host.id.as_str()) else { continue };
+        let components = components(fleet, host);
+        for finding in group.findings_in(&assessment.findings).filter(|it| it.status.is_open()) {
+            let (Some(id), Some(fix)) = (&finding.vulnerability, &finding.fix) else { continue };
+            let line = line_of(host, &components, &finding.component);
+            let version = fix.version.as_ref().filter(|it| !calendar.is_ahead(&line.family, it));
+            let due = lines.entry(line).or_default();
+            if fix.class == PatchClass::BugFix {
+                due.bug_fixes += 1;
+            }
+            let Some(version) = version else {
+                due.without_fix.insert(id.clone());
+                continue;
+            };
+            let day = fix.advisory.as_ref().and_then(|it| calendar.announced.get(it.as_str())).copied();
+            let known = due.versions.entry(Arc::clone(version)).or_insert(day);
+            *known = earlier(*known, day);
+            due.restart = due.restart.max(Some(fix.restart));
+            let hole = due.holes.entry(id.clone()).or_insert_with(|| OpenHole {
+                hosts: BTreeSet::new(),
+                area: fix.area,
+                announced: day,
+                context: group.context,
+            });
+            hole.hosts.insert(at);
+            hole.announced = earlier(hole.announced, day);
+            hole.context.publicly_exposed =
+                wider(hole.context.publicly_exposed, group.context.publicly_exposed);
+            hole.context.human_impact = hole.context.human_impact.max(group.context.human_impact);
+        }
+    }
+    lines
+}
+
+fn earlier(a: Option<Date>, b: Option<Date>) -> Option<Date> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Exposed on one host is exposed; unknown on one is unknown.
+fn wider(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
+}
+
+type Known<'f> = FxHashMap<&'f str, (&'f Component, Option<&'f Family>, Option<&'f str>)>;
+
+fn components<'f>(fleet: &'f Fleet, host: &'f Host) -> Known<'f> {
+    let sets = host.component_sets.iter().filter_map(|id| fleet.component_sets.get(id));
+    let mut known = Known::default();
+    for set in sets.chain(host.components.as_ref()) {
+        let ComponentSet { family, train, components, .. } = set;
+        for one in components {
+            let family = one.family.as_ref().or(family.as_ref());
+            known.insert(one.name.as_str(), (one, family, one.train.as_deref().or(train.as_deref())));
+        }
+    }
+    known
+}
+
+fn line_of(host: &Host, known: &Known<'_>, component: &str) -> LineKey {
+    let platform = host.platform.as_ref();
+    let of_host = || platform.map_or_else(|| Family::Other("unknown".into()), |it| it.family.clone());
+    match known.get(component) {
+        Some((one, family, train)) => LineKey {
+            family: family.cloned().unwrap_or_else(of_host),
+            train: train.map(str::to_owned).or_else(|| platform.and_then(|it| it.train.clone())),
+            component: one.source.as_ref().map_or_else(|| one.name.clone(), |it| it.name.clone()),
+        },
+        // No component of the list, but a fact about the processor.
+        None if component == Family::IntelMicrocode.name() => {
+            LineKey { family: Family::IntelMicrocode, train: None, component: component.to_owned() }
+        }
+        None => LineKey {
+            family: of_host(),
+            train: platform.and_then(|it| it.train.clone()),
+            component: component.to_owned(),
+        },
+    }
+}
+
+/// A release that could be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) version: String,
+    /// The day that its maturity counts from.
+    pub(super) released: Option<Date>,
+    /// What the day is.
+    pub(super) basis: &'static str,
+    /// Withdrawn by its maker, as known on the day.
+    pub(super) withdrawn: Option<withdrawals::Withdrawal>,
+}
+
+/// The smallest release that closes everything, and the newest of the line where that is a later one.
+///
+/// # Errors
+/// The fact that is missing, in a sentence.
+pub(super) fn targets(
+    base: &FactBase,
+    line: &LineKey,
+    due: &Due,
+    on: Date,
+) -> Result<(Target, Option<Target>), String> {
+    let releases: Vec<&ReleaseFact> = base
+        .releases()
+        .iter()
+        .filter(|it| {
+            // Microcode is released as packages of revisions: the name of a package is no revision.
+            it.family == line.family
+                && it.family != Family::IntelMicrocode
+                && it.date <= on
+                && it.component.eq_ignore_ascii_case(&line.component)
+                && (it.train.is_none()
+                    || line.train.is_none()
+                    || it.train.as_deref() == line.train.as_deref())
+        })
+        .collect();
+    let smallest = smallest(line, due, &releases)?;
+    let newest = releases
+        .iter()
+        .filter(|it| order(line, &named(it), &smallest, &releases) == Some(Ordering::Greater))
+        .filter(|it| withdrawn(it, on).is_none())
+        .max_by(|a, b| {
+            order(line, &named(a), &named(b), &releases).unwrap_or(Ordering::Equal).then(a.date.cmp(&b.date))
+        });
+    let target = |version: String| {
+        let fact = releases.iter().filter(|it| is(it, &version)).min_by_key(|it| it.date);
+        let announced = due.versions.get(version.as_str()).copied().flatten();
+        let (released, basis) = match (fact, announced) {
+            (Some(fact), _) if fact.date_kind == DateKind::Published => {
+                (Some(fact.date), "day of its publication")
+            }
+            (_, Some(day)) => (Some(day), "day on which its advisory became known"),
+            (Some(fact), None) => (Some(fact.date), "day of its build, not of its publication"),
+            (None, None) => (None, "unknown"),
+        };
+        Target { released, basis, withdrawn: fact.and_then(|it| withdrawn(it, on)), version }
+    };
+    Ok((target(smallest.clone()), newest.map(|it| target(named(it)))))
+}
+
+fn withdrawn(release: &ReleaseFact, on: Date) -> Option<withdrawals::Withdrawal> {
+    let bulletin = release.bulletin.as_ref().map(|it| it.as_str());
+    withdrawals::of_release(&release.family, release.train.as_deref(), bulletin, on)
+}
+
+/// The version as fixes name it: an ESXi build with its update train in front.
+fn named(release: &ReleaseFact) -> String {
+    match (&release.family, &release.train) {
+        (Family::Esxi, Some(train)) if release.version.bytes().all(|it| it.is_ascii_digit()) => {
+            format!("{train}-{}", release.version)
+        }
+        _ => release.version.to_string(),
+    }
+}
+
+fn is(release: &ReleaseFact, version: &str) -> bool {
+    *release.version == *version || named(release) == version
+}
+
+/// The largest of the first fixed versions: updates are cumulative.
+fn smallest(line: &LineKey, due: &Due, releases: &[&ReleaseFact]) -> Result<String, String> {
+    let mut versions = due.versions.keys();
+    let first = versions.next().ok_or_else(|| {
+        format!("a known release of {} that closes any of the open vulnerabilities", line.component)
+    })?;
+    let mut largest: &str = first;
+    for version in versions {
+        match order(line, version, largest, releases) {
+            Some(Ordering::Greater) => largest = version,
+            Some(_) => {}
+            None => {
+                return Err(format!(
+                    "the order of {} {largest} and {version} (neither their versions nor their days tell)",
+                    line.component
+                ));
+            }
+        }
+    }
+    Ok(largest.to_owned())
+}
+
+/// The order of two releases: by version, and by day where the scheme does not order them.
+fn order(line: &LineKey, left: &str, right: &str, releases: &[&ReleaseFact]) -> Option<Ordering> {
+    match compare(line.family.scheme(), left, right) {
+        Ok(Comparison::Ordered(order)) => Some(order),
+        _ => {
+            let day = |version: &str| releases.iter().filter(|it| is(it, version)).map(|it| it.date).min();
+            Some(day(left)?.cmp(&day(right)?))
+        }
+    }
+}

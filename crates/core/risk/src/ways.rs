@@ -1,0 +1,189 @@
+//! Ways in to a machine: how many there are, from where they are reached, and how likely an attacker gets to one.
+
+use rustc_hash::FxHashMap;
+use underpin_model::fleet::{Fleet, ManagementInterface};
+use underpin_model::id::NetworkId;
+use underpin_model::policy::{Parameter, Parameters};
+
+use crate::span::Span;
+
+/// Which networks the public Internet reaches, as far as it is known.
+#[derive(Debug, Clone, Default)]
+pub struct PublicReach<'f>(FxHashMap<&'f NetworkId, Option<bool>>);
+
+impl<'f> PublicReach<'f> {
+    /// The networks of a fleet.
+    #[must_use]
+    pub fn of(fleet: &'f Fleet) -> Self {
+        Self(fleet.networks.iter().map(|it| (&it.id, it.publicly_exposed)).collect())
+    }
+
+    /// Exposed if any network is; not exposed only if every one is known not to be; else unknown, and so without any.
+    #[must_use]
+    pub fn of_interface(&self, interface: &ManagementInterface) -> Option<bool> {
+        let states = || interface.networks.iter().map(|it| self.0.get(it).copied().flatten());
+        if states().any(|it| it == Some(true)) {
+            Some(true)
+        } else if states().count() > 0 && states().all(|it| it == Some(false)) {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a way in leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The machine's software.
+    Software,
+    /// Its management controller, which is a computer of its own.
+    Controller,
+}
+
+impl Door {
+    /// What an interface leads to; `None`: a console, which no network reaches.
+    #[must_use]
+    pub fn of(interface: &ManagementInterface) -> Option<Self> {
+        match interface.kind.as_str() {
+            "console" => None,
+            "bmc" => Some(Self::Controller),
+            _ => Some(Self::Software),
+        }
+    }
+}
+
+/// How many ways in there are, by where they are reached from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ways {
+    /// Known to be on: from the public Internet, from inside only, from where is not known.
+    pub on: [u32; 3],
+    /// Not known whether on: likewise.
+    pub perhaps: [u32; 3],
+    /// Known to be off, or reached from the machine itself only.
+    pub off: u32,
+}
+
+impl Ways {
+    /// The ways in of one kind among the interfaces of a machine.
+    #[must_use]
+    pub fn of(interfaces: &[ManagementInterface], door: Door, reach: &PublicReach<'_>) -> Self {
+        let mut ways = Self::default();
+        for interface in interfaces.iter().filter(|it| Door::of(it) == Some(door)) {
+            let place = match reach.of_interface(interface) {
+                Some(true) => 0,
+                Some(false) => 1,
+                None => 2,
+            };
+            let counter = match interface.enabled {
+                _ if is_loopback(interface) => &mut ways.off,
+                Some(false) => &mut ways.off,
+                Some(true) => &mut ways.on[place],
+                None => &mut ways.perhaps[place],
+            };
+            *counter += 1;
+        }
+        ways
+    }
+
+    /// Those that are on or may be.
+    #[must_use]
+    pub fn open(&self) -> u32 {
+        self.on.iter().chain(&self.perhaps).sum()
+    }
+
+    /// How likely a campaign that tries this fleet gets to one of them, and why. What is not known whether on counts as
+    /// on but in the low end; without any on the list the machine is taken to have one of which nothing is known.
+    #[must_use]
+    pub fn reach(&self, parameters: &Parameters) -> (Span, Parameter, String) {
+        let exposed = Span::of(&parameters.setting(Parameter::ReachExposed));
+        let inside = Span::of(&parameters.setting(Parameter::ReachInternal));
+        let unknown = Span::one_of(&[inside, exposed]);
+        if self.open() == 0 && self.off > 0 {
+            let span = Span { low: 0.0, value: inside.low, high: inside.value };
+            let why = format!("all {} listed ways in are off; what else listens is not known", self.off);
+            return (span, Parameter::ReachInternal, why);
+        }
+        if self.open() == 0 {
+            let why = "no way in is listed: unknown, priced as one way in from inside or from outside";
+            return (unknown, Parameter::ReachInternal, why.to_owned());
+        }
+        let any = |counts: [u32; 3]| {
+            exposed.any_of(counts[0]).or(inside.any_of(counts[1])).or(unknown.any_of(counts[2]))
+        };
+        let sure = any(self.on);
+        let all = sure.or(any(self.perhaps));
+        let parameter =
+            if self.on[0] + self.perhaps[0] > 0 { Parameter::ReachExposed } else { Parameter::ReachInternal };
+        (Span { low: sure.low, ..all }, parameter, self.words())
+    }
+
+    /// As [`Ways::reach`] for an attacker on the same network segment: each way in is one from inside.
+    #[must_use]
+    pub fn reach_from_beside(&self, parameters: &Parameters) -> (Span, Parameter, String) {
+        let inside = Span::of(&parameters.setting(Parameter::ReachInternal));
+        let (sure, all) = (self.on.iter().sum::<u32>(), self.open());
+        let low = if all == 0 { 0.0 } else { inside.any_of(sure).low };
+        let span = Span { low, ..inside.any_of(all.max(1)) };
+        (span, Parameter::ReachInternal, format!("from the same network segment: {}", self.words()))
+    }
+
+    /// In words: `2 ways in from inside, 1 from unknown networks`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let places = ["from the public Internet", "from inside", "from unknown networks"];
+        let mut parts: Vec<String> = Vec::new();
+        for (counts, note) in [(self.on, ""), (self.perhaps, " (not known whether on)")] {
+            for (count, place) in counts.iter().zip(places).filter(|(count, _)| **count > 0) {
+                parts.push(format!("{count} {place}{note}"));
+            }
+        }
+        if self.off > 0 {
+            parts.push(format!("{} off", self.off));
+        }
+        if parts.is_empty() {
+            "no way in is listed".to_owned()
+        } else {
+            format!("ways in: {}", parts.join(", "))
+        }
+    }
+}
+
+fn is_loopback(interface: &ManagementInterface) -> bool {
+    let listen = interface.listen.as_deref().unwrap_or_default();
+    listen.starts_with("127.")
+        || listen.starts_with("[::1]")
+        || listen == "::1"
+        || listen.starts_with("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(ways: Ways) -> Span {
+        ways.reach(&Parameters::default()).0
+    }
+
+    #[test]
+    fn each_way_in_is_a_try() {
+        // One of two inside: 1 - 0.95^2; beside one from outside: 1 - 0.5 * 0.95^2.
+        let inside = reach(Ways { on: [0, 2, 0], ..Ways::default() });
+        assert!((inside.value - 0.0975).abs() < 1e-12);
+        let both = reach(Ways { on: [1, 2, 0], ..Ways::default() });
+        assert!((both.value - (1.0 - 0.5 * 0.9025)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_range_and_never_fine() {
+        let nothing = reach(Ways::default());
+        assert!((nothing.low, nothing.high) == (0.005, 0.9) && (nothing.value - 0.275).abs() < 1e-12);
+        let perhaps = reach(Ways { perhaps: [0, 1, 0], ..Ways::default() });
+        assert_eq!(
+            (perhaps.low, perhaps.value, perhaps.high),
+            (0.0, 0.050_000_000_000_000_044, 0.300_000_000_000_000_04)
+        );
+        let off = reach(Ways { off: 2, ..Ways::default() });
+        assert_eq!((off.low, off.value, off.high), (0.0, 0.005, 0.05));
+    }
+}

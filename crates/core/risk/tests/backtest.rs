@@ -1,0 +1,498 @@
+//! Policies replayed over made-up and real history.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::ToSpan as _;
+use jiff::civil::{Date, date};
+use proptest::prelude::*;
+use underpin_exposure::{FactBase, Feed};
+use underpin_model::facts::{DateKind, Document, Family, Period};
+use underpin_model::id::{FeedId, VulnerabilityId};
+use underpin_model::policy::{self, Policy};
+use underpin_model::ssvc::{Automatable, Exploitation};
+use underpin_risk::backtest::{
+    Assessed, BacktestError, DEFAULT_FLEET, Decision, DecisionRule, History, Hole, Line, Question, Release,
+    ReplayFleet, Report, Signals, Why, lines, of_facts, run,
+};
+
+const BEGIN: Date = date(2020, 1, 1);
+
+fn question() -> Question {
+    Question { from: None, until: None, fleet: DEFAULT_FLEET, epss_at_least: 0.1 }
+}
+
+fn builtin() -> Vec<Document> {
+    underpin_feeds::builtin::documents().map(|it| it.1.unwrap()).collect()
+}
+
+fn base_of(documents: Vec<Document>) -> FactBase {
+    FactBase::new(vec![Feed { id: FeedId::new("facts").unwrap(), fetched: None, documents }])
+}
+
+fn base() -> &'static FactBase {
+    static BASE: OnceLock<FactBase> = OnceLock::new();
+    BASE.get_or_init(|| base_of(builtin()))
+}
+
+fn esxi(line: &str) -> Line {
+    Line { platform: Family::Esxi, line: line.into(), component: "ESXi".into() }
+}
+
+fn debian(component: &str) -> Line {
+    Line { platform: Family::Debian, line: "bookworm".into(), component: component.into() }
+}
+
+fn whole_period() -> Signals {
+    let always = Some(Period { from: date(2019, 1, 1), to: date(2040, 1, 1) });
+    Signals { kev: always, cvss: always, ssvc: always, epss: always }
+}
+
+fn after(days: i64) -> Date {
+    BEGIN.checked_add(days.days()).unwrap()
+}
+
+/// A line whose releases are cumulative: each hole is closed from one release on.
+fn made_up(gaps: &[i64], holes: &[(i64, usize, Option<i64>, f64)]) -> History {
+    let mut at = 0;
+    let mut releases = Vec::new();
+    for (number, gap) in std::iter::once(&0).chain(gaps).enumerate() {
+        at += gap;
+        releases.push(Release {
+            version: format!("r{number}").into(),
+            day: after(at),
+            train: "1".into(),
+            security: Some(false),
+        });
+    }
+    let holes = holes.iter().enumerate().map(|(number, &(published, first, listed, score))| Hole {
+        id: VulnerabilityId::new(format!("CVE-2020-{:04}", number + 1)).unwrap(),
+        published: after(published),
+        day_assumed: false,
+        closed_by: (first.clamp(1, releases.len())..releases.len()).collect(),
+        listed: listed.map(|it| after(published + it)),
+        score: Some((after(published), score)),
+        assessed: Some((
+            after(published),
+            Assessed { exploitation: Exploitation::Poc, automatable: Automatable::Yes },
+        )),
+        predicted: vec![(after(published), score / 10.0)],
+    });
+    History {
+        platform: "made-up".to_owned(),
+        line: "1".to_owned(),
+        component: "it".to_owned(),
+        dates: DateKind::Published,
+        holes: holes.collect(),
+        releases,
+        bad: Vec::new(),
+        signals: whole_period(),
+    }
+}
+
+fn value(report: &Report, policy: &str, of: impl Fn(&underpin_risk::backtest::Measures) -> f64) -> f64 {
+    let row = report.policies.iter().find(|it| it.policy == policy).unwrap_or_else(|| panic!("{policy}"));
+    of(row.measures.as_ref().unwrap_or_else(|| panic!("{policy}: {:?}", row.reason)))
+}
+
+fn exposure(report: &Report, policy: &str) -> f64 {
+    value(report, policy, |it| it.exposure_days.map_or(0.0, |it| it.value))
+}
+
+/// No number of an answer is NaN or infinite: JSON writes these as null.
+fn assert_finite(report: &Report) {
+    fn walk(value: &serde_json::Value, path: &str) {
+        match value {
+            serde_json::Value::Null => panic!("{path} is null"),
+            serde_json::Value::Array(all) => {
+                all.iter().enumerate().for_each(|(at, it)| walk(it, &format!("{path}/{at}")));
+            }
+            serde_json::Value::Object(all) => {
+                for (name, it) in all {
+                    walk(it, &format!("{path}/{name}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    walk(&serde_json::to_value(report).unwrap(), "");
+}
+
+#[test]
+fn a_small_history_is_counted_by_hand() {
+    // One release after 60 days closes the one hole, public since day 50, and 140 days follow.
+    let history = made_up(&[60, 140], &[(50, 1, Some(20), 9.8)]);
+    let mut policy = Policy::default();
+    policy.maintenance.hosts_per_day = 100.0;
+    let report = run(&history, &question(), &policy).unwrap();
+    // At once: the release of day 60 is seen and installed on day 61; open on days 50 to 60.
+    assert_eq!(exposure(&report, "at once"), 1100.0);
+    assert_eq!(value(&report, "at once", |it| it.exploited_exposure_days.map_or(0.0, |it| it.value)), 0.0);
+    assert_eq!(value(&report, "at once", |it| it.mean_days_to_patch.unwrap().value), 1.0);
+    // 30 days old on day 90; listed since day 70: exploited on days 70 to 89.
+    assert_eq!(exposure(&report, "after 30 days"), 4000.0);
+    assert_eq!(
+        value(&report, "after 30 days", |it| it.exploited_exposure_days.map_or(0.0, |it| it.value)),
+        2000.0
+    );
+    // KEV on day 70 is seen on day 71. The last release closes nothing: no maintenance for it.
+    assert_eq!(exposure(&report, "KEV only"), 2100.0);
+    assert_eq!(value(&report, "KEV only", |it| it.maintenances.value), 1.0);
+    assert_eq!(value(&report, "KEV only", |it| it.host_reboots.value), 100.0);
+    assert_eq!(value(&report, "CVSS >= 9.0", |it| it.exposure_days.map_or(0.0, |it| it.value)), 1100.0);
+    // Quarterly: 1 April 2020 is day 91.
+    assert_eq!(exposure(&report, "quarterly window"), 4100.0);
+    // Ten hosts a day: 100 + 90 + ... host-days more.
+    let slow = run(&history, &question(), &Policy::default()).unwrap();
+    assert_eq!(exposure(&slow, "at once"), 1100.0 + f64::from((1..10).sum::<i32>() * 10));
+    assert_finite(&report);
+}
+
+#[test]
+fn an_early_replacement_is_a_repair_unless_it_closes_something() {
+    let facts = base();
+    let history = of_facts(facts, &esxi("6.7"), &[]).unwrap();
+    assert!(history.bad.iter().all(|it| it.why != Why::Withdrawn));
+    let early = |history: &History| history.bad.iter().filter(|it| it.why != Why::Withdrawn).count();
+    assert!(early(&history) > 0, "{:?}", history.bad);
+    let seven = of_facts(facts, &esxi("7.0"), &[]).unwrap();
+    let withdrawn: Vec<&str> =
+        seven.bad.iter().filter(|it| it.why == Why::Withdrawn).map(|it| &*it.version).collect();
+    assert_eq!(withdrawn, ["18644231", "18825058", "18905247"]);
+}
+
+/// A CVE record names fixes as `ESXi70U3p-23307199`; the table of builds as 23307199.
+#[test]
+fn a_cve_record_says_which_esxi_release_closes_it() {
+    let record = br#"{"dataType":"CVE_RECORD","dataVersion":"5.1","cveMetadata":{"cveId":"CVE-2024-22252",
+        "assignerOrgId":"dcf2e128-44bd-42ed-91e8-88f912c1401d","state":"PUBLISHED","datePublished":"2024-03-05T17:57:22Z"},
+        "containers":{"cna":{"providerMetadata":{"orgId":"dcf2e128-44bd-42ed-91e8-88f912c1401d"},
+        "affected":[{"vendor":"n/a","product":"VMware ESXi","defaultStatus":"unaffected","versions":[
+        {"version":"7.0","lessThan":"ESXi70U3p-23307199","status":"affected","versionType":"custom"}]}],
+        "metrics":[{"cvssV3_1":{"version":"3.1","vectorString":"CVSS:3.1/AV:L/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H"}}]}}}"#;
+    let underpin_feeds::Parsed::Document(document) = underpin_feeds::parse(record).unwrap() else { panic!() };
+    let mut documents = builtin();
+    documents.push(*document);
+    let history = of_facts(&base_of(documents), &esxi("7.0"), &[]).unwrap();
+    assert_eq!(history.holes.len(), 1);
+    let hole = &history.holes[0];
+    let closed: Vec<&str> = hole.closed_by.iter().map(|it| &*history.releases[*it].version).collect();
+    assert_eq!(closed, ["23307199", "23794027", "24411414", "24585291", "24723872"]);
+    assert_eq!(hole.published, date(2024, 3, 5));
+    assert!(!hole.day_assumed && hole.score.is_some_and(|it| it.0 == date(2024, 3, 5) && it.1 > 9.0));
+    let report = run(&history, &question(), &Policy::default()).unwrap();
+    // U3p of 2024-04-11 is seen on the 12th: ten hosts with a delay of 1 day, ten with 2, ... ten with 10.
+    assert_eq!(value(&report, "at once", |it| it.mean_days_to_patch.unwrap().value), 5.5);
+    assert_eq!(value(&report, "CVSS >= 9.0", |it| it.maintenances.value), 1.0);
+}
+
+#[test]
+fn a_withdrawn_release_is_taken_by_who_hurries_and_not_by_who_waits() {
+    let history = of_facts(base(), &esxi("7.0"), &[]).unwrap();
+    let report = run(&history, &question(), &Policy::default()).unwrap();
+    let withdrawn = |policy: &str| value(&report, policy, |it| it.withdrawn_taken as f64);
+    assert_eq!((withdrawn("at once"), withdrawn("after 90 days")), (3.0, 0.0));
+    assert!(withdrawn("after 30 days") >= 1.0, "U3 stood for more than 30 days");
+    let taken = |policy: &str| &report.policies.iter().find(|it| it.policy == policy).unwrap().taken;
+    let late = taken("at once").iter().any(|it| it.version == "18905247" && it.day > date(2021, 11, 20));
+    assert!(!late, "a withdrawn release is not begun any more");
+    // 7.0 U1e and U2e of 2022-02-15 are for older trains: nobody on U3c takes a step back.
+    assert!(taken("at once").iter().all(|it| !["19324898", "19290878"].contains(&it.version.as_str())));
+}
+
+#[test]
+fn a_policy_without_a_published_signal_is_not_evaluable_and_says_why() {
+    let report =
+        run(&of_facts(base(), &debian("xen"), &[]).unwrap(), &question(), &Policy::default()).unwrap();
+    let reason = |policy: &str| {
+        let row = report.policies.iter().find(|it| it.policy == policy).unwrap();
+        assert!(row.evaluable == row.measures.is_some());
+        row.reason.clone().unwrap_or_default()
+    };
+    assert!(reason("EPSS >= 0.1").contains("no EPSS history") && reason("EPSS >= 0.1").contains("--epss"));
+    // The index of CVEs has decision points without a day: they count for no day.
+    assert!(reason("SSVC").starts_with("not evaluable"), "{}", reason("SSVC"));
+    // No vulnerability is known of ESXi 7.0 from the built-in facts: exposure is unknown, not 0, and nobody wins by it.
+    let blind = run(&of_facts(base(), &esxi("7.0"), &[]).unwrap(), &question(), &Policy::default()).unwrap();
+    assert!(blind.policies.iter().filter_map(|it| it.measures.as_ref()).all(|it| it.exposure_days.is_none()));
+    assert_eq!(blind.frontier_axes[0], "lag_days");
+    assert!(value(&blind, "underpin", |it| it.maintenances.value) > 0.0);
+    let old = run(&of_facts(base(), &esxi("4.1"), &[]).unwrap(), &question(), &Policy::default()).unwrap();
+    let kev = old.policies.iter().find(|it| it.policy == "KEV only").unwrap();
+    let before_kev = old.policies[0].measures.as_ref().unwrap();
+    assert!(before_kev.exposure_days.is_some() && before_kev.exploited_exposure_days.is_none());
+    assert!(!kev.evaluable && kev.reason.as_ref().unwrap().contains("2021-11-03"), "{kev:?}");
+    assert!(old.policies.iter().find(|it| it.policy == "at once").unwrap().measures.is_some());
+}
+
+#[test]
+fn dated_epss_files_make_their_policy_evaluable_over_their_days_only() {
+    let history = of_facts(base(), &debian("linux"), &[]).unwrap();
+    let (from, to) = (history.releases[3].day, history.releases.last().unwrap().day);
+    let files: Vec<Document> = [(from, 0.01), (to, 0.95)]
+        .map(|(day, score)| {
+            let rows: String =
+                history.holes.iter().map(|it| format!("{},{score},0.5\n", it.id.as_str())).collect();
+            let text = format!(
+                "#model_version:v2023.03.01,score_date:{day}T00:00:00+0000\ncve,epss,percentile\n{rows}"
+            );
+            let underpin_feeds::Parsed::Document(document) = underpin_feeds::parse(text.as_bytes()).unwrap()
+            else {
+                panic!("no EPSS file")
+            };
+            *document
+        })
+        .into();
+    let report =
+        run(&of_facts(base(), &debian("linux"), &files).unwrap(), &question(), &Policy::default()).unwrap();
+    let row = report.policies.iter().find(|it| it.policy == "EPSS >= 0.1").unwrap();
+    let measures = row.measures.as_ref().unwrap();
+    assert_eq!((measures.period.from, measures.period.to), (from, to));
+    // The high score of the last day is seen on no day of the span.
+    assert_eq!(measures.maintenances.value, 0.0);
+}
+
+/// The world goes on differently after a day: what was decided until that day stays.
+fn assert_no_leak(history: &History, day: Date) {
+    let mut changed = history.clone();
+    changed.releases.retain(|it| it.day < day);
+    let kept = changed.releases.len();
+    if kept < 2
+        || day > history.span().unwrap().to
+        || history.releases.iter().skip(kept).any(|it| it.day < day)
+    {
+        // Only where the cut keeps the order of replacement.
+        return;
+    }
+    changed.bad.retain(|it| it.known < day);
+    changed.holes.retain(|it| it.published < day);
+    for hole in &mut changed.holes {
+        hole.closed_by.retain(|it| *it < kept);
+        hole.listed = hole.listed.filter(|it| *it < day);
+        hole.predicted.retain(|it| it.0 < day);
+    }
+    // And a future that never was: a flood of releases, everything listed the same day.
+    for number in 0..30 {
+        changed.releases.push(Release {
+            version: format!("new{number}").into(),
+            day: day.checked_add(number.days()).unwrap(),
+            train: "1".into(),
+            security: Some(true),
+        });
+    }
+    for hole in &mut changed.holes {
+        hole.listed = hole.listed.or(Some(day));
+        hole.closed_by.extend(kept..kept + 30);
+    }
+    let until = day.checked_add(40.days()).unwrap();
+    let ask = |history: &History, until| {
+        let question = Question { until: Some(until), ..question() };
+        run(history, &question, &Policy::default()).unwrap()
+    };
+    let whole = ask(history, history.span().unwrap().to);
+    changed.releases.push(Release { version: "end".into(), day: until, train: "1".into(), security: None });
+    let other = ask(&changed, until);
+    for (a, b) in whole.policies.iter().zip(&other.policies) {
+        let until_day = |row: &underpin_risk::backtest::Row| -> Vec<_> {
+            row.taken.iter().filter(|it| it.day <= day).cloned().collect()
+        };
+        assert_eq!(until_day(a), until_day(b), "{} knew what came after {day}", a.policy);
+    }
+}
+
+#[test]
+fn no_real_decision_knows_the_future() {
+    for line in [esxi("7.0"), esxi("6.5"), debian("xen")] {
+        let mut history = of_facts(base(), &line, &[]).unwrap();
+        // All signals on, so that every policy decides.
+        history.signals = whole_period();
+        let days: Vec<Date> = history.releases.iter().map(|it| it.day).collect();
+        for day in days.iter().skip(2).step_by(4) {
+            assert_no_leak(&history, *day);
+            assert_no_leak(&history, day.checked_add(3.days()).unwrap());
+        }
+    }
+}
+
+/// The same from the other end: facts that were never read change no earlier decision.
+#[test]
+fn facts_of_later_days_change_no_history_before_them() {
+    let day = date(2022, 6, 1);
+    let late =
+        |at: Option<jiff::Timestamp>| at.is_some_and(|it| it.to_zoned(jiff::tz::TimeZone::UTC).date() >= day);
+    let mut documents = builtin();
+    for document in &mut documents {
+        document.releases.retain(|it| it.date < day);
+        document.vulnerabilities.retain(|it| !late(it.published));
+        document.advisories.retain(|it| !late(it.published));
+        for facts in &mut document.vulnerabilities {
+            facts.kev = facts.kev.take().filter(|it| it.added < day);
+        }
+    }
+    let early = base_of(documents);
+    for line in [esxi("7.0"), esxi("6.5")] {
+        let taken = |base: &FactBase| {
+            let history = of_facts(base, &line, &[]).unwrap();
+            let report = run(&history, &question(), &Policy::default()).unwrap();
+            let rows = report.policies.into_iter().filter(|it| it.signal_for.is_none() && it.evaluable);
+            rows.map(|it| (it.policy, it.taken.into_iter().filter(|it| it.day < day).collect::<Vec<_>>()))
+                .collect::<Vec<_>>()
+        };
+        let (cut, whole) = (taken(&early), taken(base()));
+        assert!(cut.len() >= 8 && cut.iter().any(|it| it.1.len() > 3));
+        // The span ends with the last release of the cut facts; until then both decide alike.
+        let end = of_facts(&early, &line, &[]).unwrap().span().unwrap().to;
+        for ((policy, a), (_, b)) in cut.iter().zip(&whole) {
+            let b: Vec<_> = b.iter().filter(|it| it.day <= end).cloned().collect();
+            assert_eq!(*a, b, "{policy}");
+        }
+    }
+}
+
+/// A policy that tries: it takes whatever it can get at, on the day before a release.
+#[test]
+fn a_cheat_gets_nothing_from_a_view() {
+    struct Cheat(Arc<std::sync::Mutex<Vec<(Date, String)>>>);
+    impl DecisionRule for Cheat {
+        fn decide(&self, view: &underpin_risk::backtest::View<'_>) -> Decision {
+            // Age 0 and below, the newest of all, everything that a view can be asked.
+            let best = view.newest(i64::MIN);
+            if let Some(best) = best {
+                self.0.lock().unwrap().push((view.today(), view.version(best).to_owned()));
+            }
+            Decision::Stay
+        }
+    }
+    let history = made_up(&[50, 50, 50], &[(10, 1, None, 5.0)]);
+    let seen = Arc::default();
+    let cheat = Cheat(Arc::clone(&seen));
+    underpin_risk::backtest::replay_rule(&history, &cheat, &question(), &Policy::default()).unwrap();
+    for (day, version) in seen.lock().unwrap().iter() {
+        let release = history.releases.iter().find(|it| *it.version == **version).unwrap();
+        assert!(release.day < *day, "{version} of {} was seen on {day}", release.day);
+    }
+    assert_eq!(seen.lock().unwrap().first().unwrap().0, after(51));
+}
+
+#[test]
+fn real_lines_are_replayed_and_hurry_has_the_least_exposure() {
+    let all = lines(base());
+    assert!(all.contains(&esxi("8.0")) && all.contains(&debian("qemu")), "{all:?}");
+    for line in [esxi("5.5"), esxi("6.0"), esxi("7.0"), debian("xen"), debian("qemu")] {
+        let history = of_facts(base(), &line, &[]).unwrap();
+        let report = run(&history, &question(), &Policy::default()).unwrap();
+        assert_finite(&report);
+        let least = report
+            .policies
+            .iter()
+            .filter_map(|it| it.common.as_ref())
+            .map(|it| it.exposure_days.map_or(0.0, |it| it.value));
+        let least = least.fold(f64::INFINITY, f64::min);
+        let at_once = report.policies[0].common.as_ref().unwrap().exposure_days.map_or(0.0, |it| it.value);
+        assert_eq!(at_once, least, "{line}");
+        assert!(report.policies.iter().any(|it| it.on_frontier));
+        assert!(report.policies.iter().any(|it| it.evaluable && !it.on_frontier), "{line}");
+    }
+}
+
+#[test]
+fn the_interval_holds_the_value_and_repeats_with_its_seed() {
+    let history = of_facts(base(), &esxi("6.0"), &[]).unwrap();
+    let ask = |seed| run(&history, &question(), &Policy { seed, ..Policy::default() }).unwrap();
+    assert_eq!(ask(1), ask(1));
+    assert_ne!(ask(1), ask(2));
+    let report = ask(1);
+    let measures = report.policies[0].measures.as_ref().unwrap();
+    for figure in
+        [measures.exposure_days.unwrap(), measures.maintenances, measures.host_reboots, measures.loss.total]
+    {
+        let [low, high] = figure.interval.unwrap();
+        assert!(low <= figure.value && figure.value <= high && low < high, "{figure:?}");
+    }
+    // Two quarters say nothing about the next ones.
+    let short =
+        Question { until: Some(history.span().unwrap().from.checked_add(120.days()).unwrap()), ..question() };
+    let report = run(&history, &short, &Policy::default()).unwrap();
+    assert!(report.policies[0].measures.as_ref().unwrap().exposure_days.unwrap().interval.is_none());
+}
+
+#[test]
+fn bad_questions_name_the_choices() {
+    let error = of_facts(base(), &esxi("9.9"), &[]).unwrap_err().to_string();
+    assert!(error.contains("esxi 9.9 ESXi") && error.contains("esxi 7.0 ESXi"), "{error}");
+    let nowhere = Line { platform: Family::Other("nowhere".into()), line: "1".into(), component: "x".into() };
+    assert!(of_facts(base(), &nowhere, &[]).unwrap_err().to_string().contains("platforms "), "all platforms");
+    let history = made_up(&[60], &[]);
+    let ask = |question: Question| run(&history, &question, &Policy::default()).unwrap_err();
+    let turned = Question { from: Some(after(30)), until: Some(after(20)), ..question() };
+    assert!(matches!(ask(turned), BacktestError::Span { .. }));
+    let beyond = Question { until: Some(after(61)), ..question() };
+    assert!(ask(beyond).to_string().contains("expected from 2020-01-01 until 2020-03-01"));
+    let mut nobody = question();
+    nobody.fleet.hosts = 0;
+    assert!(matches!(ask(nobody), BacktestError::Fleet { .. }));
+    assert!(ask(Question { epss_at_least: f64::NAN, ..question() }).to_string().contains("threshold"));
+    let dear = policy::read("[loss]\nvm_hour_down = 1e308\n").unwrap();
+    let holes = made_up(&[60, 60], &[(10, 1, Some(1), 9.0)]);
+    assert!(matches!(run(&holes, &question(), &dear), Err(BacktestError::Overflow(_))));
+    let bare = Question { fleet: ReplayFleet { vms_per_host: 0.0, ..DEFAULT_FLEET }, ..question() };
+    let report = run(&holes, &bare, &Policy::default()).unwrap();
+    assert!(report.notes.iter().any(|it| it.starts_with("no VM stands on the hosts")), "{:?}", report.notes);
+    let empty = run(&made_up(&[], &[]), &question(), &Policy::default()).unwrap_err();
+    assert!(matches!(empty, BacktestError::EmptyHistory(_)));
+}
+
+/// Underpin's own policy hurries for what is exploited, and waits where nothing is to be gained.
+#[test]
+fn the_own_policy_patches_what_is_exploited_and_leaves_what_closes_nothing() {
+    let mut history = made_up(&[60, 200], &[(50, 1, Some(12), 9.8)]);
+    history.holes[0].predicted.clear();
+    let report = run(&history, &question(), &Policy::default()).unwrap();
+    let own = report.policies.last().unwrap();
+    assert_eq!(own.policy, "underpin");
+    assert_eq!(own.taken.iter().map(|it| &*it.version).collect::<Vec<_>>(), ["r1"]);
+    assert!(own.taken[0].day > after(62) && own.taken[0].day < after(80), "{:?}", own.taken);
+    let nothing = run(&made_up(&[60, 200], &[]), &question(), &Policy::default()).unwrap();
+    assert_eq!(value(&nothing, "underpin", |it| it.maintenances.value), 0.0);
+    // A policy for which a bad release is a catastrophe waits longer.
+    let careful =
+        policy::read("[loss]\nvm_hour_down = 10000\n[parameters]\nhours_after_compromise = 0\n").unwrap();
+    let late = run(&history, &question(), &careful).unwrap();
+    let taken = late.policies.last().unwrap().taken.first().map(|it| it.day);
+    assert!(taken.is_none_or(|it| it > own.taken[0].day), "{taken:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn delay_never_lowers_exposure_and_hurry_has_the_least(
+        gaps in prop::collection::vec(1_i64..120, 2..12),
+        holes in prop::collection::vec((0_i64..700, 1_usize..12, prop::option::of(0_i64..200), 0.0_f64..10.0), 0..12),
+        pace in 1_u32..60,
+    ) {
+        let history = made_up(&gaps, &holes);
+        let mut policy = Policy::default();
+        policy.maintenance.hosts_per_day = f64::from(pace);
+        let report = run(&history, &question(), &policy).unwrap();
+        assert_finite(&report);
+        let delays = ["at once", "after 7 days", "after 14 days", "after 30 days", "after 90 days"];
+        let days: Vec<f64> = delays.iter().map(|it| exposure(&report, it)).collect();
+        prop_assert!(days.windows(2).all(|it| it[0] <= it[1]), "{days:?}");
+        for row in &report.policies {
+            if let Some(it) = &row.common {
+                prop_assert!(report.policies[0].common.as_ref().unwrap().exposure_days.map_or(0.0, |it| it.value) <= it.exposure_days.map_or(0.0, |it| it.value));
+            }
+        }
+    }
+
+    #[test]
+    fn no_decision_knows_the_future(
+        gaps in prop::collection::vec(1_i64..120, 4..12),
+        holes in prop::collection::vec((0_i64..500, 1_usize..12, prop::option::of(0_i64..200), 0.0_f64..10.0), 0..12),
+        day in 60_i64..500,
+    ) {
+        assert_no_leak(&made_up(&gaps, &holes), after(day));
+    }
+}

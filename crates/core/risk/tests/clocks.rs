@@ -1,0 +1,232 @@
+//! Promises as running clocks.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiff::civil::date;
+use proptest::prelude::*;
+use underpin_exposure::{FactBase, Feed, Options, assess};
+use underpin_model::facts::Document;
+use underpin_model::fleet::{self, Fleet};
+use underpin_model::id::FeedId;
+use underpin_model::policy;
+use underpin_risk::clocks::{self, Clock, ClockError, Report, Settings, State};
+
+/// Fixed in 17:8.2.0-11 by an advisory of 2024-01-02.
+const ADVISORY: &str = r#"{"id": "ALSA-2024:0001", "published": "2024-01-02T00:00:00Z", "modified": "2024-01-02T00:00:00Z",
+ "summary": "Important: qemu-kvm security update", "related": ["CVE-2023-0001"],
+ "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
+  "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+
+const ENDS: &str = r#"{"almalinux": {"cycles": [{"cycle": "10", "release": "2025-05-27", "eol": "2035-05-31"},
+  {"cycle": "9", "release": "2022-05-26", "eol": "2024-03-01"}, {"cycle": "8", "release": "2021-03-30", "eol": true}]}}"#;
+
+const KEV: &str = r#"{"catalogVersion": "2024.02.01", "dateReleased": "2024-02-01T00:00:00Z", "count": 1, "vulnerabilities": [
+  {"cveID": "CVE-2023-0001", "dateAdded": "2024-02-01", "dueDate": "2024-02-22"}]}"#;
+
+fn document(text: &str) -> Document {
+    match underpin_feeds::parse(text.as_bytes()).unwrap() {
+        underpin_feeds::Parsed::Document(document) => *document,
+        underpin_feeds::Parsed::Ignored { reason } => panic!("{reason}"),
+    }
+}
+
+/// `old` hosts with the open version, of tenant a; one fixed host, of tenant b.
+fn fleet(old: usize) -> Fleet {
+    let host = |id: &str, release: &str| {
+        format!(
+            r#"{{"id": "{id}", "platform": {{"family": "almalinux", "train": "9"}}, "running": {{"qemu-kvm-core": "17:8.2.0-{release}"}},
+            "components": {{"family": "almalinux", "train": "9", "components": [
+            {{"name": "qemu-kvm-core", "version": "17:8.2.0-{release}", "arch": "x86_64", "running_version": "17:8.2.0-{release}"}}]}}}}"#
+        )
+    };
+    let mut hosts: Vec<String> = (1..=old).map(|it| host(&format!("old-{it:02}"), "10.el9")).collect();
+    hosts.push(host("new-01", "11.el9_4"));
+    let text = format!(
+        r#"{{"format": "underpin/fleet/1", "name": "t", "seen": {{"at": "2024-01-03T00:00:00Z", "by": "hand"}},
+        "hosts": [{}], "tenants": [{{"id": "a"}}, {{"id": "b"}}],
+        "vms": [{{"id": "vm-a", "host": "old-01", "tenant": "a", "power": "off"}},
+                {{"id": "vm-b", "host": "new-01", "tenant": "b", "power": "off"}}]}}"#,
+        hosts.join(",")
+    );
+    fleet::read(text.as_bytes()).unwrap().fleet
+}
+
+fn read(fleet: &Fleet, feeds: &[&str], promises: &str, day: &str, pace: f64) -> Report {
+    let documents = feeds.iter().map(|it| document(it)).collect();
+    let base = FactBase::new(vec![Feed { id: FeedId::new("f").unwrap(), fetched: None, documents }]);
+    let at: Timestamp = format!("{day}T23:59:59Z").parse().unwrap();
+    let assessment = assess(fleet, &base, &Options { as_of: at, stale_after_days: 30 });
+    let policy = policy::read(promises).unwrap();
+    let settings = Settings { soon_days: 7, hosts_per_day: pace };
+    clocks::read(fleet, &base, &assessment, &policy, settings).unwrap()
+}
+
+const CONTRACT: &str = "[[promise]]\nid = \"contract\"\nkind = \"fix-within\"\ndays = 30\n";
+
+/// The clock of the vulnerability on the hosts that are open to it.
+fn open(report: &Report) -> &Clock {
+    let is =
+        |it: &&Clock| it.subject == "CVE-2023-0001" && it.assets.iter().any(|it| it.id.starts_with("old"));
+    report.clocks.iter().find(is).unwrap_or_else(|| panic!("{:#?}", report.clocks))
+}
+
+#[test]
+fn a_clock_runs_from_the_publication_of_the_fix_until_it_is_due() {
+    let states = [
+        ("2024-01-10", State::Running),
+        ("2024-01-25", State::DueSoon),
+        ("2024-02-01", State::DueSoon),
+        ("2024-02-02", State::Breached),
+    ];
+    for (day, state) in states {
+        let report = read(&fleet(2), &[ADVISORY], CONTRACT, day, 10.0);
+        let clock = open(&report);
+        assert_eq!((clock.state, clock.due), (state, Some(date(2024, 2, 1))), "{day}");
+        assert_eq!(clock.started, Some(date(2024, 1, 2)));
+        assert_eq!(clock.evidence, "ALSA-2024:0001 was published on 2024-01-02");
+        assert_eq!(clock.assets.len(), 2);
+        let sum = &report.promises[0];
+        assert_eq!((sum.counts[&state], sum.broken), (2, state == State::Breached));
+    }
+    // Before the advisory nobody knows of the hole: there is no clock.
+    let before = read(&fleet(2), &[ADVISORY], CONTRACT, "2024-01-01", 10.0);
+    assert!(before.clocks.iter().all(|it| it.subject != "CVE-2023-0001"), "{:#?}", before.clocks);
+}
+
+#[test]
+fn what_is_done_is_kept_within_its_days_and_only_done_after_them() {
+    let of_new = |day| {
+        let report = read(&fleet(1), &[ADVISORY], CONTRACT, day, 10.0);
+        let is =
+            |it: &&Clock| it.assets.iter().any(|it| &*it.id == "new-01") && it.subject == "CVE-2023-0001";
+        report.clocks.iter().find(is).map(|it| it.state)
+    };
+    assert_eq!((of_new("2024-01-20"), of_new("2024-03-20")), (Some(State::Kept), Some(State::Done)));
+}
+
+#[test]
+fn the_plan_says_who_breaches_and_when() {
+    // 12 hosts, one a day from 2024-01-29: four are in time on 2024-02-01.
+    let report = read(&fleet(12), &[ADVISORY], CONTRACT, "2024-01-28", 1.0);
+    assert_eq!(report.hosts_to_patch, 12);
+    assert_eq!(report.all_patched_on, Some(date(2024, 2, 9)));
+    assert_eq!(report.forecast.len(), 1);
+    assert_eq!(report.forecast[0].sentence, "at the planned pace 8 hosts breach \"contract\" on 2024-02-02");
+    assert_eq!(open(&report).will_breach, 8);
+    assert!(read(&fleet(12), &[ADVISORY], CONTRACT, "2024-01-28", 3.0).forecast.is_empty());
+    // Half a host a day is a host every two days.
+    let slow = read(&fleet(12), &[ADVISORY], CONTRACT, "2024-01-28", 0.5);
+    assert_eq!(slow.forecast[0].hosts, 10);
+}
+
+#[test]
+fn promises_hold_for_their_tenant_platform_score_and_exploitation_only() {
+    let count = |scope: &str, feeds: &[&str]| {
+        let promise = format!("{CONTRACT}{scope}");
+        let report = read(&fleet(3), feeds, &promise, "2024-02-10", 10.0);
+        report.promises[0].counts.clone()
+    };
+    let hosts = |scope: &str, feeds: &[&str]| count(scope, feeds)[&State::Breached];
+    assert_eq!(hosts("", &[ADVISORY]), 3);
+    assert_eq!(hosts("scope = { tenants = [\"a\"] }\n", &[ADVISORY]), 1);
+    assert_eq!(hosts("scope = { tenants = [\"b\"] }\n", &[ADVISORY]), 0);
+    assert_eq!(hosts("scope = { platforms = [\"esxi\"] }\n", &[ADVISORY]), 0);
+    assert_eq!(hosts("scope = { hosts = [\"old-02\"] }\n", &[ADVISORY]), 1);
+    assert_eq!(hosts("exploited_only = true\n", &[ADVISORY]), 0);
+    assert_eq!(hosts("exploited_only = true\n", &[ADVISORY, KEV]), 3);
+    // The feed covers single advisories: of other vulnerabilities of the component on the four hosts nothing is known.
+    let no_source = count("", &[ADVISORY])[&State::Unknown];
+    assert_eq!(no_source, 4);
+    // Nobody scored it: whether the promise speaks of it is unknown, and said.
+    let unscored = count("cvss_at_least = 7.0\n", &[ADVISORY]);
+    assert_eq!((unscored[&State::Breached], unscored[&State::Unknown]), (0, 3 + no_source));
+}
+
+#[test]
+fn a_missing_fact_is_named() {
+    let undated = ADVISORY.replace("\"published\": \"2024-01-02T00:00:00Z\", ", "");
+    let report = read(&fleet(1), &[&undated], CONTRACT, "2024-02-10", 10.0);
+    let clock = open(&report);
+    assert_eq!((clock.state, clock.due), (State::Unknown, None));
+    assert!(
+        clock.evidence.starts_with("missing: the day on which its fix was published"),
+        "{}",
+        clock.evidence
+    );
+    // No feed covers the component at all.
+    let report = read(&fleet(1), &[KEV], CONTRACT, "2024-02-10", 10.0);
+    assert!(report.promises[0].counts[&State::Unknown] >= 2);
+    assert!(
+        report.clocks.iter().all(|it| it.evidence.starts_with("missing: a feed that covers")),
+        "{report:#?}"
+    );
+}
+
+#[test]
+fn releases_leave_at_their_end_and_new_ones_arrive() {
+    let promises = "[[promise]]\nid = \"leave\"\nkind = \"leave-end-of-life\"\ndays = 10\n\
+                    [[promise]]\nid = \"new\"\nkind = \"release-supported-within\"\ndays = 548\n";
+    let at = |day, feeds: &[&str]| read(&fleet(1), feeds, promises, day, 10.0);
+    let state = |report: &Report, promise: &str| {
+        let clock = report.clocks.iter().find(|it| it.promise == promise);
+        clock.map(|it| (it.state, it.subject.clone(), it.due))
+    };
+    let nine = || "almalinux 9".to_owned();
+    let leave = |day| state(&at(day, &[ENDS]), "leave").unwrap();
+    assert_eq!(leave("2024-02-01"), (State::NotStarted, nine(), Some(date(2024, 3, 11))));
+    assert_eq!(leave("2024-03-05"), (State::DueSoon, nine(), Some(date(2024, 3, 11))));
+    assert_eq!(leave("2024-03-12"), (State::Breached, nine(), Some(date(2024, 3, 11))));
+    // 10 appeared on 2025-05-27; 8 is older than what is in use.
+    assert_eq!(state(&at("2024-03-12", &[ENDS]), "new"), None);
+    let ten = || "almalinux 10".to_owned();
+    let due = date(2026, 11, 26);
+    assert_eq!(state(&at("2025-06-01", &[ENDS]), "new"), Some((State::Running, ten(), Some(due))));
+    assert_eq!(state(&at("2026-11-27", &[ENDS]), "new"), Some((State::Breached, ten(), Some(due))));
+    // Without support periods both are unknown, for every host.
+    let blind = at("2024-03-12", &[ADVISORY]);
+    for promise in ["leave", "new"] {
+        let clock = blind.clocks.iter().find(|it| it.promise == promise).unwrap();
+        assert!(clock.state == State::Unknown && clock.evidence.starts_with("missing: "), "{clock:?}");
+        assert!(clock.assets.len() >= 2);
+    }
+}
+
+#[test]
+fn a_policy_without_promises_and_a_pace_that_is_none_are_refused() {
+    let base = FactBase::new(Vec::new());
+    let at: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
+    let assessment = assess(&fleet(1), &base, &Options::at(at));
+    let ask = |promises: &str, pace| {
+        let settings = Settings { soon_days: 7, hosts_per_day: pace };
+        clocks::read(&fleet(1), &base, &assessment, &policy::read(promises).unwrap(), settings).unwrap_err()
+    };
+    assert_eq!(ask("", 1.0), ClockError::NoPromise);
+    for pace in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(matches!(ask(CONTRACT, pace), ClockError::Pace(_)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn a_faster_pace_never_breaches_more_and_the_order_of_hosts_is_nothing(
+        old in 1_usize..20, pace in 0.1_f64..5.0, more in 0.0_f64..5.0, turn in 0_usize..20,
+    ) {
+        let late = |fleet: &Fleet, pace| read(fleet, &[ADVISORY], CONTRACT, "2024-01-26", pace);
+        let fleet = fleet(old);
+        let slow = late(&fleet, pace);
+        let sum = |report: &Report| report.forecast.iter().map(|it| it.hosts).sum::<usize>();
+        prop_assert!(sum(&late(&fleet, pace + more)) <= sum(&slow));
+        let mut turned = fleet;
+        let length = turned.hosts.len();
+        turned.hosts.rotate_left(turn % length);
+        let again = late(&turned, pace);
+        prop_assert_eq!(&again, &slow);
+        let named: BTreeSet<_> = slow.clocks.iter().flat_map(|it| &it.assets).collect();
+        prop_assert!(named.len() > old);
+    }
+}

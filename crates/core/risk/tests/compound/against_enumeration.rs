@@ -1,0 +1,198 @@
+//! Every figure against brute force.
+
+use underpin_risk::compound::{Method, Options, Part, Thresholds, judge};
+use underpin_risk::portfolio::Portfolio;
+
+use crate::enumeration::{self, Law};
+use crate::made;
+
+const SEEDS: std::ops::Range<u64> = 0..24;
+
+fn options() -> Options {
+    Options {
+        levels: vec![0.5, 0.9, 0.99],
+        at_least: Thresholds {
+            hosts: vec![0, 1, 2, 3, 5, 6],
+            guests: vec![1, 2, 3, 5],
+            tenants: vec![1, 2, 3],
+        },
+        ..Options::default()
+    }
+}
+
+fn close(what: &str, got: f64, expected: f64) {
+    assert!((got - expected).abs() <= 1e-9 * (1.0 + expected.abs()), "{what}: {got} but {expected}");
+}
+
+/// The portfolio with the worth of all holdings but those that are meant taken away.
+fn only(portfolio: &Portfolio, meant: impl Fn(usize, u32) -> bool) -> Portfolio {
+    let mut one = portfolio.clone();
+    for (at, host) in portfolio.hosts.iter().enumerate() {
+        for holding in host.holdings.clone() {
+            let holding = &mut one.holdings[holding as usize];
+            if !meant(at, holding.tenant) {
+                (holding.confidentiality, holding.integrity, holding.availability) = (0.0, 0.0, 0.0);
+            }
+        }
+    }
+    one
+}
+
+fn mean_loss(law: &Law) -> f64 {
+    enumeration::mean(law, |outcome| outcome.3 as f64 / 2.0)
+}
+
+#[test]
+fn means_and_probabilities_of_tiny_portfolios_are_those_of_enumeration() {
+    for seed in SEEDS {
+        let portfolio = made::tiny(seed);
+        let judgement = judge(&portfolio, &options()).unwrap();
+        let law = enumeration::law(&portfolio);
+        close(&format!("{seed}: fleet"), judgement.fleet.mean, mean_loss(&law));
+        for (tenant, figures) in judgement.tenants.iter().enumerate() {
+            let alone = enumeration::law(&only(&portfolio, |_, other| other as usize == tenant));
+            close(&format!("{seed}: tenant {tenant}"), figures.figures.mean, mean_loss(&alone));
+        }
+        let cluster = enumeration::law(&only(&portfolio, |host, _| portfolio.hosts[host].cluster == 1));
+        close(&format!("{seed}: cluster"), judgement.clusters[1].figures.mean, mean_loss(&cluster));
+        let any = enumeration::probability(&law, |outcome| outcome.0 > 0);
+        assert_eq!(judgement.any_hit.method, Method::Exact);
+        close(&format!("{seed}: any hit"), judgement.any_hit.probability, any);
+        for class in 0..2u32 {
+            let mut alone = portfolio.clone();
+            let first = alone.hosts.iter().position(|host| host.class == class).unwrap();
+            alone.hosts = vec![alone.hosts[first].clone()];
+            let hit = enumeration::probability(&enumeration::law(&alone), |outcome| outcome.0 > 0);
+            close(&format!("{seed}: class {class}"), judgement.classes[class as usize].hit, hit);
+        }
+    }
+}
+
+#[test]
+fn counts_of_tiny_portfolios_are_those_of_enumeration() {
+    let mut with_tenants = 0;
+    for seed in SEEDS {
+        let portfolio = made::tiny(seed);
+        let judgement = judge(&portfolio, &options()).unwrap();
+        let law = enumeration::law(&portfolio);
+        for at in &judgement.hosts_hit_at_least {
+            assert_eq!((at.method, at.standard_error), (Method::Exact, 0.0));
+            let expected = enumeration::probability(&law, |it| it.0 >= at.m);
+            close(&format!("{seed}: {} hosts", at.m), at.probability, expected);
+        }
+        for at in &judgement.guests_hit_at_least {
+            assert_eq!(at.method, Method::Exact);
+            let expected = enumeration::probability(&law, |it| it.1 >= at.m);
+            close(&format!("{seed}: {} guests", at.m), at.probability, expected);
+        }
+        for at in &judgement.tenants_hit_at_least {
+            let expected = enumeration::probability(&law, |it| u64::from(it.2.count_ones()) >= at.m);
+            if at.method == Method::Exact {
+                with_tenants += 1;
+                close(&format!("{seed}: {} tenants", at.m), at.probability, expected);
+            } else {
+                let off = (at.probability - expected).abs();
+                assert!(off <= 5.0 * at.standard_error + 1e-3, "{seed}: {} tenants: {off}", at.m);
+            }
+        }
+    }
+    assert!(with_tenants > 0, "no portfolio had tenants apart");
+}
+
+#[test]
+fn sampled_quantiles_and_tails_are_those_of_enumeration_within_their_errors() {
+    for seed in SEEDS {
+        let portfolio = made::tiny(seed);
+        let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
+        let law = enumeration::law(&portfolio);
+        let exact_mean = mean_loss(&law);
+        let sd = enumeration::mean(&law, |it| (it.3 as f64 / 2.0 - exact_mean).powi(2)).sqrt();
+        assert!((judgement.fleet.sd - sd).abs() <= 0.06 * sd, "{seed}: sd {} but {sd}", judgement.fleet.sd);
+        for (quantile, cvar) in judgement.fleet.quantiles.iter().zip(&judgement.fleet.cvar) {
+            let (value, beyond) = enumeration::tail(&law, quantile.level);
+            let (low, high) = (
+                enumeration::tail(&law, quantile.level - 0.004).0,
+                enumeration::tail(&law, (quantile.level + 0.004).min(0.9999)).0,
+            );
+            assert!(
+                (quantile.low <= value && value <= quantile.high)
+                    || (low <= quantile.value && quantile.value <= high),
+                "{seed}: {quantile:?} but {value}"
+            );
+            let off = (cvar.value - beyond).abs();
+            assert!(off <= 5.0 * cvar.standard_error + 1e-9 * beyond, "{seed}: {cvar:?} but {beyond}");
+        }
+        for at in &judgement.hosts_hit_at_least {
+            let expected = enumeration::probability(&law, |it| it.0 >= at.m);
+            let off = (at.probability - expected).abs();
+            assert!(off <= 5.0 * at.standard_error + 1e-3 * expected, "{seed}: {at:?} but {expected}");
+        }
+        assert!(judgement.sampling.deviation < 5.0, "{seed}: {:?}", judgement.sampling);
+        let any = enumeration::probability(&law, |it| it.3 > 0);
+        let off = (judgement.fleet.any_loss.value - any).abs();
+        assert!(off <= 5.0 * judgement.fleet.any_loss.standard_error + 1e-3, "{seed}: {any}");
+    }
+}
+
+#[test]
+fn shapley_values_are_those_over_all_orders_of_the_causes() {
+    for seed in 0..9 {
+        let portfolio = made::tiny(seed);
+        let judgement = judge(&portfolio, &options()).unwrap();
+        let count = portfolio.shocks.len();
+        // Worth of a coalition: the probability that any host is hit when only its causes can happen.
+        let worth: Vec<f64> = (0..1usize << count)
+            .map(|coalition| {
+                let mut one = portfolio.clone();
+                for (at, shock) in one.shocks.iter_mut().enumerate() {
+                    if coalition >> at & 1 == 0 {
+                        shock.probability = 0.0;
+                    }
+                }
+                judge(&one, &Options { samples: 1_000, ..options() }).unwrap().any_hit.probability
+            })
+            .collect();
+        let factorial = |n: usize| (1..=n).map(|k| k as f64).product::<f64>();
+        for (at, shock) in portfolio.shocks.iter().enumerate() {
+            let without = (0..1usize << count).filter(|coalition| coalition >> at & 1 == 0);
+            let value: f64 = without
+                .map(|coalition| {
+                    let size = coalition.count_ones() as usize;
+                    let orders = factorial(size) * factorial(count - 1 - size) / factorial(count);
+                    orders * (worth[coalition | 1 << at] - worth[coalition])
+                })
+                .sum();
+            let found = judgement.any_hit.shapley.iter().find(|it| it.cause == shock.cause);
+            close(&format!("{seed}: {:?}", shock.cause), found.map_or(0.0, |it| it.share), value);
+        }
+        let sum: f64 = judgement.any_hit.shapley.iter().map(|it| it.share).sum();
+        close(&format!("{seed}: sum"), sum, judgement.any_hit.probability);
+    }
+}
+
+#[test]
+fn bounds_hold_the_probability_and_contributions_sum_up() {
+    for seed in SEEDS {
+        let judgement = judge(&made::tiny(seed), &options()).unwrap();
+        let any = &judgement.any_hit;
+        assert!(any.frechet_low <= any.probability + 1e-12 && any.probability <= any.frechet_high + 1e-12);
+        assert!(any.probability <= any.hunter_worsley_high + 1e-12, "{any:?}");
+        assert!(any.hunter_worsley_high <= any.frechet_high, "{any:?}");
+        let cvar = judgement.fleet.cvar.iter().find(|it| it.level == 0.99).unwrap().value;
+        let mut sums = [(0.0, 0.0); 4];
+        for part in &judgement.contributions {
+            let kind = match part.of {
+                Part::Tenant { .. } => 0,
+                Part::Cluster { .. } => 1,
+                Part::Class { .. } => 2,
+                Part::Cause { .. } => 3,
+            };
+            sums[kind].0 += part.mean;
+            sums[kind].1 += part.cvar_share;
+        }
+        for (mean, share) in sums {
+            close(&format!("{seed}: means"), mean, judgement.fleet.mean);
+            close(&format!("{seed}: shares of {cvar}"), share, cvar);
+        }
+    }
+}

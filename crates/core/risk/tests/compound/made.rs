@@ -1,0 +1,109 @@
+//! Small portfolios for tests.
+
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId};
+use underpin_risk::portfolio::{
+    Cause, Gate, Holding, HostClass, HostLine, Impact, Plane, Portfolio, Response, Shock,
+};
+
+pub(crate) const ALL: Impact = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
+
+pub(crate) fn exploit(at: usize, probability: f64) -> Shock {
+    let vulnerability = VulnerabilityId::new(format!("CVE-2026-{:04}", 1000 + at)).unwrap();
+    Shock { cause: Cause::Exploit { vulnerability }, probability, factors: Vec::new() }
+}
+
+pub(crate) fn control(at: usize, probability: f64) -> Shock {
+    Shock {
+        cause: Cause::ControlFails { control: format!("control {at}") },
+        probability,
+        factors: Vec::new(),
+    }
+}
+
+pub(crate) fn response(shock: u32, probability: f64, impact: Impact) -> Response {
+    Response { shock, probability, gate: None, impact, factors: Vec::new() }
+}
+
+/// One class, one shock that is certain: the one-factor Gaussian model alone. Each host is worth 1.
+pub(crate) fn one_factor(hosts: u32, probability: f64, rho: f64) -> Portfolio {
+    let mut portfolio = Portfolio { horizon_days: 30.0, rho, ..Portfolio::default() };
+    portfolio.shocks.push(exploit(0, 1.0));
+    let responses = vec![response(0, probability, ALL)];
+    portfolio.classes.push(HostClass { label: "all".to_owned(), responses, planes: Vec::new() });
+    portfolio.clusters.push(None);
+    portfolio.tenants.push(Some(TenantId::new("t").unwrap()));
+    for at in 0..hosts {
+        portfolio.holdings.push(Holding { vms: 1, availability: 1.0, ..Holding::default() });
+        let id = HostId::new(format!("h{at:05}")).unwrap();
+        portfolio.hosts.push(HostLine { id, class: 0, cluster: 0, holdings: at..at + 1 });
+    }
+    portfolio
+}
+
+/// Everything that the model knows, tiny and at random: exploits and failing controls, responses behind controls, planes
+/// that share shocks with hosts, probabilities of 0 and 1, tenants on several hosts.
+pub(crate) fn tiny(seed: u64) -> Portfolio {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let rho = [0.0, 0.15, 0.5][seed as usize % 3];
+    let mut portfolio = Portfolio { horizon_days: 30.0, rho, ..Portfolio::default() };
+    for at in 0..3 {
+        let probability =
+            [rng.random::<f64>() * 0.5, rng.random::<f64>() * 0.1, 1.0, 0.0][rng.random_range(0..4)];
+        portfolio.shocks.push(exploit(at, probability));
+    }
+    portfolio.shocks.push(control(0, 0.3));
+    portfolio.shocks.push(control(1, 0.1));
+    let cause = Cause::Underpin;
+    portfolio.shocks.push(Shock { cause, probability: 0.05, factors: Vec::new() });
+    for at in 0..2 {
+        portfolio.planes.push(Plane {
+            id: ManagementPlaneId::new(format!("plane-{at}")).unwrap(),
+            responses: responses(&mut rng, 0.4),
+            takes_host: [0.5, 1.0, 0.9][rng.random_range(0..3)],
+            impact: impact(&mut rng),
+        });
+    }
+    for at in 0..2 {
+        let planes = [vec![], vec![0], vec![0, 1]][rng.random_range(0..3)].clone();
+        let responses = responses(&mut rng, 0.6);
+        portfolio.classes.push(HostClass { label: format!("class {at}"), responses, planes });
+    }
+    portfolio.clusters = vec![Some(ClusterId::new("a").unwrap()), None];
+    portfolio.tenants = (0..3).map(|at| TenantId::new(format!("t{at}")).ok()).collect();
+    for at in 0..5u32 {
+        let start = portfolio.holdings.len() as u32;
+        for tenant in 0..rng.random_range(0..3u32) {
+            portfolio.holdings.push(Holding {
+                tenant,
+                vms: rng.random_range(1..4),
+                confidentiality: f64::from(rng.random_range(0..5u32) * 10),
+                integrity: f64::from(rng.random_range(0..5u32) * 10),
+                availability: f64::from(rng.random_range(0..5u32) * 10),
+            });
+        }
+        let id = HostId::new(format!("h{}", 9 - at)).unwrap();
+        let holdings = start..portfolio.holdings.len() as u32;
+        portfolio.hosts.push(HostLine { id, class: at % 2, cluster: at / 3, holdings });
+    }
+    portfolio
+}
+
+fn impact(rng: &mut impl Rng) -> Impact {
+    let mut level = || [0.0, 0.5, 1.0][rng.random_range(0..3)];
+    Impact { confidentiality: level(), integrity: level(), availability: level() }
+}
+
+fn responses(rng: &mut impl Rng, share: f64) -> Vec<Response> {
+    let mut list = Vec::new();
+    for shock in 0..6 {
+        if rng.random::<f64>() < share {
+            let gate =
+                (rng.random::<f64>() < 0.4).then(|| Gate { shock: rng.random_range(3..5), otherwise: 0.25 });
+            let probability = if rng.random::<f64>() < 0.1 { 1.0 } else { rng.random::<f64>() * 0.6 };
+            list.push(Response { gate, ..response(shock, probability, impact(rng)) });
+        }
+    }
+    list
+}

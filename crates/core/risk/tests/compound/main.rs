@@ -1,0 +1,12 @@
+//! Compound risk against enumeration, vectors and its own laws.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "tests read the reference data")]
+
+mod against_enumeration;
+mod bad_input;
+mod enumeration;
+mod made;
+mod metamorphic;
+mod samples;
+mod vectors;

@@ -1,0 +1,86 @@
+//! Bad input and odd fleets: an error with its place or a sensible figure, never a panic.
+
+use underpin_exposure::Status;
+use underpin_exposure::report::Area;
+use underpin_model::fleet::{Host, Tenant, Vm};
+use underpin_model::id::{ClusterId, VmId};
+use underpin_model::policy::{Parameters, Policy};
+use underpin_model::quantity::Days;
+use underpin_risk::blast::{Blast, blast_radii};
+use underpin_risk::build::{Options, ReleaseDates, Warning, build};
+use underpin_risk::deferral::deferral;
+
+use crate::make::{ESCAPE, Facts, add_host, answer, built, fleet, host_id, near, policy, tenant_id};
+
+#[test]
+fn an_empty_fleet_risks_nothing() {
+    let built = built(&fleet(), &Facts::new(), &Policy::default());
+    assert!(built.portfolio.hosts.is_empty() && built.portfolio.holdings.is_empty());
+    assert_eq!(blast_radii(&built.portfolio).underpin, Blast { probability: 0.0001, ..Blast::default() });
+    assert_eq!(built.unpriced.to_string(), "everything is priced");
+}
+
+#[test]
+fn odd_elements_have_their_place() {
+    let mut fleet = fleet();
+    fleet.hosts.push(Host::new(host_id("bare")));
+    let mut astray = Host::new(host_id("astray"));
+    astray.cluster = Some(ClusterId::new("nowhere").unwrap());
+    fleet.hosts.push(astray);
+    fleet.tenants.push(Tenant::new(tenant_id("without guests")));
+    fleet.vms.push(Vm::new(VmId::new("floating").unwrap()));
+    let mut lost = Vm::new(VmId::new("lost").unwrap());
+    lost.host = Some(host_id("not in the file"));
+    fleet.vms.push(lost);
+    let built = built(&fleet, &Facts::new(), &Policy::default());
+    assert_eq!(built.unpriced.vms_without_host, 2);
+    assert_eq!(built.portfolio.clusters, [None]);
+    assert_eq!(built.portfolio.tenants, [None, Some(tenant_id("without guests"))]);
+    let none =
+        deferral(&built, &tenant_id("without guests"), Days::new(30.0).unwrap(), &Parameters::default());
+    let none = none.unwrap();
+    assert_eq!((none.own, none.neighbours_sum, none.hosts.len()), (0.0, 0.0, 0));
+}
+
+#[test]
+fn a_fleet_that_lists_no_vms_is_not_taken_for_one_without() {
+    let mut fleet = fleet();
+    add_host(&mut fleet, "h", &[]);
+    let facts = Facts::new()
+        .knows("CVE-1", Some(ESCAPE), Some(0.2), None)
+        .hosts(&["h"], &[(Some("CVE-1"), Area::VmmCore, Status::Affected)]);
+    let built = built(&fleet, &facts, &Policy::default());
+    let reach = &answer(&built, "h", "CVE-1").unwrap().factors[0];
+    near(reach.value, 0.001);
+    assert_eq!(reach.low, 0.0);
+    assert!(built.warnings.contains(&Warning::NoVms));
+}
+
+#[test]
+fn numbers_that_cannot_be_priced_are_refused_with_their_place() {
+    let mut fleet = fleet();
+    add_host(&mut fleet, "h", &[("a", 2)]);
+    let assessment = Facts::new().assessment;
+    let refused = |text: &str| {
+        let releases = ReleaseDates::default();
+        build(&fleet, &assessment, &policy(text), &Options::new(&releases)).unwrap_err().to_string()
+    };
+    let outage = refused("[parameters]\nhours_after_regression = 20\nhours_after_compromise = 10\n");
+    assert!(
+        outage.starts_with("parameters.hours_after_regression: found 20 h, expected at most"),
+        "{outage}"
+    );
+    let whole = refused("[loss]\nvm_hour_down = 1e308\n");
+    assert!(whole.starts_with("loss: found a loss that is not finite"), "{whole}");
+    let one = refused("[loss.tenant.a]\nrecord_disclosed = 1e308\n");
+    assert!(one.starts_with("loss.tenant.a: found"), "{one}");
+    let none = built(
+        &fleet,
+        &Facts::new(),
+        &policy(
+            "[parameters]\nhours_after_regression = { value = 0, low = 0 }\nhours_after_compromise = { value = 0, low = 0 }\n",
+        ),
+    );
+    assert!(none.warnings.contains(&Warning::NoOutage));
+    assert!(none.portfolio.holdings.iter().all(|it| it.availability == 0.0));
+}

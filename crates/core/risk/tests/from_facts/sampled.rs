@@ -1,0 +1,147 @@
+//! The sample fleet with the built-in facts.
+
+use std::collections::BTreeMap;
+
+use underpin_exposure::report::{AssetKind, ReasonCode};
+use underpin_exposure::{Assessment, FactBase, Feed, Options as Asking, assess};
+use underpin_model::facts::Document;
+use underpin_model::fleet::{Fleet, SampleSpec, sample};
+use underpin_model::id::FeedId;
+use underpin_model::policy::{Parameter, Policy};
+use underpin_risk::build::{Built, Options, ReleaseDates, build};
+use underpin_risk::portfolio::{Cause, Factor};
+
+use crate::make::{answer, at, near, policy};
+
+fn facts() -> FactBase {
+    let mut feeds: BTreeMap<&str, Vec<Document>> = BTreeMap::new();
+    for (file, document) in underpin_feeds::builtin::documents() {
+        feeds.entry(file.split('.').next().unwrap_or(file)).or_default().push(document.unwrap());
+    }
+    let feeds = feeds.into_iter();
+    FactBase::new(
+        feeds
+            .map(|(id, documents)| Feed { id: FeedId::new(id).unwrap(), fetched: None, documents })
+            .collect(),
+    )
+}
+
+fn sampled(hosts: u32) -> (Fleet, Assessment, ReleaseDates) {
+    let fleet = sample(&SampleSpec { hosts, seed: 7, ..SampleSpec::default() }, at());
+    let base = facts();
+    let assessment = assess(&fleet, &base, &Asking::at(at()));
+    let releases = ReleaseDates::from_facts(base.releases(), "2026-11-21".parse().unwrap());
+    (fleet, assessment, releases)
+}
+
+fn check_factors(what: &str, probability: f64, factors: &[Factor]) {
+    assert!(!factors.is_empty(), "{what}: no factors");
+    near(probability, factors.iter().map(|it| it.value).product());
+    for factor in factors {
+        let Factor { low, value, high, .. } = *factor;
+        let ordered = 0.0 <= low && low <= value + 1e-12 && value <= high + 1e-12 && high <= 1.0;
+        assert!(ordered, "{what}: {factor:?}");
+        assert!(!factor.source.is_empty(), "{what}: {factor:?}");
+    }
+}
+
+fn check(built: &Built, policy: &Policy) {
+    let portfolio = &built.portfolio;
+    assert_eq!(portfolio.shocks.len(), built.derivations.shocks.len());
+    assert_eq!(portfolio.classes.len(), built.derivations.classes.len());
+    for shock in &portfolio.shocks {
+        check_factors(&format!("{:?}", shock.cause), shock.probability, &shock.factors);
+    }
+    let beta = policy.parameters.get(Parameter::Beta);
+    for class in &portfolio.classes {
+        assert!(class.responses.is_sorted_by(|a, b| a.shock < b.shock), "{}", class.label);
+        for response in class.responses.iter() {
+            check_factors(&class.label, response.probability, &response.factors);
+            let Some(gate) = response.gate else { continue };
+            // The common failure and what is left of it make the control's own failure probability.
+            let cause = &portfolio.shocks[gate.shock as usize];
+            assert!(matches!(cause.cause, Cause::ControlFails { .. }));
+            near(portfolio.given_shock(response), response.probability * cause.probability / beta);
+        }
+    }
+    for (plane, derivation) in portfolio.planes.iter().zip(&built.derivations.planes) {
+        check_factors(plane.id.as_str(), plane.takes_host, &derivation.takes_host);
+        for response in &plane.responses {
+            check_factors(plane.id.as_str(), response.probability, &response.factors);
+        }
+    }
+}
+
+#[test]
+fn every_number_of_the_sample_is_the_product_of_its_factors() {
+    let (fleet, assessment, releases) = sampled(60);
+    let policy = policy(
+        "[[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 0.1\nsource = \"judgement\"\n\
+         [[control]]\nid = \"sandbox\"\ncloses = [\"guest\"]\nfails = 0.3\nsource = \"judgement\"\nadds = 0.0001\n",
+    );
+    for options in [Options::new(&releases), Options::upper(&releases)] {
+        let built = build(&fleet, &assessment, &policy, &options).unwrap();
+        check(&built, &policy);
+        let portfolio = &built.portfolio;
+        let exploits = portfolio.shocks.iter().filter(|it| matches!(it.cause, Cause::Exploit { .. }));
+        assert!(exploits.count() > 50);
+        let vms: u64 = portfolio.holdings.iter().map(|it| u64::from(it.vms)).sum();
+        let live = fleet.vms.iter().filter(|it| {
+            matches!(it.power, None | Some(underpin_model::fleet::PowerState::On)) && it.host.is_some()
+        });
+        assert_eq!(vms, live.count() as u64);
+        assert!(portfolio.planes.iter().any(|it| !it.responses.is_empty()), "a vCenter has holes");
+    }
+}
+
+#[test]
+fn the_order_of_the_sample_changes_nothing() {
+    let (mut fleet, assessment, releases) = sampled(30);
+    let policy = Policy::default();
+    let one = build(&fleet, &assessment, &policy, &Options::new(&releases)).unwrap();
+    fleet.hosts.reverse();
+    fleet.vms.reverse();
+    let turned = assess(&fleet, &facts(), &Asking::at(at()));
+    let other = build(&fleet, &turned, &policy, &Options::new(&releases)).unwrap();
+    assert_eq!(one, other);
+}
+
+#[test]
+fn a_guest_on_an_old_vmm_opens_its_host() {
+    let (fleet, assessment, releases) = sampled(60);
+    let built = build(&fleet, &assessment, &Policy::default(), &Options::new(&releases)).unwrap();
+    let mut seen = 0;
+    for group in assessment.groups.iter().filter(|it| it.assets[0].kind == AssetKind::Host) {
+        for finding in group.findings_in(&assessment.findings).filter(|it| it.status.is_open()) {
+            let Some(id) = finding.vulnerability.as_ref() else { continue };
+            if finding.reasons.iter().any(|it| it.code == ReasonCode::GuestOnOldVmm) {
+                for asset in &group.assets {
+                    assert!(answer(&built, &asset.id, id.as_str()).is_some(), "{} {id}", asset.id);
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 0, "hosts of the sample have guests on old emulators");
+}
+
+/// 100,000 hosts with two million VMs. On demand: `cargo test --release -p underpin-risk --test from_facts -- --ignored --nocapture`.
+#[test]
+#[ignore = "minutes without optimisation"]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a measurement needs a clock")]
+fn a_hundred_thousand_hosts_are_built_in_seconds() {
+    let (fleet, assessment, releases) = sampled(100_000);
+    let start = std::time::Instant::now();
+    let policy = Policy::default();
+    let built = build(&fleet, &assessment, &policy, &Options::new(&releases)).unwrap();
+    let spent = start.elapsed();
+    let responses: usize = built.portfolio.classes.iter().map(|it| it.responses.len()).sum();
+    println!(
+        "{spent:?}: {} VMs, {} groups, {} shocks, {} classes, {responses} responses",
+        fleet.vms.len(),
+        assessment.groups.len(),
+        built.portfolio.shocks.len(),
+        built.portfolio.classes.len(),
+    );
+    assert!(spent.as_secs() < 10, "{spent:?}");
+}

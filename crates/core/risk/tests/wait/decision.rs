@@ -1,0 +1,208 @@
+//! Directions of effect, bands, sensitivity and the value of information of one decision.
+
+use proptest::prelude::*;
+use underpin_model::id::VulnerabilityId;
+use underpin_model::policy::{AttackPath, Parameter, Policy};
+use underpin_model::quantity::Probability;
+use underpin_risk::portfolio::Impact;
+use underpin_risk::wait::Verdict;
+use underpin_risk::wait::decision::decide;
+use underpin_risk::wait::evidence::{Count, Tally};
+use underpin_risk::wait::information::Observation;
+use underpin_risk::wait::situation::{Exploited, Hole, Situation, Way, Worth};
+use underpin_risk::wait::values::Assumptions;
+
+pub(crate) fn scored(epss: f64) -> Exploited {
+    Exploited::Scored { epss: Probability::new(epss).unwrap() }
+}
+
+pub(crate) fn situation(exploited: Exploited) -> Situation {
+    let all = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
+    let way = Way {
+        path: Some(AttackPath::Network),
+        publicly_exposed: Some(false),
+        guests: 20.0,
+        controls_fail: 1.0,
+    };
+    let vulnerability = VulnerabilityId::new("CVE-2026-0001").unwrap();
+    Situation {
+        horizon_days: 90.0,
+        hosts: 10.0,
+        holes: vec![Hole { vulnerability, exploited, way, impact: all, share: 1.0, public_days: Some(40.0) }],
+        worth: Worth { vms: 20.0, stated_records: 0.0, per_record: 0.2, corrupted: 1000.0, hour_down: 20.0 },
+        release_age_days: 2.0,
+        withdrawn: false,
+        tally: Tally::default(),
+        hit_range: (0.01, 1.0),
+        first_ring_share: 0.0,
+        known_bugs: None,
+        maintenance: 0.5,
+        changes: 1,
+        shared_drain_saves: 0.5,
+        penalties: Vec::new(),
+    }
+}
+
+fn default() -> Assumptions {
+    Assumptions::of(&Policy::default().parameters)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn directions_of_effect(
+        epss in 0.0_f64..0.95, more in 0.0_f64..0.04, q in 0.0_f64..0.9, bigger in 0.0_f64..0.1, days in 1.0_f64..90.0
+    ) {
+        let values = default().values;
+        // How much better it is to wait so long than to patch now.
+        let gain = |exploited, q: f64| {
+            let inputs = situation(exploited).inputs(&values.with(Parameter::RegressionHit, q));
+            inputs.at(0.0).total() - inputs.at(days).total()
+        };
+        let before = gain(scored(epss), q);
+        prop_assert!(gain(scored(epss), q + bigger) >= before - 1e-9, "higher q never makes patching now better");
+        prop_assert!(gain(scored(epss + more), q) <= before + 1e-9, "higher EPSS never makes waiting better");
+    }
+
+    #[test]
+    fn hosts_of_one_situation_can_be_split(first in 1_u32..50, second in 1_u32..50, days in 0.0_f64..90.0) {
+        let values = default().values;
+        let of = |hosts: u32| {
+            Situation { hosts: hosts.into(), ..situation(scored(0.3)) }.inputs(&values).at(days).total()
+        };
+        prop_assert!((of(first) + of(second) - of(first + second)).abs() < 1e-9 * of(first + second));
+    }
+
+    #[test]
+    fn nothing_is_ever_infinite(
+        epss in 0.0_f64..=1.0, listed in prop::option::of(0.0_f64..4000.0), hosts in 0.0_f64..1e6, age in 0.0_f64..9000.0,
+        own in 0_u32..1000, failed in 0_u32..2, theta in 0.0_f64..=1.0, prior in 0.0_f64..=1.0, q in 0.0_f64..=1.0
+    ) {
+        let epss = Probability::new(epss).unwrap();
+        let exploited = match listed {
+            Some(days_ago) => Exploited::Listed { days_ago, epss: Some(epss) },
+            None => Exploited::Scored { epss },
+        };
+        let tally = Tally { own: Count { hosts: own + failed, failures: failed }, ..Tally::default() };
+        let it = Situation { hosts, release_age_days: age, tally, ..situation(exploited) };
+        let values = default().values.with(Parameter::Theta, theta);
+        let values = values.with(Parameter::RegressionPrior, prior).with(Parameter::RegressionHit, q);
+        let inputs = it.inputs(&values);
+        prop_assert!(inputs.check().is_ok(), "{:?}", inputs.check());
+        let best = inputs.optimum().unwrap();
+        prop_assert!([best.loss_now, best.loss, best.loss_never, best.loss_wait].iter().all(|it| it.is_finite()));
+        let (before, loss) = it.before_now(&values);
+        prop_assert!((0.0..=1.0).contains(&before) && loss.is_finite());
+    }
+}
+
+#[test]
+fn flips_are_where_the_decision_turns() {
+    let assumptions = default();
+    let mut found = 0;
+    let listed = Exploited::Listed { days_ago: 9.0, epss: None };
+    for exploited in [scored(0.002), scored(0.05), scored(0.5), listed] {
+        let it = situation(exploited);
+        let decision = decide(&it, &assumptions, 3.0, 1).unwrap();
+        let chosen = decision.optimum.choice;
+        for bar in &decision.sensitivity {
+            let Some(flip) = bar.flip else {
+                assert!(bar.low.choice == chosen && bar.high.choice == chosen, "{bar:?}");
+                continue;
+            };
+            found += 1;
+            let choice = |value: f64| {
+                it.inputs(&assumptions.values.with(bar.span.parameter, value)).optimum().unwrap().choice
+            };
+            let towards = flip.at - bar.span.value;
+            assert_eq!(choice(flip.at - 0.02 * towards), chosen, "{bar:?}");
+            assert_ne!(choice(flip.at + 0.002 * towards), chosen, "{bar:?}");
+            assert_eq!(flip.plausible, (bar.span.low..=bar.span.high).contains(&flip.at), "{bar:?}");
+        }
+        if let Some(hinge) = decision.hinge {
+            let own = decision.sensitivity.iter().find(|it| it.span.parameter == hinge).unwrap();
+            assert!(own.flip.unwrap().plausible);
+        }
+    }
+    assert!(found > 8, "{found}");
+}
+
+#[test]
+fn the_tornado_is_sorted_and_a_parameter_without_effect_has_no_bar() {
+    let decision = decide(&situation(scored(0.2)), &default(), 3.0, 1).unwrap();
+    assert!(decision.sensitivity.windows(2).all(|it| it[0].swing() >= it[1].swing()));
+    let bar = |wanted| decision.sensitivity.iter().find(|it| it.span.parameter == wanted).unwrap();
+    assert_eq!((bar(Parameter::KevFloor).swing(), bar(Parameter::KevFloor).flip), (0.0, None));
+    assert!(bar(Parameter::Aimed).swing() > 0.0 && bar(Parameter::HoursAfterRegression).swing() > 0.0);
+}
+
+#[test]
+fn the_band_holds_the_loss_and_repeats_with_its_seed() {
+    let it = situation(scored(0.05));
+    let decision = decide(&it, &default(), 3.0, 1).unwrap();
+    assert_eq!(decision, decide(&it, &default(), 3.0, 1).unwrap());
+    assert_ne!(decision.band, decide(&it, &default(), 3.0, 2).unwrap().band);
+    assert!(decision.band.low < decision.optimum.loss && decision.optimum.loss < decision.band.high);
+    for point in &decision.curve {
+        assert!(point.band.low <= point.loss && point.loss <= point.band.high, "{point:?}");
+    }
+    let interval = &decision.optimum_interval;
+    assert!((interval.now + interval.wait + interval.never - 1.0).abs() < 1e-12);
+    assert!((0.0..=1.0).contains(&decision.right) && decision.regret >= 0.0);
+    let mut sure = default();
+    for span in &mut sure.spans {
+        (span.low, span.high) = (span.value, span.value);
+    }
+    let sure = decide(&it, &sure, 3.0, 1).unwrap();
+    assert!(sure.right == 1.0 && (sure.band.high - sure.band.low).abs() < 1e-9, "nothing uncertain, no band");
+}
+
+#[test]
+fn information_is_worth_something_only_where_it_can_change_the_decision() {
+    let value = |it: &Situation, wanted| {
+        let decision = decide(it, &default(), 3.0, 1).unwrap();
+        assert!(decision.information.iter().all(|it| it.value >= 0.0 && it.cost >= 0.0));
+        let of = |wanted| decision.information.iter().find(|it| it.observation == wanted).unwrap().value;
+        assert!(of(Observation::Certainty) >= of(Observation::Trial) - 1e-9, "nothing beats certainty");
+        of(wanted)
+    };
+    let listed = Exploited::Listed { days_ago: 1.0, epss: None };
+    let mut urgent = Situation { first_ring_share: 1.0, hit_range: (0.05, 0.11), ..situation(listed) };
+    urgent.holes[0].way.publicly_exposed = Some(true);
+    let holes = situation(scored(0.02)).holes;
+    let calm = Situation { release_age_days: 0.0, maintenance: 0.0, holes, ..urgent.clone() };
+    let idle = Situation { holes: situation(scored(0.0)).holes, ..urgent.clone() };
+    assert!(value(&urgent, Observation::Trial) < 1e-9, "it is patched whatever a trial says");
+    assert!(value(&calm, Observation::Trial) > 0.0, "a bad release would not be taken");
+    assert!(value(&calm, Observation::SoakDay) > 0.0);
+    assert!(value(&idle, Observation::Trial) < 1e-9, "it is not taken whatever a trial says");
+}
+
+#[test]
+fn clean_canaries_and_age_make_patching_now_better_and_a_failure_worse() {
+    let now = |tally: Tally, age: f64| {
+        let base = situation(scored(0.01));
+        let it = Situation { tally, release_age_days: age, first_ring_share: 1.0, ..base };
+        it.inputs(&default().values).optimum().unwrap().loss_now
+    };
+    let own = |hosts, failures| Tally { own: Count { hosts, failures }, ..Tally::default() };
+    let others = |hosts| Tally { others_same_hardware: Count { hosts, failures: 0 }, ..Tally::default() };
+    let base = now(Tally::default(), 0.0);
+    assert!(now(own(10, 0), 0.0) < base && now(Tally::default(), 30.0) < base && now(others(10), 0.0) < base);
+    assert!(now(own(10, 2), 0.0) > base);
+    let elsewhere = Tally {
+        own_other_hardware: Count { hosts: 500, failures: 0 },
+        others_at_all: Count { hosts: 9000, failures: 0 },
+        ..Tally::default()
+    };
+    assert_eq!(now(elsewhere, 0.0), base, "other hardware teaches nothing");
+}
+
+#[test]
+fn a_withdrawn_release_is_not_taken_now() {
+    let it = Situation { withdrawn: true, first_ring_share: 1.0, ..situation(scored(0.01)) };
+    let decision = decide(&it, &default(), 3.0, 1).unwrap();
+    assert_eq!(decision.belief.now, 1.0);
+    assert_ne!(decision.verdict, Verdict::PatchNow);
+}

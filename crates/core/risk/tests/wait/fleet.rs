@@ -1,0 +1,227 @@
+//! Decisions about a fleet, and the history of releases.
+
+use jiff::Timestamp;
+use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
+use underpin_feeds::Parsed;
+use underpin_model::facts::{DateKind, Family, ReleaseFact};
+use underpin_model::fleet::{self, Fleet};
+use underpin_model::id::FeedId;
+use underpin_model::policy::{self, Policy};
+use underpin_model::quantity::Probability;
+use underpin_risk::hazard::Hazard;
+use underpin_risk::wait::evidence;
+use underpin_risk::wait::prior::{LineHistory, history, prior};
+use underpin_risk::wait::situation::{Exploited, Situation};
+use underpin_risk::wait::values::Values;
+use underpin_risk::wait::{GroupDecision, Request, groups};
+
+use crate::decision::{scored, situation};
+
+fn fleet(first: &str, second: &str) -> Fleet {
+    let component = r#"{"name": "qemu-kvm-core", "version": "17:8.2.0-10.el9", "arch": "x86_64",
+        "source": {"name": "qemu-kvm", "version": "17:8.2.0-10.el9"}}"#;
+    let host = |id: &str, model: &str| {
+        format!(
+            r#"{{"id": "{id}", "cluster": "a", "ring": "production", "vendor": "Maker", "model": "{model}",
+             "cpu": {{"signature": "06-55-07"}},
+             "platform": {{"family": "almalinux", "train": "9", "release": "9.4"}},
+             "running": {{"qemu-kvm": "17:8.2.0-10.el9"}},
+             "components": {{"family": "almalinux", "train": "9", "components": [{component}]}}}}"#
+        )
+    };
+    let vm =
+        |id: &str, at: &str| format!(r#"{{"id": "{id}", "host": "{at}", "tenant": "t", "power": "on"}}"#);
+    let text = format!(
+        r#"{{"format": "underpin/fleet/1", "name": "two", "seen": {{"at": "2026-03-02T06:00:00Z", "by": "hand"}},
+         "clusters": [{{"id": "a"}}], "hosts": [{}, {}], "tenants": [{{"id": "t"}}], "vms": [{}, {}]}}"#,
+        host("h1", first),
+        host("h2", second),
+        vm("v1", "h1"),
+        vm("v2", "h2")
+    );
+    fleet::read(text.as_bytes()).unwrap().fleet
+}
+
+/// An advisory, known since a day or since nobody knows when.
+fn osv(dated: bool) -> FactBase {
+    let text = r#"{"id": "ALSA-2026:0001", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
+         "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
+         "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
+         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+    let Ok(Parsed::Document(mut document)) = underpin_feeds::parse(text.as_bytes()) else {
+        panic!("no document")
+    };
+    if !dated {
+        (document.advisories[0].published, document.advisories[0].updated) = (None, None);
+    }
+    FactBase::new(vec![Feed { id: FeedId::new("osv").unwrap(), fetched: None, documents: vec![*document] }])
+}
+
+fn assessed(fleet: &Fleet, base: &FactBase) -> Assessment {
+    let at: Timestamp = "2026-03-02T23:59:59Z".parse().unwrap();
+    assess(fleet, base, &Options::at(at))
+}
+
+fn decided(fleet: &Fleet, base: &FactBase, policy: &str, evidence: &str) -> Vec<GroupDecision> {
+    let assessment = assessed(fleet, base);
+    let policy = policy::read(policy).unwrap();
+    let evidence = evidence::read(evidence).unwrap();
+    groups(&Request {
+        fleet,
+        assessment: &assessment,
+        base,
+        policy: &policy,
+        evidence: &evidence,
+        horizon_days: 90.0,
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_group_is_decided_per_release_and_splitting_it_changes_nothing() {
+    let policy = "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\npenalty = 10.0\n";
+    let one = decided(&fleet("R1", "R1"), &osv(true), policy, "");
+    let two = decided(&fleet("R1", "R2"), &osv(true), policy, "");
+    assert_eq!((one.len(), two.len()), (1, 2));
+    let whole = &one[0];
+    assert_eq!((whole.component.as_str(), whole.release.as_deref()), ("qemu-kvm", Some("17:8.2.0-11.el9_4")));
+    assert_eq!((whole.hosts.len(), whole.vms, whole.closes.len()), (2, 2, 1));
+    assert_eq!(whole.released.unwrap().to_string(), "2026-02-20");
+    let promise = &whole.promises[0];
+    let deadline = promise.deadline.to_string();
+    assert_eq!((deadline.as_str(), promise.days_left, promise.penalty), ("2026-03-22", 20, 10.0));
+    let loss = |it: &GroupDecision| it.wait.as_ref().unwrap().optimum.loss_never;
+    assert!((loss(whole) - two.iter().map(loss).sum::<f64>()).abs() < 1e-9 * loss(whole));
+    assert_eq!(two[0].wait.as_ref().unwrap().verdict, whole.wait.as_ref().unwrap().verdict);
+    assert!(whole.recommendation.contains("qemu-kvm 17:8.2.0-11.el9_4"), "{}", whole.recommendation);
+    assert!(whole.recommendation.contains(" points over 90 days"), "{}", whole.recommendation);
+    assert!(whole.assumed.iter().any(|it| it.contains("epss_unknown")), "{:?}", whole.assumed);
+    assert!(whole.ssvc.is_some() && whole.bod_26_04.is_some());
+}
+
+#[test]
+fn evidence_counts_for_its_own_hardware_only() {
+    let evidence = "[[run]]\nrelease = \"qemu-kvm 17:8.2.0-11.el9_4\"\nhosts = 40\nkind = \"canary\"\n\
+                    hardware = { vendor = \"Maker\", model = \"R1\", processor = \"06-55-07\" }\n";
+    let list = decided(&fleet("R1", "R2"), &osv(true), "", evidence);
+    let of = |model: &str| {
+        let found = list.iter().find(|it| it.group.hardware.model.as_deref() == Some(model)).unwrap();
+        (found.tally, found.wait.as_ref().unwrap().belief)
+    };
+    let (tried, other) = (of("R1"), of("R2"));
+    assert!(tried.0.own.hosts == 40 && tried.1.now < tried.1.by_others);
+    assert!(other.0.own.hosts == 0 && other.0.own_other_hardware.hosts == 40);
+    assert_eq!(other.1.now, other.1.by_age);
+}
+
+#[test]
+fn a_release_without_a_day_is_unknown_and_the_missing_fact_named() {
+    let list = decided(&fleet("R1", "R1"), &osv(false), "", "");
+    assert_eq!(list.len(), 1);
+    assert!(list[0].wait.is_none());
+    assert!(list[0].unknown.as_ref().unwrap().contains("the day on which qemu-kvm 17:8.2.0-11.el9_4"));
+    assert!(list[0].recommendation.starts_with("Unknown whether to patch"));
+}
+
+#[test]
+fn rates_parameters_and_controls_of_the_policy_count() {
+    let loss = |policy: &str| {
+        let list = decided(&fleet("R1", "R1"), &osv(true), policy, "");
+        list[0].wait.as_ref().unwrap().optimum.loss_never
+    };
+    let plain = loss("");
+    let doubled = "[loss]\nvm_hour_down = 2.0\nrecord_disclosed = 0.02\nsystem_corrupted = 100.0\n";
+    assert!((loss(doubled) / plain - 2.0).abs() < 1e-9);
+    assert!(loss("[parameters]\naimed = 0.4\n") > 5.0 * plain);
+    // Without a vector the path is not known, so that no control can be said to close it.
+    let control = "[[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 0.1\nsource = \"judgement\"\n";
+    assert_eq!(loss(control), plain);
+}
+
+#[test]
+fn the_hazard_is_that_of_compound_risk() {
+    let parameters = Policy::default().parameters;
+    let values = Values::of(&parameters);
+    let day: jiff::civil::Date = "2026-03-02".parse().unwrap();
+    let assessment = assessed(&fleet("R1", "R1"), &osv(true));
+    let mut view = assessment.vulnerabilities.values().next().unwrap().clone();
+    for (kev, epss) in
+        [(None, None), (None, Some(0.2)), (Some("2026-02-01"), Some(0.2)), (Some("2025-01-01"), Some(0.97))]
+    {
+        view.kev = kev.map(|it: &str| it.parse().unwrap());
+        view.epss = epss;
+        let own = match (view.kev, view.epss) {
+            (Some(listed), epss) => Exploited::Listed {
+                days_ago: (day - listed).get_days().into(),
+                epss: epss.map(|it| Probability::new(it).unwrap()),
+            },
+            (None, Some(epss)) => scored(epss),
+            (None, None) => Exploited::Unscored,
+        };
+        assert_eq!(own.hazard(&values), Hazard::of(&view, day, &parameters));
+        // Over 30 days a hit has the product of its factors, as compound risk has it.
+        let inputs = Situation { horizon_days: 30.0, ..situation(own) }.inputs(&values);
+        let product = own.hazard(&values).thirty_days.get() * 0.05 * 0.05;
+        assert!((inputs.hit_within(30.0) / product - 1.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn early_replacements_of_the_built_in_history_are_parted_and_bounded() {
+    let documents = underpin_feeds::builtin::documents().map(|(_, it)| it.unwrap()).collect();
+    let feed = Feed { id: FeedId::new("built-in").unwrap(), fetched: None, documents };
+    let base = FactBase::new(vec![feed]);
+    let day = "2026-01-01".parse().unwrap();
+    let lines = ["3.5", "4.0", "4.1", "5.0", "5.1", "5.5", "6.0", "6.5", "6.7", "7.0", "8.0"];
+    let all: Vec<LineHistory> =
+        lines.iter().map(|it| history(&base, &Family::Esxi, it, "ESXi", day)).collect();
+    let sum = |of: fn(&LineHistory) -> u32| all.iter().map(of).sum::<u32>();
+    assert_eq!((sum(|it| it.gaps), sum(|it| it.early)), (253, 39), "counted independently");
+    assert_eq!(sum(|it| it.early_security + it.early_repairs + it.early_unknown), 39);
+    assert!(sum(|it| it.early_security) >= 5, "some early replacements are security releases");
+    let seven = &all[9];
+    assert_eq!(seven.withdrawn.len(), 3, "7.0 U3, U3a and U3b are in no list of releases");
+    let found = prior(seven.clone(), &Policy::default().parameters);
+    let (low, high) = found.line_alone.unwrap();
+    assert!(
+        low > 0.0 && low < found.together.value && found.together.value < high && high < 0.5,
+        "{found:?}"
+    );
+    let before = history(&base, &Family::Esxi, "7.0", "ESXi", "2021-11-01".parse().unwrap());
+    assert!(before.withdrawn.is_empty() && before.gaps < seven.gaps, "no look-ahead");
+    let built = history(&base, &Family::Proxmox, "8", "pve-manager", day);
+    assert!(built.unusable.unwrap().contains("builds"), "{built:?}");
+}
+
+/// An issuer may name in an old document a release that came later: on the day it could not be taken.
+#[test]
+fn a_release_that_is_dated_later_is_no_target_yet() {
+    let fleet = fleet("R1", "R1");
+    let base = |day: &str| {
+        let mut documents = Vec::new();
+        let text = r#"{"id": "ALSA-2026:0001", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
+             "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
+             "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
+             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+        let Ok(Parsed::Document(mut document)) = underpin_feeds::parse(text.as_bytes()) else {
+            panic!("no document")
+        };
+        document.releases.push(ReleaseFact {
+            family: Family::AlmaLinux,
+            train: Some("9".into()),
+            component: "qemu-kvm".into(),
+            version: "17:8.2.0-11.el9_4".into(),
+            date: day.parse().unwrap(),
+            date_kind: DateKind::Published,
+            bulletin: None,
+            class: None,
+            fixes: Vec::new(),
+        });
+        documents.push(*document);
+        FactBase::new(vec![Feed { id: FeedId::new("osv").unwrap(), fetched: None, documents }])
+    };
+    let now = decided(&fleet, &base("2026-02-21"), "", "");
+    assert_eq!(now[0].released.unwrap().to_string(), "2026-02-21");
+    let later = decided(&fleet, &base("2026-06-01"), "", "");
+    assert!(later[0].wait.is_none() && later[0].without_fix == 1, "{:?}", later[0]);
+}
