@@ -349,7 +349,13 @@ impl<'a> Scene<'a> {
                 public_days: view.published.map(|it| f64::from((self.day - it).get_days().max(0))),
             }
         });
-        let holes = holes.collect();
+        let holes: Vec<Hole> = holes.collect();
+        let undated = holes.iter().filter(|it| it.public_days.is_none()).count();
+        if undated > 0 {
+            assumed.push(format!(
+                "the day of becoming public is not known, so that compromise before now is understated: vulnerabilities {undated}"
+            ));
+        }
         if unscored > 0 {
             assumed.push(format!(
                 "without an EPSS score the parameter epss_unknown counts: vulnerabilities {unscored}"
