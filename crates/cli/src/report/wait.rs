@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde::Serialize;
 use underpin_model::policy::Parameter;
+use underpin_risk::wait::decision::CurvePoint;
 use underpin_risk::wait::sentence::short;
 use underpin_risk::wait::{Decision, GroupDecision, Verdict};
 
@@ -148,7 +149,9 @@ pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
 /// The loss of waiting: `*` the curve, `.` its band, `|` the best time.
 fn chart(decision: &Decision) -> String {
     let (columns, rows) = CHART;
-    let highest = decision.curve.iter().map(|it| it.band.high).fold(0.0, f64::max);
+    let most = |of: fn(&CurvePoint) -> f64| decision.curve.iter().map(of).fold(0.0, f64::max);
+    // The band is cut where it would press the curve flat.
+    let highest = most(|it| it.band.high).min(3.0 * most(|it| it.loss));
     let Some(last) = decision.curve.last().filter(|_| highest > 0.0) else { return String::new() };
     let mut grid = vec![vec![' '; columns]; rows];
     let row_of = |loss: f64| rows - 1 - ((loss / highest * (rows - 1) as f64).round() as usize).min(rows - 1);
@@ -160,7 +163,7 @@ fn chart(decision: &Decision) -> String {
     };
     for column in 0..columns {
         let days = column as f64 / (columns - 1) as f64 * last.days;
-        let near = |it: &&underpin_risk::wait::decision::CurvePoint| (it.days - days).abs();
+        let near = |it: &&CurvePoint| (it.days - days).abs();
         let Some(point) = decision.curve.iter().min_by(|a, b| near(a).total_cmp(&near(b))) else { continue };
         for row in row_of(point.band.high)..=row_of(point.band.low) {
             set(row, column, '.');
@@ -203,8 +206,8 @@ fn terms(decision: &Decision) -> String {
         short(decision.never.total()),
     ]);
     format!(
-        "{list}  beside it, whatever is decided: a host was compromised before now with {:.3} % (loss {})\n\n",
-        decision.compromised_before * 100.0,
+        "{list}  beside it, whatever is decided: a host was compromised before now with {} % (loss {})\n\n",
+        short(decision.compromised_before * 100.0),
         short(decision.loss_before)
     )
 }

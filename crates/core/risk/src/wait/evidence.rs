@@ -237,14 +237,7 @@ impl Beta {
         if self.a <= 0.0 { 0.0 } else { self.a / (self.a + self.b) }
     }
 
-    /// Mean of the square.
-    #[must_use]
-    pub fn mean_square(&self) -> f64 {
-        let sum = self.a + self.b;
-        if self.a <= 0.0 { 0.0 } else { self.a * (self.a + 1.0) / (sum * (sum + 1.0)) }
-    }
-
-    /// With `count` more observations.
+    /// After more observations.
     #[must_use]
     pub fn after(&self, hits: f64, misses: f64) -> Self {
         Self { a: self.a + hits, b: self.b + misses }

@@ -326,13 +326,15 @@ impl<'a> Scene<'a> {
     fn holes(&self, case: &Case, hosts: &BTreeSet<usize>, assumed: &mut Vec<String>) -> Vec<Hole> {
         let guests = hosts.iter().map(|at| self.places.vms(*at).len()).sum::<usize>() as f64
             / hosts.len().max(1) as f64;
-        let (mut unscored, mut without_vector) = (0, 0);
+        let (mut unscored, mut without_vector, mut unseen) = (0, 0, false);
         let holes = self.views(case).map(|(view, hole)| {
             let exploited = self.exploited(view);
             unscored += usize::from(exploited == Exploited::Unscored);
             let vector = view.cvss.as_ref().map(|it| it.vector.as_str());
             let (path, adjacent) = path(vector, hole.area);
             without_vector += usize::from(path.is_none());
+            let from_network = matches!(path, None | Some(AttackPath::Network | AttackPath::ManagementPlane));
+            unseen |= from_network && !adjacent && hole.context.publicly_exposed.is_none();
             Hole {
                 vulnerability: view.id.clone(),
                 exploited,
@@ -347,7 +349,13 @@ impl<'a> Scene<'a> {
                 public_days: view.published.map(|it| f64::from((self.day - it).get_days().max(0))),
             }
         });
-        let holes = holes.collect();
+        let holes: Vec<Hole> = holes.collect();
+        let undated = holes.iter().filter(|it| it.public_days.is_none()).count();
+        if undated > 0 {
+            assumed.push(format!(
+                "the day of becoming public is not known, so that compromise before now is understated: vulnerabilities {undated}"
+            ));
+        }
         if unscored > 0 {
             assumed.push(format!(
                 "without an EPSS score the parameter epss_unknown counts: vulnerabilities {unscored}"
@@ -357,6 +365,12 @@ impl<'a> Scene<'a> {
             assumed.push(format!(
                 "without a CVSS vector the likeliest path counts: vulnerabilities {without_vector}"
             ));
+        }
+        if unseen {
+            assumed.push(
+                "whether the public Internet reaches these hosts is not in the fleet: counted as yes"
+                    .to_owned(),
+            );
         }
         holes
     }
@@ -524,5 +538,30 @@ fn impact(vector: Option<&str>) -> Impact {
         confidentiality: level(["C", "VC"]),
         integrity: level(["I", "VI"]),
         availability: level(["A", "VA"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_tells_the_path_and_what_is_lost() {
+        let network = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:L/A:N";
+        let local = "CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:C/C:H/I:H/A:H";
+        let adjacent = "CVSS:3.1/AV:A/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H";
+        assert_eq!(path(Some(network), Area::Management), (Some(AttackPath::Network), false));
+        assert_eq!(path(Some(network), Area::DeviceEmulation), (Some(AttackPath::Guest), false));
+        assert_eq!(path(Some(adjacent), Area::Management), (Some(AttackPath::Network), true));
+        assert_eq!(path(Some(local), Area::VmmCore), (Some(AttackPath::Guest), false));
+        assert_eq!(path(Some(local), Area::Management), (Some(AttackPath::Local), false));
+        assert_eq!((path(None, Area::Kernel), path(Some("?"), Area::Kernel)), ((None, false), (None, false)));
+        let lost = |it| (impact(it).confidentiality, impact(it).integrity, impact(it).availability);
+        assert_eq!(lost(Some(network)), (1.0, 0.5, 0.0));
+        assert_eq!(lost(None), (1.0, 1.0, 1.0));
+        assert_eq!(
+            lost(Some("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:H/VA:L/SC:N/SI:N/SA:N")),
+            (0.0, 1.0, 0.5)
+        );
     }
 }

@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::curve::Inputs;
+use super::evidence::Count;
 use super::situation::{Belief, Situation};
 
 /// What could be done to learn more.
@@ -88,16 +89,32 @@ pub fn values(
 
 /// Expected gain of seeing one host of this class run the release: it is hit, or it stays clean.
 fn one_host(belief: &Belief, before: f64, least: &impl Fn(f64, f64) -> f64) -> f64 {
-    let (bad, hit) = (belief.now, belief.hit);
-    let mean = hit.mean();
-    let is_hit = bad * mean;
+    let is_hit = belief.now * belief.hit.mean();
     if is_hit <= 0.0 || is_hit >= 1.0 {
         return 0.0;
     }
-    let clean = 1.0 - is_hit;
-    // Given a hit the release is bad, and given that it is bad the mean share moves; so do both after a clean host.
-    let after_hit = least(1.0, hit.mean_square() / mean);
-    let share_clean = if mean < 1.0 { (mean - hit.mean_square()) / (1.0 - mean) } else { 0.0 };
-    let after_clean = least(bad * (1.0 - mean) / clean, share_clean);
-    before - is_hit * after_hit - clean * after_clean
+    let after = |failures| {
+        let (bad, hit) = belief.hit.update(belief.now, Count { hosts: 1, failures });
+        least(bad, hit.mean())
+    };
+    before - is_hit * after(1) - (1.0 - is_hit) * after(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait::evidence::Beta;
+
+    /// The theorem that the value rests on; and with it an observation about a linear loss is worth nothing.
+    #[test]
+    fn the_expected_share_hit_is_the_same_after_an_observation_as_before() {
+        for (now, a, b) in [(0.05, 0.136, 1.56), (0.5, 3.0, 4.0), (1.0, 2.0, 9.0)] {
+            let hit = Beta { a, b };
+            let belief = Belief { at_release: now, by_age: now, by_others: now, now, hit };
+            let linear = |bad: f64, share: f64| 7.0 * bad * share;
+            assert!(one_host(&belief, linear(now, hit.mean()), &linear).abs() < 1e-12);
+            let concave = |bad: f64, share: f64| (bad * share).min(0.03);
+            assert!(one_host(&belief, concave(now, hit.mean()), &concave) >= 0.0);
+        }
+    }
 }

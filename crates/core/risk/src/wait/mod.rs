@@ -4,7 +4,7 @@
 //! - [`situation`]: a release, its holes and what stands on the hosts; from them and the parameters come the inputs.
 //! - [`prior`], [`evidence`], [`withdrawals`]: how likely the release is bad for this hardware.
 //! - [`values`]: parameters with ranges. [`decision`]: bands, tornado, flip points, value of information.
-//! - [`groups`]: all of it for a fleet. [`sentence`]: the recommendation in one sentence.
+//! - [`mod@groups`]: all of it for a fleet. [`sentence`]: the recommendation in one sentence.
 
 pub mod curve;
 pub mod decision;

@@ -47,3 +47,32 @@ impl<'f> Places<'f> {
                 || host.platform.as_ref().is_some_and(|it| scope.platforms.contains(&it.family)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use underpin_model::facts::Family;
+    use underpin_model::fleet::{SampleSpec, sample};
+    use underpin_model::id::HostId;
+
+    use super::*;
+
+    #[test]
+    fn a_host_is_in_a_scope_when_every_list_names_it() {
+        let fleet = sample(&SampleSpec::default(), jiff::Timestamp::UNIX_EPOCH);
+        let places = Places::of(&fleet);
+        let at = (0..fleet.hosts.len()).find(|at| !places.vms(*at).is_empty()).unwrap();
+        let host = &fleet.hosts[at];
+        let own = Scope {
+            clusters: host.cluster.iter().cloned().collect(),
+            hosts: vec![host.id.clone()],
+            tenants: places.vms(at).iter().filter_map(|it| it.tenant.clone()).take(1).collect(),
+            platforms: vec![host.platform.as_ref().unwrap().family.clone()],
+            ..Scope::default()
+        };
+        assert!(places.holds(&Scope::default(), at) && places.holds(&own, at));
+        let elsewhere = Scope { hosts: vec![HostId::new("elsewhere").unwrap()], ..own.clone() };
+        let other = Scope { platforms: vec![Family::Other("other".into())], ..own };
+        assert!(!places.holds(&elsewhere, at) && !places.holds(&other, at));
+        assert!(!places.holds(&Scope::default(), usize::MAX));
+    }
+}

@@ -288,3 +288,26 @@ impl Situation {
         (probability, loss * self.hosts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use underpin_model::policy::Parameters;
+
+    use super::*;
+
+    #[test]
+    fn a_campaign_hits_by_reach_and_failing_controls() {
+        let values = Values::of(&Parameters::default());
+        let hit = |path, publicly_exposed, guests, controls_fail| {
+            hit_given_campaign(&Way { path, publicly_exposed, guests, controls_fail }, &values)
+        };
+        let network = Some(AttackPath::Network);
+        assert_eq!(hit(network, Some(true), 9.0, 1.0), 0.5);
+        assert_eq!(hit(network, None, 9.0, 1.0), 0.5, "unknown is never taken for fine");
+        assert_eq!(hit(network, Some(false), 9.0, 0.1), 0.05 * 0.1);
+        let guest = hit(Some(AttackPath::Guest), None, 50.0, 1.0);
+        assert!((guest - (1.0 - 0.999_f64.powi(50))).abs() < 1e-12);
+        assert_eq!(hit(Some(AttackPath::Guest), None, 0.0, 1.0), 0.0, "no guest, no escape");
+        assert_eq!(hit(None, Some(false), 500.0, 1.0), hit(Some(AttackPath::Guest), None, 500.0, 1.0));
+    }
+}

@@ -170,6 +170,11 @@ mod tests {
             let half = span.low == span.value || (160..=240).contains(&below);
             assert!(half, "{span:?}: {below} of 400 below the value");
         }
+        // A quarter of the draws lies above the quarter point of the upper triangle, which is on a logarithmic scale.
+        let unknown = draws.iter().map(|it| it.get(Parameter::EpssUnknown));
+        let quarter = 0.003_44 * (0.05_f64 / 0.003_44).powf(1.0 - 0.5_f64.sqrt());
+        let above = unknown.filter(|it| *it > quarter).count();
+        assert!((75..=125).contains(&above), "{above} of 400 above {quarter}");
     }
 
     #[test]
