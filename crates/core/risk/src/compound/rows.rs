@@ -1,5 +1,6 @@
 //! What each draw of a batch lost, and whose it was.
 
+use super::counts::Pmf;
 use super::draw::{By, Draw, Live};
 use super::prepared::{Prepared, Triple};
 
@@ -64,16 +65,30 @@ pub(super) struct Batch {
     pub(super) hosts: Vec<u64>,
     pub(super) guests: Vec<u64>,
     pub(super) tenants_hit: Vec<u64>,
+    /// For each draw the probability to reach each threshold of hosts, given its common causes.
+    pub(super) reached: Vec<f64>,
     pub(super) tenants: Sparse,
     pub(super) clusters: Sparse,
     pub(super) classes: Sparse,
     pub(super) causes: Sparse,
 }
 
+/// The greatest impact by dimension.
+pub(super) fn greatest(hits: &[Live]) -> Triple {
+    let mut impact = [0.0f64; 3];
+    for live in hits {
+        for (most, one) in impact.iter_mut().zip(live.impact) {
+            *most = most.max(one);
+        }
+    }
+    impact
+}
+
 /// Writes down the hits of one draw after the other.
 #[derive(Debug)]
 pub(super) struct Recorder<'a> {
     prepared: &'a Prepared,
+    thresholds: &'a [u64],
     pub(super) batch: Batch,
     fleet: f64,
     hosts: u64,
@@ -89,9 +104,11 @@ pub(super) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) fn new(prepared: &'a Prepared) -> Self {
+    /// With the numbers of hosts that are asked for.
+    pub(super) fn new(prepared: &'a Prepared, thresholds: &'a [u64]) -> Self {
         Self {
             prepared,
+            thresholds,
             batch: Batch::default(),
             fleet: 0.0,
             hosts: 0,
@@ -130,12 +147,7 @@ impl<'a> Recorder<'a> {
     /// A host is hit by these: in each dimension it loses by the greatest impact, and those that reach it share the
     /// loss equally; what a plane brings is shared by the shocks that hit the plane.
     pub(super) fn host_by(&mut self, class: usize, host: usize, hits: &[Live], draw: &Draw<'_>) {
-        let mut impact = [0.0f64; 3];
-        for live in hits {
-            for (most, one) in impact.iter_mut().zip(live.impact) {
-                *most = most.max(one);
-            }
-        }
+        let impact = greatest(hits);
         let lost = self.host(class, host, &impact);
         for dimension in 0..3 {
             if lost[dimension] > 0.0 {
@@ -160,9 +172,13 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Ends the draw.
-    pub(super) fn end_draw(&mut self, weight: f64) {
+    /// Ends the draw; `law` is that of the hosts hit given its common causes, where it was worked out.
+    pub(super) fn end_draw(&mut self, weight: f64, law: Option<&Pmf>) {
         let batch = &mut self.batch;
+        batch.reached.extend(self.thresholds.iter().map(|&m| match law {
+            Some(law) => law.at_least(m),
+            None => f64::from(u8::from(self.hosts >= m)),
+        }));
         batch.weights.push(weight);
         batch.fleet.push(self.fleet);
         batch.hosts.push(self.hosts);
