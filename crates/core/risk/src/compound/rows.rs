@@ -21,39 +21,51 @@ impl Sparse {
     }
 }
 
+/// Sum of one key: what was lost, and whether it was there at all. Together, because they are far apart in memory from
+/// the sum of the next key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    loss: f64,
+    seen: bool,
+    hit: bool,
+}
+
 /// Sums by key of the row that is being drawn.
 #[derive(Debug)]
 struct Sums {
-    values: Vec<f64>,
-    seen: Vec<bool>,
+    sums: Vec<Sum>,
     touched: Vec<u32>,
 }
 
 impl Sums {
     fn new(len: usize) -> Self {
-        Self { values: vec![0.0; len], seen: vec![false; len], touched: Vec::new() }
+        Self { sums: vec![Sum::default(); len], touched: Vec::new() }
     }
 
-    fn add(&mut self, key: u32, value: f64) {
-        let at = key as usize;
-        if !self.seen[at] {
-            self.seen[at] = true;
+    fn add(&mut self, key: u32, loss: f64, hit: bool) {
+        let sum = &mut self.sums[key as usize];
+        if !sum.seen {
+            sum.seen = true;
             self.touched.push(key);
         }
-        self.values[at] += value;
+        sum.hit |= hit;
+        sum.loss += loss;
     }
 
-    fn end_row(&mut self, rows: &mut Sparse) {
+    /// Ends the row; gives how many keys were hit.
+    fn end_row(&mut self, rows: &mut Sparse) -> u64 {
+        let mut hit = 0;
         for &key in &self.touched {
-            let at = key as usize;
-            if self.values[at] > 0.0 {
+            let sum = std::mem::take(&mut self.sums[key as usize]);
+            hit += u64::from(sum.hit);
+            if sum.loss > 0.0 {
                 rows.keys.push(key);
-                rows.values.push(self.values[at]);
+                rows.values.push(sum.loss);
             }
-            (self.values[at], self.seen[at]) = (0.0, false);
         }
         rows.ends.push(rows.keys.len());
         self.touched.clear();
+        hit
     }
 }
 
@@ -93,10 +105,6 @@ pub(super) struct Recorder<'a> {
     fleet: f64,
     hosts: u64,
     guests: u64,
-    tenants_hit: u64,
-    /// Number of the draw in which each tenant was last hit.
-    hit: Vec<u32>,
-    draws: u32,
     tenants: Sums,
     clusters: Sums,
     classes: Sums,
@@ -113,9 +121,6 @@ impl<'a> Recorder<'a> {
             fleet: 0.0,
             hosts: 0,
             guests: 0,
-            tenants_hit: 0,
-            hit: vec![0; prepared.tenants],
-            draws: 1,
             tenants: Sums::new(prepared.tenants),
             clusters: Sums::new(prepared.clusters),
             classes: Sums::new(prepared.classes.len()),
@@ -131,15 +136,10 @@ impl<'a> Recorder<'a> {
         self.fleet += loss;
         self.hosts += 1;
         self.guests += u64::from(host.guests);
-        self.clusters.add(host.cluster, loss);
-        self.classes.add(class as u32, loss);
+        self.clusters.add(host.cluster, loss, true);
+        self.classes.add(class as u32, loss, true);
         for holding in self.prepared.holdings_of(host) {
-            self.tenants.add(holding.tenant, super::prepared::loss(&holding.worth, impact));
-            let hit = &mut self.hit[holding.tenant as usize];
-            if holding.vms > 0 && *hit != self.draws {
-                *hit = self.draws;
-                self.tenants_hit += 1;
-            }
+            self.tenants.add(holding.tenant, super::prepared::loss(&holding.worth, impact), holding.vms > 0);
         }
         lost
     }
@@ -162,11 +162,11 @@ impl<'a> Recorder<'a> {
 
     fn cause(&mut self, by: By, loss: f64, draw: &Draw<'_>) {
         match by {
-            By::Shock(shock) => self.causes.add(shock, loss),
+            By::Shock(shock) => self.causes.add(shock, loss, true),
             By::Plane(plane) => {
                 let causes = &draw.plane_causes[plane as usize];
                 for &shock in causes {
-                    self.causes.add(shock, loss / causes.len() as f64);
+                    self.causes.add(shock, loss / causes.len() as f64, true);
                 }
             }
         }
@@ -183,12 +183,10 @@ impl<'a> Recorder<'a> {
         batch.fleet.push(self.fleet);
         batch.hosts.push(self.hosts);
         batch.guests.push(self.guests);
-        batch.tenants_hit.push(self.tenants_hit);
-        self.tenants.end_row(&mut batch.tenants);
+        batch.tenants_hit.push(self.tenants.end_row(&mut batch.tenants));
         self.clusters.end_row(&mut batch.clusters);
         self.classes.end_row(&mut batch.classes);
         self.causes.end_row(&mut batch.causes);
-        (self.fleet, self.hosts, self.guests, self.tenants_hit) = (0.0, 0, 0, 0);
-        self.draws += 1;
+        (self.fleet, self.hosts, self.guests) = (0.0, 0, 0);
     }
 }
