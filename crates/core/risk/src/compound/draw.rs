@@ -235,6 +235,9 @@ pub(super) fn each_hit<R: Rng>(
     mut call: impl FnMut(usize, &mut R),
 ) -> f64 {
     let mut at = hosts.start;
+    if hosts.is_empty() {
+        return wait;
+    }
     loop {
         let left = (hosts.end - at) as f64;
         // A rate of infinity hits each host at once.

@@ -1,7 +1,7 @@
 //! What cannot be judged is refused with its place; what is empty is no error; no output is NaN or infinite.
 
 use underpin_risk::compound::{Options, PortfolioError, Thresholds, judge};
-use underpin_risk::portfolio::{Gate, Plane, Portfolio};
+use underpin_risk::portfolio::{Gate, HostClass, Plane, Portfolio};
 
 use crate::made;
 
@@ -114,7 +114,7 @@ fn nothing_is_ever_nan_or_infinite() {
             }
             serde_json::Value::Array(list) => list.iter().for_each(|it| numbers(it, path)),
             serde_json::Value::Object(map) => {
-                map.iter().for_each(|(key, it)| numbers(it, &format!("{path}.{key}")))
+                map.iter().for_each(|(key, it)| numbers(it, &format!("{path}.{key}")));
             }
             _ => {}
         }
@@ -127,6 +127,12 @@ fn nothing_is_ever_nan_or_infinite() {
         }
     }
     let mut rich = made::one_factor(50, 0.01, 0.5);
+    // A class without hosts that would be hit for certain.
+    rich.classes.insert(
+        0,
+        HostClass { responses: vec![made::response(0, 1.0, made::ALL)], ..rich.classes[0].clone() },
+    );
+    rich.hosts.iter_mut().for_each(|host| host.class = 1);
     rich.holdings.iter_mut().for_each(|it| it.availability = 1e100);
     cases.push(rich);
     for portfolio in cases {
