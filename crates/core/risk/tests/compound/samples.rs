@@ -1,8 +1,9 @@
 //! The samples: repeatable, honest about their errors, bounded in weight.
 
+use underpin_model::id::ManagementPlaneId;
 use underpin_risk::compound::sample::{SampleSpec, sample};
 use underpin_risk::compound::{Method, Options, judge};
-use underpin_risk::portfolio::Portfolio;
+use underpin_risk::portfolio::{HostClass, Plane, Portfolio};
 
 use crate::made;
 
@@ -85,4 +86,30 @@ fn intervals_of_quantiles_cover_what_many_samples_find() {
         covered += usize::from(found.low <= truth.value && truth.value <= found.high);
     }
     assert!(covered >= 16, "{covered} of 20");
+}
+
+#[test]
+fn the_probability_of_any_hit_is_sampled_where_too_much_is_tangled_and_says_so() {
+    // 25 planes of two hosts each, all hit by one shock with probability 0.1, each taking a host with 0.5.
+    let mut portfolio = made::one_factor(50, 0.0, 0.0);
+    portfolio.shocks[0].probability = 0.3;
+    let class = portfolio.classes[0].clone();
+    portfolio.classes.clear();
+    for at in 0..25u32 {
+        portfolio.planes.push(Plane {
+            id: ManagementPlaneId::new(format!("p{at}")).unwrap(),
+            responses: vec![made::response(0, 0.1, made::ALL)],
+            takes_host: 0.5,
+            impact: made::ALL,
+        });
+        portfolio.classes.push(HostClass { planes: vec![at], ..class.clone() });
+    }
+    for (at, host) in (0..).zip(&mut portfolio.hosts) {
+        host.class = at % 25;
+    }
+    let any = judge(&portfolio, &Options::default()).unwrap().any_hit;
+    let truth = 0.3 * (1.0 - (1.0 - 0.1 * 0.75f64).powi(25));
+    assert_ne!(any.method, Method::Exact);
+    assert!(any.shapley.is_empty() && any.standard_error > 0.0, "{any:?}");
+    assert!((any.probability - truth).abs() < 4.0 * any.standard_error, "{any:?} but {truth}");
 }
