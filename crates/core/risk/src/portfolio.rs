@@ -128,7 +128,8 @@ pub struct Response {
     pub factors: Arc<[Factor]>,
 }
 
-/// A control before a response: while its common-failure shock does not happen, the response's probability is multiplied.
+/// A control before a response: while its common-failure shock does not happen, the response's probability is multiplied
+/// (after the factor `Z` has acted on it).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Gate {
     /// Index of the shock [`Cause::ControlFails`].

@@ -20,13 +20,13 @@ const MOST_WORK: f64 = 4e8;
 
 /// The law of a count.
 #[derive(Debug, Clone, PartialEq)]
-struct Pmf {
+pub(super) struct Pmf {
     start: usize,
     mass: Vec<f64>,
 }
 
 impl Pmf {
-    fn zero() -> Self {
+    pub(super) fn zero() -> Self {
         Self { start: 0, mass: vec![1.0] }
     }
 
@@ -37,7 +37,7 @@ impl Pmf {
     }
 
     /// `n` trials of probability `q`: from the mode outwards, each mass from its neighbour.
-    fn binomial(n: usize, q: f64) -> Self {
+    pub(super) fn binomial(n: usize, q: f64) -> Self {
         if q <= 0.0 || n == 0 {
             return Self::zero();
         }
@@ -73,7 +73,7 @@ impl Pmf {
     }
 
     /// The law of this count plus `stride` times the other.
-    fn plus(&self, other: &Self, stride: usize) -> Self {
+    pub(super) fn plus(&self, other: &Self, stride: usize) -> Self {
         if other.mass.len() == 1 && other.start == 0 {
             return self.clone();
         }
@@ -86,7 +86,7 @@ impl Pmf {
         Self::trimmed(self.start + other.start * stride, &mass)
     }
 
-    fn at_least(&self, m: u64) -> f64 {
+    pub(super) fn at_least(&self, m: u64) -> f64 {
         let from = usize::try_from(m).unwrap_or(usize::MAX).saturating_sub(self.start);
         self.mass.get(from..).map_or(0.0, |tail| tail.iter().rev().sum())
     }
@@ -124,7 +124,8 @@ fn trials(prepared: &Prepared, guests: bool) -> Vec<Trials> {
 fn work(trials: &[Trials]) -> f64 {
     let (mut length, mut work) = (1.0, 0.0);
     for one in trials {
-        work += (length + (one.count * one.worth) as f64) * one.count as f64;
+        // The first is added to nothing: its length is one.
+        work += length * (one.count + 1) as f64 + (one.count * one.worth) as f64;
         length += (one.count * one.worth) as f64;
     }
     work

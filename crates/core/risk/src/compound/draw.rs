@@ -2,8 +2,13 @@
 
 use rand::{Rng, RngExt};
 
+use super::counts::Pmf;
 use super::prepared::{Prepared, Source, Triple};
 use super::tilt::Tilt;
+
+/// Most classes, and most hosts in them, whose number hit is worked out as a law in each draw.
+const MOST_CLASSES: usize = 16;
+const MOST_HOSTS: usize = 10_000;
 
 /// What hits a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +188,21 @@ impl<'a> Draw<'a> {
         }
     }
 
+    /// The law of the number of hosts hit, given shocks, planes and factor; `None` where that is more work than a draw is
+    /// worth. To count by it instead of by the hosts drawn takes their noise away (conditional Monte Carlo).
+    pub(super) fn count_law(&self) -> Option<Pmf> {
+        let hosts = |class: &u32| self.prepared.classes[*class as usize].hosts.len();
+        let touched = &self.classes.touched;
+        if touched.len() > MOST_CLASSES || touched.iter().map(hosts).sum::<usize>() > MOST_HOSTS {
+            return None;
+        }
+        Some(touched.iter().fold(Pmf::zero(), |sum, class| {
+            let survival: f64 =
+                self.classes.sources[*class as usize].iter().map(|live| 1.0 - live.hit).product();
+            sum.plus(&Pmf::binomial(hosts(class), 1.0 - survival), 1)
+        }))
+    }
+
     /// Draws the hosts that are hit, each with what hit it. The waiting time until the next hit runs on from class to
     /// class, so that the cost is that of the hits.
     pub(super) fn hosts(&self, rng: &mut impl Rng, mut call: impl FnMut(usize, usize, &[Live])) {
@@ -215,6 +235,9 @@ pub(super) fn each_hit<R: Rng>(
     mut call: impl FnMut(usize, &mut R),
 ) -> f64 {
     let mut at = hosts.start;
+    if hosts.is_empty() {
+        return wait;
+    }
     loop {
         let left = (hosts.end - at) as f64;
         // A rate of infinity hits each host at once.

@@ -131,10 +131,14 @@ pub(super) fn of_one(entries: &mut [Entry], mean: f64, weights: &Weights, levels
     figures
 }
 
-/// Probability that a count reaches `m`.
-pub(super) fn at_least(m: u64, counts: &[u64], weights: &Weights, method: Method) -> AtLeast {
-    let reached = (0..).zip(counts).filter(|&(_, &count)| count >= m).map(|(draw, _)| (1.0, draw));
-    let found = weights.mean(reached);
+/// Probability that a count reaches `m`, from the probability of each draw to.
+pub(super) fn at_least(
+    m: u64,
+    reached: impl Iterator<Item = f64>,
+    weights: &Weights,
+    method: Method,
+) -> AtLeast {
+    let found = weights.mean(reached.zip(0..));
     AtLeast {
         m,
         probability: found.value.min(1.0),

@@ -77,6 +77,9 @@ pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
     let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
     let laws = exact::classes(&prepared, &labels)?;
     Ok(prepared.classes.iter().zip(&laws).map(|(class, law)| loss(&class.worth, &law.mean_impact())).sum())
+/// For each draw 1 where its count reaches `m`, else 0.
+fn reached(counts: &[u64], m: u64) -> Vec<f64> {
+    counts.iter().map(|&count| f64::from(u8::from(count >= m))).collect()
 }
 
 /// All that a judgement is put together from.
@@ -108,10 +111,23 @@ impl Judging<'_> {
             clusters: self.clusters(&means, &weights),
             tenants: self.tenants(&means, &weights),
             classes: self.classes(),
-            hosts_hit_at_least: self.at_least(&thresholds.hosts, counts.hosts, &weights, |it| &it.hosts),
-            guests_hit_at_least: self.at_least(&thresholds.guests, counts.guests, &weights, |it| &it.guests),
-            tenants_hit_at_least: self
-                .at_least(&thresholds.tenants, counts.tenants, &weights, |it| &it.tenants_hit),
+            hosts_hit_at_least: self.at_least(
+                &thresholds.hosts,
+                counts.hosts,
+                &weights,
+                |batch, place, _| {
+                    batch.reached.iter().skip(place).step_by(thresholds.hosts.len()).copied().collect()
+                },
+            ),
+            guests_hit_at_least: self.at_least(&thresholds.guests, counts.guests, &weights, |batch, _, m| {
+                reached(&batch.guests, m)
+            }),
+            tenants_hit_at_least: self.at_least(
+                &thresholds.tenants,
+                counts.tenants,
+                &weights,
+                |batch, _, m| reached(&batch.tenants_hit, m),
+            ),
             contributions: contributions::contributions(
                 self.portfolio,
                 self.samples,
@@ -215,7 +231,7 @@ impl Judging<'_> {
         thresholds: &[u64],
         exact: Option<Vec<f64>>,
         weights: &Weights,
-        of: impl Fn(&rows::Batch) -> &Vec<u64>,
+        of: impl Fn(&rows::Batch, usize, u64) -> Vec<f64>,
     ) -> Vec<AtLeast> {
         if let Some(exact) = exact {
             let known = |(&m, probability)| AtLeast {
@@ -227,9 +243,15 @@ impl Judging<'_> {
             };
             return thresholds.iter().zip(exact).map(known).collect();
         }
-        let counts: Vec<u64> =
-            self.samples.batches.iter().flat_map(|batch| of(batch).iter().copied()).collect();
-        thresholds.iter().map(|&m| figures::at_least(m, &counts, weights, self.method())).collect()
+        let reached = |place: usize, m: u64| {
+            figures::at_least(
+                m,
+                self.samples.batches.iter().flat_map(|batch| of(batch, place, m)),
+                weights,
+                self.method(),
+            )
+        };
+        thresholds.iter().enumerate().map(|(place, &m)| reached(place, m)).collect()
     }
 
     fn any_hit(&self, weights: &Weights) -> AnyHit {
@@ -256,9 +278,8 @@ impl Judging<'_> {
             any.shapley =
                 named.map(|(shock, share)| CauseShare { cause: shock.cause.clone(), share }).collect();
         } else {
-            let counts: Vec<u64> =
-                self.samples.batches.iter().flat_map(|batch| batch.hosts.iter().copied()).collect();
-            let found = figures::at_least(1, &counts, weights, self.method());
+            let hit = self.samples.batches.iter().flat_map(|batch| reached(&batch.hosts, 1));
+            let found = figures::at_least(1, hit, weights, self.method());
             (any.probability, any.standard_error) = (found.probability, found.standard_error);
             any.method = found.method;
         }

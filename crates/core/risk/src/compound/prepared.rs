@@ -80,7 +80,7 @@ pub(super) struct PreparedHost {
     pub(super) guests: u32,
     pub(super) worth: Triple,
     /// Its stretch of [`Prepared::holdings`].
-    pub(super) holdings: Range<u32>,
+    pub(super) holdings: Range<usize>,
 }
 
 /// What one tenant has on one host.
@@ -213,7 +213,7 @@ impl Prepared {
 
     /// The holdings of a host.
     pub(super) fn holdings_of(&self, host: &PreparedHost) -> &[PreparedHolding] {
-        &self.holdings[host.holdings.start as usize..host.holdings.end as usize]
+        &self.holdings[host.holdings.clone()]
     }
 }
 
@@ -237,7 +237,7 @@ fn in_order(
     let mut holdings: Vec<PreparedHolding> = Vec::with_capacity(portfolio.holdings.len());
     for at in order {
         let line = &portfolio.hosts[at];
-        let (start, mut guests, mut worth) = (holdings.len() as u32, 0u32, [0.0; 3]);
+        let (start, mut guests, mut worth) = (holdings.len(), 0u32, [0.0; 3]);
         for holding in portfolio.holdings_of(line) {
             let one = [holding.confidentiality, holding.integrity, holding.availability];
             guests = guests.saturating_add(holding.vms);
@@ -255,12 +255,7 @@ fn in_order(
         for (sum, value) in class.worth.iter_mut().zip(worth) {
             *sum += value;
         }
-        hosts.push(PreparedHost {
-            cluster: line.cluster,
-            guests,
-            worth,
-            holdings: start..holdings.len() as u32,
-        });
+        hosts.push(PreparedHost { cluster: line.cluster, guests, worth, holdings: start..holdings.len() });
     }
     (hosts, holdings)
 }

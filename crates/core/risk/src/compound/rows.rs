@@ -1,5 +1,6 @@
 //! What each draw of a batch lost, and whose it was.
 
+use super::counts::Pmf;
 use super::draw::{By, Draw, Live};
 use super::prepared::{Prepared, Triple};
 
@@ -20,39 +21,51 @@ impl Sparse {
     }
 }
 
+/// Sum of one key: what was lost, and whether it was there at all. Together, because they are far apart in memory from
+/// the sum of the next key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    loss: f64,
+    seen: bool,
+    hit: bool,
+}
+
 /// Sums by key of the row that is being drawn.
 #[derive(Debug)]
 struct Sums {
-    values: Vec<f64>,
-    seen: Vec<bool>,
+    sums: Vec<Sum>,
     touched: Vec<u32>,
 }
 
 impl Sums {
     fn new(len: usize) -> Self {
-        Self { values: vec![0.0; len], seen: vec![false; len], touched: Vec::new() }
+        Self { sums: vec![Sum::default(); len], touched: Vec::new() }
     }
 
-    fn add(&mut self, key: u32, value: f64) {
-        let at = key as usize;
-        if !self.seen[at] {
-            self.seen[at] = true;
+    fn add(&mut self, key: u32, loss: f64, hit: bool) {
+        let sum = &mut self.sums[key as usize];
+        if !sum.seen {
+            sum.seen = true;
             self.touched.push(key);
         }
-        self.values[at] += value;
+        sum.hit |= hit;
+        sum.loss += loss;
     }
 
-    fn end_row(&mut self, rows: &mut Sparse) {
+    /// Ends the row; gives how many keys were hit.
+    fn end_row(&mut self, rows: &mut Sparse) -> u64 {
+        let mut hit = 0;
         for &key in &self.touched {
-            let at = key as usize;
-            if self.values[at] > 0.0 {
+            let sum = std::mem::take(&mut self.sums[key as usize]);
+            hit += u64::from(sum.hit);
+            if sum.loss > 0.0 {
                 rows.keys.push(key);
-                rows.values.push(self.values[at]);
+                rows.values.push(sum.loss);
             }
-            (self.values[at], self.seen[at]) = (0.0, false);
         }
         rows.ends.push(rows.keys.len());
         self.touched.clear();
+        hit
     }
 }
 
@@ -64,24 +77,34 @@ pub(super) struct Batch {
     pub(super) hosts: Vec<u64>,
     pub(super) guests: Vec<u64>,
     pub(super) tenants_hit: Vec<u64>,
+    /// For each draw the probability to reach each threshold of hosts, given its common causes.
+    pub(super) reached: Vec<f64>,
     pub(super) tenants: Sparse,
     pub(super) clusters: Sparse,
     pub(super) classes: Sparse,
     pub(super) causes: Sparse,
 }
 
+/// The greatest impact by dimension.
+pub(super) fn greatest(hits: &[Live]) -> Triple {
+    let mut impact = [0.0f64; 3];
+    for live in hits {
+        for (most, one) in impact.iter_mut().zip(live.impact) {
+            *most = most.max(one);
+        }
+    }
+    impact
+}
+
 /// Writes down the hits of one draw after the other.
 #[derive(Debug)]
 pub(super) struct Recorder<'a> {
     prepared: &'a Prepared,
+    thresholds: &'a [u64],
     pub(super) batch: Batch,
     fleet: f64,
     hosts: u64,
     guests: u64,
-    tenants_hit: u64,
-    /// Number of the draw in which each tenant was last hit.
-    hit: Vec<u32>,
-    draws: u32,
     tenants: Sums,
     clusters: Sums,
     classes: Sums,
@@ -89,16 +112,15 @@ pub(super) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) fn new(prepared: &'a Prepared) -> Self {
+    /// With the numbers of hosts that are asked for.
+    pub(super) fn new(prepared: &'a Prepared, thresholds: &'a [u64]) -> Self {
         Self {
             prepared,
+            thresholds,
             batch: Batch::default(),
             fleet: 0.0,
             hosts: 0,
             guests: 0,
-            tenants_hit: 0,
-            hit: vec![0; prepared.tenants],
-            draws: 1,
             tenants: Sums::new(prepared.tenants),
             clusters: Sums::new(prepared.clusters),
             classes: Sums::new(prepared.classes.len()),
@@ -114,15 +136,10 @@ impl<'a> Recorder<'a> {
         self.fleet += loss;
         self.hosts += 1;
         self.guests += u64::from(host.guests);
-        self.clusters.add(host.cluster, loss);
-        self.classes.add(class as u32, loss);
+        self.clusters.add(host.cluster, loss, true);
+        self.classes.add(class as u32, loss, true);
         for holding in self.prepared.holdings_of(host) {
-            self.tenants.add(holding.tenant, super::prepared::loss(&holding.worth, impact));
-            let hit = &mut self.hit[holding.tenant as usize];
-            if holding.vms > 0 && *hit != self.draws {
-                *hit = self.draws;
-                self.tenants_hit += 1;
-            }
+            self.tenants.add(holding.tenant, super::prepared::loss(&holding.worth, impact), holding.vms > 0);
         }
         lost
     }
@@ -130,12 +147,7 @@ impl<'a> Recorder<'a> {
     /// A host is hit by these: in each dimension it loses by the greatest impact, and those that reach it share the
     /// loss equally; what a plane brings is shared by the shocks that hit the plane.
     pub(super) fn host_by(&mut self, class: usize, host: usize, hits: &[Live], draw: &Draw<'_>) {
-        let mut impact = [0.0f64; 3];
-        for live in hits {
-            for (most, one) in impact.iter_mut().zip(live.impact) {
-                *most = most.max(one);
-            }
-        }
+        let impact = greatest(hits);
         let lost = self.host(class, host, &impact);
         for dimension in 0..3 {
             if lost[dimension] > 0.0 {
@@ -150,29 +162,31 @@ impl<'a> Recorder<'a> {
 
     fn cause(&mut self, by: By, loss: f64, draw: &Draw<'_>) {
         match by {
-            By::Shock(shock) => self.causes.add(shock, loss),
+            By::Shock(shock) => self.causes.add(shock, loss, true),
             By::Plane(plane) => {
                 let causes = &draw.plane_causes[plane as usize];
                 for &shock in causes {
-                    self.causes.add(shock, loss / causes.len() as f64);
+                    self.causes.add(shock, loss / causes.len() as f64, true);
                 }
             }
         }
     }
 
-    /// Ends the draw.
-    pub(super) fn end_draw(&mut self, weight: f64) {
+    /// Ends the draw; `law` is that of the hosts hit given its common causes, where it was worked out.
+    pub(super) fn end_draw(&mut self, weight: f64, law: Option<&Pmf>) {
         let batch = &mut self.batch;
+        batch.reached.extend(self.thresholds.iter().map(|&m| match law {
+            Some(law) => law.at_least(m),
+            None => f64::from(u8::from(self.hosts >= m)),
+        }));
         batch.weights.push(weight);
         batch.fleet.push(self.fleet);
         batch.hosts.push(self.hosts);
         batch.guests.push(self.guests);
-        batch.tenants_hit.push(self.tenants_hit);
-        self.tenants.end_row(&mut batch.tenants);
+        batch.tenants_hit.push(self.tenants.end_row(&mut batch.tenants));
         self.clusters.end_row(&mut batch.clusters);
         self.classes.end_row(&mut batch.classes);
         self.causes.end_row(&mut batch.causes);
-        (self.fleet, self.hosts, self.guests, self.tenants_hit) = (0.0, 0, 0, 0);
-        self.draws += 1;
+        (self.fleet, self.hosts, self.guests) = (0.0, 0, 0);
     }
 }

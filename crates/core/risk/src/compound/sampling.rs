@@ -9,9 +9,9 @@ use super::counts::Counts;
 use super::draw::{Draw, each_hit, exponential};
 use super::exact::ClassLaw;
 use super::law::normal_quantile;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, loss};
 use super::result::Options;
-use super::rows::{Batch, Recorder};
+use super::rows::{Batch, Recorder, greatest};
 use super::tilt::{Chooser, Measure, Tilt};
 
 /// Batches; their spread gives each standard error to a ninth of itself.
@@ -22,6 +22,10 @@ const NOMINAL_SHARE: f64 = 0.25;
 
 /// Most laws beside the nominal one that are for numbers hit at once.
 const MOST_FOR_COUNTS: usize = 3;
+
+/// Plain draws that show where the quantiles are: batches, and draws of each.
+const PILOT_BATCHES: usize = 8;
+const PILOT_DRAWS: usize = 250;
 
 /// All samples.
 #[derive(Debug)]
@@ -49,13 +53,14 @@ fn tilts(prepared: &Prepared, options: &Options, exact: &Counts) -> Vec<Tilt> {
     levels.sort_by(f64::total_cmp);
     levels.dedup();
     let losses = Chooser::new(prepared, Measure::Loss);
-    // The bound is above the tail by a factor of a few.
-    let mut chosen: Vec<Tilt> = levels
-        .iter()
-        .rev()
-        .take(4)
-        .filter_map(|level| losses.for_tail((3.0 * (1.0 - level)).min(0.5)))
-        .collect();
+    let pilot = pilot(prepared, options.seed);
+    let value = |level: f64| {
+        let at = ((1.0 - level) * pilot.len() as f64) as usize;
+        let found = pilot.get(at).copied().unwrap_or(0.0);
+        if found > 0.0 { found } else { losses.usual() }
+    };
+    let mut chosen: Vec<Tilt> =
+        levels.iter().rev().take(4).filter_map(|&level| losses.for_value(value(level), 0.9)).collect();
     let counts = [
         (Measure::Hosts, &options.at_least.hosts, exact.hosts.is_some(), prepared.hosts.len() as f64),
         (Measure::Guests, &options.at_least.guests, exact.guests.is_some(), guests(prepared) as f64),
@@ -74,6 +79,31 @@ fn tilts(prepared: &Prepared, options: &Options, exact: &Counts) -> Vec<Tilt> {
     }
     chosen.dedup_by(|a, b| a == b);
     std::iter::once(Tilt::none(prepared)).chain(chosen).collect()
+}
+
+/// Losses of plain draws, from the greatest down: where about the quantiles are.
+fn pilot(prepared: &Prepared, seed: u64) -> Vec<f64> {
+    let nominal = [Tilt::none(prepared)];
+    let mut losses: Vec<f64> = (0..PILOT_BATCHES)
+        .into_par_iter()
+        .flat_map_iter(|batch| {
+            let mut rng = stream(seed, BATCHES + batch);
+            let mut draw = Draw::new(prepared, &nominal, &[1.0]);
+            let mut losses = Vec::with_capacity(PILOT_DRAWS);
+            for at in 0..PILOT_DRAWS {
+                let place = (at as f64 + rng.random::<f64>().max(1e-12)) / PILOT_DRAWS as f64;
+                draw.common_causes(0, normal_quantile(place.min(1.0 - 1e-15)), &mut rng);
+                let mut sum = 0.0;
+                draw.hosts(&mut rng, |_, host, hits| {
+                    sum += loss(&prepared.hosts[host].worth, &greatest(hits));
+                });
+                losses.push(sum);
+            }
+            losses
+        })
+        .collect();
+    losses.sort_unstable_by(|a, b| b.total_cmp(a));
+    losses
 }
 
 fn guests(prepared: &Prepared) -> u64 {
@@ -103,7 +133,7 @@ pub(super) fn weighted(prepared: &Prepared, options: &Options, exact: &Counts) -
         .map(|batch| {
             let mut rng = stream(options.seed, batch);
             let mut draw = Draw::new(prepared, &tilts, &shares);
-            let mut recorder = Recorder::new(prepared);
+            let mut recorder = Recorder::new(prepared, &options.at_least.hosts);
             for (law, &count) in draws.iter().enumerate() {
                 for stratum in 0..count {
                     // Strata of equal probability; an edge of the unit interval would be infinite.
@@ -112,7 +142,7 @@ pub(super) fn weighted(prepared: &Prepared, options: &Options, exact: &Counts) -
                     let z = tilts[law].shift + normal_quantile(place);
                     let weight = draw.common_causes(law, z, &mut rng);
                     draw.hosts(&mut rng, |class, host, hits| recorder.host_by(class, host, hits, &draw));
-                    recorder.end_draw(weight);
+                    recorder.end_draw(weight, draw.count_law().as_ref());
                 }
             }
             recorder.batch
@@ -128,7 +158,7 @@ pub(super) fn independent(prepared: &Prepared, options: &Options, laws: &[ClassL
         .into_par_iter()
         .map(|batch| {
             let mut rng = stream(options.seed, batch);
-            let mut recorder = Recorder::new(prepared);
+            let mut recorder = Recorder::new(prepared, &options.at_least.hosts);
             for _ in 0..batch_size(options) {
                 let mut wait = exponential(&mut rng);
                 for (at, (class, law)) in prepared.classes.iter().zip(laws).enumerate() {
@@ -140,7 +170,7 @@ pub(super) fn independent(prepared: &Prepared, options: &Options, laws: &[ClassL
                         recorder.host(at, host, &law.at_least.each_ref().map(level));
                     });
                 }
-                recorder.end_draw(1.0);
+                recorder.end_draw(1.0, None);
             }
             recorder.batch
         })

@@ -4,7 +4,8 @@
 //! A tilt by `theta` multiplies the odds of a shock by `e^(theta c)`, `c` being the mean loss that it brings, and those of a
 //! plane's fall by `e^(theta d)`. The normalising sums give a bound on the tail: `P(L >= x | Z = z)` is about at most
 //! `exp(psi(theta, z) - theta x)`. Each law is the one that makes this bound, with the density of `z`, greatest in `z` and
-//! least in `theta`. Hosts are not tilted: given shocks, planes and `Z` they are many and average out.
+//! least in `theta`. Effects count up to `x` only: one cause that alone brings far more must not keep the tilt from those that
+//! bring `x`. Hosts are not tilted: given shocks, planes and `Z` they are many and average out.
 
 use super::prepared::{Prepared, Source, Triple, loss};
 
@@ -66,12 +67,10 @@ pub(super) struct Chooser<'a> {
     /// What the fall of each plane brings.
     falls: Vec<f64>,
     effects: Vec<Effects>,
-    /// For each of `effects` and each `theta` the bound's `psi`.
-    psi: Vec<Vec<f64>>,
-    thetas: Vec<f64>,
-    /// Most that all together could bring.
-    most: f64,
 }
+
+/// Tilts tried, as multiples of the greatest.
+const TILTS: i32 = 28;
 
 impl<'a> Chooser<'a> {
     pub(super) fn new(prepared: &'a Prepared, measure: Measure) -> Self {
@@ -87,89 +86,73 @@ impl<'a> Chooser<'a> {
             .planes
             .iter()
             .map(|plane| {
-                let of_classes: f64 =
-                    plane.classes.iter().map(|&class| size(class as usize, &plane.impact)).sum();
+                let classes = plane.classes.iter();
+                let of_classes: f64 = classes.map(|&class| size(class as usize, &plane.impact)).sum();
                 plane.takes_host * of_classes
             })
             .collect();
-        let steps = if prepared.slope() > 0.0 { 24 } else { 0 };
-        let effects: Vec<Effects> =
-            (0..=steps).map(|step| effects(prepared, -0.25 * f64::from(step), &size, &falls)).collect();
-        let most_of = |it: &Effects| -> f64 {
-            (0..it.direct.len()).map(|shock| it.direct[shock] + through_planes(it, shock, &falls)).sum()
-        };
-        let most = effects.iter().map(most_of).fold(0.0, f64::max);
-        let largest = effects
-            .iter()
-            .flat_map(|it| &it.direct)
-            .copied()
-            .chain(falls.iter().copied())
-            .fold(f64::MIN_POSITIVE, f64::max);
-        let thetas: Vec<f64> = std::iter::once(0.0)
-            .chain((0..60).map(|step| MOST_ODDS / largest * 0.87f64.powi(59 - step)))
-            .collect();
-        let mut chooser = Self { prepared, falls, effects, psi: Vec::new(), thetas, most };
-        chooser.psi = chooser
-            .effects
-            .iter()
-            .map(|effects| chooser.thetas.iter().map(|&theta| chooser.psi(effects, theta)).collect())
-            .collect();
-        chooser
+        let steps = if prepared.slope() > 0.0 { 14 } else { 0 };
+        let effects =
+            (0..=steps).map(|step| effects(prepared, -0.5 * f64::from(step), &size, &falls)).collect();
+        Self { prepared, falls, effects }
     }
 
-    /// The law for a tail of about this probability; `None` where nothing varies.
-    pub(super) fn for_tail(&self, probability: f64) -> Option<Tilt> {
-        if !(self.most > 0.0 && self.most.is_finite()) {
+    /// Mean of what one shock brings, given that it happens: a size to start from where no draw lost anything.
+    pub(super) fn usual(&self) -> f64 {
+        let Some(effects) = self.effects.first() else { return 0.0 };
+        let (mut sum, mut of_all) = (0.0, 0.0);
+        for (at, &probability) in self.prepared.shocks.iter().enumerate() {
+            let brings = effects.direct[at] + through_planes(effects, at, &self.falls);
+            if brings > 0.0 {
+                sum += probability * brings;
+                of_all += probability;
+            }
+        }
+        if of_all > 0.0 { sum / of_all } else { 0.0 }
+    }
+
+    /// The law under which `value` is common; `None` where it is so already, with a bound above `common`, or where it
+    /// is nothing.
+    pub(super) fn for_value(&self, value: f64, common: f64) -> Option<Tilt> {
+        if !(value > 0.0 && value.is_finite()) {
             return None;
         }
-        let (mut low, mut high) = (0.0, self.most);
-        for _ in 0..50 {
-            let middle = 0.5 * (low + high);
-            if self.bound(middle).0 > probability.ln() { low = middle } else { high = middle }
-        }
-        self.for_value(low, 0.9)
-    }
-
-    /// The law under which `value` is common; `None` where it is so already, with a bound above `common`.
-    pub(super) fn for_value(&self, value: f64, common: f64) -> Option<Tilt> {
-        let (bound, at, theta) = self.bound(value);
-        (bound < common.ln()).then(|| self.tilt(&self.effects[at], self.thetas[theta]))
-    }
-
-    /// Log of the bound on the tail at `x`, and the place in `effects` and `thetas` that gives it.
-    fn bound(&self, x: f64) -> (f64, usize, usize) {
-        let mut best = (f64::NEG_INFINITY, 0, 0);
-        for (at, (effects, psi)) in self.effects.iter().zip(&self.psi).enumerate() {
-            let mut least = (f64::INFINITY, 0);
-            for (place, (theta, psi)) in self.thetas.iter().zip(psi).enumerate() {
-                let value = psi - theta * x;
-                if value < least.0 {
-                    least = (value, place);
+        let mut best = (f64::NEG_INFINITY, 0.0, None);
+        for effects in &self.effects {
+            let thetas = (0..TILTS).map(|step| MOST_ODDS / value * 0.8f64.powi(step)).chain([0.0]);
+            let mut least = (f64::INFINITY, 0.0);
+            for theta in thetas {
+                let bound = self.psi(effects, theta, value) - theta * value;
+                if bound < least.0 {
+                    least = (bound, theta);
                 }
             }
-            let value = least.0 - 0.5 * effects.z * effects.z;
-            if value > best.0 {
-                best = (value, at, least.1);
+            let bound = least.0 - 0.5 * effects.z * effects.z;
+            if bound > best.0 {
+                best = (bound, least.1, Some(effects));
             }
         }
-        best
+        let (bound, theta, effects) = best;
+        effects.filter(|_| bound < common.ln()).map(|effects| self.tilt(effects, theta, value))
     }
 
-    fn odds(&self, effects: &Effects, theta: f64, shock: usize) -> f64 {
-        let planes = effects.planes[shock].iter();
-        let of_planes: f64 =
-            planes.map(|&(plane, hit)| (hit * (theta * self.falls[plane]).exp_m1()).ln_1p()).sum();
-        (theta * effects.direct[shock] + of_planes).min(MOST_ODDS)
+    fn odds(&self, effects: &Effects, theta: f64, most: f64, shock: usize) -> f64 {
+        let brings =
+            |&(plane, hit): &(usize, f64)| (hit * (theta * self.falls[plane].min(most)).exp_m1()).ln_1p();
+        let of_planes: f64 = effects.planes[shock].iter().map(brings).sum();
+        (theta * effects.direct[shock].min(most) + of_planes).min(MOST_ODDS)
     }
 
-    fn psi(&self, effects: &Effects, theta: f64) -> f64 {
+    fn psi(&self, effects: &Effects, theta: f64, most: f64) -> f64 {
         let shocks = self.prepared.shocks.iter().enumerate();
-        shocks.map(|(at, probability)| (probability * self.odds(effects, theta, at).exp_m1()).ln_1p()).sum()
+        shocks
+            .map(|(at, probability)| (probability * self.odds(effects, theta, most, at).exp_m1()).ln_1p())
+            .sum()
     }
 
-    fn tilt(&self, effects: &Effects, theta: f64) -> Tilt {
+    fn tilt(&self, effects: &Effects, theta: f64, most: f64) -> Tilt {
         let shocks = &self.prepared.shocks;
-        let shock_odds: Vec<f64> = (0..shocks.len()).map(|at| self.odds(effects, theta, at)).collect();
+        let shock_odds: Vec<f64> = (0..shocks.len()).map(|at| self.odds(effects, theta, most, at)).collect();
         let tilted = |(probability, odds): (&f64, &f64)| {
             let weight = probability * odds.exp();
             weight / (1.0 - probability + weight)
@@ -180,7 +163,7 @@ impl<'a> Chooser<'a> {
             shocks: shocks.iter().zip(&shock_odds).map(tilted).collect(),
             log_norm: shocks.iter().zip(&shock_odds).map(|(p, odds)| (p * odds.exp_m1()).ln_1p()).sum(),
             shock_odds,
-            plane_odds: self.falls.iter().map(|fall| (theta * fall).min(MOST_ODDS)).collect(),
+            plane_odds: self.falls.iter().map(|fall| theta * fall.min(most)).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Compound risk against enumeration, vectors and its own laws.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "a test says that it is skipped")]
 #![allow(clippy::disallowed_methods, reason = "tests read the reference data")]
 
 mod against_enumeration;
