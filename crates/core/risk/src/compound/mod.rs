@@ -77,6 +77,8 @@ pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
     let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
     let laws = exact::classes(&prepared, &labels)?;
     Ok(prepared.classes.iter().zip(&laws).map(|(class, law)| loss(&class.worth, &law.mean_impact())).sum())
+}
+
 /// For each draw 1 where its count reaches `m`, else 0.
 fn reached(counts: &[u64], m: u64) -> Vec<f64> {
     counts.iter().map(|&count| f64::from(u8::from(count >= m))).collect()

@@ -11,7 +11,7 @@ pub(crate) const ALL: Impact = Impact { confidentiality: 1.0, integrity: 1.0, av
 
 pub(crate) fn exploit(at: usize, probability: f64) -> Shock {
     let vulnerability = VulnerabilityId::new(format!("CVE-2026-{:04}", 1000 + at)).unwrap();
-    Shock { cause: Cause::Exploit { vulnerability }, probability, factors: Vec::new() }
+    Shock { cause: Cause::Exploit { vulnerability }, probability, factors: Vec::new().into() }
 }
 
 pub(crate) fn control(at: usize, probability: f64) -> Shock {
@@ -23,7 +23,7 @@ pub(crate) fn control(at: usize, probability: f64) -> Shock {
 }
 
 pub(crate) fn response(shock: u32, probability: f64, impact: Impact) -> Response {
-    Response { shock, probability, gate: None, impact, factors: Vec::new() }
+    Response { shock, probability, gate: None, impact, factors: Vec::new().into() }
 }
 
 /// One class, one shock that is certain: the one-factor Gaussian model alone. Each host is worth 1.
@@ -31,7 +31,11 @@ pub(crate) fn one_factor(hosts: u32, probability: f64, rho: f64) -> Portfolio {
     let mut portfolio = Portfolio { horizon_days: 30.0, rho, ..Portfolio::default() };
     portfolio.shocks.push(exploit(0, 1.0));
     let responses = vec![response(0, probability, ALL)];
-    portfolio.classes.push(HostClass { label: "all".to_owned(), responses, planes: Vec::new() });
+    portfolio.classes.push(HostClass {
+        label: "all".to_owned(),
+        responses: responses.into(),
+        planes: Vec::new(),
+    });
     portfolio.clusters.push(None);
     portfolio.tenants.push(Some(TenantId::new("t").unwrap()));
     for at in 0..hosts {
@@ -56,7 +60,7 @@ pub(crate) fn tiny(seed: u64) -> Portfolio {
     portfolio.shocks.push(control(0, 0.3));
     portfolio.shocks.push(control(1, 0.1));
     let cause = Cause::Underpin;
-    portfolio.shocks.push(Shock { cause, probability: 0.05, factors: Vec::new() });
+    portfolio.shocks.push(Shock { cause, probability: 0.05, factors: Vec::new().into() });
     for at in 0..2 {
         portfolio.planes.push(Plane {
             id: ManagementPlaneId::new(format!("plane-{at}")).unwrap(),
@@ -68,7 +72,11 @@ pub(crate) fn tiny(seed: u64) -> Portfolio {
     for at in 0..2 {
         let planes = [vec![], vec![0], vec![0, 1]][rng.random_range(0..3)].clone();
         let responses = responses(&mut rng, 0.6);
-        portfolio.classes.push(HostClass { label: format!("class {at}"), responses, planes });
+        portfolio.classes.push(HostClass {
+            label: format!("class {at}"),
+            responses: responses.into(),
+            planes,
+        });
     }
     portfolio.clusters = vec![Some(ClusterId::new("a").unwrap()), None];
     portfolio.tenants = (0..3).map(|at| TenantId::new(format!("t{at}")).ok()).collect();
