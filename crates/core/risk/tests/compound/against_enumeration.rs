@@ -1,7 +1,7 @@
 //! Every figure against brute force.
 
 use underpin_risk::compound::{Method, Options, Part, Thresholds, judge};
-use underpin_risk::portfolio::Portfolio;
+use underpin_risk::portfolio::{HostLine, Portfolio};
 
 use crate::enumeration::{self, Law};
 use crate::made;
@@ -49,6 +49,15 @@ fn means_and_probabilities_of_tiny_portfolios_are_those_of_enumeration() {
         let judgement = judge(&portfolio, &options()).unwrap();
         let law = enumeration::law(&portfolio);
         close(&format!("{seed}: fleet"), judgement.fleet.mean, mean_loss(&law));
+        let of_host = |host: &HostLine| -> f64 {
+            let holdings = portfolio.holdings_of(host).iter();
+            holdings
+                .map(|it| {
+                    judgement.mean_loss_of_host(host.class, it.confidentiality, it.integrity, it.availability)
+                })
+                .sum()
+        };
+        close(&format!("{seed}: hosts"), portfolio.hosts.iter().map(of_host).sum(), mean_loss(&law));
         for (tenant, figures) in judgement.tenants.iter().enumerate() {
             let alone = enumeration::law(&only(&portfolio, |_, other| other as usize == tenant));
             close(&format!("{seed}: tenant {tenant}"), figures.figures.mean, mean_loss(&alone));
