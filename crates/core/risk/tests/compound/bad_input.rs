@@ -9,7 +9,7 @@ use crate::made;
 fn broken(change: impl FnOnce(&mut Portfolio)) -> PortfolioError {
     let mut portfolio = made::tiny(5);
     portfolio.classes[0].responses =
-        vec![made::response(0, 0.1, made::ALL), made::response(1, 0.1, made::ALL)];
+        [made::response(0, 0.1, made::ALL), made::response(1, 0.1, made::ALL)].into();
     judge(&portfolio, &Options::default()).unwrap();
     change(&mut portfolio);
     judge(&portfolio, &Options::default()).unwrap_err()
@@ -20,9 +20,9 @@ fn what_is_no_probability_loss_or_correlation_is_refused_with_its_place() {
     for value in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
         for error in [
             broken(|it| it.shocks[1].probability = value),
-            broken(|it| it.classes[0].responses[0].probability = value),
-            broken(|it| it.classes[0].responses[0].gate = Some(Gate { shock: 3, otherwise: value })),
-            broken(|it| it.classes[0].responses[0].impact.integrity = value),
+            broken(|it| made::change(it, 0, |all| all[0].probability = value)),
+            broken(|it| made::change(it, 0, |all| all[0].gate = Some(Gate { shock: 3, otherwise: value }))),
+            broken(|it| made::change(it, 0, |all| all[0].impact.integrity = value)),
             broken(|it| it.planes[0].takes_host = value),
         ] {
             assert!(matches!(error, PortfolioError::Probability { .. }), "{error:?}");
@@ -34,7 +34,7 @@ fn what_is_no_probability_loss_or_correlation_is_refused_with_its_place() {
     }
     assert!(matches!(broken(|it| it.rho = 1.0), PortfolioError::Rho(_)));
     assert!(matches!(broken(|it| it.horizon_days = 0.0), PortfolioError::Horizon(_)));
-    let error = broken(|it| it.classes[0].responses[1].probability = 2.0).to_string();
+    let error = broken(|it| made::change(it, 0, |all| all[1].probability = 2.0)).to_string();
     assert!(error.contains("class 0 (class 0), response 1") && error.contains("from 0 to 1"), "{error}");
 }
 
@@ -47,12 +47,12 @@ fn indices_that_lead_nowhere_are_refused_with_their_place() {
         broken(|it| it.holdings[0].tenant = 9),
         broken(|it| it.classes[0].planes = vec![9]),
         broken(|it| it.classes[0].planes = vec![0, 0]),
-        broken(|it| it.classes[0].responses[1].shock = 99),
-        broken(|it| it.classes[0].responses[1].gate = Some(Gate { shock: 99, otherwise: 0.5 })),
+        broken(|it| made::change(it, 0, |all| all[1].shock = 99)),
+        broken(|it| made::change(it, 0, |all| all[1].gate = Some(Gate { shock: 99, otherwise: 0.5 }))),
     ] {
         assert!(matches!(error, PortfolioError::Index { .. }), "{error:?}");
     }
-    let error = broken(|it| it.classes[0].responses.swap(0, 1));
+    let error = broken(|it| made::change(it, 0, |all| all.swap(0, 1)));
     assert!(matches!(error, PortfolioError::Order { at: 1, shock: 0, .. }), "{error:?}");
 }
 
@@ -130,7 +130,7 @@ fn nothing_is_ever_nan_or_infinite() {
     // A class without hosts that would be hit for certain.
     rich.classes.insert(
         0,
-        HostClass { responses: vec![made::response(0, 1.0, made::ALL)], ..rich.classes[0].clone() },
+        HostClass { responses: [made::response(0, 1.0, made::ALL)].into(), ..rich.classes[0].clone() },
     );
     rich.hosts.iter_mut().for_each(|host| host.class = 1);
     rich.holdings.iter_mut().for_each(|it| it.availability = 1e100);

@@ -11,7 +11,7 @@ pub(crate) const ALL: Impact = Impact { confidentiality: 1.0, integrity: 1.0, av
 
 pub(crate) fn exploit(at: usize, probability: f64) -> Shock {
     let vulnerability = VulnerabilityId::new(format!("CVE-2026-{:04}", 1000 + at)).unwrap();
-    Shock { cause: Cause::Exploit { vulnerability }, probability, factors: Vec::new().into() }
+    Shock { cause: Cause::Exploit { vulnerability }, probability, factors: Vec::new() }
 }
 
 pub(crate) fn control(at: usize, probability: f64) -> Shock {
@@ -24,6 +24,13 @@ pub(crate) fn control(at: usize, probability: f64) -> Shock {
 
 pub(crate) fn response(shock: u32, probability: f64, impact: Impact) -> Response {
     Response { shock, probability, gate: None, impact, factors: Vec::new().into() }
+}
+
+/// Changes the responses of a class, which are shared.
+pub(crate) fn change(portfolio: &mut Portfolio, class: usize, change: impl FnOnce(&mut Vec<Response>)) {
+    let mut responses = portfolio.classes[class].responses.to_vec();
+    change(&mut responses);
+    portfolio.classes[class].responses = responses.into();
 }
 
 /// One class, one shock that is certain: the one-factor Gaussian model alone. Each host is worth 1.

@@ -42,9 +42,9 @@ fn an_exposure_more_never_lowers_risk() {
         let less = made::tiny(seed);
         for shock in 0..6 {
             let mut more = less.clone();
-            let responses = &mut more.classes[0].responses;
+            let responses = &more.classes[0].responses;
             let Err(place) = responses.binary_search_by_key(&shock, |it| it.shock) else { continue };
-            responses.insert(place, made::response(shock, 0.3, made::ALL));
+            made::change(&mut more, 0, |all| all.insert(place, made::response(shock, 0.3, made::ALL)));
             no_less(&format!("{seed}: shock {shock}"), &less, &more);
         }
     }
@@ -56,12 +56,12 @@ fn a_control_without_side_effects_never_raises_risk() {
         let more = made::tiny(seed);
         let mut less = more.clone();
         let mut changed = false;
-        for response in &mut less.classes[1].responses {
-            if response.gate.is_none() && response.shock != 3 {
+        made::change(&mut less, 1, |all| {
+            for response in all.iter_mut().filter(|it| it.gate.is_none() && it.shock != 3) {
                 response.gate = Some(Gate { shock: 3, otherwise: 0.1 });
                 changed = true;
             }
-        }
+        });
         if changed {
             no_less(&format!("{seed}"), &less, &more);
         }
