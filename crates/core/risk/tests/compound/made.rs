@@ -67,7 +67,7 @@ pub(crate) fn tiny(seed: u64) -> Portfolio {
     portfolio.shocks.push(control(0, 0.3));
     portfolio.shocks.push(control(1, 0.1));
     let cause = Cause::Underpin;
-    portfolio.shocks.push(Shock { cause, probability: 0.05, factors: Vec::new().into() });
+    portfolio.shocks.push(Shock { cause, probability: 0.05, factors: Vec::new() });
     for at in 0..2 {
         portfolio.planes.push(Plane {
             id: ManagementPlaneId::new(format!("plane-{at}")).unwrap(),
