@@ -33,6 +33,7 @@ pub(crate) fn table(report: &RiskReport, all: bool, width: Option<u16>) -> Strin
     text += &causes(report, most, width);
     text += &contributions(report, most, width);
     text += &tenants(report, most, width);
+    text += &controls(report, width);
     text += &radii(report, width);
     text += &last(report, width);
     text
@@ -219,6 +220,17 @@ fn tenants(report: &RiskReport, most: usize, width: Option<u16>) -> String {
     format!("{list}{}a deferral is priced for {days} days\n\n", more(sorted.len(), most))
 }
 
+fn controls(report: &RiskReport, width: Option<u16>) -> String {
+    if report.controls.is_empty() {
+        return String::new();
+    }
+    let mut list = List::new(&["SAVES", "COSTS", "CONTROL"], width);
+    for one in &report.controls {
+        list.row([short(one.saves), short(one.cost), one.control.clone()]);
+    }
+    format!("{list}\n")
+}
+
 fn radii(report: &RiskReport, width: Option<u16>) -> String {
     let header = ["GREATEST LOSS", "PROBABILITY", "HOSTS", "GUESTS", "TENANTS", "IF THIS FALLS"];
     let mut list = List::new(&header, width);
@@ -265,7 +277,8 @@ fn last(report: &RiskReport, width: Option<u16>) -> String {
 
 /// One row a figure: what it is of, its name, its value.
 pub(crate) fn csv(report: &RiskReport, out: &mut dyn Write) -> io::Result<()> {
-    let mut rows = csv::Writer::from_writer(out);
+    let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    rows.write_record(["of", "name", "figure", "value"]).map_err(csv_cause)?;
     let mut row = |of: &str, name: &str, figure: &str, value: f64| {
         rows.write_record([of, &harmless(name), figure, &value.to_string()]).map_err(csv_cause)
     };
@@ -300,6 +313,10 @@ pub(crate) fn csv(report: &RiskReport, out: &mut dyn Write) -> io::Result<()> {
         let (kind, name) = part_name(&one.of);
         row(kind, &name, "contribution_mean", one.mean)?;
         row(kind, &name, "contribution_cvar", one.cvar_share)?;
+    }
+    for one in &report.controls {
+        row("control", &one.control, "saves", one.saves)?;
+        row("control", &one.control, "cost", one.cost)?;
     }
     for one in &report.causes {
         row("cause", &cause_name(&one.shock.cause), "probability", one.shock.probability)?;

@@ -51,10 +51,13 @@ impl Answers {
     }
 }
 
-/// The name of a value as JSON has it.
+/// The name of a value as JSON has it; of a topic with a path both, `controls guest`.
 fn name<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(text)) => text,
+        Ok(Value::Object(parts)) => {
+            ["about", "path"].iter().filter_map(|it| parts.get(*it)?.as_str()).collect::<Vec<_>>().join(" ")
+        }
         _ => String::new(),
     }
 }
@@ -64,6 +67,9 @@ fn name<T: Serialize>(value: &T) -> String {
 pub(crate) fn table(answers: &Answers, all: bool, width: Option<u16>) -> String {
     let mut text = counts(answers, width);
     for (kind, standings) in answers.kinds().into_iter().take(if all { 5 } else { 3 }) {
+        if standings.is_empty() {
+            continue;
+        }
         let mut list = List::new(&["ANSWER", "OPEN", "TOPIC", kind.to_uppercase().as_str(), "WHY"], width);
         let statements = || standings.iter().flat_map(|of| of.statements.iter().map(move |it| (of, it)));
         let shown = if all { usize::MAX } else { FIRST };
@@ -119,7 +125,7 @@ fn counts(answers: &Answers, width: Option<u16>) -> String {
 
 /// One row a statement.
 pub(crate) fn csv(answers: &Answers, out: &mut dyn Write) -> io::Result<()> {
-    let mut rows = csv::Writer::from_writer(out);
+    let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
     rows.write_record([
         "kind",
         "element",

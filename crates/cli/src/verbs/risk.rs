@@ -136,7 +136,7 @@ fn mark(setting: &Setting) -> &'static str {
 
 /// A part of a policy file. The word `judgement` alone is what keeps the mark when it is read back.
 fn toml(policy: &Policy) -> Result<String, Failure> {
-    let mut text = "format = \"underpin-policy/1\"\n\n# Replace what you know better, and say in source who says so.\n[parameters]\n".to_owned();
+    let mut text = "format = \"underpin/policy/1\"\n\n# Replace what you know better, and say in source who says so.\n[parameters]\n".to_owned();
     for (parameter, setting) in policy.parameters.iter() {
         let fact = parameter.fact();
         let source = if setting.judgement { "judgement" } else { &setting.source };

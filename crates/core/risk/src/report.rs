@@ -8,7 +8,7 @@ use serde::Serialize;
 use underpin_exposure::{Assessment, FactBase};
 use underpin_model::fleet::{Fleet, Host};
 use underpin_model::id::{HostId, ManagementPlaneId, TenantId};
-use underpin_model::policy::{Parameter, Policy, Setting};
+use underpin_model::policy::{Control, Parameter, Policy, Setting};
 use underpin_model::quantity::Days;
 
 use crate::blast::{Blast, blast_radii};
@@ -241,6 +241,17 @@ pub struct Radius<T> {
     pub blast: Blast,
 }
 
+/// What a compensating control is worth over the horizon.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ControlWorth {
+    /// The control.
+    pub control: String,
+    /// Mean loss that it saves: without it less with it. Negative: what its own code adds outweighs what it closes.
+    pub saves: f64,
+    /// What it costs.
+    pub cost: f64,
+}
+
 /// A parameter as the answer used it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UsedParameter {
@@ -288,6 +299,8 @@ pub struct RiskReport {
     pub contributions: Vec<Contribution>,
     /// Common causes with their factors, the likeliest first.
     pub causes: Vec<CauseRisk>,
+    /// What each compensating control is worth, beside what it costs.
+    pub controls: Vec<ControlWorth>,
     /// Blast radii.
     pub blast_radius: Radii,
     /// What the deferral of each tenant costs it and its neighbours.
@@ -320,6 +333,7 @@ pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
         ..compound::Options::default()
     };
     let judgement = judge(&built.portfolio, &options)?;
+    let controls = controls(request, &dates, judgement.fleet.mean)?;
     let naive = if request.independent {
         None
     } else {
@@ -341,6 +355,7 @@ pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
         group_by: request.group_by,
         groups: groups(request, &built.portfolio, &judgement, &decisions),
         causes: causes(&built),
+        controls,
         blast_radius: radii(&built.portfolio),
         deferrals: deferrals(request, &built),
         unpriced_words: built.unpriced.to_string(),
@@ -423,6 +438,23 @@ fn add_decision(group: &mut GroupRisk, decision: &GroupDecision) {
         group.recommendation = Some(decision.recommendation.clone());
         group.wait.clone_from(&decision.wait);
     }
+}
+
+/// Each control's worth: the fleet is priced once more without it.
+fn controls(
+    request: &Request<'_>,
+    dates: &ReleaseDates,
+    with: f64,
+) -> Result<Vec<ControlWorth>, ReportError> {
+    let months = request.policy.horizon.get() / crate::hazard::EPSS_DAYS;
+    let worth = |control: &Control| {
+        let mut policy = request.policy.clone();
+        policy.controls.retain(|it| it.id != control.id);
+        let without = build(request.fleet, request.assessment, &policy, &build::Options::new(dates))?;
+        let saves = compound::mean_loss(&without.portfolio)? - with;
+        Ok(ControlWorth { control: control.id.clone(), saves, cost: control.cost.get() * months })
+    };
+    request.policy.controls.iter().map(worth).collect()
 }
 
 fn causes(built: &Built) -> Vec<CauseRisk> {

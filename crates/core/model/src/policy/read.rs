@@ -11,7 +11,7 @@ use crate::id::TenantId;
 use crate::quantity::{Days, Loss};
 
 /// The only format of the policy file so far.
-const FORMAT: &str = "underpin-policy/1";
+const FORMAT: &str = "underpin/policy/1";
 
 /// One mistake in a policy file: the place, the value and the expectation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]

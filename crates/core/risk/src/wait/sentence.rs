@@ -9,6 +9,8 @@ use super::groups::GroupDecision;
 /// A number with two or three digits that count, without an exponent.
 #[must_use]
 pub fn short(value: f64) -> String {
+    // A sum of nothing may be a negative zero, which no one should read.
+    let value = value + 0.0;
     let size = value.abs();
     if size >= 100.0 || size == 0.0 {
         format!("{value:.0}")

@@ -1,0 +1,212 @@
+//! `risk` in all its forms.
+
+use serde_json::Value;
+
+use crate::support::{Ran, file, run};
+
+const POLICY: &str = r#"
+currency = "EUR"
+[loss]
+vm_hour_down = 100
+system_corrupted = 4000
+record_disclosed = 2
+records_per_vm = 500
+[[control]]
+id = "outer-wall"
+closes = ["network", "guest", "local"]
+fails = 0.2
+cost = 25
+source = "judgement"
+"#;
+
+fn risk(more: &[&str]) -> Ran {
+    let mut arguments = vec![
+        "risk",
+        "fleet.json",
+        "--no-builtin",
+        "--as-of",
+        "2026-03-02",
+        "--feeds",
+        "feeds",
+        "--samples",
+        "2000",
+    ];
+    arguments.extend_from_slice(more);
+    run(&arguments)
+}
+
+fn json(more: &[&str]) -> Value {
+    risk(&[more, &["--format", "json"]].concat()).ends(0).json()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// The figure at a level of a list.
+fn at(list: &Value, level: f64) -> f64 {
+    let found = list.as_array().unwrap().iter().find(|it| number(&it["level"]) == level).unwrap();
+    number(&found["value"])
+}
+
+#[test]
+fn table_of_risk() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = file(&dir, "policy.toml", POLICY);
+    insta::assert_snapshot!(risk(&["--policy", &policy]).ends(0).stdout);
+}
+
+#[test]
+fn table_of_standing() {
+    insta::assert_snapshot!(run(&["risk", "fleet.json", "--standing"]).ends(0).stdout);
+}
+
+#[test]
+fn risk_json_has_the_keys_that_others_read() {
+    let answer = json(&[]);
+    let loss = &answer["fleet"]["loss"];
+    assert!(number(&loss["mean"]) > 0.0 && number(&loss["sd"]) > 0.0);
+    assert!(at(&loss["cvar"], 0.99) >= at(&loss["quantiles"], 0.99));
+    assert!(number(&answer["fleet"]["hosts_hit_at_least"][0]["probability"]) > 0.0);
+    assert!(!answer["tenants"].as_array().unwrap().is_empty());
+    let waits: Vec<&Value> = answer["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["wait"])
+        .filter(|it| !it.is_null())
+        .collect();
+    assert!(!waits.is_empty());
+    for wait in waits {
+        assert!(wait["optimum_days"].is_number() || wait["optimum_days"] == "never", "{wait}");
+        assert!(number(&wait["loss_at_optimum"]) <= number(&wait["loss_now"]));
+        assert!(number(&wait["band"]["low"]) <= number(&wait["band"]["high"]));
+    }
+    for key in ["naive", "causes", "blast_radius", "deferrals", "unpriced", "parameters", "clusters"] {
+        assert!(answer.get(key).is_some(), "{key}");
+    }
+    let text = answer.to_string();
+    assert!(!text.contains("NaN") && !text.contains("inf\""));
+}
+
+/// The parts of one kind sum to the whole: Euler's allocation of the CVaR, and the mean.
+#[test]
+fn contributions_sum_to_the_fleet() {
+    let answer = json(&[]);
+    let loss = &answer["fleet"]["loss"];
+    let parts = answer["contributions"].as_array().unwrap();
+    for kind in ["tenant", "cluster", "cause"] {
+        let sum = |key: &str| -> f64 {
+            parts.iter().filter(|it| it["part"] == kind).map(|it| number(&it[key])).sum()
+        };
+        let (mean, cvar) = (number(&loss["mean"]), at(&loss["cvar"], 0.99));
+        assert!((sum("mean") / mean - 1.0).abs() < 1e-9, "{kind}: {} of {mean}", sum("mean"));
+        assert!((sum("cvar_share") / cvar - 1.0).abs() < 1e-9, "{kind}: {} of {cvar}", sum("cvar_share"));
+    }
+}
+
+#[test]
+fn naive_figures_keep_the_mean_and_miss_the_tail() {
+    let (compound, naive) = (json(&[]), json(&["--independent"]));
+    let loss = |it: &Value| it["fleet"]["loss"].clone();
+    assert!((number(&loss(&compound)["mean"]) / number(&loss(&naive)["mean"]) - 1.0).abs() < 1e-9);
+    assert!(at(&loss(&compound)["cvar"], 0.99) > at(&loss(&naive)["cvar"], 0.99));
+    assert_eq!(compound["naive"]["loss"], loss(&naive), "the figure beside it is the one of --independent");
+    assert_eq!((&naive["independent"], &naive["naive"]), (&Value::Bool(true), &Value::Null));
+}
+
+/// However hosts are grouped, each is in one group.
+#[test]
+fn groups_of_every_kind_sum_to_the_fleet() {
+    let mean = number(&json(&[])["fleet"]["loss"]["mean"]);
+    for by in ["decision", "cluster", "platform", "release", "hardware", "ring"] {
+        let answer = json(&["--group-by", by]);
+        let groups = answer["groups"].as_array().unwrap();
+        let sum: f64 = groups.iter().map(|it| number(&it["mean_loss"])).sum();
+        assert!((sum / mean - 1.0).abs() < 1e-9, "{by}: {sum} of {mean}");
+        let hosts: u64 = groups.iter().map(|it| it["hosts"].as_u64().unwrap()).sum();
+        assert_eq!(Some(hosts), answer["hosts"].as_u64(), "{by}");
+    }
+}
+
+#[test]
+fn a_control_lowers_what_it_closes_and_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let without = POLICY.split("[[control]]").next().unwrap();
+    let (with, without) = (file(&dir, "with.toml", POLICY), file(&dir, "without.toml", without));
+    let mean = |policy: &str| number(&json(&["--policy", policy])["fleet"]["loss"]["mean"]);
+    let saved = mean(&without) - mean(&with);
+    assert!(saved > 0.0);
+    let worth = &json(&["--policy", &with])["controls"][0];
+    assert_eq!(worth["control"], "outer-wall");
+    assert!((number(&worth["saves"]) / saved - 1.0).abs() < 1e-9, "{worth} of {saved}");
+    assert_eq!(number(&worth["cost"]), 25.0, "per 30 days, over a horizon of 30");
+}
+
+#[test]
+fn the_seed_of_the_policy_decides_the_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (file(&dir, "one.toml", "seed = 1\n"), file(&dir, "two.toml", "seed = 2\n"));
+    assert_eq!(risk(&["--policy", &one]).ends(0).stdout, risk(&["--policy", &one]).ends(0).stdout);
+    let (a, b) = (json(&["--policy", &one]), json(&["--policy", &two]));
+    assert_ne!(a["sampling"]["mean"], b["sampling"]["mean"]);
+    assert_eq!(a["fleet"]["loss"]["mean"], b["fleet"]["loss"]["mean"], "the mean is exact");
+}
+
+#[test]
+fn risk_csv_has_the_figures_of_json() {
+    let text = risk(&["--format", "csv"]).ends(0).stdout;
+    let mean = number(&json(&[])["fleet"]["loss"]["mean"]);
+    assert!(text.contains(&format!("fleet,,mean,{mean}")), "{text}");
+    assert!(text.starts_with("of,name,figure,value"), "{text}");
+}
+
+#[test]
+fn a_policy_that_cannot_be_meant_is_refused_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    for (text, place) in [
+        (
+            "[parameters]\nrho = 1.5\n",
+            "parameters.rho.value: found 1.5, expected a correlation from 0 to below 1",
+        ),
+        ("[parameters]\nq = nan\n", "parameters.q.value: found NaN"),
+        ("[loss]\nvm_hour_down = -1\n", "a finite loss, not negative"),
+        ("horizon_days = 0\n", "horizon_days: found 0, expected more than 0 days"),
+        ("colour = 1\n", "unknown field `colour`"),
+        (
+            "[parameters]\nhours_after_compromise = 1\nhours_after_regression = 2\n",
+            "hours_after_regression: found 2 h",
+        ),
+    ] {
+        let policy = file(&dir, "bad.toml", text);
+        let refused = risk(&["--policy", &policy]).ends(2);
+        assert!(
+            refused.stderr.contains(place) && refused.stderr.contains("UP0011"),
+            "{text}: {}",
+            refused.stderr
+        );
+        assert!(refused.stdout.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_fleet_has_no_risk_and_a_tenant_without_guests_is_said_to_have_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = "{\"format\": \"underpin/fleet/1\", \"name\": \"empty\", \
+                 \"seen\": {\"at\": \"2026-03-02T00:00:00Z\", \"by\": \"hand\"}, \"tenants\": [{\"id\": \"lone\"}]}";
+    let fleet = file(&dir, "empty.json", empty);
+    let answer = run(&["risk", &fleet, "--format", "json"]).ends(0).json();
+    assert_eq!(number(&answer["fleet"]["loss"]["mean"]), 0.0);
+    assert_eq!(answer["hosts"], 0);
+    let lone = &answer["tenants"].as_array().unwrap()[0];
+    assert_eq!((lone["tenant"].as_str(), lone["guests"].as_u64()), (Some("lone"), Some(0)));
+    run(&["risk", &fleet]).ends(0);
+    run(&["risk", &fleet, "--standing", "--format", "csv"]).ends(0);
+}
+
+#[test]
+fn risk_without_a_fleet_shows_its_help() {
+    let refused = run(&["risk"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("Usage: underpin risk"), "{}", refused.stderr);
+}
