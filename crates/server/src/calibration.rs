@@ -81,7 +81,8 @@ pub(crate) fn due(one: &PredictionRow) -> Option<Date> {
 fn listed(feeds: &[FeedFacts], subject: &str) -> Option<Date> {
     let documents = feeds.iter().flat_map(|feed| &feed.documents);
     let facts = documents.flat_map(|(_, document)| &document.vulnerabilities);
-    let of = facts.filter(|it| it.id.as_str() == subject || it.aliases.iter().any(|id| id.as_str() == subject));
+    let of =
+        facts.filter(|it| it.id.as_str() == subject || it.aliases.iter().any(|id| id.as_str() == subject));
     of.filter_map(|it| it.kev.as_ref()).map(|kev| kev.added).min()
 }
 
@@ -99,7 +100,9 @@ fn outcomes(open: &[PredictionRow], feeds: &[FeedFacts], now: Timestamp) -> Vec<
         let listed = listed(feeds, &one.subject);
         let (happened, by) = match listed {
             Some(day) if day <= due => (true, format!("KEV lists it since {day}")),
-            _ if catalogue? > due => (false, format!("the KEV catalogue of {} does not list it by {due}", catalogue?)),
+            _ if catalogue? > due => {
+                (false, format!("the KEV catalogue of {} does not list it by {due}", catalogue?))
+            }
             _ => return None,
         };
         Some((one.id.clone(), OutcomeRow { happened, at: now, by }))
@@ -112,9 +115,9 @@ fn score(predictions: &[PredictionRow]) -> Result<Vec<(String, Calibration)>, Pr
     for kind in [EXPLOITED, ANY_HOST_HIT] {
         let own: Vec<&PredictionRow> = predictions.iter().filter(|it| it.kind == kind).collect();
         let foretold: Vec<Prediction> = own.iter().filter_map(|it| as_core(it)).collect();
-        let known = own.iter().filter_map(|it| {
-            Some(Outcome { id: it.id.clone(), happened: it.outcome.as_ref()?.happened })
-        });
+        let known = own
+            .iter()
+            .filter_map(|it| Some(Outcome { id: it.id.clone(), happened: it.outcome.as_ref()?.happened }));
         let known: Vec<Outcome> = known.collect();
         let scored = calibration::score(&foretold, &known, BINS)
             .map_err(|error| Code::Internal.with(format!("The predictions cannot be scored: {error}")))?;
@@ -175,7 +178,8 @@ impl App {
         match &kept.outcome {
             Some(outcome) if outcome.happened != happened => {
                 let by = &outcome.by;
-                Err(Code::Settled.with(format!("What became of {id} is known already ({by}), and is not changed.")))
+                Err(Code::Settled
+                    .with(format!("What became of {id} is known already ({by}), and is not changed.")))
             }
             _ => Ok(kept),
         }

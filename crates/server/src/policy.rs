@@ -54,7 +54,8 @@ fn refused(errors: &[PolicyError]) -> Problem {
 
 fn read(bytes: &[u8]) -> Result<(String, Policy), Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        Code::BadPolicy.with(format!("The policy is no text in UTF-8 ({error}); send the TOML file as it is."))
+        Code::BadPolicy
+            .with(format!("The policy is no text in UTF-8 ({error}); send the TOML file as it is."))
     })?;
     let policy = policy::read(text).map_err(|errors| refused(&errors))?;
     Ok((text.to_owned(), policy))

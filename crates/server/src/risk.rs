@@ -175,7 +175,11 @@ fn thresholds(hosts: u64) -> Vec<u64> {
     list
 }
 
-fn tail(portfolio: &underpin_risk::portfolio::Portfolio, basis: &Basis, independent: bool) -> Result<Tail, Problem> {
+fn tail(
+    portfolio: &underpin_risk::portfolio::Portfolio,
+    basis: &Basis,
+    independent: bool,
+) -> Result<Tail, Problem> {
     let hosts = portfolio.hosts.len() as u64;
     let options = compound::Options {
         seed: basis.policy.policy.seed,

@@ -122,7 +122,8 @@ impl Store {
     /// [`crate::Error::Read`].
     pub async fn prediction(&self, id: &str) -> Result<Option<PredictionRow>> {
         let read = self.read("a prediction");
-        let found = sqlx::query(sql::PREDICTION).bind(id).fetch_optional(&self.readers).await.map_err(&read)?;
+        let found =
+            sqlx::query(sql::PREDICTION).bind(id).fetch_optional(&self.readers).await.map_err(&read)?;
         found.as_ref().map(row).transpose().map_err(read)
     }
 }

@@ -92,11 +92,14 @@ pub(super) async fn wait(
     Query(query): Query<WaitQuery>,
 ) -> Result<Json<WaitView>, Problem> {
     let known = app.decisions().await?;
-    let named = known.list.iter().map(|it| NamedDecision { name: it.group.to_string(), decision: it.clone() });
+    let named =
+        known.list.iter().map(|it| NamedDecision { name: it.group.to_string(), decision: it.clone() });
     let wanted = |it: &NamedDecision| query.group.as_ref().is_none_or(|group| *group == it.name);
     let decisions: Vec<NamedDecision> = named.filter(wanted).collect();
     if let (Some(group), true) = (&query.group, decisions.is_empty()) {
-        return Err(Code::NotFound.with(format!("Nothing is due on a group {group:?}; GET /api/v1/wait names all.")));
+        return Err(
+            Code::NotFound.with(format!("Nothing is due on a group {group:?}; GET /api/v1/wait names all."))
+        );
     }
     Ok(Json(WaitView {
         currency: known.basis.policy.policy.currency.clone(),

@@ -31,7 +31,9 @@ pub fn tail(title: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f6
             "Right and up is worse. With common causes the tail reaches {far:.0} {unit}; with every host on its own {:.0}.",
             at(&independent)
         ),
-        None => format!("Right and up is worse. The tail reaches {far:.0} {unit}; on its own no host shows at these levels."),
+        None => format!(
+            "Right and up is worse. The tail reaches {far:.0} {unit}; on its own no host shows at these levels."
+        ),
     };
     Some(Chart {
         title: title.to_owned(),
@@ -81,7 +83,11 @@ pub fn loss_curve(decision: &Decision, currency: &str) -> Chart {
             Tone::First,
             Shape::Band(curve.iter().map(|it| (it.days, it.band.low, it.band.high)).collect()),
         ),
-        Mark::new("expected loss", Tone::First, Shape::Line(curve.iter().map(|it| (it.days, it.loss)).collect())),
+        Mark::new(
+            "expected loss",
+            Tone::First,
+            Shape::Line(curve.iter().map(|it| (it.days, it.loss)).collect()),
+        ),
     ];
     let best = decision.optimum.days;
     if let Some(days) = best {
@@ -116,7 +122,11 @@ pub fn tornado(decision: &Decision, currency: &str, most: usize) -> Option<Chart
             "Each parameter from the low to the high end of its range. Left of 0 patching now is best, right of it waiting is. Widest: {}.",
             widest.span.parameter.fact().name
         ),
-        x: Axis::linear(format!("patching now costs more than later by, {currency}"), low.min(0.0), high.max(0.0)),
+        x: Axis::linear(
+            format!("patching now costs more than later by, {currency}"),
+            low.min(0.0),
+            high.max(0.0),
+        ),
         y: Axis::names("", rows.iter().map(|it| it.span.parameter.fact().name.to_owned()).collect()),
         marks: vec![
             Mark::new("", Tone::First, Shape::Bars(bars.collect())),
