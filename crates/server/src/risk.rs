@@ -307,3 +307,66 @@ impl App {
 pub(crate) fn horizon(report: &RiskReport) -> Days {
     Days::new(report.horizon_days).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{Config, Core};
+
+    async fn app() -> (tempfile::TempDir, Shared) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = underpin_store::Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
+        (folder, Arc::new(App::new(Config::default(), 0, store, Arc::new(core))))
+    }
+
+    /// Work that takes a while, and counts how often it was begun.
+    fn slow(begun: &Arc<AtomicU32>) -> impl FnOnce() -> Result<u32, Problem> + Send + use<> {
+        let begun = Arc::clone(begun);
+        move || {
+            begun.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(150));
+            Ok(7)
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn however_many_ask_at_once_it_is_worked_out_once() {
+        let (_folder, app) = app().await;
+        let (place, begun) = (Once::default(), Arc::new(AtomicU32::new(0)));
+        let asking: Vec<_> = (0..8)
+            .map(|_| {
+                let (app, place, work) = (Arc::clone(&app), Arc::clone(&place), slow(&begun));
+                tokio::spawn(async move { app.once(place, work).await.unwrap() })
+            })
+            .collect();
+        for one in asking {
+            assert_eq!(*one.await.unwrap(), 7);
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_goes_away_leaves_the_work_for_the_next_one() {
+        let (_folder, app) = app().await;
+        let (place, begun) = (Once::default(), Arc::new(AtomicU32::new(0)));
+        let gone =
+            tokio::time::timeout(Duration::from_millis(30), app.once(Arc::clone(&place), slow(&begun)));
+        assert!(gone.await.is_err());
+        assert_eq!(*app.once(place, slow(&begun)).await.unwrap(), 7);
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn numbers_at_once_end_with_all_hosts() {
+        assert_eq!(thresholds(0), [0_u64; 0]);
+        assert_eq!(thresholds(1), [1]);
+        assert_eq!(thresholds(60), [1, 2, 5, 10, 20, 50, 60]);
+        assert_eq!(thresholds(100), [1, 2, 5, 10, 20, 50, 100]);
+    }
+}

@@ -7,15 +7,15 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{NOW, Server, now};
+use support::{NOW, Server, kev, now};
 use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
 use underpin_model::fleet::{Fleet, SampleSpec, sample};
 use underpin_model::id::FeedId;
 use underpin_model::policy::{self, Policy};
 use underpin_risk::report::{GroupBy, Request, report};
 use underpin_risk::wait::{self, Evidence};
-use underpin_server::Core;
 use underpin_server::analyst::Analyst;
+use underpin_server::{Config, Core};
 
 const POLICY: &str = "currency = \"<b>EUR</b>\"\nseed = 7\n[loss]\nvm_hour_down = 200.0\n[parameters]\n\
     aimed = { value = 0.2, low = 0.1, high = 0.4, source = \"workshop <i>2026</i>\" }\n";
@@ -25,7 +25,8 @@ fn hosts(hosts: u32) -> Fleet {
 }
 
 async fn with_fleet(fleet: &Fleet) -> Server {
-    let server = Server::real().await;
+    let (body_limit_bytes, timeout) = (1 << 30, Duration::from_secs(600));
+    let server = Server::real_with(Config { body_limit_bytes, timeout, ..Config::default() }).await;
     let uploaded = server.post("/api/v1/fleets", serde_json::to_string(fleet).unwrap()).await;
     assert_eq!(uploaded.status(), 201);
     server
@@ -202,7 +203,7 @@ async fn the_policy_is_in_force_after_a_restart() {
     let store = underpin_store::Store::open(&folder.path().join("store.sqlite")).await.unwrap();
     store.add_policy(POLICY.as_bytes(), now()).await.unwrap();
     store.close().await;
-    let server = Server::with(underpin_server::Config::default(), folder).await;
+    let server = Server::with(Config::default(), folder).await;
     assert_eq!(server.json("/api/v1/policy").await["policy"]["seed"], 7);
 }
 
@@ -300,16 +301,8 @@ async fn what_is_not_known_of_a_standing_is_shown_as_unknown() {
     assert_eq!(server.json(&format!("/api/v1/standing/tenant/{tenant}")).await["element"], tenant.as_str());
 }
 
-fn catalogue(released: &str, vulnerability: &str, added: &str) -> String {
-    json!({"title": "CISA Catalog of Known Exploited Vulnerabilities", "catalogVersion": "1", "dateReleased": released, "count": 1,
-        "vulnerabilities": [{"cveID": vulnerability, "vendorProject": "v", "product": "p", "vulnerabilityName": "n",
-        "dateAdded": added, "shortDescription": "s", "requiredAction": "a", "dueDate": "2026-02-01",
-        "knownRansomwareCampaignUse": "Unknown", "notes": "", "cwes": []}]})
-    .to_string()
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn exploitation_that_was_foretold_is_settled_by_a_later_catalogue() {
+async fn exploitation_that_was_foretold_is_settled_by_a_later_kev() {
     let server = with_fleet(&hosts(20)).await;
     let record = async || server.json("/api/v1/predictions").await;
     assert_eq!(record().await["predictions"], json!([]));
@@ -337,7 +330,7 @@ async fn exploitation_that_was_foretold_is_settled_by_a_later_catalogue() {
 
     // A catalogue from within the horizon settles what it lists, and nothing else.
     let hit = exploits[0]["subject"].as_str().unwrap();
-    let early = catalogue("2025-12-01T00:00:00Z", hit, "2025-11-30");
+    let early = kev("2025-12-01T00:00:00Z", hit, "2025-11-30");
     assert_eq!(server.post("/api/v1/feeds?name=kev", early).await.status(), 201);
     let known = record().await;
     let settled: Vec<&Value> =
@@ -346,7 +339,7 @@ async fn exploitation_that_was_foretold_is_settled_by_a_later_catalogue() {
     assert_eq!((&settled[0]["subject"], &settled[0]["happened"]), (&json!(hit), &json!(true)));
 
     // One that is newer than the horizon settles the rest.
-    let late = catalogue("2026-03-01T00:00:00Z", hit, "2025-11-30");
+    let late = kev("2026-03-01T00:00:00Z", hit, "2025-11-30");
     assert_eq!(server.post("/api/v1/feeds?name=kev", late).await.status(), 201);
     let all = record().await;
     let score = &all["scores"][0];
@@ -382,9 +375,12 @@ async fn an_outcome_that_only_people_know_is_said_once() {
     for bad in ["", "{}", "{\"happened\": 1}", "{\"happened\": true, \"by\": \"me\"}"] {
         assert_eq!(server.post(&path, bad.to_owned()).await.status(), 400, "{bad:?}");
     }
-    let form = format!("id={id}&happened=false");
     let kind = "application/x-www-form-urlencoded";
-    let said = server.http.post(server.url("/risk/calibration")).header("content-type", kind).body(form);
+    let said = server
+        .http
+        .post(server.url(&format!("/risk/calibration/{id}")))
+        .header("content-type", kind)
+        .body("happened=false");
     let said = said.send().await.unwrap();
     assert_eq!(said.status(), 303);
     let again = server.post(&path, json!({"happened": false}).to_string()).await;

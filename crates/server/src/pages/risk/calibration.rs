@@ -1,8 +1,8 @@
 //! Foretold and happened.
 
 use axum::Form;
-use axum::extract::State;
 use axum::extract::rejection::FormRejection;
+use axum::extract::{Path, State};
 use axum::response::Redirect;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -105,10 +105,9 @@ fn happened(one: &PredictionRow) -> Markup {
         None => {
             span.status.s-unknown { "not known yet" }
             @if one.kind == ANY_HOST_HIT {
-                form.outcome method="post" action="/risk/calibration" {
-                    input type="hidden" name="id" value=(one.id);
-                    button name="happened" value="true" aria-label={"A host was hit within " (one.made_on) " and its horizon"} { "It happened" }
-                    button name="happened" value="false" aria-label={"No host was hit within " (one.made_on) " and its horizon"} { "It did not" }
+                form.outcome method="post" action={"/risk/calibration/" (encode(&one.id))} {
+                    button name="happened" value="true" aria-label={"It happened: foretold on " (one.made_on)} { "It happened" }
+                    button name="happened" value="false" aria-label={"It did not happen: foretold on " (one.made_on)} { "It did not" }
                 }
             }
         }
@@ -118,15 +117,15 @@ fn happened(one: &PredictionRow) -> Markup {
 /// What became of a prediction, by form.
 #[derive(Debug, Deserialize)]
 pub(in crate::pages) struct Said {
-    id: String,
     happened: bool,
 }
 
 pub(in crate::pages) async fn settle(
     State(app): State<Shared>,
+    Path(id): Path<String>,
     form: Result<Form<Said>, FormRejection>,
 ) -> Result<Redirect, PageError> {
     let Form(said) = form.map_err(|error| PageError(Code::BadBody.with(error.body_text())))?;
-    app.settle(&said.id, said.happened).await?;
+    app.settle(&id, said.happened).await?;
     Ok(Redirect::to("/risk/calibration"))
 }
