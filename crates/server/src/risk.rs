@@ -1,6 +1,7 @@
 //! The risk of the current fleet: worked out when first asked for, once for each assessment and policy, by one thread
 //! at a time that may block; the same for the API and the pages.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 
@@ -13,6 +14,7 @@ use underpin_model::quantity::Days;
 use underpin_risk::build::{self, ReleaseDates};
 use underpin_risk::compound::{self, Thresholds};
 use underpin_risk::report::{self, GroupBy, ReportError, Request, RiskReport};
+use underpin_risk::standing::Standing;
 use underpin_risk::wait::{self, Evidence, GroupDecision};
 use utoipa::IntoParams;
 
@@ -20,6 +22,7 @@ use crate::analyst::FeedFacts;
 use crate::index::Index;
 use crate::policy::PolicyInForce;
 use crate::problem::{Code, Problem};
+use crate::standing::Kind;
 use crate::state::{App, Shared, no_fleet};
 
 /// Which risk.
@@ -122,7 +125,12 @@ pub(crate) struct Known {
     reports: Vec<(Asked, Once<RiskAnswer>)>,
     detail: Once<Detail>,
     decisions: Once<Decisions>,
+    /// Of elements that were looked at: the one of a tenant takes as long as it has VMs.
+    standings: BTreeMap<(Kind, String), Arc<Standing>>,
 }
+
+/// Standings that are kept.
+const STANDINGS: usize = 1_000;
 
 impl Known {
     fn of(basis: Basis) -> Self {
@@ -132,6 +140,7 @@ impl Known {
             reports: Vec::new(),
             detail: Arc::default(),
             decisions: Arc::default(),
+            standings: BTreeMap::new(),
         }
     }
 }
@@ -161,7 +170,8 @@ fn report_of(basis: &Basis, base: &FactBase, asked: Asked) -> Result<RiskReport,
 }
 
 /// Levels at which the picture of a tail has points.
-const LEVELS: [f64; 11] = [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999];
+const LEVELS: [f64; 13] =
+    [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99997, 0.99999];
 
 /// 1, 2, 5, 10, 20, ... up to all hosts.
 fn thresholds(hosts: u64) -> Vec<u64> {
@@ -228,8 +238,23 @@ impl App {
         Ok(Basis { index: self.index().ok_or_else(no_fleet)?, policy: self.policy() })
     }
 
-    /// The place of an answer; what was known of an older fleet or policy is forgotten.
-    fn known<T>(&self, basis: &Basis, pick: impl FnOnce(&mut Known) -> Once<T>) -> Once<T> {
+    /// A standing that was worked out before.
+    pub(crate) fn known_standing(&self, basis: &Basis, kind: Kind, id: &str) -> Option<Arc<Standing>> {
+        self.with_known(basis, |known| known.standings.get(&(kind, id.to_owned())).cloned())
+    }
+
+    /// Keeps a standing for the next look.
+    pub(crate) fn keep_standing(&self, basis: &Basis, kind: Kind, id: String, standing: &Arc<Standing>) {
+        self.with_known(basis, |known| {
+            if known.standings.len() >= STANDINGS {
+                known.standings.clear();
+            }
+            known.standings.insert((kind, id), Arc::clone(standing));
+        });
+    }
+
+    /// What is known of this basis; what was known of an older fleet or policy is forgotten.
+    fn with_known<T>(&self, basis: &Basis, pick: impl FnOnce(&mut Known) -> T) -> T {
         let mut known = self.risk.lock().unwrap_or_else(PoisonError::into_inner);
         let current = known.take().filter(|it| it.basis.is(basis));
         pick(known.insert(current.unwrap_or_else(|| Known::of(basis.clone()))))
@@ -258,7 +283,7 @@ impl App {
     }
 
     async fn base(self: &Arc<Self>, basis: &Basis) -> Result<Arc<FactBase>, Problem> {
-        let place = self.known(basis, |known| Arc::clone(&known.base));
+        let place = self.with_known(basis, |known| Arc::clone(&known.base));
         let feeds = self.feeds();
         self.once(place, move || Ok(fact_base(&feeds))).await
     }
@@ -267,7 +292,7 @@ impl App {
     pub(crate) async fn risk(self: &Shared, asked: Asked) -> Result<Arc<RiskAnswer>, Problem> {
         let basis = self.basis()?;
         let base = self.base(&basis).await?;
-        let place = self.known(&basis, |known| {
+        let place = self.with_known(&basis, |known| {
             let found = known.reports.iter().find(|(it, _)| *it == asked).map(|(_, once)| Arc::clone(once));
             found.unwrap_or_else(|| {
                 let once = Once::default();
@@ -290,7 +315,7 @@ impl App {
     pub(crate) async fn risk_detail(self: &Shared) -> Result<Arc<Detail>, Problem> {
         let basis = self.basis()?;
         let base = self.base(&basis).await?;
-        let place = self.known(&basis, |known| Arc::clone(&known.detail));
+        let place = self.with_known(&basis, |known| Arc::clone(&known.detail));
         self.once(place, move || detail_of(&basis, &base)).await
     }
 
@@ -298,7 +323,7 @@ impl App {
     pub(crate) async fn decisions(self: &Shared) -> Result<Arc<Decisions>, Problem> {
         let basis = self.basis()?;
         let base = self.base(&basis).await?;
-        let place = self.known(&basis, |known| Arc::clone(&known.decisions));
+        let place = self.with_known(&basis, |known| Arc::clone(&known.decisions));
         self.once(place, move || decisions_of(&basis, &base)).await
     }
 }

@@ -1,6 +1,7 @@
 //! Where confidentiality, integrity and availability stand, for the API and the pages.
 
-use serde::Serialize;
+use std::sync::Arc;
+
 use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VmId};
 use underpin_risk::standing::{Standing, Standings};
 
@@ -9,8 +10,7 @@ use crate::risk::Basis;
 use crate::state::Shared;
 
 /// What can have a standing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Host,
     Vm,
@@ -48,10 +48,17 @@ fn stand(basis: &Basis, kind: Kind, id: &str) -> Option<Standing> {
     }
 }
 
-/// The standing of one element. The index of a great fleet takes a while: on a thread that may block.
-pub(crate) async fn standing(app: &Shared, kind: Kind, id: &str) -> Result<Standing, Problem> {
+/// The standing of one element. The index of a great fleet takes a while: on a thread that may block, and kept for the
+/// next look.
+pub(crate) async fn standing(app: &Shared, kind: Kind, id: &str) -> Result<Arc<Standing>, Problem> {
     let basis = app.basis()?;
-    let owned = id.to_owned();
-    let found = tokio::task::spawn_blocking(move || stand(&basis, kind, &owned)).await?;
-    found.ok_or_else(|| Code::NotFound.with(format!("The fleet has no such element {id:?}.")))
+    if let Some(known) = app.known_standing(&basis, kind, id) {
+        return Ok(known);
+    }
+    let (of, owned) = (basis.clone(), id.to_owned());
+    let found = tokio::task::spawn_blocking(move || stand(&of, kind, &owned)).await?;
+    let missing = || Code::NotFound.with(format!("The fleet has no such element {id:?}."));
+    let found = found.map(Arc::new).ok_or_else(missing)?;
+    app.keep_standing(&basis, kind, id.to_owned(), &found);
+    Ok(found)
 }

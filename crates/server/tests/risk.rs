@@ -1,6 +1,6 @@
 //! Risk by the API and on the pages: the figures are the core's, the policy counts, predictions are scored.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may fail loudly")]
 
 mod support;
 
@@ -302,7 +302,7 @@ async fn what_is_not_known_of_a_standing_is_shown_as_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exploitation_that_was_foretold_is_settled_by_a_later_kev() {
+async fn exploitation_that_was_foretold_is_settled_by_a_later_catalogue() {
     let server = with_fleet(&hosts(20)).await;
     let record = async || server.json("/api/v1/predictions").await;
     assert_eq!(record().await["predictions"], json!([]));
@@ -398,7 +398,7 @@ async fn an_outcome_that_only_people_know_is_said_once() {
 /// While the risk of a great fleet is worked out, other pages answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_risk_of_a_great_fleet_keeps_no_other_page_waiting() {
-    let server = with_fleet(&hosts(10_000)).await;
+    let server = with_fleet(&hosts(1_000)).await;
     let url = server.url("/api/v1/risk");
     let http = server.http.clone();
     let working = tokio::spawn(async move { http.get(url).send().await.unwrap().status() });
@@ -412,5 +412,7 @@ async fn the_risk_of_a_great_fleet_keeps_no_other_page_waiting() {
             "the risk was worked out at the same time"
         );
     }
+    let started = std::time::Instant::now();
     assert_eq!(working.await.unwrap(), 200);
+    println!("the rest of the risk of 1000 hosts: {:?}", started.elapsed());
 }

@@ -124,7 +124,7 @@ pub(super) async fn standing(
     State(app): State<Shared>,
     Path((kind, id)): Path<(String, String)>,
 ) -> Result<Json<StandingView>, Problem> {
-    Ok(Json(StandingView { standing: standing_of(&app, Kind::named(&kind)?, &id).await? }))
+    Ok(Json(StandingView { standing: (*standing_of(&app, Kind::named(&kind)?, &id).await?).clone() }))
 }
 
 /// A parameter of the risk model.

@@ -21,20 +21,14 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
 #[must_use]
 pub fn tail(title: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f64, f64)]) -> Option<Chart> {
     let (compound, independent) = (drawable(compound), drawable(independent));
-    let (far, _) = *compound.last()?;
+    let last = *compound.last()?;
     let all = || compound.iter().chain(&independent);
     let (least_x, most_x) = ends(all().map(|it| it.0));
     let (least_p, most_p) = ends(all().map(|it| it.1));
-    let at = |points: &[(f64, f64)]| points.last().map_or(0.0, |it| it.0);
-    let description = match independent.last() {
-        Some(_) => format!(
-            "Right and up is worse. With common causes the tail reaches {far:.0} {unit}; with every host on its own {:.0}.",
-            at(&independent)
-        ),
-        None => format!(
-            "Right and up is worse. The tail reaches {far:.0} {unit}; on its own no host shows at these levels."
-        ),
-    };
+    let end = |(x, p): (f64, f64)| format!("{x:.0} {unit} with {:.4} %", p * 100.0);
+    let other = independent.last().map_or_else(|| "none of these levels".to_owned(), |it| end(*it));
+    let description =
+        format!("Right and up is worse. Compound ends at {}, independent at {other}.", end(last));
     Some(Chart {
         title: title.to_owned(),
         description,
@@ -76,7 +70,11 @@ pub fn contributions(title: &str, rows: &[(String, f64, f64)]) -> Option<Chart> 
 pub fn loss_curve(decision: &Decision, currency: &str) -> Chart {
     let curve = &decision.curve;
     let last = curve.last().map_or(1.0, |it| it.days);
+    let most = curve.iter().map(|it| it.loss).fold(0.0, f64::max);
     let (low, high) = ends(curve.iter().flat_map(|it| [it.band.low, it.band.high, it.loss]));
+    // Where the band is so wide that the curve would lie on the axis, factors are drawn as lengths.
+    let wide = low > 0.0 && high > 8.0 * most;
+    let y = if wide { Axis::log(currency, low, high) } else { Axis::linear(currency, low.min(0.0), high) };
     let mut marks = vec![
         Mark::new(
             "5 % to 95 % over the parameters",
@@ -91,16 +89,21 @@ pub fn loss_curve(decision: &Decision, currency: &str) -> Chart {
     ];
     let best = decision.optimum.days;
     if let Some(days) = best {
-        marks.push(Mark::new(format!("best: {days:.1} d"), Tone::Plain, Shape::UprightRule(days)));
+        let name = if days < 0.5 { "best: now".to_owned() } else { format!("best: {days:.1} d") };
+        marks.push(Mark::new(name, Tone::Plain, Shape::UprightRule(days)));
     }
     let best = best.map_or("no time within the span is better than not patching".to_owned(), |days| {
-        format!("the least loss is after {days:.1} days")
+        if days < 0.5 {
+            "the least loss is now".to_owned()
+        } else {
+            format!("the least loss is after {days:.1} days")
+        }
     });
     Chart {
         title: "Loss by days waited".to_owned(),
         description: format!("Expected loss of waiting so long and patching then, in {currency}; {best}."),
         x: Axis::linear("days waited", 0.0, last),
-        y: Axis::linear(currency, low.min(0.0), high),
+        y,
         marks,
     }
 }
@@ -170,11 +173,11 @@ mod tests {
     fn a_tail_shows_what_can_be_placed_and_nothing_else() {
         let compound = [(0.0, 0.5), (10.0, 0.05), (5000.0, 0.001), (6000.0, 0.0)];
         let chart = tail("Loss", "EUR", &compound, &[(10.0, 0.04)]).unwrap();
-        assert!(chart.description.contains("reaches 5000 EUR") && chart.description.contains("its own 10"));
+        assert!(chart.description.contains("5000 EUR with 0.1000 %, independent at 10 EUR with 4.0000 %"));
         let drawn = standalone(&chart);
         assert!(drawn.contains("compound") && !drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
         assert_eq!(tail("Loss", "EUR", &[(0.0, 0.9)], &[]), None, "nothing to lose");
-        assert!(tail("Loss", "EUR", &compound, &[]).unwrap().description.contains("on its own"));
+        assert!(tail("Loss", "EUR", &compound, &[]).unwrap().description.contains("none of these levels"));
     }
 
     #[test]

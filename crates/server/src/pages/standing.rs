@@ -107,7 +107,7 @@ pub(super) fn table(standing: &Standing) -> Markup {
 
 /// The section on the page of an asset.
 pub(super) async fn section(app: &Shared, kind: Kind, id: &str) -> Result<Markup, PageError> {
-    Ok(table(&standing(app, kind, id).await?))
+    Ok(table(&*standing(app, kind, id).await?))
 }
 
 pub(super) async fn clusters(State(app): State<Shared>) -> Result<Markup, PageError> {
