@@ -279,7 +279,13 @@ impl App {
             };
             place.get_or_init(|| fill).await.clone()
         });
-        filled.await?
+        // Before the limit of the request cuts it off with words that do not fit.
+        match tokio::time::timeout(self.config.timeout.mul_f32(0.8), filled).await {
+            Ok(done) => done?,
+            Err(_) => Err(Code::TooSlow.with(
+                "The risk of this fleet is still being worked out, and that goes on: ask again in a moment.",
+            )),
+        }
     }
 
     async fn base(self: &Arc<Self>, basis: &Basis) -> Result<Arc<FactBase>, Problem> {
@@ -343,11 +349,12 @@ mod tests {
     use super::*;
     use crate::{Config, Core};
 
-    async fn app() -> (tempfile::TempDir, Shared) {
+    async fn app(timeout: Duration) -> (tempfile::TempDir, Shared) {
         let folder = tempfile::tempdir().unwrap();
         let store = underpin_store::Store::open(&folder.path().join("store.sqlite")).await.unwrap();
         let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
-        (folder, Arc::new(App::new(Config::default(), 0, store, Arc::new(core))))
+        let config = Config { timeout, ..Config::default() };
+        (folder, Arc::new(App::new(config, 0, store, Arc::new(core))))
     }
 
     /// Work that takes a while, and counts how often it was begun.
@@ -362,7 +369,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn however_many_ask_at_once_it_is_worked_out_once() {
-        let (_folder, app) = app().await;
+        let (_folder, app) = app(Duration::from_secs(60)).await;
         let (place, begun) = (Once::default(), Arc::new(AtomicU32::new(0)));
         let asking: Vec<_> = (0..8)
             .map(|_| {
@@ -378,11 +385,22 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn who_goes_away_leaves_the_work_for_the_next_one() {
-        let (_folder, app) = app().await;
+        let (_folder, app) = app(Duration::from_secs(60)).await;
         let (place, begun) = (Once::default(), Arc::new(AtomicU32::new(0)));
         let gone =
             tokio::time::timeout(Duration::from_millis(30), app.once(Arc::clone(&place), slow(&begun)));
         assert!(gone.await.is_err());
+        assert_eq!(*app.once(place, slow(&begun)).await.unwrap(), 7);
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_for_long_is_told_to_ask_again_and_finds_it_done() {
+        let (_folder, app) = app(Duration::from_millis(50)).await;
+        let (place, begun) = (Once::default(), Arc::new(AtomicU32::new(0)));
+        let early = app.once(Arc::clone(&place), slow(&begun)).await.unwrap_err();
+        assert!(early.code == "UP0406" && early.detail.contains("ask again"), "{early:?}");
+        tokio::time::sleep(Duration::from_millis(600)).await;
         assert_eq!(*app.once(place, slow(&begun)).await.unwrap(), 7);
         assert_eq!(begun.load(Ordering::SeqCst), 1);
     }
