@@ -44,6 +44,9 @@ pub(crate) enum Code {
     KeyReused,
     NoFleet,
     Method,
+    BadPolicy,
+    NoRisk,
+    Settled,
     Internal,
 }
 
@@ -69,6 +72,9 @@ impl Code {
             ),
             Self::NoFleet => ("UP0412", StatusCode::CONFLICT, "There is no fleet yet"),
             Self::Method => ("UP0413", StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here"),
+            Self::BadPolicy => ("UP0414", StatusCode::UNPROCESSABLE_ENTITY, "The policy is not valid"),
+            Self::NoRisk => ("UP0415", StatusCode::CONFLICT, "The risk cannot be worked out"),
+            Self::Settled => ("UP0416", StatusCode::CONFLICT, "The outcome is known already"),
             Self::Internal => ("UP0500", StatusCode::INTERNAL_SERVER_ERROR, "The server failed"),
         }
     }

@@ -16,7 +16,9 @@ use crate::Config;
 use crate::analyst::{self, Analyst, FeedFacts, FeedReading};
 use crate::cadence::KnownHistory;
 use crate::index::{Index, Parts, advisories};
+use crate::policy::PolicyInForce;
 use crate::problem::{Code, Problem};
+use crate::risk::Known;
 
 pub(crate) type Shared = Arc<App>;
 
@@ -32,8 +34,14 @@ pub(crate) struct App {
     feeds: RwLock<Arc<Vec<FeedFacts>>>,
     /// The dated patches of these feeds, made when they are first asked for.
     pub(crate) history: RwLock<KnownHistory>,
+    /// The policy in force.
+    pub(crate) policy: RwLock<Arc<PolicyInForce>>,
+    /// What is known of the risk of the current fleet under that policy.
+    pub(crate) risk: std::sync::Mutex<Option<Known>>,
+    /// Risks are worked out one after the other.
+    pub(crate) risking: Mutex<()>,
     /// Changes happen one after the other: each starts from what the one before left.
-    changing: Mutex<()>,
+    pub(crate) changing: Mutex<()>,
 }
 
 /// A fleet that was imported.
@@ -91,6 +99,9 @@ impl App {
             older: RwLock::default(),
             feeds: RwLock::default(),
             history: RwLock::default(),
+            policy: RwLock::default(),
+            risk: std::sync::Mutex::default(),
+            risking: Mutex::default(),
             changing: Mutex::default(),
         }
     }
@@ -144,6 +155,7 @@ impl App {
     /// Reads everything from the store, as after a start.
     pub(crate) async fn load(self: &Arc<Self>) -> Result<(), Problem> {
         let _turn = self.changing.lock().await;
+        self.load_policy().await?;
         let mut feeds = self.analyst.builtin();
         for row in self.store.feeds().await? {
             let mut facts =

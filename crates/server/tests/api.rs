@@ -51,6 +51,13 @@ async fn every_route_is_described_and_answers() {
         "/vulnerabilities",
         "/vulnerabilities/{id}",
         "/cadence",
+        "/policy",
+        "/predictions",
+        "/predictions/{id}/outcome",
+        "/risk",
+        "/risk/parameters",
+        "/standing/{kind}/{id}",
+        "/wait",
         "/exposures",
         "/ripple",
     ];
@@ -70,6 +77,7 @@ async fn every_route_is_described_and_answers() {
             p if p.contains("assets/{id}") => p.replace("{id}", "pve-0"),
             p if p.contains("advisories/{id}") => p.replace("{id}", "DSA-1"),
             p if p.contains("vulnerabilities/{id}") => p.replace("{id}", "CVE-2025-0001"),
+            p if p.contains("standing/") => "/api/v1/standing/host/pve-0".to_owned(),
             "/api/v1/ripple" => "/api/v1/ripple?at=pve-0".to_owned(),
             p => p.to_owned(),
         };

@@ -18,6 +18,7 @@ use fantoccini::{Client, ClientBuilder, Locator, key::Key};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use support::{Server, feed, fleet};
+use underpin_model::fleet::{SampleSpec, sample};
 
 fn find(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -198,7 +199,7 @@ const ids = [...document.querySelectorAll('[id]')].map(e => e.id); for (const id
 if (document.scripts.length) bad.push('a script');
 return bad;"#;
 
-const PAGES: [(&str, &str); 16] = [
+const PAGES: [(&str, &str); 21] = [
     ("overview", "/"),
     ("vulnerabilities", "/vulnerabilities"),
     ("vulnerability", "/vulnerabilities/CVE-2025-0001"),
@@ -215,6 +216,11 @@ const PAGES: [(&str, &str); 16] = [
     ("feeds", "/feeds"),
     ("fleets", "/fleets"),
     ("ripple-empty", "/ripple"),
+    ("risk-rules", "/risk"),
+    ("risk-group-rules", "/risk/group"),
+    ("calibration-rules", "/risk/calibration"),
+    ("policy-default", "/policy"),
+    ("clusters-empty", "/clusters"),
 ];
 
 /// Opens a page and notes everything that is wrong with it; leaves a picture of it.
@@ -293,6 +299,75 @@ async fn charts_at_every_width_in_both_themes() {
             }
         }
     }
+    browser.client.clone().close().await.unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A fleet with a policy, and predictions that a later catalogue has settled: every picture has something to show.
+async fn with_risk() -> (Server, Vec<(&'static str, String)>) {
+    let server = Server::real().await;
+    let fleet = sample(&SampleSpec { hosts: 60, ..SampleSpec::default() }, support::now());
+    assert_eq!(server.post("/api/v1/fleets", serde_json::to_string(&fleet).unwrap()).await.status(), 201);
+    let policy = "currency = \"EUR\"\n[loss]\nvm_hour_down = 200.0\nrecord_disclosed = 1.0\nsystem_corrupted = 3000.0\n";
+    assert_eq!(server.post("/api/v1/policy", policy.to_owned()).await.status(), 201);
+    let risk = server.json("/api/v1/risk").await;
+    let exploited = risk["causes"].as_array().unwrap().iter().find_map(|it| it["vulnerability"].as_str());
+    let group = risk["groups"].as_array().unwrap().iter().find(|it| !it["wait"].is_null()).unwrap();
+    let mut query = url::Url::parse("http://localhost/risk/group").unwrap();
+    query.query_pairs_mut().append_pair("name", group["group"].as_str().unwrap());
+    let kev = support::kev("2026-03-01T00:00:00Z", exploited.unwrap(), "2025-11-30");
+    assert_eq!(server.post("/api/v1/feeds?name=kev", kev).await.status(), 201);
+    let pages = vec![
+        ("risk", "/risk".to_owned()),
+        ("risk-group", format!("{}?{}", query.path(), query.query().unwrap())),
+        ("calibration", "/risk/calibration".to_owned()),
+        ("risk-groups", "/risk/group".to_owned()),
+        ("policy", "/policy".to_owned()),
+        ("clusters", "/clusters".to_owned()),
+        ("cluster", format!("/clusters/{}", fleet.clusters[0].id)),
+        ("plane", format!("/planes/{}", fleet.management_planes[0].id)),
+        ("standing-host", format!("/hosts/{}", fleet.hosts[0].id)),
+        ("standing-tenant", format!("/tenants/{}", fleet.tenants[0].id)),
+    ];
+    (server, pages)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn risk_at_every_width_in_both_themes() {
+    let Some(browser) = Browser::open().await else { return };
+    let (server, pages) = with_risk().await;
+    let mut wrong = Vec::new();
+    for (width, dark) in [(390, false), (390, true), (1280, false), (1280, true)] {
+        browser.look(width, dark).await;
+        for (name, path) in &pages {
+            inspect(&browser, &server.url(path), name, (width, dark), &mut wrong).await;
+            let pictures = browser.run(PICTURES).await;
+            let drawn = ["risk", "risk-group", "calibration"].contains(name);
+            let shown = pictures["shown"].as_u64();
+            if pictures["bad"] != json!([])
+                || pictures["shown"] != pictures["figures"]
+                || (shown > Some(0)) != drawn
+            {
+                wrong.push(format!("{name} {width}: {pictures}"));
+            }
+        }
+    }
+    // A number opens its derivation by the keyboard alone.
+    browser.client.goto(&server.url("/risk")).await.unwrap();
+    let summary = browser.client.find(Locator::Css("details.derived summary")).await.unwrap();
+    summary.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
+    assert_eq!(browser.run("return document.querySelector('details.derived').open").await, true);
+    // What people know is said by a button.
+    browser.client.goto(&server.url("/risk/calibration")).await.unwrap();
+    browser
+        .client
+        .find(Locator::Css("form.outcome button[value=false]"))
+        .await
+        .unwrap()
+        .click()
+        .await
+        .unwrap();
+    browser.client.wait().for_element(Locator::Css("#score-any-host-hit")).await.unwrap();
     browser.client.clone().close().await.unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

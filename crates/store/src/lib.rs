@@ -1,7 +1,8 @@
 //! What Underpin remembers: one [`Store`] on an embedded SQLite.
 //!
 //! Fleets (every import is an immutable version), feeds (the bytes of every document, accepted or quarantined, so that
-//! a later version can read them again), assessments, and the answers to idempotent requests.
+//! a later version can read them again), assessments, policies, predictions with what became of them, and the answers to
+//! idempotent requests.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -27,6 +28,8 @@ mod error;
 mod feeds;
 mod fleets;
 mod idempotency;
+mod policies;
+mod predictions;
 mod sql;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +49,8 @@ pub use error::{Error, Result};
 pub use feeds::{DocumentRow, FeedRow, NewDocument, NewQuarantined, QuarantinedRow};
 pub use fleets::FleetRow;
 pub use idempotency::{Remembered, Replay};
+pub use policies::PolicyRow;
+pub use predictions::{OutcomeRow, PredictionRow};
 
 /// How long a connection waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,13 +143,17 @@ impl Store {
 
 /// Every change of the schema, in order. A file once released is never edited: its checksum is in the database.
 fn migrator() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "initial".into(),
-        MigrationType::Simple,
-        include_str!("../migrations/sqlite/0001_initial.sql").into_sql_str(),
-        false,
-    )])
+    let one = |version, name: &'static str, text: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        one(1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
+        one(
+            2,
+            "policy and predictions",
+            include_str!("../migrations/sqlite/0002_policy_and_predictions.sql"),
+        ),
+    ])
 }
 
 /// Microseconds since 1970, as times are stored.

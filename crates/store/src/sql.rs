@@ -18,7 +18,8 @@ statements! {
         WHERE NOT EXISTS (SELECT 1 FROM fleet f WHERE f.sha256 = content.sha256)
           AND NOT EXISTS (SELECT 1 FROM feed_document d WHERE d.sha256 = content.sha256)
           AND NOT EXISTS (SELECT 1 FROM quarantined q WHERE q.sha256 = content.sha256)
-          AND NOT EXISTS (SELECT 1 FROM assessment a WHERE a.sha256 = content.sha256)";
+          AND NOT EXISTS (SELECT 1 FROM assessment a WHERE a.sha256 = content.sha256)
+          AND NOT EXISTS (SELECT 1 FROM policy p WHERE p.sha256 = content.sha256)";
 
     RAISE_FLEET = "UPDATE fleet SET ordinal = (SELECT MAX(ordinal) + 1 FROM fleet)
         WHERE sha256 = $1 AND ordinal < (SELECT MAX(ordinal) FROM fleet)";
@@ -60,6 +61,20 @@ statements! {
     ASSESSMENTS = "SELECT id, fleet_id, as_of, summary, sha256 FROM assessment ORDER BY ordinal DESC";
     LATEST_ASSESSMENT = "SELECT id, fleet_id, as_of, summary, sha256 FROM assessment
         WHERE fleet_id = $1 ORDER BY ordinal DESC LIMIT 1";
+
+    RAISE_POLICY = "UPDATE policy SET ordinal = (SELECT MAX(ordinal) + 1 FROM policy) WHERE id = $1";
+    ADD_POLICY = "INSERT INTO policy (id, created_at, sha256, ordinal)
+        SELECT $1, $2, $3, COALESCE(MAX(ordinal), 0) + 1 FROM policy";
+    POLICIES = "SELECT id, created_at, sha256 FROM policy ORDER BY ordinal DESC";
+
+    ADD_PREDICTION = "INSERT INTO prediction (id, made_on, horizon_days, probability, kind, subject)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
+    SETTLE_PREDICTION = "UPDATE prediction SET happened = $2, resolved_at = $3, resolved_by = $4
+        WHERE id = $1 AND happened IS NULL";
+    PREDICTIONS = "SELECT id, made_on, horizon_days, probability, kind, subject, happened, resolved_at, resolved_by
+        FROM prediction ORDER BY made_on DESC, kind, subject, id";
+    PREDICTION = "SELECT id, made_on, horizon_days, probability, kind, subject, happened, resolved_at, resolved_by
+        FROM prediction WHERE id = $1";
 
     REMEMBER = "INSERT INTO idempotency (idempotency_key, route, request_sha256, status, location, body, at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (idempotency_key, route) DO NOTHING";

@@ -242,3 +242,44 @@ async fn a_folder_that_is_missing_is_named() {
     let error = Store::open(Path::new("/nonexistent/folder/store.sqlite")).await.unwrap_err().to_string();
     assert!(error.contains("/nonexistent/folder/store.sqlite") && error.contains("folder exists"), "{error}");
 }
+
+#[tokio::test]
+async fn the_newest_policy_is_in_force_and_old_ones_are_kept() {
+    let (_folder, store) = store().await;
+    let first = store.add_policy(b"seed = 1", at(1)).await.unwrap();
+    let second = store.add_policy(b"seed = 2", at(2)).await.unwrap();
+    let order = async || store.policies().await.unwrap().into_iter().map(|it| it.id).collect::<Vec<_>>();
+    assert_eq!(order().await, [second.id.clone(), first.id.clone()]);
+    let again = store.add_policy(b"seed = 1", at(3)).await.unwrap();
+    assert!(!again.new && again.id == first.id);
+    assert_eq!(order().await, [first.id.clone(), second.id.clone()]);
+    let rows = store.policies().await.unwrap();
+    assert_eq!(rows[0].created_at, at(1));
+    // Clearing what nobody uses must leave it.
+    store.put_feed("dsa", at(2), vec![document("a.json", b"A")], Vec::new()).await.unwrap();
+    store.remove_feed("dsa").await.unwrap();
+    assert_eq!(store.content(&rows[0].sha256).await.unwrap().unwrap(), b"seed = 1");
+}
+
+#[tokio::test]
+async fn a_prediction_and_its_outcome_are_kept_as_first_stated() {
+    let (_folder, store) = store().await;
+    let foretold = |id: &str, probability| PredictionRow {
+        id: id.to_owned(),
+        made_on: "2026-01-02".parse().unwrap(),
+        horizon_days: 30.0,
+        probability,
+        kind: "exploited".to_owned(),
+        subject: "CVE-2026-0001".to_owned(),
+        outcome: None,
+    };
+    assert_eq!(store.add_predictions(&[foretold("a", 0.1), foretold("b", 0.2)]).await.unwrap(), 2);
+    assert_eq!(store.add_predictions(&[foretold("a", 0.9)]).await.unwrap(), 0, "hindsight changes nothing");
+    let outcome = |happened| OutcomeRow { happened, at: at(9), by: "kev".to_owned() };
+    assert_eq!(store.settle_predictions(&[("a".to_owned(), outcome(true))]).await.unwrap(), 1);
+    assert_eq!(store.settle_predictions(&[("a".to_owned(), outcome(false))]).await.unwrap(), 0);
+    let kept = store.prediction("a").await.unwrap().unwrap();
+    assert_eq!(kept, PredictionRow { outcome: Some(outcome(true)), ..foretold("a", 0.1) });
+    assert_eq!(store.predictions().await.unwrap()[1], foretold("b", 0.2));
+    assert_eq!(store.prediction("c").await.unwrap(), None);
+}

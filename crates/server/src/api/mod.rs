@@ -7,6 +7,7 @@ pub(crate) mod assets;
 mod cadence;
 mod changes;
 mod findings;
+mod risk;
 mod view;
 
 use axum::Router;
@@ -46,7 +47,14 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(findings::vulnerability))
         .routes(routes!(findings::exposures))
         .routes(routes!(assets::ripple))
-        .routes(routes!(cadence::cadence));
+        .routes(routes!(cadence::cadence))
+        .routes(routes!(risk::risk))
+        .routes(routes!(risk::parameters))
+        .routes(routes!(risk::wait))
+        .routes(routes!(risk::standing))
+        .routes(routes!(risk::policy, risk::put_policy, risk::add_policy))
+        .routes(routes!(risk::predictions))
+        .routes(routes!(risk::outcome));
     OpenApiRouter::new().nest("/api/v1", api)
 }
 

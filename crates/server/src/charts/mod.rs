@@ -24,6 +24,7 @@
 
 pub mod cadence;
 mod draw;
+pub mod risk;
 mod scale;
 #[cfg(test)]
 mod tests;

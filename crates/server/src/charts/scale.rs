@@ -135,6 +135,8 @@ impl Axis {
             }
             Scale::Log(from, to) => decades(*from, *to, most)
                 .into_iter()
+                // The last decade goes beyond the end by its 2 and 5: labels there would lie over each other.
+                .filter(|value| value.log10() <= to + 1e-9)
                 .filter_map(|value| tick(value, number(value, value)))
                 .collect(),
             Scale::Days(from, to) => calendar(*from, *to, most)

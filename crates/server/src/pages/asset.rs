@@ -7,12 +7,13 @@ use underpin_exposure::report::{AssetKind, Status};
 
 use super::lists::exposure_rows;
 use super::parts::{address, bar, count, encode, linked, number, pager, scroll, seen, stale, unknown};
-use super::{PageError, page};
+use super::{PageError, page, standing};
 use crate::analyst::{RippleElement, kind_name};
 use crate::api::assets::ripple_at;
 use crate::index::Index;
 use crate::problem::Code;
 use crate::query::{self, ExposureQuery, Query};
+use crate::standing::Kind;
 use crate::state::{Shared, no_fleet};
 
 /// Guests shown on a host's page; the list of VMs has all.
@@ -80,6 +81,7 @@ pub(super) async fn host(State(app): State<Shared>, Path(id): Path<String>) -> R
     let host = index.host(&id).ok_or_else(|| missing("host", &id))?;
     let guests = index.guests(&id).count();
     let cpu = host.cpu.as_ref();
+    let stands = standing::section(&app, Kind::Host, &id).await?;
     let content = html! {
         h1 { (host.name.as_deref().unwrap_or(&id)) } p.when { "Host " (id) }
         (stale(&index))
@@ -100,6 +102,7 @@ pub(super) async fn host(State(app): State<Shared>, Path(id): Path<String>) -> R
             (ripple_link(&id))
         }
         (exposures(&index, AssetKind::Host, &id, "Exposures of the host", "exposures")?)
+        (stands)
         section aria-labelledby="guests" {
             h2 id="guests" { "Guests" }
             (guest_rows(&index, index.guests(&id).take(GUESTS), "VMs on this host"))
@@ -156,6 +159,7 @@ pub(super) async fn vm(State(app): State<Shared>, Path(id): Path<String>) -> Res
             html! { section { h2 { "The host that it stands on" } p { "Not known, or the VM is off." } } }
         }
     };
+    let stands = standing::section(&app, Kind::Vm, &id).await?;
     let content = html! {
         h1 { (vm.name.as_deref().unwrap_or(&id)) } p.when { "VM " (id) }
         (stale(&index))
@@ -176,6 +180,7 @@ pub(super) async fn vm(State(app): State<Shared>, Path(id): Path<String>) -> Res
         }
         (exposures(&index, AssetKind::Vm, &id, "Exposures of the VM", "exposures")?)
         (below)
+        (stands)
     };
     Ok(page(&id, "/vms", Some(&index), content))
 }
@@ -209,6 +214,7 @@ pub(super) async fn tenant(State(app): State<Shared>, Path(id): Path<String>) ->
     let counts = index.sum(index.beneath(&id));
     let vms = index.tenant_vms(&id).count() as u64;
     let to = |status| address("/exposures", &[("tenant", Some(&id)), ("status", Some(status))]);
+    let stands = standing::section(&app, Kind::Tenant, &id).await?;
     let content = html! {
         h1 { (tenant.name.as_deref().unwrap_or(&id)) } p.when { "Tenant " (id) }
         (stale(&index))
@@ -226,6 +232,7 @@ pub(super) async fn tenant(State(app): State<Shared>, Path(id): Path<String>) ->
             p.soft { "Exposures of its VMs and images, and of the hosts beneath its VMs." }
             (ripple_link(&id))
         }
+        (stands)
         section aria-labelledby="vms" { h2 id="vms" { "VMs" } (guest_rows(&index, index.tenant_vms(&id).take(GUESTS), "VMs of this tenant")) }
     };
     Ok(page(&id, "", Some(&index), content))

@@ -7,6 +7,9 @@ mod cadence;
 mod lists;
 mod overview;
 mod parts;
+mod policy;
+mod risk;
+mod standing;
 mod uploads;
 mod vulnerability;
 
@@ -40,6 +43,14 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/images/{id}", get(asset::image))
         .route("/tenants/{id}", get(asset::tenant))
         .route("/cadence", get(cadence::cadence))
+        .route("/clusters", get(standing::clusters))
+        .route("/clusters/{id}", get(standing::cluster))
+        .route("/planes/{id}", get(standing::plane))
+        .route("/policy", get(policy::policy).post(policy::add_policy))
+        .route("/risk", get(risk::risk))
+        .route("/risk/group", get(risk::group::group))
+        .route("/risk/calibration", get(risk::calibration::calibration))
+        .route("/risk/calibration/{id}", post(risk::calibration::settle))
         .route("/ripple", get(asset::ripple))
         .route("/feeds", get(uploads::feeds).post(uploads::add_feed))
         .route("/fleets", get(uploads::fleets).post(uploads::add_fleet))
@@ -84,15 +95,17 @@ impl IntoResponse for PageError {
     }
 }
 
-const NAVIGATION: [(&str, &str); 8] = [
+const NAVIGATION: [(&str, &str); 10] = [
     ("/", "Overview"),
     ("/vulnerabilities", "Vulnerabilities"),
     ("/hosts", "Hosts"),
     ("/vms", "VMs"),
     ("/exposures", "Exposures"),
+    ("/risk", "Risk"),
     ("/cadence", "Cadence"),
     ("/feeds", "Feeds"),
     ("/fleets", "Fleets"),
+    ("/policy", "Policy"),
 ];
 
 /// A page with its frame.

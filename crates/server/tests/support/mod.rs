@@ -303,6 +303,15 @@ pub fn feed() -> Value {
     json!([{"id": "DSA-1", "updated": "2025-08-25T00:00:00Z"}, {"title": "bad"}, {"id": "DSA-2"}])
 }
 
+/// A KEV catalogue of one entry.
+pub fn kev(released: &str, vulnerability: &str, added: &str) -> String {
+    json!({"title": "CISA Catalog of Known Exploited Vulnerabilities", "catalogVersion": "1", "dateReleased": released, "count": 1,
+        "vulnerabilities": [{"cveID": vulnerability, "vendorProject": "v", "product": "p", "vulnerabilityName": "n",
+        "dateAdded": added, "shortDescription": "s", "requiredAction": "a", "dueDate": "2026-02-01",
+        "knownRansomwareCampaignUse": "Unknown", "notes": "", "cwes": []}]})
+    .to_string()
+}
+
 /// A running server; it stops when this is dropped.
 pub struct Server {
     pub address: SocketAddr,
@@ -324,8 +333,13 @@ impl Server {
 
     /// With the real core and its built-in facts.
     pub async fn real() -> Self {
+        Self::real_with(Config::default()).await
+    }
+
+    /// The same, served in another way.
+    pub async fn real_with(config: Config) -> Self {
         let core = underpin_server::Core::new(now(), Vec::new()).unwrap();
-        Self::with_analyst(Config::default(), tempfile::tempdir().unwrap(), Arc::new(core)).await
+        Self::with_analyst(config, tempfile::tempdir().unwrap(), Arc::new(core)).await
     }
 
     async fn with_analyst(config: Config, folder: tempfile::TempDir, analyst: Arc<dyn Analyst>) -> Self {

@@ -1,0 +1,313 @@
+//! The risk of the current fleet, patch or wait, standings, the policy, and predictions with their outcomes.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use underpin_model::policy::{Parameter, Policy};
+use underpin_risk::calibration::Calibration;
+use underpin_risk::report::RiskReport;
+use underpin_risk::standing::Standing;
+use underpin_risk::wait::GroupDecision;
+use underpin_store::PredictionRow;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::policy::ImportedPolicy;
+use crate::problem::{Code, Problem};
+use crate::query::Query;
+use crate::risk::RiskQuery;
+use crate::standing::{Kind, standing as standing_of};
+use crate::state::Shared;
+use crate::upload::files;
+
+/// The risk of the current fleet.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RiskView {
+    /// The assessment that it is about.
+    assessment: String,
+    /// The policy that it was worked out under; `default` where none was uploaded.
+    policy: String,
+    /// Every loss is in `currency`, over `horizon_days`. `fleet.loss` has `mean`, `sd`, `quantiles`, `cvar` and
+    /// `any_loss`; `fleet.hosts_hit_at_least`, `guests_hit_at_least` and `tenants_hit_at_least` the probability that at
+    /// least `m` are hit at once; `naive` the same as if nothing were common (null, if that was asked for). `clusters`,
+    /// `tenants`, `groups` (each with `wait` and `recommendation`), `contributions` (to the mean and to the CVaR),
+    /// `causes` (with `factors` and facts), `blast_radius`, `deferrals`, `unpriced`, `warnings`, `parameters`, `sampling`.
+    #[schema(value_type = Object)]
+    #[serde(flatten)]
+    report: RiskReport,
+}
+
+/// The risk of the current fleet: compound and naive figures, and what they come from.
+#[utoipa::path(get, path = "/risk", tag = "risk", params(RiskQuery), responses((status = 200, body = RiskView), (status = 409, description = "There is no fleet, or its risk cannot be worked out", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn risk(
+    State(app): State<Shared>,
+    Query(query): Query<RiskQuery>,
+) -> Result<Json<RiskView>, Problem> {
+    let answer = app.risk(query.read()?).await?;
+    Ok(Json(RiskView {
+        assessment: answer.basis.index.assessment_id.clone(),
+        policy: answer.basis.policy.id().to_owned(),
+        report: answer.report.clone(),
+    }))
+}
+
+/// Which groups.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WaitQuery {
+    /// Only this group: its name as in the report (platform, train, release, hardware class and ring).
+    group: Option<String>,
+}
+
+/// Patch or wait.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WaitView {
+    /// Currency of every loss.
+    currency: String,
+    /// Span that losses are counted over, in days.
+    horizon_days: f64,
+    /// One for each group of hosts and release that is due on it: `group`, `name`, `hosts`, `component`, `release`, `closes`,
+    /// `wait` (verdict, `optimum_days`, `loss_now`, `loss_at_optimum`, `band`, `curve`, `sensitivity`, `belief`,
+    /// `information`), `promises`, `ssvc`, `bod_26_04`, `assumed`, `unknown`, `recommendation`.
+    #[schema(value_type = Vec<Object>)]
+    decisions: Vec<NamedDecision>,
+}
+
+/// A decision with the name of its group as one text.
+#[derive(Debug, Serialize)]
+struct NamedDecision {
+    name: String,
+    #[serde(flatten)]
+    decision: GroupDecision,
+}
+
+/// Patch or wait for each group of hosts and each release that is due, with the loss curve and what the decision hinges on.
+#[utoipa::path(get, path = "/wait", tag = "risk", params(WaitQuery), responses((status = 200, body = WaitView), (status = 404, description = "There is no such group", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn wait(
+    State(app): State<Shared>,
+    Query(query): Query<WaitQuery>,
+) -> Result<Json<WaitView>, Problem> {
+    let known = app.decisions().await?;
+    let named =
+        known.list.iter().map(|it| NamedDecision { name: it.group.to_string(), decision: it.clone() });
+    let wanted = |it: &NamedDecision| query.group.as_ref().is_none_or(|group| *group == it.name);
+    let decisions: Vec<NamedDecision> = named.filter(wanted).collect();
+    if let (Some(group), true) = (&query.group, decisions.is_empty()) {
+        return Err(
+            Code::NotFound.with(format!("Nothing is due on a group {group:?}; GET /api/v1/wait names all."))
+        );
+    }
+    Ok(Json(WaitView {
+        currency: known.basis.policy.policy.currency.clone(),
+        horizon_days: underpin_risk::wait::groups::HORIZON_DAYS,
+        decisions,
+    }))
+}
+
+/// Where confidentiality, integrity and availability of one element stand.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StandingView {
+    /// `element` and `statements`: each with `topic`, `dimensions`, `answer` (`yes`, `partly`, `no`, `unknown`), `open` (how
+    /// much is left open, from `low` to `high`), `text`, `evidence` (the facts with their place) and `missing`.
+    #[schema(value_type = Object)]
+    #[serde(flatten)]
+    standing: Standing,
+}
+
+/// Where confidentiality, integrity and availability stand: `kind` is `host`, `vm`, `cluster`, `tenant` or `management_plane`.
+#[utoipa::path(get, path = "/standing/{kind}/{id}", tag = "risk", params(("kind" = String, Path), ("id" = String, Path)), responses((status = 200, body = StandingView), (status = 404, body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn standing(
+    State(app): State<Shared>,
+    Path((kind, id)): Path<(String, String)>,
+) -> Result<Json<StandingView>, Problem> {
+    Ok(Json(StandingView { standing: (*standing_of(&app, Kind::named(&kind)?, &id).await?).clone() }))
+}
+
+/// A parameter of the risk model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ParameterView {
+    /// Name in the policy.
+    name: String,
+    /// What it means, as a question to those who know the fleet.
+    question: String,
+    /// `probability`, `correlation`, `shape`, `per-day`, `hours`, `count`.
+    #[schema(value_type = String)]
+    unit: underpin_model::policy::Unit,
+    /// Value in force.
+    value: f64,
+    /// Low end of the plausible range.
+    low: f64,
+    /// High end of the plausible range.
+    high: f64,
+    /// Where it is from.
+    source: String,
+    /// No study gives it for a fleet like this.
+    judgement: bool,
+    /// The policy states it; otherwise it is the default.
+    stated: bool,
+}
+
+/// Every parameter of the risk model as it is in force: the elicitation sheet.
+#[utoipa::path(get, path = "/risk/parameters", tag = "risk", responses((status = 200, body = Vec<ParameterView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn parameters(State(app): State<Shared>) -> Json<Vec<ParameterView>> {
+    let policy = app.policy();
+    let one = |parameter: &Parameter| {
+        let (fact, setting) = (parameter.fact(), policy.policy.parameters.setting(*parameter));
+        ParameterView {
+            name: fact.name.to_owned(),
+            question: fact.question.to_owned(),
+            unit: fact.unit,
+            value: setting.value,
+            low: setting.low,
+            high: setting.high,
+            source: setting.source,
+            judgement: setting.judgement,
+            stated: setting.stated,
+        }
+    };
+    Json(Parameter::ALL.iter().map(one).collect())
+}
+
+/// The policy in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PolicyView {
+    /// Its id; `default` where none was uploaded.
+    id: String,
+    /// When it was first uploaded.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// As it was uploaded (TOML).
+    text: Option<String>,
+    /// As it was read, with every default: `currency`, `horizon`, `seed`, `loss`, `parameters`, `controls`, `accepted`,
+    /// `promises`, `maintenance`, `rings`.
+    #[schema(value_type = Object)]
+    policy: Policy,
+}
+
+/// The policy in force.
+#[utoipa::path(get, path = "/policy", tag = "risk", responses((status = 200, body = PolicyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn policy(State(app): State<Shared>) -> Json<PolicyView> {
+    let known = app.policy();
+    Json(PolicyView {
+        id: known.id().to_owned(),
+        since: known.since,
+        text: known.text.clone(),
+        policy: known.policy.clone(),
+    })
+}
+
+async fn import(app: &Shared, request: Request) -> Result<Response, Problem> {
+    let files = files(request).await?;
+    let [file] = files.as_slice() else {
+        return Err(Code::BadBody.with(format!("{} files came; upload one policy at a time", files.len())));
+    };
+    let imported = app.import_policy(file.bytes.to_vec()).await?;
+    let status = if imported.new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(imported)).into_response())
+}
+
+/// Puts a policy (TOML) in force; the one before is kept. The same bytes again change nothing.
+#[utoipa::path(put, path = "/policy", tag = "risk", request_body(content = String, content_type = "application/toml", description = "Policy file; or multipart/form-data with a file"), responses((status = 200, body = ImportedPolicy, description = "These bytes were known"), (status = 201, body = ImportedPolicy), (status = 422, description = "All mistakes with their places; nothing was changed", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn put_policy(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    import(&app, request).await
+}
+
+/// The same as PUT, for clients that only POST.
+#[utoipa::path(post, path = "/policy", tag = "risk", request_body(content = String, content_type = "application/toml", description = "Policy file; or multipart/form-data with a file"), responses((status = 200, body = ImportedPolicy, description = "These bytes were known"), (status = 201, body = ImportedPolicy), (status = 422, description = "All mistakes with their places; nothing was changed", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn add_policy(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    import(&app, request).await
+}
+
+/// Something foretold.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PredictionView {
+    /// Its id.
+    id: String,
+    /// The day on which it was made.
+    #[schema(value_type = String, format = Date)]
+    made_on: jiff::civil::Date,
+    /// The last day of its span.
+    #[schema(value_type = Option<String>, format = Date)]
+    due: Option<jiff::civil::Date>,
+    /// Its span in days.
+    horizon_days: f64,
+    /// How likely it happens within the span.
+    probability: f64,
+    /// What happens: `exploited` (exploitation is seen anywhere), `any-host-hit`.
+    kind: String,
+    /// What it happens to: a vulnerability, a fleet.
+    subject: String,
+    /// It happened; null: not known yet.
+    happened: Option<bool>,
+    /// Who or what says so.
+    by: Option<String>,
+}
+
+impl From<PredictionRow> for PredictionView {
+    fn from(row: PredictionRow) -> Self {
+        Self {
+            due: crate::calibration::due(&row),
+            id: row.id,
+            made_on: row.made_on,
+            horizon_days: row.horizon_days,
+            probability: row.probability,
+            kind: row.kind,
+            subject: row.subject,
+            happened: row.outcome.as_ref().map(|it| it.happened),
+            by: row.outcome.map(|it| it.by),
+        }
+    }
+}
+
+/// Predictions and how well they did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CalibrationView {
+    /// Of each kind that has outcomes: `kind`, `scored`, `open`, `base_rate`, `brier` (with `reliability`, `resolution`,
+    /// `uncertainty`, `within_bins`), `log_score`, `bins` of the reliability diagram.
+    #[schema(value_type = Vec<Object>)]
+    scores: Vec<ScoreView>,
+    /// Every prediction, the newest first.
+    predictions: Vec<PredictionView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ScoreView {
+    kind: String,
+    #[serde(flatten)]
+    score: Calibration,
+}
+
+/// What was foretold, what became of it, and how well that did.
+#[utoipa::path(get, path = "/predictions", tag = "risk", responses((status = 200, body = CalibrationView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn predictions(State(app): State<Shared>) -> Result<Json<CalibrationView>, Problem> {
+    let record = app.record().await?;
+    Ok(Json(CalibrationView {
+        scores: record.scores.into_iter().map(|(kind, score)| ScoreView { kind, score }).collect(),
+        predictions: record.predictions.into_iter().map(PredictionView::from).collect(),
+    }))
+}
+
+/// What became of a prediction.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewOutcome {
+    /// It happened within its span.
+    happened: bool,
+}
+
+/// States what became of a prediction. Said once it stays: another outcome for the same prediction is refused.
+#[utoipa::path(post, path = "/predictions/{id}/outcome", tag = "risk", params(("id" = String, Path)), request_body = NewOutcome, responses((status = 200, body = PredictionView), (status = 404, body = Problem, content_type = "application/problem+json"), (status = 409, description = "Another outcome is known", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn outcome(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<PredictionView>, Problem> {
+    let body = body.map_err(|error| Code::BadBody.with(error.body_text()))?;
+    let outcome: NewOutcome = serde_json::from_slice(&body)
+        .map_err(|error| Code::BadBody.with(format!("{error}; send {{\"happened\": true}} or false")))?;
+    Ok(Json(app.settle(&id, outcome.happened).await?.into()))
+}

@@ -1,0 +1,240 @@
+//! Patch or wait for one group of hosts: loss curve, terms, what the decision depends on, belief, value of information.
+
+use axum::extract::State;
+use maud::{Markup, html};
+use serde::Deserialize;
+use underpin_risk::wait::groups::HORIZON_DAYS;
+use underpin_risk::wait::information::{InformationValue, Observation};
+use underpin_risk::wait::sensitivity::Sensitivity;
+use underpin_risk::wait::{Decision, GroupDecision};
+
+use super::numbers::{amount, derived, parameter, percent};
+use super::tables::{group_address, verdict};
+use crate::charts;
+use crate::pages::parts::{encode, number, scroll, stale};
+use crate::pages::{PageError, page};
+use crate::problem::Code;
+use crate::query::Query;
+use crate::risk::Decisions;
+use crate::state::Shared;
+
+/// Releases of a group that are shown with pictures; the others are listed.
+const SHOWN: usize = 6;
+/// Bars of a tornado.
+const BARS: usize = 10;
+/// Vulnerabilities that are named.
+const NAMED: usize = 20;
+
+/// Which group.
+#[derive(Debug, Deserialize)]
+pub(in crate::pages) struct Name {
+    name: Option<String>,
+}
+
+pub(in crate::pages) async fn group(
+    State(app): State<Shared>,
+    Query(query): Query<Name>,
+) -> Result<Markup, PageError> {
+    let known = app.decisions().await?;
+    let Some(name) = query.name.filter(|it| !it.is_empty()) else { return Ok(all(&known)) };
+    let mut own: Vec<&GroupDecision> = known.list.iter().filter(|it| it.group.to_string() == name).collect();
+    if own.is_empty() {
+        let detail = format!("Nothing is due on a group {name:?}; /risk/group lists all groups.");
+        return Err(PageError(Code::NotFound.with(detail)));
+    }
+    let stakes = |it: &GroupDecision| it.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never);
+    own.sort_by(|a, b| stakes(b).total_cmp(&stakes(a)));
+    let currency = &known.basis.policy.policy.currency;
+    let index = &known.basis.index;
+    let content = html! {
+        h1 { "Patch or wait" }
+        p.when { (name) ". " a href="/risk/group" { "All groups" } ", " a href="/risk" { "risk" } }
+        (stale(index))
+        @for (at, one) in own.iter().enumerate().take(SHOWN) { (decision(one, currency, at)) }
+        @if own.len() > SHOWN {
+            section aria-labelledby="more" { h2 id="more" { "Also due" } ul.why { @for one in own.iter().skip(SHOWN) { li { b { (title(one)) } ": " (one.recommendation) } } } }
+        }
+    };
+    Ok(page("Patch or wait", "/risk", Some(index), content))
+}
+
+fn title(one: &GroupDecision) -> String {
+    format!("{} {}", one.component, one.release.as_deref().unwrap_or("(release not known)"))
+}
+
+fn all(known: &Decisions) -> Markup {
+    let caption = "Every group and every release that is due on it";
+    let content = html! {
+        h1 { "Patch or wait" }
+        p.when { "Losses over " (amount(HORIZON_DAYS)) " days. " a href="/risk" { "Risk" } }
+        (stale(&known.basis.index))
+        section aria-labelledby="groups" {
+            h2 id="groups" { "Groups" }
+            @if known.list.is_empty() { p.soft { "Nothing is due: no release is known that closes an open exposure of a host." } } @else {
+                (scroll(caption, html! { table {
+                    caption { (caption) }
+                    thead { tr { th scope="col" { "Group" } th scope="col" { "Release" } th.num scope="col" { "Hosts" } th.num scope="col" { "Closes" } th scope="col" { "Verdict" } th scope="col" { "Recommendation" } } }
+                    tbody { @for one in &known.list { tr {
+                        th scope="row" { a.long href=(group_address(&one.group.to_string())) { (one.group) } }
+                        td { (title(one)) } td.num { (number(one.hosts.len() as u64)) } td.num { (number(one.closes.len() as u64)) }
+                        td.tight { @match &one.wait { Some(wait) => (verdict(wait.verdict)), None => { span.status.s-unknown { "unknown" } } } }
+                        td.wide { (one.recommendation) }
+                    } } }
+                } }))
+            }
+        }
+    };
+    page("Patch or wait", "/risk", Some(&known.basis.index), content)
+}
+
+fn decision(one: &GroupDecision, currency: &str, at: usize) -> Markup {
+    let anchor = format!("d-{at}");
+    html! {
+        section aria-labelledby=(anchor) {
+            h2 id=(anchor) { (title(one)) }
+            p.lead { (one.recommendation) }
+            @if let Some(missing) = &one.unknown { p { span.status.s-unknown { "unknown" } " It cannot be decided without " (missing) "." } }
+            (facts(one))
+            @if let Some(wait) = &one.wait {
+                h3 { "Loss by days waited" }
+                (charts::figure(&charts::risk::loss_curve(wait, currency), &curve(wait, currency)))
+                (terms(wait, currency))
+                (sensitivity(wait, currency))
+                (belief(one, wait))
+                (information(wait, currency))
+            }
+            @if !one.assumed.is_empty() { h3 { "Assumed, because a fact is missing" } ul.why { @for text in &one.assumed { li { (text) } } } }
+        }
+    }
+}
+
+fn facts(one: &GroupDecision) -> Markup {
+    html! { dl {
+        dt { "Hosts" } dd { (derived(&number(one.hosts.len() as u64), &html! { @for (at, id) in one.hosts.iter().take(NAMED).enumerate() { @if at > 0 { ", " } a href={"/hosts/" (encode(id.as_str()))} { (id) } } @if one.hosts.len() > NAMED { " and more" } })) }
+        dt { "VMs on them" } dd { (number(one.vms.into())) }
+        dt { "Closes" } dd { (derived(&format!("{} vulnerabilities, {} of them known to be exploited", one.closes.len(), one.exploited), &html! { @for (at, id) in one.closes.iter().take(NAMED).enumerate() { @if at > 0 { ", " } a href={"/vulnerabilities/" (encode(id.as_str()))} { (id) } } @if one.closes.len() > NAMED { " and more" } })) }
+        @if one.without_fix > 0 { dt { "Without a fix" } dd { (one.without_fix) " open vulnerabilities that no known release closes" } }
+        dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
+        dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }
+        dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due.timeline) @if let Some(day) = due.date { ", by " (day) } } None => "no deadline" } }
+        dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (promise.days_left) " days left, penalty " (amount(promise.penalty)) br; } }
+        dt { "Changes that share the drain" } dd { (one.changes) }
+    } }
+}
+
+fn curve(wait: &Decision, currency: &str) -> Markup {
+    let caption = format!("Loss by days waited, in {currency}");
+    scroll(
+        &caption,
+        html! { table {
+            caption { (caption) }
+            thead { tr { th.num scope="col" { "Days" } th.num scope="col" { "Loss" } th.num scope="col" { "5 %" } th.num scope="col" { "95 %" } } }
+            tbody { @for it in &wait.curve { tr { td.num { (amount(it.days)) } td.num { (amount(it.loss)) } td.num { (amount(it.band.low)) } td.num { (amount(it.band.high)) } } } }
+        } },
+    )
+}
+
+fn terms(wait: &Decision, currency: &str) -> Markup {
+    let caption = format!("Terms of the loss, in {currency}, over {} days", amount(HORIZON_DAYS));
+    let rows = wait.now.named().into_iter().zip(wait.best.named()).zip(wait.never.named());
+    let interval = &wait.optimum_interval;
+    let days = |it: Option<f64>| it.map_or_else(|| "never".to_owned(), |it| format!("{} days", amount(it)));
+    html! {
+        h3 { "Terms" }
+        (scroll(&caption, html! { table {
+            caption { (caption) }
+            thead { tr { th scope="col" { "Term" } th.num scope="col" { "Patch now" } th.num scope="col" { "Best: " (days(wait.optimum.days)) } th.num scope="col" { "Never" } } }
+            tbody {
+                @for (((name, now), (_, best)), (_, never)) in rows { tr { th scope="row" { (name) } td.num { (amount(now)) } td.num { (amount(best)) } td.num { (amount(never)) } } }
+                tr { th scope="row" { "sum" } td.num { b { (amount(wait.now.total())) } } td.num { b { (amount(wait.best.total())) } } td.num { b { (amount(wait.never.total())) } } }
+                tr { th scope="row" { "5 % to 95 % over the parameters" } @for band in [wait.band_now, wait.band, wait.band_never] { td.num { (amount(band.low)) " to " (amount(band.high)) } } }
+            }
+        } }))
+        p.soft {
+            "The best time lies between " (days(interval.low_days)) " and " (days(interval.high_days)) " in nine of ten draws of the parameters; the verdict is right in "
+            (percent(wait.right)) " of them and costs " (amount(wait.regret)) " " (currency) " on average where it is not. Whatever is decided, a host has been compromised already with "
+            (percent(wait.compromised_before)) " (" (amount(wait.loss_before)) " " (currency) " over all hosts)."
+        }
+    }
+}
+
+fn sensitivity(wait: &Decision, currency: &str) -> Markup {
+    let caption = "Parameters, their ranges and where the decision turns";
+    let flip = |it: &Sensitivity| match &it.flip {
+        Some(flip) => format!(
+            "at {} to {}{}",
+            amount(flip.at),
+            choice(flip.to),
+            if flip.plausible { "" } else { ", outside the range" }
+        ),
+        None => "never".to_owned(),
+    };
+    let rows = html! { table {
+        caption { (caption) }
+        thead { tr { th scope="col" { "Parameter" } th.num scope="col" { "Value" } th.num scope="col" { "Low" } th.num scope="col" { "High" } th scope="col" { "Turns" } th scope="col" { "Source" } } }
+        tbody { @for it in &wait.sensitivity { tr {
+            th scope="row" { (parameter(it.span.parameter)) } td.num { (amount(it.span.value)) } td.num { (amount(it.span.low)) } td.num { (amount(it.span.high)) }
+            td.tight { (flip(it)) } td { @if it.span.judgement { span.tag { "judgement" } " " } (it.span.source) }
+        } } }
+    } };
+    html! {
+        h3 { "What the decision depends on" }
+        p { @match wait.hinge { Some(it) => { "It hinges on " (parameter(it)) ": within its plausible range the decision turns." } None => "No parameter turns it within its plausible range." } }
+        @if let Some(chart) = charts::risk::tornado(wait, currency, BARS) { (charts::figure(&chart, &scroll(caption, rows))) }
+    }
+}
+
+fn choice(it: underpin_risk::wait::curve::Choice) -> &'static str {
+    use underpin_risk::wait::curve::Choice;
+    match it {
+        Choice::Now => "patching now",
+        Choice::Wait => "waiting",
+        Choice::Never => "not patching",
+    }
+}
+
+fn belief(one: &GroupDecision, wait: &Decision) -> Markup {
+    let (belief, tally) = (&wait.belief, one.tally);
+    let range = |it: &underpin_risk::wait::values::Span| {
+        format!("{} ({} to {})", percent(it.value), percent(it.low), percent(it.high))
+    };
+    html! {
+        h3 { "Is the release bad?" }
+        dl {
+            @if let Some(prior) = &one.prior {
+                dt { "Published" } dd { (range(&prior.published)) ": " (prior.published.source) }
+                dt { "Line" } dd { @match prior.history.unusable {
+                    Some(why) => (why),
+                    None => { (prior.history.early) " of " (prior.history.gaps) " releases were replaced within 21 days: " (prior.history.early_security) " by security fixes, " (prior.history.early_repairs) " by repairs, "
+                        (prior.history.early_unknown) " for a reason that is not known; " (prior.history.withdrawn.len()) " known withdrawals"
+                        @if let Some((low, high)) = prior.line_alone { "; the line alone says " (percent(low)) " to " (percent(high)) } "." br;
+                        span.soft { "An early replacement is not always a bad release, and withdrawn releases vanish from lists." } }
+                } }
+                dt { "Together" } dd { (range(&prior.together)) }
+            }
+            dt { "On its first day" } dd { (percent(belief.at_release)) }
+            dt { "After its age" } dd { (percent(belief.by_age)) " " span.soft { "it was not withdrawn since" } }
+            dt { "After others on this hardware" } dd { (percent(belief.by_others)) " " span.soft { (tally.others_same_hardware.hosts) " hosts, " (tally.others_same_hardware.failures) " hit" } }
+            dt { "After own trials and canaries" } dd { b { (percent(belief.now)) } " " span.soft { (tally.own.hosts) " hosts, " (tally.own.failures) " hit; " (tally.own_other_hardware.hosts) " on other hardware teach nothing about this" } }
+            dt { "Hosts hit if it is bad" } dd { (percent(belief.hit.mean())) }
+        }
+    }
+}
+
+fn information(wait: &Decision, currency: &str) -> Markup {
+    let caption = format!("What one more observation is worth, in {currency}");
+    let name = |it: &InformationValue| match it.observation {
+        Observation::Trial => "one more trial host of this hardware",
+        Observation::CanaryHost => "one more canary host",
+        Observation::SoakDay => "one more day of soaking",
+        Observation::Certainty => "knowing for certain (an upper bound)",
+    };
+    html! {
+        h3 { "Value of information" }
+        (scroll(&caption, html! { table {
+            caption { (caption) }
+            thead { tr { th scope="col" { "Observation" } th.num scope="col" { "Worth" } th.num scope="col" { "Costs" } th.num scope="col" { "Days" } th scope="col" { "Pays" } } }
+            tbody { @for it in &wait.information { tr { th scope="row" { (name(it)) } td.num { (amount(it.value)) } td.num { (amount(it.cost)) } td.num { (amount(it.days)) } td { @if it.pays() { "yes" } @else { "no" } } } } }
+        } }))
+    }
+}

@@ -1,0 +1,290 @@
+//! The risk of the current fleet: what is expected, how bad it can get, what it comes from, and what to do.
+
+pub(super) mod calibration;
+pub(super) mod group;
+pub(super) mod numbers;
+mod tables;
+
+use axum::extract::State;
+use maud::{Markup, html};
+use underpin_risk::compound::{AtLeast, Figures, Method, Part};
+use underpin_risk::report::{FleetRisk, RiskReport};
+
+use super::parts::{number, scroll, stale};
+use super::{PageError, page};
+use crate::charts;
+use crate::risk::{Asked, Basis, Detail, RiskAnswer, Tail, TailPoint};
+use crate::state::Shared;
+use numbers::{amount, cause_name, derived, percent};
+
+/// Rows of a picture of contributions.
+const PARTS: usize = 12;
+/// The level that is shown first: the worst one in a hundred.
+const LEVEL: f64 = 0.99;
+
+pub(super) async fn risk(State(app): State<Shared>) -> Result<Markup, PageError> {
+    let answer = app.risk(Asked::default()).await?;
+    let detail = app.risk_detail().await?;
+    let content = html! {
+        h1 { "Risk" }
+        p.when { (links(&answer.basis)) }
+        (stale(&answer.basis.index))
+        (body(&answer, &detail))
+    };
+    Ok(page("Risk", "/risk", Some(&answer.basis.index), content))
+}
+
+/// Where else to look, and what this rests on.
+fn links(basis: &Basis) -> Markup {
+    html! {
+        "Policy " a href="/policy" { (basis.policy.id()) } ". "
+        a href="/risk/group" { "Patch or wait" } ", " a href="/clusters" { "clusters and management planes" } ", "
+        a href="/risk/calibration" { "foretold and happened" } "."
+    }
+}
+
+fn body(answer: &RiskAnswer, detail: &Detail) -> Markup {
+    let report = &answer.report;
+    html! {
+        (unpriced(report))
+        (headline(report))
+        (tails(report, detail))
+        (contributions(report))
+        (tables::groups(report))
+        (tables::causes(report))
+        div.two { (tables::tenants(report)) (tables::clusters(report)) }
+        (tables::blast(report))
+        (tables::deferrals(report))
+        (trust(report))
+    }
+}
+
+/// What is not in the figures stands before them.
+fn unpriced(report: &RiskReport) -> Markup {
+    let all = report.unpriced_words == "everything is priced";
+    html! {
+        @if !all || !report.warnings.is_empty() {
+            div.banner role="status" {
+                @if !all { strong { "Not all of it is in these figures" } (report.unpriced_words) }
+                @else { strong { "Know before you read on" } }
+                @if !report.warnings.is_empty() { ul { @for warning in &report.warnings { li { (warning) } } } }
+            }
+        }
+    }
+}
+
+fn cvar(figures: &Figures) -> Option<(f64, f64)> {
+    figures.cvar.iter().find(|it| it.level == LEVEL).map(|it| (it.value, it.standard_error))
+}
+
+fn headline(report: &RiskReport) -> Markup {
+    let currency = &report.currency;
+    let own = cvar(&report.fleet.loss).map_or(0.0, |it| it.0);
+    html! {
+        section aria-labelledby="headline" {
+            h2 id="headline" { "In a sentence" }
+            @if report.hosts == 0 {
+                p { "The fleet has no hosts: there is nothing to lose." }
+            } @else {
+                p.lead {
+                    "Over " (amount(report.horizon_days)) " days this fleet is expected to lose " b { (amount(report.fleet.loss.mean)) " " (currency) }
+                    ", and in the worst one of a hundred cases " b { (amount(own)) " " (currency) } " (CVaR 99 %)"
+                    @if let Some(naive) = report.naive.as_ref().and_then(|it| cvar(&it.loss)) {
+                        ": " (compared(own, naive.0)) " than the " (amount(naive.0)) " " (currency) " that independent hosts would suggest"
+                    }
+                    "."
+                    @if report.mean_loss_with_unknown > report.fleet.loss.mean {
+                        " With what is not known priced at the base rate the expectation is " b { (amount(report.mean_loss_with_unknown)) " " (currency) } "."
+                    }
+                }
+                (figures(report))
+            }
+        }
+    }
+}
+
+fn compared(own: f64, naive: f64) -> String {
+    if naive > 0.0 && own > naive * 1.05 {
+        format!("{} times more", amount(own / naive))
+    } else if own < naive * 0.95 {
+        "less".to_owned()
+    } else {
+        "not much more".to_owned()
+    }
+}
+
+fn figures(report: &RiskReport) -> Markup {
+    let (own, naive) = (&report.fleet, report.naive.as_ref());
+    let caption =
+        format!("Compound against independent, in {}; open a number for its derivation", report.currency);
+    let pair = |name: String, of: &dyn Fn(&FleetRisk) -> Option<f64>, how: Markup, share: bool| {
+        let text = |it: f64| if share { percent(it) } else { amount(it) };
+        html! { @if let Some(value) = of(own) { tr {
+            th scope="row" { (name) } td.num { (derived(&text(value), &how)) }
+            td.num { (naive.and_then(of).map_or_else(|| "–".to_owned(), text)) }
+        } } }
+    };
+    let at_least = |what: &str, list: &dyn Fn(&FleetRisk) -> Vec<AtLeast>| {
+        let rows = list(own);
+        html! { @for one in &rows {
+            (pair(format!("At least {} {what} at once", number(one.m)), &|it| list(it).iter().find(|other| other.m == one.m).map(|it| it.probability), method(one.method, one.standard_error), true))
+        } }
+    };
+    let samples = report.sampling.samples;
+    scroll(
+        &caption,
+        html! { table {
+            caption { (caption) }
+            thead { tr { th scope="col" { "Figure" } th.num scope="col" { "Compound" } th.num scope="col" { "Independent" } } }
+            tbody {
+                (pair("Expected loss".to_owned(), &|it| Some(it.loss.mean), html! { "In closed form: for each class of hosts, the probability of each cause × the hit given the cause, by the greatest impact, × what stands on the host (" a href="#causes" { "causes" } ", " a href="/policy" { "rates of the policy" } "). Both figures have the same mean: what is common changes the tail." }, false))
+                (pair("Standard deviation".to_owned(), &|it| Some(it.loss.sd), html! { "From " (number(samples.into())) " weighted samples around the exact mean." }, false))
+                @for one in &own.loss.quantiles {
+                    (pair(format!("Loss exceeded in {} of cases", percent(1.0 - one.level)), &|it| it.loss.quantiles.iter().find(|other| other.level == one.level).map(|it| it.value), html! { "Quantile of " (number(samples.into())) " weighted samples (seed " (report.seed) "); 95 % interval " (amount(one.low)) " to " (amount(one.high)) "." }, false))
+                }
+                @for one in &own.loss.cvar {
+                    (pair(format!("Mean of the worst {}", percent(1.0 - one.level)), &|it| it.loss.cvar.iter().find(|other| other.level == one.level).map(|it| it.value), html! { "CVaR of the weighted samples; standard error " (amount(one.standard_error)) "." }, false))
+                }
+                (pair("Any host hit".to_owned(), &|it| Some(it.any_hit.probability), html! { (method(own.any_hit.method, own.any_hit.standard_error)) " Whatever the dependence it lies between " (percent(own.any_hit.frechet_low)) " (Fréchet) and " (percent(own.any_hit.hunter_worsley_high)) " (Hunter, Worsley)." }, true))
+                (at_least("hosts", &|it| it.hosts_hit_at_least.clone()))
+                (at_least("guests", &|it| it.guests_hit_at_least.clone()))
+                (at_least("tenants", &|it| it.tenants_hit_at_least.clone()))
+            }
+        } },
+    )
+}
+
+fn method(method: Method, standard_error: f64) -> Markup {
+    html! { @match method {
+        Method::Exact => "Exact: enumeration of the common causes and quadrature over the strength of the attacker.",
+        Method::ImportanceSampling => { "Weighted samples; standard error " (percent(standard_error)) "." }
+        Method::Sampling => { "Plain samples; standard error " (percent(standard_error)) "." }
+    } }
+}
+
+fn points(caption: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f64, f64)]) -> Markup {
+    scroll(
+        caption,
+        html! { table {
+            caption { (caption) }
+            thead { tr { th scope="col" { "Law" } th.num scope="col" { "At least, " (unit) } th.num scope="col" { "Probability" } } }
+            tbody {
+                @for (law, list) in [("compound", compound), ("independent", independent)] {
+                    @for (x, p) in list { tr { th scope="row" { (law) } td.num { (amount(*x)) } td.num { (percent(*p)) } } }
+                }
+            }
+        } },
+    )
+}
+
+fn tails(report: &RiskReport, detail: &Detail) -> Markup {
+    let pick = |of: fn(&Tail) -> &Vec<TailPoint>| (of(&detail.compound), of(&detail.independent));
+    let one = |title: &str, unit: &str, (compound, independent): (&Vec<TailPoint>, &Vec<TailPoint>)| {
+        let chart = charts::risk::tail(title, unit, compound, independent)?;
+        Some(charts::figure(&chart, &points(title, unit, compound, independent)))
+    };
+    let loss = one("Loss at least so great", &report.currency, pick(|it| &it.loss));
+    let hosts = one("So many hosts hit at once", "hosts", pick(|it| &it.hosts));
+    html! {
+        @if loss.is_some() || hosts.is_some() {
+            section aria-labelledby="tail" {
+                h2 id="tail" { "How bad it can get" }
+                p.soft { "Hosts fall together, because causes are shared. Drawn from as many samples as the figures above, at more levels; the samples differ a little." }
+                @if let Some(figure) = loss { h3 { "Loss" } (figure) }
+                @if let Some(figure) = hosts { h3 { "Hosts at once" } (figure) }
+            }
+        }
+    }
+}
+
+/// Shares of the mean and of the CVaR by one kind of part, the greatest first, the rest summed up.
+fn shares(report: &RiskReport, name: PartName) -> Vec<(String, f64, f64)> {
+    let mut rows: Vec<(String, f64, f64)> =
+        report.contributions.iter().filter_map(|it| Some((name(&it.of)?, it.mean, it.cvar_share))).collect();
+    let (mean, cvar) = rows.iter().fold((0.0, 0.0), |(a, b), it| (a + it.1, b + it.2));
+    let share = |part: f64, of: f64| if of > 0.0 { part / of * 100.0 } else { 0.0 };
+    for row in &mut rows {
+        *row = (std::mem::take(&mut row.0), share(row.1, mean), share(row.2, cvar));
+    }
+    rows.retain(|it| it.1 > 0.0 || it.2 > 0.0);
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    if rows.len() > PARTS {
+        let rest = rows.split_off(PARTS - 1);
+        let (mean, cvar) = rest.iter().fold((0.0, 0.0), |(a, b), it| (a + it.1, b + it.2));
+        rows.push((format!("{} others", rest.len()), mean, cvar));
+    }
+    rows
+}
+
+/// The name of a part, if it is of one kind.
+type PartName = fn(&Part) -> Option<String>;
+
+fn contributions(report: &RiskReport) -> Markup {
+    let kinds: [(&str, PartName); 3] = [
+        ("By cause", |it| match it {
+            Part::Cause { cause } => Some(cause_name(cause)),
+            _ => None,
+        }),
+        ("By tenant", |it| match it {
+            Part::Tenant { tenant } => {
+                Some(tenant.as_ref().map_or_else(|| "no known tenant".to_owned(), ToString::to_string))
+            }
+            _ => None,
+        }),
+        ("By cluster", |it| match it {
+            Part::Cluster { cluster } => {
+                Some(cluster.as_ref().map_or_else(|| "no known cluster".to_owned(), ToString::to_string))
+            }
+            _ => None,
+        }),
+    ];
+    let figures: Vec<Markup> = kinds
+        .into_iter()
+        .filter_map(|(title, name)| {
+            let rows = shares(report, name);
+            let chart = charts::risk::contributions(title, &rows)?;
+            Some(html! { h3 { (title) } (charts::figure(&chart, &share_rows(title, &rows))) })
+        })
+        .collect();
+    html! {
+        @if !figures.is_empty() {
+            section aria-labelledby="contributions" {
+                h2 id="contributions" { "What it comes from" }
+                p.soft { "Shares sum to the whole: of the mean exactly (of causes by the samples), of the CVaR by Euler allocation. Where several causes do the greatest harm to a host, each has an equal share." }
+                @for figure in figures { (figure) }
+            }
+        }
+    }
+}
+
+fn share_rows(caption: &str, rows: &[(String, f64, f64)]) -> Markup {
+    scroll(
+        caption,
+        html! { table {
+            caption { (caption) }
+            thead { tr { th scope="col" { "Part" } th.num scope="col" { "Of the mean" } th.num scope="col" { "Of the CVaR 99 %" } } }
+            tbody { @for (name, mean, cvar) in rows { tr { th scope="row" { (name) } td.num { (format!("{mean:.1} %")) } td.num { (format!("{cvar:.1} %")) } } } }
+        } },
+    )
+}
+
+/// How far to trust it: judgements among the parameters, and the samples.
+fn trust(report: &RiskReport) -> Markup {
+    let judged: Vec<_> = report.parameters.iter().filter(|it| it.setting.judgement).collect();
+    html! {
+        section aria-labelledby="trust" {
+            h2 id="trust" { "How far to trust it" }
+            dl {
+                dt { "Judgements" }
+                dd { (judged.len()) " of " (report.parameters.len()) " parameters are judgements, not measurements: "
+                    @for (at, one) in judged.iter().enumerate() { @if at > 0 { ", " } (numbers::parameter(one.name)) } }
+                dt { "Losses" }
+                dd { @if report.losses_stated { "In " (report.currency) ", at the rates of the policy." } @else { "In points: the policy states no losses." } }
+                dt { "Samples" }
+                dd { (number(report.sampling.samples.into())) ", effective size " (amount(report.sampling.ess)) ", seed " (report.seed) "; their mean is "
+                    (amount(report.sampling.deviation)) " standard errors from the exact one"
+                    @for one in &report.sampling.variance_reduction { "; at " (percent(one.level)) " worth " (amount(one.factor)) " plain samples each" } }
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Numbers in words, and the derivation that opens behind a number.
+
+use maud::{Markup, html};
+use underpin_model::policy::Parameter;
+use underpin_risk::portfolio::{Cause, Factor};
+
+use crate::pages::parts::number;
+
+/// A loss or a figure: thousands in groups, small values with two digits that count.
+pub(in crate::pages) fn amount(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1000.0 {
+        let sign = if value < 0.0 { "\u{2212}" } else { "" };
+        format!("{sign}{}", number(size.round() as u64))
+    } else if size >= 100.0 || size == 0.0 {
+        format!("{value:.0}")
+    } else if size >= 1.0 {
+        format!("{value:.1}")
+    } else if size >= 1e-4 {
+        let digits = 1 - size.log10().floor() as i32;
+        format!("{value:.*}", usize::try_from(digits).unwrap_or(3))
+    } else {
+        "below 0.0001".to_owned()
+    }
+}
+
+/// A share in percent.
+pub(in crate::pages) fn percent(share: f64) -> String {
+    format!("{}\u{a0}%", amount(share * 100.0))
+}
+
+/// A number that opens to show where it is from.
+pub(in crate::pages) fn derived(value: &str, how: &Markup) -> Markup {
+    html! { details.derived { summary { (value) } div { (how) } } }
+}
+
+/// The name of a parameter, leading to the sheet that has its range and source.
+pub(in crate::pages) fn parameter(parameter: Parameter) -> Markup {
+    let name = parameter.fact().name;
+    html! { a href={"/policy#p-" (name)} { code { (name) } } }
+}
+
+/// `0.95 × 0.05`, and each factor with range, parameter and source.
+pub(super) fn product(result: f64, factors: &[Factor]) -> Markup {
+    let numbers: Vec<String> = factors.iter().map(|it| amount(it.value)).collect();
+    html! {
+        p { (numbers.join(" × ")) " = " (amount(result)) }
+        ul.why {
+            @for factor in factors {
+                li {
+                    b { (factor.name) } " " (amount(factor.value))
+                    @if factor.low != factor.high { " (" (amount(factor.low)) " to " (amount(factor.high)) ")" }
+                    @if let Some(it) = factor.parameter { ", parameter " (parameter(it)) }
+                    ": " (factor.source)
+                }
+            }
+        }
+    }
+}
+
+/// What a common cause is.
+pub(super) fn cause_name(cause: &Cause) -> String {
+    match cause {
+        Cause::Exploit { vulnerability } => vulnerability.to_string(),
+        Cause::BadRelease { release, hardware } => format!("bad release {release} on {hardware}"),
+        Cause::ControlFails { control } => format!("control {control} fails"),
+        Cause::ControlAttacked { control } => format!("control {control} is attacked"),
+        Cause::Underpin => "Underpin's own credentials".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_two_digits_that_count() {
+        assert_eq!(amount(0.0), "0");
+        assert_eq!(amount(1_234_567.4), "1\u{202f}234\u{202f}567");
+        assert_eq!(amount(-1_234.0), "\u{2212}1\u{202f}234");
+        assert_eq!(amount(12.34), "12.3");
+        assert_eq!(amount(0.012_34), "0.012");
+        assert_eq!(amount(0.000_01), "below 0.0001");
+        assert_eq!(percent(0.001_25), "0.12\u{a0}%");
+    }
+}

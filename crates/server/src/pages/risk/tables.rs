@@ -1,0 +1,209 @@
+//! The tables of the risk page: groups, causes, tenants, clusters, blast radii, deferrals.
+
+use maud::{Markup, html};
+use underpin_risk::blast::Blast;
+use underpin_risk::compound::Figures;
+use underpin_risk::portfolio::Cause;
+use underpin_risk::report::{CauseRisk, GroupRisk, Radius, RiskReport};
+use underpin_risk::wait::Verdict;
+
+use super::cvar;
+use super::numbers::{amount, cause_name, derived, percent, product};
+use crate::pages::parts::{address, encode, number, scroll};
+
+/// Rows of a table; the API has all.
+const ROWS: usize = 50;
+
+/// Says what a table leaves out.
+fn rest(all: usize) -> Markup {
+    html! { @if all > ROWS { p.soft { (ROWS) " of " (number(all as u64)) " are shown; " a href="/api/v1/risk" { "the API has all" } "." } } }
+}
+
+/// The page of a decision.
+pub(super) fn group_address(group: &str) -> String {
+    address("/risk/group", &[("name", Some(group))])
+}
+
+pub(super) fn verdict(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::PatchNow => "patch now".to_owned(),
+        Verdict::Wait { days } => format!("wait {} days", amount(days)),
+        Verdict::Mitigate => "mitigate".to_owned(),
+    }
+}
+
+pub(super) fn groups(report: &RiskReport) -> Markup {
+    let caption = format!(
+        "Groups of hosts that one decision is about, the greatest mean loss first, in {}",
+        report.currency
+    );
+    let row = |group: &GroupRisk| {
+        html! { tr {
+            th scope="row" { @if group.releases.is_empty() { (group.group) } @else { a.long href=(group_address(&group.group)) { (group.group) } } }
+            td.num { (number(group.hosts)) } td.num { (number(group.guests)) }
+            td.num { (derived(&amount(group.mean_loss), &html! { "Sum over its hosts of the exact mean loss; one host of it is hit with up to " (percent(group.hit)) "." })) }
+            td.tight { @match &group.wait { Some(wait) => (verdict(wait.verdict)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
+            td.wide { (group.recommendation.as_deref().unwrap_or("–")) }
+        } }
+    };
+    html! {
+        section aria-labelledby="groups" {
+            h2 id="groups" { "Patch or wait" }
+            @if report.groups.is_empty() { p.soft { "There are no hosts." } } @else {
+                (scroll(&caption, html! { table {
+                    caption { (caption) }
+                    thead { tr { th scope="col" { "Group" } th.num scope="col" { "Hosts" } th.num scope="col" { "Guests" } th.num scope="col" { "Mean loss" } th scope="col" { "Verdict" } th scope="col" { "Recommendation" } } }
+                    tbody { @for group in report.groups.iter().take(ROWS) { (row(group)) } }
+                } }))
+                (rest(report.groups.len()))
+            }
+        }
+    }
+}
+
+fn cause_cell(cause: &Cause) -> Markup {
+    html! { @match cause {
+        Cause::Exploit { vulnerability } => { a href={"/vulnerabilities/" (encode(vulnerability.as_str()))} { (vulnerability) } }
+        other => (cause_name(other)),
+    } }
+}
+
+/// Where the probability of a cause is from: its factors, then the facts.
+fn cause_facts(one: &CauseRisk) -> Markup {
+    let facts = &one.facts;
+    let open = facts.open_on;
+    html! {
+        (product(one.shock.probability, &one.shock.factors))
+        ul.why {
+            @if !facts.components.is_empty() { li { "in " (facts.components.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")) } }
+            @if let Some(vector) = &facts.vector { li { code { (vector) } } } @else if matches!(one.shock.cause, Cause::Exploit { .. }) { li { "no CVSS vector is known: way and impact are a range" } }
+            @if matches!(one.shock.cause, Cause::Exploit { .. }) {
+                li { "open on " (number(open.hosts_affected)) " hosts, fixed and not running on " (number(open.hosts_fixed_not_running)) ", on " (number(open.planes)) " management planes" }
+                li { @if facts.fix_known { "a release that fixes it is known" } @else { "no release that fixes it is known" } }
+            }
+            @if let Some(day) = facts.released { li { "released on " (day) } }
+            @for one in &facts.accepted { li { "accepted by " (one.owner) " until " (one.expires) @if one.expired { ", which has passed" } ": " (one.reason) } }
+        }
+    }
+}
+
+pub(super) fn causes(report: &RiskReport) -> Markup {
+    let caption = format!("Common causes within {} days, the likeliest first", amount(report.horizon_days));
+    html! {
+        section aria-labelledby="causes" {
+            h2 id="causes" { "Common causes" }
+            @if report.causes.is_empty() { p.soft { "None is known here." } } @else {
+                (scroll(&caption, html! { table {
+                    caption { (caption) }
+                    thead { tr { th scope="col" { "Cause" } th.num scope="col" { "Probability" } th.num scope="col" { "Hosts within reach" } th.num scope="col" { "Tenants" } th.num scope="col" { "Mean loss if it happens" } } }
+                    tbody { @for one in report.causes.iter().take(ROWS) { tr {
+                        th scope="row" { (cause_cell(&one.shock.cause)) @if one.facts.accepted.iter().any(|it| !it.expired) { " " span.tag { "accepted" } } }
+                        td.num { (derived(&percent(one.shock.probability), &cause_facts(one))) }
+                        td.num { (number(one.blast.hosts)) } td.num { (number(one.blast.tenants)) } td.num { (amount(one.blast.mean_loss)) }
+                    } } }
+                } }))
+                (rest(report.causes.len()))
+            }
+        }
+    }
+}
+
+struct Row<'a> {
+    name: Markup,
+    count: u64,
+    figures: &'a Figures,
+}
+
+fn figure_rows(title: &str, anchor: &str, counted: &str, rows: &[Row<'_>], currency: &str) -> Markup {
+    let caption = format!("{title}: figures of each by itself, in {currency}");
+    html! {
+        section aria-labelledby=(anchor) {
+            h2 id=(anchor) { (title) }
+            @if rows.is_empty() { p.soft { "None." } } @else {
+                (scroll(&caption, html! { table {
+                    caption { (caption) }
+                    thead { tr { th scope="col" { "Name" } th.num scope="col" { (counted) } th.num scope="col" { "Mean loss" } th.num scope="col" { "CVaR 99 %" } th.num scope="col" { "Any loss" } } }
+                    tbody { @for row in rows.iter().take(ROWS) { tr {
+                        th scope="row" { (row.name) } td.num { (number(row.count)) } td.num { (amount(row.figures.mean)) }
+                        td.num { (cvar(row.figures).map_or_else(|| "–".to_owned(), |it| amount(it.0))) } td.num { (percent(row.figures.any_loss.value)) }
+                    } } }
+                } }))
+                (rest(rows.len()))
+            }
+        }
+    }
+}
+
+pub(super) fn tenants(report: &RiskReport) -> Markup {
+    let mut rows: Vec<Row<'_>> = report.tenants.iter().map(|it| Row {
+        name: html! { @match &it.tenant { Some(id) => { a href={"/tenants/" (encode(id.as_str()))} { (id) } } None => { "no known tenant" } } },
+        count: it.guests,
+        figures: &it.figures,
+    }).collect();
+    rows.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
+    figure_rows("Tenants", "tenants", "Guests", &rows, &report.currency)
+}
+
+pub(super) fn clusters(report: &RiskReport) -> Markup {
+    let mut rows: Vec<Row<'_>> = report.clusters.iter().map(|it| Row {
+        name: html! { @match &it.cluster { Some(id) => { a href={"/clusters/" (encode(id.as_str()))} { (id) } } None => { "no known cluster" } } },
+        count: it.hosts,
+        figures: &it.figures,
+    }).collect();
+    rows.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
+    figure_rows("Clusters", "clusters", "Hosts", &rows, &report.currency)
+}
+
+fn blast_row(what: &str, name: &Markup, blast: &Blast) -> Markup {
+    html! { tr {
+        td { (what) } th scope="row" { (name) } td.num { (number(blast.hosts)) } td.num { (number(blast.guests)) } td.num { (number(blast.tenants)) }
+        td.num { (amount(blast.greatest_loss)) } td.num { (amount(blast.mean_loss)) } td.num { (percent(blast.probability)) }
+    } }
+}
+
+pub(super) fn blast(report: &RiskReport) -> Markup {
+    let caption = format!("What falls if one thing falls, in {}", report.currency);
+    let radii = &report.blast_radius;
+    html! {
+        section aria-labelledby="blast" {
+            h2 id="blast" { "Blast radius" }
+            p.soft { "Greatest loss: everything within reach is lost. Mean loss: given that it falls. Probability: by its own causes within the horizon. Of hosts the widest are listed." }
+            (scroll(&caption, html! { table {
+                caption { (caption) }
+                thead { tr { th scope="col" { "What" } th scope="col" { "Name" } th.num scope="col" { "Hosts" } th.num scope="col" { "Guests" } th.num scope="col" { "Tenants" } th.num scope="col" { "Greatest loss" } th.num scope="col" { "Mean loss" } th.num scope="col" { "Probability" } } }
+                tbody {
+                    @for Radius { of, blast } in &radii.planes { (blast_row("management plane", &html! { a href={"/planes/" (encode(of.as_str()))} { (of) } }, blast)) }
+                    @for Radius { of, blast } in radii.releases.iter().take(ROWS) { (blast_row("bad release", &html! { (cause_name(of)) }, blast)) }
+                    (blast_row("Underpin", &html! { "its own credentials" }, &radii.underpin))
+                    @for Radius { of, blast } in &radii.hosts { (blast_row("host", &html! { a href={"/hosts/" (encode(of.as_str()))} { (of) } }, blast)) }
+                }
+            } }))
+        }
+    }
+}
+
+pub(super) fn deferrals(report: &RiskReport) -> Markup {
+    let days = report.deferrals.first().map_or(0.0, |it| it.days);
+    let caption = format!("Loss added by a deferral of {} days, in {}", amount(days), report.currency);
+    html! {
+        section aria-labelledby="deferrals" {
+            h2 id="deferrals" { "If a tenant defers" }
+            p.soft { "For the operator: a tenant is shown its own share and nothing of its neighbours." }
+            @if report.deferrals.is_empty() { p.soft { "There is no tenant." } } @else {
+                (scroll(&caption, html! { table {
+                    caption { (caption) }
+                    thead { tr { th scope="col" { "Tenant" } th.num scope="col" { "Hosts that wait" } th.num scope="col" { "Its own loss" } th.num scope="col" { "Its neighbours' loss" } } }
+                    tbody { @for one in report.deferrals.iter().take(ROWS) { tr {
+                        th scope="row" { a href={"/tenants/" (encode(one.tenant.as_str()))} { (one.tenant) } }
+                        td.num { (number(one.hosts.len() as u64)) } td.num { (amount(one.own)) }
+                        td.num { (derived(&amount(one.neighbours_sum), &html! {
+                            p { "Mean loss over these days from holes whose fix is known, on hosts with its VMs; hits taken as independent, an upper bound." }
+                            ul.why { @for (tenant, loss) in one.neighbours.iter().take(ROWS) { li { @match tenant { Some(id) => (id), None => "no known tenant" } ": " (amount(*loss)) } } }
+                        })) }
+                    } } }
+                } }))
+                (rest(report.deferrals.len()))
+            }
+        }
+    }
+}

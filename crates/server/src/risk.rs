@@ -1,0 +1,415 @@
+//! The risk of the current fleet: worked out when first asked for, once for each assessment and policy, by one thread
+//! at a time that may block; the same for the API and the pages.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
+use underpin_exposure::{FactBase, Feed};
+use underpin_model::id::FeedId;
+use underpin_model::quantity::Days;
+use underpin_risk::build::{self, ReleaseDates};
+use underpin_risk::compound::{self, Thresholds};
+use underpin_risk::report::{self, GroupBy, ReportError, Request, RiskReport};
+use underpin_risk::standing::Standing;
+use underpin_risk::wait::{self, Evidence, GroupDecision};
+use utoipa::IntoParams;
+
+use crate::analyst::FeedFacts;
+use crate::index::Index;
+use crate::policy::PolicyInForce;
+use crate::problem::{Code, Problem};
+use crate::standing::Kind;
+use crate::state::{App, Shared, no_fleet};
+
+/// Which risk.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct RiskQuery {
+    /// `true`: the naive figure, every host on its own.
+    pub(crate) independent: Option<String>,
+    /// What hosts are grouped by: `decision`, `cluster`, `platform`, `release`, `hardware`, `ring`.
+    pub(crate) group_by: Option<String>,
+}
+
+/// What is asked for, read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) independent: bool,
+    pub(crate) group_by: GroupBy,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { independent: false, group_by: GroupBy::Decision }
+    }
+}
+
+impl RiskQuery {
+    pub(crate) fn read(&self) -> Result<Asked, Problem> {
+        let independent = match self.independent.as_deref().map(str::trim) {
+            None | Some("" | "false") => false,
+            Some("true") => true,
+            Some(other) => {
+                return Err(Code::BadQuery.with(format!("independent is {other:?}; give true or false")));
+            }
+        };
+        let group_by = match self.group_by.as_deref().map(str::trim).filter(|it| !it.is_empty()) {
+            None => GroupBy::Decision,
+            Some(text) => GroupBy::ALL.into_iter().find(|it| it.name() == text).ok_or_else(|| {
+                let names = GroupBy::ALL.map(GroupBy::name).join(", ");
+                Code::BadQuery.with(format!("group_by is {text:?}; give one of {names}"))
+            })?,
+        };
+        Ok(Asked { independent, group_by })
+    }
+}
+
+/// What a risk rests on. It is kept with the answer, so that an answer is never shown for another state.
+#[derive(Debug, Clone)]
+pub(crate) struct Basis {
+    pub(crate) index: Arc<Index>,
+    pub(crate) policy: Arc<PolicyInForce>,
+}
+
+impl Basis {
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.index, &other.index) && Arc::ptr_eq(&self.policy, &other.policy)
+    }
+}
+
+/// A point of a tail: the probability to lose more than that, or that at least so many are hit.
+pub(crate) type TailPoint = (f64, f64);
+
+/// Tails in more points than the report states, for the pictures.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tail {
+    pub(crate) loss: Vec<TailPoint>,
+    pub(crate) hosts: Vec<TailPoint>,
+}
+
+/// A report with what it rests on.
+#[derive(Debug)]
+pub(crate) struct RiskAnswer {
+    pub(crate) basis: Basis,
+    pub(crate) report: RiskReport,
+    /// Its predictions are kept.
+    pub(crate) foretold: AtomicBool,
+}
+
+/// Tails in detail, with what they rest on.
+#[derive(Debug)]
+pub(crate) struct Detail {
+    pub(crate) compound: Tail,
+    pub(crate) independent: Tail,
+}
+
+/// Every decision of a fleet, with curves.
+#[derive(Debug)]
+pub(crate) struct Decisions {
+    pub(crate) basis: Basis,
+    pub(crate) list: Vec<GroupDecision>,
+}
+
+type Once<T> = Arc<OnceCell<Result<Arc<T>, Problem>>>;
+
+/// What has been worked out for one basis.
+#[derive(Debug)]
+pub(crate) struct Known {
+    basis: Basis,
+    base: Once<FactBase>,
+    reports: Vec<(Asked, Once<RiskAnswer>)>,
+    detail: Once<Detail>,
+    decisions: Once<Decisions>,
+    /// Of elements that were looked at: the one of a tenant takes as long as it has VMs.
+    standings: BTreeMap<(Kind, String), Arc<Standing>>,
+}
+
+/// Standings that are kept.
+const STANDINGS: usize = 1_000;
+
+impl Known {
+    fn of(basis: Basis) -> Self {
+        Self {
+            basis,
+            base: Arc::default(),
+            reports: Vec::new(),
+            detail: Arc::default(),
+            decisions: Arc::default(),
+            standings: BTreeMap::new(),
+        }
+    }
+}
+
+/// The facts of the feeds, as the core reads them.
+fn fact_base(feeds: &[FeedFacts]) -> FactBase {
+    let feeds = feeds.iter().filter_map(|feed| {
+        let documents = feed.documents.iter().map(|(_, document)| (**document).clone()).collect();
+        let id = FeedId::new(feed.name.as_str()).ok()?;
+        Some(Feed { id, fetched: Some(feed.fetched), documents })
+    });
+    FactBase::new(feeds.collect())
+}
+
+fn refused(error: &impl std::fmt::Display) -> Problem {
+    Code::NoRisk.with(format!("The risk of this fleet cannot be worked out: {error}"))
+}
+
+/// The report with what the core asks for.
+fn report_of(basis: &Basis, base: &FactBase, asked: Asked) -> Result<RiskReport, ReportError> {
+    let evidence = Evidence::default();
+    let mut request =
+        Request::new(&basis.index.fleet, &basis.index.assessment, base, &basis.policy.policy, &evidence);
+    request.independent = asked.independent;
+    request.group_by = asked.group_by;
+    report::report(&request)
+}
+
+/// Levels at which the picture of a tail has points.
+const LEVELS: [f64; 13] =
+    [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99997, 0.99999];
+
+/// 1, 2, 5, 10, 20, ... up to all hosts.
+fn thresholds(hosts: u64) -> Vec<u64> {
+    let decades = std::iter::successors(Some(1_u64), |it| it.checked_mul(10));
+    let mut list: Vec<u64> = decades
+        .take_while(|it| *it <= hosts)
+        .flat_map(|it| [it, it.saturating_mul(2), it.saturating_mul(5)])
+        .filter(|it| *it < hosts)
+        .collect();
+    list.extend((hosts > 0).then_some(hosts));
+    list
+}
+
+fn tail(
+    portfolio: &underpin_risk::portfolio::Portfolio,
+    basis: &Basis,
+    independent: bool,
+) -> Result<Tail, Problem> {
+    let hosts = portfolio.hosts.len() as u64;
+    let options = compound::Options {
+        seed: basis.policy.policy.seed,
+        levels: LEVELS.to_vec(),
+        at_least: Thresholds { hosts: thresholds(hosts), ..Thresholds::default() },
+        independent,
+        ..compound::Options::default()
+    };
+    let judged = compound::judge(portfolio, &options).map_err(|error| refused(&error))?;
+    // A quantile of 0 is no point of the tail: what lies there is the probability of any loss.
+    let beyond = judged.fleet.quantiles.iter().filter(|it| it.value > 0.0);
+    Ok(Tail {
+        loss: beyond.map(|it| (it.value, 1.0 - it.level)).collect(),
+        hosts: judged.hosts_hit_at_least.iter().map(|it| (it.m as f64, it.probability)).collect(),
+    })
+}
+
+fn detail_of(basis: &Basis, base: &FactBase) -> Result<Detail, Problem> {
+    let day = basis.index.assessment.as_of.to_zoned(TimeZone::UTC).date();
+    let dates = ReleaseDates::from_facts(base.releases(), day);
+    let (fleet, assessment) = (&basis.index.fleet, &basis.index.assessment);
+    let built = build::build(fleet, assessment, &basis.policy.policy, &build::Options::new(&dates));
+    let built = built.map_err(|error| refused(&error))?;
+    Ok(Detail {
+        compound: tail(&built.portfolio, basis, false)?,
+        independent: tail(&built.portfolio, basis, true)?,
+    })
+}
+
+fn decisions_of(basis: &Basis, base: &FactBase) -> Result<Decisions, Problem> {
+    let list = wait::groups(&wait::Request {
+        fleet: &basis.index.fleet,
+        assessment: &basis.index.assessment,
+        base,
+        policy: &basis.policy.policy,
+        evidence: &Evidence::default(),
+        horizon_days: wait::groups::HORIZON_DAYS,
+    });
+    let list = list.map_err(|error| refused(&error))?;
+    Ok(Decisions { basis: basis.clone(), list })
+}
+
+impl App {
+    /// What this fleet and policy are now.
+    pub(crate) fn basis(&self) -> Result<Basis, Problem> {
+        Ok(Basis { index: self.index().ok_or_else(no_fleet)?, policy: self.policy() })
+    }
+
+    /// A standing that was worked out before.
+    pub(crate) fn known_standing(&self, basis: &Basis, kind: Kind, id: &str) -> Option<Arc<Standing>> {
+        self.with_known(basis, |known| known.standings.get(&(kind, id.to_owned())).cloned())
+    }
+
+    /// Keeps a standing for the next look.
+    pub(crate) fn keep_standing(&self, basis: &Basis, kind: Kind, id: String, standing: &Arc<Standing>) {
+        self.with_known(basis, |known| {
+            if known.standings.len() >= STANDINGS {
+                known.standings.clear();
+            }
+            known.standings.insert((kind, id), Arc::clone(standing));
+        });
+    }
+
+    /// What is known of this basis; what was known of an older fleet or policy is forgotten.
+    fn with_known<T>(&self, basis: &Basis, pick: impl FnOnce(&mut Known) -> T) -> T {
+        let mut known = self.risk.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = known.take().filter(|it| it.basis.is(basis));
+        pick(known.insert(current.unwrap_or_else(|| Known::of(basis.clone()))))
+    }
+
+    /// Fills a place once, however many ask for it. The work goes on when those who asked have gone, so that the next
+    /// one finds it done.
+    async fn once<T: Send + Sync + 'static>(
+        self: &Arc<Self>,
+        place: Once<T>,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<Arc<T>, Problem> {
+        if let Some(done) = place.get() {
+            return done.clone();
+        }
+        let app = Arc::clone(self);
+        let filled = tokio::spawn(async move {
+            let fill = async {
+                // One after the other: several at once would take all cores from the pages.
+                let _turn = app.risking.lock().await;
+                tokio::task::spawn_blocking(work).await?.map(Arc::new)
+            };
+            place.get_or_init(|| fill).await.clone()
+        });
+        // Before the limit of the request cuts it off with words that do not fit.
+        match tokio::time::timeout(self.config.timeout.mul_f32(0.8), filled).await {
+            Ok(done) => done?,
+            Err(_) => Err(Code::TooSlow.with(
+                "The risk of this fleet is still being worked out, and that goes on: ask again in a moment.",
+            )),
+        }
+    }
+
+    async fn base(self: &Arc<Self>, basis: &Basis) -> Result<Arc<FactBase>, Problem> {
+        let place = self.with_known(basis, |known| Arc::clone(&known.base));
+        let feeds = self.feeds();
+        self.once(place, move || Ok(fact_base(&feeds))).await
+    }
+
+    /// The report on the risk of the current fleet.
+    pub(crate) async fn risk(self: &Shared, asked: Asked) -> Result<Arc<RiskAnswer>, Problem> {
+        let basis = self.basis()?;
+        let base = self.base(&basis).await?;
+        let place = self.with_known(&basis, |known| {
+            let found = known.reports.iter().find(|(it, _)| *it == asked).map(|(_, once)| Arc::clone(once));
+            found.unwrap_or_else(|| {
+                let once = Once::default();
+                known.reports.push((asked, Arc::clone(&once)));
+                once
+            })
+        });
+        let work = move || {
+            let report = report_of(&basis, &base, asked).map_err(|error| refused(&error))?;
+            Ok(RiskAnswer { basis, report, foretold: AtomicBool::new(false) })
+        };
+        let answer = self.once(place, work).await?;
+        if !asked.independent {
+            self.foretell(&answer).await?;
+        }
+        Ok(answer)
+    }
+
+    /// The tails in detail.
+    pub(crate) async fn risk_detail(self: &Shared) -> Result<Arc<Detail>, Problem> {
+        let basis = self.basis()?;
+        let base = self.base(&basis).await?;
+        let place = self.with_known(&basis, |known| Arc::clone(&known.detail));
+        self.once(place, move || detail_of(&basis, &base)).await
+    }
+
+    /// Patch or wait for every group and every release that is due, with curves.
+    pub(crate) async fn decisions(self: &Shared) -> Result<Arc<Decisions>, Problem> {
+        let basis = self.basis()?;
+        let base = self.base(&basis).await?;
+        let place = self.with_known(&basis, |known| Arc::clone(&known.decisions));
+        self.once(place, move || decisions_of(&basis, &base)).await
+    }
+}
+
+/// The horizon of a report as days.
+pub(crate) fn horizon(report: &RiskReport) -> Days {
+    Days::new(report.horizon_days).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{Config, Core};
+
+    async fn app(timeout: Duration) -> (tempfile::TempDir, Shared) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = underpin_store::Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let core = Core::new(Timestamp::UNIX_EPOCH, Vec::new()).unwrap();
+        let config = Config { timeout, ..Config::default() };
+        (folder, Arc::new(App::new(config, 0, store, Arc::new(core))))
+    }
+
+    /// Work that takes a while, and counts how often it was begun.
+    fn slow(begun: &Arc<AtomicU32>) -> impl FnOnce() -> Result<u32, Problem> + Send + use<> {
+        let begun = Arc::clone(begun);
+        move || {
+            begun.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(150));
+            Ok(7)
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn however_many_ask_at_once_it_is_worked_out_once() {
+        let (_folder, app) = app(Duration::from_secs(60)).await;
+        let (place, begun) = (Once::default(), Arc::new(AtomicU32::new(0)));
+        let asking: Vec<_> = (0..8)
+            .map(|_| {
+                let (app, place, work) = (Arc::clone(&app), Arc::clone(&place), slow(&begun));
+                tokio::spawn(async move { app.once(place, work).await.unwrap() })
+            })
+            .collect();
+        for one in asking {
+            assert_eq!(*one.await.unwrap(), 7);
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_goes_away_leaves_the_work_for_the_next_one() {
+        let (_folder, app) = app(Duration::from_secs(60)).await;
+        let (place, begun) = (Once::default(), Arc::new(AtomicU32::new(0)));
+        let gone =
+            tokio::time::timeout(Duration::from_millis(30), app.once(Arc::clone(&place), slow(&begun)));
+        assert!(gone.await.is_err());
+        assert_eq!(*app.once(place, slow(&begun)).await.unwrap(), 7);
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_for_long_is_told_to_ask_again_and_finds_it_done() {
+        let (_folder, app) = app(Duration::from_millis(50)).await;
+        let (place, begun) = (Once::default(), Arc::new(AtomicU32::new(0)));
+        let early = app.once(Arc::clone(&place), slow(&begun)).await.unwrap_err();
+        assert!(early.code == "UP0406" && early.detail.contains("ask again"), "{early:?}");
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert_eq!(*app.once(place, slow(&begun)).await.unwrap(), 7);
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn numbers_at_once_end_with_all_hosts() {
+        assert_eq!(thresholds(0), [0_u64; 0]);
+        assert_eq!(thresholds(1), [1]);
+        assert_eq!(thresholds(60), [1, 2, 5, 10, 20, 50, 60]);
+        assert_eq!(thresholds(100), [1, 2, 5, 10, 20, 50, 100]);
+    }
+}

@@ -1,0 +1,418 @@
+//! Risk by the API and on the pages: the figures are the core's, the policy counts, predictions are scored.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may fail loudly")]
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::{NOW, Server, kev, now};
+use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
+use underpin_model::fleet::{Fleet, SampleSpec, sample};
+use underpin_model::id::FeedId;
+use underpin_model::policy::{self, Policy};
+use underpin_risk::report::{GroupBy, Request, report};
+use underpin_risk::wait::{self, Evidence};
+use underpin_server::analyst::Analyst;
+use underpin_server::{Config, Core};
+
+const POLICY: &str = "currency = \"<b>EUR</b>\"\nseed = 7\n[loss]\nvm_hour_down = 200.0\n[parameters]\n\
+    aimed = { value = 0.2, low = 0.1, high = 0.4, source = \"workshop <i>2026</i>\" }\n";
+
+fn hosts(hosts: u32) -> Fleet {
+    sample(&SampleSpec { hosts, ..SampleSpec::default() }, now())
+}
+
+async fn with_fleet(fleet: &Fleet) -> Server {
+    let (body_limit_bytes, timeout) = (1 << 30, Duration::from_secs(600));
+    let server = Server::real_with(Config { body_limit_bytes, timeout, ..Config::default() }).await;
+    let uploaded = server.post("/api/v1/fleets", serde_json::to_string(fleet).unwrap()).await;
+    assert_eq!(uploaded.status(), 201);
+    server
+}
+
+async fn put(server: &Server, text: &str) -> reqwest::Response {
+    server.http.put(server.url("/api/v1/policy")).body(text.to_owned()).send().await.unwrap()
+}
+
+/// What the core says by itself, with the same facts.
+struct Own {
+    fleet: Fleet,
+    base: FactBase,
+    assessment: Assessment,
+}
+
+impl Own {
+    fn of(fleet: &Fleet) -> Self {
+        let feeds = Core::new(now(), Vec::new()).unwrap().builtin();
+        let feeds = feeds.into_iter().map(|feed| Feed {
+            id: FeedId::new(feed.name.as_str()).unwrap(),
+            fetched: Some(feed.fetched),
+            documents: feed.documents.iter().map(|(_, document)| (**document).clone()).collect(),
+        });
+        let base = FactBase::new(feeds.collect());
+        let assessment = assess(fleet, &base, &Options { as_of: now(), stale_after_days: 30 });
+        Self { fleet: fleet.clone(), base, assessment }
+    }
+
+    fn report(&self, policy: &Policy, independent: bool, group_by: GroupBy) -> Value {
+        let evidence = Evidence::default();
+        let mut request = Request::new(&self.fleet, &self.assessment, &self.base, policy, &evidence);
+        (request.independent, request.group_by) = (independent, group_by);
+        again(&report(&request).unwrap())
+    }
+
+    fn decisions(&self, policy: &Policy) -> Value {
+        again(
+            &wait::groups(&wait::Request {
+                fleet: &self.fleet,
+                assessment: &self.assessment,
+                base: &self.base,
+                policy,
+                evidence: &Evidence::default(),
+                horizon_days: wait::groups::HORIZON_DAYS,
+            })
+            .unwrap(),
+        )
+    }
+}
+
+/// As it is after the way through text.
+fn again(value: &impl serde::Serialize) -> Value {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+fn without(mut value: Value, names: &[&str]) -> Value {
+    for name in names {
+        assert!(value.as_object_mut().unwrap().remove(*name).is_some(), "{name}");
+    }
+    value
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_has_the_figures_of_the_core() {
+    let fleet = hosts(40);
+    let server = with_fleet(&fleet).await;
+    let own = Own::of(&fleet);
+    let default = Policy::default();
+    for (query, independent, group_by) in [
+        ("", false, GroupBy::Decision),
+        ("?independent=true", true, GroupBy::Decision),
+        ("?group_by=cluster&independent=false", false, GroupBy::Cluster),
+    ] {
+        let answer = server.json(&format!("/api/v1/risk{query}")).await;
+        assert_eq!(answer["policy"], "default", "{query}");
+        let expected = own.report(&default, independent, group_by);
+        assert!(expected["fleet"]["loss"]["mean"].as_f64() > Some(0.0), "the sample has open holes");
+        assert_eq!(without(answer, &["assessment", "policy"]), expected, "{query}");
+    }
+    let answer = server.json("/api/v1/wait").await;
+    let expected = own.decisions(&default);
+    let list = answer["decisions"].as_array().unwrap();
+    assert!(list.len() > 3, "several groups have something due");
+    for (one, expected) in list.iter().zip(expected.as_array().unwrap()) {
+        assert_eq!(&without(one.clone(), &["name"]), expected);
+    }
+    assert_eq!(list.len(), expected.as_array().unwrap().len());
+    let name = list[0]["name"].as_str().unwrap().to_owned();
+    let url = url::Url::parse_with_params(&server.url("/api/v1/wait"), [("group", &name)]).unwrap();
+    let one: Value = server.http.get(url).send().await.unwrap().json().await.unwrap();
+    let own_of_group = list.iter().filter(|it| it["name"] == name.as_str()).count();
+    assert_eq!(one["decisions"].as_array().unwrap().len(), own_of_group);
+
+    // With a policy the figures are those of the policy.
+    assert_eq!(put(&server, POLICY).await.status(), 201);
+    let answer = server.json("/api/v1/risk").await;
+    assert_eq!(answer["policy"], server.json("/api/v1/policy").await["id"]);
+    let expected = own.report(&policy::read(POLICY).unwrap(), false, GroupBy::Decision);
+    assert_eq!(without(answer, &["assessment", "policy"]), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_answered_is_a_problem_with_the_way_out() {
+    let server = Server::real().await;
+    for path in
+        ["/api/v1/risk", "/api/v1/wait", "/api/v1/standing/host/h", "/risk", "/risk/group", "/clusters"]
+    {
+        assert_eq!(server.get(path).await.status(), 409, "{path}: there is no fleet yet");
+    }
+    let server = with_fleet(&hosts(4)).await;
+    for (path, status, words) in [
+        ("/api/v1/risk?group_by=moon", 400, "decision, cluster, platform"),
+        ("/api/v1/risk?independent=perhaps", 400, "true or false"),
+        ("/api/v1/wait?group=nobody", 404, "nobody"),
+        ("/api/v1/standing/host/nobody", 404, "nobody"),
+        ("/api/v1/standing/planet/earth", 404, "management_plane"),
+        ("/risk/group?name=%3Cb%3Enobody", 404, "&lt;b&gt;nobody"),
+        ("/clusters/nobody", 404, "nobody"),
+    ] {
+        let response = server.get(path).await;
+        assert_eq!(response.status(), status, "{path}");
+        let text = response.text().await.unwrap();
+        assert!(text.contains(words), "{path}: {text}");
+    }
+    let missing = server.post("/api/v1/predictions/o-0/outcome", json!({"happened": true}).to_string()).await;
+    assert_eq!(missing.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_counts_only_when_all_of_it_is_valid() {
+    let server = Server::real().await;
+    let before = server.json("/api/v1/policy").await;
+    assert_eq!((&before["id"], &before["text"]), (&json!("default"), &Value::Null));
+    for (text, places) in [
+        ("[parameters]\nrho = 1.5\nnonsense = 1\n", vec!["parameters.rho.value", "parameters.nonsense"]),
+        ("currency = ", vec!["line 1"]),
+    ] {
+        let response = put(&server, text).await;
+        assert_eq!(response.status(), 422, "{text}");
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!(problem["code"], "UP0414");
+        let found: Vec<&str> =
+            problem["errors"].as_array().unwrap().iter().map(|it| it["pointer"].as_str().unwrap()).collect();
+        for place in places {
+            assert!(found.contains(&place), "{place} in {problem}");
+        }
+    }
+    let not_text = server.http.put(server.url("/api/v1/policy")).body(vec![0xff, 0xfe]).send().await.unwrap();
+    assert_eq!(not_text.status(), 422);
+    assert_eq!(server.json("/api/v1/policy").await, before, "nothing was changed");
+    assert!(server.store.policies().await.unwrap().is_empty());
+
+    assert_eq!(put(&server, POLICY).await.status(), 201);
+    assert_eq!(server.post("/api/v1/policy", POLICY.to_owned()).await.status(), 200, "known bytes");
+    assert_eq!(put(&server, "seed = 3\n").await.status(), 201);
+    assert_eq!(put(&server, POLICY).await.status(), 200, "the older one is in force again");
+    let after = server.json("/api/v1/policy").await;
+    assert_eq!((&after["text"], &after["policy"]["seed"]), (&json!(POLICY), &json!(7)));
+    let sheet = server.json("/api/v1/risk/parameters").await;
+    let aimed = sheet.as_array().unwrap().iter().find(|it| it["name"] == "aimed").unwrap();
+    assert_eq!((&aimed["value"], &aimed["high"], &aimed["stated"]), (&json!(0.2), &json!(0.4), &json!(true)));
+    assert_eq!(server.store.policies().await.unwrap().len(), 2, "both are kept");
+    let page = server.text("/policy").await;
+    assert!(page.contains("workshop &lt;i&gt;2026&lt;/i&gt;") && !page.contains("<i>"), "escaped");
+    for parameter in policy::Parameter::ALL {
+        assert!(page.contains(&format!("id=\"p-{}\"", parameter.fact().name)), "{}", parameter.fact().name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_is_in_force_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = underpin_store::Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    store.add_policy(POLICY.as_bytes(), now()).await.unwrap();
+    store.close().await;
+    let server = Server::with(Config::default(), folder).await;
+    assert_eq!(server.json("/api/v1/policy").await["policy"]["seed"], 7);
+}
+
+/// Every page of risk.
+const PAGES: [&str; 5] = ["/risk", "/risk/group", "/risk/calibration", "/policy", "/clusters"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_odd_fleets_are_whole() {
+    let mut empty = hosts(1);
+    (empty.hosts, empty.vms, empty.images) = (Vec::new(), Vec::new(), Vec::new());
+    let empty = with_fleet(&Fleet { witnesses: Vec::new(), ..empty }).await;
+    let odd = Server::filled().await;
+    assert_eq!(put(&odd, POLICY).await.status(), 201);
+    for server in [&empty, &odd] {
+        for path in PAGES {
+            let page = server.text(path).await;
+            assert!(
+                !page.contains("<script") && !page.contains("style=\""),
+                "{path}: no script, no inline style"
+            );
+            assert!(!page.contains("NaN") && !page.contains(">inf"), "{path}");
+        }
+    }
+    assert!(empty.text("/risk").await.contains("nothing to lose"));
+    assert_eq!(empty.json("/api/v1/risk").await["fleet"]["loss"]["mean"], 0.0);
+    let page = odd.text("/risk").await;
+    assert!(page.contains("&lt;b&gt;EUR&lt;/b&gt;") && !page.contains("<b>EUR"), "the currency is escaped");
+    assert!(page.contains("esx/1 &lt;b&gt;") && page.contains("/hosts/esx%2F1%20%3Cb%3E"), "hosts are too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_number_opens_its_derivation() {
+    let server = with_fleet(&hosts(40)).await;
+    let page = server.text("/risk").await;
+    let answer = server.json("/api/v1/risk").await;
+    let cause = &answer["causes"][0];
+    let factors = cause["factors"].as_array().unwrap();
+    assert!(factors.len() >= 2);
+    for factor in factors {
+        assert!(page.contains(factor["source"].as_str().unwrap()), "{factor}");
+    }
+    for words in [
+        "In closed form",
+        "weighted samples",
+        "CVaR 99 %",
+        "The numbers of this chart",
+        "Hunter, Worsley",
+        "not priced:",
+        "are judgements",
+        "Blast radius",
+        "its own credentials",
+        "href=\"/policy#p-aimed\"",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(page.matches("<details").count() > 30);
+    let link = page.split("href=\"").find(|it| it.starts_with("/risk/group?")).unwrap();
+    let group = server.text(&link.split('"').next().unwrap().replace("&amp;", "&")).await;
+    for words in [
+        "Loss by days waited",
+        "5 % to 95 %",
+        "Value of information",
+        "It hinges on",
+        "SSVC",
+        "BOD 26-04",
+        "Is the release bad?",
+    ] {
+        assert!(
+            group.contains(words) || (words == "It hinges on" && group.contains("No parameter turns it")),
+            "{words}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_known_of_a_standing_is_shown_as_unknown() {
+    let fleet = hosts(12);
+    let server = with_fleet(&fleet).await;
+    let id = fleet.hosts[0].id.as_str();
+    let answer = server.json(&format!("/api/v1/standing/host/{id}")).await;
+    let policy = Policy::default();
+    let own = underpin_risk::standing::Standings::new(&fleet, &policy);
+    assert_eq!(answer, again(&own.host(&fleet.hosts[0].id).unwrap()));
+    let unknown =
+        |statements: &Value| statements.as_array().unwrap().iter().any(|it| it["answer"] == "unknown");
+    assert!(unknown(&answer["statements"]));
+    let page = server.text(&format!("/hosts/{id}")).await;
+    assert!(page.contains("statements lack facts") && page.contains("is missing"));
+    let (vm, tenant, cluster) = (&fleet.vms[0].id, &fleet.tenants[0].id, &fleet.clusters[0].id);
+    for path in [format!("/vms/{vm}"), format!("/tenants/{tenant}"), format!("/clusters/{cluster}")] {
+        assert!(server.text(&path).await.contains("Confidentiality, integrity, availability"), "{path}");
+    }
+    let plane = &fleet.management_planes[0].id;
+    assert!(server.text(&format!("/planes/{plane}")).await.contains("Ways in to management"));
+    assert_eq!(server.json(&format!("/api/v1/standing/tenant/{tenant}")).await["element"], tenant.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exploitation_that_was_foretold_is_settled_by_a_later_catalogue() {
+    let server = with_fleet(&hosts(20)).await;
+    let record = async || server.json("/api/v1/predictions").await;
+    assert_eq!(record().await["predictions"], json!([]));
+    server.json("/api/v1/risk").await;
+    let first = record().await;
+    let predictions = first["predictions"].as_array().unwrap().clone();
+    let exploits: Vec<&Value> = predictions.iter().filter(|it| it["kind"] == "exploited").collect();
+    assert!(exploits.len() > 2 && exploits.len() + 1 == predictions.len(), "and whether any host is hit");
+    assert!(predictions.iter().all(|it| it["happened"].is_null()));
+    // It is what the report says: the factor of exploitation in the wild.
+    let risk = server.json("/api/v1/risk").await;
+    for one in &exploits {
+        let cause =
+            risk["causes"].as_array().unwrap().iter().find(|it| it["vulnerability"] == one["subject"]);
+        let wild = cause.unwrap()["factors"][0].clone();
+        assert_eq!(wild["name"], "exploited in the wild");
+        let distance = (wild["value"].as_f64().unwrap() - one["probability"].as_f64().unwrap()).abs();
+        assert!(distance < 1e-12, "{wild} {one}");
+    }
+    // A second report on the same day foretells nothing new, whatever was uploaded.
+    assert_eq!(server.post("/api/v1/assessments", String::new()).await.status(), 201);
+    server.json("/api/v1/risk?group_by=ring").await;
+    assert_eq!(record().await["predictions"].as_array().unwrap().len(), predictions.len());
+    assert_eq!(record().await["scores"], json!([]), "nothing is known yet: nothing is scored");
+
+    // A catalogue from within the horizon settles what it lists, and nothing else.
+    let hit = exploits[0]["subject"].as_str().unwrap();
+    let early = kev("2025-12-01T00:00:00Z", hit, "2025-11-30");
+    assert_eq!(server.post("/api/v1/feeds?name=kev", early).await.status(), 201);
+    let known = record().await;
+    let settled: Vec<&Value> =
+        known["predictions"].as_array().unwrap().iter().filter(|it| !it["happened"].is_null()).collect();
+    assert_eq!(settled.len(), 1, "a catalogue of that day says no more");
+    assert_eq!((&settled[0]["subject"], &settled[0]["happened"]), (&json!(hit), &json!(true)));
+
+    // One that is newer than the horizon settles the rest.
+    let late = kev("2026-03-01T00:00:00Z", hit, "2025-11-30");
+    assert_eq!(server.post("/api/v1/feeds?name=kev", late).await.status(), 201);
+    let all = record().await;
+    let score = &all["scores"][0];
+    assert_eq!(
+        (&score["kind"], &score["scored"], &score["open"]),
+        (&json!("exploited"), &json!(exploits.len()), &json!(0))
+    );
+    let square = |it: &Value| {
+        let happened = f64::from(u8::from(it["subject"] == hit));
+        (it["probability"].as_f64().unwrap() - happened).powi(2)
+    };
+    let brier = exploits.iter().map(|it| square(it)).sum::<f64>() / exploits.len() as f64;
+    assert!((score["brier"].as_f64().unwrap() - brier).abs() < 1e-12);
+    let page = server.text("/risk/calibration").await;
+    assert!(
+        page.contains("Brier score")
+            && page.contains("as foretold")
+            && page.contains("KEV lists it since 2025-11-30")
+    );
+    assert!(page.contains("does not list it by 2025-12-21"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_only_people_know_is_said_once() {
+    let server = with_fleet(&hosts(6)).await;
+    server.json("/api/v1/risk").await;
+    let known = server.json("/api/v1/predictions").await;
+    let hit =
+        known["predictions"].as_array().unwrap().iter().find(|it| it["kind"] == "any-host-hit").unwrap();
+    let id = hit["id"].as_str().unwrap();
+    assert_eq!((&hit["made_on"], &hit["due"]), (&json!("2025-11-21"), &json!("2025-12-21")), "{NOW}");
+    let path = format!("/api/v1/predictions/{id}/outcome");
+    for bad in ["", "{}", "{\"happened\": 1}", "{\"happened\": true, \"by\": \"me\"}"] {
+        assert_eq!(server.post(&path, bad.to_owned()).await.status(), 400, "{bad:?}");
+    }
+    let kind = "application/x-www-form-urlencoded";
+    let said = server
+        .http
+        .post(server.url(&format!("/risk/calibration/{id}")))
+        .header("content-type", kind)
+        .body("happened=false");
+    let said = said.send().await.unwrap();
+    assert_eq!(said.status(), 303);
+    let again = server.post(&path, json!({"happened": false}).to_string()).await;
+    assert_eq!(again.status(), 200, "the same again changes nothing");
+    let other = server.post(&path, json!({"happened": true}).to_string()).await;
+    assert_eq!(other.status(), 409);
+    assert_eq!(other.json::<Value>().await.unwrap()["code"], "UP0416");
+    let after = server.json("/api/v1/predictions").await;
+    assert_eq!(
+        (&after["scores"][0]["kind"], &after["scores"][0]["scored"]),
+        (&json!("any-host-hit"), &json!(1))
+    );
+}
+
+/// While the risk of a great fleet is worked out, other pages answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_risk_of_a_great_fleet_keeps_no_other_page_waiting() {
+    let server = with_fleet(&hosts(400)).await;
+    let url = server.url("/api/v1/risk");
+    let http = server.http.clone();
+    let working = tokio::spawn(async move { http.get(url).send().await.unwrap().status() });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for path in ["/api/v1/health", "/hosts", "/policy", "/risk/calibration"] {
+        let started = std::time::Instant::now();
+        assert_eq!(server.get(path).await.status(), 200, "{path}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{path}: {:?}", started.elapsed());
+        assert!(
+            !working.is_finished() || path != "/api/v1/health",
+            "the risk was worked out at the same time"
+        );
+    }
+    let started = std::time::Instant::now();
+    assert_eq!(working.await.unwrap(), 200);
+    println!("the rest of the risk of 400 hosts: {:?}", started.elapsed());
+}
