@@ -16,11 +16,15 @@
 //! ```
 
 pub mod analyst;
+mod answers;
 mod api;
+mod backtest;
 mod cadence;
 pub mod charts;
+mod clocks;
 mod connections;
 mod core;
+mod facts;
 mod guard;
 mod index;
 mod pages;
@@ -38,12 +42,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use underpin_model::policy::Policy;
 use underpin_store::Store;
 
 pub use analyst::Analyst;
 pub use api::openapi;
 pub use core::Core;
-pub use pages::{STYLE, cadence_report};
+pub use pages::{STYLE, backtest_report, cadence_report};
 pub use problem::Problem;
 use state::{App, Shared};
 
@@ -64,6 +69,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// What time it is.
     pub clock: fn() -> Timestamp,
+    /// The policy in force where none is kept.
+    pub policy: Policy,
 }
 
 impl Default for Config {
@@ -76,6 +83,7 @@ impl Default for Config {
             timeout: Duration::from_secs(60),
             header_timeout: Duration::from_secs(30),
             clock: Timestamp::now,
+            policy: Policy::default(),
         }
     }
 }

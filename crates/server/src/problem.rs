@@ -43,6 +43,7 @@ pub(crate) enum Code {
     NothingReadable,
     KeyReused,
     NoFleet,
+    NoPromise,
     Method,
     Internal,
 }
@@ -68,6 +69,7 @@ impl Code {
                 "The idempotency key was used for another request",
             ),
             Self::NoFleet => ("UP0412", StatusCode::CONFLICT, "There is no fleet yet"),
+            Self::NoPromise => ("UP0417", StatusCode::CONFLICT, "The policy promises nothing"),
             Self::Method => ("UP0413", StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here"),
             Self::Internal => ("UP0500", StatusCode::INTERNAL_SERVER_ERROR, "The server failed"),
         }

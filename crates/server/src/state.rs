@@ -14,7 +14,10 @@ use utoipa::ToSchema;
 
 use crate::Config;
 use crate::analyst::{self, Analyst, FeedFacts, FeedReading};
+use crate::backtest::KnownBacktests;
 use crate::cadence::KnownHistory;
+use crate::clocks::KnownClocks;
+use crate::facts::KnownFacts;
 use crate::index::{Index, Parts, advisories};
 use crate::problem::{Code, Problem};
 
@@ -31,7 +34,10 @@ pub(crate) struct App {
     older: RwLock<Option<Arc<Index>>>,
     feeds: RwLock<Arc<Vec<FeedFacts>>>,
     /// The dated patches of these feeds, made when they are first asked for.
-    pub(crate) history: RwLock<KnownHistory>,
+    pub(crate) history: KnownHistory,
+    pub(crate) known_facts: KnownFacts,
+    pub(crate) backtests: KnownBacktests,
+    pub(crate) clocks: KnownClocks,
     /// Changes happen one after the other: each starts from what the one before left.
     changing: Mutex<()>,
 }
@@ -90,7 +96,10 @@ impl App {
             index: RwLock::default(),
             older: RwLock::default(),
             feeds: RwLock::default(),
-            history: RwLock::default(),
+            history: KnownHistory::default(),
+            known_facts: KnownFacts::default(),
+            backtests: KnownBacktests::default(),
+            clocks: KnownClocks::default(),
             changing: Mutex::default(),
         }
     }

@@ -4,8 +4,10 @@
 #![allow(unused_qualifications)]
 
 pub(crate) mod assets;
+mod backtest;
 mod cadence;
 mod changes;
+mod clocks;
 mod findings;
 mod view;
 
@@ -46,7 +48,9 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(findings::vulnerability))
         .routes(routes!(findings::exposures))
         .routes(routes!(assets::ripple))
-        .routes(routes!(cadence::cadence));
+        .routes(routes!(cadence::cadence))
+        .routes(routes!(backtest::backtest))
+        .routes(routes!(clocks::clocks));
     OpenApiRouter::new().nest("/api/v1", api)
 }
 
