@@ -96,11 +96,8 @@ fn work(
 pub(crate) async fn answer(app: &Shared, query: &BacktestQuery) -> Result<Arc<Answer>, Problem> {
     let span = (day("from", &query.from)?, day("until", &query.until)?);
     let (base, index, policy) = (app.facts().await?, app.index(), current_policy(app));
-    let basis = Basis {
-        facts: Same(Arc::clone(&base)),
-        index: index.clone().map(Same),
-        policy: policy.clone(),
-    };
+    let basis =
+        Basis { facts: Same(Arc::clone(&base)), index: index.clone().map(Same), policy: policy.clone() };
     let asked = query.clone();
     let work = move || {
         let fleet = index.as_ref().map(|it| &*it.fleet);

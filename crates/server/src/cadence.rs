@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use underpin_exposure::FactBase;
 use underpin_exposure::cadence::{
     CLASSES, Cadence, Dated, History, Installed, Interval, Policy, Query, Split,
 };
 use underpin_exposure::report::Area;
-use underpin_exposure::FactBase;
 use utoipa::IntoParams;
 
 use crate::answers::{Answers, Same};

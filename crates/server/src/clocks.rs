@@ -58,7 +58,8 @@ impl ClocksQuery {
         let hosts_per_day = match given(&self.plan_pace) {
             None => policy.maintenance.hosts_per_day,
             Some(text) => text.parse().map_err(|_| {
-                Code::BadQuery.with(format!("plan_pace is {text:?}; give a number of hosts per day, such as 5"))
+                Code::BadQuery
+                    .with(format!("plan_pace is {text:?}; give a number of hosts per day, such as 5"))
             })?,
         };
         let soon_days = match given(&self.soon) {
@@ -77,11 +78,8 @@ pub(crate) async fn answer(app: &Shared, query: &ClocksQuery) -> Result<Arc<Answ
     let settings = query.read(&policy)?;
     let index = app.index().ok_or_else(no_fleet)?;
     let base = app.facts().await?;
-    let basis = Basis {
-        facts: Same(Arc::clone(&base)),
-        index: Same(Arc::clone(&index)),
-        policy: policy.clone(),
-    };
+    let basis =
+        Basis { facts: Same(Arc::clone(&base)), index: Same(Arc::clone(&index)), policy: policy.clone() };
     let work = move || {
         let report = clocks::read(&index.fleet, &base, &index.assessment, &policy, settings)
             .map_err(|error| refused(&error))?;

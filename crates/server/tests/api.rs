@@ -50,7 +50,9 @@ async fn every_route_is_described_and_answers() {
         "/advisories/{id}",
         "/vulnerabilities",
         "/vulnerabilities/{id}",
+        "/backtest",
         "/cadence",
+        "/clocks",
         "/exposures",
         "/ripple",
     ];
@@ -73,7 +75,13 @@ async fn every_route_is_described_and_answers() {
             "/api/v1/ripple" => "/api/v1/ripple?at=pve-0".to_owned(),
             p => p.to_owned(),
         };
-        assert_eq!(server.get(&real).await.status(), 200, "{real}");
+        let status = match path.as_str() {
+            // This server has no facts of its own, and its policy promises nothing.
+            "/api/v1/backtest" => 404,
+            "/api/v1/clocks" => 409,
+            _ => 200,
+        };
+        assert_eq!(server.get(&real).await.status(), status, "{real}");
     }
 }
 

@@ -10,9 +10,10 @@ use underpin_risk::backtest::{
     self, Asked, BacktestError, DEFAULT_FLEET, Figure, Line, Measures, Question, ReplayFleet, Report, Row,
 };
 
-use crate::args::{Backtest, Tabular};
+use crate::args::{Backtest, ChartFormat};
 use crate::exit::{Code, Failure};
 use crate::output::{List, say};
+use crate::report::cadence::page;
 use crate::report::csv::{cause, harmless};
 use crate::{facts, output};
 
@@ -35,12 +36,35 @@ pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
     };
     let history = backtest::of_facts(&base, &line, &epss).map_err(|error| failure(&error))?;
     let report = backtest::run(&history, &question, &policy).map_err(|error| failure(&error))?;
-    match arguments.format {
-        Tabular::Json => output::json(&report)?,
-        Tabular::Csv => output::stream(None, |out| csv(&report, out))?,
-        Tabular::Table => output::data(&table(&report))?,
-    }
+    write(arguments, &report)?;
     Ok(Code::Done)
+}
+
+fn write(arguments: &Backtest, report: &Report) -> Result<(), Failure> {
+    let path = arguments.out.as_deref();
+    let all = |text: String| output::stream(path, |out| out.write_all(text.as_bytes()));
+    match arguments.format {
+        ChartFormat::Json => output::stream(path, |out| {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            out.write_all(b"\n")
+        }),
+        ChartFormat::Csv => output::stream(path, |out| csv(report, out)),
+        ChartFormat::Html => {
+            let title = "What each patch policy would have cost";
+            all(page("Backtest", title, &underpin_server::backtest_report(report)).into_string())
+        }
+        ChartFormat::Svg => {
+            let chart = underpin_server::charts::backtest::frontier(report).ok_or_else(|| {
+                Failure::Usage(
+                    "the policies have no days in common to be compared on; --format json has each over its own"
+                        .to_owned(),
+                )
+            })?;
+            all(underpin_server::charts::standalone(&chart) + "\n")
+        }
+        ChartFormat::Table if path.is_some() => all(table(report, None)),
+        ChartFormat::Table => output::data(&table(report, output::width())),
+    }
 }
 
 fn failure(error: &BacktestError) -> Failure {
@@ -88,7 +112,7 @@ fn hosts(fleet: Option<&Fleet>, line: &Line) -> Result<ReplayFleet, Failure> {
     Ok(hosts)
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &Report, width: Option<u16>) -> String {
     let mut text = format!(
         "{} {} {}, {} hosts with {:.1} VMs each{}, {} to {}: {} releases, {} vulnerabilities\n\n",
         report.platform,
@@ -116,7 +140,7 @@ fn table(report: &Report) -> String {
         "LOSS",
         "FRONTIER",
     ];
-    let mut list = List::new(&header, output::width());
+    let mut list = List::new(&header, width);
     for row in &report.policies {
         if let Some(it) = &row.measures {
             list.row(cells(row, it));

@@ -92,3 +92,18 @@ fn backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
         assert_eq!(ran.stdout, "");
     }
 }
+
+#[test]
+fn backtest_draws_its_frontier() {
+    let line = ["backtest", "--platform", "esxi", "--line", "5.5"];
+    let svg = run(&[&line[..], &["--format", "svg"]].concat()).ends(0).stdout;
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    for words in ["maintenances", "exposure-days", "quarterly window", "another policy is better", "xmlns="] {
+        assert!(svg.contains(words), "{words}: {svg}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("backtest.html");
+    run(&[&line[..], &["--format", "html", "--out", file.to_str().unwrap()]].concat()).ends(0);
+    let page = std::fs::read_to_string(file).unwrap();
+    assert!(page.contains("<svg") && page.contains("not evaluable") && !page.contains("<script"));
+}

@@ -18,6 +18,7 @@ pub(super) struct BacktestView {
     /// `vulnerabilities`, `vulnerabilities_span`, `vulnerabilities_without_day`, `bad_releases`, `incidents`, `frontier_axes`,
     /// `policies` (one row a policy: `policy`, `evaluable`, `reason`, `signal_for`, `measures`, `common`, `on_frontier`,
     /// `taken`), `notes`, `bootstrap`. What is not known is absent. A figure is `value` with its 95 % `interval`.
+    #[serde(flatten)]
     #[schema(value_type = Object)]
     report: Report,
     /// The lines that can be asked for: `platform`, `line`, `component`.

@@ -14,7 +14,6 @@ use crate::state::Shared;
 /// The promises of the policy as running clocks. It describes the answer and is never built: the answer of a large fleet
 /// is written as it is.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(dead_code, reason = "a description")]
 struct ClocksView {
     /// The day that they are read on.
     as_of: String,

@@ -23,11 +23,7 @@ pub fn breaches(report: &Report) -> Option<Chart> {
         }
         if sum > 0 {
             points.push((finish, sum as f64));
-            marks.push(Mark::new(
-                promise.promise.clone(),
-                Tone::of_series(marks.len()),
-                Shape::Step(points),
-            ));
+            marks.push(Mark::new(promise.promise.clone(), Tone::of_series(marks.len()), Shape::Step(points)));
         }
         most = most.max(sum);
     }

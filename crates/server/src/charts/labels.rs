@@ -37,16 +37,9 @@ impl Area {
 
 /// Where the names of points go: beside them, where that is taken farther off. The first ones choose first; `None`: there
 /// is no room. Every name has the same height; `widths` are theirs.
-pub(super) fn arrange(
-    points: &[(f64, f64)],
-    widths: &[f64],
-    height: f64,
-    within: Area,
-) -> Vec<Option<Area>> {
-    let mut taken: Vec<Area> = points
-        .iter()
-        .map(|(x, y)| Area { left: x - 6.0, top: y - 6.0, width: 12.0, height: 12.0 })
-        .collect();
+pub(super) fn arrange(points: &[(f64, f64)], widths: &[f64], height: f64, within: Area) -> Vec<Option<Area>> {
+    let mut taken: Vec<Area> =
+        points.iter().map(|(x, y)| Area { left: x - 6.0, top: y - 6.0, width: 12.0, height: 12.0 }).collect();
     let spot = |(&(x, y), &width): (&(f64, f64), &f64)| {
         let area = |left: f64, top: f64| Area { left, top, width, height };
         let around = |far: f64| {

@@ -68,7 +68,7 @@ fn known(lines: &[Line]) -> Markup {
             summary { "The " (lines.len()) " lines that can be replayed" }
             dl.lines {
                 @for chunk in of_platform {
-                    @for first in chunk.first() { dt { (first.platform) } }
+                    @if let Some(first) = chunk.first() { dt { (first.platform) } }
                     dd { @for (at, one) in chunk.iter().enumerate() {
                         @if at > 0 { ", " }
                         @let query = [("platform", Some(one.platform.name())), ("line", Some(&*one.line)), ("component", Some(&*one.component))];
