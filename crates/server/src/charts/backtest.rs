@@ -56,7 +56,7 @@ pub fn frontier(report: &Report) -> Option<Chart> {
             best(true).join(", ")
         ),
         x: Axis::linear("maintenances", 0.0, (x * 1.1).max(1.0)),
-        y: Axis::linear(words, 0.0, (y * 1.1).max(1.0)),
+        y: exposures(words, &places, y),
         marks: vec![
             Mark::new("", Tone::First, Shape::Step(steps(&places))),
             Mark::new("on the frontier", Tone::First, Shape::Points(points(true))),
@@ -64,6 +64,17 @@ pub fn frontier(report: &Report) -> Option<Chart> {
             Mark::new("", Tone::Plain, Shape::Labels(labels)),
         ],
     })
+}
+
+/// From 0, or by powers of ten where the policies are apart by factors: else the good ones would lie on each other. A zero
+/// has no place among powers.
+fn exposures(words: &str, places: &[Place], most: f64) -> Axis {
+    let least = places.iter().map(|it| it.at.1).fold(f64::INFINITY, f64::min);
+    if least > 0.0 && most / least > 30.0 {
+        Axis::log(words, least, most)
+    } else {
+        Axis::linear(words, 0.0, (most * 1.1).max(1.0))
+    }
 }
 
 fn places(report: &Report, value: fn(&Measures) -> Option<f64>) -> Vec<Place> {

@@ -115,8 +115,8 @@ pub fn report(report: &Report) -> Markup {
 
 fn sentence(report: &Report) -> String {
     format!(
-        "{} hosts with {:.1} VMs each{}, {} hosts a day, {} to {}: {} releases, {} vulnerabilities. Losses in {}.",
-        report.fleet.hosts,
+        "{} with {:.1} VMs each{}, {} hosts a day, {} to {}: {} releases, {} vulnerabilities. Losses in {}.",
+        if report.fleet.hosts == 1 { "1 host".to_owned() } else { format!("{} hosts", report.fleet.hosts) },
         report.fleet.vms_per_host,
         if report.fleet.assumed { " (assumed)" } else { "" },
         report.hosts_per_day,

@@ -6,6 +6,7 @@ use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
+use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::PromiseKind;
 use underpin_risk::clocks::{Clock, Report, State, TenantClocks};
 
@@ -13,6 +14,7 @@ use super::parts::{asset_address, encode, errors, kind_words, number, scroll, sh
 use super::{PageError, page};
 use crate::charts;
 use crate::clocks::{Answer, ClocksQuery, answer};
+use crate::index::Index;
 use crate::problem::Code;
 use crate::query::Query;
 use crate::state::Shared;
@@ -24,39 +26,42 @@ const MOST: usize = 200;
 const NAMED: usize = 3;
 
 /// A policy with each kind of promise.
-const EXAMPLE: &str = "[[promise]]
+const EXAMPLE: &str = "# A fix is in force so many days after its publication;
+# the score and the scope are optional.
+[[promise]]
 id = \"contract\"
-kind = \"fix-within\"                 # a fix is in force so many days
-days = 30                           # after its publication
-cvss_at_least = 7.0                 # optional
-scope = { tenants = [\"acme\"] }      # optional
+kind = \"fix-within\"
+days = 30
+cvss_at_least = 7.0
+scope = { tenants = [\"acme\"] }
 
+# A release has left the fleet so many days after its end of life.
 [[promise]]
 id = \"support\"
-kind = \"leave-end-of-life\"          # a release has left the fleet so
-days = 0                            # many days after its end of life
+kind = \"leave-end-of-life\"
+days = 0
 
+# A new release is in use somewhere so many days after it appeared.
 [[promise]]
 id = \"new releases\"
-kind = \"release-supported-within\"   # a new release is in use so many
-days = 548                          # days after it appeared";
+kind = \"release-supported-within\"
+days = 548";
 
 pub(super) async fn clocks(
     Extract(app): Extract<Shared>,
     Query(query): Query<ClocksQuery>,
 ) -> Result<Response, PageError> {
     let index = app.index();
-    let (status, found) = if index.is_none() {
-        (
+    let (status, found) = match &index {
+        None => (
             StatusCode::OK,
             html! { section { p { "No fleet yet: clocks run on what is in one. " a href="/fleets" { "Upload a fleet" } "." } } },
-        )
-    } else {
-        match answer(&app, &query).await {
-            Ok(answer) => (StatusCode::OK, html! { (form(&query)) (all(&answer)) }),
+        ),
+        Some(index) => match answer(&app, &query).await {
+            Ok(answer) => (StatusCode::OK, html! { (form(&query)) (all(&answer, index)) }),
             Err(problem) if problem.code == Code::NoPromise.with("").code => (StatusCode::OK, no_promise()),
             Err(problem) => (problem.status(), html! { (errors(&problem)) (form(&query)) }),
-        }
+        },
     };
     let content = html! {
         h1 { "Promises as running clocks" }
@@ -87,7 +92,7 @@ fn form(query: &ClocksQuery) -> Markup {
     }
 }
 
-fn all(answer: &Answer) -> Markup {
+fn all(answer: &Answer, index: &Index) -> Markup {
     let report = &answer.report;
     html! {
         section aria-labelledby="promises" {
@@ -104,7 +109,7 @@ fn all(answer: &Answer) -> Markup {
         }
         section aria-labelledby="clocks" {
             h2 id="clocks" { "Clocks" }
-            (list(report))
+            (list(report, index))
         }
     }
 }
@@ -229,7 +234,7 @@ fn more(rows: usize) -> Markup {
     html! { @if rows > MOST { p.soft { "and " (number((rows - MOST) as u64)) " more: " a href="/api/v1/clocks" { "all of them" } } } }
 }
 
-fn list(report: &Report) -> Markup {
+fn list(report: &Report, index: &Index) -> Markup {
     let caption = "Clocks that are not kept, the most pressing first";
     let settled = |it: &&Clock| matches!(it.state, State::Kept | State::Done);
     let open: Vec<&Clock> = report.clocks.iter().filter(|it| !settled(it)).collect();
@@ -242,7 +247,7 @@ fn list(report: &Report) -> Markup {
                         th scope="col" { "State" } th scope="col" { "Due" } th scope="col" { "Promise" } th scope="col" { "About" }
                         th scope="col" { "Assets" } th.num scope="col" { "Will breach" } th scope="col" { "Evidence" }
                     } }
-                    tbody { @for it in open.iter().take(MOST) { (clock(it)) } }
+                    tbody { @for it in open.iter().take(MOST) { (clock(it, index)) } }
                 }
             }))
             (more(open.len()))
@@ -250,14 +255,16 @@ fn list(report: &Report) -> Markup {
     }
 }
 
-fn clock(it: &Clock) -> Markup {
+fn clock(it: &Clock, index: &Index) -> Markup {
+    // A clock of a component that no source covers is about no vulnerability in particular.
+    let has_page = VulnerabilityId::new(&*it.subject).is_ok_and(|id| index.found.contains_key(&id));
     html! {
         tr {
             td.tight { (status(it.state)) }
             td.tight { @match it.due { Some(day) => (day), None => (NONE) } }
             td.tight { (it.promise) }
             td {
-                @if it.kind == PromiseKind::FixWithin { a href={"/vulnerabilities/" (encode(&it.subject))} { (it.subject) } } @else { (it.subject) }
+                @if has_page { a href={"/vulnerabilities/" (encode(&it.subject))} { (it.subject) } } @else { (it.subject) }
                 @if let Some(component) = &it.component { " in " span.mono { (component) } }
                 @if let Some(fix) = &it.fix { " \u{2192} " span.mono { (fix) } }
             }
