@@ -1,23 +1,22 @@
 //! Queries for cadence, the same for the API and the page.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use underpin_exposure::FactBase;
 use underpin_exposure::cadence::{
     CLASSES, Cadence, Dated, History, Installed, Interval, Policy, Query, Split,
 };
 use underpin_exposure::report::Area;
-use underpin_exposure::{FactBase, Feed};
-use underpin_model::id::FeedId;
 use utoipa::IntoParams;
 
-use crate::analyst::FeedFacts;
+use crate::answers::{Answers, Same};
 use crate::problem::{Code, Problem};
+use crate::query::{day, given};
 use crate::state::{App, Shared, no_fleet};
 
-/// The feeds, and the dated patches in them.
-pub(crate) type KnownHistory = Option<(Arc<Vec<FeedFacts>>, Arc<History>)>;
+/// The dated patches of these facts.
+pub(crate) type KnownHistory = Answers<Same<FactBase>, (), History>;
 
 /// Which cadence.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
@@ -50,11 +49,6 @@ pub(crate) struct CadenceQuery {
     pub(crate) by: Option<String>,
 }
 
-/// A value that is there; an empty field of a form is not.
-fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
-}
-
 fn list(text: &Option<String>) -> Vec<String> {
     let words = given(text).into_iter().flat_map(|text| text.split(',')).map(str::trim);
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
@@ -70,12 +64,6 @@ fn named<T: Copy>(
     let found = all.iter().copied().find(|one| name_of(*one) == text);
     let names = || all.iter().map(|one| name_of(*one)).collect::<Vec<_>>().join(", ");
     found.map(Some).ok_or_else(|| Code::BadQuery.with(format!("{name} is {text:?}; give one of {}", names())))
-}
-
-fn date(name: &str, text: &Option<String>) -> Result<Option<Date>, Problem> {
-    let Some(text) = given(text) else { return Ok(None) };
-    let wrong = |_| Code::BadQuery.with(format!("{name} is {text:?}; give a day such as 2024-02-29"));
-    text.parse().map(Some).map_err(wrong)
 }
 
 impl CadenceQuery {
@@ -96,7 +84,7 @@ impl CadenceQuery {
             dated: named("dated", &self.dated, &Dated::ALL, Dated::name)?,
             policy: named("policy", &self.policy, &Policy::ALL, Policy::name)?.unwrap_or_default(),
             installed: None,
-            interval: Interval { built: date("built", &self.built)?, until: date("until", &self.until)? },
+            interval: Interval { built: day("built", &self.built)?, until: day("until", &self.until)? },
             batch_days,
             by: named("by", &self.by, &Split::ALL, Split::name)?,
         })
@@ -122,22 +110,7 @@ pub(crate) async fn answer(app: &Shared, query: &CadenceQuery) -> Result<Cadence
 impl App {
     /// Every dated patch of the current feeds; made anew only when the feeds have changed.
     pub(crate) async fn history(&self) -> Result<Arc<History>, Problem> {
-        let feeds = self.feeds();
-        let known = self.history.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, history)) = known.filter(|(of, _)| Arc::ptr_eq(of, &feeds)) {
-            return Ok(history);
-        }
-        let of = Arc::clone(&feeds);
-        let history = tokio::task::spawn_blocking(move || {
-            let feeds = of.iter().filter_map(|feed| {
-                let documents = feed.documents.iter().map(|(_, document)| (**document).clone()).collect();
-                let id = FeedId::new(feed.name.as_str()).ok()?;
-                Some(Feed { id, fetched: Some(feed.fetched), documents })
-            });
-            Arc::new(History::new(&FactBase::new(feeds.collect())))
-        })
-        .await?;
-        *self.history.write().unwrap_or_else(PoisonError::into_inner) = Some((feeds, Arc::clone(&history)));
-        Ok(history)
+        let base = self.facts().await?;
+        self.history.get(Same(Arc::clone(&base)), (), move || Ok(History::new(&base))).await
     }
 }

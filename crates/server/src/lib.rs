@@ -16,12 +16,16 @@
 //! ```
 
 pub mod analyst;
+mod answers;
 mod api;
+mod backtest;
 mod cadence;
 mod calibration;
 pub mod charts;
+mod clocks;
 mod connections;
 mod core;
+mod facts;
 mod guard;
 mod index;
 mod pages;
@@ -47,7 +51,7 @@ use underpin_store::Store;
 pub use analyst::Analyst;
 pub use api::openapi;
 pub use core::Core;
-pub use pages::{STYLE, cadence_report};
+pub use pages::{STYLE, backtest_report, cadence_report};
 pub use problem::Problem;
 use state::{App, Shared};
 

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use axum::response::Response;
+use jiff::civil::Date;
 use rustc_hash::FxHashSet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             crate::guard::answer(path, Code::BadQuery.with(error.body_text()))
         })
     }
+}
+
+/// A value that is there; an empty field of a form is not.
+pub(crate) fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// A day of a query.
+pub(crate) fn day(name: &str, text: &Option<String>) -> Result<Option<Date>, Problem> {
+    let Some(text) = given(text) else { return Ok(None) };
+    let wrong = |_| Code::BadQuery.with(format!("{name} is {text:?}; give a day such as 2024-02-29"));
+    text.parse().map(Some).map_err(wrong)
 }
 
 /// Which exposures.

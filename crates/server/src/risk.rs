@@ -8,8 +8,7 @@ use std::sync::{Arc, PoisonError};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
-use underpin_exposure::{FactBase, Feed};
-use underpin_model::id::FeedId;
+use underpin_exposure::FactBase;
 use underpin_model::quantity::Days;
 use underpin_risk::build::{self, ReleaseDates};
 use underpin_risk::compound::{self, Thresholds};
@@ -18,7 +17,6 @@ use underpin_risk::standing::Standing;
 use underpin_risk::wait::{self, Evidence, GroupDecision};
 use utoipa::IntoParams;
 
-use crate::analyst::FeedFacts;
 use crate::index::Index;
 use crate::policy::PolicyInForce;
 use crate::problem::{Code, Problem};
@@ -121,7 +119,6 @@ type Once<T> = Arc<OnceCell<Result<Arc<T>, Problem>>>;
 #[derive(Debug)]
 pub(crate) struct Known {
     basis: Basis,
-    base: Once<FactBase>,
     reports: Vec<(Asked, Once<RiskAnswer>)>,
     detail: Once<Detail>,
     decisions: Once<Decisions>,
@@ -136,23 +133,12 @@ impl Known {
     fn of(basis: Basis) -> Self {
         Self {
             basis,
-            base: Arc::default(),
             reports: Vec::new(),
             detail: Arc::default(),
             decisions: Arc::default(),
             standings: BTreeMap::new(),
         }
     }
-}
-
-/// The facts of the feeds, as the core reads them.
-fn fact_base(feeds: &[FeedFacts]) -> FactBase {
-    let feeds = feeds.iter().filter_map(|feed| {
-        let documents = feed.documents.iter().map(|(_, document)| (**document).clone()).collect();
-        let id = FeedId::new(feed.name.as_str()).ok()?;
-        Some(Feed { id, fetched: Some(feed.fetched), documents })
-    });
-    FactBase::new(feeds.collect())
 }
 
 fn refused(error: &impl std::fmt::Display) -> Problem {
@@ -288,16 +274,10 @@ impl App {
         }
     }
 
-    async fn base(self: &Arc<Self>, basis: &Basis) -> Result<Arc<FactBase>, Problem> {
-        let place = self.with_known(basis, |known| Arc::clone(&known.base));
-        let feeds = self.feeds();
-        self.once(place, move || Ok(fact_base(&feeds))).await
-    }
-
     /// The report on the risk of the current fleet.
     pub(crate) async fn risk(self: &Shared, asked: Asked) -> Result<Arc<RiskAnswer>, Problem> {
         let basis = self.basis()?;
-        let base = self.base(&basis).await?;
+        let base = self.facts().await?;
         let place = self.with_known(&basis, |known| {
             let found = known.reports.iter().find(|(it, _)| *it == asked).map(|(_, once)| Arc::clone(once));
             found.unwrap_or_else(|| {
@@ -320,7 +300,7 @@ impl App {
     /// The tails in detail.
     pub(crate) async fn risk_detail(self: &Shared) -> Result<Arc<Detail>, Problem> {
         let basis = self.basis()?;
-        let base = self.base(&basis).await?;
+        let base = self.facts().await?;
         let place = self.with_known(&basis, |known| Arc::clone(&known.detail));
         self.once(place, move || detail_of(&basis, &base)).await
     }
@@ -328,7 +308,7 @@ impl App {
     /// Patch or wait for every group and every release that is due, with curves.
     pub(crate) async fn decisions(self: &Shared) -> Result<Arc<Decisions>, Problem> {
         let basis = self.basis()?;
-        let base = self.base(&basis).await?;
+        let base = self.facts().await?;
         let place = self.with_known(&basis, |known| Arc::clone(&known.decisions));
         self.once(place, move || decisions_of(&basis, &base)).await
     }

@@ -14,7 +14,10 @@ use utoipa::ToSchema;
 
 use crate::Config;
 use crate::analyst::{self, Analyst, FeedFacts, FeedReading};
+use crate::backtest::KnownBacktests;
 use crate::cadence::KnownHistory;
+use crate::clocks::KnownClocks;
+use crate::facts::KnownFacts;
 use crate::index::{Index, Parts, advisories};
 use crate::policy::PolicyInForce;
 use crate::problem::{Code, Problem};
@@ -33,13 +36,16 @@ pub(crate) struct App {
     older: RwLock<Option<Arc<Index>>>,
     feeds: RwLock<Arc<Vec<FeedFacts>>>,
     /// The dated patches of these feeds, made when they are first asked for.
-    pub(crate) history: RwLock<KnownHistory>,
     /// The policy in force.
     pub(crate) policy: RwLock<Arc<PolicyInForce>>,
     /// What is known of the risk of the current fleet under that policy.
     pub(crate) risk: std::sync::Mutex<Option<Known>>,
     /// Risks are worked out one after the other.
     pub(crate) risking: Mutex<()>,
+    pub(crate) history: KnownHistory,
+    pub(crate) known_facts: KnownFacts,
+    pub(crate) backtests: KnownBacktests,
+    pub(crate) clocks: KnownClocks,
     /// Changes happen one after the other: each starts from what the one before left.
     pub(crate) changing: Mutex<()>,
 }
@@ -98,10 +104,13 @@ impl App {
             index: RwLock::default(),
             older: RwLock::default(),
             feeds: RwLock::default(),
-            history: RwLock::default(),
             policy: RwLock::default(),
             risk: std::sync::Mutex::default(),
             risking: Mutex::default(),
+            history: KnownHistory::default(),
+            known_facts: KnownFacts::default(),
+            backtests: KnownBacktests::default(),
+            clocks: KnownClocks::default(),
             changing: Mutex::default(),
         }
     }

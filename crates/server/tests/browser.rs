@@ -199,7 +199,7 @@ const ids = [...document.querySelectorAll('[id]')].map(e => e.id); for (const id
 if (document.scripts.length) bad.push('a script');
 return bad;"#;
 
-const PAGES: [(&str, &str); 21] = [
+const PAGES: [(&str, &str); 23] = [
     ("overview", "/"),
     ("vulnerabilities", "/vulnerabilities"),
     ("vulnerability", "/vulnerabilities/CVE-2025-0001"),
@@ -212,7 +212,9 @@ const PAGES: [(&str, &str); 21] = [
     ("image", "/images/debian-12"),
     ("tenant", "/tenants/tenant-1"),
     ("ripple", "/ripple?at=pve-0"),
+    ("backtest-empty", "/backtest"),
     ("cadence-empty", "/cadence"),
+    ("clocks-no-promise", "/clocks"),
     ("feeds", "/feeds"),
     ("fleets", "/fleets"),
     ("ripple-empty", "/ripple"),
@@ -255,8 +257,10 @@ async fn inspect(
 }
 
 /// Pages with charts, by the built-in facts.
-const CHARTS: [(&str, &str); 4] = [
+const CHARTS: [(&str, &str); 6] = [
+    ("backtest", "/backtest?platform=esxi&line=5.5"),
     ("cadence", "/cadence"),
+    ("clocks", "/clocks?plan_pace=0.5"),
     (
         "cadence-side",
         "/cadence?platform=esxi,proxmox&line=7.0,8.0,8&built=2021-01-01&until=2025-06-30&batch_days=7",
@@ -283,7 +287,7 @@ return {shown: shown.length, figures: document.querySelectorAll('figure.chart').
 #[tokio::test(flavor = "multi_thread")]
 async fn charts_at_every_width_in_both_themes() {
     let Some(browser) = Browser::open().await else { return };
-    let server = Server::real().await;
+    let server = Server::promising().await;
     let mut wrong = Vec::new();
     for (width, dark) in [(390, false), (390, true), (800, false), (1280, false), (1280, true)] {
         browser.look(width, dark).await;

@@ -80,7 +80,7 @@ pub(crate) enum ChartFormat {
     Csv,
     /// One self-contained page.
     Html,
-    /// The timeline as a picture.
+    /// Its picture in one file: the timeline, or the frontier.
     Svg,
 }
 

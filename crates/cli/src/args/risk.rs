@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use underpin_risk::report::GroupBy;
 
-use super::{Tabular, named};
+use super::{ChartFormat, Tabular, named};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -46,7 +46,7 @@ pub(crate) struct RiskOf {
     #[arg(long, default_value_t = 10_000, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
     pub(crate) samples: u32,
     /// Days that the deferral of a tenant is priced for.
-    #[arg(long, default_value_t = 7, value_name = "DAYS")]
+    #[arg(long, default_value_t = underpin_risk::clocks::SOON_DAYS, value_name = "DAYS")]
     pub(crate) deferral_days: u16,
     /// Say where confidentiality, integrity and availability stand, with the facts that made it, instead of figures.
     #[arg(long)]
@@ -153,11 +153,14 @@ pub(crate) struct Backtest {
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub(crate) epss: Vec<PathBuf>,
     /// The least EPSS score on which the EPSS policy acts.
-    #[arg(long, default_value_t = 0.1, value_name = "PROBABILITY")]
+    #[arg(long, default_value_t = underpin_risk::backtest::EPSS_AT_LEAST, value_name = "PROBABILITY")]
     pub(crate) epss_at_least: f64,
     /// Form of the output.
-    #[arg(long, value_enum, default_value_t = Tabular::Table)]
-    pub(crate) format: Tabular,
+    #[arg(long, value_enum, default_value_t = ChartFormat::Table)]
+    pub(crate) format: ChartFormat,
+    /// Write to a file instead of stdout.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -180,7 +183,7 @@ pub(crate) struct Clocks {
     #[arg(long, value_name = "HOSTS_PER_DAY")]
     pub(crate) plan_pace: Option<f64>,
     /// A clock that is due within this many days is due soon.
-    #[arg(long, default_value_t = 7, value_name = "DAYS")]
+    #[arg(long, default_value_t = underpin_risk::clocks::SOON_DAYS, value_name = "DAYS")]
     pub(crate) soon: u16,
     /// Exit with code 1 when a promise is breached, or a clock cannot be read for want of a fact.
     #[arg(long)]

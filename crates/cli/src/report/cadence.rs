@@ -187,6 +187,11 @@ fn gaps(one: &Series) -> String {
 
 /// A page of its own: the same pictures as on the server's page.
 pub(crate) fn html(cadence: &Cadence) -> Markup {
+    page("Cadence", "How often maintenance is asked for", &underpin_server::cadence_report(cadence))
+}
+
+/// A page that needs no other file, with the style of the server's pages.
+pub(crate) fn page(name: &str, title: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -195,15 +200,15 @@ pub(crate) fn html(cadence: &Cadence) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content={"underpin " (env!("CARGO_PKG_VERSION"))};
-                title { "Cadence · Underpin" }
+                title { (name) " · Underpin" }
                 style { (PreEscaped(underpin_server::STYLE)) }
             }
             body {
                 a.skip href="#content" { "Skip to content" }
-                header.top { span.brand { "Underpin" } span { "Cadence" } }
+                header.top { span.brand { "Underpin" } span { (name) } }
                 main id="content" tabindex="-1" {
-                    h1 { "How often maintenance is asked for" }
-                    (underpin_server::cadence_report(cadence))
+                    h1 { (title) }
+                    (content)
                 }
             }
         }

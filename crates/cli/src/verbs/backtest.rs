@@ -1,20 +1,19 @@
 //! `underpin backtest`: what each patch policy would have cost, replayed over real history.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use underpin_exposure::FactBase;
 use underpin_feeds::Parsed;
-use underpin_model::facts::{Document, Family, Format};
+use underpin_model::facts::{Document, Format};
 use underpin_model::fleet::Fleet;
 use underpin_risk::backtest::{
-    self, BacktestError, DEFAULT_FLEET, Figure, Line, Measures, Question, ReplayFleet, Report, Row,
+    self, Asked, BacktestError, DEFAULT_FLEET, Figure, Line, Measures, Question, ReplayFleet, Report, Row,
 };
 
-use crate::args::{Backtest, Tabular};
+use crate::args::{Backtest, ChartFormat};
 use crate::exit::{Code, Failure};
 use crate::output::{List, say};
+use crate::report::cadence::page;
 use crate::report::csv::{cause, harmless};
 use crate::{facts, output};
 
@@ -23,7 +22,12 @@ pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
     let fleet = arguments.fleet.as_ref().map(|path| facts::fleet(path)).transpose()?.map(|it| it.fleet);
     let base = facts::base(&arguments.feeds, true, Timestamp::now())?;
     let epss = arguments.epss.iter().map(|path| dated_scores(path)).collect::<Result<Vec<_>, _>>()?;
-    let line = line(arguments, fleet.as_ref(), &base)?;
+    let asked = Asked {
+        platform: arguments.platform.as_deref(),
+        line: arguments.line.as_deref(),
+        component: arguments.component.as_deref(),
+    };
+    let line = backtest::choose(&base, fleet.as_ref(), asked).map_err(|error| failure(&error))?;
     let question = Question {
         from: arguments.from,
         until: arguments.until,
@@ -32,17 +36,42 @@ pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
     };
     let history = backtest::of_facts(&base, &line, &epss).map_err(|error| failure(&error))?;
     let report = backtest::run(&history, &question, &policy).map_err(|error| failure(&error))?;
-    match arguments.format {
-        Tabular::Json => output::json(&report)?,
-        Tabular::Csv => output::stream(None, |out| csv(&report, out))?,
-        Tabular::Table => output::data(&table(&report))?,
-    }
+    write(arguments, &report)?;
     Ok(Code::Done)
+}
+
+fn write(arguments: &Backtest, report: &Report) -> Result<(), Failure> {
+    let path = arguments.out.as_deref();
+    let all = |text: String| output::stream(path, |out| out.write_all(text.as_bytes()));
+    match arguments.format {
+        ChartFormat::Json => output::stream(path, |out| {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            out.write_all(b"\n")
+        }),
+        ChartFormat::Csv => output::stream(path, |out| csv(report, out)),
+        ChartFormat::Html => {
+            let title = "What each patch policy would have cost";
+            all(page("Backtest", title, &underpin_server::backtest_report(report)).into_string())
+        }
+        ChartFormat::Svg => {
+            let chart = underpin_server::charts::backtest::frontier(report).ok_or_else(|| {
+                Failure::Usage(
+                    "the policies have no days in common to be compared on; --format json has each over its own"
+                        .to_owned(),
+                )
+            })?;
+            all(underpin_server::charts::standalone(&chart) + "\n")
+        }
+        ChartFormat::Table if path.is_some() => all(table(report, None)),
+        ChartFormat::Table => output::data(&table(report, output::width())),
+    }
 }
 
 fn failure(error: &BacktestError) -> Failure {
     match error {
         BacktestError::UnknownLine { .. } => Failure::NotFound(error.to_string()),
+        BacktestError::NoLine { .. } => Failure::Usage(format!("{error} (--line)")),
+        BacktestError::SeveralComponents { .. } => Failure::Usage(format!("{error} (--component)")),
         _ => Failure::Usage(error.to_string()),
     }
 }
@@ -72,88 +101,18 @@ fn dated_scores(path: &std::path::Path) -> Result<Document, Failure> {
     }
 }
 
-/// The line that is asked for: by name, else the one of most hosts, else ESXi 7.0.
-fn line(arguments: &Backtest, fleet: Option<&Fleet>, base: &FactBase) -> Result<Line, Failure> {
-    let frequent = fleet.and_then(|it| most_frequent(it, arguments.platform.as_deref()));
-    let platform = arguments.platform.as_deref().map(Family::from_name);
-    let (platform, known) = match (platform, frequent) {
-        (Some(platform), Some((of_fleet, line))) if platform == of_fleet => (platform, Some(line)),
-        (Some(platform), _) => (platform, None),
-        (None, Some((of_fleet, line))) => (of_fleet, Some(line)),
-        (None, None) => (Family::Esxi, Some("7.0".to_owned())),
-    };
-    let all = backtest::lines(base);
-    let choices = || {
-        let of_platform = all.iter().filter(|it| it.platform == platform);
-        of_platform.map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    let Some(line) = arguments.line.clone().or(known) else {
-        return Err(Failure::Usage(format!("no --line is given for {platform}; known are: {}", choices())));
-    };
-    let fits = |it: &&Line| {
-        it.platform == platform
-            && *it.line == *line
-            && arguments.component.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&it.component))
-    };
-    let found: Vec<&Line> = all.iter().filter(fits).collect();
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
-        // Whatever is asked for is looked up once more there, which names the choices.
-        [] => Ok(Line {
-            platform,
-            line: line.into(),
-            component: arguments.component.as_deref().unwrap_or("(any component)").into(),
-        }),
-        several => {
-            let names: Vec<&str> = several.iter().map(|it| &*it.component).collect();
-            Err(Failure::Usage(format!(
-                "{platform} {line} has several components, choose one with --component: {}",
-                names.join(", ")
-            )))
-        }
-    }
-}
-
-/// The platform and line of most hosts of a fleet.
-fn most_frequent(fleet: &Fleet, only: Option<&str>) -> Option<(Family, String)> {
-    let mut counts: BTreeMap<(Family, String), usize> = BTreeMap::new();
-    for platform in fleet.hosts.iter().filter_map(|it| it.platform.as_ref()) {
-        let Some(train) = &platform.train else { continue };
-        if only.is_none_or(|it| Family::from_name(it) == platform.family) {
-            let line = backtest::line_of(&platform.family, train).to_owned();
-            *counts.entry((platform.family.clone(), line)).or_default() += 1;
-        }
-    }
-    counts.into_iter().max_by_key(|it| it.1).map(|it| it.0)
-}
-
-/// The hosts of the fleet that stand on the line, and their VMs; all hosts where the line is not theirs.
+/// The hosts of the fleet that stand on the line; all hosts where the line is not theirs.
 fn hosts(fleet: Option<&Fleet>, line: &Line) -> Result<ReplayFleet, Failure> {
     let Some(fleet) = fleet else { return Ok(DEFAULT_FLEET) };
-    let on_line = |it: &&underpin_model::fleet::Host| {
-        it.platform.as_ref().is_some_and(|platform| {
-            let train = platform.train.as_deref().unwrap_or_default();
-            platform.family == line.platform && backtest::line_of(&platform.family, train) == &*line.line
-        })
-    };
-    let mut chosen: Vec<_> = fleet.hosts.iter().filter(on_line).collect();
-    if chosen.is_empty() {
-        say!(
-            "warning: no host of the fleet stands on {line}: all {} hosts are replayed as if",
-            fleet.hosts.len()
-        );
-        chosen = fleet.hosts.iter().collect();
+    let none = || Failure::Usage("the fleet has no host, expected at least one".to_owned());
+    let (hosts, stand_on_it) = backtest::hosts_on(fleet, line).ok_or_else(none)?;
+    if !stand_on_it {
+        say!("warning: no host of the fleet stands on {line}: all {} hosts are replayed as if", hosts.hosts);
     }
-    let ids: std::collections::BTreeSet<_> = chosen.iter().map(|it| &it.id).collect();
-    let vms = fleet.vms.iter().filter(|it| it.host.as_ref().is_some_and(|host| ids.contains(host))).count();
-    let hosts = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
-    if hosts == 0 {
-        return Err(Failure::Usage("the fleet has no host, expected at least one".to_owned()));
-    }
-    Ok(ReplayFleet { hosts, vms_per_host: vms as f64 / f64::from(hosts), assumed: false })
+    Ok(hosts)
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &Report, width: Option<u16>) -> String {
     let mut text = format!(
         "{} {} {}, {} hosts with {:.1} VMs each{}, {} to {}: {} releases, {} vulnerabilities\n\n",
         report.platform,
@@ -181,7 +140,7 @@ fn table(report: &Report) -> String {
         "LOSS",
         "FRONTIER",
     ];
-    let mut list = List::new(&header, output::width());
+    let mut list = List::new(&header, width);
     for row in &report.policies {
         if let Some(it) = &row.measures {
             list.row(cells(row, it));

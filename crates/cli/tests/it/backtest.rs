@@ -76,7 +76,7 @@ fn backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
     for (arguments, code, told) in [
         (&["--line", "9.9"][..], "UP0006", "esxi 8.0 ESXi"),
         (&["--platform", "nowhere", "--line", "1"], "UP0006", "platforms "),
-        (&["--platform", "debian", "--line", "bookworm"], "UP0001", "--component: "),
+        (&["--platform", "debian", "--line", "bookworm"], "UP0001", "(--component)"),
         (
             &["--from", "2024-01-01", "--until", "2023-01-01"],
             "UP0001",
@@ -91,4 +91,19 @@ fn backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
         assert!(ran.stderr.contains(code) && ran.stderr.contains(told), "{arguments:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "");
     }
+}
+
+#[test]
+fn backtest_draws_its_frontier() {
+    let line = ["backtest", "--platform", "esxi", "--line", "5.5"];
+    let svg = run(&[&line[..], &["--format", "svg"]].concat()).ends(0).stdout;
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    for words in ["maintenances", "exposure-days", "quarterly window", "another policy is better", "xmlns="] {
+        assert!(svg.contains(words), "{words}: {svg}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("backtest.html");
+    run(&[&line[..], &["--format", "html", "--out", file.to_str().unwrap()]].concat()).ends(0);
+    let page = std::fs::read_to_string(file).unwrap();
+    assert!(page.contains("<svg") && page.contains("not evaluable") && !page.contains("<script"));
 }

@@ -12,12 +12,19 @@ system_corrupted = 4000
 record_disclosed = 2
 records_per_vm = 500
 [[control]]
-id = "outer-wall"
-closes = ["network", "guest", "local"]
+id = "management-vpn"
+closes = ["network"]
 fails = 0.2
 cost = 25
 source = "judgement"
 "#;
+
+/// The vector of the one vulnerability of the fixtures.
+const RECORD: &str = r#"{"dataType": "CVE_RECORD", "dataVersion": "5.1",
+  "cveMetadata": {"cveId": "CVE-2023-0001", "state": "PUBLISHED", "datePublished": "2023-06-01T00:00:00Z"},
+  "containers": {"cna": {"providerMetadata": {"orgId": "00000000-0000-4000-8000-000000000000"},
+    "affected": [{"vendor": "example", "product": "example", "versions": [{"version": "1", "status": "affected"}]}],
+    "metrics": [{"cvssV3_1": {"version": "3.1", "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}}]}}}"#;
 
 fn risk(more: &[&str]) -> Ran {
     let mut arguments = vec![
@@ -134,11 +141,14 @@ fn a_control_lowers_what_it_closes_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let without = POLICY.split("[[control]]").next().unwrap();
     let (with, without) = (file(&dir, "with.toml", POLICY), file(&dir, "without.toml", without));
-    let mean = |policy: &str| number(&json(&["--policy", policy])["fleet"]["loss"]["mean"]);
+    // The way in must be known: against an unknown one no control can be counted on.
+    let vector = file(&dir, "cve.json", RECORD);
+    let json = |policy: &str| json(&["--policy", policy, "--feeds", &vector]);
+    let mean = |policy: &str| number(&json(policy)["fleet"]["loss"]["mean"]);
     let saved = mean(&without) - mean(&with);
-    assert!(saved > 0.0);
-    let worth = &json(&["--policy", &with])["controls"][0];
-    assert_eq!(worth["control"], "outer-wall");
+    assert!(saved > 0.0, "{saved}");
+    let worth = &json(&with)["controls"][0];
+    assert_eq!(worth["control"], "management-vpn");
     assert!((number(&worth["saves"]) / saved - 1.0).abs() < 1e-9, "{worth} of {saved}");
     assert_eq!(number(&worth["cost"]), 25.0, "per 30 days, over a horizon of 30");
 }

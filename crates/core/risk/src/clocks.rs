@@ -6,6 +6,7 @@
 
 mod forecast;
 mod read;
+mod tenants;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,10 @@ use underpin_model::policy::PromiseKind;
 use underpin_model::quantity::Loss;
 
 pub use read::read;
+pub use tenants::{TenantClocks, by_tenant};
+
+/// Days that count as soon where nobody says otherwise.
+pub const SOON_DAYS: u16 = 7;
 
 /// Where a clock stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

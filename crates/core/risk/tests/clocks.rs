@@ -230,3 +230,35 @@ proptest! {
         prop_assert!(named.len() > old);
     }
 }
+
+/// Clocks x assets in one state, by tenant and promise.
+fn counts(fleet: &Fleet, promises: &str, report: &Report, state: State) -> Vec<(String, String, usize)> {
+    let rows = clocks::by_tenant(fleet, &policy::read(promises).unwrap(), report);
+    let count = |it: clocks::TenantClocks| {
+        assert_eq!(it.counts.len(), State::ALL.len(), "every state is there");
+        (it.tenant.map_or("-".to_owned(), |it| it.to_string()), it.promise, it.counts[&state])
+    };
+    rows.into_iter().map(count).collect()
+}
+
+#[test]
+fn clocks_are_counted_for_each_tenant_above_a_host_and_once_without_one() {
+    let row = |tenant: &str, promise: &str, count| (tenant.to_owned(), promise.to_owned(), count);
+    let fleet = fleet(3);
+    let report = read(&fleet, &[ADVISORY], CONTRACT, "2024-02-02", 1.0);
+    // old-01 is beneath tenant a; on old-02 and old-03 nobody stands; what b stands on is fixed.
+    let found = counts(&fleet, CONTRACT, &report, State::Breached);
+    assert_eq!(found, [row("a", "contract", 1), row("b", "contract", 0), row("-", "contract", 2)]);
+    let all: usize = found.iter().map(|it| it.2).sum();
+    assert_eq!(all, report.promises[0].counts[&State::Breached], "nothing is lost or counted twice here");
+
+    // A promise to tenant a is none to a neighbour on the same host.
+    let to_a = format!("{CONTRACT}scope = {{ tenants = [\"a\"] }}\n");
+    let mut shared = fleet;
+    shared.vms[1].host = shared.vms[0].host.clone();
+    let report = read(&shared, &[ADVISORY], &to_a, "2024-02-02", 1.0);
+    assert_eq!(counts(&shared, &to_a, &report, State::Breached), [row("a", "contract", 1)]);
+    let report = read(&shared, &[ADVISORY], CONTRACT, "2024-02-02", 1.0);
+    let found = counts(&shared, CONTRACT, &report, State::Breached);
+    assert_eq!(found[..2], [row("a", "contract", 1), row("b", "contract", 1)], "one host, two tenants");
+}

@@ -4,8 +4,10 @@
 #![allow(unused_qualifications)]
 
 pub(crate) mod assets;
+mod backtest;
 mod cadence;
 mod changes;
+mod clocks;
 mod findings;
 mod risk;
 mod view;
@@ -54,7 +56,9 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(risk::standing))
         .routes(routes!(risk::policy, risk::put_policy, risk::add_policy))
         .routes(routes!(risk::predictions))
-        .routes(routes!(risk::outcome));
+        .routes(routes!(risk::outcome))
+        .routes(routes!(backtest::backtest))
+        .routes(routes!(clocks::clocks));
     OpenApiRouter::new().nest("/api/v1", api)
 }
 

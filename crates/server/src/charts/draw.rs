@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
 
+use super::labels::{Area, arrange};
 use super::{Axis, Chart, Mark, Shape, Tone};
 
 /// Size of all text, in the units of the picture, which are CSS pixels at the width it is drawn for.
@@ -215,6 +216,10 @@ fn draw(mark: &Mark, chart: &Chart, frame: &Frame, units: f64) -> Markup {
             let path: String = placed.map(|(x, y)| point(mark.tone, x, y)).collect();
             html! { path class={"dot " (tone)} d=(path) {} }
         }
+        Shape::Labels(named) => {
+            let placed = named.iter().filter_map(|(point, name)| Some((place(*point)?, name.as_str())));
+            labels(&placed.collect::<Vec<_>>(), frame, units)
+        }
         Shape::Strokes(row, values) => {
             let y = frame.y(&chart.y, *row as f64);
             let strokes = values.iter().filter_map(|value| Some((frame.x(&chart.x, *value)?, y?)));
@@ -230,6 +235,32 @@ fn draw(mark: &Mark, chart: &Chart, frame: &Frame, units: f64) -> Markup {
             },
             None => html! {},
         },
+    }
+}
+
+/// Names beside their points; a thin line leads to one that had to be moved away.
+fn labels(named: &[((f64, f64), &str)], frame: &Frame, units: f64) -> Markup {
+    let most = (frame.width * 0.6 / LETTER) as usize;
+    let texts: Vec<String> = named.iter().map(|(_, name)| cut(name, most)).collect();
+    let points: Vec<(f64, f64)> = named.iter().map(|(point, _)| *point).collect();
+    let widths: Vec<f64> = texts.iter().map(|text| text.chars().count() as f64 * LETTER).collect();
+    let within = Area {
+        left: frame.left + 2.0,
+        top: frame.top,
+        width: units - frame.left - 2.0,
+        height: frame.height - 2.0,
+    };
+    let areas = arrange(&points, &widths, TEXT + 2.0, within);
+    html! {
+        @for ((text, point), area) in texts.iter().zip(&points).zip(areas) {
+            @if let Some(area) = area {
+                @let (x, y) = area.nearest(*point);
+                @if (x - point.0).hypot(y - point.1) > 14.0 {
+                    path.axis d=(format!("M{} {}L{} {}", at(point.0), at(point.1), at(x), at(y))) {}
+                }
+                text.t x=(at(area.left + area.width / 2.0)) y=(at(area.top + TEXT - 1.0)) text-anchor="middle" { (text) }
+            }
+        }
     }
 }
 

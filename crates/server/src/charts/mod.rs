@@ -22,8 +22,11 @@
 //!   scaled cannot be read on a phone. The style sheet shows one of them.
 //! - What cannot be placed (not finite, or zero on a logarithmic axis) is left out, never drawn somewhere else.
 
+pub mod backtest;
 pub mod cadence;
+pub mod clocks;
 mod draw;
+mod labels;
 pub mod risk;
 mod scale;
 #[cfg(test)]
@@ -114,6 +117,8 @@ pub enum Shape {
     Bars(Vec<(usize, f64, f64)>),
     /// Single points.
     Points(Vec<(f64, f64)>),
+    /// Names beside points, the most important first; one that finds no room is left out.
+    Labels(Vec<((f64, f64), String)>),
     /// Strokes in one row, one for each value. A timeline.
     Strokes(usize, Vec<f64>),
     /// An upright line over the whole height, with its name beside it.

@@ -77,6 +77,7 @@ fn every_mark() -> Chart {
             Mark::new("frontier", Tone::Second, Shape::Step(vec![(0.0, 10.0), (10.0, 30.0), (30.0, 40.0)])),
             Mark::new("histogram", Tone::Third, Shape::Columns(vec![(0.0, 5.0, 12.0), (5.0, 10.0, 40.0)])),
             Mark::new("policies", Tone::Fourth, Shape::Points(vec![(3.0, 30.0), (12.0, f64::INFINITY)])),
+            Mark::new("", Tone::Plain, Shape::Labels(vec![((3.0, 30.0), "at once <1>".to_owned())])),
             Mark::new("optimum", Tone::Plain, Shape::UprightRule(29.0)),
             Mark::new("limit", Tone::Fifth, Shape::LevelRule(100.0)),
         ],

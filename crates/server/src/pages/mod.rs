@@ -3,7 +3,9 @@
 #![allow(clippy::needless_pass_by_value, reason = "markup is handed over where it is made")]
 
 mod asset;
+mod backtest;
 mod cadence;
+mod clocks;
 mod lists;
 mod overview;
 mod parts;
@@ -23,6 +25,7 @@ use crate::index::Index;
 use crate::problem::Problem;
 use crate::state::Shared;
 
+pub use backtest::report as backtest_report;
 pub use cadence::report as cadence_report;
 
 /// The style sheet of the pages, for reports that shall look like them.
@@ -42,6 +45,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/vms/{id}", get(asset::vm))
         .route("/images/{id}", get(asset::image))
         .route("/tenants/{id}", get(asset::tenant))
+        .route("/backtest", get(backtest::backtest))
         .route("/cadence", get(cadence::cadence))
         .route("/clusters", get(standing::clusters))
         .route("/clusters/{id}", get(standing::cluster))
@@ -51,6 +55,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/risk/group", get(risk::group::group))
         .route("/risk/calibration", get(risk::calibration::calibration))
         .route("/risk/calibration/{id}", post(risk::calibration::settle))
+        .route("/clocks", get(clocks::clocks))
         .route("/ripple", get(asset::ripple))
         .route("/feeds", get(uploads::feeds).post(uploads::add_feed))
         .route("/fleets", get(uploads::fleets).post(uploads::add_fleet))
@@ -108,6 +113,29 @@ const NAVIGATION: [(&str, &str); 10] = [
     ("/policy", "Policy"),
 ];
 
+/// Pages that stand under one entry of the navigation, which stays short enough for a phone. The first one is the entry.
+const GROUP: [(&str, &str); 3] = [("/cadence", "Cadence"), ("/backtest", "Backtest"), ("/clocks", "Clocks")];
+
+/// What marks an entry of the navigation on the page `here`.
+fn current(entry: &str, here: &str) -> Option<&'static str> {
+    let in_group = |address: &str| GROUP.iter().any(|(it, _)| *it == address);
+    match entry == here {
+        true => Some("page"),
+        false => (in_group(entry) && in_group(here)).then_some("true"),
+    }
+}
+
+/// The way between the pages of the group.
+fn beside(here: &str) -> Markup {
+    html! {
+        @if GROUP.iter().any(|(it, _)| *it == here) {
+            nav.beside aria-label="Maintenance over time" { ul {
+                @for (address, name) in GROUP { li { a href=(address) aria-current=[(address == here).then_some("page")] { (name) } } }
+            } }
+        }
+    }
+}
+
 /// A page with its frame.
 fn page(title: &str, here: &str, index: Option<&Index>, content: Markup) -> Markup {
     html! {
@@ -128,12 +156,12 @@ fn page(title: &str, here: &str, index: Option<&Index>, content: Markup) -> Mark
                     nav aria-label="Main" {
                         ul {
                             @for (address, name) in NAVIGATION {
-                                li { a href=(address) aria-current=[(address == here).then_some("page")] { (name) } }
+                                li { a href=(address) aria-current=[current(address, here)] { (name) } }
                             }
                         }
                     }
                 }
-                main id="content" tabindex="-1" { (content) }
+                main id="content" tabindex="-1" { (beside(here)) (content) }
                 footer {
                     @if let Some(index) = index {
                         "Fleet " a href="/fleets" { (index.fleet.name) } ", assessed as of " (parts::time(index.assessment.as_of)) ". "

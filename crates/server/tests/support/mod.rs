@@ -312,6 +312,49 @@ pub fn kev(released: &str, vulnerability: &str, added: &str) -> String {
     .to_string()
 }
 
+/// A promise of each kind.
+pub const PROMISES: &str = r#"
+[[promise]]
+id = "contract"
+kind = "fix-within"
+days = 30
+[[promise]]
+id = "gold"
+kind = "fix-within"
+days = 14
+scope = { tenants = ["acme"] }
+[[promise]]
+id = "support"
+kind = "leave-end-of-life"
+days = 0
+[[promise]]
+id = "new releases"
+kind = "release-supported-within"
+days = 548
+"#;
+
+/// Fixed in 17:8.2.0-11, published ten days before [`now`].
+pub const ALSA: &str = r#"{"id": "ALSA-2025:0001", "published": "2025-11-11T00:00:00Z", "modified": "2025-11-11T00:00:00Z",
+ "summary": "Important: qemu-kvm security update", "related": ["CVE-2025-0001"],
+ "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
+  "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+
+/// Twenty hosts that wait for that fix, the first five beneath a tenant, and one ESXi host.
+pub fn promised() -> Value {
+    let component = json!({"name": "qemu-kvm-core", "version": "17:8.2.0-10.el9", "arch": "x86_64",
+        "running_version": "17:8.2.0-10.el9"});
+    let host = |n: usize| {
+        json!({"id": format!("kvm-{n:02}"), "platform": {"family": "almalinux", "train": "9"},
+            "running": {"qemu-kvm-core": "17:8.2.0-10.el9"},
+            "components": {"family": "almalinux", "train": "9", "components": [component]}})
+    };
+    let mut hosts: Vec<Value> = (0..20).map(host).collect();
+    hosts.push(json!({"id": "esx-0", "platform": {"family": "esxi", "train": "5.5"}}));
+    let vm = |n: usize| json!({"id": format!("vm-{n}"), "host": format!("kvm-{n:02}"), "tenant": "acme", "power": "off"});
+    json!({"format": "underpin/fleet/1", "name": "promised", "seen": {"at": "2025-11-20T10:00:00Z", "by": "hand"},
+        "tenants": [{"id": "acme"}], "hosts": hosts, "vms": (0..5).map(vm).collect::<Vec<_>>()})
+}
+
 /// A running server; it stops when this is dropped.
 pub struct Server {
     pub address: SocketAddr,
@@ -340,6 +383,18 @@ impl Server {
     pub async fn real_with(config: Config) -> Self {
         let core = underpin_server::Core::new(now(), Vec::new()).unwrap();
         Self::with_analyst(config, tempfile::tempdir().unwrap(), Arc::new(core)).await
+    }
+
+    /// With the real core, a fleet, and a policy that promises something. The day is soon after the fixes that its hosts
+    /// wait for, so that some clocks run.
+    pub async fn promising() -> Self {
+        let core = underpin_server::Core::new(now(), Vec::new()).unwrap();
+        let server =
+            Self::with_analyst(Config::default(), tempfile::tempdir().unwrap(), Arc::new(core)).await;
+        assert_eq!(server.post("/api/v1/policy", PROMISES.to_owned()).await.status(), 201);
+        assert_eq!(server.post("/api/v1/fleets", promised().to_string()).await.status(), 201);
+        assert_eq!(server.post("/api/v1/feeds?name=alsa", ALSA.to_owned()).await.status(), 201);
+        server
     }
 
     async fn with_analyst(config: Config, folder: tempfile::TempDir, analyst: Arc<dyn Analyst>) -> Self {

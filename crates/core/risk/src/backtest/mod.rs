@@ -16,6 +16,7 @@
 //! }
 //! ```
 
+mod choice;
 mod history;
 pub mod incidents;
 mod replay;
@@ -28,6 +29,7 @@ use jiff::civil::Date;
 use underpin_model::facts::Period;
 use underpin_model::policy::Policy;
 
+pub use choice::{Asked, choose, hosts_on};
 pub use history::{Assessed, Bad, EARLY_DAYS, History, Hole, Release, Signals, Why};
 pub use replay::{BLOCK_DAYS, ReplayFleet, Taken};
 pub use report::{Bootstrap, FEWEST_BLOCKS, Figure, LossParts, Measures, RESAMPLES, Report, Row};
@@ -51,6 +53,9 @@ pub struct Question {
     pub epss_at_least: f64,
 }
 
+/// The least EPSS score of a question that names none.
+pub const EPSS_AT_LEAST: f64 = 0.1;
+
 /// Why a backtest cannot be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BacktestError {
@@ -60,6 +65,22 @@ pub enum BacktestError {
         /// What was asked for.
         asked: String,
         /// The lines that there are.
+        known: String,
+    },
+    /// No line is named, and the fleet has none to choose.
+    #[error("no line is given for {platform}; known are: {known}")]
+    NoLine {
+        /// The platform.
+        platform: String,
+        /// Its lines.
+        known: String,
+    },
+    /// The line has several components, and none is named.
+    #[error("{line} has several components, choose one of: {known}")]
+    SeveralComponents {
+        /// The line.
+        line: String,
+        /// Its components.
         known: String,
     },
     /// The line has fewer than two releases.

@@ -93,10 +93,10 @@ struct Place {
 }
 
 /// Where assets stand, by kind and id.
-struct Places(BTreeMap<(AssetKind, String), Place>);
+pub(super) struct Places(BTreeMap<(AssetKind, String), Place>);
 
 impl Places {
-    fn of(fleet: &Fleet) -> Self {
+    pub(super) fn of(fleet: &Fleet) -> Self {
         let mut places: BTreeMap<(AssetKind, String), Place> = BTreeMap::new();
         for host in &fleet.hosts {
             let mut place = Place { cluster: host.cluster.clone(), ..Place::default() };
@@ -125,6 +125,11 @@ impl Places {
 
     fn get(&self, asset: &Asset) -> Option<&Place> {
         self.0.get(&(asset.kind, asset.id.to_string()))
+    }
+
+    /// The tenants of an asset: its own, or those whose VMs stand on it.
+    pub(super) fn tenants(&self, asset: &Asset) -> impl Iterator<Item = &TenantId> {
+        self.get(asset).into_iter().flat_map(|it| &it.tenants)
     }
 
     /// Whether an asset is in a scope. What is not known of it is in no list.

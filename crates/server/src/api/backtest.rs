@@ -1,0 +1,38 @@
+//! What each patch policy would have cost.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use underpin_risk::backtest::{Line, Report};
+use utoipa::ToSchema;
+
+use crate::backtest::{BacktestQuery, answer};
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::state::Shared;
+
+/// Policies replayed over the history of one line of releases.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BacktestView {
+    /// `platform`, `line`, `component`, `fleet`, `currency`, `hosts_per_day`, `period`, `common_period`, `dates`, `releases`,
+    /// `vulnerabilities`, `vulnerabilities_span`, `vulnerabilities_without_day`, `bad_releases`, `incidents`, `frontier_axes`,
+    /// `policies` (one row a policy: `policy`, `evaluable`, `reason`, `signal_for`, `measures`, `common`, `on_frontier`,
+    /// `taken`), `notes`, `bootstrap`. What is not known is absent. A figure is `value` with its 95 % `interval`.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    report: Report,
+    /// The lines that can be asked for: `platform`, `line`, `component`.
+    #[schema(value_type = Vec<Object>)]
+    lines: Vec<Line>,
+}
+
+/// What each patch policy would have cost on the current fleet (or 100 hosts, where there is none), replayed over real
+/// history without look-ahead.
+#[utoipa::path(get, path = "/backtest", tag = "backtest", params(BacktestQuery), responses((status = 200, body = BacktestView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn backtest(
+    State(app): State<Shared>,
+    Query(query): Query<BacktestQuery>,
+) -> Result<Json<BacktestView>, Problem> {
+    let answer = answer(&app, &query).await?;
+    Ok(Json(BacktestView { report: answer.report.clone(), lines: answer.lines.clone() }))
+}

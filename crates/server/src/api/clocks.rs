@@ -1,0 +1,49 @@
+//! Promises as running clocks.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::clocks::{ClocksQuery, answer};
+use crate::problem::{Code, Problem};
+use crate::query::Query;
+use crate::state::Shared;
+
+/// The promises of the policy as running clocks. It describes the answer and is never built: the answer of a large fleet
+/// is written as it is.
+#[derive(Debug, Serialize, ToSchema)]
+struct ClocksView {
+    /// The day that they are read on.
+    as_of: String,
+    /// Hosts patched per day in the forecast.
+    hosts_per_day: f64,
+    /// Days that count as soon.
+    soon_days: u16,
+    /// Hosts that wait for a published fix.
+    hosts_to_patch: usize,
+    /// The day on which the last of them has its fix at that pace; absent: no host waits.
+    all_patched_on: Option<String>,
+    /// One row a promise: `promise`, `kind`, `days`, `counts` by state, `penalty`, `broken`.
+    promises: Vec<serde_json::Value>,
+    /// Who will breach: `promise`, `on`, `hosts`, `sentence`.
+    forecast: Vec<serde_json::Value>,
+    /// The most pressing first: `promise`, `kind`, `subject`, `component`, `fix`, `state`, `started`, `due`, `evidence`,
+    /// `assets`, `will_breach`.
+    clocks: Vec<serde_json::Value>,
+    /// One row a tenant and promise: `tenant` (null: none), `promise`, `counts` by state.
+    tenants: Vec<serde_json::Value>,
+}
+
+/// The promises of the policy as running clocks on the day of the current assessment, and who breaches at the planned pace.
+#[utoipa::path(get, path = "/clocks", tag = "clocks", params(ClocksQuery), responses((status = 200, body = ClocksView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn clocks(
+    State(app): State<Shared>,
+    Query(query): Query<ClocksQuery>,
+) -> Result<impl IntoResponse, Problem> {
+    let answer = answer(&app, &query).await?;
+    let text = tokio::task::spawn_blocking(move || serde_json::to_vec(&*answer)).await?;
+    let text = text.map_err(|error| Code::Internal.with(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text))
+}

@@ -1,0 +1,115 @@
+//! Policies replayed over the history of a line, the same for the API and the page.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use underpin_exposure::FactBase;
+use underpin_model::fleet::Fleet;
+use underpin_model::policy::Policy;
+use underpin_risk::backtest::{
+    self, Asked, BacktestError, DEFAULT_FLEET, EPSS_AT_LEAST, Line, Question, Report,
+};
+use utoipa::IntoParams;
+
+use crate::answers::{Answers, Same};
+use crate::facts::current_policy;
+use crate::index::Index;
+use crate::problem::{Code, Problem};
+use crate::query::{day, given};
+use crate::state::{App, Shared};
+
+/// Backtests of the current fleet, by these facts, under this policy.
+pub(crate) type KnownBacktests = Answers<Basis, BacktestQuery, Answer>;
+
+/// What a backtest rests on.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Basis {
+    facts: Same<FactBase>,
+    index: Option<Same<Index>>,
+    policy: Policy,
+}
+
+/// Which backtest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct BacktestQuery {
+    /// Product or distribution: `esxi`, `proxmox`, `debian`, ...; without it, the one of most hosts of the fleet, or `esxi`.
+    pub(crate) platform: Option<String>,
+    /// Line of releases: `7.0`, `bookworm`; without it, the one of most hosts of the fleet, or `7.0`.
+    pub(crate) line: Option<String>,
+    /// What is released: `ESXi`, `linux`, `qemu`; needed where a line has several.
+    pub(crate) component: Option<String>,
+    /// First day; without it, that of the first release.
+    pub(crate) from: Option<String>,
+    /// Last day; without it, that of the last release.
+    pub(crate) until: Option<String>,
+}
+
+/// A backtest with the lines that could be asked for.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) report: Report,
+    /// Every line with at least two releases.
+    pub(crate) lines: Vec<Line>,
+}
+
+fn refused(error: &BacktestError) -> Problem {
+    match error {
+        BacktestError::UnknownLine { .. } | BacktestError::EmptyHistory(_) => {
+            Code::NotFound.with(error.to_string())
+        }
+        _ => Code::BadQuery.with(error.to_string()),
+    }
+}
+
+fn work(
+    query: &BacktestQuery,
+    (from, until): (Option<Date>, Option<Date>),
+    base: &FactBase,
+    fleet: Option<&Fleet>,
+    policy: &Policy,
+) -> Result<Answer, BacktestError> {
+    let asked = Asked {
+        platform: given(&query.platform),
+        line: given(&query.line),
+        component: given(&query.component),
+    };
+    let line = backtest::choose(base, fleet, asked)?;
+    let hosts = fleet.and_then(|it| backtest::hosts_on(it, &line));
+    let (fleet, stand_on_it) = hosts.unwrap_or((DEFAULT_FLEET, true));
+    let question = Question { from, until, fleet, epss_at_least: EPSS_AT_LEAST };
+    let history = backtest::of_facts(base, &line, &[])?;
+    let mut report = backtest::run(&history, &question, policy)?;
+    if !stand_on_it {
+        let hosts = fleet.hosts;
+        report.notes.insert(
+            0,
+            format!("no host of the fleet stands on {line}: all {hosts} hosts are replayed as if they did"),
+        );
+    }
+    Ok(Answer { report, lines: backtest::lines(base).into_iter().collect() })
+}
+
+/// The backtest that a query asks for, by the feeds, the fleet and the policy of now.
+pub(crate) async fn answer(app: &Shared, query: &BacktestQuery) -> Result<Arc<Answer>, Problem> {
+    let span = (day("from", &query.from)?, day("until", &query.until)?);
+    let (base, index, policy) = (app.facts().await?, app.index(), current_policy(app));
+    let basis =
+        Basis { facts: Same(Arc::clone(&base)), index: index.clone().map(Same), policy: policy.clone() };
+    let asked = query.clone();
+    let work = move || {
+        let fleet = index.as_ref().map(|it| &*it.fleet);
+        work(&asked, span, &base, fleet, &policy).map_err(|error| refused(&error))
+    };
+    app.backtests.get(basis, query.clone(), work).await
+}
+
+impl App {
+    /// The lines that can be replayed.
+    pub(crate) async fn lines(&self) -> Result<Vec<Line>, Problem> {
+        let base = self.facts().await?;
+        Ok(tokio::task::spawn_blocking(move || backtest::lines(&base).into_iter().collect()).await?)
+    }
+}

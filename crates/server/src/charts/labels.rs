@@ -1,0 +1,94 @@
+//! Names beside points, none on another.
+
+/// Space between a point and its name.
+const GAP: f64 = 8.0;
+/// How far a name is moved away from its point, at most six times.
+const STEP: f64 = 13.0;
+
+/// An upright rectangle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Area {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
+impl Area {
+    fn meets(&self, other: &Self) -> bool {
+        self.left < other.left + other.width
+            && other.left < self.left + self.width
+            && self.top < other.top + other.height
+            && other.top < self.top + self.height
+    }
+
+    fn holds(&self, other: &Self) -> bool {
+        self.left <= other.left
+            && self.top <= other.top
+            && other.left + other.width <= self.left + self.width
+            && other.top + other.height <= self.top + self.height
+    }
+
+    /// The place in it that is nearest to a point.
+    pub(super) fn nearest(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (x.clamp(self.left, self.left + self.width), y.clamp(self.top, self.top + self.height))
+    }
+}
+
+/// Where the names of points go: beside them, where that is taken farther off. The first ones choose first; `None`: there
+/// is no room. Every name has the same height; `widths` are theirs.
+pub(super) fn arrange(points: &[(f64, f64)], widths: &[f64], height: f64, within: Area) -> Vec<Option<Area>> {
+    let mut taken: Vec<Area> =
+        points.iter().map(|(x, y)| Area { left: x - 6.0, top: y - 6.0, width: 12.0, height: 12.0 }).collect();
+    let spot = |(&(x, y), &width): (&(f64, f64), &f64)| {
+        let area = |left: f64, top: f64| Area { left, top, width, height };
+        let around = |far: f64| {
+            let (right, left, middle) = (x + GAP, x - GAP - width, x - width / 2.0);
+            let (level, above, below) = (y - height / 2.0, y - GAP - height - far, y + GAP + far);
+            [
+                area(right + far, level),
+                area(left - far, level),
+                area(middle, above),
+                area(middle, below),
+                area(right, above),
+                area(right, below),
+                area(left, above),
+                area(left, below),
+            ]
+        };
+        let mut spots = (0..7).flat_map(|steps| around(f64::from(steps) * STEP));
+        let found = spots.find(|it| within.holds(it) && !taken.iter().any(|other| other.meets(it)));
+        taken.extend(found);
+        found
+    };
+    points.iter().zip(widths).map(spot).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WITHIN: Area = Area { left: 0.0, top: 0.0, width: 300.0, height: 200.0 };
+
+    #[test]
+    fn names_of_points_that_lie_close_are_apart() {
+        let points: Vec<(f64, f64)> = (0..12).map(|at| (40.0 + 9.0 * f64::from(at), 100.0)).collect();
+        let spots = arrange(&points, &[70.0; 12], 14.0, WITHIN);
+        let found: Vec<Area> = spots.iter().flatten().copied().collect();
+        assert!(found.len() >= 8, "{spots:?}");
+        for (at, one) in found.iter().enumerate() {
+            assert!(WITHIN.holds(one), "{one:?}");
+            assert!(!found.iter().skip(at + 1).any(|it| it.meets(one)), "{found:?}");
+            assert!(points.iter().all(|point| one.nearest(*point) != *point), "{one:?} is on a point");
+        }
+    }
+
+    #[test]
+    fn a_name_without_room_is_nowhere_and_a_free_one_is_beside_its_point() {
+        assert_eq!(arrange(&[(150.0, 100.0)], &[400.0], 14.0, WITHIN), [None]);
+        let beside = Area { left: 158.0, top: 93.0, width: 50.0, height: 14.0 };
+        assert_eq!(arrange(&[(150.0, 100.0)], &[50.0], 14.0, WITHIN), [Some(beside)]);
+        let at_the_edge = arrange(&[(290.0, 100.0)], &[50.0], 14.0, WITHIN);
+        assert!(at_the_edge.iter().flatten().all(|it| it.left < 240.0), "{at_the_edge:?}");
+    }
+}

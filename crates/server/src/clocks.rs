@@ -1,0 +1,91 @@
+//! The promises of the policy as running clocks, the same for the API and the page.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use underpin_exposure::FactBase;
+use underpin_model::policy::Policy;
+use underpin_risk::clocks::{self, ClockError, Report, SOON_DAYS, Settings, TenantClocks};
+use utoipa::IntoParams;
+
+use crate::answers::{Answers, Same};
+use crate::facts::current_policy;
+use crate::index::Index;
+use crate::problem::{Code, Problem};
+use crate::query::given;
+use crate::state::{Shared, no_fleet};
+
+/// Clocks of the current fleet, by these facts, under this policy. The settings are those of the question.
+pub(crate) type KnownClocks = Answers<Basis, (u16, u64), Answer>;
+
+/// What clocks rest on.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Basis {
+    facts: Same<FactBase>,
+    index: Same<Index>,
+    policy: Policy,
+}
+
+/// Which clocks.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct ClocksQuery {
+    /// Hosts patched per day in the forecast; without it, the policy's pace.
+    pub(crate) plan_pace: Option<String>,
+    /// A clock that is due within this many days is due soon; without it, 7.
+    pub(crate) soon: Option<String>,
+}
+
+/// The clocks on the day of the current assessment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answer {
+    #[serde(flatten)]
+    pub(crate) report: Report,
+    /// The clocks of each tenant by promise; those without a tenant last.
+    pub(crate) tenants: Vec<TenantClocks>,
+}
+
+fn refused(error: &ClockError) -> Problem {
+    match error {
+        ClockError::NoPromise => Code::NoPromise.with(error.to_string()),
+        ClockError::Pace(_) => Code::BadQuery.with(error.to_string()),
+    }
+}
+
+impl ClocksQuery {
+    fn read(&self, policy: &Policy) -> Result<Settings, Problem> {
+        let hosts_per_day = match given(&self.plan_pace) {
+            None => policy.maintenance.hosts_per_day,
+            Some(text) => text.parse().map_err(|_| {
+                Code::BadQuery
+                    .with(format!("plan_pace is {text:?}; give a number of hosts per day, such as 5"))
+            })?,
+        };
+        let soon_days = match given(&self.soon) {
+            None => SOON_DAYS,
+            Some(text) => text.parse().map_err(|_| {
+                Code::BadQuery.with(format!("soon is {text:?}; give a number of days from 0 to 65535"))
+            })?,
+        };
+        Ok(Settings { soon_days, hosts_per_day })
+    }
+}
+
+/// The clocks that a query asks for, by the feeds, the fleet and the policy of now.
+pub(crate) async fn answer(app: &Shared, query: &ClocksQuery) -> Result<Arc<Answer>, Problem> {
+    let policy = current_policy(app);
+    let settings = query.read(&policy)?;
+    let index = app.index().ok_or_else(no_fleet)?;
+    let base = app.facts().await?;
+    let basis =
+        Basis { facts: Same(Arc::clone(&base)), index: Same(Arc::clone(&index)), policy: policy.clone() };
+    let work = move || {
+        let report = clocks::read(&index.fleet, &base, &index.assessment, &policy, settings)
+            .map_err(|error| refused(&error))?;
+        let tenants = clocks::by_tenant(&index.fleet, &policy, &report);
+        Ok(Answer { report, tenants })
+    };
+    let question = (settings.soon_days, settings.hosts_per_day.to_bits());
+    app.clocks.get(basis, question, work).await
+}

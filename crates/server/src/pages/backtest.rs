@@ -1,0 +1,257 @@
+//! What each patch policy would have cost: one row a policy, the frontier, and what is not covered.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use underpin_risk::backtest::{Figure, Line, Measures, Report, Row};
+
+use super::parts::{address, errors, scroll};
+use super::{PageError, page};
+use crate::backtest::{BacktestQuery, answer};
+use crate::charts;
+use crate::query::Query;
+use crate::state::Shared;
+
+const NONE: &str = "\u{2013}";
+
+pub(super) async fn backtest(
+    State(app): State<Shared>,
+    Query(query): Query<BacktestQuery>,
+) -> Result<Response, PageError> {
+    let index = app.index();
+    let lines = app.lines().await?;
+    let (status, found) = match answer(&app, &query).await {
+        // Nothing to replay at all is no mistake of the reader.
+        Err(_) if lines.is_empty() => (StatusCode::OK, html! {}),
+        Err(problem) => (problem.status(), errors(&problem)),
+        Ok(answer) => (StatusCode::OK, report(&answer.report)),
+    };
+    let content = html! {
+        h1 { "What each patch policy would have cost" }
+        p.soft { "Policies replayed day by day over real history. A decision sees the facts dated before its day, and nothing else." }
+        @if lines.is_empty() {
+            section { p { "No feed has the releases of any line yet. " a href="/feeds" { "Upload feeds" } "." } }
+        } @else {
+            section aria-labelledby="choose" {
+                h2 id="choose" { "Choose" }
+                (form(&query))
+                (known(&lines))
+            }
+            (found)
+        }
+    };
+    Ok((status, page("Backtest", "/backtest", index.as_deref(), content)).into_response())
+}
+
+fn form(query: &BacktestQuery) -> Markup {
+    let field = |name: &str, label: &str, value: &Option<String>, kind: &str, hint: &str| {
+        html! { div { label for=(name) { (label) } input id=(name) name=(name) type=(kind) value=[value.as_deref()] placeholder=(hint); } }
+    };
+    html! {
+        form.find action="/backtest" {
+            (field("platform", "Platform", &query.platform, "text", "esxi"))
+            (field("line", "Line", &query.line, "text", "7.0"))
+            (field("component", "Component", &query.component, "text", ""))
+            (field("from", "From", &query.from, "date", ""))
+            (field("until", "Until", &query.until, "date", ""))
+            button { "Replay" }
+        }
+    }
+}
+
+/// Every line that can be replayed, as links, a platform a row.
+fn known(lines: &[Line]) -> Markup {
+    let of_platform = lines.chunk_by(|one, next| one.platform == next.platform);
+    html! {
+        details {
+            summary { "The " (lines.len()) " lines that can be replayed" }
+            dl.lines {
+                @for chunk in of_platform {
+                    @if let Some(first) = chunk.first() { dt { (first.platform) } }
+                    dd { @for (at, one) in chunk.iter().enumerate() {
+                        @if at > 0 { ", " }
+                        @let query = [("platform", Some(one.platform.name())), ("line", Some(&*one.line)), ("component", Some(&*one.component))];
+                        a href=(address("/backtest", &query)) { (one.line) " " (one.component) }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// The table, the picture and the notes of a backtest, for the page and for a file of its own.
+#[must_use]
+pub fn report(report: &Report) -> Markup {
+    html! {
+        section aria-labelledby="side" {
+            h2 id="side" { (report.platform) " " (report.line) " " (report.component) }
+            p { (sentence(report)) }
+            (side_by_side(report))
+        }
+        @if let Some(chart) = charts::backtest::frontier(report) {
+            section aria-labelledby="frontier" {
+                h2 id="frontier" { "Frontier" }
+                (charts::figure(&chart, &compared(report)))
+            }
+        }
+        section aria-labelledby="covered" {
+            h2 id="covered" { "What is covered, and what is not" }
+            ul.why {
+                @for note in &report.notes { li { (note) } }
+                @for row in report.policies.iter().filter(|it| it.evaluable) {
+                    @if let Some(reason) = &row.reason { li { b { (row.policy) } ": " (reason) } }
+                }
+                @if report.vulnerabilities_without_day > 0 {
+                    li { (report.vulnerabilities_without_day) " vulnerabilities have no day of publication in any source: the day of their first fix stands in" }
+                }
+                li { "intervals: 95 %, " (report.bootstrap.resamples) " resamples of blocks of " (report.bootstrap.block_days) " days, seed " (report.bootstrap.seed) "; they know nothing of quarters that have not been" }
+            }
+        }
+        (bad_releases(report))
+        (taken(report))
+    }
+}
+
+fn sentence(report: &Report) -> String {
+    format!(
+        "{} with {:.1} VMs each{}, {} hosts a day, {} to {}: {} releases, {} vulnerabilities. Losses in {}.",
+        if report.fleet.hosts == 1 { "1 host".to_owned() } else { format!("{} hosts", report.fleet.hosts) },
+        report.fleet.vms_per_host,
+        if report.fleet.assumed { " (assumed)" } else { "" },
+        report.hosts_per_day,
+        report.period.from,
+        report.period.to,
+        report.releases,
+        report.vulnerabilities,
+        report.currency,
+    )
+}
+
+/// A figure over its interval.
+fn figure(figure: Option<Figure>, none: &str) -> Markup {
+    let Some(it) = figure else { return html! { (none) } };
+    let value = Figure { interval: None, ..it };
+    let whole = it.to_string();
+    let interval = whole.split_once(' ').map(|(_, interval)| interval);
+    html! { (value) @if let Some(interval) = interval { br; small { (interval.trim_matches(['(', ')'])) } } }
+}
+
+fn side_by_side(report: &Report) -> Markup {
+    let caption = "Each policy over the days on which its signal existed; 95 % interval below a figure";
+    scroll(
+        caption,
+        html! {
+            table {
+                caption { (caption) }
+                thead { tr {
+                    th scope="col" { "Policy" } th scope="col" { "Frontier" } th.num scope="col" { "Exposure-days" }
+                    th.num scope="col" { "Exploited" } th.num scope="col" { "Bad releases" } th.num scope="col" { "Maintenances" }
+                    th.num scope="col" { "Host reboots" } th.num scope="col" { "Host-days behind" }
+                    th.num scope="col" { "Days to patch" } th.num scope="col" { "Loss" } th scope="col" { "Over" }
+                } }
+                tbody { @for row in &report.policies { (one_policy(row)) } }
+            }
+        },
+    )
+}
+
+fn one_policy(row: &Row) -> Markup {
+    html! {
+        tr {
+            th.tight scope="row" { (row.policy) }
+            @match &row.measures {
+                None => {
+                    td.tight { span.status.s-unknown { "not evaluable" } }
+                    td.reason colspan="9" { (row.reason.as_deref().map_or(NONE, |it| it.trim_start_matches("not evaluable: "))) }
+                }
+                Some(it) => {
+                    td.tight { @if row.on_frontier { "\u{25c6} yes" } @else { (NONE) } }
+                    td.num { (figure(it.exposure_days, "unknown")) }
+                    td.num { (figure(it.exploited_exposure_days, "unknown")) }
+                    td.num { (figure(Some(it.bad_releases), NONE)) }
+                    td.num { (figure(Some(it.maintenances), NONE)) }
+                    td.num { (figure(Some(it.host_reboots), NONE)) }
+                    td.num { (figure(Some(it.lag_days), NONE)) }
+                    td.num { (figure(it.mean_days_to_patch, NONE)) }
+                    td.num { (figure(Some(it.loss.total), NONE)) }
+                    td.tight { (it.period.from) " to" br; (it.period.to) }
+                }
+            }
+        }
+    }
+}
+
+/// What the picture shows, in words.
+fn compared(report: &Report) -> Markup {
+    let (words, value) = charts::backtest::compared(report);
+    let caption = format!("Policies over the days that all have in common: maintenances against {words}");
+    let shown = |it: &Measures| value(it).map_or_else(|| "unknown".to_owned(), |it| format!("{it:.0}"));
+    scroll(
+        &caption,
+        html! {
+            table {
+                caption { (caption) }
+                thead { tr {
+                    th scope="col" { "Policy" } th.num scope="col" { "Maintenances" } th.num scope="col" { (words) }
+                    th.num scope="col" { "Bad releases" } th scope="col" { "On the frontier" }
+                } }
+                tbody {
+                    @for row in &report.policies { @if let Some(it) = &row.common {
+                        tr {
+                            th.tight scope="row" { (row.policy) }
+                            td.num { (it.maintenances.value) } td.num { (shown(it)) } td.num { (it.bad_releases.value) }
+                            td { @if row.on_frontier { "yes" } @else { "no" } }
+                        }
+                    } }
+                }
+            }
+        },
+    )
+}
+
+/// The name of a variant, as it is written everywhere.
+fn name(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn bad_releases(report: &Report) -> Markup {
+    let caption = "Releases of the line that turned out bad, or may have";
+    html! {
+        @if !report.bad_releases.is_empty() {
+            section aria-labelledby="bad" {
+                h2 id="bad" { "Bad releases" }
+                (scroll(caption, html! {
+                    table {
+                        caption { (caption) }
+                        thead { tr { th scope="col" { "Release" } th scope="col" { "Why" } th scope="col" { "Known since" } th scope="col" { "The day is" } } }
+                        tbody { @for it in &report.bad_releases {
+                            tr { th.tight scope="row" { (it.version) } td { (name(&it.why)) } td.tight { (it.known) } td { (name(&it.mark)) } }
+                        } }
+                    }
+                }))
+                @if !report.incidents.is_empty() {
+                    h3 { "Known incidents of the product" }
+                    ul.why { @for it in &report.incidents {
+                        li { b { (it.name) } ", released " (it.released) " (" (name(&it.released_mark)) "), known to be bad since " (it.known) " (" (name(&it.known_mark)) "). " small { (it.source) } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// The roll-outs behind the maintenances of each policy.
+fn taken(report: &Report) -> Markup {
+    html! {
+        section aria-labelledby="taken" {
+            h2 id="taken" { "Roll-outs" }
+            @for row in report.policies.iter().filter(|it| it.evaluable) {
+                details {
+                    summary { (row.policy) ": " (row.taken.len()) @if row.taken.len() == 1 { " roll-out" } @else { " roll-outs" } }
+                    p { @for (at, it) in row.taken.iter().enumerate() { @if at > 0 { ", " } (it.day) " " span.mono { (it.version) } } }
+                }
+            }
+        }
+    }
+}

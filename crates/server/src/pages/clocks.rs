@@ -1,0 +1,283 @@
+//! Promises of the policy as running clocks, and who breaches at the planned pace.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State as Extract;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use underpin_model::id::VulnerabilityId;
+use underpin_model::policy::PromiseKind;
+use underpin_risk::clocks::{Clock, Report, State, TenantClocks};
+
+use super::parts::{asset_address, encode, errors, kind_words, number, scroll, shape};
+use super::{PageError, page};
+use crate::charts;
+use crate::clocks::{Answer, ClocksQuery, answer};
+use crate::index::Index;
+use crate::problem::Code;
+use crate::query::Query;
+use crate::state::Shared;
+
+const NONE: &str = "\u{2013}";
+/// Rows of a table; the API has all.
+const MOST: usize = 200;
+/// Assets of a clock that are named.
+const NAMED: usize = 3;
+
+/// A policy with each kind of promise.
+const EXAMPLE: &str = "# A fix is in force so many days after its publication;
+# the score and the scope are optional.
+[[promise]]
+id = \"contract\"
+kind = \"fix-within\"
+days = 30
+cvss_at_least = 7.0
+scope = { tenants = [\"acme\"] }
+
+# A release has left the fleet so many days after its end of life.
+[[promise]]
+id = \"support\"
+kind = \"leave-end-of-life\"
+days = 0
+
+# A new release is in use somewhere so many days after it appeared.
+[[promise]]
+id = \"new releases\"
+kind = \"release-supported-within\"
+days = 548";
+
+pub(super) async fn clocks(
+    Extract(app): Extract<Shared>,
+    Query(query): Query<ClocksQuery>,
+) -> Result<Response, PageError> {
+    let index = app.index();
+    let (status, found) = match &index {
+        None => (
+            StatusCode::OK,
+            html! { section { p { "No fleet yet: clocks run on what is in one. " a href="/fleets" { "Upload a fleet" } "." } } },
+        ),
+        Some(index) => match answer(&app, &query).await {
+            Ok(answer) => (StatusCode::OK, html! { (form(&query)) (all(&answer, index)) }),
+            Err(problem) if problem.code == Code::NoPromise.with("").code => (StatusCode::OK, no_promise()),
+            Err(problem) => (problem.status(), html! { (errors(&problem)) (form(&query)) }),
+        },
+    };
+    let content = html! {
+        h1 { "Promises as running clocks" }
+        p.soft { "What the policy promises, since when each clock runs, when it is due, and who is too late at the planned pace." }
+        (found)
+    };
+    Ok((status, page("Clocks", "/clocks", index.as_deref(), content)).into_response())
+}
+
+fn no_promise() -> Markup {
+    html! {
+        section aria-labelledby="none" {
+            h2 id="none" { "The policy promises nothing" }
+            p { "No clock runs. Promises stand in the policy file, one block each:" }
+            div.scroll tabindex="0" role="region" aria-label="Promises in a policy file" { pre { (EXAMPLE) } }
+            p { "By a command line: " code { "underpin clocks fleet.json --policy policy.toml" } "." }
+        }
+    }
+}
+
+fn form(query: &ClocksQuery) -> Markup {
+    html! {
+        form.find action="/clocks" {
+            div { label for="plan_pace" { "Hosts per day" } input id="plan_pace" name="plan_pace" type="text" inputmode="decimal" value=[query.plan_pace.as_deref()] placeholder="as planned"; }
+            div { label for="soon" { "Due soon, days" } input id="soon" name="soon" type="number" min="0" value=[query.soon.as_deref()] placeholder="7"; }
+            button { "Show" }
+        }
+    }
+}
+
+fn all(answer: &Answer, index: &Index) -> Markup {
+    let report = &answer.report;
+    html! {
+        section aria-labelledby="promises" {
+            h2 id="promises" { "Promises on " (report.as_of) }
+            (promises(report))
+        }
+        section aria-labelledby="forecast" {
+            h2 id="forecast" { "Forecast" }
+            (forecast(report))
+        }
+        section aria-labelledby="tenants" {
+            h2 id="tenants" { "By tenant" }
+            (tenants(&answer.tenants))
+        }
+        section aria-labelledby="clocks" {
+            h2 id="clocks" { "Clocks" }
+            (list(report, index))
+        }
+    }
+}
+
+fn tone(state: State) -> &'static str {
+    match state {
+        State::Breached => "open",
+        State::Unknown => "unknown",
+        State::DueSoon => "pending",
+        State::Kept => "good",
+        State::Running | State::NotStarted | State::Done => "none",
+    }
+}
+
+fn status(state: State) -> Markup {
+    let tone = tone(state);
+    html! { span class={"status s-" (tone)} { (shape(tone)) (state.label()) } }
+}
+
+fn kind(kind: PromiseKind) -> &'static str {
+    match kind {
+        PromiseKind::FixWithin => "a fix is in force",
+        PromiseKind::LeaveEndOfLife => "left after end of life",
+        PromiseKind::ReleaseSupportedWithin => "a new release is in use",
+    }
+}
+
+fn count(counts: &BTreeMap<State, usize>, state: State) -> u64 {
+    counts.get(&state).copied().unwrap_or(0) as u64
+}
+
+fn heads() -> Markup {
+    html! { @for state in State::ALL { th.num scope="col" { (state.label()) } } }
+}
+
+fn cells(counts: &BTreeMap<State, usize>) -> Markup {
+    html! { @for state in State::ALL { td.num { @match count(counts, state) { 0 => (NONE), some => (number(some)) } } } }
+}
+
+fn promises(report: &Report) -> Markup {
+    let caption = "Clocks x assets by state, the most pressing first";
+    scroll(
+        caption,
+        html! {
+            table {
+                caption { (caption) }
+                thead { tr {
+                    th scope="col" { "Promise" } th scope="col" { "Within" } (heads()) th scope="col" { "It is" } th.num scope="col" { "Penalty" }
+                } }
+                tbody { @for it in &report.promises {
+                    tr {
+                        th.tight scope="row" { (it.promise) }
+                        td.tight { (it.days) " days: " (kind(it.kind)) }
+                        (cells(&it.counts))
+                        td.tight { @if it.broken { (status(State::Breached)) } @else if count(&it.counts, State::Unknown) > 0 { (status(State::Unknown)) } @else { "not broken" } }
+                        td.num { @if it.penalty.get() > 0.0 { (it.penalty.get()) } @else { (NONE) } }
+                    }
+                } }
+            }
+        },
+    )
+}
+
+fn forecast(report: &Report) -> Markup {
+    html! {
+        @match report.all_patched_on {
+            Some(day) => { p { (number(report.hosts_to_patch as u64)) " hosts wait for a published fix; at " (report.hosts_per_day) " a day the last one has it on " (day) "." } }
+            None => { p { "No host waits for a published fix." } }
+        }
+        @if report.forecast.is_empty() {
+            p { "The plan breaks no promise that is not broken yet." }
+        } @else {
+            ul.why { @for it in report.forecast.iter().take(NAMED) { li { (it.sentence) } } }
+            @if report.forecast.len() > NAMED { p.soft { "and on " (report.forecast.len() - NAMED) " more days, below" } }
+        }
+        @if let Some(chart) = charts::clocks::breaches(report) { (charts::figure(&chart, &breaches(report))) }
+        p.soft { "Guests and management planes are not in the plan: their clocks have a state and no forecast." }
+    }
+}
+
+fn breaches(report: &Report) -> Markup {
+    let caption = "Hosts that breach at the planned pace";
+    scroll(
+        caption,
+        html! {
+            table {
+                caption { (caption) }
+                thead { tr { th scope="col" { "Day" } th scope="col" { "Promise" } th.num scope="col" { "Hosts" } } }
+                tbody { @for it in &report.forecast { tr { td.tight { (it.on) } td { (it.promise) } td.num { (number(it.hosts as u64)) } } } }
+            }
+        },
+    )
+}
+
+fn tenants(rows: &[TenantClocks]) -> Markup {
+    let caption = "Clocks x assets of each tenant: its VMs and the hosts beneath them";
+    let pressing = |it: &&TenantClocks| {
+        let of = |state| std::cmp::Reverse(count(&it.counts, state));
+        (of(State::Breached), of(State::Unknown), of(State::DueSoon))
+    };
+    let mut ordered: Vec<&TenantClocks> = rows.iter().collect();
+    ordered.sort_by_key(pressing);
+    html! {
+        (scroll(caption, html! {
+            table {
+                caption { (caption) }
+                thead { tr { th scope="col" { "Tenant" } th scope="col" { "Promise" } (heads()) } }
+                tbody { @for it in ordered.iter().take(MOST) {
+                    tr {
+                        th.tight scope="row" { @match &it.tenant { Some(id) => { a href={"/tenants/" (encode(id.as_str()))} { (id) } } None => "no tenant" } }
+                        td.tight { (it.promise) }
+                        (cells(&it.counts))
+                    }
+                } }
+            }
+        }))
+        (more(ordered.len()))
+    }
+}
+
+fn more(rows: usize) -> Markup {
+    html! { @if rows > MOST { p.soft { "and " (number((rows - MOST) as u64)) " more: " a href="/api/v1/clocks" { "all of them" } } } }
+}
+
+fn list(report: &Report, index: &Index) -> Markup {
+    let caption = "Clocks that are not kept, the most pressing first";
+    let settled = |it: &&Clock| matches!(it.state, State::Kept | State::Done);
+    let open: Vec<&Clock> = report.clocks.iter().filter(|it| !settled(it)).collect();
+    html! {
+        @if open.is_empty() { p { "Every clock is kept or done." } } @else {
+            (scroll(caption, html! {
+                table {
+                    caption { (caption) }
+                    thead { tr {
+                        th scope="col" { "State" } th scope="col" { "Due" } th scope="col" { "Promise" } th scope="col" { "About" }
+                        th scope="col" { "Assets" } th.num scope="col" { "Will breach" } th scope="col" { "Evidence" }
+                    } }
+                    tbody { @for it in open.iter().take(MOST) { (clock(it, index)) } }
+                }
+            }))
+            (more(open.len()))
+        }
+    }
+}
+
+fn clock(it: &Clock, index: &Index) -> Markup {
+    // A clock of a component that no source covers is about no vulnerability in particular.
+    let has_page = VulnerabilityId::new(&*it.subject).is_ok_and(|id| index.found.contains_key(&id));
+    html! {
+        tr {
+            td.tight { (status(it.state)) }
+            td.tight { @match it.due { Some(day) => (day), None => (NONE) } }
+            td.tight { (it.promise) }
+            td {
+                @if has_page { a href={"/vulnerabilities/" (encode(&it.subject))} { (it.subject) } } @else { (it.subject) }
+                @if let Some(component) = &it.component { " in " span.mono { (component) } }
+                @if let Some(fix) = &it.fix { " \u{2192} " span.mono { (fix) } }
+            }
+            td {
+                @for (at, asset) in it.assets.iter().take(NAMED).enumerate() {
+                    @if at > 0 { ", " }
+                    a href=(asset_address(asset.kind, &asset.id)) { (asset.id) } " " small { (kind_words(asset.kind)) }
+                }
+                @if it.assets.is_empty() { (NONE) }
+                @if it.assets.len() > NAMED { " and " (number((it.assets.len() - NAMED) as u64)) " more" }
+            }
+            td.num { @if it.will_breach > 0 { (number(it.will_breach as u64)) } @else { (NONE) } }
+            td.reason { (it.evidence) }
+        }
+    }
+}

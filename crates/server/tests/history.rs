@@ -1,0 +1,189 @@
+//! Backtest and clocks by the API and on their pages.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{ALSA, PROMISES, Server, promised};
+use underpin_exposure::{FactBase, Feed, Options, assess};
+use underpin_model::fleet::{self, Fleet};
+use underpin_model::id::FeedId;
+use underpin_model::policy::{self, Policy};
+use underpin_risk::{backtest, clocks};
+
+/// The same facts as the server's, read without it.
+fn facts(uploaded: Option<&str>) -> FactBase {
+    let mut feeds = underpin_engine::facts::builtin().unwrap();
+    if let Some(text) = uploaded {
+        let underpin_feeds::Parsed::Document(document) = underpin_feeds::parse(text.as_bytes()).unwrap()
+        else {
+            unreachable!("it is an advisory")
+        };
+        feeds.push(Feed { id: FeedId::new("alsa").unwrap(), fetched: None, documents: vec![*document] });
+    }
+    FactBase::new(feeds)
+}
+
+fn fleet() -> Fleet {
+    fleet::read(promised().to_string().as_bytes()).unwrap().fleet
+}
+
+/// Without the lines, which the core's report does not have.
+fn report(answer: &Value) -> Value {
+    let mut report = answer.clone();
+    assert!(
+        report.as_object_mut().unwrap().remove("lines").is_some_and(|it| it.as_array().unwrap().len() > 8)
+    );
+    report
+}
+
+fn core(base: &FactBase, line: (&str, &str), fleet: backtest::ReplayFleet) -> Value {
+    let asked = backtest::Asked { platform: Some(line.0), line: Some(line.1), component: None };
+    let line = backtest::choose(base, None, asked).unwrap();
+    let history = backtest::of_facts(base, &line, &[]).unwrap();
+    let question =
+        backtest::Question { from: None, until: None, fleet, epss_at_least: backtest::EPSS_AT_LEAST };
+    serde_json::to_value(backtest::run(&history, &question, &Policy::default()).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_backtest_has_the_numbers_of_the_core() {
+    let server = Server::real().await;
+    let base = facts(None);
+    let answer = server.json("/api/v1/backtest?platform=esxi&line=5.5").await;
+    assert_eq!(report(&answer), core(&base, ("esxi", "5.5"), backtest::DEFAULT_FLEET));
+    assert_eq!(server.json("/api/v1/backtest").await["line"], "7.0", "without a fleet");
+    let short = "/api/v1/backtest?platform=esxi&line=5.5&from=2015-01-01&until=2016-12-31&component=";
+    assert_eq!(server.json(short).await["period"], json!({"from": "2015-01-01", "to": "2016-12-31"}));
+
+    let page = server.text("/backtest?platform=esxi&line=5.5").await;
+    let loss = answer["policies"][0]["measures"]["loss"]["total"]["value"].as_f64().unwrap();
+    for words in [
+        "aria-current=\"true\">Cadence",
+        "aria-current=\"page\">Backtest",
+        &format!("{loss:.0}"),
+        "quarterly window",
+        "not evaluable</span>",
+        "the facts hold no EPSS history",
+        "100 hosts with 20.0 VMs each (assumed)",
+        "The numbers of this chart",
+        "vulnerabilities of this line are known from",
+        "href=\"/backtest?platform=debian&amp;line=bookworm&amp;component=linux\"",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("<script") && !page.contains("style=\""), "no script, no inline style");
+}
+
+#[tokio::test]
+async fn a_backtest_replays_the_hosts_of_the_fleet_and_says_when_none_stands_on_the_line() {
+    let server = Server::real().await;
+    let empty = json!({"format": "underpin/fleet/1", "name": "empty", "seen": {"at": "2025-11-20T10:00:00Z", "by": "hand"}});
+    assert_eq!(server.post("/api/v1/fleets", empty.to_string()).await.status(), 201);
+    let answer = server.json("/api/v1/backtest?platform=esxi&line=5.5").await;
+    assert_eq!(answer["fleet"]["assumed"], true, "a fleet without hosts replays none");
+    assert_eq!(server.post("/api/v1/fleets", promised().to_string()).await.status(), 201);
+    let own = server.json("/api/v1/backtest?platform=esxi&line=5.5").await;
+    assert_eq!(own["fleet"], json!({"hosts": 1, "vms_per_host": 0.0, "assumed": false}));
+    let others = server.json("/api/v1/backtest?platform=esxi&line=6.7").await;
+    assert_eq!(others["fleet"]["hosts"], 21);
+    assert!(others["notes"][0].as_str().unwrap().contains("no host of the fleet stands on esxi 6.7 ESXi"));
+}
+
+#[tokio::test]
+async fn a_backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
+    let server = Server::real().await;
+    for (query, status, words) in [
+        ("line=9.9", 404, "esxi 8.0 ESXi"),
+        ("platform=nowhere&line=1", 404, "platforms "),
+        ("platform=debian&line=bookworm", 400, "choose one of: "),
+        ("platform=debian", 400, "no line is given for debian; known are: "),
+        ("from=yesterday", 400, "2024-02-29"),
+        ("from=2024-01-01&until=2023-01-01", 400, "expected from 2020-04-02 until 2025-05-20"),
+    ] {
+        let response = server.get(&format!("/api/v1/backtest?{query}")).await;
+        assert_eq!(response.status(), status, "{query}");
+        let problem: Value = response.json().await.unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{query}: {problem}");
+        let page = server.get(&format!("/backtest?{query}")).await;
+        assert_eq!(page.status(), status, "{query}");
+        assert!(page.text().await.unwrap().contains("lines that can be replayed"), "{query}: the way on");
+    }
+    let hostile = server.get("/backtest?line=%3Cscript%3E").await.text().await.unwrap();
+    assert!(!hostile.contains("<script>") && hostile.contains("&lt;script&gt;"));
+}
+
+#[tokio::test]
+async fn clocks_have_the_numbers_of_the_core() {
+    let server = Server::promising().await;
+    let (fleet, base, policy) = (fleet(), facts(Some(ALSA)), policy::read(PROMISES).unwrap());
+    let assessment = assess(&fleet, &base, &Options { as_of: support::now(), stale_after_days: 30 });
+    for (query, hosts_per_day, soon_days) in
+        [("", policy.maintenance.hosts_per_day, clocks::SOON_DAYS), ("?plan_pace=0.5&soon=40", 0.5, 40)]
+    {
+        let settings = clocks::Settings { soon_days, hosts_per_day };
+        let report = clocks::read(&fleet, &base, &assessment, &policy, settings).unwrap();
+        let mut expected = serde_json::to_value(&report).unwrap();
+        expected["tenants"] = serde_json::to_value(clocks::by_tenant(&fleet, &policy, &report)).unwrap();
+        assert_eq!(server.json(&format!("/api/v1/clocks{query}")).await, expected, "{query}");
+    }
+    let slow = server.json("/api/v1/clocks?plan_pace=0.5").await;
+    let sentence = slow["forecast"][0]["sentence"].as_str().unwrap();
+    assert!(sentence.starts_with("at the planned pace "), "{sentence}");
+    let page = server.text("/clocks?plan_pace=0.5").await;
+    for words in [
+        &sentence.replace('"', "&quot;"),
+        "aria-current=\"page\">Clocks",
+        "Breaches at the planned pace",
+        "href=\"/tenants/acme\"",
+        "href=\"/vulnerabilities/CVE-2025-0001\"",
+        "ALSA-2025:0001",
+        "2025-12-11",
+        "breached</span>",
+        "(vulnerabilities) in",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("href=\"/vulnerabilities/%28"), "what is about no vulnerability leads to none");
+    let first = |words: &str| page.find(&format!("</svg>{words}</span>")).unwrap();
+    assert!(first("breached") < first("running"), "the most pressing first");
+    assert!(!page.contains("<script") && !page.contains("style=\""), "no script, no inline style");
+}
+
+#[tokio::test]
+async fn without_a_promise_or_a_fleet_clocks_say_what_is_missing() {
+    let server = Server::start().await;
+    assert_eq!(server.get("/api/v1/clocks").await.status(), 409);
+    assert!(server.text("/clocks").await.contains("No fleet yet"));
+    let server = Server::filled().await;
+    let response = server.get("/api/v1/clocks").await;
+    assert_eq!(response.status(), 409);
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["code"], "UP0417");
+    assert!(problem["detail"].as_str().unwrap().contains("[[promise]]"), "{problem}");
+    let page = server.text("/clocks").await;
+    assert!(page.contains("The policy promises nothing") && page.contains("kind = &quot;fix-within&quot;"));
+    let server = Server::promising().await;
+    for (query, words) in [
+        ("plan_pace=0", "a finite number above 0"),
+        ("plan_pace=nan", "a finite number above 0"),
+        ("plan_pace=fast", "hosts per day"),
+        ("soon=-1", "0 to 65535"),
+    ] {
+        let response = server.get(&format!("/api/v1/clocks?{query}")).await;
+        assert_eq!(response.status(), 400, "{query}");
+        let problem: Value = response.json().await.unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{query}: {problem}");
+        assert_eq!(server.get(&format!("/clocks?{query}")).await.status(), 400, "{query}");
+    }
+}
+
+/// The example on the page is a policy that is valid.
+#[tokio::test]
+async fn the_promises_that_the_page_shows_can_be_used_as_they_are() {
+    let page = Server::filled().await.text("/clocks").await;
+    let example = page.split("<pre>").nth(1).unwrap().split("</pre>").next().unwrap();
+    let policy = policy::read(&example.replace("&quot;", "\"").replace("&gt;", ">")).unwrap();
+    assert_eq!(policy.promises.len(), 3);
+}
