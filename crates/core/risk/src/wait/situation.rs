@@ -8,10 +8,11 @@ use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::Parameter;
 
 use super::curve::{AgedHazard, Inputs, Penalty};
-use super::evidence::{Beta, Tally};
+use super::evidence::Tally;
 use super::values::Values;
 use crate::build::hosts::Approach;
 use crate::build::reach::Rates;
+use crate::evidence::Beta;
 use crate::hazard::{EPSS_DAYS, Exploited, LARGEST_EPSS, rise};
 use crate::portfolio::Impact;
 
