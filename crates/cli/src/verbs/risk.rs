@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use underpin_exposure::{Options, assess};
 use underpin_model::policy::{Policy, Setting};
 use underpin_model::quantity::Days;
@@ -47,10 +48,7 @@ fn risk_of(arguments: &RiskOf) -> Result<Code, Failure> {
     let answer = report(&request).map_err(|error| refused(&error))?;
     let path = arguments.out.as_deref();
     match arguments.format {
-        Tabular::Json => output::stream(path, |out| {
-            serde_json::to_writer_pretty(&mut *out, &answer)?;
-            out.write_all(b"\n")
-        })?,
+        Tabular::Json => write_json(path, &answer)?,
         Tabular::Csv => output::stream(path, |out| figures::csv(&answer, out))?,
         Tabular::Table => write_table(path, &|width| figures::table(&answer, arguments.all, width))?,
     }
@@ -65,14 +63,18 @@ fn standing_of(arguments: &RiskOf) -> Result<Code, Failure> {
     let answer = standing::Answers::of(&checked.fleet, &Standings::new(&checked.fleet, &policy));
     let path = arguments.out.as_deref();
     match arguments.format {
-        Tabular::Json => output::stream(path, |out| {
-            serde_json::to_writer_pretty(&mut *out, &answer)?;
-            out.write_all(b"\n")
-        })?,
+        Tabular::Json => write_json(path, &answer)?,
         Tabular::Csv => output::stream(path, |out| standing::csv(&answer, out))?,
         Tabular::Table => write_table(path, &|width| standing::table(&answer, arguments.all, width))?,
     }
     Ok(Code::Done)
+}
+
+fn write_json(path: Option<&Path>, answer: &impl Serialize) -> Result<(), Failure> {
+    output::stream(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, answer)?;
+        out.write_all(b"\n")
+    })
 }
 
 /// A table is as wide as the terminal, and in a file each row is one line.

@@ -43,6 +43,25 @@ pub fn bonferroni_lower(
     Ok(Probability::nearest(bound.max(frechet_any(p).low.get())))
 }
 
+/// [`bonferroni_lower`] of `n` events that are alike, each of probability `p` and each pair of probability `both`, at the number
+/// of them that gives most: `k p - k (k-1) / 2 p_2` for `k` of 1 to `n`, because the union of some of them is part of the
+/// union of all.
+///
+/// # Errors
+/// `both` is impossible beside `p`.
+pub fn bonferroni_lower_alike(
+    n: u64,
+    p: Probability,
+    both: Probability,
+) -> Result<Probability, InvalidArgument> {
+    let both = checked(p, p, both)?;
+    let bound = |k: f64| k * p.get() - 0.5 * k * (k - 1.0) * both;
+    // A parabola in k with its top at p / p_2 + 1/2: the best whole number is one of the two beside it.
+    let top = if both > 0.0 { (p.get() / both + 0.5).min(n as f64) } else { n as f64 };
+    let whole = [top.floor().max(n.min(1) as f64), top.ceil().min(n as f64)];
+    Ok(Probability::nearest(whole.into_iter().map(bound).fold(0.0, f64::max)))
+}
+
 /// Upper bound of `P(any)` from pairs: `sum p_i - sum of p_ij over a spanning tree`, the heaviest one (Hunter 1976, Worsley 1982;
 /// Prim's algorithm). Never above the sum, which is the tree without weights.
 ///
@@ -145,6 +164,19 @@ mod tests {
         let all = frechet_all(&[p(0.7), p(0.6)]);
         assert!((all.low.get() - 0.3).abs() < 1e-15 && (all.high.get() - 0.6).abs() < 1e-15);
         assert_eq!(frechet_all(&[]).low, Probability::CERTAIN);
+    }
+
+    #[test]
+    fn of_events_that_are_alike_as_many_count_as_help() {
+        for (one, both) in [(0.1, 0.02), (0.1, 0.0), (0.3, 0.3), (0.02, 0.000_4), (1.0, 1.0), (0.0, 0.0)] {
+            for n in 0..40_usize {
+                let of = |k: usize| bonferroni_lower(&vec![p(one); k], |_, _| p(both)).unwrap().get();
+                let best = (0..=n).map(of).fold(0.0, f64::max);
+                let found = bonferroni_lower_alike(n as u64, p(one), p(both)).unwrap().get();
+                assert!((found - best).abs() < 1e-12, "{n} of {one}, {both}: {found}, expected {best}");
+            }
+        }
+        assert!(bonferroni_lower_alike(3, p(0.1), p(0.2)).is_err());
     }
 
     #[test]

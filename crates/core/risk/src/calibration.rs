@@ -8,8 +8,9 @@
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Beta, ContinuousCDF as _};
 use underpin_model::quantity::{Days, Probability};
+
+use crate::evidence::interval_95;
 
 /// The log score takes no probability nearer to 0 or 1 than this, so that one certain mistake is bad and not infinite.
 pub const LOG_CAP: f64 = 1e-6;
@@ -193,17 +194,10 @@ fn diagram(pairs: &[(f64, bool)], bins: usize) -> Vec<Bin> {
             happened: u32::try_from(happened).unwrap_or(u32::MAX),
             stated: some.then(|| own.iter().map(|(p, _)| p).sum::<f64>() / count),
             frequency: some.then(|| happened as f64 / count),
-            interval: some.then(|| clopper_pearson(happened as f64, count)),
+            interval: some.then(|| interval_95(happened as u64, own.len() as u64)),
         }
     };
     (0..bins).map(one).collect()
-}
-
-fn clopper_pearson(hits: f64, trials: f64) -> (f64, f64) {
-    let quantile = |a: f64, b: f64, at: f64| Beta::new(a, b).ok().map(|it| it.inverse_cdf(at));
-    let low = if hits > 0.0 { quantile(hits, trials - hits + 1.0, 0.025) } else { None };
-    let high = if hits < trials { quantile(hits + 1.0, trials - hits, 0.975) } else { None };
-    (low.unwrap_or(0.0), high.unwrap_or(1.0))
 }
 
 #[cfg(test)]

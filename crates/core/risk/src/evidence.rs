@@ -5,6 +5,7 @@ use statrs::function::beta::{checked_beta_reg, ln_beta};
 use underpin_model::quantity::{InvalidArgument, Probability};
 
 use crate::binomial::{at_least, count};
+use crate::tail::beta_binomial_none;
 
 /// Upper bound of a failure probability after `n` trials without a failure: `1-(1-confidence)^(1/n)`. 59 clean hosts show 5 %
 /// at 95 %. Without a trial nothing is known: 1.
@@ -45,6 +46,11 @@ pub fn clopper_pearson(x: u64, n: u64, confidence: Probability) -> Result<Interv
         root(|p| at_least(n, Probability::nearest(1.0 - p), n - x).get() <= outside)
     };
     Ok(Interval { low: Probability::nearest(low), high: Probability::nearest(high) })
+}
+
+/// The 95 % interval of [`clopper_pearson`] as numbers; 0 to 1 where it has none.
+pub(crate) fn interval_95(x: u64, n: u64) -> (f64, f64) {
+    clopper_pearson(x, n, Probability::nearest(0.95)).map_or((0.0, 1.0), |it| (it.low.get(), it.high.get()))
 }
 
 /// The place in 0 to 1 from which on a statement holds, to the last digit.
@@ -96,61 +102,82 @@ pub fn posterior_bad_after_clean_canary(
     Ok(Probability::nearest(bad / (bad + prior.complement().get())))
 }
 
-/// A belief about a probability: beta(`a`, `b`). Conjugate to counts, so that evidence adds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct BetaBelief {
-    /// Failures seen, plus those that the prior stands for.
+/// A count of hosts that ran something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// Hosts.
+    pub hosts: u32,
+    /// Of them, hit.
+    pub failures: u32,
+}
+
+/// A belief about a probability: a Beta distribution. Conjugate to counts, so that evidence adds. A shape of 0 is certainty.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Beta {
+    /// First shape: failures seen, plus those that the prior stands for.
     pub a: f64,
-    /// Successes seen, plus those that the prior stands for.
+    /// Second shape: successes seen, plus those that the prior stands for.
     pub b: f64,
 }
 
-impl BetaBelief {
-    /// A belief with these pseudo-counts.
-    ///
-    /// # Errors
-    /// `a` or `b` is not a finite number above 0.
-    pub fn new(a: f64, b: f64) -> Result<Self, InvalidArgument> {
-        let expected = "a finite pseudo-count above 0";
-        InvalidArgument::unless(a.is_finite() && a > 0.0, "a", a, expected)?;
-        InvalidArgument::unless(b.is_finite() && b > 0.0, "b", b, expected)?;
-        Ok(Self { a, b })
-    }
-
-    /// A belief with this mean that weighs as much as `trials` observations.
-    ///
-    /// # Errors
-    /// `mean` is 0 or 1, which no evidence could move, or `trials` is not a finite number above 0.
-    pub fn with_mean(mean: Probability, trials: f64) -> Result<Self, InvalidArgument> {
-        let inside = mean > Probability::NEVER && mean < Probability::CERTAIN;
-        InvalidArgument::unless(inside, "mean", mean.get(), "a mean between 0 and 1")?;
-        let expected = "a finite number of trials above 0";
-        InvalidArgument::unless(trials.is_finite() && trials > 0.0, "trials", trials, expected)?;
-        Self::new(mean.get() * trials, mean.complement().get() * trials)
-    }
-
-    /// The belief after more evidence.
+impl Beta {
+    /// The distribution with this mean, and the deviation of a PERT estimate with this range: a sixth of its width. It is
+    /// worth at least one observation, and a mean at an end of `0..=1` is certain.
     #[must_use]
-    pub fn updated(self, failures: u64, successes: u64) -> Self {
-        Self { a: self.a + failures as f64, b: self.b + successes as f64 }
+    pub fn from_range(mean: f64, low: f64, high: f64) -> Self {
+        let mean = mean.clamp(0.0, 1.0);
+        let deviation = ((high - low) / 6.0).max(1e-6);
+        let weight = (mean * (1.0 - mean) / (deviation * deviation) - 1.0).max(1.0);
+        Self { a: mean * weight, b: (1.0 - mean) * weight }
     }
 
     /// Mean: also the probability that the next one fails.
     #[must_use]
-    pub fn mean(self) -> Probability {
-        Probability::nearest(self.a / (self.a + self.b))
+    pub fn mean(&self) -> f64 {
+        if self.a <= 0.0 { 0.0 } else { self.a / (self.a + self.b) }
     }
 
-    /// Standard deviation.
+    /// After more observations.
     #[must_use]
-    pub fn deviation(self) -> f64 {
-        let sum = self.a + self.b;
-        (self.a / sum * (self.b / sum) / (sum + 1.0)).sqrt()
+    pub fn after(&self, failures: f64, successes: f64) -> Self {
+        Self { a: self.a + failures, b: self.b + successes }
+    }
+
+    /// Probability that `hosts` hosts of a bad release are all clean: `B(a, b + n) / B(a, b)`.
+    #[must_use]
+    pub fn all_clean(&self, hosts: u32) -> f64 {
+        if self.a <= 0.0 || hosts == 0 {
+            return 1.0;
+        }
+        beta_binomial_none(hosts.into(), self.a, self.b).map_or(0.0, Probability::get)
+    }
+
+    /// Probability that a release is bad after a run, and the share that it then hits.
+    #[must_use]
+    pub fn update(self, bad: f64, run: Count) -> (f64, Self) {
+        let (hosts, failures) = (f64::from(run.hosts), f64::from(run.failures));
+        let share = if self.a <= 0.0 && run.failures > 0 {
+            // It was thought impossible and happened: what was seen is all that is known.
+            Self { a: failures, b: hosts - failures }
+        } else if self.a <= 0.0 {
+            self
+        } else {
+            self.after(failures, hosts - failures)
+        };
+        if run.failures > 0 {
+            return (1.0, share);
+        }
+        let clean = bad * self.all_clean(run.hosts);
+        let after = if clean > 0.0 { clean / (clean + 1.0 - bad) } else { 0.0 };
+        (after, share)
     }
 
     /// Probability that it is at most `p`.
     #[must_use]
     pub fn cumulative(self, p: Probability) -> Probability {
+        if self.a <= 0.0 || self.b <= 0.0 {
+            return if self.mean() <= p.get() { Probability::CERTAIN } else { Probability::NEVER };
+        }
         // The library sums at most 140 terms, which is enough up to some ten thousand counts; beyond, the density is summed.
         if self.a.max(self.b) < 10_000.0 {
             return Probability::nearest(checked_beta_reg(self.a, self.b, p.get()).unwrap_or(1.0));
@@ -186,6 +213,9 @@ impl BetaBelief {
     /// The value that it is at most with probability `level`.
     #[must_use]
     pub fn quantile(self, level: Probability) -> Probability {
+        if self.a <= 0.0 || self.b <= 0.0 {
+            return Probability::nearest(self.mean());
+        }
         if level <= Probability::NEVER || level >= Probability::CERTAIN {
             return level;
         }
@@ -247,20 +277,37 @@ mod tests {
 
     #[test]
     fn beliefs_are_updated_by_counts() {
-        let belief = BetaBelief::with_mean(p(0.15), 10.0).unwrap();
-        near(belief.mean(), 0.15, 1e-12);
-        near(belief.updated(0, 10).mean(), 0.075, 1e-12);
-        near(belief.updated(1, 0).mean(), 2.5 / 11.0, 1e-12);
-        assert!(belief.updated(0, 1000).deviation() < belief.deviation());
         // beta(1, b): 1 - (1-p)^b.
-        let flat = BetaBelief::new(1.0, 1.0).unwrap().updated(0, 58);
+        let flat = Beta { a: 1.0, b: 1.0 }.after(0.0, 58.0);
         near(flat.quantile(p(0.95)), 1.0 - 0.05_f64.powf(1.0 / 59.0), 1e-10);
         assert_eq!(flat.quantile(p(1.0)), Probability::CERTAIN);
-        for bad in [0.0, f64::NAN, f64::INFINITY, -1.0] {
-            assert_eq!(BetaBelief::new(bad, 1.0).unwrap_err().name, "a");
-            assert_eq!(BetaBelief::with_mean(p(0.5), bad).unwrap_err().name, "trials");
+        for (certain, mean) in [(Beta { a: 0.0, b: 3.0 }, 0.0), (Beta { a: 3.0, b: 0.0 }, 1.0)] {
+            assert_eq!((certain.mean(), certain.quantile(p(0.3)).get()), (mean, mean));
+            assert_eq!(certain.cumulative(p(0.5)).get(), 1.0 - mean);
         }
-        assert_eq!(BetaBelief::with_mean(p(1.0), 3.0).unwrap_err().name, "mean");
+    }
+
+    /// With a share that is known exactly this is `p (1-q)^n / (p (1-q)^n + 1 - p)`: science, 1.4.
+    #[test]
+    fn clean_canaries_clear_a_release_as_published() {
+        for (q, expected) in [(0.08, 0.0702), (0.5, 0.00017)] {
+            let sharp = Beta { a: q * 1e7, b: (1.0 - q) * 1e7 };
+            let (bad, _) = sharp.update(0.148, Count { hosts: 10, failures: 0 });
+            assert!((bad / expected - 1.0).abs() < 0.01, "{q}: {bad}");
+        }
+    }
+
+    #[test]
+    fn a_failure_settles_it_and_teaches_the_share() {
+        let share = Beta::from_range(0.08, 0.01, 1.0);
+        assert!((share.mean() - 0.08).abs() < 1e-12);
+        let (bad, after) = share.update(0.05, Count { hosts: 20, failures: 10 });
+        assert_eq!(bad, 1.0);
+        assert!(after.mean() > 0.4 && after.mean() < 0.5);
+        let (bad, after) = share.update(0.05, Count { hosts: 20, failures: 0 });
+        assert!(bad < 0.05 && after.mean() < 0.01);
+        assert_eq!(share.update(0.0, Count { hosts: 3, failures: 0 }).0, 0.0);
+        assert_eq!(Beta { a: 0.0, b: 1.0 }.update(1.0, Count { hosts: 3, failures: 0 }).0, 1.0);
     }
 
     /// A beta with whole counts is a binomial tail: `I_p(x, n-x+1) = P(Bin(n,p) >= x)`.
@@ -274,7 +321,7 @@ mod tests {
             (30_000, 100_000, 0.301),
             (50_000, 100_000, 0.5),
         ] {
-            let belief = BetaBelief::new(x as f64, (n - x + 1) as f64).unwrap();
+            let belief = Beta { a: x as f64, b: (n - x + 1) as f64 };
             near(belief.cumulative(p(at)), at_least(n, p(at), x).get(), 1e-9);
         }
     }

@@ -5,6 +5,7 @@
 //! exists the hazard falls with its age `a`: `H(t) = H(30) ((a+t)^k - a^k) / ((a+30)^k - a^k)` with the Weibull shape `k`,
 //! so that the next 30 days have the probability that EPSS gives, whatever the shape.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use underpin_exposure::report::VulnerabilityView;
 use underpin_model::policy::{Parameter, Parameters};
@@ -47,6 +48,66 @@ pub enum HazardSource {
     Unknown,
 }
 
+/// What is known about exploitation of a vulnerability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Exploited {
+    /// Listed as known exploited so many days ago, with its EPSS score, if any.
+    Listed {
+        /// Days since then.
+        days_ago: f64,
+        /// EPSS.
+        epss: Option<Probability>,
+    },
+    /// An EPSS score.
+    Scored {
+        /// EPSS.
+        epss: Probability,
+    },
+    /// Nothing is known.
+    Unscored,
+}
+
+impl Exploited {
+    /// What is known on a day.
+    #[must_use]
+    pub fn of(view: &VulnerabilityView, on: Date) -> Self {
+        let epss = view.epss.and_then(|it| Probability::new(it).ok());
+        match (view.kev.filter(|listed| *listed <= on), epss) {
+            (Some(listed), epss) => Self::Listed { days_ago: (on - listed).get_days().into(), epss },
+            (None, Some(epss)) => Self::Scored { epss },
+            (None, None) => Self::Unscored,
+        }
+    }
+
+    /// The hazard under these parameters. Its age counts from the day that it was listed in KEV; without a known exploit the
+    /// hazard is constant.
+    #[must_use]
+    pub fn hazard(self, parameter: impl Fn(Parameter) -> f64) -> Hazard {
+        match self {
+            Self::Listed { days_ago, epss } => {
+                let floor = Probability::nearest(parameter(Parameter::KevFloor));
+                Hazard {
+                    thirty_days: epss.filter(|it| *it > floor).unwrap_or(floor),
+                    age: Days::new(days_ago).unwrap_or_default(),
+                    shape: parameter(Parameter::Shape),
+                    source: HazardSource::Kev,
+                }
+            }
+            Self::Scored { epss } => Hazard::constant(epss, HazardSource::Epss),
+            Self::Unscored => {
+                let base = Probability::nearest(parameter(Parameter::EpssUnknown));
+                Hazard::constant(base, HazardSource::Unknown)
+            }
+        }
+    }
+}
+
+/// How much a cumulative hazard of this age and Weibull shape rises in the next `days`, up to a factor: `(a+t)^k - a^k`.
+#[must_use]
+pub fn rise(age_days: f64, shape: f64, days: f64) -> f64 {
+    (age_days + days).powf(shape) - age_days.powf(shape)
+}
+
 /// The exploitation hazard of one vulnerability from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Hazard {
@@ -61,23 +122,10 @@ pub struct Hazard {
 }
 
 impl Hazard {
-    /// The hazard of a vulnerability on a day. Its age counts from the day that it was listed in KEV; without a known
-    /// exploit the hazard is constant.
+    /// The hazard of a vulnerability on a day.
     #[must_use]
-    pub fn of(view: &VulnerabilityView, on: jiff::civil::Date, parameters: &Parameters) -> Self {
-        let epss = view.epss.and_then(|it| Probability::new(it).ok());
-        let floor = Probability::nearest(parameters.get(Parameter::KevFloor));
-        let base = Probability::nearest(parameters.get(Parameter::EpssUnknown));
-        match (view.kev.filter(|listed| *listed <= on), epss) {
-            (Some(listed), epss) => Self {
-                thirty_days: epss.filter(|it| *it > floor).unwrap_or(floor),
-                age: Days::new((on - listed).get_days().into()).unwrap_or_default(),
-                shape: parameters.get(Parameter::Shape),
-                source: HazardSource::Kev,
-            },
-            (None, Some(epss)) => Self::constant(epss, HazardSource::Epss),
-            (None, None) => Self::constant(base, HazardSource::Unknown),
-        }
+    pub fn of(view: &VulnerabilityView, on: Date, parameters: &Parameters) -> Self {
+        Exploited::of(view, on).hazard(|it| parameters.get(it))
     }
 
     /// A constant hazard.
@@ -91,8 +139,7 @@ impl Hazard {
     pub fn cumulative(&self, days: Days) -> f64 {
         let thirty = daily_hazard(self.thirty_days).get() * EPSS_DAYS;
         let (age, shape) = (self.age.get(), self.shape);
-        let until = |t: f64| (age + t).powf(shape) - age.powf(shape);
-        thirty * until(days.get()) / until(EPSS_DAYS)
+        thirty * rise(age, shape, days.get()) / rise(age, shape, EPSS_DAYS)
     }
 
     /// Probability of exploitation anywhere within the next `days`.

@@ -27,9 +27,13 @@ pub fn cdf(z: f64) -> f64 {
 /// not the last digits that a difference of two quantiles needs.
 #[must_use]
 pub fn quantile(p: Probability) -> Option<f64> {
-    let p = p.get();
+    Some(place(p.get())).filter(|it| it.is_finite())
+}
+
+/// As [`quantile`], of a number from 0 to 1, infinite at its ends.
+pub(crate) fn place(p: f64) -> f64 {
     if p <= 0.0 || p >= 1.0 {
-        return None;
+        return if p <= 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
     }
     // 1 - p is exact where it is the smaller tail.
     let (tail, sign) = if p <= 0.5 { (p, 1.0) } else { (1.0 - p, -1.0) };
@@ -37,7 +41,7 @@ pub fn quantile(p: Probability) -> Option<f64> {
     let slope = density(start);
     // In the subnormal range the slope underflows, and the start is as good as it gets.
     let refined = if slope > 0.0 { start - (cdf(start) - tail) / slope } else { start };
-    Some(sign * if refined.is_finite() { refined } else { start })
+    sign * if refined.is_finite() { refined } else { start }
 }
 
 #[cfg(test)]
@@ -67,6 +71,7 @@ mod tests {
         }
         assert_eq!(quantile(Probability::NEVER), None);
         assert_eq!(quantile(Probability::CERTAIN), None);
+        assert_eq!((place(0.0), place(1.0)), (f64::NEG_INFINITY, f64::INFINITY));
     }
 
     const CDF: &[(f64, f64)] = &[

@@ -14,7 +14,7 @@ use underpin_model::quantity::Days;
 use crate::blast::{Blast, blast_radii};
 use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
 use crate::compound::{
-    self, AnyHit, AtLeast, ClusterFigures, Contribution, Figures, Judgement, PortfolioError, Sampling,
+    self, AnyHit, AtLeast, ClusterFigures, Contribution, Cvar, Figures, Judgement, PortfolioError, Sampling,
     TenantFigures, judge,
 };
 use crate::deferral::{Deferral, deferral};
@@ -146,6 +146,8 @@ pub enum ReportError {
 pub struct FleetRisk {
     /// Loss over the horizon.
     pub loss: Figures,
+    /// The most that the CVaR can be if nothing is known of the dependence between clusters.
+    pub cvar_at_most: Vec<Cvar>,
     /// Probability that any host is hit, its bounds, and the causes' shares.
     pub any_hit: AnyHit,
     /// Probability that so many hosts are hit at once.
@@ -160,6 +162,7 @@ impl From<&Judgement> for FleetRisk {
     fn from(it: &Judgement) -> Self {
         Self {
             loss: it.fleet.clone(),
+            cvar_at_most: it.cvar_at_most(),
             any_hit: it.any_hit.clone(),
             hosts_hit_at_least: it.hosts_hit_at_least.clone(),
             guests_hit_at_least: it.guests_hit_at_least.clone(),

@@ -44,15 +44,30 @@ impl<'p> Reader<'p> {
         mut tenants: impl Iterator<Item = Option<&'t TenantId>>,
     ) -> bool {
         let mut any = false;
-        (self.clusters.is_empty() || host.cluster.is_some_and(|it| self.clusters.contains(it)))
-            && (self.hosts.is_empty() || self.hosts.contains(host.id))
-            && (self.platforms.is_empty() || host.platform.is_some_and(|it| self.platforms.contains(it)))
-            && (self.planes.is_empty() || host.planes.iter().any(|it| self.planes.contains(it)))
+        self.covers_place(host)
             && (self.tenants.is_empty()
                 || (tenants.all(|it| {
                     any = true;
                     it.is_some_and(|it| self.tenants.contains(it))
                 }) && any))
+    }
+
+    /// Whether a promise in this scope is about a host with guests of these tenants: one guest of a tenant that is named
+    /// is enough, for it is promised to that tenant.
+    pub(crate) fn concerns_host<'t>(
+        &self,
+        host: HostPlace<'_>,
+        mut tenants: impl Iterator<Item = Option<&'t TenantId>>,
+    ) -> bool {
+        self.covers_place(host)
+            && (self.tenants.is_empty() || tenants.any(|it| it.is_some_and(|it| self.tenants.contains(it))))
+    }
+
+    fn covers_place(&self, host: HostPlace<'_>) -> bool {
+        (self.clusters.is_empty() || host.cluster.is_some_and(|it| self.clusters.contains(it)))
+            && (self.hosts.is_empty() || self.hosts.contains(host.id))
+            && (self.platforms.is_empty() || host.platform.is_some_and(|it| self.platforms.contains(it)))
+            && (self.planes.is_empty() || host.planes.iter().any(|it| self.planes.contains(it)))
     }
 
     /// Whether it speaks of a plane by itself; `None`: only by the hosts that the plane manages.
@@ -101,5 +116,18 @@ mod tests {
         assert!(!reader.covers_host(place, [Some(&a), Some(&b)].into_iter()));
         assert!(!reader.covers_host(place, [Some(&a), None].into_iter()));
         assert!(!reader.covers_host(place, std::iter::empty()));
+    }
+
+    #[test]
+    fn a_promise_to_a_tenant_is_about_every_host_with_one_of_its_guests() {
+        let (a, b) = (TenantId::new("a").unwrap(), TenantId::new("b").unwrap());
+        let (host, other) = (HostId::new("h").unwrap(), HostId::new("elsewhere").unwrap());
+        let place = |id| HostPlace { id, cluster: None, platform: None, planes: &[] };
+        let scope = Scope { tenants: vec![a.clone()], hosts: vec![host.clone()], ..Scope::default() };
+        let reader = Reader::new(&scope);
+        assert!(reader.concerns_host(place(&host), [Some(&a), Some(&b), None].into_iter()));
+        assert!(!reader.concerns_host(place(&host), [Some(&b), None].into_iter()));
+        assert!(!reader.concerns_host(place(&host), std::iter::empty()));
+        assert!(!reader.concerns_host(place(&other), [Some(&a)].into_iter()));
     }
 }

@@ -3,8 +3,9 @@
 use rustc_hash::FxHashMap;
 use underpin_model::fleet::{Fleet, ManagementInterface};
 use underpin_model::id::NetworkId;
-use underpin_model::policy::{Parameter, Parameters};
+use underpin_model::policy::Parameter;
 
+use crate::build::reach::Rates;
 use crate::span::Span;
 
 /// Which networks the public Internet reaches, as far as it is known.
@@ -92,40 +93,49 @@ impl Ways {
         self.on.iter().chain(&self.perhaps).sum()
     }
 
-    /// How likely a campaign that tries this fleet gets to one of them, and why. What is not known whether on counts as
+    /// How likely a campaign that tries this fleet gets to one of them. What is not known whether on counts as
     /// on but in the low end; without any on the list the machine is taken to have one of which nothing is known.
     #[must_use]
-    pub fn reach(&self, parameters: &Parameters) -> (Span, Parameter, String) {
-        let exposed = Span::of(&parameters.setting(Parameter::ReachExposed));
-        let inside = Span::of(&parameters.setting(Parameter::ReachInternal));
+    pub fn reach(&self, rates: &Rates) -> Span {
+        let Rates { exposed, inside, .. } = *rates;
         let unknown = Span::one_of(&[inside, exposed]);
-        if self.open() == 0 && self.off > 0 {
-            let span = Span { low: 0.0, value: inside.low, high: inside.value };
-            let why = format!("all {} listed ways in are off; what else listens is not known", self.off);
-            return (span, Parameter::ReachInternal, why);
-        }
         if self.open() == 0 {
-            let why = "no way in is listed: unknown, priced as one way in from inside or from outside";
-            return (unknown, Parameter::ReachInternal, why.to_owned());
+            return if self.off > 0 { rates.harder_than_inside() } else { unknown };
         }
         let any = |counts: [u32; 3]| {
             exposed.any_of(counts[0]).or(inside.any_of(counts[1])).or(unknown.any_of(counts[2]))
         };
         let sure = any(self.on);
-        let all = sure.or(any(self.perhaps));
-        let parameter =
-            if self.on[0] + self.perhaps[0] > 0 { Parameter::ReachExposed } else { Parameter::ReachInternal };
-        (Span { low: sure.low, ..all }, parameter, self.words())
+        Span { low: sure.low, ..sure.or(any(self.perhaps)) }
+    }
+
+    /// The parameter that bounds [`Ways::reach`], and why it is what it is.
+    #[must_use]
+    pub fn why(&self) -> (Parameter, String) {
+        if self.open() == 0 && self.off > 0 {
+            let why = format!("all {} listed ways in are off; what else listens is not known", self.off);
+            return (Parameter::ReachInternal, why);
+        }
+        if self.open() == 0 {
+            let why = "no way in is listed: unknown, priced as one way in from inside or from outside";
+            return (Parameter::ReachInternal, why.to_owned());
+        }
+        let exposed = self.on[0] + self.perhaps[0] > 0;
+        (if exposed { Parameter::ReachExposed } else { Parameter::ReachInternal }, self.words())
+    }
+
+    /// Whether the public Internet reaches the machine is not known, and decides how likely it is reached.
+    #[must_use]
+    pub fn exposure_is_unknown(&self) -> bool {
+        self.on[2] + self.perhaps[2] > 0 || self.open() + self.off == 0
     }
 
     /// As [`Ways::reach`] for an attacker on the same network segment: each way in is one from inside.
     #[must_use]
-    pub fn reach_from_beside(&self, parameters: &Parameters) -> (Span, Parameter, String) {
-        let inside = Span::of(&parameters.setting(Parameter::ReachInternal));
+    pub fn reach_from_beside(&self, rates: &Rates) -> Span {
         let (sure, all) = (self.on.iter().sum::<u32>(), self.open());
-        let low = if all == 0 { 0.0 } else { inside.any_of(sure).low };
-        let span = Span { low, ..inside.any_of(all.max(1)) };
-        (span, Parameter::ReachInternal, format!("from the same network segment: {}", self.words()))
+        let low = if all == 0 { 0.0 } else { rates.inside.any_of(sure).low };
+        Span { low, ..rates.inside.any_of(all.max(1)) }
     }
 
     /// In words: `2 ways in from inside, 1 from unknown networks`.
@@ -159,10 +169,12 @@ fn is_loopback(interface: &ManagementInterface) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use underpin_model::policy::Parameters;
+
     use super::*;
 
     fn reach(ways: Ways) -> Span {
-        ways.reach(&Parameters::default()).0
+        ways.reach(&Rates::of(&Parameters::default()))
     }
 
     #[test]

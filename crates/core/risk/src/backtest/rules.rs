@@ -4,11 +4,12 @@ use std::fmt;
 
 use jiff::civil::Date;
 use underpin_model::policy::{Parameter, Policy};
-use underpin_model::quantity::{Days, Probability};
+use underpin_model::quantity::{Days, Loss, PerDay, Probability};
 use underpin_model::ssvc::{self, Decision as Urgency, Exploitation, HumanImpact, SystemExposure};
 
 use super::view::{Decision, DecisionRule, KnownHole, View, days};
-use crate::hazard::{Hazard, HazardSource};
+use crate::hazard::Exploited;
+use crate::timing::{LossCurve, PatchTime, optimal_patch_time};
 
 /// How many releases the prior of the regression rate counts for: a judgement.
 const PRIOR_RELEASES: f64 = 20.0;
@@ -163,22 +164,12 @@ impl Economics {
     #[must_use]
     pub fn daily_hazard(&self, listed_days: Option<i64>, epss: Option<f64>) -> f64 {
         let epss = epss.and_then(|it| Probability::new(it).ok());
-        let hazard = match (listed_days, epss) {
-            (Some(age), epss) => {
-                let floor = Probability::nearest(self.get(Parameter::KevFloor));
-                Hazard {
-                    thirty_days: epss.filter(|it| *it > floor).unwrap_or(floor),
-                    age: Days::new(age.max(0) as f64).unwrap_or_default(),
-                    shape: self.get(Parameter::Shape),
-                    source: HazardSource::Kev,
-                }
-            }
-            (None, Some(epss)) => Hazard::constant(epss, HazardSource::Epss),
-            (None, None) => Hazard::constant(
-                Probability::nearest(self.get(Parameter::EpssUnknown)),
-                HazardSource::Unknown,
-            ),
+        let exploited = match (listed_days, epss) {
+            (Some(age), epss) => Exploited::Listed { days_ago: age.max(0) as f64, epss },
+            (None, Some(epss)) => Exploited::Scored { epss },
+            (None, None) => Exploited::Unscored,
         };
+        let hazard = exploited.hazard(|it| self.get(it));
         let day = Days::new(1.0).unwrap_or_default();
         hazard.cumulative(day) * self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal)
     }
@@ -219,17 +210,23 @@ impl Economics {
     }
 }
 
-/// Whether `L(t) = loss (1 - e^(-rate t)) + bad e^(-theta t)` is least at `t = 0`. The stationary point is a minimum only
-/// where `theta > rate`; otherwise the ends are compared.
+/// Whether `L(t) = loss (1 - e^(-rate t)) + bad e^(-theta t)` is least at `t = 0`: the closed form of
+/// [`timing`](crate::timing), not the numeric optimum of [`wait::curve`](crate::wait::curve), which a replay would ask for at
+/// each line on each of some six thousand days.
+///
+/// It is the same model with fewer terms. A replay knows no rings, trials, known bugs, shared drains, promises or incomplete
+/// fixes, so that those terms are 0. Hazards are constant, at today's rate: a listed hole's falls with its age, and is asked
+/// for again the next day. And it looks beyond any horizon: whether the maintenance is worth its price is asked apart, against
+/// what has accrued.
 #[must_use]
 pub fn is_optimum_now(rate: f64, loss: f64, theta: f64, bad: f64) -> bool {
-    if rate * loss <= 0.0 {
-        false
-    } else if theta > rate {
-        rate * loss >= theta * bad
-    } else {
-        bad <= loss
-    }
+    let (Ok(hazard), Ok(exposure_loss), Ok(maturing), Ok(patch_loss)) =
+        (PerDay::new(rate), Loss::new(loss), PerDay::new(theta), Loss::new(bad))
+    else {
+        return false;
+    };
+    let curve = LossCurve { hazard, exposure_loss, bad_patch: Probability::CERTAIN, maturing, patch_loss };
+    rate * loss > 0.0 && optimal_patch_time(&curve).best == PatchTime::After(Days::default())
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use super::controls::Controls;
 use super::derivation::ClassDerivation;
 use super::hole::Way;
 use super::open::Open;
-use super::reach::{Machine, reach};
+use super::reach::{self, Machine};
 use super::shocks::{Shocks, from_parameter};
-use super::survey::{Guests, HostFacts, Survey, number};
+use super::survey::{HostFacts, Survey, number};
 use crate::groups::HardwareClass;
 use crate::portfolio::{Factor, Gate, HostClass, Impact, Response};
 
@@ -93,33 +93,15 @@ impl Answering<'_> {
         let set = self.open.of_host.get(at).copied().flatten();
         let unlisted = self.shocks.unlisted_of_host.get(at).copied().flatten();
         let ways = set.and_then(|it| self.open.sets.get(it as usize)).map(|it| &it.ways);
-        let asks = |wanted: &[Way]| {
-            unlisted.is_some()
-                || ways
-                    .is_some_and(|it| it.contains(&Way::Unknown) || wanted.iter().any(|way| it.contains(way)))
-        };
-        let mut machine = self.machine(facts);
-        if !asks(&[Way::Guest]) {
-            machine.guests = Some(Guests::default());
-        }
-        if !asks(&[Way::Network, Way::Beside]) {
-            machine.software = crate::ways::Ways::default();
-        }
-        if !asks(&[Way::Controller]) {
-            machine.controller = crate::ways::Ways::default();
-        }
+        let uses =
+            |way| (way == Way::Unknown && unlisted.is_some()) || ways.is_some_and(|it| it.contains(&way));
         Key {
             set,
-            machine,
+            machine: self.survey.machine(facts).asked_by(uses),
             controls: self.controls.of_host.get(at).copied().unwrap_or(0),
             release: self.shocks.release_of_host.get(at).copied().flatten(),
             unlisted,
         }
-    }
-
-    fn machine(&self, facts: &HostFacts<'_>) -> Machine {
-        let guests = if self.survey.lists_vms { facts.guests } else { Guests { on: 0, perhaps: 1 } };
-        Machine { software: facts.software, controller: facts.controller, guests: Some(guests) }
     }
 
     fn responses(&self, key: &Key) -> Arc<[Response]> {
@@ -139,7 +121,7 @@ impl Answering<'_> {
     }
 
     fn derivation(&self, key: &Key, facts: &HostFacts<'_>) -> ClassDerivation {
-        let guests = self.machine(facts).guests.unwrap_or_default();
+        let guests = self.survey.machine(facts).guests.unwrap_or_default();
         ClassDerivation {
             hosts: 0,
             example: facts.host.id.clone(),
@@ -207,7 +189,7 @@ impl<'a> Passages<'a> {
     pub(super) fn get(&mut self, way: Way) -> &Passage {
         self.known.entry(way).or_insert_with(|| {
             let (gate, others) = self.controls.leave(self.set, way);
-            let mut factors = vec![reach(way, self.machine, self.parameters)];
+            let mut factors = vec![reach::factor(way, self.machine, self.parameters)];
             factors.extend(others);
             Passage {
                 probability: factors.iter().map(|it| it.value).product(),

@@ -96,6 +96,12 @@ impl<'p> Controls<'p> {
         (gate, others.map(|it| factor(it.control)).collect())
     }
 
+    /// The probability that all controls of a set on a way fail: what [`Controls::leave`] comes to, gate and factors together.
+    pub(super) fn all_fail(&self, set: u32, way: Way) -> f64 {
+        let Some(path) = way.path() else { return 1.0 };
+        self.on_path(set, path).iter().map(|it| it.control.fails.get()).product()
+    }
+
     /// The controls of a set on a path that close some of it.
     pub(super) fn on_path(&self, set: u32, path: AttackPath) -> Vec<&Standing<'p>> {
         let closing = |it: &&Standing<'_>| it.control.closes.contains(&path) && it.control.fails.get() < 1.0;

@@ -3,23 +3,127 @@
 use underpin_model::policy::{Parameter, Parameters};
 
 use super::hole::Way;
-use super::survey::Guests;
 use crate::portfolio::Factor;
 use crate::span::Span;
 use crate::ways::Ways;
 
-/// What decides the reach of a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Machine {
-    pub(super) software: Ways,
-    pub(super) controller: Ways,
-    /// Guests that run on it; `None`: it is a management plane.
-    pub(super) guests: Option<Guests>,
+/// Guests that run on a host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Guests {
+    /// Powered on.
+    pub on: u32,
+    /// Not known whether powered on.
+    pub perhaps: u32,
 }
 
-/// The factor `reach` of a way.
-pub(super) fn reach(way: Way, machine: &Machine, parameters: &Parameters) -> Factor {
-    let (span, parameter, source) = span(way, machine, parameters);
+/// What decides the reach of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Machine {
+    /// Ways in to its software.
+    pub software: Ways,
+    /// Ways in to its management controller.
+    pub controller: Ways,
+    /// Guests that run on it; `None`: it is a management plane.
+    pub guests: Option<Guests>,
+}
+
+impl Machine {
+    /// The same without the facts that none of these ways asks for: machines that differ in them alone answer alike.
+    #[must_use]
+    pub fn asked_by(mut self, uses: impl Fn(Way) -> bool) -> Self {
+        let asks = |wanted: &[Way]| uses(Way::Unknown) || wanted.iter().any(|it| uses(*it));
+        if !asks(&[Way::Guest]) {
+            self.guests = self.guests.map(|_| Guests::default());
+        }
+        if !asks(&[Way::Network, Way::Beside]) {
+            self.software = Ways::default();
+        }
+        if !asks(&[Way::Controller]) {
+            self.controller = Ways::default();
+        }
+        self
+    }
+
+    /// Whether the public Internet reaches it is not known, and a hole that is used by this way asks for it.
+    #[must_use]
+    pub fn exposure_is_unknown(&self, way: Way) -> bool {
+        match way {
+            Way::Network => self.software.exposure_is_unknown(),
+            Way::Controller => self.controller.exposure_is_unknown(),
+            Way::Unknown => self.software.exposure_is_unknown() || self.controller.exposure_is_unknown(),
+            Way::Beside | Way::Guest | Way::Account | Way::Touch => false,
+        }
+    }
+}
+
+/// The parameters that reach depends on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// [`Parameter::ReachExposed`]: one way in that the public Internet reaches.
+    pub exposed: Span,
+    /// [`Parameter::ReachInternal`]: one way in from inside.
+    pub inside: Span,
+    /// [`Parameter::GuestCompromised`]: one guest.
+    pub guest: Span,
+}
+
+impl Rates {
+    /// Those of a policy.
+    #[must_use]
+    pub fn of(parameters: &Parameters) -> Self {
+        let span = |it| Span::of(&parameters.setting(it));
+        Self {
+            exposed: span(Parameter::ReachExposed),
+            inside: span(Parameter::ReachInternal),
+            guest: span(Parameter::GuestCompromised),
+        }
+    }
+
+    /// The same ranges with other values.
+    #[must_use]
+    pub fn at(self, value: impl Fn(Parameter) -> f64) -> Self {
+        let moved = |span, parameter| Span { value: value(parameter), ..span };
+        Self {
+            exposed: moved(self.exposed, Parameter::ReachExposed),
+            inside: moved(self.inside, Parameter::ReachInternal),
+            guest: moved(self.guest, Parameter::GuestCompromised),
+        }
+    }
+
+    /// Harder than any way in from inside: its low end as the value, which is no more than the value of those.
+    #[must_use]
+    pub fn harder_than_inside(&self) -> Span {
+        let Span { low, value, .. } = self.inside;
+        Span { low: 0.0, value: low.min(value), high: value }
+    }
+}
+
+/// How likely a campaign that tries this fleet gets to where a hole of this way can be used.
+#[must_use]
+pub fn reach(way: Way, machine: &Machine, rates: &Rates) -> Span {
+    match (way, machine.guests) {
+        (Way::Network, _) => machine.software.reach(rates),
+        (Way::Controller, _) => machine.controller.reach(rates),
+        (Way::Beside, _) => machine.software.reach_from_beside(rates),
+        // One of `n` guests is in the attacker's hands: `1-(1-g)^n`. Guests of unknown state count, but in the low end.
+        (Way::Guest, Some(guests)) => {
+            let all = rates.guest.any_of(guests.on + guests.perhaps);
+            Span { low: rates.guest.any_of(guests.on).low, ..all }
+        }
+        // A management plane has no guests: what is local there needs an account.
+        (Way::Account | Way::Guest, _) => Span { low: 0.0, ..rates.inside },
+        (Way::Touch, _) => rates.harder_than_inside(),
+        (Way::Unknown, _) => {
+            let known = Way::ALL.into_iter().filter(|it| *it != Way::Unknown);
+            Span::one_of(&known.map(|it| reach(it, machine, rates)).collect::<Vec<_>>())
+        }
+    }
+}
+
+/// [`reach`] as a factor of a path, with where it is from.
+pub(super) fn factor(way: Way, machine: &Machine, parameters: &Parameters) -> Factor {
+    let span = reach(way, machine, &Rates::of(parameters));
+    let (parameter, source) = why(way, machine);
     Factor {
         name: "reach",
         value: span.value,
@@ -30,43 +134,31 @@ pub(super) fn reach(way: Way, machine: &Machine, parameters: &Parameters) -> Fac
     }
 }
 
-fn span(way: Way, machine: &Machine, parameters: &Parameters) -> (Span, Parameter, String) {
-    let inside = Span::of(&parameters.setting(Parameter::ReachInternal));
+/// The parameter that bounds the reach of a way, and where it is from.
+fn why(way: Way, machine: &Machine) -> (Parameter, String) {
+    let by_inside = |why: &str| (Parameter::ReachInternal, why.to_owned());
     match (way, machine.guests) {
-        (Way::Network, _) => machine.software.reach(parameters),
+        (Way::Network, _) => machine.software.why(),
         (Way::Controller, _) => {
-            let (span, parameter, why) = machine.controller.reach(parameters);
-            (span, parameter, format!("management controller: {why}"))
+            let (parameter, why) = machine.controller.why();
+            (parameter, format!("management controller: {why}"))
         }
-        (Way::Beside, _) => machine.software.reach_from_beside(parameters),
-        (Way::Guest, Some(guests)) => from_guests(guests, parameters),
-        // A management plane has no guests: what is local there needs an account.
+        (Way::Beside, _) => {
+            by_inside(&format!("from the same network segment: {}", machine.software.words()))
+        }
+        (Way::Guest, Some(Guests { on, perhaps })) => {
+            let perhaps = match perhaps {
+                0 => String::new(),
+                count => format!(" and {count} of unknown state"),
+            };
+            (Parameter::GuestCompromised, format!("from inside one of {on} guests that run{perhaps}"))
+        }
         (Way::Account | Way::Guest, _) => {
-            let why = "an account on the machine, as hard to get as one way in from inside: a judgement";
-            (Span { low: 0.0, ..inside }, Parameter::ReachInternal, why.to_owned())
+            by_inside("an account on the machine, as hard to get as one way in from inside: a judgement")
         }
         (Way::Touch, _) => {
-            let span = Span { low: 0.0, value: inside.low, high: inside.value };
-            let why = "by touching the machine, harder than any way in from inside: a judgement";
-            (span, Parameter::ReachInternal, why.to_owned())
+            by_inside("by touching the machine, harder than any way in from inside: a judgement")
         }
-        (Way::Unknown, _) => {
-            let known = Way::ALL.into_iter().filter(|it| *it != Way::Unknown);
-            let spans: Vec<Span> = known.map(|it| span(it, machine, parameters).0).collect();
-            let why = "no CVSS vector is known: any way, from the hardest to the easiest";
-            (Span::one_of(&spans), Parameter::ReachInternal, why.to_owned())
-        }
+        (Way::Unknown, _) => by_inside("no CVSS vector is known: any way, from the hardest to the easiest"),
     }
-}
-
-/// One of `n` guests is in the attacker's hands: `1-(1-g)^n`. Guests of unknown state count, but in the low end.
-fn from_guests(guests: Guests, parameters: &Parameters) -> (Span, Parameter, String) {
-    let one = Span::of(&parameters.setting(Parameter::GuestCompromised));
-    let all = one.any_of(guests.on + guests.perhaps);
-    let span = Span { low: one.any_of(guests.on).low, ..all };
-    let perhaps = match guests.perhaps {
-        0 => String::new(),
-        count => format!(" and {count} of unknown state"),
-    };
-    (span, Parameter::GuestCompromised, format!("from inside one of {} guests that run{perhaps}", guests.on))
 }

@@ -8,17 +8,9 @@ use rustc_hash::FxHashMap;
 use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, PowerState, Vm};
 use underpin_model::id::{ApplicationId, ClusterId, ManagementPlaneId, TenantId};
 
+use super::reach::{Guests, Machine};
 use crate::scope::HostPlace;
 use crate::ways::{Door, PublicReach, Ways};
-
-/// Guests that run on a host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Guests {
-    /// Powered on.
-    pub(super) on: u32,
-    /// Not known whether powered on.
-    pub(super) perhaps: u32,
-}
 
 /// One host.
 #[derive(Debug)]
@@ -174,6 +166,12 @@ impl<'f> Survey<'f> {
                 facts.stands = start..at + 1;
             }
         }
+    }
+
+    /// What decides how a host is reached. Where the file lists no VMs, one guest may be on it.
+    pub(super) fn machine(&self, facts: &HostFacts<'_>) -> Machine {
+        let guests = if self.lists_vms { facts.guests } else { Guests { on: 0, perhaps: 1 } };
+        Machine { software: facts.software, controller: facts.controller, guests: Some(guests) }
     }
 
     /// What stands on a host.

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use statrs::function::gamma::ln_gamma;
 
 use super::exact::ClassLaw;
 use super::prepared::{Prepared, Source};
 use super::result::Thresholds;
 use super::shape::Table;
+use crate::binomial::{self, Odds};
 
 /// Masses below this are dropped at the ends.
 const NO_MASS: f64 = 1e-40;
@@ -18,7 +18,8 @@ const MOST_UNCERTAIN: usize = 12;
 /// Most multiplications spent on enumeration.
 const MOST_WORK: f64 = 4e8;
 
-/// The law of a count.
+/// The law of a count, as far as it has mass. Unlike [`mod@crate::poisson_binomial`], which keeps every mass and the digits of
+/// far tails, it drops what is below 1e-40 and counts things that weigh more than one: guests of a host.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pmf {
     start: usize,
@@ -46,11 +47,8 @@ impl Pmf {
         }
         let (size, odds) = (n as f64, q / (1.0 - q));
         let mode = (((size + 1.0) * q) as usize).min(n);
-        let m = mode as f64;
-        let log = ln_gamma(size + 1.0) - ln_gamma(m + 1.0) - ln_gamma(size - m + 1.0)
-            + m * q.ln()
-            + (size - m) * (-q).ln_1p();
-        let (mut up, mut down) = (vec![log.exp()], Vec::new());
+        let at_mode = binomial::mass(n as u64, Odds { p: q, q: 1.0 - q }, mode as u64);
+        let (mut up, mut down) = (vec![at_mode], Vec::new());
         for k in mode..n {
             let next = up[up.len() - 1] * odds * (n - k) as f64 / (k + 1) as f64;
             if next < NO_MASS {

@@ -2,11 +2,13 @@
 //! and who it comes from.
 
 use rayon::prelude::*;
+use underpin_model::quantity::Probability;
 
 use super::check::PortfolioError;
-use super::law::gauss_legendre;
 use super::prepared::{Prepared, Triple};
 use super::shape::{Shape, Table};
+use crate::bounds::bonferroni_lower_alike;
+use crate::quadrature::gauss_legendre;
 
 /// Most gates that hang together, and most planes, before one class.
 const MOST_TANGLED: usize = 12;
@@ -165,16 +167,32 @@ pub(super) fn any_hit(prepared: &Prepared) -> Option<(f64, Vec<f64>)> {
     Some((probability.clamp(0.0, 1.0), shares))
 }
 
-/// Bounds on the probability that any host is hit: least and most whatever the dependence, and the most given the pairs
-/// along one path through each class.
-pub(super) fn bounds(prepared: &Prepared, laws: &[ClassLaw]) -> (f64, f64, f64) {
+/// Bounds on the probability that any host is hit.
+pub(super) struct Bounds {
+    /// Least and most whatever the dependence.
+    pub(super) frechet: (f64, f64),
+    /// Least given the pairs within the class that tells most.
+    pub(super) bonferroni_low: f64,
+    /// Most given the pairs along one path through each class.
+    pub(super) hunter_worsley_high: f64,
+}
+
+pub(super) fn bounds(prepared: &Prepared, laws: &[ClassLaw]) -> Bounds {
     let (mut low, mut sum, mut pairs) = (0.0f64, 0.0, 0.0);
+    let mut bonferroni_low = 0.0f64;
     for (class, law) in prepared.classes.iter().zip(laws) {
         if class.size() > 0 {
             low = low.max(law.hit);
+            let (hit, both) = (Probability::nearest(law.hit), Probability::nearest(law.both_hit));
+            let of_class = bonferroni_lower_alike(class.size() as u64, hit, both);
+            bonferroni_low = bonferroni_low.max(of_class.map_or(law.hit, Probability::get));
             sum += class.size() as f64 * law.hit;
             pairs += (class.size() - 1) as f64 * law.both_hit;
         }
     }
-    (low, sum.min(1.0), (sum - pairs).clamp(low, 1.0))
+    Bounds {
+        frechet: (low, sum.min(1.0)),
+        bonferroni_low: bonferroni_low.max(low),
+        hunter_worsley_high: (sum - pairs).clamp(low, 1.0),
+    }
 }

@@ -16,7 +16,6 @@ mod counts;
 mod draw;
 mod exact;
 mod figures;
-mod law;
 mod prepared;
 mod result;
 mod rows;
@@ -258,19 +257,21 @@ impl Judging<'_> {
 
     fn any_hit(&self, weights: &Weights) -> AnyHit {
         let prepared = self.prepared;
-        let (frechet_low, frechet_high, hunter_worsley_high) = exact::bounds(prepared, self.laws);
+        let exact::Bounds { frechet: (frechet_low, frechet_high), bonferroni_low, hunter_worsley_high } =
+            exact::bounds(prepared, self.laws);
         let mut any = AnyHit {
             probability: 0.0,
             standard_error: 0.0,
             method: Method::Exact,
             frechet_low,
             frechet_high,
+            bonferroni_low,
             hunter_worsley_high,
             shapley: Vec::new(),
         };
         if self.options.independent {
             // Pairs of independent hosts are no pairs of the fleet.
-            any.hunter_worsley_high = frechet_high;
+            (any.bonferroni_low, any.hunter_worsley_high) = (frechet_low, frechet_high);
             let survival = prepared.classes.iter().zip(self.laws);
             let logs = survival.map(|(class, law)| class.size() as f64 * (-law.hit).ln_1p());
             any.probability = -logs.filter(|log| !log.is_nan()).sum::<f64>().exp_m1();

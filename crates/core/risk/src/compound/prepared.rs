@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::law::{normal_cdf, normal_quantile};
+use crate::normal;
 use crate::portfolio::{Cause, Impact, Portfolio, Response};
 
 /// Confidentiality, integrity, availability.
@@ -24,7 +24,7 @@ impl Answer {
     pub(super) fn at(self, z: f64) -> f64 {
         match self {
             Self::Always(probability) => probability,
-            Self::Factor { level, slope } => normal_cdf(level - slope * z),
+            Self::Factor { level, slope } => normal::cdf(level - slope * z),
         }
     }
 }
@@ -138,7 +138,7 @@ impl Answers<'_> {
         let answer = *self.places.entry((probability.to_bits(), with_factor)).or_insert_with(|| {
             self.found.push(if with_factor {
                 let spread = (1.0 - rho).sqrt();
-                Answer::Factor { level: normal_quantile(probability) / spread, slope: rho.sqrt() / spread }
+                Answer::Factor { level: normal::place(probability) / spread, slope: rho.sqrt() / spread }
             } else {
                 Answer::Always(probability)
             });

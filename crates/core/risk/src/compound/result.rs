@@ -96,22 +96,19 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Exact mean loss of a host whose holdings would lose `confidentiality`, `integrity` and `availability` if lost
-    /// whole; 0 for a class that does not exist.
+    /// The most that the CVaR of the fleet can be, whatever the dependence between its clusters: the sum of theirs, one a level.
+    /// It is reached where all clusters have their worst together (comonotone); its standard error is at most that which is given.
     #[must_use]
-    pub fn mean_loss_of_host(
-        &self,
-        class: u32,
-        confidentiality: f64,
-        integrity: f64,
-        availability: f64,
-    ) -> f64 {
-        self.classes.get(class as usize).map_or(0.0, |class| {
-            let mean = class.mean_impact;
-            confidentiality * mean.confidentiality
-                + integrity * mean.integrity
-                + availability * mean.availability
-        })
+    pub fn cvar_at_most(&self) -> Vec<Cvar> {
+        let sum = |level: f64| {
+            let parts = self.clusters.iter().flat_map(|it| &it.figures.cvar).filter(|it| it.level == level);
+            parts.fold(Cvar { level, ..Cvar::default() }, |sum, it| Cvar {
+                level,
+                value: sum.value + it.value,
+                standard_error: sum.standard_error + it.standard_error,
+            })
+        };
+        self.fleet.cvar.iter().map(|it| sum(it.level)).collect()
     }
 }
 
@@ -280,6 +277,8 @@ pub struct AnyHit {
     pub frechet_low: f64,
     /// Most that it can be, whatever the dependence (Frechet, Boole): the sum over hosts, at most 1.
     pub frechet_high: f64,
+    /// Lower bound from pairs (Bonferroni), within the class of hosts that tells most.
+    pub bonferroni_low: f64,
     /// Upper bound from the pairs along a forest of hosts (Hunter, Worsley); here one path a class.
     pub hunter_worsley_high: f64,
     /// Shapley value of each cause that has one; they sum to the probability. Empty where it was sampled.

@@ -8,11 +8,11 @@ use rayon::prelude::*;
 use super::counts::Counts;
 use super::draw::{Draw, each_hit, exponential};
 use super::exact::ClassLaw;
-use super::law::normal_quantile;
 use super::prepared::{Prepared, loss};
 use super::result::Options;
 use super::rows::{Batch, Recorder, greatest};
 use super::tilt::{Chooser, Measure, Tilt};
+use crate::normal;
 
 /// Batches; their spread gives each standard error to a ninth of itself.
 pub(super) const BATCHES: usize = 40;
@@ -92,7 +92,7 @@ fn pilot(prepared: &Prepared, seed: u64) -> Vec<f64> {
             let mut losses = Vec::with_capacity(PILOT_DRAWS);
             for at in 0..PILOT_DRAWS {
                 let place = (at as f64 + rng.random::<f64>().max(1e-12)) / PILOT_DRAWS as f64;
-                draw.common_causes(0, normal_quantile(place.min(1.0 - 1e-15)), &mut rng);
+                draw.common_causes(0, normal::place(place.min(1.0 - 1e-15)), &mut rng);
                 let mut sum = 0.0;
                 draw.hosts(&mut rng, |_, host, hits| {
                     sum += loss(&prepared.hosts[host].worth, &greatest(hits));
@@ -139,7 +139,7 @@ pub(super) fn weighted(prepared: &Prepared, options: &Options, exact: &Counts) -
                     // Strata of equal probability; an edge of the unit interval would be infinite.
                     let within: f64 = rng.random::<f64>().max(1e-12);
                     let place = ((stratum as f64 + within) / count as f64).min(1.0 - 1e-15);
-                    let z = tilts[law].shift + normal_quantile(place);
+                    let z = tilts[law].shift + normal::place(place);
                     let weight = draw.common_causes(law, z, &mut rng);
                     draw.hosts(&mut rng, |class, host, hits| recorder.host_by(class, host, hits, &draw));
                     recorder.end_draw(weight, draw.count_law().as_ref());

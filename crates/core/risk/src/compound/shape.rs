@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::law::factor_nodes;
 use super::prepared::{Gated, Prepared, Source, Triple};
 use super::union::{Factor, LocalGate, NONE, Term, Union};
+use crate::quadrature::factor_nodes;
 
 /// Below this a survival counts as none: what is lost by it is less than rounding.
 const NO_SURVIVAL: f64 = 1e-15;

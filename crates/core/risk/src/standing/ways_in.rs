@@ -5,6 +5,7 @@ use underpin_model::fleet::{Host, ManagementInterface, ManagementPlane};
 
 use super::Standings;
 use super::statement::{Answer, Evidence, Facts, Source, Statement, Topic};
+use crate::build::reach::Rates;
 use crate::ways::{Door, Ways};
 
 /// Ways to prove who one is that ask a directory.
@@ -79,8 +80,9 @@ impl Standings<'_> {
             controller.words()
         );
         let mut statement = Statement::new(Topic::WaysIn, answer, text);
-        let (span, _, _) = software.reach(parameters);
-        statement.open = if controller.open() > 0 { span.or(controller.reach(parameters).0) } else { span };
+        let rates = Rates::of(parameters);
+        let span = software.reach(&rates);
+        statement.open = if controller.open() > 0 { span.or(controller.reach(&rates)) } else { span };
         if told.interfaces.is_empty() {
             statement.missing.push(format!("{}/management_interfaces", told.base));
         }

@@ -17,6 +17,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::hazard::{EPSS_DAYS, rise};
+
 /// Points of the grid on which the optimum is looked for.
 const GRID: u32 = 180;
 /// Points of the grid for variants of a decision.
@@ -39,13 +41,6 @@ pub struct AgedHazard {
     pub shape: f64,
     /// Loss of a hit, per host.
     pub loss: f64,
-}
-
-impl AgedHazard {
-    fn cumulative(&self, days: f64) -> f64 {
-        let until = |t: f64| (self.age_days + t).powf(self.shape) - self.age_days.powf(self.shape);
-        self.thirty_days * until(days) / until(crate::hazard::EPSS_DAYS)
-    }
 }
 
 /// A penalty that is due when the release is not in force by a moment.
@@ -291,24 +286,110 @@ impl Inputs {
         Ok(())
     }
 
+    /// Probability that a host is hit within `days` while nothing is patched.
+    #[must_use]
+    pub fn hit_within(&self, days: f64) -> f64 {
+        -(-Course::of(self).cumulative(days).0).exp_m1()
+    }
+
+    /// The ratio of loss to hazard does not change with time, so that one step of the integral is exact.
+    fn alike(&self) -> bool {
+        let Some(first) = self.aged.first() else { return true };
+        let constant = self.constant_per_day * first.loss;
+        self.aged.iter().all(|it| it.loss == first.loss)
+            && (self.constant_loss_per_day - constant).abs()
+                <= 1e-12 * constant.max(self.constant_loss_per_day)
+    }
+
+    /// The loss of patching in `days`, which are cut to the horizon.
+    #[must_use]
+    pub fn at(&self, days: f64) -> Terms {
+        Course::of(self).at(days)
+    }
+
+    /// The loss of not patching within the horizon.
+    #[must_use]
+    pub fn never(&self) -> Terms {
+        Course::of(self).never()
+    }
+
+    /// The best time to patch.
+    ///
+    /// # Errors
+    /// [`InvalidInput`] where a number is outside its domain.
+    pub fn optimum(&self) -> Result<Optimum, InvalidInput> {
+        self.check()?;
+        Ok(Course::of(self).optimum())
+    }
+
+    /// The best time to patch on a coarse grid, of inputs that were checked: for the many variants of one decision.
+    pub(super) fn optimum_on_grid(&self) -> Optimum {
+        let course = Course::of(self);
+        course.chosen(course.wait_on_grid(COARSE))
+    }
+
+    /// The least loss over a fixed set of times and *never*: exactly concave in the probability of a bad release, which
+    /// the value of information rests on.
+    pub(super) fn least_on_grid(&self, from_days: f64) -> f64 {
+        let course = Course::of(self);
+        let span = (self.horizon_days - from_days).max(0.0);
+        let times = (0..=60).map(|at| from_days + span * f64::from(at) / 60.0);
+        times.map(|it| course.at(it).total()).fold(course.never().total(), f64::min)
+    }
+}
+
+/// A hazard that changes with age, with what does not change with time worked out once.
+struct Ageing {
+    /// Cumulative hazard per unit of the rise.
+    scale: f64,
+    age_days: f64,
+    shape: f64,
+    /// `age^shape`.
+    start: f64,
+    loss: f64,
+}
+
+impl Ageing {
+    fn of(hole: &AgedHazard) -> Self {
+        let AgedHazard { thirty_days, age_days, shape, loss } = *hole;
+        let scale = thirty_days / rise(age_days, shape, EPSS_DAYS);
+        Self { scale, age_days, shape, start: age_days.powf(shape), loss }
+    }
+}
+
+/// The loss over time: made once of its inputs, asked at many times.
+pub(super) struct Course<'i> {
+    inputs: &'i Inputs,
+    aged: Vec<Ageing>,
+    steps: u32,
+}
+
+impl std::ops::Deref for Course<'_> {
+    type Target = Inputs;
+
+    fn deref(&self) -> &Inputs {
+        self.inputs
+    }
+}
+
+impl<'i> Course<'i> {
+    pub(super) fn of(inputs: &'i Inputs) -> Self {
+        let aged = inputs.aged.iter().map(Ageing::of).collect();
+        Self { inputs, aged, steps: if inputs.alike() { 1 } else { STEPS } }
+    }
+
     /// Cumulative hit hazard until `days`, and the same weighted with losses.
     fn cumulative(&self, days: f64) -> (f64, f64) {
         let start = (self.constant_per_day * days, self.constant_loss_per_day * days);
         self.aged.iter().fold(start, |(hazard, loss), hole| {
-            let own = hole.cumulative(days);
+            let own = hole.scale * ((hole.age_days + days).powf(hole.shape) - hole.start);
             (hazard + own, loss + own * hole.loss)
         })
     }
 
-    /// Probability that a host is hit within `days` while nothing is patched.
-    #[must_use]
-    pub fn hit_within(&self, days: f64) -> f64 {
-        -(-self.cumulative(days).0).exp_m1()
-    }
-
     /// Expected loss of a host to competing hazards from `from` to `to`, every hazard times `share`, given none before.
     fn competing(&self, from: f64, to: f64, share: f64) -> f64 {
-        let steps = if self.alike() { 1 } else { STEPS };
+        let steps = self.steps;
         let start = self.cumulative(from);
         let mut before = start;
         let mut loss = 0.0;
@@ -326,18 +407,8 @@ impl Inputs {
         loss
     }
 
-    /// The ratio of loss to hazard does not change with time, so that one step of the integral is exact.
-    fn alike(&self) -> bool {
-        let Some(first) = self.aged.first() else { return true };
-        let constant = self.constant_per_day * first.loss;
-        self.aged.iter().all(|it| it.loss == first.loss)
-            && (self.constant_loss_per_day - constant).abs()
-                <= 1e-12 * constant.max(self.constant_loss_per_day)
-    }
-
     /// The loss of patching in `days`, which are cut to the horizon.
-    #[must_use]
-    pub fn at(&self, days: f64) -> Terms {
+    pub(super) fn at(&self, days: f64) -> Terms {
         let days = days.clamp(0.0, self.horizon_days);
         let survived = (-self.cumulative(days).0).exp();
         let bad = self.hosts * self.bad * (-self.theta * days).exp() * self.hit * self.loss_per_bad_host;
@@ -356,8 +427,7 @@ impl Inputs {
     }
 
     /// The loss of not patching within the horizon.
-    #[must_use]
-    pub fn never(&self) -> Terms {
+    fn never(&self) -> Terms {
         Terms {
             exposure: self.hosts * self.competing(0.0, self.horizon_days, 1.0),
             known_bugs: self.hosts * self.known_bugs_per_day * self.horizon_days,
@@ -371,12 +441,7 @@ impl Inputs {
         self.penalties.iter().filter(|it| it.at_days < days).fold(0.0, |sum, it| sum + it.loss)
     }
 
-    /// The best time to patch.
-    ///
-    /// # Errors
-    /// [`InvalidInput`] where a number is outside its domain.
-    pub fn optimum(&self) -> Result<Optimum, InvalidInput> {
-        self.check()?;
+    fn optimum(&self) -> Optimum {
         let loss = |days: f64| self.at(days).total();
         let step = self.horizon_days / f64::from(GRID);
         let mut wait = self.wait_on_grid(GRID);
@@ -386,12 +451,7 @@ impl Inputs {
         if near.0 < wait.0 {
             wait = near;
         }
-        Ok(self.chosen(wait))
-    }
-
-    /// The best time to patch on a coarse grid, of inputs that were checked: for the many variants of one decision.
-    pub(super) fn optimum_on_grid(&self) -> Optimum {
-        self.chosen(self.wait_on_grid(COARSE))
+        self.chosen(wait)
     }
 
     /// The least loss of waiting at least half a day, and its time.
@@ -417,14 +477,6 @@ impl Inputs {
             (Choice::Never, None, loss_never)
         };
         Optimum { choice, days, loss_now, loss, loss_never, loss_wait: wait.0, wait_days: wait.1 }
-    }
-
-    /// The least loss over a fixed set of times and *never*: exactly concave in the probability of a bad release, which
-    /// the value of information rests on.
-    pub(super) fn least_on_grid(&self, from_days: f64) -> f64 {
-        let span = (self.horizon_days - from_days).max(0.0);
-        let times = (0..=60).map(|at| from_days + span * f64::from(at) / 60.0);
-        times.map(|it| self.at(it).total()).fold(self.never().total(), f64::min)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use underpin_model::policy::Parameter;
 
-use super::curve::{Choice, InvalidInput, Optimum, Terms, days_or_never};
+use super::curve::{Choice, Course, InvalidInput, Optimum, Terms, days_or_never};
 use super::information::{self, InformationValue};
 use super::sensitivity::{self, Sensitivity};
 use super::situation::{Belief, Situation};
@@ -187,8 +187,9 @@ impl Uncertain {
         };
         for values in assumptions.draws(DRAWS, seed) {
             let inputs = situation.inputs(&values);
+            let course = Course::of(&inputs);
             for (days, losses) in all.times.iter().zip(&mut all.losses) {
-                losses.push(inputs.at(*days).total());
+                losses.push(course.at(*days).total());
             }
             let own = inputs.optimum_on_grid();
             let taken = chosen.days.map_or(own.loss_never, |days| inputs.at(days).total());

@@ -1,4 +1,5 @@
-//! Evidence about a release: own trials and canaries, and others that run it. And the belief that it updates.
+//! Evidence about a release: own trials and canaries, and others that run it. The belief that it updates is a
+//! [`Beta`](crate::evidence::Beta).
 //!
 //! A release is bad for a hardware class with probability `p`; a bad one hits each host of the class with a share `q`,
 //! which is itself uncertain (Beta). `x` hits among `n` hosts are Beta-binomial given a bad release, and impossible given
@@ -6,9 +7,8 @@
 //! hosts lower both `p` and `q`. Hosts of another class say nothing about this one.
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Beta as BetaDistribution, ContinuousCDF as _};
-use statrs::function::gamma::ln_gamma;
 
+pub use crate::evidence::Count;
 use crate::groups::HardwareClass;
 
 /// The only format so far.
@@ -163,22 +163,6 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
     list
 }
 
-/// Hosts and hits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Count {
-    /// Hosts.
-    pub hosts: u32,
-    /// Of them, hit.
-    pub failures: u32,
-}
-
-impl Count {
-    fn add(&mut self, record: &EvidenceRecord) {
-        self.hosts = self.hosts.saturating_add(record.hosts);
-        self.failures = self.failures.saturating_add(record.failures);
-    }
-}
-
 /// Evidence about one release, as seen from one hardware class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
@@ -200,93 +184,16 @@ impl Evidence {
         let mut tally = Tally::default();
         for run in self.runs.iter().filter(|it| it.release == release) {
             let same = run.hardware.as_ref().is_some_and(|it| it.is(class));
-            match (run.kind, same) {
-                (EvidenceKind::OthersRunIt, true) => tally.others_same_hardware.add(run),
-                (EvidenceKind::OthersRunIt, false) => tally.others_at_all.add(run),
-                (_, true) => tally.own.add(run),
-                (_, false) => tally.own_other_hardware.add(run),
-            }
+            let count = match (run.kind, same) {
+                (EvidenceKind::OthersRunIt, true) => &mut tally.others_same_hardware,
+                (EvidenceKind::OthersRunIt, false) => &mut tally.others_at_all,
+                (_, true) => &mut tally.own,
+                (_, false) => &mut tally.own_other_hardware,
+            };
+            count.hosts = count.hosts.saturating_add(run.hosts);
+            count.failures = count.failures.saturating_add(run.failures);
         }
         tally
-    }
-}
-
-/// A Beta distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Beta {
-    /// First shape.
-    pub a: f64,
-    /// Second shape.
-    pub b: f64,
-}
-
-impl Beta {
-    /// The distribution with this mean, and the deviation of a PERT estimate with this range: a sixth of its width. It is
-    /// worth at least one observation, and a mean at an end of `0..=1` is certain.
-    #[must_use]
-    pub fn from_range(mean: f64, low: f64, high: f64) -> Self {
-        let mean = mean.clamp(0.0, 1.0);
-        let deviation = ((high - low) / 6.0).max(1e-6);
-        let weight = (mean * (1.0 - mean) / (deviation * deviation) - 1.0).max(1.0);
-        Self { a: mean * weight, b: (1.0 - mean) * weight }
-    }
-
-    /// Mean.
-    #[must_use]
-    pub fn mean(&self) -> f64 {
-        if self.a <= 0.0 { 0.0 } else { self.a / (self.a + self.b) }
-    }
-
-    /// After more observations.
-    #[must_use]
-    pub fn after(&self, hits: f64, misses: f64) -> Self {
-        Self { a: self.a + hits, b: self.b + misses }
-    }
-
-    /// A quantile.
-    #[must_use]
-    pub fn quantile(&self, at: f64) -> f64 {
-        if self.a <= 0.0 {
-            return 0.0;
-        }
-        if self.b <= 0.0 {
-            return 1.0;
-        }
-        let found = BetaDistribution::new(self.a, self.b).map(|it| it.inverse_cdf(at));
-        found.ok().filter(|it| it.is_finite()).unwrap_or_else(|| self.mean())
-    }
-
-    /// Probability that `hosts` hosts of a bad release are all clean: `B(a, b + n) / B(a, b)`.
-    #[must_use]
-    pub fn all_clean(&self, hosts: u32) -> f64 {
-        if self.a <= 0.0 || hosts == 0 {
-            return 1.0;
-        }
-        if self.b <= 0.0 {
-            return 0.0;
-        }
-        let (n, sum) = (f64::from(hosts), self.a + self.b);
-        (ln_gamma(self.b + n) + ln_gamma(sum) - ln_gamma(sum + n) - ln_gamma(self.b)).exp().clamp(0.0, 1.0)
-    }
-
-    /// Probability that a release is bad after a run, and the share that it then hits.
-    #[must_use]
-    pub fn update(self, bad: f64, run: Count) -> (f64, Self) {
-        let (hosts, failures) = (f64::from(run.hosts), f64::from(run.failures));
-        let share = if self.a <= 0.0 && run.failures > 0 {
-            // It was thought impossible and happened: what was seen is all that is known.
-            Self { a: failures, b: hosts - failures }
-        } else if self.a <= 0.0 {
-            self
-        } else {
-            self.after(failures, hosts - failures)
-        };
-        if run.failures > 0 {
-            return (1.0, share);
-        }
-        let clean = bad * self.all_clean(run.hosts);
-        let after = if clean > 0.0 { clean / (clean + 1.0 - bad) } else { 0.0 };
-        (after, share)
     }
 }
 
@@ -358,28 +265,5 @@ mod tests {
             said("[[known_bug]]\nrelease = \"x 1\"\nper_host_day = nan\nhours_down = 1\nsource = \"s\"\n");
         assert!(bug.contains("known_bug.0.per_host_day"), "{bug}");
         assert!(said("{\"run\": [{]}").starts_with("line 1"));
-    }
-
-    /// With a share that is known exactly this is `p (1-q)^n / (p (1-q)^n + 1 - p)`: science, 1.4.
-    #[test]
-    fn clean_canaries_clear_a_release_as_published() {
-        for (q, expected) in [(0.08, 0.0702), (0.5, 0.00017)] {
-            let sharp = Beta { a: q * 1e7, b: (1.0 - q) * 1e7 };
-            let (bad, _) = sharp.update(0.148, Count { hosts: 10, failures: 0 });
-            assert!((bad / expected - 1.0).abs() < 0.01, "{q}: {bad}");
-        }
-    }
-
-    #[test]
-    fn a_failure_settles_it_and_teaches_the_share() {
-        let share = Beta::from_range(0.08, 0.01, 1.0);
-        assert!((share.mean() - 0.08).abs() < 1e-12);
-        let (bad, after) = share.update(0.05, Count { hosts: 20, failures: 10 });
-        assert_eq!(bad, 1.0);
-        assert!(after.mean() > 0.4 && after.mean() < 0.5);
-        let (bad, after) = share.update(0.05, Count { hosts: 20, failures: 0 });
-        assert!(bad < 0.05 && after.mean() < 0.01);
-        assert_eq!(share.update(0.0, Count { hosts: 3, failures: 0 }).0, 0.0);
-        assert_eq!(Beta { a: 0.0, b: 1.0 }.update(1.0, Count { hosts: 3, failures: 0 }).0, 1.0);
     }
 }

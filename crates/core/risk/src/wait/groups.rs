@@ -7,27 +7,26 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use serde::Serialize;
-use underpin_exposure::report::{Area, DueView, VulnerabilityView};
+use underpin_exposure::report::{DueView, VulnerabilityView};
 use underpin_exposure::{Assessment, FactBase, decision as context};
-use underpin_model::cvss::{AttackVector, attack_vector};
 use underpin_model::facts::Restart;
-use underpin_model::fleet::{Fleet, PowerState};
+use underpin_model::fleet::Fleet;
 use underpin_model::id::{HostId, VulnerabilityId};
-use underpin_model::policy::{AttackPath, Parameter, Policy, PromiseKind};
-use underpin_model::quantity::Probability;
+use underpin_model::policy::{Parameter, Policy, PromiseKind};
 use underpin_model::ssvc;
 
 use super::curve::{InvalidInput, Penalty};
 use super::decision::{Decision, decide};
 use super::evidence::{Evidence, Tally};
 use super::prior::{LineHistory, Prior, history, line, prior};
-use super::scope::Places;
 use super::sentence;
-use super::situation::{Exploited, Hole, KnownBugs, Situation, Way, Worth};
+use super::situation::{Hole, KnownBugs, Situation, Worth};
 use super::target::{self, Calendar, Due, LineKey, OpenHole, Target};
 use super::values::Assumptions;
+use crate::build::hosts::{Approach, Hosts};
+use crate::build::reach::Rates;
 use crate::groups::{GroupKey, HardwareClass, groups as groups_of};
-use crate::portfolio::Impact;
+use crate::hazard::Exploited;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +82,7 @@ pub struct GroupDecision {
     pub group: GroupKey,
     /// Hosts on which the release is due.
     pub hosts: Vec<HostId>,
-    /// VMs on them.
+    /// VMs on them that run, or of which it is not known.
     pub vms: u32,
     /// The component that is released as one: source package or product.
     pub component: String,
@@ -140,12 +139,12 @@ pub fn groups(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput>
 }
 
 /// One group and one line.
-struct Case {
+pub(super) struct Case {
     key: GroupKey,
     /// Hosts of the group, whether the line is due on them or not.
     members: Vec<usize>,
     line: LineKey,
-    due: Due,
+    pub(super) due: Due,
     /// Lines of the group that need a drain.
     drains: u32,
 }
@@ -159,17 +158,18 @@ impl Case {
     }
 }
 
-struct Scene<'a> {
+pub(super) struct Scene<'a> {
     request: &'a Request<'a>,
     day: Date,
-    places: Places<'a>,
+    hosts: Hosts<'a>,
     histories: BTreeMap<LineKey, LineHistory>,
 }
 
 impl<'a> Scene<'a> {
-    fn of(request: &'a Request<'a>) -> Self {
+    pub(super) fn of(request: &'a Request<'a>) -> Self {
         let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
-        Self { request, day, places: Places::of(request.fleet), histories: BTreeMap::new() }.with_histories()
+        let hosts = Hosts::of(request.fleet, request.assessment, request.policy);
+        Self { request, day, hosts, histories: BTreeMap::new() }.with_histories()
     }
 
     fn with_histories(mut self) -> Self {
@@ -183,7 +183,7 @@ impl<'a> Scene<'a> {
         self
     }
 
-    fn cases(&self) -> Vec<Case> {
+    pub(super) fn cases(&self) -> Vec<Case> {
         let Request { fleet, assessment, .. } = *self.request;
         let by_host = target::groups_by_host(assessment);
         let calendar = Calendar::of(self.request.base, self.day);
@@ -212,7 +212,7 @@ impl<'a> Scene<'a> {
     }
 
     /// What is known whatever the release.
-    fn shell(&self, case: &Case) -> GroupDecision {
+    pub(super) fn shell(&self, case: &Case) -> GroupDecision {
         let fleet = self.request.fleet;
         let hosts = case.hosts();
         let views: Vec<(&VulnerabilityView, &OpenHole)> = self.views(case).collect();
@@ -222,12 +222,7 @@ impl<'a> Scene<'a> {
         GroupDecision {
             group: case.key.clone(),
             hosts: hosts.iter().filter_map(|at| fleet.hosts.get(*at)).map(|it| it.id.clone()).collect(),
-            vms: hosts
-                .iter()
-                .map(|at| self.places.vms(*at).len())
-                .sum::<usize>()
-                .try_into()
-                .unwrap_or(u32::MAX),
+            vms: self.ids(&hosts).flat_map(|it| self.hosts.stands_on(it)).map(|(_, vms)| vms).sum(),
             component: case.line.component.clone(),
             release: None,
             role: Role::Unknown,
@@ -290,7 +285,7 @@ impl<'a> Scene<'a> {
         Ok(shell)
     }
 
-    fn situation(
+    pub(super) fn situation(
         &self,
         case: &Case,
         shell: &mut GroupDecision,
@@ -303,10 +298,13 @@ impl<'a> Scene<'a> {
         let hit = policy.parameters.setting(Parameter::RegressionHit);
         let maintenance = if needs_drain(&case.due) { policy.maintenance.per_host.get() } else { 0.0 };
         let penalties = shell.promises.iter().filter(|it| it.days_left >= 0);
+        let (holes, approaches) = self.holes(case, &hosts, &mut shell.assumed);
         Situation {
             horizon_days: self.request.horizon_days,
             hosts: hosts.len() as f64,
-            holes: self.holes(case, &hosts, &mut shell.assumed),
+            holes,
+            approaches,
+            rates: Rates::of(&policy.parameters),
             worth: self.worth(&hosts),
             release_age_days: f64::from((self.day - released).get_days().max(0)),
             withdrawn,
@@ -323,34 +321,41 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn holes(&self, case: &Case, hosts: &BTreeSet<usize>, assumed: &mut Vec<String>) -> Vec<Hole> {
-        let guests = hosts.iter().map(|at| self.places.vms(*at).len()).sum::<usize>() as f64
-            / hosts.len().max(1) as f64;
-        let (mut unscored, mut without_vector, mut unseen) = (0, 0, false);
-        let holes = self.views(case).map(|(view, hole)| {
-            let exploited = self.exploited(view);
+    /// What the release closes, and how the hosts answer to it.
+    fn holes(
+        &self,
+        case: &Case,
+        hosts: &BTreeSet<usize>,
+        assumed: &mut Vec<String>,
+    ) -> (Vec<Hole>, Vec<Approach>) {
+        let mut approaches: Vec<Approach> = Vec::new();
+        let mut holes = Vec::new();
+        let (mut unscored, mut undated) = (0, 0);
+        let mut without_way = BTreeSet::new();
+        for (view, open) in self.views(case) {
+            let exploited = Exploited::of(view, self.day);
+            let public_days = view.published.map(|it| f64::from((self.day - it).get_days().max(0)));
             unscored += usize::from(exploited == Exploited::Unscored);
-            let vector = view.cvss.as_ref().map(|it| it.vector.as_str());
-            let (path, adjacent) = path(vector, hole.area);
-            without_vector += usize::from(path.is_none());
-            let from_network = matches!(path, None | Some(AttackPath::Network | AttackPath::ManagementPlane));
-            unseen |= from_network && !adjacent && hole.context.publicly_exposed.is_none();
-            Hole {
-                vulnerability: view.id.clone(),
-                exploited,
-                way: Way {
-                    path,
-                    publicly_exposed: if adjacent { Some(false) } else { hole.context.publicly_exposed },
-                    guests,
-                    controls_fail: self.controls_fail(path, &hole.hosts),
-                },
-                impact: impact(vector),
-                share: hole.hosts.len() as f64 / hosts.len().max(1) as f64,
-                public_days: view.published.map(|it| f64::from((self.day - it).get_days().max(0))),
+            undated += usize::from(public_days.is_none());
+            for found in self.hosts.holes(&view.id, self.ids(&open.hosts)) {
+                if found.approach.way_is_unknown() {
+                    without_way.insert(&view.id);
+                }
+                let known = approaches.iter().position(|it| *it == found.approach);
+                let approach = known.unwrap_or_else(|| {
+                    approaches.push(found.approach);
+                    approaches.len() - 1
+                });
+                holes.push(Hole {
+                    vulnerability: view.id.clone(),
+                    exploited,
+                    approach,
+                    impact: found.impact,
+                    share: f64::from(found.hosts) / hosts.len().max(1) as f64,
+                    public_days,
+                });
             }
-        });
-        let holes: Vec<Hole> = holes.collect();
-        let undated = holes.iter().filter(|it| it.public_days.is_none()).count();
+        }
         if undated > 0 {
             assumed.push(format!(
                 "the day of becoming public is not known, so that compromise before now is understated: vulnerabilities {undated}"
@@ -361,55 +366,39 @@ impl<'a> Scene<'a> {
                 "without an EPSS score the parameter epss_unknown counts: vulnerabilities {unscored}"
             ));
         }
-        if without_vector > 0 {
+        if !without_way.is_empty() {
             assumed.push(format!(
-                "without a CVSS vector the likeliest path counts: vulnerabilities {without_vector}"
+                "without a CVSS vector any way counts, from the hardest to the easiest, and half of what stands there is lost: \
+                 vulnerabilities {}",
+                without_way.len()
             ));
         }
-        if unseen {
+        if approaches.iter().any(Approach::exposure_is_unknown) {
             assumed.push(
-                "whether the public Internet reaches these hosts is not in the fleet: counted as yes"
+                "whether the public Internet reaches these hosts is not in the fleet: counted between yes and no"
                     .to_owned(),
             );
         }
-        holes
+        (holes, approaches)
     }
 
-    fn exploited(&self, view: &VulnerabilityView) -> Exploited {
-        let epss = view.epss.and_then(|it| Probability::new(it).ok());
-        match (view.kev.filter(|it| *it <= self.day), epss) {
-            (Some(listed), epss) => {
-                Exploited::Listed { days_ago: (self.day - listed).get_days().into(), epss }
-            }
-            (None, Some(epss)) => Exploited::Scored { epss },
-            (None, None) => Exploited::Unscored,
-        }
+    fn ids<'s>(&'s self, hosts: &'s BTreeSet<usize>) -> impl Iterator<Item = &'s HostId> {
+        hosts.iter().filter_map(|at| self.request.fleet.hosts.get(*at)).map(|it| &it.id)
     }
 
-    /// The mean over the hosts: a control may be in force on some of them.
-    fn controls_fail(&self, path: Option<AttackPath>, hosts: &BTreeSet<usize>) -> f64 {
-        let Some(path) = path else { return 1.0 };
-        let one = |at: &usize| -> f64 {
-            let own = self.request.policy.controls.iter().filter(|it| it.closes.contains(&path));
-            own.filter(|it| self.places.holds(&it.scope, *at)).map(|it| it.fails.get()).product()
-        };
-        hosts.iter().map(one).sum::<f64>() / hosts.len().max(1) as f64
-    }
-
+    /// What stands on the hosts, by the rates of each tenant, as in compound risk: guests that run, or may.
     fn worth(&self, hosts: &BTreeSet<usize>) -> Worth {
         let mut worth = Worth::default();
-        let each = 1.0 / hosts.len().max(1) as f64;
-        for vm in hosts.iter().flat_map(|at| self.places.vms(*at)) {
-            let rates = self.request.policy.loss.of(vm.tenant.as_ref());
+        for (tenant, vms) in self.ids(hosts).flat_map(|it| self.hosts.stands_on(it)) {
+            let rates = self.request.policy.loss.of(tenant);
+            let each = f64::from(vms) / hosts.len().max(1) as f64;
             worth.vms += each;
             match rates.records_per_vm {
                 Some(records) => worth.stated_records += each * records * rates.record_disclosed.get(),
                 None => worth.per_record += each * rates.record_disclosed.get(),
             }
             worth.corrupted += each * rates.system_corrupted.get();
-            if vm.power != Some(PowerState::Off) {
-                worth.hour_down += each * rates.vm_hour_down.get();
-            }
+            worth.hour_down += each * rates.vm_hour_down.get();
         }
         worth
     }
@@ -460,8 +449,8 @@ impl<'a> Scene<'a> {
         let fleet = self.request.fleet;
         let mut states = Vec::new();
         for promise in self.request.policy.promises.iter().filter(|it| it.kind == PromiseKind::FixWithin) {
-            let scoped: BTreeSet<usize> =
-                (0..fleet.hosts.len()).filter(|at| self.places.holds(&promise.scope, *at)).collect();
+            let within = self.hosts.promised(&promise.scope, fleet.hosts.iter().map(|it| &it.id));
+            let scoped: BTreeSet<usize> = (0..).zip(within).filter(|(_, it)| *it).map(|(at, _)| at).collect();
             let about = |(view, hole): &(&VulnerabilityView, &OpenHole)| {
                 let score = view.cvss.as_ref().map(|it| it.score);
                 promise.cvss_at_least.is_none_or(|least| score.is_none_or(|score| score >= least))
@@ -502,66 +491,4 @@ fn unknown(mut shell: GroupDecision, missing: String) -> GroupDecision {
 /// A restart of the machine, or of nobody knows what, empties the host.
 fn needs_drain(due: &Due) -> bool {
     due.restart.is_none_or(|it| it >= Restart::Machine)
-}
-
-/// The way in that a vector tells, and whether it is from the same network only.
-fn path(vector: Option<&str>, area: Area) -> (Option<AttackPath>, bool) {
-    let inside = matches!(area, Area::VmmCore | Area::DeviceEmulation | Area::Firmware | Area::GuestTools);
-    match vector.and_then(|it| attack_vector(it).ok()) {
-        None => (None, false),
-        // A guest reaches what emulates its devices without any management network.
-        Some(AttackVector::Network | AttackVector::Adjacent) if area == Area::DeviceEmulation => {
-            (Some(AttackPath::Guest), false)
-        }
-        Some(AttackVector::Network) => (Some(AttackPath::Network), false),
-        Some(AttackVector::Adjacent) => (Some(AttackPath::Network), true),
-        Some(AttackVector::Local) if inside => (Some(AttackPath::Guest), false),
-        Some(AttackVector::Local | AttackVector::Physical) => (Some(AttackPath::Local), false),
-    }
-}
-
-/// What a vector says is lost: high 1, low a half (a judgement), none 0; without a vector all of it.
-fn impact(vector: Option<&str>) -> Impact {
-    let level = |names: [&str; 2]| {
-        let Some(vector) = vector else { return 1.0 };
-        let stated = vector.split('/').find_map(|part| {
-            let (name, value) = part.split_once(':')?;
-            names.contains(&name).then_some(value)
-        });
-        match stated {
-            Some("N") => 0.0,
-            Some("L" | "P") => 0.5,
-            _ => 1.0,
-        }
-    };
-    Impact {
-        confidentiality: level(["C", "VC"]),
-        integrity: level(["I", "VI"]),
-        availability: level(["A", "VA"]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_vector_tells_the_path_and_what_is_lost() {
-        let network = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:L/A:N";
-        let local = "CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:C/C:H/I:H/A:H";
-        let adjacent = "CVSS:3.1/AV:A/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H";
-        assert_eq!(path(Some(network), Area::Management), (Some(AttackPath::Network), false));
-        assert_eq!(path(Some(network), Area::DeviceEmulation), (Some(AttackPath::Guest), false));
-        assert_eq!(path(Some(adjacent), Area::Management), (Some(AttackPath::Network), true));
-        assert_eq!(path(Some(local), Area::VmmCore), (Some(AttackPath::Guest), false));
-        assert_eq!(path(Some(local), Area::Management), (Some(AttackPath::Local), false));
-        assert_eq!((path(None, Area::Kernel), path(Some("?"), Area::Kernel)), ((None, false), (None, false)));
-        let lost = |it| (impact(it).confidentiality, impact(it).integrity, impact(it).availability);
-        assert_eq!(lost(Some(network)), (1.0, 0.5, 0.0));
-        assert_eq!(lost(None), (1.0, 1.0, 1.0));
-        assert_eq!(
-            lost(Some("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:H/VA:L/SC:N/SI:N/SA:N")),
-            (0.0, 1.0, 0.5)
-        );
-    }
 }

@@ -103,7 +103,7 @@ fn one_host(belief: &Belief, before: f64, least: &impl Fn(f64, f64) -> f64) -> f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wait::evidence::Beta;
+    use crate::evidence::Beta;
 
     /// The theorem that the value rests on; and with it an observation about a linear loss is worth nothing.
     #[test]

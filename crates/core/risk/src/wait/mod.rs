@@ -6,13 +6,14 @@
 //! - [`values`]: parameters with ranges. [`decision`]: bands, tornado, flip points, value of information.
 //! - [`mod@groups`]: all of it for a fleet. [`sentence`]: the recommendation in one sentence.
 
+#[cfg(test)]
+mod agreement;
 pub mod curve;
 pub mod decision;
 pub mod evidence;
 pub mod groups;
 pub mod information;
 pub mod prior;
-mod scope;
 pub mod sensitivity;
 pub mod sentence;
 pub mod situation;

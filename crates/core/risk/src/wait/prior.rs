@@ -14,10 +14,11 @@ use serde::Serialize;
 use underpin_exposure::FactBase;
 use underpin_model::facts::{DateKind, Family, PatchClass, ReleaseFact};
 use underpin_model::policy::{Parameter, Parameters};
+use underpin_model::quantity::Probability;
 
-use super::evidence::Beta;
 use super::values::Span;
 use super::withdrawals::{self, Withdrawal};
+use crate::evidence::{Beta, interval_95};
 
 /// A replacement within so many days is early.
 pub const EARLY_DAYS: i32 = 21;
@@ -156,11 +157,12 @@ pub fn prior(history: LineHistory, parameters: &Parameters) -> Prior {
     let likely = fewest + f64::from(history.early_repairs) + UNKNOWN_KIND * f64::from(history.early_unknown);
     let hyper = Beta::from_range(published.value, published.low, published.high);
     let with = |bad: f64| hyper.after(bad, trials - bad);
+    let quantile = |bad: f64, level: f64| with(bad).quantile(Probability::nearest(level)).get();
     let together = Span {
         parameter: Parameter::RegressionPrior,
         value: with(likely).mean(),
-        low: with(fewest).quantile(0.05).min(with(likely).mean()),
-        high: with(most).quantile(0.95).max(with(likely).mean()),
+        low: quantile(fewest, 0.05).min(with(likely).mean()),
+        high: quantile(most, 0.95).max(with(likely).mean()),
         source: format!(
             "{}; with {} gaps of the line, {} of them at most {EARLY_DAYS} days ({} security follow-ups, {} repairs, {} of unknown kind, \
              which count half: a judgement), {withdrawn} known withdrawals",
@@ -173,28 +175,15 @@ pub fn prior(history: LineHistory, parameters: &Parameters) -> Prior {
         ),
         judgement: published.judgement || history.early_unknown > 0,
     };
-    let line_alone = Some((clopper_pearson(fewest, trials).0, clopper_pearson(most, trials).1));
+    let (gaps, bad) = (u64::from(history.gaps), u64::from(withdrawn));
+    let ends = |bad_ones| interval_95(bad_ones, gaps + bad);
+    let line_alone = Some((ends(bad).0, ends(bad + u64::from(history.early)).1));
     Prior { published, history, line_alone, together }
-}
-
-/// 95 % Clopper-Pearson interval of `hits` in `trials`.
-fn clopper_pearson(hits: f64, trials: f64) -> (f64, f64) {
-    let low = if hits <= 0.0 { 0.0 } else { Beta { a: hits, b: trials - hits + 1.0 }.quantile(0.025) };
-    let high = if hits >= trials { 1.0 } else { Beta { a: hits + 1.0, b: trials - hits }.quantile(0.975) };
-    (low, high)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn clopper_pearson_is_the_textbook_interval() {
-        let (low, high) = clopper_pearson(0.0, 10.0);
-        assert!(low == 0.0 && (high - 0.308_497_1).abs() < 1e-6);
-        let (low, high) = clopper_pearson(2.0, 20.0);
-        assert!((low - 0.012_348_5).abs() < 1e-6 && (high - 0.316_983).abs() < 1e-5, "{low} {high}");
-    }
 
     #[test]
     fn the_more_that_could_have_been_repairs_the_wider_the_interval() {

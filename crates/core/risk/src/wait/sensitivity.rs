@@ -66,8 +66,17 @@ impl Sensitivity {
 /// The tornado of a decision, widest bar first.
 #[must_use]
 pub fn tornado(situation: &Situation, assumptions: &Assumptions, choice: Choice) -> Vec<Sensitivity> {
+    let base = situation.inputs(&assumptions.values);
+    let unmoved = base.optimum_on_grid();
     let one = |span: &Span| {
-        let best = |value| optimum(situation, assumptions, span.parameter, value);
+        let inputs = |value| situation.inputs(&assumptions.values.with(span.parameter, value));
+        let (lowest, highest) = domain(span);
+        // Every parameter moves its inputs in one direction: what is the same at both ends is the same between them.
+        if [lowest, span.low, span.high, highest].into_iter().all(|it| inputs(it) == base) {
+            let (low, high) = (end(span.low, unmoved), end(span.high, unmoved));
+            return Sensitivity { span: span.clone(), low, high, flip: None };
+        }
+        let best = |value| inputs(value).optimum_on_grid();
         Sensitivity {
             span: span.clone(),
             low: end(span.low, best(span.low)),
@@ -87,10 +96,6 @@ pub fn hinge(list: &[Sensitivity]) -> Option<Parameter> {
     let distance = |it: &Sensitivity| it.flip.map_or(f64::MAX, |flip| flip.distance);
     let nearest = list.iter().filter(near).min_by(|a, b| distance(a).total_cmp(&distance(b)));
     nearest.map(|it| it.span.parameter)
-}
-
-fn optimum(situation: &Situation, assumptions: &Assumptions, parameter: Parameter, value: f64) -> Optimum {
-    situation.inputs(&assumptions.values.with(parameter, value)).optimum_on_grid()
 }
 
 fn end(at: f64, best: Optimum) -> End {

@@ -1,98 +1,30 @@
 //! What a decision is about: a release, the holes that it closes, and what stands on the hosts. From it and the
 //! parameters come the [`Inputs`] of the curve.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use underpin_model::id::VulnerabilityId;
-use underpin_model::policy::{AttackPath, Parameter};
-use underpin_model::quantity::{Days, Probability};
+use underpin_model::policy::Parameter;
 
 use super::curve::{AgedHazard, Inputs, Penalty};
-use super::evidence::{Beta, Tally};
+use super::evidence::Tally;
 use super::values::Values;
-use crate::hazard::{EPSS_DAYS, Hazard, HazardSource, LARGEST_EPSS};
+use crate::build::hosts::Approach;
+use crate::build::reach::Rates;
+use crate::evidence::Beta;
+use crate::hazard::{EPSS_DAYS, Exploited, LARGEST_EPSS, rise};
 use crate::portfolio::Impact;
 
-/// What is known about exploitation of a hole.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "exploitation")]
-pub enum Exploited {
-    /// Listed as known exploited so many days ago, with its EPSS score, if any.
-    Listed {
-        /// Days since then.
-        days_ago: f64,
-        /// EPSS.
-        epss: Option<Probability>,
-    },
-    /// An EPSS score.
-    Scored {
-        /// EPSS.
-        epss: Probability,
-    },
-    /// Nothing is known.
-    Unscored,
-}
-
-impl Exploited {
-    /// The hazard, by the same rules as [`Hazard::of`].
-    #[must_use]
-    pub fn hazard(self, values: &Values) -> Hazard {
-        match self {
-            Self::Listed { days_ago, epss } => {
-                let floor = Probability::nearest(values.get(Parameter::KevFloor));
-                Hazard {
-                    thirty_days: epss.filter(|it| *it > floor).unwrap_or(floor),
-                    age: Days::new(days_ago).unwrap_or_default(),
-                    shape: values.get(Parameter::Shape),
-                    source: HazardSource::Kev,
-                }
-            }
-            Self::Scored { epss } => Hazard::constant(epss, HazardSource::Epss),
-            Self::Unscored => {
-                let base = Probability::nearest(values.get(Parameter::EpssUnknown));
-                Hazard::constant(base, HazardSource::Unknown)
-            }
-        }
-    }
-}
-
-/// How an attacker gets to the host.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Way {
-    /// The path; `None`: no vector is known, the likeliest path counts.
-    pub path: Option<AttackPath>,
-    /// An interface of the host can be reached from the public Internet; `None`: unknown, which counts as yes.
-    pub publicly_exposed: Option<bool>,
-    /// Guests on the host.
-    pub guests: f64,
-    /// Probability that the controls on the path all fail.
-    pub controls_fail: f64,
-}
-
-/// The probability that a host is hit, given a campaign that tries this fleet: reach x control fails.
-#[must_use]
-pub fn hit_given_campaign(way: &Way, values: &Values) -> f64 {
-    let network =
-        if way.publicly_exposed == Some(false) { Parameter::ReachInternal } else { Parameter::ReachExposed };
-    let network = values.get(network);
-    let guest = 1.0 - (1.0 - values.get(Parameter::GuestCompromised)).powf(way.guests);
-    let reach = match way.path {
-        Some(AttackPath::Network | AttackPath::ManagementPlane) => network,
-        Some(AttackPath::Guest | AttackPath::Local) => guest,
-        None => network.max(guest),
-    };
-    (reach * way.controls_fail).clamp(0.0, 1.0)
-}
-
 /// A hole that the release closes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hole {
     /// The vulnerability.
     pub vulnerability: VulnerabilityId,
     /// What is known about exploitation.
-    #[serde(flatten)]
     pub exploited: Exploited,
-    /// How an attacker gets to the host.
-    pub way: Way,
+    /// How the hosts on which it is open answer: its place in [`Situation::approaches`].
+    pub approach: usize,
     /// What a hit takes of what stands on the host.
     pub impact: Impact,
     /// Share of the group's hosts on which it is open.
@@ -102,30 +34,27 @@ pub struct Hole {
 }
 
 impl Hole {
-    /// The 30-day probability that it is exploited, aimed at this fleet, reaches a host and passes the controls.
-    #[must_use]
-    pub fn hit_in_thirty_days(&self, values: &Values) -> f64 {
-        let exploited = self.exploited.hazard(values).thirty_days.get();
-        exploited * values.get(Parameter::Aimed) * hit_given_campaign(&self.way, values)
-    }
-
     /// Cumulative hit hazard of the next 30 days. EPSS, and the question how likely a campaign aims at this fleet, are
     /// both about 30 days: their product becomes a hazard in the exact form, with the profile of the exploitation hazard
     /// over time. Over 30 days this is the probability of compound risk, and beyond it does not saturate.
-    fn hazard_of_thirty_days(&self, values: &Values) -> f64 {
-        -(-self.hit_in_thirty_days(values).min(LARGEST_EPSS)).ln_1p() * self.share
+    fn hazard_of_thirty_days(&self, values: &Values, hits: &[f64]) -> f64 {
+        -(-self.hit_in_thirty_days(values, hits).min(LARGEST_EPSS)).ln_1p() * self.share
+    }
+
+    /// The 30-day probability that it is exploited, aimed at this fleet, reaches a host and passes the controls.
+    fn hit_in_thirty_days(&self, values: &Values, hits: &[f64]) -> f64 {
+        let exploited = self.exploited.hazard(|it| values.get(it)).thirty_days.get();
+        exploited * values.get(Parameter::Aimed) * hits.get(self.approach).copied().unwrap_or(0.0)
     }
 
     /// Cumulative hit hazard from the day that it became public until now, were it open all the time.
-    fn hazard_until_now(&self, values: &Values) -> f64 {
-        let thirty = self.hazard_of_thirty_days(values);
+    fn hazard_until_now(&self, values: &Values, hits: &[f64]) -> f64 {
+        let thirty = self.hazard_of_thirty_days(values, hits);
         let days = self.public_days.unwrap_or(0.0).max(0.0);
         match self.exploited {
             Exploited::Listed { days_ago, .. } => {
                 let shape = values.get(Parameter::Shape);
-                let until = |t: f64| t.powf(shape);
-                let next = until(days_ago + EPSS_DAYS) - until(days_ago);
-                thirty * until(days.min(days_ago)) / next
+                thirty * rise(0.0, shape, days.min(days_ago)) / rise(days_ago, shape, EPSS_DAYS)
             }
             Exploited::Scored { .. } | Exploited::Unscored => thirty * days / EPSS_DAYS,
         }
@@ -133,7 +62,7 @@ impl Hole {
 }
 
 /// What stands on one host of the group, on average, in the policy's currency.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Worth {
     /// VMs.
     pub vms: f64,
@@ -159,7 +88,7 @@ impl Worth {
 }
 
 /// Known bugs that the release repairs and these hosts can hit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KnownBugs {
     /// Hits per host and day.
     pub per_host_day: f64,
@@ -168,7 +97,7 @@ pub struct KnownBugs {
 }
 
 /// Everything about one group and one release that parameters do not say.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Situation {
     /// Span that losses are counted over, in days.
     pub horizon_days: f64,
@@ -176,6 +105,10 @@ pub struct Situation {
     pub hosts: f64,
     /// What it closes.
     pub holes: Vec<Hole>,
+    /// How hosts answer to them: the paths of compound risk, each worked out once for all holes that share it.
+    pub approaches: Vec<Approach>,
+    /// The ranges of the parameters that reach depends on.
+    pub rates: Rates,
     /// What stands on a host.
     pub worth: Worth,
     /// Days since the release appeared.
@@ -232,6 +165,25 @@ impl Situation {
         Belief { at_release, by_age, by_others, now, hit }
     }
 
+    /// Per approach, the probability that a host is hit, given a campaign that tries this fleet.
+    fn hits(&self, values: &Values) -> Vec<f64> {
+        let rates = self.rates.at(|it| values.get(it));
+        self.approaches.iter().map(|it| it.hit(&rates)).collect()
+    }
+
+    /// Per vulnerability, the probability that a host of the group is hit through it in the next 30 days, the mean over all
+    /// hosts: `exploited in the wild` x `aimed at this fleet` x `reach` x `control fails`.
+    #[must_use]
+    pub fn hit_in_thirty_days(&self, values: &Values) -> BTreeMap<&VulnerabilityId, f64> {
+        let hits = self.hits(values);
+        let mut sums = BTreeMap::new();
+        for hole in &self.holes {
+            *sums.entry(&hole.vulnerability).or_default() +=
+                hole.hit_in_thirty_days(values, &hits) * hole.share;
+        }
+        sums
+    }
+
     /// The inputs of the curve under these parameters.
     #[must_use]
     pub fn inputs(&self, values: &Values) -> Inputs {
@@ -254,9 +206,10 @@ impl Situation {
             penalties: self.penalties.clone(),
             ..Inputs::default()
         };
+        let hits = self.hits(values);
         for hole in &self.holes {
-            let hazard = hole.exploited.hazard(values);
-            let thirty_days = hole.hazard_of_thirty_days(values);
+            let hazard = hole.exploited.hazard(|it| values.get(it));
+            let thirty_days = hole.hazard_of_thirty_days(values, &hits);
             let loss = self.worth.loss(hole.impact, values);
             if hazard.shape < 1.0 {
                 let age_days = hazard.age.get();
@@ -279,35 +232,13 @@ impl Situation {
     /// over all hosts. It does not depend on when the release comes, and is no part of the curve.
     #[must_use]
     pub fn before_now(&self, values: &Values) -> (f64, f64) {
+        let hits = self.hits(values);
         let (hazard, weighted) = self.holes.iter().fold((0.0, 0.0), |(hazard, weighted), hole| {
-            let own = hole.hazard_until_now(values);
+            let own = hole.hazard_until_now(values, &hits);
             (hazard + own, weighted + own * self.worth.loss(hole.impact, values))
         });
         let probability = -(-hazard).exp_m1();
         let loss = if hazard > 0.0 { weighted / hazard * probability } else { 0.0 };
         (probability, loss * self.hosts)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use underpin_model::policy::Parameters;
-
-    use super::*;
-
-    #[test]
-    fn a_campaign_hits_by_reach_and_failing_controls() {
-        let values = Values::of(&Parameters::default());
-        let hit = |path, publicly_exposed, guests, controls_fail| {
-            hit_given_campaign(&Way { path, publicly_exposed, guests, controls_fail }, &values)
-        };
-        let network = Some(AttackPath::Network);
-        assert_eq!(hit(network, Some(true), 9.0, 1.0), 0.5);
-        assert_eq!(hit(network, None, 9.0, 1.0), 0.5, "unknown is never taken for fine");
-        assert_eq!(hit(network, Some(false), 9.0, 0.1), 0.05 * 0.1);
-        let guest = hit(Some(AttackPath::Guest), None, 50.0, 1.0);
-        assert!((guest - (1.0 - 0.999_f64.powi(50))).abs() < 1e-12);
-        assert_eq!(hit(Some(AttackPath::Guest), None, 0.0, 1.0), 0.0, "no guest, no escape");
-        assert_eq!(hit(None, Some(false), 500.0, 1.0), hit(Some(AttackPath::Guest), None, 500.0, 1.0));
     }
 }

@@ -50,12 +50,8 @@ fn means_and_probabilities_of_tiny_portfolios_are_those_of_enumeration() {
         let law = enumeration::law(&portfolio);
         close(&format!("{seed}: fleet"), judgement.fleet.mean, mean_loss(&law));
         let of_host = |host: &HostLine| -> f64 {
-            let holdings = portfolio.holdings_of(host).iter();
-            holdings
-                .map(|it| {
-                    judgement.mean_loss_of_host(host.class, it.confidentiality, it.integrity, it.availability)
-                })
-                .sum()
+            let impact = judgement.classes[host.class as usize].mean_impact;
+            portfolio.holdings_of(host).iter().map(|it| it.loss(impact)).sum()
         };
         close(&format!("{seed}: hosts"), portfolio.hosts.iter().map(of_host).sum(), mean_loss(&law));
         for (tenant, figures) in judgement.tenants.iter().enumerate() {
@@ -181,12 +177,21 @@ fn shapley_values_are_those_over_all_orders_of_the_causes() {
 
 #[test]
 fn bounds_hold_the_probability_and_contributions_sum_up() {
+    let (mut tighter, mut apart) = (0, 0);
     for seed in SEEDS {
         let judgement = judge(&made::tiny(seed), &options()).unwrap();
         let any = &judgement.any_hit;
         assert!(any.frechet_low <= any.probability + 1e-12 && any.probability <= any.frechet_high + 1e-12);
         assert!(any.probability <= any.hunter_worsley_high + 1e-12, "{any:?}");
         assert!(any.hunter_worsley_high <= any.frechet_high, "{any:?}");
+        assert!(any.bonferroni_low <= any.probability + 1e-12, "{any:?}");
+        assert!(any.bonferroni_low >= any.frechet_low, "{any:?}");
+        tighter += u32::from(any.bonferroni_low > any.frechet_low + 1e-9);
+        for (known, most) in judgement.fleet.cvar.iter().zip(judgement.cvar_at_most()) {
+            let error = 3.0 * (known.standard_error + most.standard_error);
+            assert!(known.level == most.level && known.value <= most.value + error, "{known:?} {most:?}");
+            apart += u32::from(known.value < 0.999 * most.value);
+        }
         let cvar = judgement.fleet.cvar.iter().find(|it| it.level == 0.99).unwrap().value;
         let mut sums = [(0.0, 0.0); 4];
         for part in &judgement.contributions {
@@ -204,4 +209,5 @@ fn bounds_hold_the_probability_and_contributions_sum_up() {
             close(&format!("{seed}: shares of {cvar}"), share, cvar);
         }
     }
+    assert!(tighter > 0 && apart > 0, "pairs and parts tell something: {tighter} {apart}");
 }

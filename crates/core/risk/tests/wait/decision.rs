@@ -2,33 +2,48 @@
 
 use proptest::prelude::*;
 use underpin_model::id::VulnerabilityId;
-use underpin_model::policy::{AttackPath, Parameter, Policy};
+use underpin_model::policy::{Parameter, Policy};
 use underpin_model::quantity::Probability;
+use underpin_risk::build::hole::Way;
+use underpin_risk::build::hosts::{Approach, Passing};
+use underpin_risk::build::reach::{Guests, Machine, Rates};
+use underpin_risk::hazard::Exploited;
 use underpin_risk::portfolio::Impact;
 use underpin_risk::wait::Verdict;
 use underpin_risk::wait::decision::decide;
 use underpin_risk::wait::evidence::{Count, Tally};
 use underpin_risk::wait::information::Observation;
-use underpin_risk::wait::situation::{Exploited, Hole, Situation, Way, Worth};
+use underpin_risk::wait::situation::{Hole, Situation, Worth};
 use underpin_risk::wait::values::Assumptions;
+use underpin_risk::ways::Ways;
 
 pub(crate) fn scored(epss: f64) -> Exploited {
     Exploited::Scored { epss: Probability::new(epss).unwrap() }
 }
 
+/// Over the network by these ways in, without controls.
+fn from_network(software: Ways) -> Approach {
+    let machine =
+        Machine { software, controller: Ways::default(), guests: Some(Guests { on: 20, perhaps: 0 }) };
+    Approach(vec![Passing { share: 1.0, way: Way::Network, machine, controls_fail: 1.0 }])
+}
+
 pub(crate) fn situation(exploited: Exploited) -> Situation {
     let all = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
-    let way = Way {
-        path: Some(AttackPath::Network),
-        publicly_exposed: Some(false),
-        guests: 20.0,
-        controls_fail: 1.0,
-    };
     let vulnerability = VulnerabilityId::new("CVE-2026-0001").unwrap();
     Situation {
         horizon_days: 90.0,
         hosts: 10.0,
-        holes: vec![Hole { vulnerability, exploited, way, impact: all, share: 1.0, public_days: Some(40.0) }],
+        holes: vec![Hole {
+            vulnerability,
+            exploited,
+            approach: 0,
+            impact: all,
+            share: 1.0,
+            public_days: Some(40.0),
+        }],
+        approaches: vec![from_network(Ways { on: [0, 1, 0], ..Ways::default() })],
+        rates: Rates::of(&Policy::default().parameters),
         worth: Worth { vms: 20.0, stated_records: 0.0, per_record: 0.2, corrupted: 1000.0, hour_down: 20.0 },
         release_age_days: 2.0,
         withdrawn: false,
@@ -169,7 +184,7 @@ fn information_is_worth_something_only_where_it_can_change_the_decision() {
     };
     let listed = Exploited::Listed { days_ago: 1.0, epss: None };
     let mut urgent = Situation { first_ring_share: 1.0, hit_range: (0.05, 0.11), ..situation(listed) };
-    urgent.holes[0].way.publicly_exposed = Some(true);
+    urgent.approaches = vec![from_network(Ways { on: [1, 0, 0], ..Ways::default() })];
     let holes = situation(scored(0.02)).holes;
     let calm = Situation { release_age_days: 0.0, maintenance: 0.0, holes, ..urgent.clone() };
     let idle = Situation { holes: situation(scored(0.0)).holes, ..urgent.clone() };

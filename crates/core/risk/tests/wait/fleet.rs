@@ -8,10 +8,10 @@ use underpin_model::fleet::{self, Fleet};
 use underpin_model::id::FeedId;
 use underpin_model::policy::{self, Policy};
 use underpin_model::quantity::Probability;
-use underpin_risk::hazard::Hazard;
+use underpin_risk::hazard::{Exploited, Hazard};
 use underpin_risk::wait::evidence;
 use underpin_risk::wait::prior::{LineHistory, history, prior};
-use underpin_risk::wait::situation::{Exploited, Situation};
+use underpin_risk::wait::situation::Situation;
 use underpin_risk::wait::values::Values;
 use underpin_risk::wait::{GroupDecision, Request, groups};
 
@@ -158,10 +158,10 @@ fn the_hazard_is_that_of_compound_risk() {
             (None, Some(epss)) => scored(epss),
             (None, None) => Exploited::Unscored,
         };
-        assert_eq!(own.hazard(&values), Hazard::of(&view, day, &parameters));
+        assert_eq!(own.hazard(|it| values.get(it)), Hazard::of(&view, day, &parameters));
         // Over 30 days a hit has the product of its factors, as compound risk has it.
         let inputs = Situation { horizon_days: 30.0, ..situation(own) }.inputs(&values);
-        let product = own.hazard(&values).thirty_days.get() * 0.05 * 0.05;
+        let product = own.hazard(|it| values.get(it)).thirty_days.get() * 0.05 * 0.05;
         assert!((inputs.hit_within(30.0) / product - 1.0).abs() < 1e-9);
     }
 }

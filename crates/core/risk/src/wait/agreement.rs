@@ -1,0 +1,122 @@
+//! Patch or wait and compound risk price a hole alike.
+
+use std::collections::BTreeMap;
+
+use underpin_exposure::report::CvssView;
+use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
+use underpin_feeds::Parsed;
+use underpin_model::fleet::{Fleet, SampleSpec, sample};
+use underpin_model::id::{FeedId, HostId, VulnerabilityId};
+use underpin_model::policy;
+
+use super::evidence::Evidence;
+use super::groups::{Request, Scene};
+use super::values::Values;
+use crate::build::{self, ReleaseDates, build};
+use crate::portfolio::{Cause, Portfolio};
+
+/// Vulnerabilities that are open on every host with a Debian kernel, an AlmaLinux emulator or a Proxmox emulator.
+fn facts() -> FactBase {
+    let packages =
+        [("Debian:12", "linux"), ("AlmaLinux:9", "qemu-kvm-core"), ("Debian:12", "intel-microcode")];
+    let mut documents = Vec::new();
+    for (at, (ecosystem, name)) in packages.iter().cycle().take(12).enumerate() {
+        let text = format!(
+            r#"{{"id": "CVE-2026-{:04}", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
+             "summary": "a hole", "affected": [{{"package": {{"ecosystem": "{ecosystem}", "name": "{name}"}},
+             "ranges": [{{"type": "ECOSYSTEM", "events": [{{"introduced": "0"}}, {{"fixed": "99:99"}}]}}]}}]}}"#,
+            at + 1
+        );
+        let Ok(Parsed::Document(document)) = underpin_feeds::parse(text.as_bytes()) else {
+            panic!("no document")
+        };
+        documents.push(*document);
+    }
+    FactBase::new(vec![Feed { id: FeedId::new("osv").unwrap(), fetched: None, documents }])
+}
+
+/// Gives every vulnerability another vector and another state of exploitation.
+fn vary(assessment: &mut Assessment) {
+    let vectors = [
+        Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"),
+        Some("CVSS:3.1/AV:L/AC:L/PR:H/UI:N/S:C/C:H/I:H/A:N"),
+        Some("CVSS:3.1/AV:A/AC:L/PR:N/UI:N/S:U/C:H/I:L/A:H"),
+        Some("CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H"),
+        None,
+    ];
+    for (at, view) in assessment.vulnerabilities.values_mut().enumerate() {
+        view.cvss = vectors[at % 5].map(|it| CvssView { score: 8.0, vector: it.to_owned() });
+        view.epss = [None, Some(0.4), Some(0.02)][at % 3];
+        view.kev = (at % 4 == 1).then(|| "2026-02-25".parse().unwrap());
+    }
+}
+
+/// The probability that a host is hit through a vulnerability within the portfolio's horizon.
+fn in_portfolio(portfolio: &Portfolio, host: &HostId, id: &VulnerabilityId) -> f64 {
+    let is = |cause: &Cause| matches!(cause, Cause::Exploit { vulnerability } if vulnerability == id);
+    let shock = portfolio.shocks.iter().position(|it| is(&it.cause)).unwrap();
+    let line = portfolio.hosts.iter().find(|it| it.id == *host).unwrap();
+    let class = &portfolio.classes[line.class as usize];
+    let response = class.responses.iter().find(|it| it.shock as usize == shock);
+    response.map_or(0.0, |it| {
+        let gate = it.gate.map_or(1.0, |gate| {
+            let common = portfolio.shocks[gate.shock as usize].probability;
+            common + (1.0 - common) * gate.otherwise
+        });
+        portfolio.shocks[shock].probability * it.probability * gate
+    })
+}
+
+fn all(fleet: &Fleet, policy_text: &str) -> usize {
+    let policy = policy::read(policy_text).unwrap();
+    let base = facts();
+    let mut assessment = assess(fleet, &base, &Options::at("2026-03-02T23:59:59Z".parse().unwrap()));
+    vary(&mut assessment);
+    assert_eq!(policy.horizon.get(), 30.0);
+    let dates = ReleaseDates::default();
+    let portfolio = build(fleet, &assessment, &policy, &build::Options::new(&dates)).unwrap().portfolio;
+    let evidence = Evidence::default();
+    let request = Request {
+        fleet,
+        assessment: &assessment,
+        base: &base,
+        policy: &policy,
+        evidence: &evidence,
+        horizon_days: 90.0,
+    };
+    let scene = Scene::of(&request);
+    let values = Values::of(&policy.parameters);
+    let mut compared = 0;
+    for case in scene.cases() {
+        let mut shell = scene.shell(&case);
+        let situation = scene.situation(&case, &mut shell, "any", "2026-02-20".parse().unwrap(), false);
+        let found: BTreeMap<_, f64> = situation.hit_in_thirty_days(&values);
+        assert_eq!(found.len(), case.due.holes.len());
+        for (id, hit) in found {
+            let open = case.due.holes[id].hosts.iter().map(|at| &fleet.hosts[*at].id);
+            let sum: f64 = open.map(|it| in_portfolio(&portfolio, it, id)).sum();
+            let expected = sum / shell.hosts.len() as f64;
+            assert!((hit - expected).abs() <= 1e-12 * expected, "{id}: {hit}, in the portfolio {expected}");
+            assert!(hit > 0.0, "{id}");
+            compared += 1;
+        }
+    }
+    compared
+}
+
+#[test]
+fn a_group_is_hit_in_thirty_days_as_in_the_portfolio() {
+    let at = "2026-03-02T06:00:00Z".parse().unwrap();
+    let fleet = sample(&SampleSpec { hosts: 60, ..SampleSpec::default() }, at);
+    let cluster = fleet.hosts.iter().find_map(|it| it.cluster.clone()).unwrap();
+    let tenant = fleet.tenants[0].id.clone();
+    let controls = format!(
+        "[[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 0.1\nsource = \"judgement\"\n\
+         scope = {{ clusters = [\"{cluster}\"] }}\n\
+         [[control]]\nid = \"proxy\"\ncloses = [\"network\", \"local\"]\nfails = 0.4\nsource = \"judgement\"\n\
+         [[control]]\nid = \"agent\"\ncloses = [\"guest\"]\nfails = 0.5\nsource = \"judgement\"\n\
+         scope = {{ tenants = [\"{tenant}\"] }}\n"
+    );
+    assert!(all(&fleet, "") > 20);
+    assert!(all(&fleet, &controls) > 20);
+}
