@@ -20,9 +20,12 @@ impl<T> PartialEq for Same<T> {
 
 type Place<V> = Arc<OnceCell<Result<Arc<V>, Problem>>>;
 
+/// The state, and what was asked in it, the oldest first.
+type Known<S, Q, V> = (Option<S>, VecDeque<(Q, Place<V>)>);
+
 /// Answers `V` to questions `Q` that were asked in a state `S`; those of another state are forgotten.
 pub(crate) struct Answers<S, Q, V> {
-    known: Mutex<(Option<S>, VecDeque<(Q, Place<V>)>)>,
+    known: Mutex<Known<S, Q, V>>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
