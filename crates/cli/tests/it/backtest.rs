@@ -85,7 +85,7 @@ fn backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
         (&["--epss-at-least", "1.5"], "UP0001", "probability from 0 to 1"),
         (&["--epss", &undated], "UP0005", "score_date"),
         (&["--epss", kev], "UP0005", "expected EPSS scores"),
-        (&["--policy", &undated], "UP0001", "is not a usable policy"),
+        (&["--policy", &undated], "UP0011", "is not usable"),
     ] {
         let ran = run(&[&["backtest"][..], arguments].concat()).ends(2);
         assert!(ran.stderr.contains(code) && ran.stderr.contains(told), "{arguments:?}: {}", ran.stderr);
