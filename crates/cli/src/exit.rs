@@ -54,6 +54,9 @@ pub(crate) enum Failure {
     /// An inventory of another tool is not usable.
     #[error("{0}")]
     Inventory(String),
+    /// A planning instance of a public format is not usable.
+    #[error("{0}")]
+    Instance(String),
     /// A provider could not be read.
     #[error("{0}")]
     Provider(String),
@@ -82,6 +85,7 @@ impl Failure {
             Self::Provider(_) => "UP0008",
             Self::Server(_) => "UP0009",
             Self::Internal(_) => "UP0010",
+            Self::Instance(_) => "UP0011",
         }
     }
 

@@ -34,6 +34,7 @@ fn run(verb: Verb) -> Result<exit::Code, Failure> {
         Verb::Explain(arguments) => verbs::explain::run(&arguments),
         Verb::Feeds(verb) => verbs::feeds::run(verb),
         Verb::Fleet(verb) => verbs::fleet::run(&verb),
+        Verb::Plan(arguments) => verbs::plan::run(&arguments),
         Verb::Ripple(arguments) => verbs::ripple::run(&arguments),
         Verb::Serve(arguments) => verbs::serve::run(&arguments),
         Verb::Version(verb) => verbs::tables::version(&verb),

@@ -16,6 +16,7 @@ const CODES: &[(&str, &str)] = &[
     ("UP0008", include_str!("../codes/UP0008.md")),
     ("UP0009", include_str!("../codes/UP0009.md")),
     ("UP0010", include_str!("../codes/UP0010.md")),
+    ("UP0011", include_str!("../codes/UP0011.md")),
 ];
 
 pub(crate) fn run(arguments: &Explain) -> Result<Code, Failure> {

@@ -36,8 +36,7 @@ fn a_workaround_closes_once_somebody_has_reviewed_it() {
 #[test]
 fn a_bad_row_of_conditions_is_quarantined_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
-    let bad =
-        file(&dir, "conditions", format!("{HEADER}{ROW},\n{}\n", ROW.replace("closes", "shuts") + ","));
+    let bad = file(&dir, "conditions", format!("{HEADER}{ROW},\n{}\n", ROW.replace("closes", "shuts") + ","));
     let check = run(&["feeds", "check", &bad, "--format", "json"]).ends(1).json();
     let quarantined = &check["quarantined"][0];
     assert_eq!(quarantined["at"]["line"], 3);

@@ -28,6 +28,7 @@ mod bounds;
 mod exact;
 pub(crate) mod fleet;
 mod instance;
+mod moves;
 mod packing;
 mod partition;
 mod placer;

@@ -16,7 +16,7 @@ pub(super) enum Packed {
 struct Search<'p, 'a> {
     problem: &'p Problem<'a>,
     hosts: Vec<usize>,
-    order: Vec<usize>,
+    order: &'p [usize],
     free: Vec<i64>,
     /// VMs on each host, in the order in which they came.
     on: Vec<Vec<u32>>,
@@ -26,12 +26,51 @@ struct Search<'p, 'a> {
 }
 
 /// Packs all VMs on the hosts that `away` does not name, or proves that this cannot be done. Takes from `budget` one for each
-/// host tried for a VM.
+/// host tried for a VM. An order of the VMs that leads nowhere is left for another one: which suits is not known before.
 pub(super) fn pack(problem: &Problem<'_>, away: &[usize], budget: &mut u64) -> Packed {
+    let orders = orders(problem);
+    let many = orders.len() as u64;
+    let rounds = [*budget / (many * 40), *budget / (many * 2)];
+    for most in rounds {
+        for order in &orders {
+            let mut left = most.min(*budget);
+            let before = left;
+            let found = pack_in_order(problem, away, order, &mut left);
+            *budget -= before - left;
+            if found != Packed::BudgetEnded {
+                return found;
+            }
+        }
+    }
+    Packed::BudgetEnded
+}
+
+/// VMs by size, each resource in turn deciding what size is; equal ones beside each other.
+fn orders(problem: &Problem<'_>) -> Vec<Vec<usize>> {
+    let share = |vm: usize, at: usize| {
+        i128::from(problem.demand(vm)[at]) * 1_000_000 / i128::from(problem.total[at].max(1))
+    };
+    let largest = |vm: usize| i128::from(problem.size[vm]);
+    let sum = |vm: usize| (0..problem.width).map(|at| share(vm, at)).sum::<i128>();
+    let mut keys: Vec<Vec<i128>> =
+        vec![(0..problem.vms()).map(sum).collect(), (0..problem.vms()).map(largest).collect()];
+    keys.extend((0..problem.width).map(|at| (0..problem.vms()).map(|vm| share(vm, at)).collect()));
+    let by = |key: Vec<i128>| {
+        let mut order: Vec<usize> = (0..problem.vms()).collect();
+        // Groups first among equals: they have the fewest places to go.
+        order.sort_by_key(|vm| {
+            let groups = problem.apart_of[*vm].len() + problem.among_of[*vm].len();
+            (-key[*vm], problem.demand(*vm), std::cmp::Reverse(groups), *vm)
+        });
+        order
+    };
+    let mut orders: Vec<Vec<usize>> = keys.into_iter().map(by).collect();
+    orders.dedup();
+    orders
+}
+
+fn pack_in_order(problem: &Problem<'_>, away: &[usize], order: &[usize], budget: &mut u64) -> Packed {
     let hosts: Vec<usize> = problem.alive.iter().copied().filter(|host| !away.contains(host)).collect();
-    let mut order: Vec<usize> = (0..problem.vms()).collect();
-    // Groups first among equals: they have the fewest places to go.
-    order.sort_by_key(|vm| (-problem.size[*vm], -(problem.apart_of[*vm].len() as i64), *vm));
     let mut search = Search {
         problem,
         hosts,
@@ -55,8 +94,15 @@ impl Search<'_, '_> {
     /// Places the VMs from `depth` on; `None`: the budget ended.
     fn next(&mut self, depth: usize) -> Option<bool> {
         let Some(vm) = self.order.get(depth).copied() else { return Some(true) };
+        if self.too_much_lost(depth) {
+            return Some(false);
+        }
+        let least = self.twin_before(depth);
         for at in self.candidates(vm) {
             let host = self.hosts[at];
+            if host < least {
+                continue;
+            }
             let chosen = self.choices(vm, host);
             for parts in chosen {
                 self.left = self.left.checked_sub(1)?;
@@ -69,6 +115,30 @@ impl Search<'_, '_> {
             }
         }
         Some(false)
+    }
+
+    /// Of VMs that nothing tells apart, the later one goes to no earlier host.
+    fn twin_before(&self, depth: usize) -> usize {
+        let Some(before) = depth.checked_sub(1).and_then(|at| self.order.get(at)).copied() else { return 0 };
+        let vm = self.order[depth];
+        let alone = |vm: usize| self.problem.apart_of[vm].is_empty() && self.problem.among_of[vm].is_empty();
+        let same = alone(vm) && alone(before) && self.problem.demand(vm) == self.problem.demand(before);
+        if same { self.placed[before] as usize } else { 0 }
+    }
+
+    /// Hosts that can take none of the VMs to come are lost; what is left on the others must be enough in sum.
+    fn too_much_lost(&self, depth: usize) -> bool {
+        let width = self.problem.width;
+        let coming = &self.order[depth..];
+        let mut room = vec![0i64; width];
+        for host in &self.hosts {
+            let has = self.room(*host);
+            if coming.iter().any(|vm| self.problem.demand(*vm).iter().zip(has).all(|(need, has)| need <= has))
+            {
+                room.iter_mut().zip(has).for_each(|(sum, has)| *sum += has);
+            }
+        }
+        (0..width).any(|at| coming.iter().map(|vm| self.problem.demand(*vm)[at]).sum::<i64>() > room[at])
     }
 
     /// Hosts that can take the VM, the fullest first; of hosts that no rule tells apart only the first.

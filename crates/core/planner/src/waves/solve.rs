@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::bounds::{self, Bounds};
 use super::exact::{Exact, Searched};
 use super::instance::Instance;
+use super::moves;
 use super::partition::{balanced, by_count, hosts_of, vms_on};
 use super::placer::Placer;
 use super::problem::{NONE, Problem};
@@ -176,7 +177,10 @@ impl Solver<'_, '_> {
         complete.then(|| self.found(partition, placements))
     }
 
-    fn found(&self, partition: &[Vec<usize>], placements: Vec<Vec<u32>>) -> Found {
+    fn found(&self, partition: &[Vec<usize>], mut placements: Vec<Vec<u32>>) -> Found {
+        if self.problem.vms() * partition.len() <= SMALL {
+            placements = moves::fewer(self.problem, partition, placements);
+        }
         let vms = &self.problem.instance.vms;
         let start = vms.iter().map(|vm| vm.host.map_or(NONE, super::problem::index)).collect();
         let mut moves = 0;
