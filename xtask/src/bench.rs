@@ -4,6 +4,7 @@
 mod ingest;
 mod machine;
 mod matching;
+mod plan;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,40 +24,53 @@ const THREADS: usize = 2;
 const HEAD: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; one part alone: `cargo xtask bench ingest`, `cargo xtask bench match`. Each figure is of a process of
+Written by `cargo xtask bench`; one part alone: `cargo xtask bench ingest`, `cargo xtask bench match`, `cargo xtask bench plan`. Each figure is of a process of
 its own, optimised, on two threads; each part says what it was run on. Sizes: 1 MB is 1,000,000 bytes. Peaks are
 the kernel's largest resident size of the process (`VmHWM`). Other machines give other figures: no test asserts them.
 The single parsers, the matching of a small fleet and the version orders have Criterion benches: `cargo bench -p underpin-feeds`,
 `cargo bench -p underpin-exposure`.
 ";
 
-/// Measures what the words ask for: `ingest`, `match` or `all`.
+/// Measures what the words ask for: `ingest`, `match`, `plan` or `all`.
 ///
 /// # Errors
 /// Unknown words, reference data or a program that is missing, a measured process that fails.
 pub(crate) fn run(words: &[String]) -> Result<()> {
-    let (ingest, matching) = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] | ["all"] => (true, true),
-        ["ingest"] => (true, false),
-        ["match"] => (false, true),
-        _ => bail!("usage: cargo xtask bench [ingest|match|all]"),
+    let (ingest, matching, plan) = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] | ["all"] => (true, true, true),
+        ["ingest"] => (true, false, false),
+        ["match"] => (false, true, false),
+        ["plan"] => (false, false, true),
+        _ => bail!("usage: cargo xtask bench [ingest|match|plan|all]"),
     };
+    if plan {
+        put("plan", &plan::measure(&plan::data()?)?)?;
+    }
+    if !ingest && !matching {
+        return Ok(());
+    }
     let shared = workspace::shared_data()
         .context("shared/data is not found: set UNDERPIN_SHARED_DATA to its folder")?
         .join("feeds");
     let measure = build()?;
-    let page = workspace::root().join(PAGE);
     for (wanted, name, part) in [
         (ingest, "ingest", ingest::measure as fn(&Path, &Path) -> Result<String>),
         (matching, "match", matching::measure),
     ] {
         if wanted {
-            let text = format!("{}\n{}", part(&measure, &shared)?, machine::describe());
-            println!("\n{text}");
-            let old = if page.exists() { fs::read_to_string(&page)? } else { HEAD.to_owned() };
-            fs::write(&page, with_part(&old, name, &text))?;
+            put(name, &part(&measure, &shared)?)?;
         }
     }
+    Ok(())
+}
+
+/// Shows a part and writes it to the page.
+fn put(name: &str, part: &str) -> Result<()> {
+    let text = format!("{part}\n{}", machine::describe());
+    println!("\n{text}");
+    let page = workspace::root().join(PAGE);
+    let old = if page.exists() { fs::read_to_string(&page)? } else { HEAD.to_owned() };
+    fs::write(&page, with_part(&old, name, &text))?;
     println!("written to {PAGE}");
     Ok(())
 }
@@ -159,6 +173,6 @@ mod tests {
 
     #[test]
     fn unknown_words_are_refused() {
-        assert!(run(&["swim".to_owned()]).unwrap_err().to_string().contains("bench [ingest|match|all]"));
+        assert!(run(&["swim".to_owned()]).unwrap_err().to_string().contains("bench [ingest|match|plan|all]"));
     }
 }

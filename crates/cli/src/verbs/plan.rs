@@ -61,7 +61,15 @@ fn table(fleet: &Fleet, waves: &FleetWaves) -> String {
     let _ = writeln!(text, "Waves: {count} ({})", name(waves.status));
     let bounds: Vec<String> = waves.lower_bound.iter().map(|(name, it)| format!("{name} {it}")).collect();
     let _ = writeln!(text, "Lower bounds: {}", bounds.join(", "));
-    let _ = writeln!(text, "Moves: {} (at least {} with this first wave)", waves.moves, waves.moves_bound);
+    let _ = writeln!(
+        text,
+        "Moves: {}{}",
+        waves.moves,
+        match waves.moves_bound {
+            0 => String::new(),
+            bound => format!(" (at least {bound} with this first wave)"),
+        }
+    );
     if let Some(why) = &waves.infeasible {
         let _ = writeln!(text, "Infeasible ({:?}): {}", why.proof, output::harmless(&why.reason));
     }
@@ -170,7 +178,7 @@ fn unpacked(path: &Path, which: Option<&str>) -> Result<(String, String), Failur
         let mut entry = entry.map_err(bad)?;
         let name = entry.path().map_err(bad)?.to_string_lossy().into_owned();
         let short = name.rsplit('/').next().unwrap_or_default().to_owned();
-        if !entry.header().entry_type().is_file() || !(short.ends_with(".gz") || short.ends_with(".json")) {
+        if !entry.header().entry_type().is_file() || !short.ends_with(".gz") {
             continue;
         }
         if which.is_some_and(|which| short.contains(which)) {

@@ -8,15 +8,22 @@ use std::collections::BTreeMap;
 
 use super::problem::Problem;
 
+/// Hosts that a reason names.
+const SHOWN_HOSTS: usize = 4;
+
 /// Lower bounds by name.
 pub(super) type Bounds = BTreeMap<&'static str, usize>;
 
 /// What sums and single VMs say against any schedule; `None`: nothing.
 pub(super) fn impossible(problem: &Problem<'_>) -> Option<String> {
+    // Without a host to take away there is nothing to plan, whatever the VMs are.
     if problem.vms() == 0 || problem.alive.is_empty() {
-        return (problem.vms() > 0).then(|| "no host is available for any VM".to_owned());
+        return None;
     }
-    contradictions(problem).or_else(|| host_that_must_stay(problem)).or_else(|| vm_without_way_out(problem))
+    contradictions(problem)
+        .or_else(|| host_that_must_stay(problem))
+        .or_else(|| vm_without_way_out(problem))
+        .or_else(|| forced_parts(problem).iter().find_map(|forced| part_too_small(problem, forced)))
 }
 
 /// Groups whose rules exclude each other whatever the hosts are.
@@ -66,16 +73,30 @@ fn host_that_must_stay(problem: &Problem<'_>) -> Option<String> {
             }
         }
     }
-    forced_parts(problem).into_iter().find_map(|forced| {
-        let host = forced.hosts.iter().copied().find(|host| {
-            (0..problem.width).any(|at| forced.total[at] - problem.capacity(*host)[at] < forced.needed[at])
-        })?;
-        let host = problem.instance.host_name(host);
-        Some(format!(
-            "while host {host} is away, part {} cannot carry the VMs that must be in it",
-            forced.part
-        ))
-    })
+    None
+}
+
+/// A host without which its part cannot carry the VMs that must be in it.
+fn part_too_small(problem: &Problem<'_>, forced: &Forced) -> Option<String> {
+    let short = |host: &usize| {
+        let missing = |at: usize| forced.needed[at] - (forced.total[at] - problem.capacity(*host)[at]);
+        (0..problem.width).map(|at| (missing(at), at)).find(|it| it.0 > 0)
+    };
+    let (host, (missing, at)) = forced.hosts.iter().find_map(|host| Some((*host, short(host)?)))?;
+    let others: Vec<String> = forced
+        .hosts
+        .iter()
+        .filter(|it| **it != host)
+        .take(SHOWN_HOSTS)
+        .map(|it| problem.instance.host_name(*it))
+        .collect();
+    let more = if forced.hosts.len() > SHOWN_HOSTS + 1 { ", ..." } else { "" };
+    let (host, name) = (problem.instance.host_name(host), &problem.instance.resources[at]);
+    Some(format!(
+        "while host {host} is away, {missing} {name} are missing on the only other hosts ({}{more}) that {} VMs may be on",
+        others.join(", "),
+        forced.vms
+    ))
 }
 
 /// The two largest capacities by resource, the first with its host.
@@ -127,7 +148,7 @@ fn vm_without_way_out(problem: &Problem<'_>) -> Option<String> {
 
 /// A part that some VMs cannot leave.
 struct Forced {
-    part: usize,
+    vms: usize,
     hosts: Vec<usize>,
     total: Vec<i64>,
     needed: Vec<i64>,
@@ -155,7 +176,7 @@ fn forced_parts(problem: &Problem<'_>) -> Vec<Forced> {
         let sum = |of: &[usize], amounts: &dyn Fn(usize) -> i64| of.iter().map(|it| amounts(*it)).sum();
         let total = (0..problem.width).map(|at| sum(&hosts, &|host| problem.capacity(host)[at])).collect();
         let needed = (0..problem.width).map(|at| sum(&vms, &|vm| problem.demand(vm)[at])).collect();
-        forced.push(Forced { part, hosts, total, needed });
+        forced.push(Forced { vms: vms.len(), hosts, total, needed });
     }
     forced
 }

@@ -90,6 +90,11 @@ impl Plain {
         Ok(moves)
     }
 
+    /// Whether one placement holds while these hosts are away.
+    pub(crate) fn holds(&self, away: &[usize], placement: &[Option<usize>]) -> bool {
+        self.wave(&WaveReport { hosts: away.to_vec(), placement: placement.to_vec() }).is_ok()
+    }
+
     fn wave(&self, wave: &WaveReport) -> Result<(), String> {
         let away: BTreeSet<usize> = wave.hosts.iter().copied().collect();
         if wave.hosts.is_empty() || (self.most > 0 && wave.hosts.len() > self.most) {
