@@ -13,6 +13,7 @@ mod bad_input;
 mod conditions;
 mod fleets;
 mod pages;
+mod plan;
 mod serve;
 mod statuses;
 mod support;

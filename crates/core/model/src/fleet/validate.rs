@@ -223,6 +223,12 @@ impl<'a> Check<'a> {
     }
 
     fn planning(&mut self, planning: &'a Planning) {
+        if planning.max_hosts_per_wave == Some(0) {
+            self.findings.error(|| {
+                FleetError::new("/planning/max_hosts_per_wave", "0", "a number above 0")
+                    .with_help("leave it out for no limit")
+            });
+        }
         for (name, hosts) in &planning.parts {
             self.refer("/planning/parts", &segment(name), "hosts", hosts);
         }
