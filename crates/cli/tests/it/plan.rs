@@ -33,7 +33,15 @@ fn a_converted_instance_is_solved_by_its_own_limits() {
 #[test]
 fn an_infeasible_instance_is_an_answer_with_a_proof() {
     let dir = tempfile::tempdir().unwrap();
-    let instance = file(&dir, "instances.json", INSTANCE.replace("[0,1]]", "[0,1]], \"vm_dem\": [[4,2],[4,2]]").replacen("\"vm_dem\": [[1,2],[1,2]],", "", 1));
+    let instance = file(
+        &dir,
+        "instances.json",
+        INSTANCE.replace("[0,1]]", "[0,1]], \"vm_dem\": [[4,2],[4,2]]").replacen(
+            "\"vm_dem\": [[1,2],[1,2]],",
+            "",
+            1,
+        ),
+    );
     let fleet = run(&["plan", "convert", "--from", "waves-json", &instance]).ends(0).stdout;
     let plan = run_with(&["plan", "-", "--waves-only", "--format", "json"], fleet.as_bytes()).ends(0).json();
     assert!(plan["waves"].is_null() && plan["schedule"].as_array().unwrap().is_empty(), "{plan}");
@@ -84,9 +92,10 @@ fn a_misspelt_limit_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let instance = file(&dir, "instances.json", INSTANCE);
     let fleet = run(&["plan", "convert", "--from", "waves-json", &instance]).ends(0).stdout;
-    for (right, wrong) in
-        [("max_hosts_per_wave", "max_host_per_wave"), ("\"max_hosts_per_wave\": 1", "\"max_hosts_per_wave\": 0")]
-    {
+    for (right, wrong) in [
+        ("max_hosts_per_wave", "max_host_per_wave"),
+        ("\"max_hosts_per_wave\": 1", "\"max_hosts_per_wave\": 0"),
+    ] {
         let bad = fleet.replace(right, wrong);
         assert_ne!(bad, fleet);
         let ran = run_with(&["plan", "-", "--waves-only"], bad.as_bytes()).ends(2);
@@ -100,12 +109,19 @@ fn public_instances_are_converted_and_planned() {
     let planning = data.join("planning");
     let plan = |from: &str, name: &str, more: &[&str]| {
         let path = planning.join(name);
-        let fleet = run(&[&["plan", "convert", "--from", from, path.to_str().unwrap()], more].concat()).ends(0);
+        let fleet =
+            run(&[&["plan", "convert", "--from", from, path.to_str().unwrap()], more].concat()).ends(0);
         run_with(&["plan", "-", "--waves-only", "--format", "json"], fleet.stdout.as_bytes()).ends(0).json()
     };
     assert_eq!(plan("waves-json", "waves-proven.json", &["--instance", "w01"])["waves"], 4);
     assert_eq!(plan("waves-json", "waves-proven.json", &["--instance", "0"])["waves"], 2);
-    assert_eq!(plan("hroller", "hroller/hroller-full.data", &["--peer-flags", "--full-evacuation"])["waves"], 4);
+    assert_eq!(
+        plan("hroller", "hroller/hroller-full.data", &["--peer-flags", "--full-evacuation"])["waves"],
+        4
+    );
     let large = plan("btrplace", "btrplace-tdsc.tar.gz", &["--instance", "li_r3_p5000_c33"]);
-    assert_eq!((&large["waves"], large["schedule"][0]["placement"].as_array().unwrap().len()), (&2.into(), 15_000));
+    assert_eq!(
+        (&large["waves"], large["schedule"][0]["placement"].as_array().unwrap().len()),
+        (&2.into(), 15_000)
+    );
 }

@@ -252,13 +252,11 @@ fn what_no_sum_excludes_is_excluded_by_trying_everything() {
         vms: [3, 3, 3, 2].map(|it| VmSpec { demand: vec![it], vms: 1, ..VmSpec::default() }).to_vec(),
         ..Instance::default()
     };
-    let mut spare = tight.clone();
-    spare.vms[3].demand = vec![1];
     let solution = solve(&tight, &OPTIONS).unwrap();
     assert!(matches!(solution.outcome, Outcome::Infeasible(_)), "{solution:?}");
     let two = Instance {
         hosts: [4, 4, 4, 4].map(|it| HostSpec { capacity: vec![it], ..HostSpec::default() }).to_vec(),
-        ..tight.clone()
+        ..tight
     };
     let Outcome::Infeasible(why) = solve(&two, &OPTIONS).unwrap().outcome else { unreachable!("3 + 2 > 4") };
     assert_eq!(why.proof, Proof::Exhausted);

@@ -125,12 +125,11 @@ pub(super) fn classes(conflicts: &Conflicts, hosts: &[usize]) -> Vec<Vec<usize>>
 fn best(conflicts: &Conflicts, component: &[usize]) -> Vec<Vec<usize>> {
     let clique = conflicts.clique(component);
     let mut best = dsatur(conflicts, component);
-    let orders: [fn(&Conflicts, &[usize]) -> Vec<usize>; 2] = [largest_first, smallest_last];
-    for order in orders {
+    for order in [largest_first(conflicts, component), smallest_last(conflicts, component)] {
         if best.len() == clique {
             return best;
         }
-        let other = greedy(conflicts, &order(conflicts, component));
+        let other = greedy(conflicts, &order);
         if other.len() < best.len() {
             best = other;
         }

@@ -155,7 +155,7 @@ fn clusters(fleet: &Fleet) -> (Vec<Members>, LeftOut) {
         let runs = vm.power == Some(PowerState::On) || (vm.power.is_none() && by_host.is_some());
         match by_host.or_else(by_cluster) {
             _ if matches!(vm.power, Some(PowerState::Off | PowerState::Suspended)) => {
-                left_out.not_running += 1
+                left_out.not_running += 1;
             }
             Some(cluster) if runs => clusters[*cluster].vms.push(at),
             _ => left_out.nowhere += 1,

@@ -110,11 +110,11 @@ impl Plain {
             if away.contains(&host) || self.off.contains(&host) {
                 return Err(format!("VM {vm} is on host {host}, which is away"));
             }
-            for at in 0..width {
-                used[host][at] += self.demand[vm][at];
-                if used[host][at] > self.capacity[host][at] {
-                    return Err(format!("host {host} carries too much of {at}"));
-                }
+            for (used, amount) in used[host].iter_mut().zip(&self.demand[vm]) {
+                *used += amount;
+            }
+            if used[host].iter().zip(&self.capacity[host]).any(|(used, has)| used > has) {
+                return Err(format!("host {host} carries too much"));
             }
         }
         for group in &self.apart {
