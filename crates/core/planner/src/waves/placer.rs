@@ -15,6 +15,9 @@ const LOOKED_AT: usize = 48;
 /// Hosts looked at for a VM to be put out, when none has room.
 const ASKED: usize = 400;
 
+/// VMs up to which packing anew is tried in more than one way.
+const SMALL: usize = 1_000;
+
 /// Where all VMs are, and which hosts may take some.
 #[derive(Debug, Clone)]
 pub(super) struct Placer<'p, 'a> {
@@ -35,6 +38,8 @@ pub(super) struct Placer<'p, 'a> {
     open: Vec<BTreeSet<(i64, u32)>>,
     /// The same for all classes.
     any: [BTreeSet<(i64, u32)>; 2],
+    /// Hosts are filled evenly, not one after the other.
+    even: bool,
     /// Hosts tried, in all.
     pub(super) evaluations: u64,
 }
@@ -54,6 +59,7 @@ impl<'p, 'a> Placer<'p, 'a> {
             away: problem.instance.hosts.iter().map(|it| it.away).collect(),
             open: vec![BTreeSet::new(); problem.classes * 2],
             any: [BTreeSet::new(), BTreeSet::new()],
+            even: false,
             evaluations: 0,
         };
         for host in &problem.alive {
@@ -109,22 +115,35 @@ impl<'p, 'a> Placer<'p, 'a> {
         }
         queue.extend((0..self.problem.vms()).filter(|vm| self.host_of[*vm] == NONE).map(index));
         let limit = self.evaluations.saturating_add(most);
-        let left = self.place_all(queue.clone(), limit);
-        if left == 0 || self.evaluations >= limit {
-            return left;
+        if self.place_all(queue, limit) == 0 {
+            return 0;
         }
-        self.repack(limit)
+        // With a budget of its own: what could not be mended where it stood often fits when packed anew.
+        // Both ways where that is cheap; on large instances filling evenly is the one that helps.
+        let ways: &[bool] = if self.problem.vms() <= SMALL { &[false, true] } else { &[true] };
+        let mut left = 0;
+        for even in ways {
+            left = self.repack(*even, self.evaluations.saturating_add(most));
+            if left == 0 {
+                break;
+            }
+        }
+        left
     }
 
     /// Starts over: nothing stays where it was, the largest VMs first.
-    fn repack(&mut self, limit: u64) -> usize {
+    fn repack(&mut self, even: bool, limit: u64) -> usize {
         for vm in 0..self.problem.vms() {
             if self.host_of[vm] != NONE {
                 self.take(vm);
             }
         }
         self.part.fill(NONE);
-        self.place_all((0..self.problem.vms()).map(index).collect(), limit)
+        // Filling all hosts evenly leaves no host with one resource full and much of another.
+        self.even = even;
+        let left = self.place_all((0..self.problem.vms()).map(index).collect(), limit);
+        self.even = false;
+        left
     }
 
     /// Places these VMs, the largest first, putting smaller ones out where nothing else helps.
@@ -200,6 +219,14 @@ impl<'p, 'a> Placer<'p, 'a> {
     fn tightest(&self, vm: usize, hosts: &BTreeSet<(i64, u32)>) -> (Option<(i64, usize)>, u64) {
         let need = self.problem.demand(vm).get(self.problem.scarce).copied().unwrap_or(0);
         let mut tried = 0;
+        if self.even {
+            let last = hosts.iter().rev().take(LOOKED_AT);
+            let fitting = last.inspect(|_| tried += 1).filter(|it| self.fits(vm, it.1 as usize));
+            let best = fitting.max_by_key(|it| (self.left_after(vm, it.1 as usize), it.1));
+            if let Some((left, host)) = best {
+                return (Some((*left, *host as usize)), tried);
+            }
+        }
         let from = hosts.range((need, 0)..);
         let back = hosts.range((need, 0)..).rev();
         for (left, host) in from.take(LOOKED_AT).chain(back.take(LOOKED_AT)) {
@@ -209,6 +236,16 @@ impl<'p, 'a> Placer<'p, 'a> {
             }
         }
         (None, tried)
+    }
+
+    /// What the VM would leave of the resource that is then scarcest on the host, as a share of the average host.
+    fn left_after(&self, vm: usize, host: usize) -> i128 {
+        let problem = self.problem;
+        let room = &self.free[host * problem.width..(host + 1) * problem.width];
+        let left = room.iter().zip(problem.demand(vm)).zip(&problem.total);
+        left.map(|((has, need), all)| i128::from(has - need) * 1_000_000_000 / i128::from((*all).max(1)))
+            .min()
+            .unwrap_or(0)
     }
 
     /// A part for each group of the VM that has none: the one with the most room in sum.

@@ -136,7 +136,7 @@ impl Solver<'_, '_> {
                 *best = Some(next);
             }
         };
-        let attempts = if small { 12 } else { 2 };
+        let attempts = if small { 12 } else { 3 };
         for attempt in 0..attempts {
             if self.left == 0 || (!small && best.is_some()) {
                 break;
@@ -161,7 +161,7 @@ impl Solver<'_, '_> {
     /// Places all VMs wave after wave; `None`: some found no place.
     fn place(&mut self, partition: &[Vec<usize>]) -> Option<Found> {
         let mut placer = Placer::new(self.problem);
-        let each = 400_000 + 60 * self.problem.vms() as u64;
+        let each = 20_000 + 70 * self.problem.vms() as u64;
         let mut placements = Vec::new();
         let mut before: &[usize] = &[];
         let mut complete = true;
