@@ -4,6 +4,7 @@
 mod ingest;
 mod machine;
 mod matching;
+mod plan;
 mod risk;
 
 use std::path::{Path, PathBuf};
@@ -24,42 +25,55 @@ const THREADS: usize = 2;
 const HEAD: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; one part alone: `cargo xtask bench ingest`, `cargo xtask bench match`, `cargo xtask bench risk`. Each figure is of a
-process of its own, optimised, on two threads; each part says what it was run on. Sizes: 1 MB is 1,000,000 bytes. Peaks are
+Written by `cargo xtask bench`; one part alone: `cargo xtask bench ingest` (or `match`, `risk`, `plan`). Each figure is of a process of
+its own, optimised, on two threads; each part says what it was run on. Sizes: 1 MB is 1,000,000 bytes. Peaks are
 the kernel's largest resident size of the process (`VmHWM`). Other machines give other figures: no test asserts them.
 The single parsers, the matching of a small fleet and the version orders have Criterion benches: `cargo bench -p underpin-feeds`,
 `cargo bench -p underpin-exposure`.
 ";
 
-/// Measures what the words ask for: `ingest`, `match`, `risk` or `all`.
+/// Measures what the words ask for: `ingest`, `match`, `risk`, `plan` or `all`.
 ///
 /// # Errors
 /// Unknown words, reference data or a program that is missing, a measured process that fails.
 pub(crate) fn run(words: &[String]) -> Result<()> {
     let wanted = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] | ["all"] => &["ingest", "match", "risk"][..],
+        [] | ["all"] => &["ingest", "match", "risk", "plan"][..],
         ["ingest"] => &["ingest"],
         ["match"] => &["match"],
         ["risk"] => &["risk"],
-        _ => bail!("usage: cargo xtask bench [ingest|match|risk|all]"),
+        ["plan"] => &["plan"],
+        _ => bail!("usage: cargo xtask bench [ingest|match|risk|plan|all]"),
     };
+    if wanted.contains(&"plan") {
+        put("plan", &plan::measure(&plan::data()?)?)?;
+    }
+    if wanted == ["plan"] {
+        return Ok(());
+    }
     let shared = workspace::shared_data()
         .context("shared/data is not found: set UNDERPIN_SHARED_DATA to its folder")?
         .join("feeds");
     let measure = build()?;
-    let page = workspace::root().join(PAGE);
     for (name, part) in [
         ("ingest", ingest::measure as fn(&Path, &Path) -> Result<String>),
         ("match", matching::measure),
         ("risk", risk::measure),
     ] {
         if wanted.contains(&name) {
-            let text = format!("{}\n{}", part(&measure, &shared)?, machine::describe());
-            println!("\n{text}");
-            let old = if page.exists() { fs::read_to_string(&page)? } else { HEAD.to_owned() };
-            fs::write(&page, with_part(&old, name, &text))?;
+            put(name, &part(&measure, &shared)?)?;
         }
     }
+    Ok(())
+}
+
+/// Shows a part and writes it to the page.
+fn put(name: &str, part: &str) -> Result<()> {
+    let text = format!("{part}\n{}", machine::describe());
+    println!("\n{text}");
+    let page = workspace::root().join(PAGE);
+    let old = if page.exists() { fs::read_to_string(&page)? } else { HEAD.to_owned() };
+    fs::write(&page, with_part(&old, name, &text))?;
     println!("written to {PAGE}");
     Ok(())
 }
@@ -162,6 +176,8 @@ mod tests {
 
     #[test]
     fn unknown_words_are_refused() {
-        assert!(run(&["swim".to_owned()]).unwrap_err().to_string().contains("bench [ingest|match|risk|all]"));
+        assert!(
+            run(&["swim".to_owned()]).unwrap_err().to_string().contains("bench [ingest|match|risk|plan|all]")
+        );
     }
 }

@@ -27,7 +27,7 @@ Tasks of this project.
       --require-all  a suite or a test that cannot run is a failure
       --only         these suites only; `--only list` lists them
 
-  cargo xtask bench [ingest|match|risk|all]
+  cargo xtask bench [ingest|match|risk|plan|all]
       Measures speed and memory on the reference data and writes docs/benchmarks.md.
 
   cargo xtask facts [--check]

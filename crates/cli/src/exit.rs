@@ -54,6 +54,9 @@ pub(crate) enum Failure {
     /// An inventory of another tool is not usable.
     #[error("{0}")]
     Inventory(String),
+    /// A planning instance of a public format is not usable.
+    #[error("{0}")]
+    Instance(String),
     /// A provider could not be read.
     #[error("{0}")]
     Provider(String),
@@ -91,6 +94,7 @@ impl Failure {
             Self::Server(_) => "UP0009",
             Self::Internal(_) => "UP0010",
             Self::Policy { .. } => "UP0011",
+            Self::Instance(_) => "UP0012",
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     /// Schema, example, sample and check of fleet files.
     #[command(subcommand)]
     Fleet(FleetVerb),
+    /// In which waves hosts can be away, and where all VMs are meanwhile.
+    Plan(Plan),
     /// What stands on an asset or component, and what it stands on.
     Ripple(Ripple),
     /// The parameters of the risk model.
@@ -285,6 +287,62 @@ pub(crate) struct Sample {
 pub(crate) struct FleetCheck {
     /// Fleet file (JSON or YAML); `-` for standard input.
     pub(crate) fleet: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Plan {
+    #[command(subcommand)]
+    pub(crate) verb: Option<PlanVerb>,
+    /// Fleet file (JSON or YAML); `-` for standard input. A file of this name in the folder: `./convert`.
+    #[arg(required = true)]
+    pub(crate) fleet: Option<PathBuf>,
+    /// The static waves: what holds while a wave is away, not the moves between. There is no other plan yet.
+    #[arg(long)]
+    pub(crate) waves_only: bool,
+    /// Seed of the shuffled attempts: the same seed gives the same answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Hosts that may be tried for a VM, in all, in each cluster: a larger number searches longer.
+    #[arg(long, default_value_t = 30_000_000, value_name = "NUMBER")]
+    pub(crate) evaluations: u64,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Plain::Table)]
+    pub(crate) format: Plain,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanVerb {
+    /// Make a fleet file from a public planning instance, its limits and model included.
+    Convert(PlanConvert),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanConvert {
+    /// The format of the instance.
+    #[arg(long, value_enum)]
+    pub(crate) from: InstanceFormat,
+    /// The instance, or the archive that holds it.
+    pub(crate) file: PathBuf,
+    /// Which instance of several: its id, its position, or a part of its file name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance: Option<String>,
+    /// Flags of the peer that change its model (hroller), in one text.
+    #[arg(long, default_value = "", allow_hyphen_values = true, value_name = "FLAGS")]
+    pub(crate) peer_flags: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Public formats of planning instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InstanceFormat {
+    /// A JSON array of small instances with proven numbers of waves.
+    WavesJson,
+    /// A Ganeti cluster as text, as `hroller -t` reads it.
+    Hroller,
+    /// A BtrPlace instance: JSON, packed by gzip or not, or an archive of them.
+    Btrplace,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ const CODES: &[(&str, &str)] = &[
     ("UP0009", include_str!("../codes/UP0009.md")),
     ("UP0010", include_str!("../codes/UP0010.md")),
     ("UP0011", include_str!("../codes/UP0011.md")),
+    ("UP0012", include_str!("../codes/UP0012.md")),
 ];
 
 pub(crate) fn run(arguments: &Explain) -> Result<Code, Failure> {

@@ -18,6 +18,7 @@ mod days;
 mod feeds;
 mod fleets;
 mod pages;
+mod plan;
 mod risk;
 mod selfcheck;
 mod serve;

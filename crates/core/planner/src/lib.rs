@@ -1,4 +1,4 @@
-//! Waves, placement and migration schedules. So far: how long a live migration takes.
+//! Waves, placement and migration schedules. So far: how long a live migration takes, and the static wave model.
 //!
 //! ```
 //! use underpin_planner::precopy::{MigrationLoad, precopy};
@@ -10,4 +10,7 @@
 //! # Ok::<(), underpin_model::quantity::InvalidArgument>(())
 //! ```
 
+pub mod groups;
+pub mod instances;
 pub mod precopy;
+pub mod waves;

@@ -9,6 +9,7 @@ mod element;
 mod finding;
 mod host;
 mod placement;
+mod planning;
 mod provenance;
 mod read;
 mod sample;
@@ -32,6 +33,7 @@ pub use host::{
     AuthenticationMethod, Capacity, Cpu, Host, Listener, ManagementInterface, Migration, PlatformRelease,
     Reach, Setting, VirtualizationRole,
 };
+pub use planning::{AmongParts, NonRedundant, Planning, RebootGroups, RebootHost, RebootVm};
 pub use provenance::{Provenance, Seen};
 pub use read::{Checked, read};
 pub use sample::{SampleSpec, sample};
@@ -100,6 +102,9 @@ pub struct Fleet {
     /// Affinity and anti-affinity rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub affinities: Vec<Affinity>,
+    /// Limits and rules that planning follows on this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planning: Option<Planning>,
     /// Unknown fields.
     #[serde(flatten)]
     pub extra: Extra,
@@ -127,6 +132,7 @@ impl Fleet {
             images: Vec::new(),
             vms: Vec::new(),
             affinities: Vec::new(),
+            planning: None,
             extra: Extra::new(),
         }
     }

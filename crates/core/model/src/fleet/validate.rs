@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::finding::{Findings, quoted, segment};
 use super::{
     Component, ComponentKind, ComponentSet, Element, Fleet, FleetError, FleetWarning, Host,
-    ManagementInterface, Vm, placement,
+    ManagementInterface, Planning, Vm, placement,
 };
 use crate::facts::Family;
 use crate::id::ComponentSetId;
@@ -44,6 +44,9 @@ pub fn validate(fleet: &Fleet) -> (Vec<FleetError>, Vec<FleetWarning>) {
         check.refer(&format!("/affinities/{at}"), "hosts", "hosts", &rule.hosts);
     }
     placement::affinities(&fleet.affinities, &mut check.findings);
+    if let Some(planning) = &fleet.planning {
+        check.planning(planning);
+    }
     check.findings.finish()
 }
 
@@ -216,6 +219,36 @@ impl<'a> Check<'a> {
             self.refer(&path, "tenant", "tenants", &it.tenant);
             self.set_references(&path, &it.component_sets);
             self.own(&path, it.components.as_ref(), None);
+        }
+    }
+
+    fn planning(&mut self, planning: &'a Planning) {
+        if planning.max_hosts_per_wave == Some(0) {
+            self.findings.error(|| {
+                FleetError::new("/planning/max_hosts_per_wave", "0", "a number above 0")
+                    .with_help("leave it out for no limit")
+            });
+        }
+        for (name, hosts) in &planning.parts {
+            self.refer("/planning/parts", &segment(name), "hosts", hosts);
+        }
+        for (at, among) in planning.among.iter().enumerate() {
+            let path = format!("/planning/among/{at}");
+            self.refer(&path, "vms", "vms", &among.vms);
+            for name in among.parts.iter().filter(|name| !planning.parts.contains_key(*name)) {
+                self.findings.error(|| {
+                    FleetError::new(format!("{path}/parts"), quoted(name), "a key of /planning/parts")
+                });
+            }
+        }
+        let Some(groups) = &planning.reboot_groups else { return };
+        for (at, host) in groups.hosts.iter().enumerate() {
+            self.refer(&format!("/planning/reboot_groups/hosts/{at}"), "id", "hosts", [&host.id]);
+        }
+        for (at, vm) in groups.vms.iter().enumerate() {
+            let path = format!("/planning/reboot_groups/vms/{at}");
+            self.refer(&path, "id", "vms", [&vm.id]);
+            self.refer(&path, "secondary", "hosts", &vm.secondary);
         }
     }
 

@@ -1,0 +1,215 @@
+//! `underpin plan`: static waves, and fleet files from public planning instances.
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use jiff::Timestamp;
+use underpin_model::fleet::{Fleet, Seen, validate};
+use underpin_planner::instances::{self, InstanceError};
+use underpin_planner::waves::{FleetWaves, Options, Status, plan_waves};
+
+use crate::args::{InstanceFormat, Plain, Plan, PlanConvert, PlanVerb};
+use crate::exit::{Code, Failure};
+use crate::output::{List, say};
+use crate::verbs::fleet;
+use crate::{facts, output};
+
+/// Largest instance once it is unpacked.
+const MAX_BYTES: u64 = 256 << 20;
+/// The moment that converted instances are seen at: fixed, so that the same instance gives the same file.
+const CONVERTED: &str = "2026-11-20T00:00:00Z";
+
+pub(crate) fn run(arguments: &Plan) -> Result<Code, Failure> {
+    match (&arguments.verb, &arguments.fleet) {
+        (Some(PlanVerb::Convert(arguments)), _) => convert(arguments),
+        (None, Some(path)) => waves(arguments, path),
+        (None, None) => Err(Failure::Usage("name a fleet file".to_owned())),
+    }
+}
+
+fn waves(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
+    if !arguments.waves_only {
+        let why = "there is no full plan yet, only its static waves: add --waves-only. They hold while a wave is away; \
+                   nothing is said about the moves between, about time, or about what tenants allow";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let checked = facts::fleet(path)?;
+    let options = Options { seed: arguments.seed, evaluations: arguments.evaluations };
+    let waves = plan_waves(&checked.fleet, &options)
+        .map_err(|error| Failure::Instance(format!("{}: {error}", path.display())))?;
+    match arguments.format {
+        Plain::Json => output::json(&waves)?,
+        Plain::Table => output::data(&table(&checked.fleet, &waves))?,
+    }
+    Ok(Code::Done)
+}
+
+fn name(status: Status) -> &'static str {
+    match status {
+        Status::Optimal => "optimal: no schedule has fewer waves",
+        Status::Feasible => "feasible: fewer waves are neither found nor excluded",
+        Status::Unknown => "unknown",
+        Status::Infeasible => "infeasible",
+    }
+}
+
+fn table(fleet: &Fleet, waves: &FleetWaves) -> String {
+    let mut text = String::new();
+    let count = waves.waves.map_or_else(|| "none".to_owned(), |it| it.to_string());
+    let _ = writeln!(text, "Waves: {count} ({})", name(waves.status));
+    let bounds: Vec<String> = waves.lower_bound.iter().map(|(name, it)| format!("{name} {it}")).collect();
+    let _ = writeln!(text, "Lower bounds: {}", bounds.join(", "));
+    let _ = writeln!(
+        text,
+        "Moves: {}{}",
+        waves.moves,
+        match waves.moves_bound {
+            0 => String::new(),
+            bound => format!(" (at least {bound} with this first wave)"),
+        }
+    );
+    if let Some(why) = &waves.infeasible {
+        let _ = writeln!(text, "Infeasible ({:?}): {}", why.proof, output::harmless(&why.reason));
+    }
+    if let Some(why) = &waves.unknown {
+        let _ = writeln!(text, "Unknown: {}", output::harmless(why));
+    }
+    let left = waves.left_out;
+    if left.not_running + left.nowhere > 0 {
+        let _ = writeln!(
+            text,
+            "Left out: {} VMs not running, {} on no known host",
+            left.not_running, left.nowhere
+        );
+    }
+    let mut clusters =
+        List::new(&["CLUSTER", "HOSTS", "VMS", "WAVES", "BOUND", "MOVES", "STATUS"], output::width());
+    for it in &waves.clusters {
+        let waves = it.waves.map_or_else(|| "-".to_owned(), |it| it.to_string());
+        let bound = it.lower_bound.get("best").map_or_else(|| "-".to_owned(), ToString::to_string);
+        let why = it.infeasible.as_ref().map(|it| &it.reason).or(it.unknown.as_ref());
+        let status = name(it.status).split(':').next().unwrap_or_default();
+        let status = why.map_or_else(|| status.to_owned(), |why| format!("{status}: {why}"));
+        clusters.row([
+            it.cluster.clone(),
+            it.hosts.to_string(),
+            it.vms.to_string(),
+            waves,
+            bound,
+            it.moves.to_string(),
+            status,
+        ]);
+    }
+    let _ = write!(text, "\n{clusters}");
+    for it in &waves.clusters {
+        for line in &it.start {
+            let _ = writeln!(
+                text,
+                "At the start, cluster {}: {}",
+                output::harmless(&it.cluster),
+                output::harmless(line)
+            );
+        }
+    }
+    for (number, wave) in waves.schedule.iter().enumerate() {
+        let hosts: Vec<&str> = wave
+            .hosts
+            .iter()
+            .take(12)
+            .filter_map(|at| fleet.hosts.get(*at))
+            .map(|it| it.id.as_str())
+            .collect();
+        let more = if wave.hosts.len() > hosts.len() { ", ..." } else { "" };
+        let shown = output::harmless(&hosts.join(", "));
+        let _ = writeln!(text, "Wave {}: {} hosts: {shown}{more}", number + 1, wave.hosts.len());
+    }
+    text
+}
+
+fn convert(arguments: &PlanConvert) -> Result<Code, Failure> {
+    let path = &arguments.file;
+    let at: Timestamp = CONVERTED.parse().map_err(|error| Failure::Internal(format!("{error}")))?;
+    let seen = Seen { at, by: "plan convert".to_owned() };
+    let which = arguments.instance.as_deref();
+    if arguments.from != InstanceFormat::Hroller && !arguments.peer_flags.is_empty() {
+        return Err(Failure::Usage("--peer-flags are for --from hroller".to_owned()));
+    }
+    let stem = path.file_stem().map_or_else(|| "instance".into(), |it| it.to_string_lossy());
+    let read = match arguments.from {
+        InstanceFormat::WavesJson => instances::waves_json(&text(path, facts::bytes(path)?)?, which, seen),
+        InstanceFormat::Hroller => {
+            instances::ganeti(&text(path, facts::bytes(path)?)?, &stem, &arguments.peer_flags, seen)
+        }
+        InstanceFormat::Btrplace => {
+            let (name, text) = unpacked(path, which)?;
+            instances::btrplace(&text, &name, seen)
+        }
+    };
+    let fleet =
+        read.map_err(|error: InstanceError| Failure::Instance(format!("{}: {error}", path.display())))?;
+    // What is written must be readable: rules of the instance that contradict each other are told here.
+    let (errors, _) = validate(&fleet);
+    if let Some(first) = errors.first() {
+        return Err(Failure::Instance(format!("{}: as a fleet file: {first}", path.display())));
+    }
+    fleet::write(&fleet, &arguments.output)?;
+    Ok(Code::Done)
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes)
+        .map_err(|error| Failure::Instance(format!("{}: {error}, expected UTF-8 text", path.display())))
+}
+
+/// The text of an instance that may be packed, and alone or in an archive.
+fn unpacked(path: &Path, which: Option<&str>) -> Result<(String, String), Failure> {
+    let bytes = facts::bytes(path)?;
+    let own = path.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
+    let plain = unzip(path, bytes)?;
+    // A tar header has this word at this place, and JSON text has not.
+    if plain.get(257..262) != Some(b"ustar") {
+        return Ok((own, text(path, plain)?));
+    }
+    let bad = |error: std::io::Error| Failure::Instance(format!("{}: {error}", path.display()));
+    let mut names = Vec::new();
+    for entry in tar::Archive::new(plain.as_slice()).entries().map_err(bad)? {
+        let mut entry = entry.map_err(bad)?;
+        let name = entry.path().map_err(bad)?.to_string_lossy().into_owned();
+        let short = name.rsplit('/').next().unwrap_or_default().to_owned();
+        if !entry.header().entry_type().is_file() || !short.ends_with(".gz") {
+            continue;
+        }
+        if which.is_some_and(|which| short.contains(which)) {
+            let mut packed = Vec::new();
+            entry.read_to_end(&mut packed).map_err(bad)?;
+            return Ok((short, text(path, unzip(path, packed)?)?));
+        }
+        names.push(short);
+    }
+    say!("instances: {}", names.join(", "));
+    Err(Failure::Instance(format!(
+        "{}: found {}, expected --instance with a part of the name of one of its {} instances",
+        path.display(),
+        which.unwrap_or("no instance named"),
+        names.len()
+    )))
+}
+
+/// Unpacks gzip where it is, up to a size.
+fn unzip(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    let bad = |what: String| Failure::Instance(format!("{}: {what}", path.display()));
+    MultiGzDecoder::new(bytes.as_slice())
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut plain)
+        .map_err(|error| bad(error.to_string()))?;
+    if plain.len() as u64 > MAX_BYTES {
+        return Err(bad(format!("found more than {MAX_BYTES} bytes, expected at most that many")));
+    }
+    Ok(plain)
+}

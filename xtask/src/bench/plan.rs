@@ -1,0 +1,219 @@
+//! Static waves on the BtrPlace instances, and reboot groups beside Ganeti's `hroller`.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use fs_err as fs;
+use serde_json::Value;
+
+use super::{Spread, mb, number};
+use crate::{process, workspace};
+
+/// Runs of each, in turn.
+const RUNS: usize = 3;
+/// Longest run of the peer.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Builds the program that measures, runs all instances, and says what came out.
+pub(super) fn measure(planning: &Path) -> Result<String> {
+    let arguments =
+        ["build", "--release", "--locked", "--package", "underpin-planner", "--example", "measure"];
+    let status = workspace::cargo_command(&arguments).status().context("cannot start cargo")?;
+    ensure!(status.success(), "the program that measures plans does not build");
+    let target = workspace::metadata(false)?.target_directory;
+    let measure = target.as_std_path().join("release/examples/measure");
+    let mut text = "## Plan\n\n".to_owned();
+    text += &btrplace(&measure, &planning.join("btrplace-tdsc.tar.gz"))?;
+    text += &hroller(&measure, &planning.join("hroller"))?;
+    Ok(text)
+}
+
+fn once(measure: &Path, words: [&str; 2], input: &[u8]) -> Result<Value> {
+    let mut child = Command::new(measure)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the program that measures plans")?;
+    child.stdin.take().context("no standard input")?.write_all(input)?;
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "measuring {words:?} failed");
+    serde_json::from_slice(&output.stdout).context("cannot read what was measured")
+}
+
+fn btrplace(measure: &Path, archive: &Path) -> Result<String> {
+    let mut rows = String::new();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(fs::File::open(archive)?));
+    for entry in archive.entries()? {
+        let entry = entry?;
+        let path = entry.path()?.to_string_lossy().into_owned();
+        let name = path.rsplit('/').next().unwrap_or_default().trim_end_matches("_1.gz").to_owned();
+        if !path.ends_with(".gz") {
+            continue;
+        }
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(entry).read_to_end(&mut text)?;
+        let runs: Result<Vec<Value>> = (0..RUNS).map(|_| once(measure, ["btrplace", &name], &text)).collect();
+        let runs = runs?;
+        println!("plan: {name}");
+        let first = runs.first().context("nothing was measured")?;
+        let seconds: Result<Vec<f64>> = runs.iter().map(|run| number(run, "plan_s")).collect();
+        let whole = |key: &str| number(first, key).map(|it| format!("{it:.0}"));
+        writeln!(
+            rows,
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            whole("hosts")?,
+            whole("vms")?,
+            whole("waves")?,
+            whole("bound")?,
+            whole("moves")?,
+            whole("moves_bound")?,
+            Spread::of(seconds?)?,
+            mb(number(first, "peak_bytes")?)
+        )?;
+    }
+    Ok(format!(
+        "Static waves (`underpin plan --waves-only`) of the BtrPlace TDSC instances: all online nodes are patched, demand as the views tell now, \
+         spread and among in every wave, VMs that are ready placed first. Planning alone, one thread; reading is not counted. {RUNS} runs; \
+         median (least to most). Promised: at most one wave over the bound, under 5 s.\n\n\
+         | Instance | Hosts | VMs | Waves | Bound | Moves | Their bound | Seconds | Peak MB |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{rows}\n"
+    ))
+}
+
+/// Both programs on one cluster: rows of a table.
+fn compare(measure: &Path, folder: &Path, name: &str, text: &str, flags: &str) -> Result<String> {
+    let ours: Result<Vec<(f64, Value)>> = (0..RUNS)
+        .map(|_| {
+            let started = Instant::now();
+            let run = once(measure, ["ganeti", flags], text.as_bytes())?;
+            Ok((started.elapsed().as_secs_f64(), run))
+        })
+        .collect();
+    let ours = ours?;
+    let mine = Spread::of(ours.iter().map(|it| it.0))?;
+    let groups = ours.first().map_or(Value::Null, |it| it.1["waves"].clone());
+    let file = folder.join("cluster.data");
+    fs::write(&file, text)?;
+    let (seconds, theirs) = peer(&file, flags)?;
+    let ratio = seconds.map_or_else(|| "-".to_owned(), |it| format!("{:.1}", it / mine.median));
+    let seconds = seconds.map_or_else(|| format!("over {}", PATIENCE.as_secs()), |it| format!("{it:.2}"));
+    println!("plan: {name} {flags}");
+    let shown = if flags.is_empty() { "none" } else { flags };
+    Ok(format!("| {name} | `{shown}` | {groups} | {theirs} | {mine:.3} | {seconds} | {ratio} |\n"))
+}
+
+/// Seconds of one run of the peer and its number of groups; `None`: it did not end in time.
+fn peer(file: &Path, flags: &str) -> Result<(Option<f64>, String)> {
+    let started = Instant::now();
+    let mut child = Command::new("hroller")
+        .arg("-t")
+        .arg(file)
+        .args(["--no-headers", "--force"])
+        .args(flags.split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start hroller")?;
+    let mut out = child.stdout.take().context("no standard output")?;
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        out.read_to_string(&mut text).map(|_| text)
+    });
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill()?;
+            child.wait()?;
+            return Ok((None, "-".to_owned()));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let Ok(Ok(text)) = reader.join() else { bail!("cannot read what hroller printed") };
+    let groups = if status.success() { text.lines().count().to_string() } else { "none".to_owned() };
+    Ok((Some(seconds), groups))
+}
+
+fn hroller(measure: &Path, data: &Path) -> Result<String> {
+    if !process::is_installed("hroller") {
+        println!("skipped: hroller not found (package ganeti-htools)");
+        return Ok("Reboot groups beside `hroller`: not measured, the program is not installed (package ganeti-htools).\n".to_owned());
+    }
+    let folder = tempfile::tempdir()?;
+    let mut rows = String::new();
+    for (file, flags) in [
+        ("hroller-full.data", ""),
+        ("hroller-full.data", "--full-evacuation"),
+        ("hroller-nonredundant.data", ""),
+        ("hroller-nodegroups.data", ""),
+    ] {
+        let text = fs::read_to_string(data.join(file))?;
+        rows += &compare(measure, folder.path(), file, &text, flags)?;
+    }
+    let sparse = generated(1_000, 20, 4);
+    rows += &compare(
+        measure,
+        folder.path(),
+        "generated, 1,000 nodes, 20,000 instances, 4 neighbours",
+        &sparse,
+        "",
+    )?;
+    let dense = generated(1_000, 20, 49);
+    rows += &compare(
+        measure,
+        folder.path(),
+        "generated, 1,000 nodes, 20,000 instances, 49 neighbours",
+        &dense,
+        "",
+    )?;
+    Ok(format!(
+        "Reboot groups under the model and flags of Ganeti's `hroller`, which runs on the same file. Whole processes, reading included; ours {RUNS} \
+         runs, median (least to most), the peer one. Generated clusters: node groups of 50, DRBD, the second copy of each instance on one \
+         of so many neighbours in its group. Ratio: their seconds over ours.\n\n\
+         | Cluster | Flags | Groups | hroller's | Seconds | hroller's | Ratio |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n{rows}\n"
+    ))
+}
+
+/// A cluster of node groups of 50 with so many instances a node, each with its second copy on a node near by.
+fn generated(nodes: usize, each: usize, neighbours: usize) -> String {
+    const GROUP: usize = 50;
+    // A small linear generator: the graph must be the same on every machine, not good.
+    let mut state: u64 = 1;
+    let mut next = |bound: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap_or(0) % bound
+    };
+    let mut text = String::new();
+    for group in 0..nodes.div_ceil(GROUP) {
+        text += &format!("group-{group}|uuid-{group}|preferred||\n");
+    }
+    text.push('\n');
+    for node in 0..nodes {
+        let role = if node == 0 { 'M' } else { 'N' };
+        text += &format!("node-{node}|524288|0|262144|9000000|4500000|64|{role}|uuid-{}|1\n", node / GROUP);
+    }
+    text.push('\n');
+    for node in 0..nodes {
+        let (base, place) = (node / GROUP * GROUP, node % GROUP);
+        for instance in 0..each {
+            let second = base + (place + 1 + next(neighbours)) % GROUP;
+            text +=
+                &format!("inst-{node}-{instance}|4096|10240|2|running|Y|node-{node}|node-{second}|drbd||1\n");
+        }
+    }
+    text + "\n\n|128,1,1024,1,1,1|128,1,1024,1,1,1;65536,64,9048576,16,8,12|drbd,plain|4.0|32.0\n"
+}
+
+/// Where the instances are.
+pub(super) fn data() -> Result<PathBuf> {
+    let shared = workspace::shared_data();
+    Ok(shared.context("shared/data is not found: set UNDERPIN_SHARED_DATA to its folder")?.join("planning"))
+}
