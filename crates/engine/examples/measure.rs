@@ -2,7 +2,7 @@
 //!
 //! `measure ingest FOLDER`, `measure match HOSTS FEEDS`, `measure fleet HOSTS FILE` (writes a made-up fleet),
 //! `measure read FILE`, `measure portfolio HOSTS FILE` (writes a made-up portfolio as plain lists of numbers),
-//! `measure risk HOSTS`. Each prints one JSON object.
+//! `measure risk HOSTS`, `measure build HOSTS` (a made-up fleet to its portfolio, by the built-in facts). Each prints one JSON object.
 
 #![allow(clippy::print_stdout, reason = "a program that measures prints what it measured")]
 
@@ -15,6 +15,8 @@ use underpin_engine::intake::{self, Intake, Source};
 use underpin_engine::{facts, progress};
 use underpin_exposure::{FactBase, Options, assess};
 use underpin_model::fleet::{Fleet, SampleSpec, read, sample};
+use underpin_model::policy::Policy;
+use underpin_risk::build::{self, ReleaseDates, build};
 use underpin_risk::compound;
 use underpin_risk::portfolio::{Impact, Portfolio, Response};
 
@@ -39,9 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             json!({ "hosts": portfolio.hosts.len() })
         }
         ["risk", hosts] => risk(hosts.parse()?)?,
+        ["build", hosts] => building(hosts.parse()?)?,
         _ => {
             return Err("usage: measure ingest FOLDER | match HOSTS FEEDS | fleet HOSTS FILE | read FILE \
-                        | portfolio HOSTS FILE | risk HOSTS"
+                        | portfolio HOSTS FILE | risk HOSTS | build HOSTS"
                 .into());
         }
     };
@@ -155,6 +158,28 @@ fn risk(hosts: u32) -> Result<serde_json::Value, Box<dyn Error>> {
         "any_hit": judgement.any_hit.probability,
         "any_hit_method": judgement.any_hit.method,
         "sampling": judgement.sampling,
+    }))
+}
+
+fn building(hosts: u32) -> Result<serde_json::Value, Box<dyn Error>> {
+    let fleet = made_up(hosts)?;
+    let base = FactBase::new(facts::builtin()?);
+    let assessment = assess(&fleet, &base, &Options::at(fleet.seen.at));
+    let dates =
+        ReleaseDates::from_facts(base.releases(), fleet.seen.at.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let started = Instant::now();
+    let built = build(&fleet, &assessment, &Policy::default(), &build::Options::new(&dates))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    compound::judge(&built.portfolio, &compound::Options::default())?;
+    Ok(json!({
+        "seconds": seconds,
+        "judge_seconds": started.elapsed().as_secs_f64(),
+        "peak": resident("VmHWM"),
+        "hosts": built.portfolio.hosts.len(),
+        "vms": fleet.vms.len(),
+        "classes": built.portfolio.classes.len(),
+        "shocks": built.portfolio.shocks.len(),
     }))
 }
 

@@ -124,24 +124,3 @@ fn a_guest_on_an_old_vmm_opens_its_host() {
     }
     assert!(seen > 0, "hosts of the sample have guests on old emulators");
 }
-
-/// 100,000 hosts with two million VMs. On demand: `cargo test --release -p underpin-risk --test from_facts -- --ignored --nocapture`.
-#[test]
-#[ignore = "minutes without optimisation"]
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a measurement needs a clock")]
-fn a_hundred_thousand_hosts_are_built_in_seconds() {
-    let (fleet, assessment, releases) = sampled(100_000);
-    let start = std::time::Instant::now();
-    let policy = Policy::default();
-    let built = build(&fleet, &assessment, &policy, &Options::new(&releases)).unwrap();
-    let spent = start.elapsed();
-    let responses: usize = built.portfolio.classes.iter().map(|it| it.responses.len()).sum();
-    println!(
-        "{spent:?}: {} VMs, {} groups, {} shocks, {} classes, {responses} responses",
-        fleet.vms.len(),
-        assessment.groups.len(),
-        built.portfolio.shocks.len(),
-        built.portfolio.classes.len(),
-    );
-    assert!(spent.as_secs() < 10, "{spent:?}");
-}
