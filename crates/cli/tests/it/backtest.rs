@@ -107,3 +107,14 @@ fn backtest_draws_its_frontier() {
     let page = std::fs::read_to_string(file).unwrap();
     assert!(page.contains("<svg") && page.contains("not evaluable") && !page.contains("<script"));
 }
+
+/// Who names nothing is shown something, also where the line of most hosts has several components.
+#[test]
+fn a_sample_fleet_is_replayed_without_a_choice() {
+    let dir = tempfile::tempdir().unwrap();
+    let fleet = dir.path().join("fleet.json");
+    let fleet = fleet.to_str().unwrap();
+    run(&["fleet", "sample", "--hosts", "30", "--seed", "1", "--out", fleet]).ends(0);
+    let answer = run(&["backtest", fleet, "--format", "json"]).ends(0).json();
+    assert!(!answer["policies"].as_array().unwrap().is_empty());
+}

@@ -220,3 +220,33 @@ fn risk_without_a_fleet_shows_its_help() {
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("Usage: underpin risk"), "{}", refused.stderr);
 }
+
+/// Nobody looked at a host or plane without components: that is counted, and is in the upper figure.
+#[test]
+fn what_nobody_looked_at_is_not_fine() {
+    let dir = tempfile::tempdir().unwrap();
+    let bare = "{\"format\": \"underpin/fleet/1\", \"name\": \"bare\", \
+                \"seen\": {\"at\": \"2026-03-02T00:00:00Z\", \"by\": \"hand\"}, \
+                \"management_planes\": [{\"id\": \"plane\"}], \
+                \"clusters\": [{\"id\": \"c\", \"managed_by\": [\"plane\"]}], \
+                \"hosts\": [{\"id\": \"h\", \"cluster\": \"c\"}], \"vms\": [{\"id\": \"v\", \"host\": \"h\", \"power\": \"on\"}]}";
+    let fleet = file(&dir, "bare.json", bare);
+    let answer = run(&["risk", &fleet, "--format", "json"]).ends(0).json();
+    assert_eq!(answer["unpriced"]["hosts_not_assessed"], 1);
+    assert_eq!(answer["unpriced"]["planes_with_unknowns"], 1);
+    assert!(number(&answer["mean_loss_with_unknown"]) > number(&answer["fleet"]["loss"]["mean"]));
+    let words = answer["unpriced_words"].as_str().unwrap();
+    assert!(
+        words.contains("of 1 hosts no component is known") && words.contains("1 management planes"),
+        "{words}"
+    );
+}
+
+#[test]
+fn plain_samples_that_saw_nothing_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let rare = file(&dir, "rare.toml", "horizon_days = 1e-9\n");
+    let warnings = json(&["--policy", &rare])["warnings"].to_string();
+    assert!(warnings.contains("samples of the independent figures saw a loss"), "{warnings}");
+    assert!(!json(&[])["warnings"].to_string().contains("saw a loss"));
+}

@@ -363,7 +363,7 @@ pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
         deferrals: deferrals(request, &built),
         unpriced_words: built.unpriced.to_string(),
         unpriced: built.unpriced,
-        warnings: built.warnings.iter().map(ToString::to_string).collect(),
+        warnings: warnings(&built, naive.as_ref().unwrap_or(&judgement)),
         parameters: parameters(request.policy),
         clusters: judgement.clusters,
         tenants: judgement.tenants,
@@ -498,6 +498,19 @@ fn deferrals(request: &Request<'_>, built: &Built) -> Vec<Deferral> {
     deferrals
         .sort_by(|a, b| b.neighbours_sum.total_cmp(&a.neighbours_sum).then_with(|| a.tenant.cmp(&b.tenant)));
     deferrals
+}
+
+/// What a reader must know, also of the samples: plain ones may have seen none of a loss that is possible.
+fn warnings(built: &Built, naive: &Judgement) -> Vec<String> {
+    let mut warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).collect();
+    if naive.independent && naive.fleet.mean > 0.0 && naive.fleet.any_loss.value == 0.0 {
+        warnings.push(format!(
+            "none of {} samples of the independent figures saw a loss: their deviation, quantiles and CVaR are not known; \
+             take more samples",
+            naive.sampling.samples
+        ));
+    }
+    warnings
 }
 
 fn parameters(policy: &Policy) -> Vec<UsedParameter> {

@@ -31,6 +31,9 @@ impl fmt::Display for PolicyError {
     }
 }
 
+/// Longest span of a promise: dates end somewhere, and a longer promise is none.
+const MOST_DAYS: u32 = 36_525;
+
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +74,11 @@ struct WrittenRates {
 }
 
 impl WrittenRates {
+    /// A table without a rate states nothing: every loss is at the default rates.
+    fn states_any(&self) -> bool {
+        self.vm_hour_down.is_some() || self.record_disclosed.is_some() || self.system_corrupted.is_some()
+    }
+
     fn over(&self, rates: Rates) -> Rates {
         Rates {
             vm_hour_down: self.vm_hour_down.unwrap_or(rates.vm_hour_down),
@@ -140,7 +148,7 @@ fn losses(written: Option<&WrittenLosses>) -> Losses {
     let rates = written.all.over(Rates::default());
     Losses {
         rates,
-        stated: true,
+        stated: written.all.states_any(),
         tenants: written.tenant.iter().map(|(id, it)| (id.clone(), it.over(rates))).collect(),
     }
 }
@@ -219,6 +227,13 @@ fn check(policy: &Policy, mistakes: &mut Mistakes) {
         }
     }
     for promise in &policy.promises {
+        if promise.days > MOST_DAYS {
+            mistakes.add(
+                format!("promise {}.days", promise.id),
+                promise.days,
+                format!("at most {MOST_DAYS} days (a hundred years)"),
+            );
+        }
         if let Some(score) = promise.cvss_at_least
             && !(0.0..=10.0).contains(&score)
         {
@@ -273,6 +288,17 @@ mod tests {
         assert_eq!((rates.vm_hour_down.get(), rates.record_disclosed.get()), (7.0, 3.0));
         assert_eq!(policy.loss.of(None).record_disclosed, Rates::default().record_disclosed);
         assert!(policy.loss.stated);
+        assert!(!read("[loss]\n").unwrap().loss.stated, "an empty table states nothing");
+        assert!(!read("[loss.tenant.acme]\nvm_hour_down = 7\n").unwrap().loss.stated);
+    }
+
+    #[test]
+    fn a_promise_longer_than_a_century_is_refused() {
+        let text = |days: u32| format!("[[promise]]\nid = \"x\"\nkind = \"fix-within\"\ndays = {days}\n");
+        assert!(read(&text(MOST_DAYS)).is_ok());
+        assert!(
+            refused(&text(u32::MAX))[0].contains("promise x.days: found 4294967295, expected at most 36525")
+        );
     }
 
     #[test]

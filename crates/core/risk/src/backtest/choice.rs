@@ -19,7 +19,8 @@ pub struct Asked<'q> {
     pub component: Option<&'q str>,
 }
 
-/// The line that is asked for: by name, else the one of most hosts of the fleet, else ESXi 7.0.
+/// The line that is asked for: by name, else the one of most hosts of the fleet (of several components the first), else
+/// ESXi 7.0.
 ///
 /// # Errors
 /// [`BacktestError::NoLine`] and [`BacktestError::SeveralComponents`] name the choices. A line that is not known is no
@@ -45,8 +46,11 @@ pub fn choose(base: &FactBase, fleet: Option<&Fleet>, asked: Asked<'_>) -> Resul
             && asked.component.is_none_or(|name| name.eq_ignore_ascii_case(&it.component))
     };
     let found: Vec<&Line> = all.iter().filter(fits).collect();
+    let nothing_asked = asked == Asked::default();
     match found.as_slice() {
         [one] => Ok((*one).clone()),
+        // Who names nothing is shown something: an error is for those who asked for what is not one line.
+        [first, ..] if nothing_asked => Ok((*first).clone()),
         [] => Ok(Line {
             platform,
             line: line.into(),

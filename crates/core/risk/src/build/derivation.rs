@@ -121,9 +121,9 @@ pub struct Unpriced {
     pub findings_of_unknown_status: u64,
     /// Hosts with such findings.
     pub hosts_of_unknown_status: u64,
-    /// Management planes with either.
+    /// Management planes with either, or of which no component is known.
     pub planes_with_unknowns: u64,
-    /// Hosts that the assessment does not have.
+    /// Hosts that the assessment does not have, or of which no component is known.
     pub hosts_not_assessed: u64,
     /// Hosts whose running release has no known day: how mature it is, is not known.
     pub hosts_without_release_day: u64,
@@ -147,7 +147,10 @@ impl fmt::Display for Unpriced {
                 )
             }),
             (self.hosts_not_assessed > 0)
-                .then(|| format!("{} hosts are not in the assessment", self.hosts_not_assessed)),
+                .then(|| format!("of {} hosts no component is known", self.hosts_not_assessed)),
+            (self.planes_with_unknowns > 0).then(|| {
+                format!("{} management planes have unknown components or statuses", self.planes_with_unknowns)
+            }),
             (self.hosts_without_release_day > 0)
                 .then(|| format!("the release of {} hosts has no known day", self.hosts_without_release_day)),
             (self.vms_without_host > 0).then(|| format!("{} VMs have no known host", self.vms_without_host)),

@@ -103,6 +103,12 @@ impl Open {
                     list.get(&*asset.id).map(|at| (asset.kind, *at))
                 })
                 .collect();
+            // Machines of which no component is known: nobody looked, which is not the same as finding nothing.
+            let places: Vec<(AssetKind, u32)> = if group.findings.iter().all(Range::is_empty) {
+                places.into_iter().filter(|place| survey.knows_components(*place)).collect()
+            } else {
+                places
+            };
             if places.is_empty() {
                 continue;
             }
@@ -144,6 +150,7 @@ impl Open {
             *unknown |= set.is_none();
         }
         for (set, unknown) in self.of_plane.iter().zip(&mut self.unknown_planes) {
+            unpriced.planes_with_unknowns += u64::from(set.is_none());
             *unknown |= set.is_none();
         }
     }

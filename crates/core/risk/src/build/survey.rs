@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
+use underpin_exposure::report::AssetKind;
 use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, PowerState, Vm};
 use underpin_model::id::{ApplicationId, ClusterId, ManagementPlaneId, TenantId};
 
@@ -65,6 +66,21 @@ pub(super) struct Survey<'f> {
 }
 
 impl<'f> Survey<'f> {
+    /// Whether any component of a host or plane is known: its components, or the release of its platform.
+    pub(super) fn knows_components(&self, (kind, at): (AssetKind, u32)) -> bool {
+        if kind == AssetKind::Host {
+            self.hosts.get(at as usize).is_some_and(|it| {
+                let host = it.host;
+                let release = host.platform.as_ref().and_then(|it| it.release.as_ref());
+                !host.component_sets.is_empty() || host.components.is_some() || release.is_some()
+            })
+        } else {
+            self.planes
+                .get(at as usize)
+                .is_some_and(|it| !it.component_sets.is_empty() || it.components.is_some())
+        }
+    }
+
     pub(super) fn of(fleet: &'f Fleet) -> Self {
         let mut hosts: Vec<&Host> = fleet.hosts.iter().collect();
         hosts.sort_by(|a, b| a.id.cmp(&b.id));

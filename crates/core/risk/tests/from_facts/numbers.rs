@@ -246,7 +246,7 @@ fn what_is_not_known_is_counted_and_has_an_upper_figure() {
     assert_eq!(
         left_out.unpriced.to_string(),
         "not priced: 2 components on 1 hosts have no source; 1 findings on 1 hosts have an unknown status; \
-         1 hosts are not in the assessment; the release of 3 hosts has no known day"
+         of 1 hosts no component is known; the release of 3 hosts has no known day"
     );
     assert!(left_out.portfolio.shocks.iter().all(|it| it.cause == Cause::Underpin));
     let upper = build(&fleet, &facts.assessment, &Policy::default(), &Options::upper(&releases)).unwrap();
