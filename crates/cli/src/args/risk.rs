@@ -46,7 +46,7 @@ pub(crate) struct RiskOf {
     #[arg(long, default_value_t = 10_000, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
     pub(crate) samples: u32,
     /// Days that the deferral of a tenant is priced for.
-    #[arg(long, default_value_t = underpin_risk::clocks::SOON_DAYS, value_name = "DAYS")]
+    #[arg(long, default_value_t = 7, value_name = "DAYS")]
     pub(crate) deferral_days: u16,
     /// Say where confidentiality, integrity and availability stand, with the facts that made it, instead of figures.
     #[arg(long)]
