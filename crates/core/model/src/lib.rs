@@ -1,11 +1,12 @@
 //! The values that everything else in Underpin speaks of.
 //!
-//! Four families of plain data, and the laws on them:
+//! Five families of plain data, and the laws on them:
 //!
 //! - [`version`]: how each platform orders its own versions, exactly as the platform's tools do;
 //! - [`facts`]: what a feed states (claims about products, facts about vulnerabilities, releases), whatever its format was;
 //! - [`fleet`]: what was observed of the stack: hosts, guests, images, tenants and how they depend on each other;
-//! - [`policy`]: what is intended: losses, parameters, controls, promises; its numbers are of the types of [`quantity`].
+//! - [`policy`]: what is intended: losses, parameters, controls, promises, limits of plans; its numbers are of the types of [`quantity`];
+//! - [`plan`]: what is to be done, step by step, with its report, and the [`change`]s that it carries out.
 //!
 //! ```
 //! use std::cmp::Ordering;
@@ -19,10 +20,12 @@
 //!
 //! Nothing here reads a file, a clock, the environment or a source of entropy: `clippy.toml` one folder up forbids it.
 
+pub mod change;
 pub mod cvss;
 pub mod facts;
 pub mod fleet;
 pub mod id;
+pub mod plan;
 pub mod policy;
 pub mod purl;
 pub mod quantity;

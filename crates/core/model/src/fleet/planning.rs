@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::is_default;
+use crate::change::{Change, Consent};
 use crate::id::{HostId, VmId};
 
 /// Limits and rules of planning.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Planning {
     /// Most hosts of one cluster that are away at a time; `None`: no limit.
@@ -28,6 +29,12 @@ pub struct Planning {
     /// VMs that must all be in one part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub among: Vec<AmongParts>,
+    /// Changes that wait for elements of this fleet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// What owners of guests said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<Consent>,
     /// Plan groups that reboot together instead of waves that are emptied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reboot_groups: Option<RebootGroups>,

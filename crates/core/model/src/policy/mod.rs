@@ -13,7 +13,9 @@
 //! ```
 
 mod parameter;
+mod planning;
 mod read;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +28,12 @@ use crate::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId}
 use crate::quantity::{Days, Loss, Probability};
 
 pub use parameter::{Parameter, ParameterFact, Parameters, Setting, Unit};
+pub use planning::{
+    Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,
+    Spread,
+};
 pub use read::{PolicyError, read};
+pub use window::{Day, Freeze, Window};
 
 /// The policy of an operator. [`Policy::default`] is the policy of one who has not written any: every loss is in points,
 /// every parameter at its default.
@@ -52,6 +59,8 @@ pub struct Policy {
     pub maintenance: Maintenance,
     /// Rings in their order.
     pub rings: Vec<Ring>,
+    /// What plans must keep.
+    pub planning: PlanningPolicy,
 }
 
 impl Default for Policy {
@@ -67,6 +76,7 @@ impl Default for Policy {
             promises: Vec::new(),
             maintenance: Maintenance::default(),
             rings: Ring::defaults(),
+            planning: PlanningPolicy::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::parameter::{Parameter, Parameters, Setting};
-use super::{AcceptedRisk, Control, Losses, Maintenance, Policy, Promise, Rates, Ring};
+use super::{AcceptedRisk, Control, Losses, Maintenance, PlanningPolicy, Policy, Promise, Rates, Ring};
 use crate::id::TenantId;
 use crate::quantity::{Days, Loss};
 
@@ -53,6 +53,7 @@ struct Written {
     promise: Vec<Promise>,
     maintenance: Option<Maintenance>,
     ring: Option<Vec<Ring>>,
+    planning: Option<PlanningPolicy>,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +133,7 @@ pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
         promises: written.promise,
         maintenance: written.maintenance.unwrap_or_default(),
         rings: written.ring.unwrap_or(default.rings),
+        planning: written.planning.unwrap_or_default(),
     };
     check(&policy, &mut mistakes);
     if mistakes.0.is_empty() { Ok(policy) } else { Err(mistakes.0) }
