@@ -56,6 +56,13 @@ pub enum Target {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         via: Vec<String>,
     },
+    /// A version of one component, where the release keeps its name through updates (XCP-ng, Windows).
+    Component {
+        /// Its name, as in what the host runs (`running`).
+        name: String,
+        /// The version that is to run.
+        version: String,
+    },
     /// A setting.
     Setting {
         /// Its name, as in the fleet's settings.

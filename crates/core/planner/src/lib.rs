@@ -10,6 +10,8 @@
 //! # Ok::<(), underpin_model::quantity::InvalidArgument>(())
 //! ```
 
+pub mod campaign;
+pub mod diff;
 pub mod groups;
 pub mod instances;
 pub mod precopy;

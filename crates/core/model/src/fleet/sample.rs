@@ -1,6 +1,7 @@
 //! Made-up fleets of any size with real releases: for trying out, for tests and for measuring.
 
 mod catalogue;
+mod changes;
 mod guests;
 mod hosts;
 mod surroundings;
@@ -42,6 +43,7 @@ pub fn sample(spec: &SampleSpec, at: Timestamp) -> Fleet {
     surroundings::fill(&mut fleet, spec.hosts, &mut dice);
     let standing = hosts::fill(&mut fleet, spec.hosts, at, &mut dice);
     guests::fill(&mut fleet, &standing, at, &mut dice);
+    changes::fill(&mut fleet);
     fleet
 }
 

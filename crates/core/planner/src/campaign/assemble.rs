@@ -1,0 +1,444 @@
+//! Decisions become steps.
+
+use std::collections::BTreeMap;
+
+use underpin_model::change::{Layer, Method};
+use underpin_model::fleet::Cluster;
+use underpin_model::id::{ClusterId, ElementId, HostId};
+use underpin_model::plan::{
+    Bounds, Eta, FORMAT, Frozen, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Step,
+    StepKind, Wave, WaveReport, element_of,
+};
+use underpin_model::policy::{Placing, Spread};
+
+use super::calendar::Seconds;
+use super::drive::{Driven, HostWave};
+use super::elements::ElementWork;
+use super::facts::Facts;
+use super::leave::{Departure, How};
+use super::order;
+use super::stage::FREEZE_S;
+use super::timing::{HostTimes, Move, RESUME, START, STOP, SUSPEND, Work};
+use super::{Planned, Request};
+
+/// Waves of a cluster that are further apart than this are frozen and thawed one by one: balancing is not off for days.
+const THAW_AFTER_S: Seconds = 1800;
+/// Freezing or thawing a cluster.
+const FREEZE: Spread = Spread::new(10, FREEZE_S);
+/// Making sure of a backup.
+const BACKUP_CHECK: Spread = Spread::new(60, 300);
+
+/// A step before steps are numbered: `after` names positions in the draft.
+struct Draft {
+    step: Step,
+}
+
+struct Assembly<'r, 'a> {
+    request: &'r Request<'a>,
+    facts: &'r Facts<'a>,
+    drafts: Vec<Draft>,
+    waves: Vec<Wave>,
+    reports: Vec<WaveReport>,
+}
+
+/// The plan with the parts of its report that come from the same walk.
+pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Planned {
+    let mut assembly =
+        Assembly { request, facts, drafts: Vec::new(), waves: Vec::new(), reports: Vec::new() };
+    let mut order: Vec<(Seconds, Item<'_>)> = driven
+        .elements
+        .iter()
+        .map(|it| (it.start, Item::Element(it)))
+        .chain(driven.waves.iter().map(|it| (it.staged.start, Item::Hosts(it))))
+        .collect();
+    order.sort_by_key(|(start, item)| (*start, item.rank(facts)));
+    let mut numbers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (_, item) in &order {
+        let number = assembly.waves.len() as u32 + 1;
+        match item {
+            Item::Element(it) => assembly.element(number, it),
+            Item::Hosts(it) => {
+                numbers.entry(it.cluster).or_default().push(number);
+                assembly.hosts(number, it, numbers.get(&it.cluster).map(Vec::as_slice).unwrap_or_default());
+            }
+        }
+    }
+    assembly.freezes(driven);
+    let steps = assembly.numbered();
+    let plan = Plan {
+        format: FORMAT.to_owned(),
+        parent: request.parent.map(|it| it.sha256.to_owned()),
+        made_from: MadeFrom {
+            fleet: request.fleet.name.clone(),
+            seen_at: request.fleet.seen.at,
+            fleet_sha256: request.fleet_sha256.map(str::to_owned),
+            policy_sha256: request.policy_sha256.map(str::to_owned),
+            seed: request.seed,
+            evaluations: request.evaluations,
+        },
+        starts_at: jiff::Timestamp::from_second(request.starts_at.as_second()).unwrap_or(request.starts_at),
+        profile: request.profile,
+        placing: request.policy.planning.placing,
+        homing: driven.homing,
+        waves: assembly.waves,
+        steps,
+        left_out: left_out(request, driven),
+    };
+    let report = PlanReport {
+        format: REPORT_FORMAT.to_owned(),
+        plan_sha256: String::new(),
+        eta: Eta { p50_s: 0, p95_s: plan.end_s() },
+        bounds: Bounds::default(),
+        moves: Moves::default(),
+        elements: Vec::new(),
+        waves: assembly.reports,
+        counterfactuals: Vec::new(),
+        capacity_floors: Vec::new(),
+        exposure: Vec::new(),
+        alternatives: Vec::new(),
+        given_up: Vec::new(),
+        exceptions_used: driven.exceptions.iter().cloned().collect(),
+        standing: Vec::new(),
+        changed: Vec::new(),
+    };
+    Planned { plan, report }
+}
+
+enum Item<'d> {
+    Element(&'d ElementWork),
+    Hosts(&'d HostWave),
+}
+
+impl Item<'_> {
+    fn rank(&self, facts: &Facts<'_>) -> (bool, String) {
+        match self {
+            Self::Element(it) => (false, it.element.as_str().to_owned()),
+            Self::Hosts(it) => (true, facts.cluster_name(it.cluster)),
+        }
+    }
+}
+
+fn left_out(request: &Request<'_>, driven: &Driven) -> Vec<LeftOut> {
+    let mut left: Vec<LeftOut> = Vec::new();
+    for (element, fate) in &driven.fates {
+        let deferred = match fate.outcome {
+            Some(Outcome::Deferred) => true,
+            Some(Outcome::Blocked) | None => false,
+            Some(Outcome::Planned | Outcome::NotNeeded) => continue,
+        };
+        for change in fate.changes.iter().filter_map(|&it| request.changes().get(it as usize)) {
+            left.push(LeftOut { element: element.clone(), change: change.id.clone(), deferred });
+        }
+    }
+    left
+}
+
+impl Assembly<'_, '_> {
+    fn push(
+        &mut self,
+        wave: u32,
+        subject: Option<&ElementId>,
+        kind: StepKind,
+        start_s: Seconds,
+        span: Spread,
+        after: Vec<u32>,
+    ) -> u32 {
+        let id = self.drafts.len() as u32;
+        let subject = subject.cloned();
+        let step = Step { id, wave, subject, kind, start_s, p50_s: span.p50_s, p95_s: span.p95_s, after };
+        self.drafts.push(Draft { step });
+        id
+    }
+
+    fn change_id(&self, change: usize) -> String {
+        self.request.changes().get(change).map_or_else(String::new, |it| it.id.clone())
+    }
+
+    fn element(&mut self, number: u32, it: &ElementWork) {
+        let element = &it.element;
+        let change = self.change_id(it.change);
+        let spans = it.durations;
+        let stage = StepKind::Stage { element: element.clone(), change: change.clone() };
+        let staged =
+            self.push(number, Some(element), stage, it.start - spans.stage.p95_s, spans.stage, Vec::new());
+        let mut last = vec![staged];
+        if it.layer == Layer::ManagementPlane {
+            let check = StepKind::BackupCheck { element: element.clone() };
+            let start = it.start.saturating_sub(BACKUP_CHECK.p95_s);
+            last.push(self.push(number, Some(element), check, start, BACKUP_CHECK, Vec::new()));
+        }
+        let mut now = it.start;
+        for hop in &it.hops {
+            for unit in 1..=it.units {
+                let kind = StepKind::Patch {
+                    element: element.clone(),
+                    change: change.clone(),
+                    method: Method::InPlace,
+                    to: hop.clone(),
+                    unit,
+                };
+                last =
+                    vec![self.push(number, Some(element), kind, now, spans.patch, std::mem::take(&mut last))];
+                now += spans.patch.p95_s;
+                if spans.reboot.p95_s > 0 {
+                    let kind = StepKind::Reboot { element: element.clone(), quick: false };
+                    last = vec![self.push(number, Some(element), kind, now, spans.reboot, last)];
+                    now += spans.reboot.p95_s;
+                }
+                // A unit is verified before the next one goes.
+                let kind = StepKind::Verify { element: element.clone() };
+                last = vec![self.push(number, Some(element), kind, now, spans.verify, last)];
+                now += spans.verify.p95_s;
+            }
+        }
+        if spans.attest.p95_s > 0 {
+            let kind = StepKind::Attest { element: element.clone() };
+            self.push(number, Some(element), kind, now, spans.attest, last);
+        }
+        self.waves.push(Wave {
+            number,
+            layer: it.layer,
+            cluster: None,
+            ring: None,
+            canary: false,
+            elements: vec![element.clone()],
+            start_s: it.start - spans.stage.p95_s,
+            end_s: it.end,
+            soak_until_s: it.end,
+        });
+        let reasons = it.reasons.clone();
+        self.reports.push(WaveReport { wave: number, moves: 0, longest_pause_ms: 0, reasons });
+    }
+
+    fn hosts(&mut self, number: u32, it: &HostWave, of_cluster: &[u32]) {
+        let start = it.staged.start;
+        let first = self.drafts.len();
+        for (work, times) in it.staged.works.iter().zip(&it.staged.times) {
+            self.host(number, start, work, times);
+        }
+        let steps = self.drafts.get(first..).unwrap_or_default();
+        let moves = it.staged.times.iter().map(|it| it.out.len() + it.home.len()).sum::<usize>() as u32;
+        let pause = it.staged.times.iter().flat_map(|it| it.out.iter().chain(&it.home)).map(|it| it.pause_ms);
+        let start_s = steps.iter().map(|it| it.step.start_s).min().unwrap_or(start);
+        let cluster = self.facts.fleet.clusters.get(self.facts.clusters[it.cluster as usize].at as usize);
+        self.waves.push(Wave {
+            number,
+            layer: Layer::Host,
+            cluster: cluster.map(|it| it.id.clone()),
+            ring: it.ring.and_then(|ring| self.request.policy.rings.get(ring)).map(|it| it.name.clone()),
+            canary: it.canary,
+            elements: it.staged.works.iter().filter_map(|work| self.element_id(work.host)).collect(),
+            start_s,
+            end_s: it.staged.end,
+            soak_until_s: it.soak_until,
+        });
+        let reasons = it.staged.reasons.iter().map(|reason| match reason {
+            // Numbered within the cluster so far.
+            underpin_model::plan::Reason::EarlierWave { wave } => {
+                let wave = of_cluster.get((*wave as usize).saturating_sub(1)).copied().unwrap_or(*wave);
+                underpin_model::plan::Reason::EarlierWave { wave }
+            }
+            other => other.clone(),
+        });
+        let report = WaveReport {
+            wave: number,
+            moves,
+            longest_pause_ms: pause.max().unwrap_or(0),
+            reasons: reasons.collect(),
+        };
+        self.reports.push(report);
+    }
+
+    fn element_id(&self, host: u32) -> Option<ElementId> {
+        element_of(&self.facts.hosts[host as usize].it.id)
+    }
+
+    fn host_id(&self, host: u32) -> HostId {
+        self.facts.hosts[host as usize].it.id.clone()
+    }
+
+    fn host(&mut self, number: u32, start: Seconds, work: &Work, times: &HostTimes) {
+        let Some(element) = self.element_id(work.host) else { return };
+        let subject = Some(&element);
+        let spans = work.durations;
+        let first = work.hops.first().map_or(0, |it| it.change as usize);
+        let stage = StepKind::Stage { element: element.clone(), change: self.change_id(first) };
+        let staged = self.push(
+            number,
+            subject,
+            stage,
+            start.saturating_sub(spans.stage.p95_s),
+            spans.stage,
+            Vec::new(),
+        );
+        let mut last = vec![staged];
+        last.extend(self.out(number, start, &element, work, times, staged));
+        let stay = work.departures.iter().filter(|it| !it.how.moves());
+        for it in stay.clone() {
+            let (kind, span) = self.pause(it, work.host);
+            last.push(self.push(number, subject, kind, start + times.stop, span, vec![staged]));
+        }
+        for (hop, at) in work.hops.iter().zip(&times.patches) {
+            let change = &self.request.changes()[hop.change as usize];
+            let running = self.facts.hosts[work.host as usize].it.platform.as_ref();
+            let names = order::hops(change, running.and_then(|it| it.release.as_deref()));
+            let to = names.get(hop.hop as usize).map_or_else(String::new, |it| (*it).to_owned());
+            let kind = StepKind::Patch {
+                element: element.clone(),
+                change: change.id.clone(),
+                method: work.method,
+                to,
+                unit: 1,
+            };
+            last = vec![self.push(number, subject, kind, start + at, spans.patch, std::mem::take(&mut last))];
+            if hop.reboot {
+                let kind =
+                    StepKind::Reboot { element: element.clone(), quick: work.method == Method::QuickBoot };
+                last = vec![self.push(
+                    number,
+                    subject,
+                    kind,
+                    start + at + spans.patch.p95_s,
+                    spans.reboot,
+                    last,
+                )];
+            }
+        }
+        let attest = StepKind::Attest { element: element.clone() };
+        last = vec![self.push(number, subject, attest, start + times.attest, spans.attest, last)];
+        let verify = StepKind::Verify { element: element.clone() };
+        let verified = self.push(number, subject, verify, start + times.verify, spans.verify, last);
+        for it in stay {
+            let (vm, host) = (self.facts.guests[it.guest as usize].it.id.clone(), self.host_id(work.host));
+            let (kind, span) = match it.how {
+                How::Suspend => (StepKind::Resume { vm, host }, RESUME),
+                _ => (StepKind::Start { vm, host }, START),
+            };
+            self.push(number, subject, kind, start + times.start, span, vec![verified]);
+        }
+        for it in &times.home {
+            let kind = self.migrate(it);
+            self.push(number, subject, kind, start + it.start, it.span, vec![verified]);
+        }
+    }
+
+    /// Guests that move away: each by itself, or all by the platform.
+    fn out(
+        &mut self,
+        number: u32,
+        start: Seconds,
+        element: &ElementId,
+        work: &Work,
+        times: &HostTimes,
+        staged: u32,
+    ) -> Vec<u32> {
+        if self.request.policy.planning.placing == Placing::WePlace || times.out.is_empty() {
+            let moves: Vec<(StepKind, Seconds, Spread)> =
+                times.out.iter().map(|it| (self.migrate(it), start + it.start, it.span)).collect();
+            return moves
+                .into_iter()
+                .map(|(kind, at, span)| self.push(number, Some(element), kind, at, span, vec![staged]))
+                .collect();
+        }
+        let guest = |it: &Move| self.facts.guests[it.guest as usize].it.id.clone();
+        let expected: Vec<_> = times.out.iter().map(|it| (guest(it), self.host_id(it.to))).collect();
+        let mut only_to: Vec<HostId> = expected.iter().map(|it| it.1.clone()).collect();
+        only_to.sort();
+        only_to.dedup();
+        let p95_s = times.out.iter().map(Move::end).max().unwrap_or(0);
+        let factor = self.request.policy.planning.migration.p95_factor.max(1.0);
+        let span = Spread::new((f64::from(p95_s) / factor).ceil() as u32, p95_s);
+        let mbps = self.facts.hosts[work.host as usize].link_mbps;
+        let kind = StepKind::Evacuate { host: self.host_id(work.host), expected, only_to, mbps };
+        vec![self.push(number, Some(element), kind, start, span, vec![staged])]
+    }
+
+    fn migrate(&self, it: &Move) -> StepKind {
+        StepKind::Migrate {
+            vm: self.facts.guests[it.guest as usize].it.id.clone(),
+            from: self.host_id(it.from),
+            to: self.host_id(it.to),
+            live: it.live,
+            mbps: it.mbps,
+            pause_ms: it.pause_ms,
+        }
+    }
+
+    fn pause(&self, it: &Departure, host: u32) -> (StepKind, Spread) {
+        let (vm, host) = (self.facts.guests[it.guest as usize].it.id.clone(), self.host_id(host));
+        let consents =
+            self.request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
+        let consent = it.consent.and_then(|at| consents.get(at as usize)).map(|it| it.id.clone());
+        match it.how {
+            How::Suspend => (StepKind::Suspend { vm, host, consent }, SUSPEND),
+            _ => (StepKind::Stop { vm, host, consent }, STOP),
+        }
+    }
+
+    /// Freezes each cluster around its waves.
+    fn freezes(&mut self, driven: &Driven) {
+        let mut busy: BTreeMap<u32, Vec<(Seconds, Seconds)>> = BTreeMap::new();
+        let mut waves: Vec<&HostWave> = driven.waves.iter().collect();
+        waves.sort_by_key(|it| (it.cluster, it.staged.start));
+        for it in waves {
+            let spans = busy.entry(it.cluster).or_default();
+            match spans.last_mut() {
+                Some(last) if it.staged.start <= last.1.saturating_add(THAW_AFTER_S) => {
+                    last.1 = last.1.max(it.staged.end);
+                }
+                _ => spans.push((it.staged.start, it.staged.end)),
+            }
+        }
+        for (cluster, spans) in busy {
+            let at = self.facts.clusters[cluster as usize].at as usize;
+            let Some(it) = self.facts.fleet.clusters.get(at) else { continue };
+            for (from, until) in spans {
+                let freeze = StepKind::Freeze { cluster: it.id.clone(), what: frozen(it) };
+                self.push(0, None, freeze, from.saturating_sub(FREEZE_S), FREEZE, Vec::new());
+                let thaw = StepKind::Thaw { cluster: ClusterId::clone(&it.id) };
+                self.push(0, None, thaw, until, FREEZE, Vec::new());
+            }
+        }
+    }
+
+    /// Steps in the order of their starts, with their ids.
+    fn numbered(&mut self) -> Vec<Step> {
+        let mut order: Vec<u32> = (0..self.drafts.len() as u32).collect();
+        order.sort_by_key(|&it| {
+            let step = &self.drafts[it as usize].step;
+            // Of what starts at one moment, what waits for the other comes after it; drafts are in that order.
+            (step.start_s, it)
+        });
+        let mut ids = vec![0; order.len()];
+        for (id, &old) in order.iter().enumerate() {
+            ids[old as usize] = id as u32;
+        }
+        let mut steps: Vec<Option<Step>> =
+            std::mem::take(&mut self.drafts).into_iter().map(|it| Some(it.step)).collect();
+        order
+            .into_iter()
+            .filter_map(|old| {
+                let mut step = steps.get_mut(old as usize)?.take()?;
+                step.id = ids[old as usize];
+                for it in &mut step.after {
+                    *it = ids[*it as usize];
+                }
+                step.after.sort_unstable();
+                Some(step)
+            })
+            .collect()
+    }
+}
+
+/// What would fight the plan, as far as it is not known to be off.
+fn frozen(cluster: &Cluster) -> Vec<Frozen> {
+    let mut what = Vec::new();
+    if cluster.load_balancing != Some(false) {
+        what.push(Frozen::Balancing);
+    }
+    what.push(Frozen::AutoStart);
+    if cluster.admission_control != Some(false) {
+        what.push(Frozen::AdmissionControl);
+    }
+    what
+}

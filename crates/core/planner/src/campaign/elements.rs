@@ -1,0 +1,120 @@
+//! Changes of elements that are not hosts: management planes, witnesses, storage.
+
+use std::collections::BTreeSet;
+
+use underpin_model::change::{Change, Layer};
+use underpin_model::id::{ClusterId, ElementId};
+use underpin_model::plan::Reason;
+use underpin_model::policy::{Durations, Scope};
+
+use super::Request;
+use super::calendar::{Seconds, earliest};
+use super::facts::Facts;
+
+/// One element changed by itself.
+#[derive(Debug, Clone)]
+pub(super) struct ElementWork {
+    pub(super) element: ElementId,
+    pub(super) change: usize,
+    pub(super) layer: Layer,
+    pub(super) hops: Vec<String>,
+    pub(super) units: u32,
+    pub(super) durations: Durations,
+    pub(super) start: Seconds,
+    pub(super) end: Seconds,
+    pub(super) reasons: Vec<Reason>,
+}
+
+/// Clusters that stand on an element, by position in [`Facts::clusters`].
+pub(super) fn clusters_of(facts: &Facts<'_>, layer: Layer, element: &ElementId) -> Vec<usize> {
+    let on = |at: usize| {
+        let cluster = facts.fleet.clusters.get(facts.clusters[at].at as usize);
+        let id = element.as_str();
+        let hosts =
+            &facts.hosts[facts.clusters[at].hosts.start as usize..facts.clusters[at].hosts.end as usize];
+        match layer {
+            Layer::Host => hosts.iter().any(|it| it.it.id.as_str() == id),
+            Layer::ManagementPlane => {
+                cluster.is_some_and(|it| it.managed_by.iter().any(|it| it.as_str() == id))
+            }
+            Layer::Witness => {
+                cluster.is_some_and(|it| it.witness.as_ref().is_some_and(|it| it.as_str() == id))
+            }
+            Layer::Storage => {
+                cluster.is_some_and(|it| it.storage.iter().any(|it| it.as_str() == id))
+                    || hosts.iter().any(|it| it.it.reach.storage.iter().any(|it| it.as_str() == id))
+            }
+        }
+    };
+    (0..facts.clusters.len()).filter(|&at| on(at)).collect()
+}
+
+/// How long an element takes: staging and the check of its backup before, then its hops, unit by unit, then verifying.
+pub(super) fn length(work: &ElementWork) -> Seconds {
+    let patches = (work.hops.len() as u32).saturating_mul(work.units.max(1));
+    work.durations
+        .patch
+        .p95_s
+        .saturating_add(work.durations.reboot.p95_s)
+        .saturating_add(work.durations.verify.p95_s)
+        .saturating_mul(patches)
+        .saturating_add(work.durations.attest.p95_s)
+}
+
+/// First second at or after `from` at which windows and freezes let an element be touched for `length` seconds.
+pub(super) fn opens(
+    request: &Request<'_>,
+    layer: Layer,
+    element: &ElementId,
+    clusters: &BTreeSet<ClusterId>,
+    from: Seconds,
+    length: Seconds,
+) -> Result<Seconds, Reason> {
+    let planning = &request.policy.planning;
+    let horizon = planning.horizon_days.saturating_mul(86_400);
+    let speaks = |scope: &Scope| {
+        let plane =
+            layer == Layer::ManagementPlane && scope.planes.iter().any(|it| it.as_str() == element.as_str());
+        scope.tenants.is_empty()
+            && scope.hosts.is_empty()
+            && (scope.planes.is_empty() || plane)
+            && (scope.clusters.is_empty() || scope.clusters.iter().any(|it| clusters.contains(it)))
+            && (scope.platforms.is_empty() || plane)
+    };
+    let offset = |at: jiff::Timestamp| {
+        at.as_second().saturating_sub(request.starts_at.as_second()).clamp(0, i64::from(horizon)) as Seconds
+    };
+    let end = request
+        .starts_at
+        .checked_add(jiff::SignedDuration::from_secs(i64::from(horizon)))
+        .unwrap_or(jiff::Timestamp::MAX);
+    let windows: Vec<_> = planning.window.iter().filter(|it| speaks(&it.scope)).collect();
+    let mut spans: Vec<(Seconds, Seconds)> = if windows.is_empty() {
+        vec![(0, horizon)]
+    } else {
+        let openings = windows.iter().flat_map(|it| it.openings(request.starts_at, end).unwrap_or_default());
+        openings.map(|it| (offset(it.0), offset(it.1))).collect()
+    };
+    let shut =
+        planning.freeze.iter().filter(|it| speaks(&it.scope)).map(|it| (offset(it.from), offset(it.until)));
+    spans = super::calendar::less(spans, shut.collect());
+    let longest_s = spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
+    earliest(&spans, from, length).ok_or(Reason::OutsideWindow { tenant: None, needs_s: length, longest_s })
+}
+
+/// An element's work, not yet placed in time.
+pub(super) fn work(request: &Request<'_>, change: &Change, at: usize, element: &ElementId) -> ElementWork {
+    let method =
+        super::order::methods(change).first().copied().unwrap_or(underpin_model::change::Method::InPlace);
+    ElementWork {
+        element: element.clone(),
+        change: at,
+        layer: change.layer,
+        hops: super::order::hops(change, None).into_iter().map(str::to_owned).collect(),
+        units: change.units.max(1),
+        durations: change.durations.unwrap_or_else(|| request.policy.planning.durations_of(method)),
+        start: 0,
+        end: 0,
+        reasons: Vec::new(),
+    }
+}

@@ -1,0 +1,483 @@
+//! The fleet and the policy as numbers: hosts and guests in fixed order, with what places and times depend on.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use underpin_model::change::{Change, Target};
+use underpin_model::facts::Family;
+use underpin_model::fleet::{Action, Affinity, AffinityKind, Fleet, Host, PowerState, Strength, Vm};
+use underpin_model::policy::Policy;
+use underpin_model::version::{Comparison, compare};
+
+use super::Request;
+
+/// No element.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What a place is measured in: memory in MiB and virtual CPUs.
+pub(super) type Room = [u64; 2];
+
+/// Names of the resources of [`Room`], as in reports.
+pub(super) const RESOURCES: [&str; 2] = ["memory_mib", "vcpus"];
+
+/// A host.
+#[derive(Debug, Clone)]
+pub(super) struct HostFacts<'a> {
+    pub(super) it: &'a Host,
+    pub(super) cluster: u32,
+    /// `None`: unknown, so that it takes no guest.
+    pub(super) capacity: Option<Room>,
+    pub(super) link_mbps: u32,
+    pub(super) slots: u32,
+    /// Hosts of one class reach the same and have the same CPU features.
+    pub(super) class: u32,
+    /// Hosts of one hardware class learn from each other's canaries.
+    pub(super) hardware: u32,
+    /// Position of its ring among the policy's.
+    pub(super) ring: usize,
+    /// Position of its release among those of its product; `None`: unknown.
+    pub(super) release: Option<u32>,
+    /// Loss per day that its holes stand for.
+    pub(super) loss_per_day: f64,
+}
+
+/// A running guest on a known host.
+#[derive(Debug, Clone)]
+pub(super) struct GuestFacts<'a> {
+    pub(super) it: &'a Vm,
+    /// `None`: unknown, so that it cannot be placed.
+    pub(super) demand: Option<Room>,
+    pub(super) dirty_mib_s: f64,
+    /// Guests of one class need the same reach and CPU features.
+    pub(super) class: u32,
+    pub(super) tenant: u32,
+    pub(super) application: u32,
+    /// Groups of guests that must be apart.
+    pub(super) apart: Vec<u32>,
+    /// Guests that must be on its host, itself among them; empty: none.
+    pub(super) together: Vec<u32>,
+    /// Hosts that it is bound to; `None`: any.
+    pub(super) bound: Option<Vec<u32>>,
+}
+
+/// A cluster: hosts and guests are ranges, since both are sorted by cluster.
+#[derive(Debug, Clone)]
+pub(super) struct ClusterFacts {
+    /// Position in the fleet; `NONE`: a host without a cluster stands alone.
+    pub(super) at: u32,
+    pub(super) hosts: std::ops::Range<u32>,
+    pub(super) guests: std::ops::Range<u32>,
+}
+
+/// Everything that planning reads.
+pub(super) struct Facts<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) policy: &'a Policy,
+    pub(super) hosts: Vec<HostFacts<'a>>,
+    pub(super) guests: Vec<GuestFacts<'a>>,
+    /// Where each guest stands.
+    pub(super) home: Vec<u32>,
+    pub(super) clusters: Vec<ClusterFacts>,
+    /// Members of each group that must be apart.
+    pub(super) apart: Vec<Vec<u32>>,
+    /// Running guests of each application.
+    pub(super) applications: Vec<Vec<u32>>,
+    /// Whether guests of a class may stand on hosts of a class.
+    fits: Vec<bool>,
+    host_classes: usize,
+    /// Names of hardware classes.
+    pub(super) hardware: Vec<String>,
+    /// Position of a release among those of its product.
+    ranks: BTreeMap<(&'a Family, &'a str), u32>,
+    host_places: FxHashMap<&'a str, u32>,
+    /// Guests that run nobody knows where.
+    pub(super) nowhere: Vec<&'a Vm>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(request: &Request<'a>) -> Self {
+        let (fleet, policy) = (request.fleet, request.policy);
+        let cluster_places: FxHashMap<&str, u32> = places(fleet.clusters.iter().map(|it| it.id.as_str()));
+        let mut order: Vec<(u32, &Host)> = fleet
+            .hosts
+            .iter()
+            .map(|it| (it.cluster.as_ref().and_then(|id| cluster_places.get(id.as_str())).copied(), it))
+            .map(|(cluster, it)| (cluster.unwrap_or(NONE), it))
+            .collect();
+        let name = |cluster: u32| fleet.clusters.get(cluster as usize).map(|it| it.id.as_str());
+        // By name, so that the order of the file does not matter; hosts without a cluster last.
+        order.sort_by(|a, b| (a.0 == NONE, name(a.0), &a.1.id).cmp(&(b.0 == NONE, name(b.0), &b.1.id)));
+        let ranks = ranks(fleet, request.changes());
+        let mut classes = Classes::default();
+        let mut facts = Self {
+            fleet,
+            policy,
+            hosts: Vec::with_capacity(order.len()),
+            guests: Vec::new(),
+            home: Vec::new(),
+            clusters: Vec::new(),
+            apart: Vec::new(),
+            applications: Vec::new(),
+            fits: Vec::new(),
+            host_classes: 0,
+            hardware: Vec::new(),
+            ranks,
+            host_places: FxHashMap::default(),
+            nowhere: Vec::new(),
+        };
+        for (cluster, host) in order {
+            facts.add_host(cluster, host, request, &mut classes);
+        }
+        facts.add_guests(&mut classes);
+        classes.finish(&mut facts);
+        facts.rules();
+        facts
+    }
+
+    fn add_host(&mut self, cluster: u32, host: &'a Host, request: &Request<'a>, classes: &mut Classes<'a>) {
+        let at = self.hosts.len() as u32;
+        let same = self.clusters.last().is_some_and(|it| it.at == cluster && cluster != NONE);
+        if !same {
+            self.clusters.push(ClusterFacts { at: cluster, hosts: at..at, guests: 0..0 });
+        }
+        if let Some(last) = self.clusters.last_mut() {
+            last.hosts.end = at + 1;
+        }
+        self.host_places.insert(host.id.as_str(), at);
+        let defaults = &self.policy.planning.migration;
+        let migration = host.migration.as_ref();
+        let release = host.platform.as_ref().and_then(|it| Some((&it.family, it.release.as_deref()?)));
+        self.hosts.push(HostFacts {
+            it: host,
+            cluster: self.clusters.len() as u32 - 1,
+            capacity: host.capacity.and_then(|it| Some([it.memory_mib?, u64::from(it.vcpus?)])),
+            link_mbps: migration.and_then(|it| it.bandwidth_mbps).unwrap_or(defaults.bandwidth_mbps),
+            slots: migration.and_then(|it| it.slots).unwrap_or(defaults.slots),
+            class: classes.host(host),
+            hardware: classes.hardware(host),
+            ring: ring(self.policy, host),
+            release: release.and_then(|it| self.ranks.get(&it)).copied(),
+            loss_per_day: request.loss_per_day.get(&host.id).copied().unwrap_or(0.0).max(0.0),
+        });
+    }
+
+    fn add_guests(&mut self, classes: &mut Classes<'a>) {
+        let tenants: FxHashMap<&str, u32> = places(self.fleet.tenants.iter().map(|it| it.id.as_str()));
+        let applications: FxHashMap<&str, u32> =
+            places(self.fleet.applications.iter().map(|it| it.id.as_str()));
+        let running = |it: &&Vm| !matches!(it.power, Some(PowerState::Off | PowerState::Suspended));
+        let mut order: Vec<(u32, &Vm)> = Vec::with_capacity(self.fleet.vms.len());
+        for vm in self.fleet.vms.iter().filter(running) {
+            match vm.host.as_ref().and_then(|id| self.host_places.get(id.as_str())) {
+                Some(&host) => order.push((host, vm)),
+                None => self.nowhere.push(vm),
+            }
+        }
+        order.sort_unstable_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
+        self.applications = vec![Vec::new(); self.fleet.applications.len()];
+        let per_gib = self.policy.planning.migration.dirty_mib_s_per_gib;
+        for (host, vm) in order {
+            let at = self.guests.len() as u32;
+            let place = |map: &FxHashMap<&str, u32>, id: Option<&str>| {
+                id.and_then(|id| map.get(id)).copied().unwrap_or(NONE)
+            };
+            let application = place(&applications, vm.application.as_ref().map(AsRef::as_ref));
+            if let Some(members) = self.applications.get_mut(application as usize) {
+                members.push(at);
+            }
+            let default = vm.memory_mib.map_or(0.0, |it| it as f64 / 1024.0 * per_gib);
+            self.guests.push(GuestFacts {
+                it: vm,
+                demand: vm.memory_mib.and_then(|memory| Some([memory, u64::from(vm.vcpus?)])),
+                dirty_mib_s: vm.dirty_rate_mib_s.unwrap_or(default).max(0.0),
+                class: classes.guest(vm, self.hosts.get(host as usize).map(|it| it.it)),
+                tenant: place(&tenants, vm.tenant.as_ref().map(AsRef::as_ref)),
+                application,
+                apart: Vec::new(),
+                together: Vec::new(),
+                bound: None,
+            });
+            self.home.push(host);
+            let cluster = self.hosts.get(host as usize).map_or(0, |it| it.cluster as usize);
+            if let Some(cluster) = self.clusters.get_mut(cluster) {
+                if cluster.guests.is_empty() {
+                    cluster.guests = at..at;
+                }
+                cluster.guests.end = at + 1;
+            }
+        }
+    }
+
+    /// Affinity that must hold, and parts. A rule that is broken at the start binds nobody: the plan could only make it worse
+    /// by chance, and the report says that it was so.
+    fn rules(&mut self) {
+        let places: FxHashMap<&str, u32> =
+            self.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
+        let fleet = self.fleet;
+        for rule in fleet.affinities.iter().filter(|it| it.strength == Strength::Must) {
+            let members: Vec<u32> =
+                rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+            if self.broken(rule, &members) {
+                continue;
+            }
+            match rule.kind {
+                AffinityKind::Apart if members.len() > 1 => {
+                    let group = self.apart.len() as u32;
+                    for &it in &members {
+                        self.guests[it as usize].apart.push(group);
+                    }
+                    self.apart.push(members);
+                }
+                AffinityKind::Together if members.len() > 1 => self.tie(&members),
+                AffinityKind::OnHosts => {
+                    let hosts: Vec<u32> = rule
+                        .hosts
+                        .iter()
+                        .filter_map(|id| self.host_places.get(id.as_str()))
+                        .copied()
+                        .collect();
+                    members.iter().for_each(|&it| bind(&mut self.guests[it as usize].bound, &hosts));
+                }
+                _ => {}
+            }
+        }
+        let Some(planning) = &fleet.planning else { return };
+        for among in &planning.among {
+            let members: Vec<u32> =
+                among.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+            let parts = among.parts.iter().filter_map(|name| planning.parts.get(name));
+            let mut parts = parts.map(|hosts| {
+                hosts.iter().filter_map(|id| self.host_places.get(id.as_str())).copied().collect::<Vec<u32>>()
+            });
+            // They stay in the part in which they all are.
+            if let Some(part) =
+                parts.find(|part| members.iter().all(|&it| part.contains(&self.home[it as usize])))
+            {
+                members.iter().for_each(|&it| bind(&mut self.guests[it as usize].bound, &part));
+            }
+        }
+    }
+
+    /// A rule that does not hold as the guests stand.
+    pub(super) fn broken(&self, rule: &Affinity, members: &[u32]) -> bool {
+        let homes: Vec<u32> = members.iter().map(|&it| self.home[it as usize]).collect();
+        match rule.kind {
+            AffinityKind::Together => homes.windows(2).any(|pair| pair[0] != pair[1]),
+            AffinityKind::Apart => homes.iter().collect::<BTreeSet<_>>().len() < homes.len(),
+            AffinityKind::OnHosts => homes.iter().any(|&home| {
+                !self.hosts.get(home as usize).is_some_and(|host| rule.hosts.contains(&host.it.id))
+            }),
+        }
+    }
+
+    /// Guests that must be together move as one, with those that each of them is tied to already.
+    fn tie(&mut self, members: &[u32]) {
+        let mut all: BTreeSet<u32> = members.iter().copied().collect();
+        for &it in members {
+            all.extend(self.guests[it as usize].together.iter().copied());
+        }
+        let all: Vec<u32> = all.into_iter().collect();
+        for &it in &all {
+            self.guests[it as usize].together.clone_from(&all);
+        }
+    }
+
+    /// Whether a guest may stand on a host by its reach, its features and what binds it, whatever room there is.
+    pub(super) fn may_stand(&self, guest: u32, host: u32) -> bool {
+        let guest = &self.guests[guest as usize];
+        guest.bound.as_ref().is_none_or(|it| it.contains(&host)) && self.reaches(guest, host)
+    }
+
+    pub(super) fn reaches(&self, guest: &GuestFacts<'_>, host: u32) -> bool {
+        let class = self.hosts[host as usize].class as usize;
+        self.fits.get(guest.class as usize * self.host_classes + class).copied().unwrap_or(false)
+    }
+
+    /// Position of a release among those of a product.
+    pub(super) fn rank(&self, family: &Family, release: &str) -> Option<u32> {
+        // Keys borrow from the fleet; a lookup needs the same shape.
+        self.ranks.iter().find(|((f, r), _)| *f == family && *r == release).map(|(_, rank)| *rank)
+    }
+
+    pub(super) fn host(&self, id: &str) -> Option<u32> {
+        self.host_places.get(id).copied()
+    }
+
+    /// The cluster's name, or the host's where it stands alone.
+    pub(super) fn cluster_name(&self, cluster: u32) -> String {
+        let facts = &self.clusters[cluster as usize];
+        match self.fleet.clusters.get(facts.at as usize) {
+            Some(it) => it.id.as_str().to_owned(),
+            None => self
+                .hosts
+                .get(facts.hosts.start as usize)
+                .map_or_else(String::new, |it| it.it.id.as_str().to_owned()),
+        }
+    }
+}
+
+fn bind(bound: &mut Option<Vec<u32>>, hosts: &[u32]) {
+    match bound {
+        Some(already) => already.retain(|it| hosts.contains(it)),
+        None => *bound = Some(hosts.to_vec()),
+    }
+}
+
+fn places<'a>(ids: impl Iterator<Item = &'a str>) -> FxHashMap<&'a str, u32> {
+    ids.enumerate().map(|(at, id)| (id, at as u32)).collect()
+}
+
+/// Position of a host's ring; a host whose ring the policy does not know is in the last.
+fn ring(policy: &Policy, host: &Host) -> usize {
+    let known = host.ring.as_ref().and_then(|name| policy.rings.iter().position(|it| it.name == *name));
+    known.unwrap_or(policy.rings.len().saturating_sub(1))
+}
+
+/// Releases of each product in their order. Where versions cannot be compared, what a change leads to is higher.
+fn ranks<'a>(fleet: &'a Fleet, changes: &'a [Change]) -> BTreeMap<(&'a Family, &'a str), u32> {
+    let mut seen: BTreeMap<&Family, BTreeMap<&str, u32>> = BTreeMap::new();
+    for platform in fleet.hosts.iter().filter_map(|it| it.platform.as_ref()) {
+        let releases = seen.entry(&platform.family).or_default();
+        if let Some(release) = &platform.release {
+            releases.entry(release).or_insert(0);
+        }
+    }
+    for change in changes {
+        let Target::Release { release, via } = &change.to else { continue };
+        for (family, releases) in &mut seen {
+            if change.platforms.is_empty() || change.platforms.contains(family) {
+                for (hop, release) in via.iter().chain([release]).enumerate() {
+                    releases.entry(release).and_modify(|it| *it = hop as u32 + 1).or_insert(hop as u32 + 1);
+                }
+            }
+        }
+    }
+    let mut ranks = BTreeMap::new();
+    for (family, releases) in seen {
+        let mut sorted: Vec<(&str, u32)> = releases.into_iter().collect();
+        sorted.sort_by(|a, b| match compare(family.scheme(), a.0, b.0) {
+            Ok(Comparison::Ordered(order)) if order != Ordering::Equal => order,
+            _ => (a.1, a.0).cmp(&(b.1, b.0)),
+        });
+        ranks.extend(
+            sorted.into_iter().enumerate().map(|(rank, (release, _))| ((family, release), rank as u32)),
+        );
+    }
+    ranks
+}
+
+/// Hosts and guests by what they reach and need.
+#[derive(Default)]
+struct Classes<'a> {
+    hosts: BTreeMap<HostKey<'a>, u32>,
+    guests: BTreeMap<GuestKey<'a>, u32>,
+    hardware: BTreeMap<String, u32>,
+}
+
+type HostKey<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>);
+type GuestKey<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>);
+
+fn sorted<'a, T: AsRef<str> + 'a>(list: impl IntoIterator<Item = &'a T>) -> Vec<&'a str> {
+    let mut all: Vec<&str> = list.into_iter().map(AsRef::as_ref).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn place<K: Ord>(map: &mut BTreeMap<K, u32>, key: K) -> u32 {
+    let next = map.len() as u32;
+    *map.entry(key).or_insert(next)
+}
+
+impl<'a> Classes<'a> {
+    fn host(&mut self, host: &'a Host) -> u32 {
+        let features = host.cpu.as_ref().map(|it| it.features.as_slice()).unwrap_or_default();
+        let reach = &host.reach;
+        let key = (
+            sorted(&reach.storage),
+            sorted(&reach.networks),
+            sorted(features),
+            sorted(&reach.key_providers),
+            sorted(&reach.licence_sets),
+        );
+        place(&mut self.hosts, key)
+    }
+
+    /// A guest with a vTPM needs the key providers of its host; every guest the licence sets of its host.
+    fn guest(&mut self, vm: &'a Vm, host: Option<&'a Host>) -> u32 {
+        let vtpm = vm.sealed_keys.as_ref().is_some_and(|it| it.vtpm == Some(true));
+        let reach = host.map(|it| &it.reach);
+        let keys = reach.filter(|_| vtpm).map(|it| it.key_providers.as_slice()).unwrap_or_default();
+        let licences = reach.map(|it| it.licence_sets.as_slice()).unwrap_or_default();
+        let key = (
+            sorted(&vm.storage),
+            sorted(&vm.networks),
+            sorted(&vm.cpu_features),
+            sorted(keys),
+            sorted(licences),
+        );
+        place(&mut self.guests, key)
+    }
+
+    fn hardware(&mut self, host: &Host) -> u32 {
+        let cpu = host.cpu.as_ref();
+        let part = |it: Option<&String>| it.map_or("unknown", String::as_str).to_owned();
+        let name = [
+            part(host.vendor.as_ref()),
+            part(host.model.as_ref()),
+            part(cpu.and_then(|it| it.signature.as_ref().or(it.model.as_ref()))),
+        ]
+        .join(" / ");
+        place(&mut self.hardware, name)
+    }
+
+    fn finish(self, facts: &mut Facts<'a>) {
+        let within = |needs: &[&str], has: &[&str]| needs.iter().all(|it| has.binary_search(it).is_ok());
+        facts.host_classes = self.hosts.len();
+        facts.fits = vec![false; self.hosts.len() * self.guests.len()];
+        for (needs, guest) in &self.guests {
+            for (has, host) in &self.hosts {
+                facts.fits[*guest as usize * self.hosts.len() + *host as usize] = within(&needs.0, &has.0)
+                    && within(&needs.1, &has.1)
+                    && within(&needs.2, &has.2)
+                    && within(&needs.3, &has.3)
+                    && within(&needs.4, &has.4);
+            }
+        }
+        let mut names: Vec<(String, u32)> = self.hardware.into_iter().collect();
+        names.sort_by_key(|it| it.1);
+        facts.hardware = names.into_iter().map(|it| it.0).collect();
+    }
+}
+
+/// How a guest can be dealt with while its host is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowed {
+    pub(super) live: bool,
+    pub(super) cold: bool,
+    pub(super) suspend: bool,
+    pub(super) power_off: bool,
+}
+
+impl Allowed {
+    pub(super) fn of(vm: &Vm) -> Self {
+        let allowed = |action| vm.allowed_actions.contains(&action);
+        // A device of the host cannot follow a running guest, and not a cold one either.
+        let pinned = !vm.passthrough.is_empty();
+        Self {
+            live: allowed(Action::LiveMigrate) && !pinned,
+            cold: allowed(Action::ColdMigrate) && !pinned,
+            suspend: allowed(Action::Suspend) && !pinned,
+            power_off: allowed(Action::PowerOff),
+        }
+    }
+}
+
+/// Ids that come more than once, which no plan can tell apart; the reader refuses them, this is for values made by hand.
+pub(super) fn twice(fleet: &Fleet) -> Option<String> {
+    let mut seen = FxHashSet::default();
+    let hosts = fleet.hosts.iter().map(|it| it.id.as_str());
+    let vms = fleet.vms.iter().map(|it| it.id.as_str());
+    hosts.chain(vms).find(|id| !seen.insert(*id)).map(str::to_owned)
+}

@@ -1,0 +1,400 @@
+//! How the guests of a host get out of the way, and where they go.
+
+use jiff::Timestamp;
+use underpin_model::change::{Consent, Method};
+use underpin_model::fleet::Action;
+use underpin_model::plan::{Reason, Rule};
+
+use super::calendar::Seconds;
+use super::facts::{Allowed, Facts, RESOURCES, Room};
+use super::rooms::Rooms;
+use crate::precopy::{MigrationLoad, Precopy, precopy};
+
+/// What is done with a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It moves while it runs.
+    Live,
+    /// It moves while it is off.
+    Cold,
+    /// It is suspended where it is.
+    Suspend,
+    /// It is powered off where it is.
+    Stop,
+}
+
+impl How {
+    pub(super) fn action(self) -> Action {
+        match self {
+            Self::Live => Action::LiveMigrate,
+            Self::Cold => Action::ColdMigrate,
+            Self::Suspend => Action::Suspend,
+            Self::Stop => Action::PowerOff,
+        }
+    }
+
+    pub(super) fn moves(self) -> bool {
+        matches!(self, Self::Live | Self::Cold)
+    }
+}
+
+/// What becomes of one guest of a host that is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Departure {
+    pub(super) guest: u32,
+    pub(super) how: How,
+    /// The host that takes it; its own where it stays.
+    pub(super) to: u32,
+    /// Position of the consent that allows it.
+    pub(super) consent: Option<u32>,
+}
+
+/// Answers of owners, with the plan's start.
+pub(super) struct Answers<'a> {
+    pub(super) consents: &'a [Consent],
+    pub(super) starts_at: Timestamp,
+}
+
+impl Answers<'_> {
+    /// The consent for an action: none needed, its position, or why not.
+    fn find(&self, facts: &Facts<'_>, guest: u32, action: Action) -> Result<Option<u32>, Reason> {
+        if !facts.policy.planning.consent_needed.contains(&action) {
+            return Ok(None);
+        }
+        let vm = facts.guests[guest as usize].it;
+        let live = |it: &Consent| it.until.is_none_or(|until| until > self.starts_at);
+        let about = |it: &Consent| it.action == action && live(it) && it.speaks_of(vm);
+        let why = |refused| Reason::Consent { vm: vm.id.clone(), tenant: vm.tenant.clone(), action, refused };
+        if self.consents.iter().any(|it| !it.granted && about(it)) {
+            return Err(why(true));
+        }
+        let granted = self.consents.iter().enumerate().filter(|(_, it)| it.granted && about(it));
+        // The one that leaves most freedom: it holds longest.
+        let best =
+            granted.max_by_key(|(at, it)| (it.until.unwrap_or(Timestamp::MAX), std::cmp::Reverse(*at)));
+        best.map(|(at, _)| Some(at as u32)).ok_or_else(|| why(false))
+    }
+
+    /// The seconds in which an answer holds.
+    pub(super) fn span(&self, consent: u32) -> (Seconds, Seconds) {
+        let offset = |at: Timestamp| {
+            (at.as_second().saturating_sub(self.starts_at.as_second())).clamp(0, i64::from(u32::MAX))
+                as Seconds
+        };
+        self.consents
+            .get(consent as usize)
+            .map_or((0, 0), |it| (it.from.map_or(0, offset), it.until.map_or(Seconds::MAX, offset)))
+    }
+}
+
+/// MiB/s of a rate in Mbit/s.
+pub(super) fn mib_s(mbps: u32) -> f64 {
+    f64::from(mbps) * 1e6 / 8.0 / 1_048_576.0
+}
+
+/// How a live migration at a rate goes; `None`: it cannot be computed (no memory known, rate 0).
+pub(super) fn live(facts: &Facts<'_>, guest: u32, mbps: u32) -> Option<Precopy> {
+    let it = &facts.guests[guest as usize];
+    let memory = it.demand?[0] as f64;
+    let rate = mib_s(mbps);
+    let threshold = rate * f64::from(facts.policy.planning.migration.longest_pause_ms) / 1000.0;
+    precopy(&MigrationLoad::new(memory, rate, it.dirty_mib_s, threshold).ok()?).ok()
+}
+
+/// Ways for the guests of a host, in the order in which a method prefers them.
+fn preferred(method: Method) -> &'static [How] {
+    match method {
+        Method::EvacuateReboot => &[How::Live, How::Cold, How::Suspend, How::Stop],
+        Method::QuickBoot => &[How::Suspend, How::Live, How::Cold, How::Stop],
+        Method::PowerOff => &[How::Stop],
+        Method::LivePatch | Method::InPlace | Method::Defer => &[],
+    }
+}
+
+/// Emptying one host after the other within a wave.
+pub(super) struct Leaving<'r, 'f, 'a> {
+    pub(super) rooms: &'r mut Rooms<'f, 'a>,
+    pub(super) answers: &'r Answers<'r>,
+    /// Hosts of the wave so far: they take nobody.
+    pub(super) wave: &'r [u32],
+    /// By position in the cluster. 0: the host is done; otherwise a guest that goes there moves again, the later the lower.
+    pub(super) due: &'r [u32],
+    /// By position in the cluster: the host's release soaks as a canary's.
+    pub(super) soaking: &'r [bool],
+}
+
+impl Leaving<'_, '_, '_> {
+    /// Moves every guest of a host that must leave it. On failure everything stands as before.
+    pub(super) fn empty(&mut self, host: u32, method: Method) -> Result<Vec<Departure>, Vec<Reason>> {
+        let ways = preferred(method);
+        if ways.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut units = self.units(host);
+        let facts = self.rooms.facts;
+        let size = |unit: &Vec<u32>| demand_of(facts, unit);
+        units.sort_by_key(|it| (std::cmp::Reverse(size(it)), it.clone()));
+        let mut done: Vec<Departure> = Vec::new();
+        for unit in &units {
+            match self.unit(host, unit, ways) {
+                Ok(departures) => done.extend(departures),
+                Err(reasons) => {
+                    for it in done.iter().rev().filter(|it| it.how.moves()) {
+                        self.rooms.go(it.guest, host);
+                    }
+                    return Err(reasons);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    fn local(&self, host: u32) -> usize {
+        (host - self.rooms.hosts().start) as usize
+    }
+
+    fn soaks(&self, host: u32) -> bool {
+        self.soaking[self.local(host)]
+    }
+
+    /// Guests that move as one.
+    fn units(&self, host: u32) -> Vec<Vec<u32>> {
+        let facts = self.rooms.facts;
+        let mut units: Vec<Vec<u32>> = Vec::new();
+        for &guest in self.rooms.guests_on(host) {
+            let together = &facts.guests[guest as usize].together;
+            if together.is_empty() {
+                units.push(vec![guest]);
+            } else if together.iter().filter(|&&it| self.rooms.at(it) == host).min() == Some(&guest) {
+                units.push(together.iter().copied().filter(|&it| self.rooms.at(it) == host).collect());
+            }
+        }
+        units
+    }
+
+    fn unit(&mut self, host: u32, unit: &[u32], ways: &[How]) -> Result<Vec<Departure>, Vec<Reason>> {
+        let mut reasons = Vec::new();
+        for &how in ways {
+            let mut consents = Vec::with_capacity(unit.len());
+            let mut allowed = true;
+            for &guest in unit {
+                match self.allows(host, guest, how) {
+                    Ok(consent) => consents.push(consent),
+                    Err(reason) => {
+                        allowed = false;
+                        reasons.extend(reason);
+                    }
+                }
+            }
+            if !allowed {
+                continue;
+            }
+            let to = if how.moves() {
+                match self.target(host, unit) {
+                    Ok(to) => to,
+                    Err(reason) => {
+                        reasons.push(reason);
+                        continue;
+                    }
+                }
+            } else {
+                host
+            };
+            let departures = unit.iter().zip(consents);
+            let departures = departures.map(|(&guest, consent)| Departure { guest, how, to, consent });
+            if how.moves() {
+                unit.iter().for_each(|&guest| self.rooms.go(guest, to));
+            }
+            return Ok(departures.collect());
+        }
+        if reasons.is_empty() {
+            let vm = self.rooms.facts.guests[unit[0] as usize].it.id.clone();
+            reasons.push(Reason::NoAllowedAction { vm, pinned_by: self.pinned_by(unit[0]).to_owned() });
+        }
+        reasons.dedup();
+        Err(reasons)
+    }
+
+    fn pinned_by(&self, guest: u32) -> &'static str {
+        let vm = self.rooms.facts.guests[guest as usize].it;
+        let local = |id: &underpin_model::id::StorageId| {
+            self.rooms.facts.fleet.storage.iter().any(|it| it.id == *id && it.shared == Some(false))
+        };
+        if !vm.passthrough.is_empty() {
+            "passthrough"
+        } else if vm.sealed_keys.as_ref().is_some_and(|it| it.vtpm == Some(true)) {
+            "vtpm"
+        } else if vm.storage.iter().any(local) {
+            "local-disk"
+        } else {
+            "not-allowed"
+        }
+    }
+
+    /// Whether a way is open for a guest: its consent, or why not (`None`: the way is not among its allowed actions, which is
+    /// said once for all ways).
+    fn allows(&self, host: u32, guest: u32, how: How) -> Result<Option<u32>, Option<Reason>> {
+        let facts = self.rooms.facts;
+        let vm = facts.guests[guest as usize].it;
+        let allowed = Allowed::of(vm);
+        let open = match how {
+            How::Live => allowed.live,
+            How::Cold => allowed.cold,
+            How::Suspend => allowed.suspend,
+            How::Stop => allowed.power_off,
+        };
+        if !open {
+            return Err(None);
+        }
+        for lock in &vm.locks {
+            // A lock that ends is waited for; the timeline knows when.
+            if lock.expires.is_none() {
+                return Err(Some(Reason::Locked { vm: vm.id.clone(), until_s: None }));
+            }
+        }
+        let unknown = |element: &str, fact: &str| {
+            underpin_model::id::ElementId::new(element)
+                .ok()
+                .map(|element| Reason::UnknownFact { element, fact: fact.to_owned() })
+        };
+        if how.moves() && facts.guests[guest as usize].demand.is_none() {
+            let fact = if vm.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
+            return Err(unknown(vm.id.as_str(), fact));
+        }
+        if how == How::Live {
+            let link = facts.hosts[host as usize].link_mbps;
+            let converges = live(facts, guest, link).is_some_and(|it| it.converged);
+            if !converges {
+                let dirty = facts.guests[guest as usize].dirty_mib_s * 8.0 * 1_048_576.0 / 1e6;
+                let reason =
+                    Reason::DoesNotConverge { vm: vm.id.clone(), dirty_mbps: dirty as u32, best_mbps: link };
+                return Err(Some(reason));
+            }
+        }
+        self.answers.find(facts, guest, how.action()).map_err(Some)
+    }
+
+    /// The host that takes guests that move as one: one that is done before one that is not concerned before one that is still
+    /// to come, the fullest that has room among equals.
+    fn target(&self, host: u32, unit: &[u32]) -> Result<u32, Reason> {
+        let facts = self.rooms.facts;
+        let need = demand_of(facts, unit).map(|it| i64::try_from(it).unwrap_or(i64::MAX));
+        let mut best: Option<((u32, i64, u32), u32)> = None;
+        for to in self.rooms.hosts() {
+            let free = self.rooms.free(to);
+            if free[0] < need[0] || free[1] < need[1] || !self.open(host, to) {
+                continue;
+            }
+            let key = (self.due[self.local(to)], free[0] - need[0], to);
+            if best.is_none_or(|(other, _)| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
+                best = Some((key, to));
+            }
+        }
+        best.map(|(_, to)| to).ok_or_else(|| self.no_target(host, unit, need))
+    }
+
+    fn open(&self, host: u32, to: u32) -> bool {
+        to != host && !self.rooms.is_shut(to) && !self.wave.contains(&to)
+    }
+
+    fn takes(&self, guest: u32, to: u32) -> bool {
+        let facts = self.rooms.facts;
+        facts.may_stand(guest, to)
+            && self.rooms.stands_apart(guest, to)
+            && self.rooms.direction(guest, to)
+            && (!self.soaks(to) || self.rooms.diverse(guest, &|it| self.soaks(it)))
+            && facts.hosts[to as usize].link_mbps >= self.slowest(guest, to)
+    }
+
+    /// The link of a target that is slower than the source's may be too slow for a guest that writes much.
+    fn slowest(&self, guest: u32, to: u32) -> u32 {
+        let facts = self.rooms.facts;
+        let (own, other) =
+            (facts.hosts[self.rooms.at(guest) as usize].link_mbps, facts.hosts[to as usize].link_mbps);
+        let enough = other >= own || live(facts, guest, other).is_some_and(|it| it.converged);
+        if enough { 0 } else { own }
+    }
+
+    /// Why nobody takes a unit: the first condition that excludes all.
+    fn no_target(&self, host: u32, unit: &[u32], need: [i64; 2]) -> Reason {
+        let facts = self.rooms.facts;
+        let guest = unit[0];
+        let it = &facts.guests[guest as usize];
+        let vm = it.it.id.clone();
+        let others: Vec<u32> = self.rooms.hosts().filter(|&to| to != host).collect();
+        let reached: Vec<u32> = others
+            .iter()
+            .copied()
+            .filter(|&to| unit.iter().all(|&it| facts.reaches(&facts.guests[it as usize], to)))
+            .collect();
+        if reached.is_empty() {
+            return self.not_reached(guest, &others);
+        }
+        let bound: Vec<u32> =
+            reached.into_iter().filter(|&to| unit.iter().all(|&it| facts.may_stand(it, to))).collect();
+        if bound.is_empty() {
+            return Reason::RequiredAffinity { vm, rule: Rule::OnHosts };
+        }
+        let higher: Vec<u32> =
+            bound.into_iter().filter(|&to| unit.iter().all(|&it| self.rooms.direction(it, to))).collect();
+        if higher.is_empty() {
+            return Reason::NoTargetWithRelease { vm };
+        }
+        let whole = |to: &&u32| {
+            facts.hosts[**to as usize]
+                .capacity
+                .is_some_and(|room| (0..2).all(|it| i64::try_from(room[it]).unwrap_or(i64::MAX) >= need[it]))
+        };
+        if higher.iter().find(whole).is_none() {
+            return Reason::LargerThanAnyHost { vm, memory_mib: it.demand.map_or(0, |it| it[0]) };
+        }
+        let apart: Vec<u32> = higher
+            .into_iter()
+            .filter(|&to| self.open(host, to) && unit.iter().all(|&it| self.rooms.stands_apart(it, to)))
+            .collect();
+        if apart.is_empty() {
+            return Reason::RequiredAffinity { vm, rule: Rule::Apart };
+        }
+        self.short(host, unit, &apart)
+    }
+
+    fn not_reached(&self, guest: u32, others: &[u32]) -> Reason {
+        let facts = self.rooms.facts;
+        let it = &facts.guests[guest as usize];
+        let has = |to: u32, feature: &String| {
+            let cpu = facts.hosts[to as usize].it.cpu.as_ref();
+            cpu.is_some_and(|it| it.features.contains(feature))
+        };
+        let all = |to: &u32| it.it.cpu_features.iter().all(|feature| has(*to, feature));
+        if !it.it.cpu_features.is_empty() && !others.iter().any(all) {
+            return Reason::NoTargetWithFeature {
+                vm: it.it.id.clone(),
+                features: it.it.cpu_features.clone(),
+            };
+        }
+        let needs = it.it.storage.iter().map(|it| it.as_str().to_owned());
+        let needs = needs.chain(it.it.networks.iter().map(|it| it.as_str().to_owned())).collect();
+        Reason::NoTargetWithReach { vm: it.it.id.clone(), needs }
+    }
+
+    /// There would be hosts, but no room: what the sums lack, or that the pieces are too small.
+    fn short(&self, host: u32, unit: &[u32], hosts: &[u32]) -> Reason {
+        let left: Vec<u32> = self.rooms.guests_on(host).to_vec();
+        let all = demand_of(self.rooms.facts, &left);
+        for (resource, (name, all)) in RESOURCES.iter().zip(all).enumerate() {
+            let free: i64 = hosts.iter().map(|&it| self.rooms.free(it)[resource].max(0)).sum();
+            let lacking = i64::try_from(all).unwrap_or(i64::MAX).saturating_sub(free);
+            if lacking > 0 {
+                return Reason::Short { resource: (*name).to_owned(), short: lacking as u64, reserve: false };
+            }
+        }
+        Reason::Fragmented { vm: self.rooms.facts.guests[unit[0] as usize].it.id.clone() }
+    }
+}
+
+fn demand_of(facts: &Facts<'_>, unit: &[u32]) -> Room {
+    unit.iter().fold([0, 0], |sum, &it| {
+        let demand = facts.guests[it as usize].demand.unwrap_or([0, 0]);
+        [sum[0].saturating_add(demand[0]), sum[1].saturating_add(demand[1])]
+    })
+}

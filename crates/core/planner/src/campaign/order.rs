@@ -1,0 +1,250 @@
+//! Which change is about which elements, and what must come before what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use underpin_model::change::{Change, Layer, Method, Target};
+use underpin_model::fleet::{Fleet, Host};
+use underpin_model::id::ElementId;
+
+/// Elements of one change.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Concerned {
+    /// To be changed, by id.
+    pub(super) due: BTreeSet<ElementId>,
+    /// Where they should be already.
+    pub(super) there: BTreeSet<ElementId>,
+    /// Named, but not an element of this layer.
+    pub(super) unknown: Vec<ElementId>,
+}
+
+/// Which elements a change is about.
+pub(super) fn concerned(fleet: &Fleet, change: &Change) -> Concerned {
+    let mut concerned = Concerned::default();
+    let mut known = BTreeSet::new();
+    let mut add =
+        |id: &str, clusters: Vec<&str>, platform: Option<&underpin_model::facts::Family>, there: bool| {
+            let Ok(element) = ElementId::new(id) else { return };
+            known.insert(element.clone());
+            let named = change.elements.is_empty() || change.elements.contains(&element);
+            let near = change.clusters.is_empty()
+                || change.clusters.iter().any(|it| clusters.contains(&it.as_str()));
+            let of = change.platforms.is_empty() || platform.is_some_and(|it| change.platforms.contains(it));
+            if named && near && of {
+                if there {
+                    concerned.there.insert(element)
+                } else {
+                    concerned.due.insert(element)
+                };
+            }
+        };
+    match change.layer {
+        Layer::Host => {
+            for it in &fleet.hosts {
+                let clusters = it.cluster.iter().map(AsRef::as_ref).collect();
+                add(
+                    it.id.as_str(),
+                    clusters,
+                    it.platform.as_ref().map(|it| &it.family),
+                    is_there(it, &change.to),
+                );
+            }
+        }
+        Layer::ManagementPlane => {
+            for it in &fleet.management_planes {
+                let clusters = fleet.clusters.iter().filter(|c| c.managed_by.contains(&it.id));
+                let there = match &change.to {
+                    Target::Release { release, .. } => runs(it.components.as_ref(), release),
+                    Target::Component { version, .. } => runs(it.components.as_ref(), version),
+                    Target::Setting { .. } => false,
+                };
+                add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), it.platform.as_ref(), there);
+            }
+        }
+        Layer::Witness => {
+            for it in &fleet.witnesses {
+                let clusters = fleet.clusters.iter().filter(|c| c.witness.as_ref() == Some(&it.id));
+                add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), None, false);
+            }
+        }
+        Layer::Storage => {
+            for it in &fleet.storage {
+                let clusters = fleet.clusters.iter().filter(|c| c.storage.contains(&it.id));
+                add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), None, false);
+            }
+        }
+    }
+    concerned.unknown = change.elements.iter().filter(|it| !known.contains(*it)).cloned().collect();
+    concerned
+}
+
+fn runs(components: Option<&underpin_model::fleet::ComponentSet>, release: &str) -> bool {
+    components.is_some_and(|set| set.components.iter().any(|it| it.version == release))
+}
+
+fn is_there(host: &Host, to: &Target) -> bool {
+    match to {
+        Target::Release { release, .. } => {
+            host.platform.as_ref().and_then(|it| it.release.as_ref()) == Some(release)
+        }
+        Target::Component { name, version } => host.running.get(name) == Some(version),
+        Target::Setting { name, value, .. } => host.settings.get(name).is_some_and(|it| match it.value() {
+            serde_json::Value::String(text) => text == value,
+            serde_json::Value::Bool(it) => value.parse() == Ok(*it),
+            serde_json::Value::Number(it) => {
+                value.parse().is_ok_and(|number: serde_json::Number| number == *it)
+            }
+            _ => false,
+        }),
+    }
+}
+
+/// The ways of a change, the preferred first.
+pub(super) fn methods(change: &Change) -> Vec<Method> {
+    match (change.methods.is_empty(), change.layer) {
+        (false, _) => change.methods.clone(),
+        (true, Layer::Host) => vec![Method::EvacuateReboot],
+        (true, _) => vec![Method::InPlace],
+    }
+}
+
+/// Hops of a change from where a host is.
+pub(super) fn hops<'c>(change: &'c Change, release: Option<&str>) -> Vec<&'c str> {
+    match &change.to {
+        Target::Setting { value, .. } => vec![value],
+        Target::Component { version, .. } => vec![version],
+        Target::Release { release: to, via } => {
+            let all: Vec<&str> = via.iter().chain([to]).map(String::as_str).collect();
+            let done = all.iter().position(|it| Some(*it) == release).map_or(0, |at| at + 1);
+            all.get(done..).map(<[&str]>::to_vec).unwrap_or_default()
+        }
+    }
+}
+
+/// Changes in an order that keeps what comes before what, by levels: hosts are changed together with all changes of one level.
+pub(super) struct Levels {
+    /// Level of each change; `None`: it is in a cycle or after one.
+    pub(super) of: Vec<Option<u32>>,
+    /// Changes that must be complete before a change, by position.
+    pub(super) before: Vec<Vec<usize>>,
+    /// Changes in cycles, by position.
+    pub(super) cycle: Vec<usize>,
+    /// Ids named in `after` that no change has, with the change that names them.
+    pub(super) unknown: Vec<(usize, String)>,
+}
+
+pub(super) fn levels(changes: &[Change]) -> Levels {
+    let places: BTreeMap<&str, usize> =
+        changes.iter().enumerate().map(|(at, it)| (it.id.as_str(), at)).collect();
+    let mut before: Vec<Vec<usize>> = Vec::new();
+    let mut unknown = Vec::new();
+    for (at, change) in changes.iter().enumerate() {
+        let mut own = Vec::new();
+        for id in &change.after {
+            match places.get(id.as_str()) {
+                Some(&it) => own.push(it),
+                None => unknown.push((at, id.clone())),
+            }
+        }
+        before.push(own);
+    }
+    // What hosts stand on comes first, unless it was asked to come after them.
+    let explicit = before.clone();
+    for (at, change) in changes.iter().enumerate() {
+        for (other, it) in changes.iter().enumerate() {
+            if it.layer < change.layer && !reaches(&explicit, other, at) && !explicit[at].contains(&other) {
+                before[at].push(other);
+            }
+        }
+    }
+    let mut of: Vec<Option<u32>> = vec![None; changes.len()];
+    loop {
+        let mut grew = false;
+        for at in 0..changes.len() {
+            if of[at].is_some() {
+                continue;
+            }
+            let levels: Option<Vec<u32>> = before[at]
+                .iter()
+                .map(|&it| {
+                    let merged = changes[it].layer == Layer::Host && changes[at].layer == Layer::Host;
+                    of[it].map(|level| level + u32::from(!merged))
+                })
+                .collect();
+            if let Some(levels) = levels {
+                of[at] = Some(levels.into_iter().max().unwrap_or(0));
+                grew = true;
+            }
+        }
+        if !grew {
+            break;
+        }
+    }
+    let cycle = (0..changes.len()).filter(|&at| of[at].is_none()).collect();
+    Levels { of, before, cycle, unknown }
+}
+
+/// Whether `from` comes after `to`, directly or not.
+fn reaches(before: &[Vec<usize>], from: usize, to: usize) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut stack = vec![from];
+    while let Some(at) = stack.pop() {
+        if at == to {
+            return true;
+        }
+        if seen.insert(at) {
+            stack.extend(before.get(at).into_iter().flatten());
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(id: &str, layer: Layer, after: &[&str]) -> Change {
+        Change {
+            id: id.to_owned(),
+            layer,
+            elements: Vec::new(),
+            clusters: Vec::new(),
+            platforms: Vec::new(),
+            to: Target::Release { release: "2".to_owned(), via: vec!["1.5".to_owned()] },
+            methods: Vec::new(),
+            after: after.iter().map(|&it| it.to_owned()).collect(),
+            units: 1,
+            capacity_after: None,
+            durations: None,
+        }
+    }
+
+    #[test]
+    fn planes_come_before_hosts_unless_asked_to_come_after() {
+        let changes = [
+            change("hosts", Layer::Host, &[]),
+            change("plane", Layer::ManagementPlane, &[]),
+            change("storage", Layer::Storage, &["hosts"]),
+        ];
+        let levels = levels(&changes);
+        assert_eq!(levels.of, [Some(1), Some(0), Some(2)]);
+    }
+
+    #[test]
+    fn cycles_and_unknown_names_are_found() {
+        let changes = [
+            change("a", Layer::Host, &["b"]),
+            change("b", Layer::Host, &["a"]),
+            change("c", Layer::Host, &["x"]),
+        ];
+        let levels = levels(&changes);
+        assert_eq!((levels.cycle, levels.unknown), (vec![0, 1], vec![(2, "x".to_owned())]));
+    }
+
+    #[test]
+    fn hops_go_on_from_where_a_host_is() {
+        let it = change("a", Layer::Host, &[]);
+        assert_eq!(hops(&it, Some("1")), ["1.5", "2"]);
+        assert_eq!(hops(&it, Some("1.5")), ["2"]);
+        assert_eq!(hops(&it, Some("2")), [""; 0]);
+    }
+}

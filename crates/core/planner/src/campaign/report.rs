@@ -1,0 +1,370 @@
+//! What the plan comes to: outcomes, times, moves, room, exposure, what is given up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use underpin_model::change::Method;
+use underpin_model::fleet::AffinityKind;
+use underpin_model::id::ElementId;
+use underpin_model::plan::{
+    Alternative, CapacityFloor, ElementOutcome, ExposurePoint, GivenUp, Moves, Outcome, Plan, PlanReport,
+    Profile, Reason, Rule, Severity, Standing, StepKind,
+};
+use underpin_model::policy::Homing;
+
+use super::calendar::Seconds;
+use super::drive::Driven;
+use super::facts::Facts;
+use super::{Planned, Request, bounds, plan_only};
+
+/// Fills in everything but what would unblock.
+pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, planned: &mut Planned) {
+    let plan = &planned.plan;
+    let report = &mut planned.report;
+    report.moves = moves(plan);
+    report.elements = elements(facts, driven, plan);
+    report.bounds = bounds::bounds(facts, driven, plan, report.moves.moves);
+    report.eta.p50_s = median(facts, driven);
+    report.capacity_floors = floors(facts, driven);
+    report.exposure = exposure(facts, &report.elements);
+    report.standing = standing(facts);
+    report.given_up = given_up(request, facts, driven);
+    report.alternatives = alternatives(request, driven, report, plan);
+    if let Some(parent) = request.parent {
+        report.changed = changed(parent.plan, plan);
+    }
+}
+
+fn moves(plan: &Plan) -> Moves {
+    let mut moves = Moves::default();
+    let mut guests: BTreeSet<&str> = BTreeSet::new();
+    for step in &plan.steps {
+        match &step.kind {
+            StepKind::Migrate { vm, pause_ms, .. } => {
+                moves.moves += 1;
+                moves.pause_ms += u64::from(*pause_ms);
+                guests.insert(vm.as_str());
+            }
+            StepKind::Evacuate { expected, .. } => {
+                moves.moves += expected.len() as u64;
+                guests.extend(expected.iter().map(|it| it.0.as_str()));
+            }
+            StepKind::Stop { .. } | StepKind::Suspend { .. } => moves.interrupted += 1,
+            _ => {}
+        }
+    }
+    moves.guests = guests.len() as u64;
+    moves.again = moves.moves - moves.guests;
+    moves
+}
+
+fn elements(facts: &Facts<'_>, driven: &Driven, plan: &Plan) -> Vec<ElementOutcome> {
+    struct Times {
+        wave: u32,
+        start: Seconds,
+        end: Seconds,
+        method: Option<Method>,
+    }
+    let mut times: BTreeMap<&ElementId, Times> = BTreeMap::new();
+    for step in plan.steps.iter().filter(|it| it.kind.touches()) {
+        let Some(subject) = &step.subject else { continue };
+        let it = times.entry(subject).or_insert(Times {
+            wave: step.wave,
+            start: step.start_s,
+            end: step.end_s(),
+            method: None,
+        });
+        it.start = it.start.min(step.start_s);
+        it.end = it.end.max(step.end_s());
+        if let StepKind::Patch { method, .. } = &step.kind {
+            it.method = Some(*method);
+        }
+    }
+    let changes = facts.fleet.planning.as_ref().map(|it| it.changes.as_slice()).unwrap_or_default();
+    driven
+        .fates
+        .iter()
+        .map(|(element, fate)| {
+            let at = times.get(element);
+            let mut reasons = fate.reasons.clone();
+            reasons.extend(why_then(facts, driven, element));
+            reasons.dedup();
+            ElementOutcome {
+                element: element.clone(),
+                changes: fate
+                    .changes
+                    .iter()
+                    .filter_map(|&it| changes.get(it as usize))
+                    .map(|it| it.id.clone())
+                    .collect(),
+                outcome: fate.outcome.unwrap_or(Outcome::Blocked),
+                method: at.and_then(|it| it.method),
+                wave: at.map(|it| it.wave),
+                start_s: at.map(|it| it.start),
+                end_s: at.map(|it| it.end),
+                reasons,
+            }
+        })
+        .collect()
+}
+
+/// Why a host is where it is in the order.
+fn why_then(facts: &Facts<'_>, driven: &Driven, element: &ElementId) -> Vec<Reason> {
+    let mut why = Vec::new();
+    let Some(host) = facts.host(element.as_str()) else { return why };
+    let Some(wave) = driven.by_host.get(&host).and_then(|&at| driven.waves.get(at)) else { return why };
+    if wave.canary {
+        let class =
+            facts.hardware.get(facts.hosts[host as usize].hardware as usize).cloned().unwrap_or_default();
+        why.push(Reason::Canary { class });
+    }
+    if driven.coordinators.contains(&host) {
+        why.push(Reason::Coordinator);
+    }
+    if let Some((ring, until_s)) = driven.waited.get(&host) {
+        why.push(Reason::Soak { ring: ring.clone(), until_s: *until_s });
+    }
+    why.extend(wave.staged.reasons.iter().filter(|it| !matches!(it, Reason::EarlierWave { .. })).cloned());
+    let loss_per_day = facts.hosts[host as usize].loss_per_day;
+    if loss_per_day > 0.0 {
+        why.push(Reason::MostUrgent { loss_per_day });
+    }
+    why
+}
+
+/// The end of the last wave with medians within it: waves keep their planned starts.
+fn median(facts: &Facts<'_>, driven: &Driven) -> Seconds {
+    let factor = facts.policy.planning.migration.p95_factor.max(1.0);
+    let hosts = driven.waves.iter().map(|wave| {
+        let longest = wave.staged.works.iter().zip(&wave.staged.times).map(|(work, times)| {
+            let moved = |list: &[super::timing::Move], from: Seconds| {
+                let end = list.iter().map(super::timing::Move::end).max().unwrap_or(from);
+                (f64::from(end.saturating_sub(from)) / factor).ceil() as Seconds
+            };
+            let spans = &work.durations;
+            let hops = work.hops.len() as Seconds * spans.patch.p50_s
+                + work.hops.iter().filter(|it| it.reboot).count() as Seconds * spans.reboot.p50_s;
+            let stays = times.end.saturating_sub(times.start).min(60);
+            moved(&times.out, 0)
+                + hops
+                + spans.attest.p50_s
+                + spans.verify.p50_s
+                + stays
+                + moved(&times.home, times.start)
+        });
+        wave.staged.start.saturating_add(longest.max().unwrap_or(0))
+    });
+    let elements = driven.elements.iter().map(|it| {
+        let spans = &it.durations;
+        let hops = it.hops.len() as Seconds * it.units;
+        it.start + hops * (spans.patch.p50_s + spans.reboot.p50_s + spans.verify.p50_s) + spans.attest.p50_s
+    });
+    hosts.chain(elements).max().unwrap_or(0)
+}
+
+fn floors(facts: &Facts<'_>, driven: &Driven) -> Vec<CapacityFloor> {
+    let mut floors: BTreeMap<u32, (u64, Seconds)> = BTreeMap::new();
+    for wave in &driven.waves {
+        let floor = floors.entry(wave.cluster).or_insert((u64::MAX, 0));
+        *floor = (*floor).min((wave.staged.free_memory_mib, wave.staged.start));
+    }
+    let known = floors.into_iter().filter_map(|(at, (free_memory_mib, at_s))| {
+        let cluster = &facts.clusters[at as usize];
+        let it = facts.fleet.clusters.get(cluster.at as usize)?;
+        let capacity: u64 =
+            cluster.hosts.clone().filter_map(|it| facts.hosts[it as usize].capacity).map(|it| it[0]).sum();
+        let demand: u64 =
+            cluster.guests.clone().filter_map(|it| facts.guests[it as usize].demand).map(|it| it[0]).sum();
+        let at_start_mib = capacity.saturating_sub(demand);
+        Some(CapacityFloor { cluster: it.id.clone(), free_memory_mib, at_s, at_start_mib })
+    });
+    known.collect()
+}
+
+fn exposure(facts: &Facts<'_>, elements: &[ElementOutcome]) -> Vec<ExposurePoint> {
+    let loss = |element: &ElementId| {
+        facts.host(element.as_str()).map_or(0.0, |it| facts.hosts[it as usize].loss_per_day)
+    };
+    let open = |it: &&ElementOutcome| it.outcome != Outcome::NotNeeded;
+    let mut point = ExposurePoint {
+        at_s: 0,
+        open: elements.iter().filter(open).count() as u32,
+        loss_per_day: elements.iter().filter(open).map(|it| loss(&it.element)).sum(),
+    };
+    let mut closed: Vec<(Seconds, &ElementId)> = elements
+        .iter()
+        .filter(|it| it.outcome == Outcome::Planned)
+        .filter_map(|it| Some((it.end_s?, &it.element)))
+        .collect();
+    closed.sort_unstable();
+    let mut points = vec![point];
+    for (at_s, element) in closed {
+        point = ExposurePoint {
+            at_s,
+            open: point.open.saturating_sub(1),
+            loss_per_day: (point.loss_per_day - loss(element)).max(0.0),
+        };
+        match points.last_mut() {
+            Some(last) if last.at_s == at_s => *last = point,
+            _ => points.push(point),
+        }
+    }
+    points
+}
+
+/// What was wrong before, and what nobody can tell.
+fn standing(facts: &Facts<'_>) -> Vec<Standing> {
+    let mut standing = Vec::new();
+    let mut used = vec![[0_u64; 2]; facts.hosts.len()];
+    for (guest, &host) in facts.guests.iter().zip(&facts.home) {
+        let demand = guest.demand.unwrap_or_default();
+        (0..2).for_each(|it| used[host as usize][it] += demand[it]);
+        if guest.demand.is_none() {
+            let fact = if guest.it.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
+            standing.push(Standing {
+                rule: Rule::Capacity,
+                severity: Severity::Unknown,
+                place: guest.it.id.as_str().to_owned(),
+                text: format!("{fact} is not known: it cannot move"),
+            });
+        }
+    }
+    for (host, used) in facts.hosts.iter().zip(&used) {
+        let place = host.it.id.as_str().to_owned();
+        match host.capacity {
+            None => standing.push(Standing {
+                rule: Rule::Capacity,
+                severity: Severity::Unknown,
+                place,
+                text: "its capacity is not known: it takes no guest".to_owned(),
+            }),
+            Some(capacity) => {
+                for (name, (capacity, used)) in super::facts::RESOURCES.iter().zip(capacity.iter().zip(used))
+                {
+                    if used > capacity {
+                        standing.push(Standing {
+                            rule: Rule::Capacity,
+                            severity: Severity::Before,
+                            place: place.clone(),
+                            text: format!("{name}: guests need {used}, it has {capacity}"),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    for vm in &facts.nowhere {
+        standing.push(Standing {
+            rule: Rule::Capacity,
+            severity: Severity::Unknown,
+            place: vm.id.as_str().to_owned(),
+            text: "it may run, and nobody knows on which host: it is not counted".to_owned(),
+        });
+    }
+    standing.extend(broken_rules(facts));
+    standing
+}
+
+fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {
+    let places: BTreeMap<&str, u32> =
+        facts.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
+    let must =
+        facts.fleet.affinities.iter().filter(|it| it.strength == underpin_model::fleet::Strength::Must);
+    must.filter_map(|rule| {
+        let members: Vec<u32> = rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+        facts.broken(rule, &members).then(|| Standing {
+            rule: match rule.kind {
+                AffinityKind::Apart => Rule::Apart,
+                AffinityKind::Together => Rule::Together,
+                AffinityKind::OnHosts => Rule::OnHosts,
+            },
+            severity: Severity::Before,
+            place: rule.vms.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", "),
+            text: "the rule does not hold as they stand: the plan does not follow it".to_owned(),
+        })
+    })
+    .collect()
+}
+
+fn given_up(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<GivenUp> {
+    if request.profile == Profile::Normal {
+        return Vec::new();
+    }
+    let rules = &request.policy.planning.emergency;
+    let hosts = |it: &dyn Fn(&super::drive::HostWave) -> bool| {
+        driven.waves.iter().filter(|wave| it(wave)).map(|it| it.staged.works.len() as u32).sum::<u32>()
+    };
+    let mut given = vec![GivenUp {
+        what: "soak".to_owned(),
+        how: format!("every soak is {} of what the policy asks for otherwise", rules.soak_factor),
+        hosts: hosts(&|it| !it.canary),
+    }];
+    if rules.merge_rings {
+        given.push(GivenUp {
+            what: "ring-order".to_owned(),
+            how: "rings do not wait for one another once the canaries have soaked".to_owned(),
+            hosts: hosts(&|it| it.ring.is_none()),
+        });
+    }
+    if rules.outside_windows {
+        let concerned = |wave: &super::drive::HostWave| {
+            wave.staged
+                .works
+                .iter()
+                .any(|it| it.departures.iter().any(|it| facts.guests[it.guest as usize].it.tenant.is_some()))
+        };
+        given.push(GivenUp {
+            what: "windows".to_owned(),
+            how: "windows of tenants are not waited for".to_owned(),
+            hosts: hosts(&concerned),
+        });
+    }
+    if let Some(most) = rules.per_cluster {
+        given.push(GivenUp {
+            what: "hosts-away".to_owned(),
+            how: format!(
+                "{most} hosts of a cluster may be away instead of {}",
+                request.policy.planning.most_away.per_cluster
+            ),
+            hosts: hosts(&|it| {
+                it.staged.works.len() > request.policy.planning.most_away.per_cluster as usize
+            }),
+        });
+    }
+    given
+}
+
+/// The other homing, priced. Only where the budget allows a second look.
+fn alternatives(
+    request: &Request<'_>,
+    driven: &Driven,
+    report: &PlanReport,
+    plan: &Plan,
+) -> Vec<Alternative> {
+    let price = request.policy.planning.move_price.get();
+    let of = |homing, moves: u64, plan: &Plan, planned: u32| Alternative {
+        homing,
+        moves,
+        makespan_s: plan.end_s(),
+        move_price: moves as f64 * price,
+        planned,
+    };
+    let planned = report.elements.iter().filter(|it| it.outcome == Outcome::Planned).count() as u32;
+    let mut all = vec![of(driven.homing, report.moves.moves, plan, planned)];
+    if request.evaluations == 0 {
+        return all;
+    }
+    let other = match driven.homing {
+        Homing::Drift => Homing::Home,
+        Homing::Home => Homing::Drift,
+    };
+    if let Ok(it) = plan_only(&Request { homing: Some(other), evaluations: 0, ..*request }) {
+        let waves = it.plan.waves.iter().map(|it| it.elements.len() as u32).sum();
+        all.push(of(other, moves(&it.plan).moves, &it.plan, waves));
+    }
+    all
+}
+
+/// What differs from the parent: hosts that came, went or moved in time, and guests that go elsewhere.
+fn changed(parent: &Plan, plan: &Plan) -> Vec<String> {
+    super::super::diff::diff(parent, plan).lines()
+}

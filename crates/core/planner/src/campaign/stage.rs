@@ -1,0 +1,610 @@
+//! One cluster, one stage of the roll-out: which hosts leave together, when, and what their guests do meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use underpin_model::change::Method;
+use underpin_model::plan::Reason;
+use underpin_model::policy::{Durations, Homing};
+
+use super::calendar::{Calendar, Seconds, earliest};
+use super::couplings::{Couplings, Key};
+use super::facts::{Facts, NONE};
+use super::leave::{Answers, Departure, How, Leaving};
+use super::rooms::Rooms;
+use super::timing::{Hop, HostTimes, Work, layout};
+
+/// Failures after the first host of a wave that are tolerated in looking for more.
+const MOST_MISSES: usize = 8;
+
+/// Freezing a cluster, before its first wave.
+pub(super) const FREEZE_S: Seconds = 30;
+
+/// A host with a change to come.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) host: u32,
+    /// Not before then.
+    pub(super) ready: Seconds,
+    /// Ways to do it, the preferred first, with how long each takes.
+    pub(super) methods: Vec<(Method, Durations)>,
+    pub(super) hops: Vec<Hop>,
+    /// Its release afterwards.
+    pub(super) release: Option<u32>,
+    /// Room that the change gives (or takes).
+    pub(super) resize: [i64; 2],
+    /// It comes before all others of its cluster, and alone.
+    pub(super) coordinator: bool,
+    /// Place among the others: low comes first.
+    pub(super) priority: f64,
+}
+
+/// A wave that is laid out.
+#[derive(Debug, Clone)]
+pub(super) struct StagedWave {
+    pub(super) start: Seconds,
+    pub(super) end: Seconds,
+    pub(super) works: Vec<Work>,
+    /// Times of each work, from the wave's start.
+    pub(super) times: Vec<HostTimes>,
+    pub(super) reasons: Vec<Reason>,
+    /// Free memory on hosts that take guests while it lasts, in MiB.
+    pub(super) free_memory_mib: u64,
+}
+
+/// What a stage came to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Staged {
+    pub(super) waves: Vec<StagedWave>,
+    pub(super) blocked: Vec<(u32, Vec<Reason>)>,
+}
+
+/// What all clusters share.
+pub(super) struct Shared<'f, 'a> {
+    pub(super) facts: &'f Facts<'a>,
+    pub(super) calendar: &'f Calendar<'f>,
+    pub(super) answers: &'f Answers<'f>,
+    pub(super) homing: Homing,
+}
+
+/// A cluster between waves.
+#[derive(Clone)]
+pub(super) struct Cluster<'f, 'a> {
+    pub(super) rooms: Rooms<'f, 'a>,
+    /// Hosts with a change still to come, by position in the cluster.
+    pub(super) due: Vec<bool>,
+    /// Hosts on a release that soaks as a canary's, by position in the cluster.
+    pub(super) soaking: Vec<bool>,
+    /// End of the last wave.
+    pub(super) free_at: Seconds,
+    /// Most hosts away.
+    pub(super) most: usize,
+    /// The reserve for a failure must hold: no exception speaks of this cluster.
+    pub(super) reserve: bool,
+    /// Number of its last wave, for reasons; 0: none.
+    pub(super) waves: u32,
+}
+
+/// A wave in the making.
+struct Draft {
+    works: Vec<Work>,
+    /// Position in the pending list of each work's candidate.
+    from: Vec<usize>,
+    times: Vec<HostTimes>,
+    start: Seconds,
+    reasons: Vec<Reason>,
+    /// By position in the cluster, 0: nothing is to come; otherwise the later its turn, the lower.
+    due: Vec<u32>,
+}
+
+impl<'f, 'a> Cluster<'f, 'a> {
+    fn local(&self, host: u32) -> usize {
+        (host - self.rooms.hosts().start) as usize
+    }
+
+    /// Plans the candidates, wave by wave, until none is left or none can be done.
+    pub(super) fn stage(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        couplings: &mut Couplings,
+        mut pending: Vec<Candidate>,
+        canary: bool,
+    ) -> Staged {
+        pending.sort_by(|a, b| {
+            (!a.coordinator, a.priority)
+                .partial_cmp(&(!b.coordinator, b.priority))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        });
+        let mut staged = Staged::default();
+        let mut why: BTreeMap<u32, Vec<Reason>> = BTreeMap::new();
+        while !pending.is_empty() {
+            let now = pending.iter().map(|it| it.ready).min().unwrap_or(0).max(self.free_at);
+            let draft = self.draft(shared, couplings, &pending, now, canary, &mut why);
+            let made = !draft.works.is_empty();
+            let taken: BTreeSet<u32> = draft.works.iter().map(|it| it.host).collect();
+            if made {
+                staged.waves.push(self.commit(couplings, draft, &pending, canary));
+            }
+            let before = pending.len();
+            pending.retain(|it| {
+                let never = why.get(&it.host).is_some_and(|it| it.iter().any(lasting));
+                if never {
+                    staged.blocked.push((it.host, why.remove(&it.host).unwrap_or_default()));
+                }
+                !never && !taken.contains(&it.host)
+            });
+            if pending.len() == before {
+                // Nobody who is ready can be done; those who are ready later may be.
+                match pending.iter().map(|it| it.ready).filter(|&it| it > now).min() {
+                    Some(later) => self.free_at = later,
+                    None => break,
+                }
+            }
+        }
+        for it in pending {
+            staged.blocked.push((it.host, why.remove(&it.host).unwrap_or_default()));
+        }
+        staged
+    }
+
+    /// Gathers hosts for the next wave; none: nobody who is ready can be done, `why` says why.
+    fn draft(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        pending: &[Candidate],
+        now: Seconds,
+        canary: bool,
+        why: &mut BTreeMap<u32, Vec<Reason>>,
+    ) -> Draft {
+        let order = self.order(shared, pending, now);
+        let mut draft = Draft {
+            works: Vec::new(),
+            from: Vec::new(),
+            times: Vec::new(),
+            start: now,
+            reasons: Vec::new(),
+            due: self.turns(pending),
+        };
+        let mut misses = 0;
+        for at in order {
+            if draft.works.len() >= self.most || (misses > MOST_MISSES && !draft.works.is_empty()) {
+                break;
+            }
+            let candidate = pending[at].clone();
+            if candidate.coordinator && !draft.works.is_empty() {
+                continue;
+            }
+            match self.add(shared, couplings, &candidate, &mut draft, now, canary) {
+                Ok(()) => {
+                    draft.from.push(at);
+                    if candidate.coordinator {
+                        break;
+                    }
+                }
+                Err(reasons) => {
+                    misses += 1;
+                    why.insert(candidate.host, reasons);
+                    // The others of its cluster wait for the coordinator for ever.
+                    if candidate.coordinator {
+                        break;
+                    }
+                }
+            }
+        }
+        draft
+    }
+
+    /// Guests go to hosts that come late, so that they move again late or never.
+    fn turns(&self, pending: &[Candidate]) -> Vec<u32> {
+        let mut turns: Vec<u32> = self.due.iter().map(|&due| u32::from(due)).collect();
+        for (at, candidate) in pending.iter().enumerate() {
+            let local = self.local(candidate.host);
+            turns[local] = 1 + (pending.len() - at) as u32;
+        }
+        turns
+    }
+
+    /// Candidates that are ready: those whose windows open first, then by priority.
+    fn order(&self, shared: &Shared<'f, 'a>, pending: &[Candidate], now: Seconds) -> Vec<usize> {
+        let mut order: Vec<(Seconds, usize)> = pending
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.ready <= now)
+            .map(|(at, it)| (self.opens(shared, it, now), at))
+            .collect();
+        let first = order.iter().map(|it| it.0).min().unwrap_or(now);
+        // Whoever could start before the first would be done does not have to wait for it.
+        let slack = pending.first().map_or(0, path_s);
+        order.sort_by_key(|&(opens, at)| (opens.saturating_sub(first) / slack.max(1), at));
+        order.into_iter().map(|it| it.1).collect()
+    }
+
+    /// About when the windows of a host and its guests are open together.
+    fn opens(&self, shared: &Shared<'f, 'a>, candidate: &Candidate, now: Seconds) -> Seconds {
+        let path = path_s(candidate);
+        let mut opens = now;
+        if let Some(spans) = shared.calendar.host(candidate.host) {
+            opens = earliest(spans, opens, path).unwrap_or(Seconds::MAX);
+        }
+        let mut seen = Vec::new();
+        for &guest in self.rooms.guests_on(candidate.host) {
+            let number = shared.calendar.guest_number(guest);
+            if number == NONE || seen.contains(&number) {
+                continue;
+            }
+            seen.push(number);
+            if let Some(spans) = shared.calendar.guest(guest) {
+                opens = earliest(spans, opens, 60).unwrap_or(Seconds::MAX);
+            }
+        }
+        opens
+    }
+
+    /// Adds a host to a wave, if it can be emptied, the reserve holds and it does not make the others wait. On failure
+    /// everything is as before.
+    fn add(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        candidate: &Candidate,
+        draft: &mut Draft,
+        now: Seconds,
+        canary: bool,
+    ) -> Result<(), Vec<Reason>> {
+        let mut reasons = Vec::new();
+        for (method, durations) in &candidate.methods {
+            match self.empty(shared, candidate, *method, draft, canary) {
+                Err(why) => reasons.extend(why),
+                Ok(departures) => {
+                    let work = Work {
+                        host: candidate.host,
+                        method: *method,
+                        hops: candidate.hops.clone(),
+                        durations: *durations,
+                        come_home: Vec::new(),
+                        departures,
+                    };
+                    match self.fit(shared, couplings, work, draft, now, canary) {
+                        Ok(()) => return Ok(()),
+                        Err(why) => reasons.extend(why),
+                    }
+                }
+            }
+        }
+        reasons.dedup();
+        Err(reasons)
+    }
+
+    fn empty(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        candidate: &Candidate,
+        method: Method,
+        draft: &Draft,
+        canary: bool,
+    ) -> Result<Vec<Departure>, Vec<Reason>> {
+        let wave: Vec<u32> = draft.works.iter().map(|it| it.host).collect();
+        let mut leaving = Leaving {
+            rooms: &mut self.rooms,
+            answers: shared.answers,
+            wave: &wave,
+            due: &draft.due,
+            soaking: &self.soaking,
+        };
+        let departures = leaving.empty(candidate.host, method)?;
+        if canary {
+            // Guests that stay will run on the canary's release.
+            let stays = |it: &&Departure| !it.how.moves();
+            let broken =
+                departures.iter().filter(stays).find_map(|it| self.undiverse(it.guest, candidate.host));
+            if let Some(reason) = broken {
+                self.undo(&departures, candidate.host);
+                return Err(vec![reason]);
+            }
+        }
+        Ok(departures)
+    }
+
+    fn undiverse(&self, guest: u32, host: u32) -> Option<Reason> {
+        let first = self.rooms.hosts().start;
+        let soaking = |it: u32| it == host || self.soaking.get((it - first) as usize) == Some(&true);
+        if self.rooms.diverse(guest, &soaking) {
+            return None;
+        }
+        let application = self.rooms.facts.guests[guest as usize].it.application.clone()?;
+        Some(Reason::ReleaseDiversity { application })
+    }
+
+    fn undo(&mut self, departures: &[Departure], host: u32) {
+        for it in departures.iter().rev().filter(|it| it.how.moves()) {
+            self.rooms.go(it.guest, host);
+        }
+    }
+
+    /// Whether an emptied host fits into the wave: limits, reserve, time.
+    fn fit(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        mut work: Work,
+        draft: &mut Draft,
+        now: Seconds,
+        canary: bool,
+    ) -> Result<(), Vec<Reason>> {
+        let host = work.host;
+        let departures = work.departures.clone();
+        let down = work.method != Method::LivePatch;
+        let was_shut = self.rooms.is_shut(host);
+        self.rooms.shut(host, down || was_shut);
+        if self.reserve
+            && down
+            && let Err(shortage) = self.rooms.reserve()
+        {
+            self.rooms.shut(host, was_shut);
+            self.undo(&departures, host);
+            let resource = super::facts::RESOURCES[shortage.resource].to_owned();
+            return Err(vec![Reason::Short { resource, short: shortage.short, reserve: true }]);
+        }
+        work.come_home = self.comes_home(shared, &work, canary);
+        draft.works.push(work);
+        let times = layout(shared.facts, &draft.works, shared.homing);
+        let timed = self.start(shared, couplings, &draft.works, &times, now);
+        let fits = timed.and_then(|(start, why)| {
+            let alone = draft.works.len() == 1;
+            if alone || start <= draft.start { Ok((start, why)) } else { Err(Vec::new()) }
+        });
+        match fits {
+            Ok((start, why)) => {
+                (draft.start, draft.times) = (start, times);
+                draft.reasons.extend(why);
+                Ok(())
+            }
+            Err(reasons) => {
+                draft.works.pop();
+                self.rooms.shut(host, was_shut);
+                self.undo(&departures, host);
+                Err(reasons)
+            }
+        }
+    }
+
+    /// Guests that return after the wave: all that moved, but those whose return would leave their application wholly on a
+    /// release that soaks.
+    fn comes_home(&self, shared: &Shared<'f, 'a>, work: &Work, canary: bool) -> Vec<u32> {
+        if shared.homing == Homing::Drift {
+            return Vec::new();
+        }
+        let moved = work.departures.iter().filter(|it| it.how.moves()).map(|it| it.guest);
+        moved.filter(|&it| !canary || self.undiverse(it, work.host).is_none()).collect()
+    }
+
+    /// First start at which windows, consents, locks and limits allow everything in a wave.
+    fn start(
+        &self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        works: &[Work],
+        times: &[HostTimes],
+        now: Seconds,
+    ) -> Result<(Seconds, Vec<Reason>), Vec<Reason>> {
+        let needs = needs(shared, works, times);
+        let end = times.iter().map(|it| it.end).max().unwrap_or(0);
+        let staged =
+            works.iter().map(|it| it.durations.stage.p95_s).max().unwrap_or(0).saturating_add(FREEZE_S);
+        let keys = self.keys(couplings, works, times);
+        let mut start = now.max(staged);
+        let mut why = Vec::new();
+        loop {
+            let before = start;
+            for need in &needs {
+                let Some(at) = earliest(&need.spans, start.saturating_add(need.offset), need.length) else {
+                    let longest_s = need.spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
+                    let tenant = need.tenant(shared.facts);
+                    return Err(vec![Reason::OutsideWindow { tenant, needs_s: need.length, longest_s }]);
+                };
+                let moved = at - need.offset;
+                if moved > start {
+                    start = moved;
+                    why = vec![Reason::WindowOpens { tenant: need.tenant(shared.facts), at_s: start }];
+                }
+            }
+            for (key, amount, most) in &keys {
+                let most_reason = || Reason::MostAway {
+                    of: key.of().to_owned(),
+                    most: u32::try_from(*most).unwrap_or(u32::MAX),
+                };
+                let Some(at) = couplings.earliest(key, start, end, *amount, *most) else {
+                    return Err(vec![most_reason()]);
+                };
+                if at > start {
+                    start = at;
+                    why = vec![most_reason()];
+                }
+            }
+            if start == before {
+                break;
+            }
+        }
+        if start.saturating_add(end) > shared.calendar.horizon_s() {
+            let longest_s = shared.calendar.horizon_s().saturating_sub(now);
+            return Err(vec![Reason::OutsideWindow { tenant: None, needs_s: end, longest_s }]);
+        }
+        Ok((start, why))
+    }
+
+    /// What a wave takes of limits that couple clusters, with the limit.
+    fn keys(&self, couplings: &Couplings, works: &[Work], times: &[HostTimes]) -> Vec<(Key, u64, u64)> {
+        let mut keys: Vec<(Key, u64, u64)> = Vec::new();
+        if !couplings.bind {
+            return keys;
+        }
+        let mut add = |key: Key, amount: u64, most: u64| match keys.iter_mut().find(|it| it.0 == key) {
+            Some(it) => it.1 += amount,
+            None => keys.push((key, amount, most)),
+        };
+        let facts = self.rooms.facts;
+        let network_mbps = facts.policy.planning.migration.network_mbps.map(u64::from);
+        for (work, times) in works.iter().zip(times) {
+            for (key, most) in couplings.keys(&self.rooms, work.host) {
+                add(key, 1, most);
+            }
+            let network =
+                facts.hosts[work.host as usize].it.migration.as_ref().and_then(|it| it.network.as_ref());
+            if let (Some(most), Some(network)) = (network_mbps, network) {
+                // Its migrations one after the other take at most what the widest takes; side by side, at most its link.
+                let widest = times.out.iter().chain(&times.home).map(|it| it.mbps).max().unwrap_or(0);
+                let together = u64::from(facts.hosts[work.host as usize].link_mbps.max(widest)).min(most);
+                add(Key::Network(network.as_str().to_owned()), together, most);
+            }
+        }
+        keys
+    }
+
+    /// Makes a wave real.
+    fn commit(
+        &mut self,
+        couplings: &mut Couplings,
+        draft: Draft,
+        pending: &[Candidate],
+        canary: bool,
+    ) -> StagedWave {
+        let end = draft.times.iter().map(|it| it.end).max().unwrap_or(0);
+        let free_memory_mib = self.rooms.free_memory();
+        for (key, amount, _) in self.keys(couplings, &draft.works, &draft.times) {
+            couplings.take(&key, draft.start, draft.start.saturating_add(end), amount);
+        }
+        let waited = draft.reasons.is_empty() && self.waves > 0 && draft.start == self.free_at;
+        let mut reasons = draft.reasons;
+        if waited {
+            reasons.push(Reason::EarlierWave { wave: self.waves });
+        }
+        for (work, at) in draft.works.iter().zip(&draft.from) {
+            let local = self.local(work.host);
+            let Some(candidate) = pending.get(*at) else { continue };
+            self.rooms.shut(work.host, false);
+            self.rooms.set_release(work.host, candidate.release);
+            self.rooms.resize(work.host, candidate.resize);
+            self.due[local] = false;
+            self.soaking[local] = canary;
+            for &guest in &work.come_home {
+                self.rooms.go(guest, work.host);
+            }
+        }
+        self.free_at = draft.start.saturating_add(end);
+        self.waves += 1;
+        StagedWave {
+            start: draft.start,
+            end: self.free_at,
+            works: draft.works,
+            times: draft.times,
+            reasons,
+            free_memory_mib,
+        }
+    }
+}
+
+/// Reasons that no later wave changes.
+pub(super) fn lasting(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NoAllowedAction { .. }
+            | Reason::Consent { .. }
+            | Reason::Locked { until_s: None, .. }
+            | Reason::DoesNotConverge { .. }
+            | Reason::UnknownFact { .. }
+    )
+}
+
+/// Seconds that a host is away at least, its evacuation left out.
+pub(super) fn path_s(candidate: &Candidate) -> Seconds {
+    let of = |(_, durations): &(Method, Durations)| {
+        let reboots = candidate.hops.iter().filter(|it| it.reboot).count() as u32;
+        (durations.patch.p95_s.saturating_mul(candidate.hops.len() as u32))
+            .saturating_add(durations.reboot.p95_s.saturating_mul(reboots))
+            .saturating_add(durations.attest.p95_s)
+            .saturating_add(durations.verify.p95_s)
+    };
+    candidate.methods.iter().map(of).min().unwrap_or(0)
+}
+
+/// A span of a wave that must lie within something.
+struct Need {
+    spans: Vec<(Seconds, Seconds)>,
+    offset: Seconds,
+    length: Seconds,
+    /// Whose it is; `NONE`: the host's own.
+    guest: u32,
+}
+
+impl Need {
+    fn tenant(&self, facts: &Facts<'_>) -> Option<underpin_model::id::TenantId> {
+        facts.guests.get(self.guest as usize).and_then(|it| it.it.tenant.clone())
+    }
+}
+
+fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for (work, times) in works.iter().zip(times) {
+        if let Some(spans) = shared.calendar.host(work.host) {
+            let length = times.end.saturating_add(work.durations.rollback.p95_s);
+            needs.push(Need { spans: spans.to_vec(), offset: 0, length, guest: NONE });
+        }
+        let mut hulls: Vec<(u32, bool, Seconds, Seconds, u32)> = Vec::new();
+        let mut touch = |guest: u32, phase: bool, from: Seconds, until: Seconds| {
+            let number = shared.calendar.guest_number(guest);
+            if number == NONE {
+                return;
+            }
+            match hulls.iter_mut().find(|it| it.0 == number && it.1 == phase) {
+                Some(hull) => (hull.2, hull.3) = (hull.2.min(from), hull.3.max(until)),
+                None => hulls.push((number, phase, from, until, guest)),
+            }
+        };
+        for it in &times.out {
+            touch(it.guest, false, it.start, it.end());
+        }
+        for it in &times.home {
+            touch(it.guest, true, it.start, it.end());
+        }
+        for it in &work.departures {
+            let (from, until) = match it.how {
+                How::Live | How::Cold => {
+                    times.out.iter().find(|m| m.guest == it.guest).map_or((0, 0), |m| (m.start, m.end()))
+                }
+                How::Suspend | How::Stop => {
+                    touch(it.guest, true, times.stop, times.end);
+                    (times.stop, times.end)
+                }
+            };
+            let length = until.saturating_sub(from);
+            if let Some(consent) = it.consent {
+                needs.push(Need {
+                    spans: vec![shared.answers.span(consent)],
+                    offset: from,
+                    length,
+                    guest: it.guest,
+                });
+            }
+            for expires in shared.facts.guests[it.guest as usize].it.locks.iter().filter_map(|it| it.expires)
+            {
+                let since = expires.as_second().saturating_sub(shared.answers.starts_at.as_second());
+                let since = since.clamp(0, i64::from(Seconds::MAX)) as Seconds;
+                if since > 0 {
+                    needs.push(Need {
+                        spans: vec![(since, Seconds::MAX)],
+                        offset: from,
+                        length,
+                        guest: it.guest,
+                    });
+                }
+            }
+        }
+        for (number, _, from, until, guest) in hulls {
+            let _ = number;
+            if let Some(spans) = shared.calendar.guest(guest) {
+                needs.push(Need { spans: spans.to_vec(), offset: from, length: until - from, guest });
+            }
+        }
+    }
+    needs
+}

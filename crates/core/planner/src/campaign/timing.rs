@@ -1,0 +1,262 @@
+//! The timeline of one wave, in seconds from its start.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use underpin_model::change::Method;
+use underpin_model::policy::{Durations, Homing, Spread};
+
+use super::calendar::Seconds;
+use super::facts::Facts;
+use super::leave::{Departure, How, live};
+
+/// Powering a guest off and on, suspending and resuming it, moving it cold: judgements, since no published figures cover all
+/// platforms.
+pub(super) const STOP: Spread = Spread::new(30, 120);
+pub(super) const START: Spread = Spread::new(30, 120);
+pub(super) const SUSPEND: Spread = Spread::new(60, 180);
+pub(super) const RESUME: Spread = Spread::new(60, 180);
+pub(super) const COLD: Spread = Spread::new(60, 180);
+
+/// One hop of a change on one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hop {
+    /// Position of the change.
+    pub(super) change: u32,
+    /// Which of its hops.
+    pub(super) hop: u32,
+    /// It takes a reboot.
+    pub(super) reboot: bool,
+}
+
+/// What is done to one host in a wave.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub(super) host: u32,
+    pub(super) method: Method,
+    pub(super) hops: Vec<Hop>,
+    pub(super) durations: Durations,
+    pub(super) departures: Vec<Departure>,
+    /// Guests that come home afterwards: all that moved, unless a rule holds them back.
+    pub(super) come_home: Vec<u32>,
+}
+
+/// A migration with its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Move {
+    pub(super) guest: u32,
+    pub(super) from: u32,
+    pub(super) to: u32,
+    pub(super) live: bool,
+    pub(super) start: Seconds,
+    pub(super) span: Spread,
+    pub(super) mbps: u32,
+    pub(super) pause_ms: u32,
+}
+
+impl Move {
+    pub(super) fn end(&self) -> Seconds {
+        self.start.saturating_add(self.span.p95_s)
+    }
+}
+
+/// When things happen to one host.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HostTimes {
+    pub(super) out: Vec<Move>,
+    /// Guests that stay are stopped from then on.
+    pub(super) stop: Seconds,
+    /// Start of each hop's patch.
+    pub(super) patches: Vec<Seconds>,
+    pub(super) attest: Seconds,
+    pub(super) verify: Seconds,
+    /// Guests that stayed are started from then on.
+    pub(super) start: Seconds,
+    pub(super) home: Vec<Move>,
+    /// Everything is over.
+    pub(super) end: Seconds,
+}
+
+/// Lays out a wave.
+pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<HostTimes> {
+    let wanted: Vec<Wanted> = works
+        .iter()
+        .enumerate()
+        .flat_map(|(at, work)| {
+            let moves = work.departures.iter().filter(|it| it.how.moves());
+            moves.map(move |it| Wanted {
+                work: at,
+                guest: it.guest,
+                from: work.host,
+                to: it.to,
+                live: it.how == How::Live,
+                ready: 0,
+            })
+        })
+        .collect();
+    let mut times = vec![HostTimes::default(); works.len()];
+    for (work, it) in schedule(facts, wanted) {
+        times[work].out.push(it);
+    }
+    for (work, times) in works.iter().zip(&mut times) {
+        in_place(work, times);
+    }
+    if homing == Homing::Home {
+        let mut wanted = Vec::new();
+        for (at, work) in works.iter().enumerate() {
+            for &guest in &work.come_home {
+                let Some(out) = work.departures.iter().find(|it| it.guest == guest) else { continue };
+                wanted.push(Wanted {
+                    work: at,
+                    guest,
+                    from: out.to,
+                    to: work.host,
+                    live: out.how == How::Live,
+                    ready: times[at].end,
+                });
+            }
+        }
+        for (work, it) in schedule(facts, wanted) {
+            times[work].end = times[work].end.max(it.end());
+            times[work].home.push(it);
+        }
+    }
+    times
+}
+
+/// What happens on the host itself, once its guests are out.
+fn in_place(work: &Work, times: &mut HostTimes) {
+    let mut now = times.out.iter().map(Move::end).max().unwrap_or(0);
+    times.stop = now;
+    let span = |how: How| match how {
+        How::Suspend => (SUSPEND.p95_s, RESUME.p95_s),
+        How::Stop => (STOP.p95_s, START.p95_s),
+        How::Live | How::Cold => (0, 0),
+    };
+    let stays = work.departures.iter().map(|it| span(it.how));
+    let (stop, start) = stays.fold((0, 0), |sum, it| (sum.0.max(it.0), sum.1.max(it.1)));
+    now = now.saturating_add(stop);
+    for hop in &work.hops {
+        times.patches.push(now);
+        now = now.saturating_add(work.durations.patch.p95_s);
+        if hop.reboot {
+            now = now.saturating_add(work.durations.reboot.p95_s);
+        }
+    }
+    times.attest = now;
+    now = now.saturating_add(work.durations.attest.p95_s);
+    times.verify = now;
+    now = now.saturating_add(work.durations.verify.p95_s);
+    times.start = now;
+    times.end = now.saturating_add(start);
+}
+
+/// A migration that is wanted.
+struct Wanted {
+    work: usize,
+    guest: u32,
+    from: u32,
+    to: u32,
+    live: bool,
+    ready: Seconds,
+}
+
+/// What is in use of a host's links and slots.
+#[derive(Debug, Clone, Copy, Default)]
+struct InUse {
+    out_mbps: u32,
+    in_mbps: u32,
+    migrations: u32,
+}
+
+/// Starts each migration as soon as its links and slots allow, the largest first. Each is given what is free of both links,
+/// at least half of the narrower: waiting for a whole link beats sharing it among many, since every sharer writes meanwhile.
+fn schedule(facts: &Facts<'_>, mut wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
+    let memory = |guest: u32| facts.guests[guest as usize].demand.map_or(0, |it| it[0]);
+    wanted.sort_by_key(|it| (it.ready, Reverse(memory(it.guest)), it.guest));
+    let mut in_use = rustc_hash::FxHashMap::<u32, InUse>::default();
+    let mut ends: BinaryHeap<Reverse<(Seconds, usize)>> = BinaryHeap::new();
+    let mut done: Vec<(usize, Move)> = Vec::with_capacity(wanted.len());
+    let mut now = wanted.first().map_or(0, |it| it.ready);
+    while !wanted.is_empty() {
+        wanted.retain(|it| {
+            if it.ready > now {
+                return true;
+            }
+            let Some(started) = start(facts, &in_use, it, now) else { return true };
+            claim(&mut in_use, &started, true);
+            ends.push(Reverse((started.end(), done.len())));
+            done.push((it.work, started));
+            false
+        });
+        let next_ready = wanted.iter().map(|it| it.ready).filter(|&it| it > now).min();
+        let Some(next) = ends.peek().map(|it| it.0.0).into_iter().chain(next_ready).min() else { break };
+        now = next;
+        while let Some(&Reverse((end, at))) = ends.peek() {
+            if end > now {
+                break;
+            }
+            ends.pop();
+            let ended = done[at].1;
+            claim(&mut in_use, &ended, false);
+        }
+    }
+    done
+}
+
+fn claim(in_use: &mut rustc_hash::FxHashMap<u32, InUse>, it: &Move, claim: bool) {
+    let sign = |value: &mut u32, by: u32| {
+        *value = if claim { value.saturating_add(by) } else { value.saturating_sub(by) };
+    };
+    let from = in_use.entry(it.from).or_default();
+    sign(&mut from.out_mbps, it.mbps);
+    sign(&mut from.migrations, 1);
+    let to = in_use.entry(it.to).or_default();
+    sign(&mut to.in_mbps, it.mbps);
+    sign(&mut to.migrations, 1);
+}
+
+fn start(
+    facts: &Facts<'_>,
+    in_use: &rustc_hash::FxHashMap<u32, InUse>,
+    wanted: &Wanted,
+    now: Seconds,
+) -> Option<Move> {
+    let used = |host: u32| in_use.get(&host).copied().unwrap_or_default();
+    let (from, to) = (&facts.hosts[wanted.from as usize], &facts.hosts[wanted.to as usize]);
+    let (out, into) = (used(wanted.from), used(wanted.to));
+    let slots = |host: &super::facts::HostFacts<'_>, used: InUse| used.migrations < host.slots.max(1);
+    if !slots(from, out) || !slots(to, into) {
+        return None;
+    }
+    let base = Move {
+        guest: wanted.guest,
+        from: wanted.from,
+        to: wanted.to,
+        live: wanted.live,
+        start: now,
+        span: COLD,
+        mbps: 0,
+        pause_ms: 0,
+    };
+    if !wanted.live {
+        return Some(base);
+    }
+    let free = from.link_mbps.saturating_sub(out.out_mbps).min(to.link_mbps.saturating_sub(into.in_mbps));
+    let narrow = from.link_mbps.min(to.link_mbps);
+    if free == 0 || free < narrow / 2 {
+        return None;
+    }
+    let run = live(facts, wanted.guest, free)?;
+    if !run.converged && free < narrow {
+        return None;
+    }
+    let factor = facts.policy.planning.migration.p95_factor.max(1.0);
+    let seconds = |it: f64| it.ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
+    Some(Move {
+        span: Spread::new(seconds(run.total_s), seconds(run.total_s * factor)),
+        mbps: free,
+        pause_ms: (run.downtime_s * 1000.0).ceil().clamp(0.0, f64::from(u32::MAX)) as u32,
+        ..base
+    })
+}
