@@ -1,5 +1,11 @@
 //! Plans a sample fleet and prints what it comes to: `campaign HOSTS [EVALUATIONS]`.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods, reason = "a tool for people")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a tool for people"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Instant;

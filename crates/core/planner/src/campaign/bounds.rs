@@ -39,16 +39,9 @@ fn by_cluster(driven: &Driven) -> BTreeMap<u32, Vec<&Work>> {
 /// the others carry all guests, so that A is at most the room that is free (`W >= C(to change) / (C - D)`).
 fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
     let mut most = (0, 0);
-    let mut limit: BTreeMap<u32, usize> = BTreeMap::new();
-    for stage in &driven.stages {
-        for &(cluster, _, _, _, at_most) in &stage.clusters {
-            limit.insert(cluster, at_most);
-        }
-    }
     for (cluster, works) in by_cluster(driven) {
         let count = driven.waves.iter().filter(|it| it.cluster == cluster).count() as u32;
-        let away = limit.get(&cluster).copied().unwrap_or(1).max(1);
-        let mut bound = works.len().div_ceil(away) as u64;
+        let mut bound = works.len().div_ceil(driven.most) as u64;
         let it = &facts.clusters[cluster as usize];
         let leaving: Vec<&&Work> =
             works.iter().filter(|it| it.departures.iter().any(|it| it.how.moves())).collect();
@@ -107,54 +100,53 @@ fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
     bound
 }
 
-/// Time: stages follow one another with their soak; within a stage a cluster needs its longest host, and its hosts' paths over
-/// the hosts that may be away; a path has at least the time of its guests over the host's link.
+/// Time: stages follow one another with their soak; within a stage a cluster needs its longest host, and the sum of its hosts'
+/// paths over the hosts that may be away. A path is what is done on the host, and at least its own guests over its link.
 fn makespan(facts: &Facts<'_>, driven: &Driven) -> (Seconds, &'static str) {
-    let mut evacuation: BTreeMap<u32, u64> = BTreeMap::new();
-    for work in driven.waves.iter().flat_map(|it| &it.staged.works) {
-        let link = facts.hosts[work.host as usize].link_mbps;
-        let factor = facts.policy.planning.migration.p95_factor.max(1.0);
-        let seconds: f64 = work
-            .departures
-            .iter()
-            .filter(|it| it.how == super::leave::How::Live && facts.home[it.guest as usize] == work.host)
-            .filter_map(|it| live(facts, it.guest, link))
-            .map(|it| it.total_s * factor)
-            .sum();
-        evacuation.insert(work.host, seconds as u64);
-    }
-    let mut levels: BTreeMap<u32, (u64, u64, &'static str)> = BTreeMap::new();
-    let mut soaked = 0_u64;
-    for (at, stage) in driven.stages.iter().enumerate() {
-        let (mut longest, mut by) = (0, "longest-host");
-        for &(cluster, _, path, sum, most) in &stage.clusters {
-            let hosts = facts.clusters[cluster as usize].hosts.clone();
-            // Which of its hosts are in this stage is not kept; no evacuation is counted for the longest but the least.
-            let least = hosts.filter_map(|it| evacuation.get(&it)).min().copied().unwrap_or(0);
-            let alone = u64::from(path) + least;
-            let shared = sum / (most.max(1) as u64);
-            for (bound, name) in [(alone, "longest-host"), (shared, "hosts-away")] {
-                if bound > longest {
-                    (longest, by) = (bound, name);
-                }
-            }
+    let mut stages: BTreeMap<usize, BTreeMap<u32, (u64, u64)>> = BTreeMap::new();
+    for wave in &driven.waves {
+        let cluster = stages.entry(wave.stage).or_default().entry(wave.cluster).or_insert((0, 0));
+        for work in &wave.staged.works {
+            let path = path(facts, work);
+            *cluster = (cluster.0.max(path), cluster.1 + path);
         }
-        let entry = levels.entry(stage.level).or_insert((0, 0, by));
-        entry.0 += longest;
-        // The soak of the last stage of all is not waited for.
-        if at + 1 < driven.stages.len() {
-            entry.1 += u64::from(stage.soak);
-            soaked += u64::from(stage.soak);
-        }
-        entry.2 = by;
     }
-    let work: u64 = levels.values().map(|it| it.0).sum();
+    let (mut work, mut soaked, mut by) = (0, 0, "longest-host");
+    let last = stages.keys().max().copied();
+    for (stage, clusters) in &stages {
+        let longest = clusters.values().map(|it| it.0).max().unwrap_or(0);
+        let shared = clusters.values().map(|it| it.1.div_ceil(driven.most as u64)).max().unwrap_or(0);
+        work += longest.max(shared);
+        if shared > longest {
+            by = "hosts-away";
+        }
+        let facts = &driven.stages[*stage];
+        // The soak of the last stage of all is not waited for; nor is any between changes that do not follow each other.
+        if Some(*stage) != last && driven.stages[*stage + 1..].iter().any(|it| it.level == facts.level) {
+            soaked += u64::from(facts.soak);
+        }
+    }
     let elements = driven.elements.iter().map(|it| u64::from(it.end - it.start)).max().unwrap_or(0);
     let total = (work + soaked).max(elements);
-    let by = if soaked > work {
-        "soak"
-    } else {
-        levels.values().max_by_key(|it| it.0).map_or("longest-host", |it| it.2)
-    };
-    (u32::try_from(total).unwrap_or(u32::MAX), by)
+    (u32::try_from(total).unwrap_or(u32::MAX), if soaked > work { "soak" } else { by })
+}
+
+fn path(facts: &Facts<'_>, work: &Work) -> u64 {
+    let host = &facts.hosts[work.host as usize];
+    let factor = facts.policy.planning.migration.p95_factor.max(1.0);
+    let own = |guest: u32| facts.home[guest as usize] == work.host;
+    let live_s: f64 = work
+        .departures
+        .iter()
+        .filter(|it| it.how == super::leave::How::Live && own(it.guest))
+        .filter_map(|it| live(facts, it.guest, host.link_mbps))
+        .map(|it| it.total_s * factor)
+        .sum();
+    let spans = &work.durations;
+    let reboots = work.hops.iter().filter(|it| it.reboot).count() as u64;
+    let in_place = work.hops.len() as u64 * u64::from(spans.patch.p95_s)
+        + reboots * u64::from(spans.reboot.p95_s)
+        + u64::from(spans.attest.p95_s)
+        + u64::from(spans.verify.p95_s);
+    in_place + live_s as u64
 }

@@ -26,6 +26,8 @@ use super::{PlanError, Request};
 #[derive(Debug, Clone)]
 pub(super) struct HostWave {
     pub(super) cluster: u32,
+    /// Position among the stages.
+    pub(super) stage: usize,
     /// Position among the policy's rings; `None`: rings were merged.
     pub(super) ring: Option<usize>,
     pub(super) canary: bool,
@@ -49,8 +51,10 @@ pub(super) struct Driven {
     pub(super) homing: Homing,
     /// Exceptions of the policy that were used, by id.
     pub(super) exceptions: BTreeSet<String>,
-    /// Hops of each host's changes, as candidates had them, and rings' soaks: for bounds.
+    /// Stages in their order, those without a wave among them.
     pub(super) stages: Vec<StageFacts>,
+    /// Most hosts of a cluster away.
+    pub(super) most: usize,
     /// Position of each host's wave.
     pub(super) by_host: BTreeMap<u32, usize>,
     /// Hosts that come first of their pools.
@@ -60,12 +64,11 @@ pub(super) struct Driven {
 }
 
 /// What bounds need to know of a stage.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct StageFacts {
-    /// Per cluster: hosts, the longest path, the sum of paths, most hosts away, in seconds.
-    pub(super) clusters: Vec<(u32, usize, Seconds, u64, usize)>,
     /// Soak after it.
     pub(super) soak: Seconds,
+    /// Level of its changes.
     pub(super) level: u32,
 }
 
@@ -124,6 +127,7 @@ pub(super) fn drive<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Driv
             homing,
             exceptions: BTreeSet::new(),
             stages: Vec::new(),
+            most: 1,
             by_host: BTreeMap::new(),
             coordinators: BTreeSet::new(),
             waited: BTreeMap::new(),
@@ -154,6 +158,7 @@ impl<'a> Drive<'_, 'a> {
             .or(planning.emergency.per_cluster.filter(|_| emergency))
             .unwrap_or(planning.most_away.per_cluster)
             .max(1) as usize;
+        self.driven.most = most;
         let sets = planning.failure_sets;
         let mut rooms: Vec<Rooms<'_, 'a>> =
             (0..facts.clusters.len() as u32).into_par_iter().map(|at| Rooms::new(facts, at, sets)).collect();
@@ -612,14 +617,8 @@ impl<'a> Drive<'_, 'a> {
             by_cluster.entry(self.facts.hosts[it.host as usize].cluster).or_default().push(it);
         }
         let soak = self.soak(ring);
-        let mut facts = StageFacts { clusters: Vec::new(), soak, level };
-        for (&cluster, hosts) in &by_cluster {
-            let paths: Vec<Seconds> = hosts.iter().map(path_s).collect();
-            let sum = paths.iter().map(|&it| u64::from(it)).sum();
-            let longest = paths.iter().copied().max().unwrap_or(0);
-            facts.clusters.push((cluster, hosts.len(), longest, sum, self.clusters[cluster as usize].most));
-        }
-        self.driven.stages.push(facts);
+        let stage = self.driven.stages.len();
+        self.driven.stages.push(StageFacts { soak, level });
         let mut by_host: BTreeMap<u32, Candidate> = if canary {
             by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect()
         } else {
@@ -653,7 +652,7 @@ impl<'a> Drive<'_, 'a> {
                 let name =
                     ring.and_then(|ring| self.request.policy.rings.get(ring)).map(|it| it.name.clone());
                 self.planned(&wave, &(soak_until, name), &mut next);
-                self.driven.waves.push(HostWave { cluster, ring, canary, soak_until, staged: wave });
+                self.driven.waves.push(HostWave { cluster, stage, ring, canary, soak_until, staged: wave });
             }
         }
         *clock = next;
