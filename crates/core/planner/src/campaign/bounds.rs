@@ -1,6 +1,6 @@
 //! Lower bounds that no plan of the same hosts can beat (waves, moves, time), for the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::plan::{Bounds, Plan};
 use underpin_model::policy::Homing;
@@ -70,9 +70,9 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
 fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
     let mut bound = 0;
     for (cluster, works) in by_cluster(driven) {
-        let changed: std::collections::BTreeSet<u32> = works.iter().map(|it| it.host).collect();
+        let changed: BTreeSet<u32> = works.iter().map(|it| it.host).collect();
         // As they stood at the start; guests that stay (stopped, suspended) do not move.
-        let stays: std::collections::BTreeSet<u32> = works
+        let stays: BTreeSet<u32> = works
             .iter()
             .flat_map(|it| it.departures.iter().filter(|it| !it.how.moves()).map(|it| it.guest))
             .collect();
@@ -100,35 +100,50 @@ fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
     bound
 }
 
-/// Time: stages follow one another with their soak; within a stage a cluster needs its longest host, and the sum of its hosts'
-/// paths over the hosts that may be away. A path is what is done on the host, and at least its own guests over its link.
+/// Time: the stages of a change follow one another with their soak; within a stage a cluster needs its longest host, and the sum
+/// of its hosts' paths over the hosts that may be away. A path is what is done on the host, and at least its own guests over its
+/// link.
 fn makespan(facts: &Facts<'_>, driven: &Driven) -> (Seconds, &'static str) {
-    let mut stages: BTreeMap<usize, BTreeMap<u32, (u64, u64)>> = BTreeMap::new();
+    // By change, then stage, then cluster: the longest path and the sum of all.
+    let mut changes: BTreeMap<u32, BTreeMap<usize, BTreeMap<u32, (u64, u64)>>> = BTreeMap::new();
     for wave in &driven.waves {
-        let cluster = stages.entry(wave.stage).or_default().entry(wave.cluster).or_insert((0, 0));
         for work in &wave.staged.works {
             let path = path(facts, work);
-            *cluster = (cluster.0.max(path), cluster.1 + path);
+            let of: BTreeSet<u32> = work.hops.iter().map(|it| it.change).collect();
+            for change in of {
+                let stages = changes.entry(change).or_default();
+                let cluster = stages.entry(wave.stage).or_default().entry(wave.cluster).or_insert((0, 0));
+                *cluster = (cluster.0.max(path), cluster.1 + path);
+            }
         }
     }
+    let elements = driven.elements.iter().map(|it| u64::from(it.end - it.start)).max().unwrap_or(0);
+    let mut best = (elements, "longest-host");
+    for stages in changes.values() {
+        let bound = chain(driven, stages);
+        if bound.0 > best.0 {
+            best = bound;
+        }
+    }
+    (u32::try_from(best.0).unwrap_or(u32::MAX), best.1)
+}
+
+fn chain(driven: &Driven, stages: &BTreeMap<usize, BTreeMap<u32, (u64, u64)>>) -> (u64, &'static str) {
     let (mut work, mut soaked, mut by) = (0, 0, "longest-host");
-    let last = stages.keys().max().copied();
-    for (stage, clusters) in &stages {
+    let last = stages.keys().max();
+    for (stage, clusters) in stages {
         let longest = clusters.values().map(|it| it.0).max().unwrap_or(0);
         let shared = clusters.values().map(|it| it.1.div_ceil(driven.most as u64)).max().unwrap_or(0);
         work += longest.max(shared);
         if shared > longest {
             by = "hosts-away";
         }
-        let facts = &driven.stages[*stage];
-        // The soak of the last stage of all is not waited for; nor is any between changes that do not follow each other.
-        if Some(*stage) != last && driven.stages[*stage + 1..].iter().any(|it| it.level == facts.level) {
-            soaked += u64::from(facts.soak);
+        // The soak of the last stage is not waited for.
+        if Some(stage) != last {
+            soaked += driven.stages.get(*stage).map_or(0, |&soak| u64::from(soak));
         }
     }
-    let elements = driven.elements.iter().map(|it| u64::from(it.end - it.start)).max().unwrap_or(0);
-    let total = (work + soaked).max(elements);
-    (u32::try_from(total).unwrap_or(u32::MAX), if soaked > work { "soak" } else { by })
+    (work + soaked, if soaked > work { "soak" } else { by })
 }
 
 fn path(facts: &Facts<'_>, work: &Work) -> u64 {

@@ -51,8 +51,8 @@ pub(super) struct Driven {
     pub(super) homing: Homing,
     /// Exceptions of the policy that were used, by id.
     pub(super) exceptions: BTreeSet<String>,
-    /// Stages in their order, those without a wave among them.
-    pub(super) stages: Vec<StageFacts>,
+    /// Soak after each stage, those without a wave among them.
+    pub(super) stages: Vec<Seconds>,
     /// Most hosts of a cluster away.
     pub(super) most: usize,
     /// Position of each host's wave.
@@ -61,15 +61,6 @@ pub(super) struct Driven {
     pub(super) coordinators: BTreeSet<u32>,
     /// Hosts that waited for a soak: whose, and until when.
     pub(super) waited: BTreeMap<u32, (Option<String>, Seconds)>,
-}
-
-/// What bounds need to know of a stage.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct StageFacts {
-    /// Soak after it.
-    pub(super) soak: Seconds,
-    /// Level of its changes.
-    pub(super) level: u32,
 }
 
 /// Hosts that learn from one another: the same changes, the same hardware class.
@@ -264,7 +255,7 @@ impl<'a> Drive<'_, 'a> {
         }
         let hosts: Vec<usize> = at_level.into_iter().filter(|&at| changes[at].layer == Layer::Host).collect();
         if !hosts.is_empty() {
-            self.hosts(level, &hosts);
+            self.hosts(&hosts);
         }
     }
 
@@ -355,7 +346,7 @@ impl<'a> Drive<'_, 'a> {
     }
 
     /// All changes of hosts at one level, ring by ring.
-    fn hosts(&mut self, level: u32, changes: &[usize]) {
+    fn hosts(&mut self, changes: &[usize]) {
         let mut candidates = self.candidates(changes);
         let rings = self.request.policy.rings.len().max(1);
         let emergency = self.request.profile == Profile::Emergency;
@@ -385,7 +376,7 @@ impl<'a> Drive<'_, 'a> {
                 candidates = later;
                 if !now.is_empty() {
                     let merged = emergency && rules.merge_rings && rest;
-                    for it in self.stage(level, now, (!merged).then_some(ring), !rest, &mut clock) {
+                    for it in self.stage(now, (!merged).then_some(ring), !rest, &mut clock) {
                         stage_of.insert(
                             it.host,
                             if emergency && rules.merge_rings { (rings - 1, true) } else { (ring, true) },
@@ -600,7 +591,6 @@ impl<'a> Drive<'_, 'a> {
 
     fn stage(
         &mut self,
-        level: u32,
         candidates: Vec<Candidate>,
         ring: Option<usize>,
         canary: bool,
@@ -618,7 +608,7 @@ impl<'a> Drive<'_, 'a> {
         }
         let soak = self.soak(ring);
         let stage = self.driven.stages.len();
-        self.driven.stages.push(StageFacts { soak, level });
+        self.driven.stages.push(soak);
         let mut by_host: BTreeMap<u32, Candidate> = if canary {
             by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect()
         } else {
