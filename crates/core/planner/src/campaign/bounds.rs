@@ -100,12 +100,15 @@ fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
     bound
 }
 
+/// By stage and cluster: the longest path and the sum of all.
+type Stages = BTreeMap<usize, BTreeMap<u32, (u64, u64)>>;
+
 /// Time: the stages of a change follow one another with their soak; within a stage a cluster needs its longest host, and the sum
 /// of its hosts' paths over the hosts that may be away. A path is what is done on the host, and at least its own guests over its
 /// link.
 fn makespan(facts: &Facts<'_>, driven: &Driven) -> (Seconds, &'static str) {
     // By change, then stage, then cluster: the longest path and the sum of all.
-    let mut changes: BTreeMap<u32, BTreeMap<usize, BTreeMap<u32, (u64, u64)>>> = BTreeMap::new();
+    let mut changes: BTreeMap<u32, Stages> = BTreeMap::new();
     for wave in &driven.waves {
         for work in &wave.staged.works {
             let path = path(facts, work);
@@ -128,7 +131,7 @@ fn makespan(facts: &Facts<'_>, driven: &Driven) -> (Seconds, &'static str) {
     (u32::try_from(best.0).unwrap_or(u32::MAX), best.1)
 }
 
-fn chain(driven: &Driven, stages: &BTreeMap<usize, BTreeMap<u32, (u64, u64)>>) -> (u64, &'static str) {
+fn chain(driven: &Driven, stages: &Stages) -> (u64, &'static str) {
     let (mut work, mut soaked, mut by) = (0, 0, "longest-host");
     let last = stages.keys().max();
     for (stage, clusters) in stages {
