@@ -9,13 +9,22 @@
 //! is reported as unknown.
 
 mod affinity;
+mod away;
+mod calendar;
+mod changes;
+mod diversity;
 mod form;
+mod frozen;
 mod groups;
+mod guests;
 mod needs;
+mod networks;
 mod packing;
 mod replay;
 mod report;
 mod restart;
+mod rings;
+mod sequence;
 mod state;
 mod timeline;
 mod world;
@@ -58,6 +67,16 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
     let leave = Leave::new(plan, policy, &world);
     let mut log = Log::new(&leave, options.most_findings);
     form::check(&world, &timeline, options, &mut log);
+    let members = changes::members(&world, &timeline);
+    changes::check(&world, &timeline, &members, &mut log);
+    sequence::check(&world, &timeline, &members, &mut log);
+    rings::check(&world, &timeline, &mut log);
+    diversity::check(&world, &timeline, &mut log);
+    guests::check(&world, &timeline, &mut log);
+    calendar::check(&world, &timeline, &mut log);
+    away::check(&world, &timeline, &mut log);
+    frozen::check(&world, &timeline, &mut log);
+    networks::check(&world, &timeline, &mut log);
     let (groups, group_of_vm, within) = groups::groups(&world, &timeline);
     let affinities = affinity::share(&world, &groups, &group_of_vm, &within);
     let replayed: Vec<(Log<'_>, u64)> = groups

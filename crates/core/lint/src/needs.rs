@@ -109,6 +109,6 @@ impl<'a> Needs<'a> {
     }
 }
 
-fn absent<'a>((offered, first): (Offered, Option<&'a str>)) -> (Offered, Option<&'a str>) {
+fn absent((offered, first): (Offered, Option<&str>)) -> (Offered, Option<&str>) {
     (if offered == Offered::Unknown { Offered::No } else { offered }, first)
 }
