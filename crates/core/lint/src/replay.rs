@@ -38,6 +38,7 @@ pub(crate) struct Replay<'r, 'a> {
     state: State,
     affinities: Affinities,
     restart: Restart<'r, 'a>,
+    /// What hosts that were overcommitted carried at the start, in MiB and vCPUs; 0 for others.
     at_start: Vec<(u64, u64)>,
     /// Hosts whose load rose in this second, and steps that need an empty host.
     loaded: Vec<u32>,
@@ -55,7 +56,11 @@ pub(crate) fn replay(
 ) -> u64 {
     let state = State::new(world, group, &within.host);
     let restart = Restart::new(world, group, within, &state);
-    let at_start = state.stations.iter().map(|it| (it.used_memory_mib, it.used_vcpus)).collect();
+    let at_start = state.stations.iter().map(|it| {
+        let beyond = |used: u64, most: Option<u64>| most.filter(|most| used > *most).map_or(0, |_| used);
+        (beyond(it.used_memory_mib, it.memory_mib), beyond(it.used_vcpus, it.vcpus))
+    });
+    let at_start = at_start.collect();
     let mut replay = Replay {
         world,
         timeline,
