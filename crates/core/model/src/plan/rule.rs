@@ -43,50 +43,61 @@ macro_rules! rules {
 
 rules! {
     /// Form: ids are positions, references lead somewhere, starts never fall, waves hold their steps, P50 is at most P95, the
-    /// plan is made from this fleet.
+    /// plan is made from this fleet. A step finds its guest on the host that it names, in a state that it can work on and in no other
+    /// step's hands; only what the plan stopped or suspended is started or resumed; only a plan in which the platform places evacuates.
     WellFormed = "well-formed",
-    /// A step starts after the end of every step in its `after`.
+    /// A step starts after the end of every step in its `after`, all of which stand before it in the plan.
     Order = "order",
     /// Guests on a host need no more than it can carry, in every resource; both ends count while a guest migrates. A host
-    /// that is down carries nothing that runs.
+    /// that is down carries nothing that runs; one that is away takes no guest but its own coming home after it was verified. A host
+    /// that carried too much at the start may go on carrying so much, and no more.
     Capacity = "capacity",
     /// For each failure set of the policy a placement of its running guests exists on the hosts of the cluster that remain and
-    /// are not away, within capacity, affinity, reach and features.
+    /// are not away, within capacity, affinity (apart, together, on hosts), reach and features. Its running guests are those that run on it
+    /// and those on their way from or to it; what these hold elsewhere they give up. A guest that no other host of its cluster could take
+    /// even before the plan, and sets that were short then, count only where the plan makes it worse.
     Restartability = "restartability",
     /// No host is away while storage that it or its cluster uses is known to be degraded or rebuilding, or is itself being changed.
     StorageRedundancy = "storage-redundancy",
-    /// Guests that must be apart are never on one host, moves included.
+    /// Guests that must be apart are never on one host, moves included. Here and for those together and among, a guest that is off is
+    /// nowhere.
     Apart = "apart",
-    /// Guests that must be together are on one host; during their own moves from one common host to another they may be on both.
+    /// Guests that must be together are on one host; while at least one of them is on its way from one common host to another they may be
+    /// on both.
     Together = "together",
-    /// Guests bound to hosts are on these.
+    /// Guests bound to hosts are on these; no step leads one to another host, even if it is off.
     OnHosts = "on-hosts",
     /// A group of guests stays in one of its parts.
     Among = "among",
-    /// At most so many hosts away, per cluster, fault domain, ring and tenant.
+    /// At most so many hosts away, per cluster, fault domain, ring and tenant. A host that is in maintenance when the plan begins is away
+    /// until the plan has verified it, or for good.
     MostAway = "most-away",
     /// An application of two or more running guests is not wholly on the target release of a change whose canaries still soak,
     /// unless it was so at the start.
     ReleaseDiversity = "release-diversity",
-    /// A host takes part in at most so many migrations at a time.
+    /// A host takes part in at most so many migrations at a time. In an evacuation the platform keeps to its own number.
     MigrationSlots = "migration-slots",
-    /// Bandwidth given to migrations over a host's link (each way) or a network is at most what it has.
+    /// Bandwidth given to migrations over a host's link (each way) or a network is at most what it has. An evacuation holds all of its
+    /// bandwidth out of its host and into each expected target; hosts of a cluster that name no network share one.
     MigrationBandwidth = "migration-bandwidth",
-    /// A migration converges, and its span is at least what its memory, dirty rate and bandwidth take; its pause is at most the
-    /// policy's.
+    /// A live migration converges within 30 rounds of copying to the pause that it names, and its span (at the 95th percentile) is at least
+    /// what its memory, dirty rate and bandwidth take, times the policy's factor; its pause is at most the policy's. An evacuation
+    /// takes at least as long as its guests one after the other.
     MigrationTime = "migration-time",
     /// What a window speaks of is touched only within its openings: a step on a guest for its whole span, a host for its whole
-    /// path with a rollback after it.
+    /// path with a rollback after it. Openings that touch or overlap are one.
     Window = "window",
     /// What a freeze speaks of is not touched while it lasts.
     FreezeCalendar = "freeze-calendar",
-    /// An action that needs consent has one that holds for the whole of it, and no answer that refuses it.
+    /// An action that needs consent has one that holds for the whole of it (until a guest that was stopped or suspended is back), and
+    /// stopping and suspending name it. No action is done that its owner refuses at the time, consent needed or not.
     Consent = "consent",
     /// Nothing is done to a guest that is not among its allowed actions.
     AllowedAction = "allowed-action",
     /// A guest is not moved, stopped or suspended while a lock holds it (for ever, if nobody knows when it ends).
     Lock = "lock",
-    /// A host that takes a guest reaches its storage and networks, key providers and licence sets.
+    /// A host that takes a guest is of its cluster, and reaches its storage and networks, key providers and licence sets. What a guest uses
+    /// of these two no fact says: it needs the licence sets of the host that it stands on, and a vTPM its key providers.
     Reach = "reach",
     /// A host that takes a guest has the CPU features that it needs.
     CpuFeatures = "cpu-features",
@@ -95,20 +106,24 @@ rules! {
     /// A host is patched or rebooted only when it holds no running guest, unless the method leaves guests running.
     OccupiedHost = "occupied-host",
     /// A ring's waves start after the soak of every earlier ring's waves of the same change, and the rest of a ring after the soak of its
-    /// canaries.
+    /// canaries. A wave starts with its first step that touches. A host whose ring is not among the policy's counts as in the last. In the
+    /// first ring that has hosts of a hardware class (maker, model, processor), so many of them are canaries as the policy demands.
     RingOrder = "ring-order",
-    /// The soak after a wave is at least the policy's.
+    /// The soak after a wave of hosts is at least the policy's for their ring, in an emergency times its factor.
     Soak = "soak",
-    /// Management planes before the hosts that they manage, changes after those that they name, coordinator first.
+    /// Management planes are verified before the hosts that they manage are touched (one that is left out holds them back, unless it is
+    /// deferred on purpose), changes come after those that they name, and in a pool of XCP-ng or XenServer the hosts that its plane
+    /// runs on get a release first.
     ChangeOrder = "change-order",
     /// A method that the change allows; every hop; reboot, attestation and verification after the patch, in that order; a setting
-    /// and a release share one drain.
+    /// and a release share one drain: a host goes down in one wave only. A quick boot reboots without the firmware, all others with it.
     Method = "method",
     /// One change at a time on an element, and every element of a change once: in a wave or among those left out.
     Coverage = "coverage",
     /// Nothing that touches starts in a cluster that is known to be degraded, without an exception.
     Degraded = "degraded",
-    /// What is frozen in a cluster is frozen before its first step that touches, and thawed after its last.
+    /// What is frozen in a cluster is frozen before a step that touches its hosts begins, and thawed after it has ended. Where the plan
+    /// places, balancing that is known to be on is frozen before guests move.
     FreezeThaw = "freeze-thaw",
     /// At the end every guest that ran runs, on a host that is not down.
     FinalState = "final-state",

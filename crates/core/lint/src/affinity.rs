@@ -1,0 +1,359 @@
+//! Rules of placement over time: apart, together, on hosts, among parts.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use underpin_model::fleet::{AffinityKind, Strength};
+use underpin_model::plan::{Rule, Severity};
+
+use crate::replay::Within;
+use crate::report::{At, Log};
+use crate::state::{Group, Guest, State};
+use crate::world::{NONE, World, ix};
+
+/// What a rule says.
+#[derive(Debug)]
+enum Says {
+    Apart,
+    Together,
+    OnHosts(FxHashSet<u32>),
+    Among(Vec<FxHashSet<u32>>),
+}
+
+/// A rule on guests of the group; numbers are those within it.
+#[derive(Debug)]
+struct Bond {
+    says: Says,
+    must: bool,
+    members: Vec<u32>,
+    /// How bad it was at the start: hosts beyond the first for those together, 1 for those among no part.
+    at_start: usize,
+    /// It is broken now, and said so.
+    told: bool,
+}
+
+/// The rules of a group with what they need to be checked as guests come and go.
+#[derive(Debug, Default)]
+pub(crate) struct Affinities {
+    bonds: Vec<Bond>,
+    of_guest: Vec<Vec<u32>>,
+    /// Members of a bond that stand on a host, where there are any; only for those apart.
+    on_host: FxHashMap<(u32, u32), u32>,
+    on_host_at_start: FxHashMap<(u32, u32), u32>,
+    dirty: Vec<u32>,
+}
+
+/// Every rule of a fleet, shared out to the groups: bonds never reach beyond their group.
+pub(crate) fn share(
+    world: &World<'_>,
+    groups: &[Group],
+    group_of_vm: &[u32],
+    within: &Within,
+) -> Vec<Affinities> {
+    let mut shared: Vec<Affinities> = groups
+        .iter()
+        .map(|it| Affinities { of_guest: vec![Vec::new(); it.vms.len()], ..Affinities::default() })
+        .collect();
+    let mut add = |vms: &mut dyn Iterator<Item = &str>, must: bool, says: &dyn Fn(u32) -> Says| {
+        let mut members: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for vm in vms.filter_map(|it| world.vm_at.get(it)) {
+            let group = group_of_vm.get(ix(*vm)).copied().unwrap_or(NONE);
+            let local = within.vm.get(ix(*vm)).copied().unwrap_or(NONE);
+            if group != NONE && local != NONE {
+                members.entry(group).or_default().push(local);
+            }
+        }
+        for (group, mut members) in members {
+            members.sort_unstable();
+            members.dedup();
+            if let Some(affinities) = shared.get_mut(ix(group)) {
+                affinities.add(Bond { says: says(group), must, members, at_start: 0, told: false });
+            }
+        }
+    };
+    let locals = |ids: &mut dyn Iterator<Item = &str>, group: u32| -> FxHashSet<u32> {
+        let hosts = groups.get(ix(group)).map_or(&[][..], |it| &it.hosts);
+        ids.filter_map(|it| world.host_at.get(it))
+            .filter_map(|host| hosts.binary_search(host).ok())
+            .map(|it| it as u32)
+            .collect()
+    };
+    for rule in &world.fleet.affinities {
+        let says = |group: u32| match rule.kind {
+            AffinityKind::Apart => Says::Apart,
+            AffinityKind::Together => Says::Together,
+            AffinityKind::OnHosts => {
+                Says::OnHosts(locals(&mut rule.hosts.iter().map(|it| it.as_str()), group))
+            }
+        };
+        add(&mut rule.vms.iter().map(|it| it.as_str()), rule.strength == Strength::Must, &says);
+    }
+    if let Some(planning) = &world.fleet.planning {
+        for rule in &planning.among {
+            let parts = || rule.parts.iter().filter_map(|it| planning.parts.get(it));
+            let says = |group: u32| {
+                let part = |hosts: &Vec<_>| {
+                    locals(&mut hosts.iter().map(|it: &underpin_model::id::HostId| it.as_str()), group)
+                };
+                Says::Among(parts().map(part).collect())
+            };
+            add(&mut rule.vms.iter().map(|it| it.as_str()), true, &says);
+        }
+    }
+    shared
+}
+
+impl Affinities {
+    fn add(&mut self, bond: Bond) {
+        let number = self.bonds.len() as u32;
+        for member in &bond.members {
+            if let Some(of) = self.of_guest.get_mut(ix(*member)) {
+                of.push(number);
+            }
+        }
+        self.bonds.push(bond);
+    }
+
+    fn bonds_of(&self, guest: u32) -> &[u32] {
+        self.of_guest.get(ix(guest)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What was broken before the plan.
+    pub(crate) fn before(&mut self, state: &State, world: &World<'_>, log: &mut Log<'_>) {
+        for (guest, number) in state.guests.iter().zip(0u32..) {
+            if guest.host == NONE || !guest.stands() {
+                continue;
+            }
+            for bond in self.of_guest.get(ix(number)).into_iter().flatten() {
+                match self.bonds.get(ix(*bond)).map(|it| (&it.says, it.must)) {
+                    Some((Says::Apart, _)) => *self.on_host.entry((*bond, guest.host)).or_default() += 1,
+                    Some((Says::OnHosts(hosts), true)) if !hosts.contains(&guest.host) => {
+                        log.add(Rule::OnHosts, Severity::Before, At::moment(0), || {
+                            bound(world, state, number, guest.host)
+                        });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.on_host_at_start = self.on_host.iter().filter(|it| *it.1 > 1).map(|it| (*it.0, *it.1)).collect();
+        let mut crowded: Vec<(u32, u32)> = self.on_host_at_start.keys().copied().collect();
+        crowded.sort_unstable();
+        for (bond, host) in crowded {
+            if self.bonds.get(ix(bond)).is_some_and(|it| it.must) {
+                log.add(Rule::Apart, Severity::Before, At::moment(0), || {
+                    self.crowd(world, state, bond, host)
+                });
+            }
+        }
+        for number in 0..self.bonds.len() as u32 {
+            let excess = self.bonds.get(ix(number)).map_or(0, |it| excess(it, state).0);
+            let Some(bond) = self.bonds.get_mut(ix(number)) else { continue };
+            bond.at_start = excess;
+            let rule = if matches!(bond.says, Says::Among(_)) { Rule::Among } else { Rule::Together };
+            if excess > 0 && bond.must {
+                log.add(rule, Severity::Before, At::moment(0), || split(world, state, bond));
+            }
+        }
+    }
+
+    /// A guest counts on a host from now on.
+    pub(crate) fn enter(
+        &mut self,
+        state: &State,
+        guest: u32,
+        host: u32,
+        at: At,
+        world: &World<'_>,
+        log: &mut Log<'_>,
+    ) {
+        let Some(it) = state.guests.get(ix(guest)) else { return };
+        for bond in self.of_guest.get(ix(guest)).into_iter().flatten().copied() {
+            let Some(Bond { says, must, .. }) = self.bonds.get(ix(bond)) else { continue };
+            let must = *must;
+            match says {
+                Says::OnHosts(hosts) => {
+                    log.compared(Rule::OnHosts);
+                    if !hosts.contains(&host) {
+                        broken(log, Rule::OnHosts, must, at, world, state, host, || {
+                            bound(world, state, guest, host)
+                        });
+                    }
+                }
+                Says::Apart if it.stands() => {
+                    log.compared(Rule::Apart);
+                    let count = self.on_host.entry((bond, host)).or_default();
+                    *count += 1;
+                    let before = self.on_host_at_start.get(&(bond, host)).copied().unwrap_or(1);
+                    if *count > before.max(1) {
+                        broken(log, Rule::Apart, must, at, world, state, host, || {
+                            self.crowd(world, state, bond, host)
+                        });
+                    }
+                }
+                Says::Together | Says::Among(_) => self.dirty.push(bond),
+                Says::Apart => {}
+            }
+        }
+    }
+
+    /// A guest that still counts on a host no longer will.
+    pub(crate) fn leave(&mut self, state: &State, guest: u32, host: u32) {
+        if !state.guests.get(ix(guest)).is_some_and(Guest::stands) {
+            return;
+        }
+        for bond in self.of_guest.get(ix(guest)).into_iter().flatten().copied() {
+            match self.bonds.get(ix(bond)).map(|it| &it.says) {
+                Some(Says::Apart) => {
+                    if let Some(count) = self.on_host.get_mut(&(bond, host)) {
+                        *count = count.saturating_sub(1);
+                        if *count == 0 {
+                            self.on_host.remove(&(bond, host));
+                        }
+                    }
+                }
+                Some(Says::Together | Says::Among(_)) => self.dirty.push(bond),
+                _ => {}
+            }
+        }
+    }
+
+    /// Groups that something happened to are judged at the end of the second.
+    pub(crate) fn settle(&mut self, state: &State, at: At, world: &World<'_>, log: &mut Log<'_>) {
+        self.dirty.sort_unstable();
+        self.dirty.dedup();
+        for number in std::mem::take(&mut self.dirty) {
+            let Some(bond) = self.bonds.get_mut(ix(number)) else { continue };
+            let rule = if matches!(bond.says, Says::Among(_)) { Rule::Among } else { Rule::Together };
+            log.compared(rule);
+            let (now, moving) = excess(bond, state);
+            let allowed = bond.at_start + usize::from(moving && rule == Rule::Together);
+            if now <= allowed {
+                bond.told = false;
+            } else if !bond.told {
+                bond.told = true;
+                let bond = &*bond;
+                let host = bond.members.first().and_then(|it| state.guests.get(ix(*it)));
+                let host = host.map_or(NONE, |it| it.host);
+                broken(log, rule, bond.must, at, world, state, host, || split(world, state, bond));
+            }
+        }
+    }
+
+    /// The bonds that say where a guest may be restarted: whether it may be on a host with these others.
+    pub(crate) fn may_stand(&self, guest: u32, host: u32, others: impl Fn(u32) -> bool) -> bool {
+        self.bonds_of(guest).iter().all(|bond| match self.bonds.get(ix(*bond)) {
+            Some(Bond { says: Says::OnHosts(hosts), must: true, .. }) => hosts.contains(&host),
+            Some(Bond { says: Says::Apart, must: true, members, .. }) => {
+                !self.on_host.contains_key(&(*bond, host))
+                    || !members.iter().any(|it| *it != guest && others(*it))
+            }
+            _ => true,
+        })
+    }
+
+    /// Whether guests must be on different hosts.
+    pub(crate) fn apart(&self, one: u32, other: u32) -> bool {
+        self.bonds_of(one).iter().any(|it| {
+            self.bonds_of(other).contains(it)
+                && self.bonds.get(ix(*it)).is_some_and(|it| it.must && matches!(it.says, Says::Apart))
+        })
+    }
+
+    /// The guests that a guest must be with, itself among them, in a fixed order; empty: it is alone.
+    pub(crate) fn companions(&self, guest: u32) -> Vec<u32> {
+        let mut seen = FxHashSet::default();
+        let mut open = vec![guest];
+        while let Some(next) = open.pop() {
+            for bond in self.bonds_of(next).iter().filter_map(|it| self.bonds.get(ix(*it))) {
+                if bond.must && matches!(bond.says, Says::Together) {
+                    open.extend(bond.members.iter().filter(|it| seen.insert(**it)));
+                }
+            }
+        }
+        let mut all: Vec<u32> = seen.into_iter().collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Whether any rule of placement speaks of a guest.
+    pub(crate) fn speaks_of(&self, guest: u32) -> bool {
+        !self.bonds_of(guest).is_empty()
+    }
+
+    fn crowd(&self, world: &World<'_>, state: &State, bond: u32, host: u32) -> (String, String, String) {
+        let members = self.bonds.get(ix(bond)).map_or(&[][..], |it| &it.members);
+        let on = members.iter().filter_map(|it| state.guests.get(ix(*it)));
+        let on = on.filter(|it| it.stands() && (it.host == host || it.to == host));
+        let names: Vec<&str> = on.take(5).map(|it| world.vm_id(it.vm)).collect();
+        (place(world, state, host), format!("{} together", names.join(", ")), "these guests apart".into())
+    }
+}
+
+fn place(world: &World<'_>, state: &State, host: u32) -> String {
+    let host = state.stations.get(ix(host)).map_or("?", |it| world.host_id(it.host));
+    format!("host {host}")
+}
+
+fn bound(world: &World<'_>, state: &State, guest: u32, host: u32) -> (String, String, String) {
+    let vm = state.guests.get(ix(guest)).map_or("?", |it| world.vm_id(it.vm));
+    (place(world, state, host), format!("VM {vm}"), "only guests that no rule binds to other hosts".into())
+}
+
+fn split(world: &World<'_>, state: &State, bond: &Bond) -> (String, String, String) {
+    let mut standing: Vec<String> = Vec::new();
+    for it in bond.members.iter().filter_map(|it| state.guests.get(ix(*it))).filter(|it| it.stands()) {
+        let host = state.stations.get(ix(it.host)).map_or("?", |it| world.host_id(it.host));
+        standing.push(format!("{} on {host}", world.vm_id(it.vm)));
+    }
+    let first = standing.first().cloned().unwrap_or_default();
+    let first = first.split(" on ").next().unwrap_or_default().to_owned();
+    standing.truncate(5);
+    let expected = match bond.says {
+        Says::Among(_) => "all of them in one of their parts",
+        _ => "all of them on one host, but for their own move to another",
+    };
+    (format!("group of VM {first}"), standing.join(", "), expected.into())
+}
+
+/// How far a group is from what its bond says, and whether a member is on its way.
+fn excess(bond: &Bond, state: &State) -> (usize, bool) {
+    let standing = || {
+        bond.members
+            .iter()
+            .filter_map(|it| state.guests.get(ix(*it)))
+            .filter(|it| it.stands() && it.host != NONE)
+    };
+    let mut hosts: Vec<u32> = standing().flat_map(|it| [it.host, it.to]).filter(|it| *it != NONE).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let moving = standing().any(|it| it.to != NONE);
+    match &bond.says {
+        Says::Together => (hosts.len().saturating_sub(1), moving),
+        Says::Among(parts) => {
+            let fits = hosts.is_empty() || parts.iter().any(|part| hosts.iter().all(|it| part.contains(it)));
+            (usize::from(!fits), moving)
+        }
+        _ => (0, moving),
+    }
+}
+
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a rule, its strength and its place; a struct would only name them again"
+)]
+fn broken(
+    log: &mut Log<'_>,
+    rule: Rule,
+    must: bool,
+    at: At,
+    world: &World<'_>,
+    state: &State,
+    host: u32,
+    say: impl FnOnce() -> (String, String, String),
+) {
+    if must {
+        let host = state.stations.get(ix(host)).map_or(NONE, |it| it.host);
+        log.error(rule, at, &world.locus(host), say);
+    } else {
+        log.add(rule, Severity::Worse, at, say);
+    }
+}

@@ -1,0 +1,379 @@
+//! Which elements a change is about, and whether each gets it once, in full, by an allowed method.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use underpin_model::change::{Change, Layer, Method, Target};
+use underpin_model::plan::{Rule, Severity};
+
+use crate::report::{At, Log};
+use crate::timeline::{Doing, Path, Timeline, leaves_running};
+use crate::world::{Elem, NONE, World, ix};
+
+/// The elements of each change: whether each still needs it.
+pub(crate) type Members = Vec<FxHashMap<Elem, bool>>;
+
+pub(crate) fn members(world: &World<'_>, timeline: &Timeline<'_>) -> Members {
+    timeline.changes.iter().map(|it| of_change(world, it)).collect()
+}
+
+fn of_change(world: &World<'_>, change: &Change) -> FxHashMap<Elem, bool> {
+    let listed: FxHashSet<&str> = change.elements.iter().map(|it| it.as_str()).collect();
+    let clusters: FxHashSet<u32> =
+        change.clusters.iter().filter_map(|it| world.cluster_at.get(it.as_str()).copied()).collect();
+    let is_listed = |id: &str| listed.is_empty() || listed.contains(id);
+    let of_clusters = |mut own: &mut dyn Iterator<Item = u32>| {
+        change.clusters.is_empty() || Iterator::any(&mut own, |it| clusters.contains(&it))
+    };
+    let of_product = |family: Option<&underpin_model::facts::Family>| {
+        change.platforms.is_empty() || family.is_some_and(|it| change.platforms.contains(it))
+    };
+    let mut members = FxHashMap::default();
+    match change.layer {
+        Layer::Host => {
+            for (row, host) in world.hosts.iter().zip(0u32..) {
+                if is_listed(row.host.id.as_str())
+                    && of_clusters(&mut std::iter::once(row.cluster))
+                    && of_product(world.family(host))
+                {
+                    members.insert(Elem::Host(host), !is_there(world, host, &change.to));
+                }
+            }
+        }
+        Layer::ManagementPlane => {
+            for (plane, number) in world.planes.iter().zip(0u32..) {
+                let managed = world.managed_by.iter().zip(0u32..).filter(|it| it.0.contains(&number));
+                if is_listed(plane.id.as_str())
+                    && of_clusters(&mut managed.map(|it| it.1))
+                    && of_product(plane.platform.as_ref())
+                {
+                    members.insert(Elem::Plane(number), true);
+                }
+            }
+        }
+        Layer::Witness => {
+            for (&id, &number) in &world.witness_at {
+                let its = world.clusters.iter().zip(0u32..);
+                let mut its = its.filter(|it| it.0.witness.as_ref().is_some_and(|it| it.as_str() == id));
+                if is_listed(id) && of_clusters(&mut its.by_ref().map(|it| it.1)) && of_product(None) {
+                    members.insert(Elem::Witness(number), true);
+                }
+            }
+        }
+        Layer::Storage => {
+            for (&id, &number) in &world.storage_at {
+                let users = world.storage_of.iter().zip(&world.hosts);
+                let mut users = users.filter(|it| it.0.binary_search(&number).is_ok()).map(|it| it.1.cluster);
+                let named = world.clusters.iter().zip(0u32..);
+                let mut named =
+                    named.filter(|it| it.0.storage.iter().any(|it| it.as_str() == id)).map(|it| it.1);
+                if is_listed(id) && of_clusters(&mut users.by_ref().chain(named.by_ref())) && of_product(None)
+                {
+                    members.insert(Elem::Storage(number), true);
+                }
+            }
+        }
+    }
+    members
+}
+
+/// Whether a host is where a change leads. What is not known is not there.
+fn is_there(world: &World<'_>, host: u32, target: &Target) -> bool {
+    let Some(row) = world.hosts.get(ix(host)) else { return false };
+    match target {
+        Target::Release { release, .. } => {
+            row.host.platform.as_ref().and_then(|it| it.release.as_ref()) == Some(release)
+        }
+        Target::Setting { name, value, .. } => {
+            row.host.settings.get(name).is_some_and(|it| match it.value() {
+                serde_json::Value::String(text) => text == value,
+                // Numbers and truth values as they are written.
+                other => serde_json::from_str::<serde_json::Value>(value).is_ok_and(|it| it == *other),
+            })
+        }
+    }
+}
+
+pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: &mut Log<'_>) {
+    coverage(world, timeline, members, log);
+    one_at_a_time(world, timeline, log);
+    for path in &timeline.paths {
+        method(world, timeline, path, log);
+    }
+    drains(world, timeline, log);
+}
+
+/// Every element of a change once: in a wave or among those left out.
+fn coverage(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: &mut Log<'_>) {
+    let rule = Rule::Coverage;
+    let mut waves: BTreeMap<(u32, Elem), Vec<u32>> = BTreeMap::new();
+    for act in &timeline.acts {
+        if let Doing::Patch { element, change, .. } = act.doing {
+            let of = waves.entry((change, element)).or_default();
+            if !of.contains(&act.wave) {
+                of.push(act.wave);
+            }
+        }
+    }
+    let mut left: BTreeMap<(u32, Elem), u32> = BTreeMap::new();
+    for it in &timeline.plan.left_out {
+        if let (Some(change), Some(element)) =
+            (timeline.change_at.get(it.change.as_str()), world.element(it.element.as_str()))
+        {
+            *left.entry((*change, element)).or_default() += 1;
+        }
+    }
+    let name = |change: u32| timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
+    let mut say = |severity: Option<Severity>, change: u32, element: Elem, found: String, expected: &str| {
+        let say = || (world.id(element), format!("{found} (change {:?})", name(change)), expected.to_owned());
+        match severity {
+            None => log.error(rule, At::NONE, &world.locus_of(element), say),
+            Some(severity) => log.add(rule, severity, At::NONE, say),
+        }
+    };
+    let mut compared = 0;
+    for (of, change) in members.iter().zip(0u32..) {
+        let mut needed: Vec<Elem> = of.iter().filter(|it| *it.1).map(|it| *it.0).collect();
+        needed.sort_unstable();
+        for element in needed {
+            compared += 1;
+            if !waves.contains_key(&(change, element)) && !left.contains_key(&(change, element)) {
+                let expected = "a wave, or a place among those left out";
+                say(None, change, element, "it is neither changed nor left out".into(), expected);
+            }
+        }
+    }
+    for ((change, element), of) in &waves {
+        compared += 1;
+        match members.get(ix(*change)).and_then(|it| it.get(element)) {
+            None => say(None, *change, *element, "it is changed".into(), "elements of the change only"),
+            Some(false) => {
+                let found = "it is changed although it is there already".into();
+                say(Some(Severity::Worse), *change, *element, found, "no more than is needed");
+            }
+            Some(true) => {}
+        }
+        if let [first, second, ..] = of.as_slice() {
+            let found = format!("it is changed in the waves {first} and {second}");
+            say(None, *change, *element, found, "every change once");
+        }
+        if left.contains_key(&(*change, *element)) {
+            say(None, *change, *element, "it is changed, and among those left out".into(), "one of the two");
+        }
+    }
+    for ((change, element), times) in left {
+        compared += 1;
+        if times > 1 {
+            say(None, change, element, format!("it is left out {times} times"), "once");
+        }
+        if !members.get(ix(change)).is_some_and(|it| it.contains_key(&element)) {
+            say(None, change, element, "it is left out".into(), "elements of the change only");
+        }
+    }
+    log.compared_many(rule, compared);
+}
+
+/// Patches and reboots of one element never overlap.
+fn one_at_a_time(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
+    let mut last: FxHashMap<Elem, (u32, u32)> = FxHashMap::default();
+    for (act, step) in timeline.acts.iter().zip(0u32..) {
+        let (Doing::Patch { element, .. } | Doing::Reboot { element, .. }) = act.doing else { continue };
+        log.compared(Rule::Coverage);
+        if let Some((until, before)) = last.get(&element)
+            && act.start < *until
+        {
+            log.error(Rule::Coverage, At::step(step, act.start), &world.locus_of(element), || {
+                let found = format!("starts before step {before} on it has ended");
+                (world.id(element), found, "one change at a time".into())
+            });
+        }
+        let it = last.entry(element).or_insert((0, step));
+        if act.end >= it.0 {
+            *it = (act.end, step);
+        }
+    }
+}
+
+/// A patch step on a path.
+#[derive(Clone, Copy)]
+struct Hop<'a> {
+    step: u32,
+    change: u32,
+    method: Method,
+    to: &'a str,
+    unit: u32,
+    start: u32,
+    end: u32,
+}
+
+/// An element's patches in one wave: methods, hops, and what comes after them.
+fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log<'_>) {
+    let rule = Rule::Method;
+    let mut hops: Vec<Hop<'_>> = Vec::new();
+    let mut reboots: Vec<(u32, u32, bool, u32)> = Vec::new();
+    let (mut attests, mut verifies) = (Vec::new(), Vec::new());
+    for &step in &path.steps {
+        let Some(act) = timeline.acts.get(ix(step)).filter(|it| it.named() == Some(path.element)) else {
+            continue;
+        };
+        match act.doing {
+            Doing::Patch { change, method, to, unit, .. } => {
+                hops.push(Hop { step, change, method, to, unit, start: act.start, end: act.end });
+            }
+            Doing::Reboot { quick, .. } => reboots.push((act.start, act.end, quick, step)),
+            Doing::Attest { .. } => attests.push((act.start, act.end)),
+            Doing::Verify { .. } => verifies.push((act.start, act.end)),
+            _ => {}
+        }
+    }
+    let locus = world.locus_of(path.element);
+    let mut bad = |at: At, found: String, expected: String| {
+        log.error(rule, at, &locus, || (world.id(path.element), found, expected));
+    };
+    if hops.is_empty() {
+        if path.listed && !path.steps.is_empty() {
+            bad(At::NONE, "no patch in its wave".into(), "one for each of its changes".into());
+        }
+        return;
+    }
+    for hop in &hops {
+        if let Some(change) = timeline.changes.get(ix(hop.change)) {
+            allowed(change, path.element, hop, &mut bad);
+            rebooted(change, hop, &hops, &reboots, &mut bad);
+        }
+    }
+    let quick = hops.iter().any(|it| it.method == Method::QuickBoot);
+    for (start, _, is_quick, step) in &reboots {
+        if *is_quick != quick {
+            let found = if quick { "a reboot with the firmware" } else { "a reboot without the firmware" };
+            bad(
+                At::step(*step, *start),
+                found.into(),
+                "a quick one for a quick boot, a full one otherwise".into(),
+            );
+        }
+    }
+    let mut changes: Vec<u32> = hops.iter().map(|it| it.change).collect();
+    changes.sort_unstable();
+    changes.dedup();
+    for change in &changes {
+        let own: Vec<Hop<'_>> = hops.iter().filter(|it| it.change == *change).copied().collect();
+        if let Some(it) = timeline.changes.get(ix(*change)) {
+            route(world, path.element, it, &own, &mut bad);
+        }
+    }
+    let worked = hops.iter().map(|it| it.end).chain(reboots.iter().map(|it| it.1)).max().unwrap_or(0);
+    let attested = attests.iter().filter(|it| it.0 >= worked).map(|it| it.1).min();
+    match attested {
+        None => bad(At::moment(worked), "no attestation after its last patch or reboot".into(), "one".into()),
+        Some(attested) if !verifies.iter().any(|it| it.0 >= attested) => {
+            bad(At::moment(attested), "no verification after its attestation".into(), "one".into());
+        }
+        Some(_) => {}
+    }
+    log.compared_many(rule, hops.len() as u64 + 1);
+}
+
+type Bad<'b> = &'b mut dyn FnMut(At, String, String);
+
+fn allowed(change: &Change, element: Elem, hop: &Hop<'_>, bad: Bad<'_>) {
+    let default = match element {
+        Elem::Host(_) => Method::EvacuateReboot,
+        _ => Method::InPlace,
+    };
+    let allowed = match change.methods.as_slice() {
+        [] => hop.method == default,
+        methods => methods.contains(&hop.method) && hop.method != Method::Defer,
+    };
+    if !allowed {
+        let found = format!("method {:?} for change {:?}", hop.method, change.id);
+        let expected = match change.methods.as_slice() {
+            [] => format!("{default:?}"),
+            methods => format!("one of {methods:?}"),
+        };
+        bad(At::step(hop.step, hop.start), found, expected);
+    }
+}
+
+/// Every hop that needs a reboot has one of its own, before the next hop of the same change begins.
+fn rebooted(
+    change: &Change,
+    hop: &Hop<'_>,
+    hops: &[Hop<'_>],
+    reboots: &[(u32, u32, bool, u32)],
+    bad: Bad<'_>,
+) {
+    let needs = match &change.to {
+        Target::Release { .. } => !leaves_running(hop.method),
+        Target::Setting { reboot, .. } => *reboot,
+    };
+    let at = At::step(hop.step, hop.start);
+    if !needs {
+        return;
+    }
+    if hop.method == Method::LivePatch {
+        return bad(at, format!("a live patch for change {:?}", change.id), "a method that reboots".into());
+    }
+    let next = hops.iter().filter(|it| it.change == hop.change && it.start >= hop.end && it.step != hop.step);
+    let next = next.map(|it| it.start).min().unwrap_or(NONE);
+    if !reboots.iter().any(|it| it.0 >= hop.end && it.1 <= next) {
+        let found = format!("no reboot between the installation of {:?} and what follows", hop.to);
+        bad(at, found, "a reboot after each hop".into());
+    }
+}
+
+/// Every unit goes through every hop, in order, from the release that it has.
+fn route(world: &World<'_>, element: Elem, change: &Change, hops: &[Hop<'_>], bad: Bad<'_>) {
+    let mut stops: Vec<&str> = match &change.to {
+        Target::Release { release, via } => {
+            via.iter().map(String::as_str).chain(std::iter::once(release.as_str())).collect()
+        }
+        Target::Setting { value, .. } => vec![value],
+    };
+    let has = element.host().and_then(|it| world.hosts.get(ix(it)));
+    let has = has.and_then(|it| it.host.platform.as_ref()?.release.as_deref());
+    if matches!(change.to, Target::Release { .. })
+        && let Some(reached) = stops.iter().position(|it| Some(*it) == has)
+        && reached + 1 < stops.len()
+    {
+        stops.drain(..=reached);
+    }
+    for unit in 1..=change.units.max(1) {
+        let made: Vec<&str> = hops.iter().filter(|it| it.unit == unit).map(|it| it.to).collect();
+        if made != stops {
+            let first = hops.first();
+            let at = first.map_or(At::NONE, |it| At::step(it.step, it.start));
+            let found = format!("change {:?} of unit {unit} by way of {}", change.id, shown(&made));
+            bad(at, found, shown(&stops));
+            // A change of a million units is one mistake.
+            break;
+        }
+    }
+    if let Some(hop) = hops.iter().find(|it| it.unit == 0 || it.unit > change.units.max(1)) {
+        let found = format!("unit {} of {}", hop.unit, change.units);
+        bad(At::step(hop.step, hop.start), found, "its units, from 1".into());
+    }
+}
+
+fn shown(stops: &[&str]) -> String {
+    if stops.is_empty() { "nothing".to_owned() } else { stops.join(" -> ") }
+}
+
+/// Changes of a host that interrupt its guests share one drain.
+fn drains(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
+    for (host, _) in (0u32..).zip(&world.hosts) {
+        let mut waves: Vec<(u32, u32)> = timeline
+            .paths_of(host)
+            .filter(|it| it.down_from != NONE)
+            .map(|it| (it.down_from, it.wave))
+            .collect();
+        waves.sort_unstable();
+        log.compared_many(Rule::Method, u64::from(!waves.is_empty()));
+        if let [(_, first), (at, second), ..] = waves.as_slice() {
+            log.error(Rule::Method, At::moment(*at), &world.locus(host), || {
+                let found = format!("down in the waves {first} and {second}");
+                (format!("host {}", world.host_id(host)), found, "one drain for all of its changes".into())
+            });
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The form of a plan: ids, references, order, and waves that hold their steps.
+
+use underpin_model::change::Layer;
+use underpin_model::plan::{FORMAT, Plan, Rule, Severity, Step, StepKind, Wave};
+use underpin_model::policy::Placing;
+
+use crate::Options;
+use crate::report::{At, Log};
+use crate::timeline::{Doing, Timeline};
+use crate::world::{Elem, Locus, NONE, World, ix};
+
+const RULE: Rule = Rule::WellFormed;
+
+/// A finding of form: no exception excuses it anywhere in particular.
+fn bad(
+    log: &mut Log<'_>,
+    at: At,
+    place: impl Into<String>,
+    found: impl Into<String>,
+    expected: impl Into<String>,
+) {
+    log.error(RULE, at, &Locus::NOWHERE, || (place.into(), found.into(), expected.into()));
+}
+
+pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, options: &Options, log: &mut Log<'_>) {
+    let plan = timeline.plan;
+    header(world, plan, options, log);
+    let mut before = 0;
+    for (step, number) in plan.steps.iter().zip(0u32..) {
+        log.compared(RULE);
+        numbers(plan, step, number, before, log);
+        before = before.max(step.start_s);
+        references(world, timeline, step, number, log);
+        belongs(world, timeline, step, number, log);
+        order(plan, step, number, log);
+    }
+    waves(world, timeline, log);
+    for left in &plan.left_out {
+        log.compared(RULE);
+        let place = || format!("left_out, {}", left.element);
+        if world.element(left.element.as_str()).is_none() {
+            bad(log, At::NONE, place(), "an element that the fleet does not have", "an element of the fleet");
+        }
+        if !timeline.change_at.contains_key(left.change.as_str()) {
+            let found = format!("change {:?}", left.change);
+            bad(log, At::NONE, place(), found, "a change of the fleet's `planning.changes`");
+        }
+    }
+}
+
+/// The plan is of this format, and made from this fleet and policy.
+fn header(world: &World<'_>, plan: &Plan, options: &Options, log: &mut Log<'_>) {
+    log.compared(RULE);
+    let mut same = |place: &str, found: &str, expected: &str| {
+        if found != expected {
+            bad(log, At::NONE, place, format!("{found:?}"), format!("{expected:?}"));
+        }
+    };
+    same("format", &plan.format, FORMAT);
+    same("made_from.fleet", &plan.made_from.fleet, &world.fleet.name);
+    let (seen, planned) = (world.fleet.seen.at.to_string(), plan.made_from.seen_at.to_string());
+    same("made_from.seen_at", &planned, &seen);
+    if let (Some(planned), Some(read)) = (&plan.made_from.fleet_sha256, &options.fleet_sha256) {
+        same("made_from.fleet_sha256", planned, read);
+    }
+    if let (Some(planned), Some(read)) = (&plan.made_from.policy_sha256, &options.policy_sha256) {
+        same("made_from.policy_sha256", planned, read);
+    }
+    if plan.made_from.policy_sha256.is_none() && options.policy_sha256.is_some() {
+        log.add(RULE, Severity::Unknown, At::NONE, || {
+            let found = "no hash: a plan of the default policy, or of one that came from no file";
+            (
+                "made_from.policy_sha256".into(),
+                found.into(),
+                "the hash of the policy that it is held to".into(),
+            )
+        });
+    }
+}
+
+fn numbers(plan: &Plan, step: &Step, number: u32, before: u32, log: &mut Log<'_>) {
+    let at = At::step(number, step.start_s);
+    let place = || format!("step {number}");
+    if step.id != number {
+        bad(log, at, place(), format!("id {}", step.id), format!("its position, {number}"));
+    }
+    if step.start_s < before {
+        let expected = format!("at least {before} s, the start of a step before it");
+        bad(log, at, place(), format!("start {} s", step.start_s), expected);
+    }
+    if step.p50_s > step.p95_s {
+        let expected = format!("at most {} s, the 95th percentile", step.p95_s);
+        bad(log, at, place(), format!("median {} s", step.p50_s), expected);
+    }
+    if step.start_s.checked_add(step.p95_s).is_none() {
+        let found = format!("start {} s and span {} s", step.start_s, step.p95_s);
+        bad(log, at, place(), found, format!("an end of at most {} s", u32::MAX));
+    }
+    if matches!(step.kind, StepKind::Evacuate { .. }) && plan.placing == Placing::WePlace {
+        bad(log, at, place(), "the platform places", "a target for every guest, as the plan says `we-place`");
+    }
+}
+
+/// Everything that the step names exists, and fits together.
+fn references(world: &World<'_>, timeline: &Timeline<'_>, step: &Step, number: u32, log: &mut Log<'_>) {
+    let at = At::step(number, step.start_s);
+    let place = || format!("step {number}");
+    match timeline.acts.get(ix(number)).map(|it| &it.doing) {
+        Some(Doing::Nothing) => {
+            let found = format!("an id that is not known: {}", ids(&step.kind));
+            bad(log, at, place(), found, "elements, guests and changes of the fleet");
+        }
+        Some(Doing::Migrate { from, to, .. }) if from == to => {
+            bad(log, at, place(), format!("from and to {}", world.host_id(*to)), "two hosts");
+        }
+        _ => {}
+    }
+    if let StepKind::Evacuate { host, expected, only_to, .. } = &step.kind {
+        let mut allowed: Vec<&str> = only_to.iter().map(|it| it.as_str()).collect();
+        allowed.sort_unstable();
+        for (vm, to) in expected {
+            if allowed.binary_search(&to.as_str()).is_err() {
+                let found = format!("{to} is expected to take {vm}");
+                bad(log, at, place(), found, "a host of `only_to`");
+            }
+        }
+        if only_to.contains(host) {
+            bad(log, at, place(), format!("{host} may take its own guests"), "other hosts");
+        }
+    }
+}
+
+/// The ids of a step, for a message.
+fn ids(kind: &StepKind) -> String {
+    match kind {
+        StepKind::Freeze { cluster, .. } | StepKind::Thaw { cluster } => cluster.to_string(),
+        StepKind::Migrate { vm, from, to, .. } => format!("{vm}, {from} or {to}"),
+        StepKind::Evacuate { host, .. } => format!("{host}, a guest or a target of it"),
+        StepKind::Stop { vm, host, .. }
+        | StepKind::Start { vm, host }
+        | StepKind::Suspend { vm, host, .. }
+        | StepKind::Resume { vm, host } => format!("{vm} or {host}"),
+        StepKind::Stage { element, change } | StepKind::Patch { element, change, .. } => {
+            format!("{element} or {change:?}")
+        }
+        StepKind::BackupCheck { element }
+        | StepKind::Reboot { element, .. }
+        | StepKind::Attest { element }
+        | StepKind::Verify { element } => element.to_string(),
+    }
+}
+
+/// The step has a wave that is about its subject.
+fn belongs(world: &World<'_>, timeline: &Timeline<'_>, step: &Step, number: u32, log: &mut Log<'_>) {
+    let at = At::step(number, step.start_s);
+    let place = || format!("step {number}");
+    if matches!(step.kind, StepKind::Freeze { .. } | StepKind::Thaw { .. }) {
+        return;
+    }
+    if timeline.plan.wave(step.wave).is_none() {
+        let found = format!("wave {}", step.wave);
+        bad(log, at, place(), found, format!("a wave from 1 to {}", timeline.plan.waves.len()));
+        return;
+    }
+    let Some(subject) = &step.subject else {
+        return bad(log, at, place(), "no subject", "the element for whose change it is done");
+    };
+    let Some(element) = world.element(subject.as_str()) else {
+        return bad(log, at, place(), format!("subject {subject}"), "an element of the fleet");
+    };
+    if timeline.acts.get(ix(number)).and_then(|it| it.named()).is_some_and(|it| it != element) {
+        bad(log, at, place(), format!("subject {subject}"), "the element that the step is about");
+    }
+}
+
+/// `after` leads to steps before this one that have ended.
+fn order(plan: &Plan, step: &Step, number: u32, log: &mut Log<'_>) {
+    let at = At::step(number, step.start_s);
+    for &earlier in &step.after {
+        log.compared(Rule::Order);
+        let place = || format!("step {number}");
+        match plan.step(earlier) {
+            None => bad(log, at, place(), format!("after step {earlier}"), "a step of the plan"),
+            Some(_) if earlier >= number => log.error(Rule::Order, at, &Locus::NOWHERE, || {
+                (place(), format!("waits for step {earlier}"), "steps that stand before it".into())
+            }),
+            Some(it) if it.end_s() > step.start_s => log.error(Rule::Order, at, &Locus::NOWHERE, || {
+                let found = format!("starts at {} s, step {earlier} ends at {} s", step.start_s, it.end_s());
+                (place(), found, "a start after the end of what it waits for".into())
+            }),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Waves are numbered in the order of their starts and span their steps.
+fn waves(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
+    let waves = &timeline.plan.waves;
+    let mut spans = vec![(NONE, 0u32); waves.len()];
+    for act in &timeline.acts {
+        if let Some(span) = act.wave.checked_sub(1).and_then(|it| spans.get_mut(ix(it))) {
+            *span = (span.0.min(act.start), span.1.max(act.end));
+        }
+    }
+    let mut before = 0;
+    for ((wave, number), span) in waves.iter().zip(1u32..).zip(spans) {
+        log.compared(RULE);
+        let place = || format!("wave {number}");
+        let at = At::moment(wave.start_s);
+        if wave.number != number {
+            bad(log, at, place(), format!("number {}", wave.number), format!("its position, {number}"));
+        }
+        if wave.start_s < before {
+            let expected = format!("at least {before} s, the start of the wave before");
+            bad(log, at, place(), format!("start {} s", wave.start_s), expected);
+        }
+        before = before.max(wave.start_s);
+        if span.0 == NONE {
+            bad(log, at, place(), "no step", "at least one");
+        } else if span != (wave.start_s, wave.end_s) {
+            let found = format!("from {} to {} s", wave.start_s, wave.end_s);
+            bad(log, at, place(), found, format!("the span of its steps, from {} to {} s", span.0, span.1));
+        }
+        elements(world, wave, number, log);
+    }
+    // A path that no wave lists is one of a step whose subject is not in its wave.
+    for path in &timeline.paths {
+        if !path.listed && path.wave != 0 {
+            let found = format!("steps for {}", world.id(path.element));
+            bad(log, At::NONE, format!("wave {}", path.wave), found, "steps for its elements only");
+        }
+    }
+}
+
+fn elements(world: &World<'_>, wave: &Wave, number: u32, log: &mut Log<'_>) {
+    let at = At::moment(wave.start_s);
+    let place = || format!("wave {number}");
+    let mut seen: Vec<&str> = wave.elements.iter().map(|it| it.as_str()).collect();
+    seen.sort_unstable();
+    if let Some([twice, _]) = seen.array_windows::<2>().find(|[a, b]| a == b) {
+        bad(log, at, place(), format!("{twice} twice"), "every element once");
+    }
+    let cluster = wave.cluster.as_ref().map(|it| it.as_str());
+    if let Some(id) = cluster
+        && !world.cluster_at.contains_key(id)
+    {
+        bad(log, at, place(), format!("cluster {id}"), "a cluster of the fleet");
+    }
+    for id in &wave.elements {
+        let Some(element) = world.element(id.as_str()) else {
+            bad(log, at, place(), id.to_string(), "an element of the fleet");
+            continue;
+        };
+        if element.layer() != wave.layer {
+            let found = format!("{id}, of the layer {:?}", element.layer());
+            bad(log, at, place(), found, format!("elements of the layer {:?}", wave.layer));
+        }
+        let Elem::Host(host) = element else { continue };
+        let Some(row) = world.hosts.get(ix(host)) else { continue };
+        if wave.layer == Layer::Host && row.host.ring != wave.ring {
+            let found = format!("{id} of ring {}", named(row.host.ring.as_deref()));
+            bad(log, at, place(), found, format!("hosts of ring {}", named(wave.ring.as_deref())));
+        }
+        if cluster.is_some_and(|it| Some(it) != row.host.cluster.as_ref().map(|it| it.as_str())) {
+            let found = format!("{id} of another cluster");
+            bad(log, at, place(), found, format!("hosts of cluster {}", named(cluster)));
+        }
+    }
+}
+
+fn named(text: Option<&str>) -> String {
+    text.map_or_else(|| "none".to_owned(), |it| format!("{it:?}"))
+}

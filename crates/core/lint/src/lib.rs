@@ -1,0 +1,97 @@
+//! An independent witness of plans.
+//!
+//! [`lint`] replays a [`Plan`] against the [`Fleet`] that it was made from and the [`Policy`] that it is to keep, and reports every
+//! place where it breaks a [`Rule`](underpin_model::plan::Rule). It shares the model with the planner and nothing else: what both would
+//! get wrong in the same way would be found by neither.
+//!
+//! The replay goes event by event; in the same second ends come before starts, and what holds is judged at the end of the second. What
+//! was wrong before the plan is reported as such and is an error only where the plan makes it worse; what a missing fact leaves open
+//! is reported as unknown.
+
+mod affinity;
+mod away;
+mod calendar;
+mod changes;
+mod diversity;
+mod form;
+mod frozen;
+mod groups;
+mod guests;
+mod needs;
+mod networks;
+mod packing;
+mod replay;
+mod report;
+mod restart;
+mod rings;
+mod sequence;
+mod state;
+mod timeline;
+mod world;
+
+use rayon::prelude::*;
+use underpin_model::fleet::Fleet;
+use underpin_model::plan::Plan;
+use underpin_model::policy::Policy;
+
+pub use report::{Checked, ExceptionUse, Finding, LintReport};
+
+use report::{Leave, Log};
+use timeline::Timeline;
+use world::World;
+
+/// How to lint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Most findings of each rule and severity that are listed; the rest is counted.
+    pub most_findings: usize,
+    /// SHA-256 in hexadecimal of the fleet's file, where it came from one: the plan must have been made from it.
+    pub fleet_sha256: Option<String>,
+    /// SHA-256 in hexadecimal of the policy's file, where it came from one.
+    pub policy_sha256: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { most_findings: 100, fleet_sha256: None, policy_sha256: None }
+    }
+}
+
+/// Replays a plan and reports what it breaks. Any plan will do: one that makes no sense has findings, and the lint never panics.
+///
+/// The result does not depend on the order of elements in the fleet, nor on the number of threads.
+#[must_use]
+pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> LintReport {
+    let world = World::new(fleet, policy);
+    let timeline = Timeline::new(&world, plan);
+    let leave = Leave::new(plan, policy, &world);
+    let mut log = Log::new(&leave, options.most_findings);
+    form::check(&world, &timeline, options, &mut log);
+    let members = changes::members(&world, &timeline);
+    changes::check(&world, &timeline, &members, &mut log);
+    sequence::check(&world, &timeline, &members, &mut log);
+    rings::check(&world, &timeline, &mut log);
+    diversity::check(&world, &timeline, &mut log);
+    guests::check(&world, &timeline, &mut log);
+    calendar::check(&world, &timeline, &mut log);
+    away::check(&world, &timeline, &mut log);
+    frozen::check(&world, &timeline, &mut log);
+    networks::check(&world, &timeline, &mut log);
+    let (groups, group_of_vm, within) = groups::groups(&world, &timeline);
+    let affinities = affinity::share(&world, &groups, &group_of_vm, &within);
+    let replayed: Vec<(Log<'_>, u64)> = groups
+        .par_iter()
+        .zip(affinities)
+        .map(|(group, affinities)| {
+            let mut log = Log::new(&leave, options.most_findings);
+            let events = replay::replay(&world, &timeline, group, &within, affinities, &mut log);
+            (log, events)
+        })
+        .collect();
+    let mut events = 0;
+    for (part, of_part) in replayed {
+        log.join(part);
+        events += of_part;
+    }
+    log.finish(timeline.end_s(), events)
+}

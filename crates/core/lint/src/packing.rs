@@ -1,0 +1,447 @@
+//! Finding places for the guests of hosts that fail, on the hosts of their pool that remain.
+//!
+//! What stood before is kept where it still fits; the rest goes to the first host with room, then everything is packed anew by best
+//! fit, then guests in the way are moved aside, then, where the case is small, every placement is tried.
+
+use rustc_hash::FxHashMap;
+
+use crate::affinity::Affinities;
+use crate::needs::Offered;
+use crate::state::{Guest, State};
+use crate::world::{NONE, World, ix};
+
+/// Placements of single items that one exhaustive search may try.
+const MOST_NODES: u32 = 20_000;
+/// Placements that all exhaustive searches of a group may try together.
+const MOST_NODES_IN_ALL: u64 = 4_000_000;
+/// Most items that an exhaustive search is begun for.
+const MOST_ITEMS: usize = 24;
+
+/// Guests that go to one host together: one, or several that no rule lets apart.
+#[derive(Debug, Clone)]
+struct Item {
+    first: usize,
+    count: usize,
+    memory_mib: i64,
+    vcpus: i64,
+    target: u32,
+}
+
+/// How a search ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Packed {
+    /// Guests with their new hosts, sorted by guest.
+    pub(crate) places: Vec<(u32, u32)>,
+    /// Guests without a place, sorted.
+    pub(crate) unplaced: Vec<u32>,
+    /// It is certain that not all of them have one.
+    pub(crate) proven: bool,
+    /// So many have none for certain: no host has room for them, even alone.
+    pub(crate) certain: usize,
+    /// Memory that is missing in all, in MiB.
+    pub(crate) short_mib: i64,
+    /// Places were found only on hosts of which not everything is known.
+    pub(crate) relaxed: bool,
+}
+
+/// Scratch space for many searches on one group.
+pub(crate) struct Packer<'r, 'a> {
+    world: &'r World<'a>,
+    fits: FxHashMap<(u32, u32), Offered>,
+    memory_mib: Vec<i64>,
+    vcpus: Vec<i64>,
+    members: Vec<u32>,
+    items: Vec<Item>,
+    candidates: Vec<u32>,
+    failed: Vec<u32>,
+    relaxed: bool,
+    nodes_left: u64,
+    turn: usize,
+}
+
+impl<'r, 'a> Packer<'r, 'a> {
+    pub(crate) fn new(world: &'r World<'a>, stations: usize) -> Self {
+        Self {
+            world,
+            fits: FxHashMap::default(),
+            memory_mib: vec![0; stations],
+            vcpus: vec![0; stations],
+            members: Vec::new(),
+            items: Vec::new(),
+            candidates: Vec::new(),
+            failed: Vec::new(),
+            relaxed: false,
+            nodes_left: MOST_NODES_IN_ALL,
+            turn: 0,
+        }
+    }
+
+    /// Whether what a host offers is what a guest needs, capacity aside.
+    pub(crate) fn offered(&mut self, guest: &Guest, host: u32) -> Offered {
+        let need = self.world.vms.get(ix(guest.vm)).map_or(NONE, |it| it.need);
+        let offer = self.world.hosts.get(ix(host)).map_or(NONE, |it| it.offer);
+        let needs = &self.world.needs;
+        *self
+            .fits
+            .entry((need, offer))
+            .or_insert_with(|| needs.reach(need, offer).0.max(needs.features(need, offer).0))
+    }
+
+    /// Finds places for guests of failed hosts (both sorted) on hosts of their pool, near to the places that they had.
+    pub(crate) fn pack(
+        &mut self,
+        state: &State,
+        affinities: &Affinities,
+        failed: &[u32],
+        pool: &[u32],
+        guests: &[u32],
+        old: &[(u32, u32)],
+    ) -> Packed {
+        self.failed.clear();
+        self.failed.extend_from_slice(failed);
+        self.candidates.clear();
+        self.candidates.extend(pool.iter().filter(|it| {
+            failed.binary_search(it).is_err() && state.stations.get(ix(**it)).is_some_and(|it| it.away == 0)
+        }));
+        self.gather(state, affinities, guests);
+        self.relaxed = false;
+        self.clear(state);
+        self.keep(state, affinities, old);
+        let found = self.first_fit(state, affinities)
+            || self.afresh(state, affinities)
+            || self.push_aside(state, affinities);
+        let mut packed = Packed::default();
+        if !found {
+            self.judge(state, affinities, &mut packed);
+        }
+        for item in &self.items {
+            for guest in self.members.get(item.first..item.first + item.count).unwrap_or_default() {
+                if item.target == NONE {
+                    packed.unplaced.push(*guest);
+                } else {
+                    packed.places.push((*guest, item.target));
+                }
+            }
+        }
+        packed.places.sort_unstable();
+        packed.unplaced.sort_unstable();
+        packed
+    }
+
+    /// Makes items of the guests: those that must be together, as far as they fail together, are one.
+    fn gather(&mut self, state: &State, affinities: &Affinities, guests: &[u32]) {
+        self.members.clear();
+        self.items.clear();
+        for &guest in guests {
+            let first = self.members.len();
+            let companions =
+                if affinities.speaks_of(guest) { affinities.companions(guest) } else { Vec::new() };
+            let mut companions =
+                companions.into_iter().filter(|it| guests.binary_search(it).is_ok()).peekable();
+            match companions.peek() {
+                // The first of a group brings the others.
+                Some(leader) if *leader < guest => continue,
+                Some(_) => self.members.extend(companions),
+                None => self.members.push(guest),
+            }
+            let members = self.members.get(first..).unwrap_or_default();
+            let needs = members.iter().filter_map(|it| state.guests.get(ix(*it)));
+            let (memory_mib, vcpus) =
+                needs.fold((0, 0), |sum, it| (sum.0 + it.memory_mib as i64, sum.1 + it.vcpus as i64));
+            let count = members.len();
+            self.items.push(Item { first, count, memory_mib, vcpus, target: NONE });
+        }
+    }
+
+    /// Nobody has a place. What the guests hold elsewhere, on their way, they give up.
+    fn clear(&mut self, state: &State) {
+        self.memory_mib.fill(0);
+        self.vcpus.fill(0);
+        for it in &mut self.items {
+            it.target = NONE;
+        }
+        for guest in self.members.iter().filter_map(|it| state.guests.get(ix(*it))) {
+            for end in [guest.host, guest.to] {
+                if guest.to != NONE
+                    && self.failed.binary_search(&end).is_err()
+                    && let (Some(memory), Some(vcpus)) =
+                        (self.memory_mib.get_mut(ix(end)), self.vcpus.get_mut(ix(end)))
+                {
+                    *memory -= guest.memory_mib as i64;
+                    *vcpus -= guest.vcpus as i64;
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, state: &State, affinities: &Affinities, old: &[(u32, u32)]) {
+        for item in 0..self.items.len() {
+            let Some(first) = self.items.get(item).and_then(|it| self.members.get(it.first)) else {
+                continue;
+            };
+            let target = old.binary_search_by_key(first, |it| it.0).ok().and_then(|at| old.get(at));
+            if let Some((_, target)) = target.copied()
+                && self.candidates.binary_search(&target).is_ok()
+                && self.has_room(state, affinities, item, target)
+            {
+                self.put(item, target);
+            }
+        }
+    }
+
+    /// What a host has left, in MiB and vCPUs; `None`: nobody knows.
+    fn left(&self, state: &State, host: u32) -> Option<(i64, i64)> {
+        let it = state.stations.get(ix(host))?;
+        let memory = it.memory_mib.map(|most| most as i64 - it.used_memory_mib as i64);
+        let vcpus = it.vcpus.map(|most| most as i64 - it.used_vcpus as i64);
+        let unknown = if self.relaxed { i64::MAX / 2 } else { i64::MIN / 2 };
+        let memory = memory.unwrap_or(unknown) - self.memory_mib.get(ix(host))?;
+        Some((memory, vcpus.unwrap_or(unknown) - self.vcpus.get(ix(host))?))
+    }
+
+    fn has_room(&mut self, state: &State, affinities: &Affinities, item: usize, host: u32) -> bool {
+        let Some(it) = self.items.get(item).cloned() else { return false };
+        let Some((memory, vcpus)) = self.left(state, host) else { return false };
+        memory >= it.memory_mib && vcpus >= it.vcpus && self.is_allowed(state, affinities, &it, host)
+    }
+
+    /// The rules that are not about room.
+    fn is_allowed(&mut self, state: &State, affinities: &Affinities, item: &Item, host: u32) -> bool {
+        let Some(number) = state.stations.get(ix(host)).map(|it| it.host) else { return false };
+        let worst = if self.relaxed { Offered::Unknown } else { Offered::Yes };
+        for at in item.first..item.first + item.count {
+            let Some(&member) = self.members.get(at) else { return false };
+            let Some(guest) = state.guests.get(ix(member)) else { return false };
+            if self.offered(guest, number) > worst {
+                return false;
+            }
+            if !affinities.speaks_of(member) {
+                continue;
+            }
+            let failed = &self.failed;
+            let stays = |other: u32| {
+                state.guests.get(ix(other)).is_some_and(|it| {
+                    let on = it.stands() && (it.host == host || it.to == host);
+                    on && [it.host, it.to].iter().all(|end| failed.binary_search(end).is_err())
+                })
+            };
+            if !affinities.may_stand(member, host, stays) {
+                return false;
+            }
+            let mut beside = self.items.iter().filter(|it| it.target == host);
+            if beside.any(|it| {
+                let others = self.members.get(it.first..it.first + it.count).unwrap_or_default();
+                others.iter().any(|other| *other != member && affinities.apart(member, *other))
+            }) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn put(&mut self, item: usize, host: u32) {
+        let Some(it) = self.items.get_mut(item) else { return };
+        it.target = host;
+        if let (Some(memory), Some(vcpus)) = (self.memory_mib.get_mut(ix(host)), self.vcpus.get_mut(ix(host)))
+        {
+            *memory += it.memory_mib;
+            *vcpus += it.vcpus;
+        }
+    }
+
+    fn take(&mut self, item: usize) {
+        let Some(it) = self.items.get_mut(item) else { return };
+        let host = std::mem::replace(&mut it.target, NONE);
+        if let (Some(memory), Some(vcpus)) = (self.memory_mib.get_mut(ix(host)), self.vcpus.get_mut(ix(host)))
+        {
+            *memory -= it.memory_mib;
+            *vcpus -= it.vcpus;
+        }
+    }
+
+    /// Items without a place, the largest first.
+    fn open(&self) -> Vec<usize> {
+        let mut open: Vec<usize> = (0..self.items.len()).collect();
+        open.retain(|it| self.items.get(*it).is_some_and(|it| it.target == NONE));
+        open.sort_by_key(|it| {
+            self.items
+                .get(*it)
+                .map(|it| (std::cmp::Reverse(it.memory_mib), std::cmp::Reverse(it.vcpus), it.first))
+        });
+        open
+    }
+
+    /// The next host with room, going on where the last search ended, so that places are spread.
+    fn first_fit(&mut self, state: &State, affinities: &Affinities) -> bool {
+        let hosts = self.candidates.len();
+        let mut all = true;
+        for item in self.open() {
+            let mut placed = false;
+            for _ in 0..hosts {
+                self.turn = (self.turn + 1) % hosts;
+                let Some(&host) = self.candidates.get(self.turn) else { break };
+                if self.has_room(state, affinities, item, host) {
+                    self.put(item, host);
+                    placed = true;
+                    break;
+                }
+            }
+            all &= placed;
+        }
+        all
+    }
+
+    /// Everything anew, each item to the host that it fills best.
+    fn afresh(&mut self, state: &State, affinities: &Affinities) -> bool {
+        self.clear(state);
+        let mut all = true;
+        for item in self.open() {
+            let mut best: Option<((i64, i64), u32)> = None;
+            for at in 0..self.candidates.len() {
+                let Some(&host) = self.candidates.get(at) else { break };
+                let Some(left) = self.left(state, host) else { continue };
+                if best.is_none_or(|it| left < it.0) && self.has_room(state, affinities, item, host) {
+                    best = Some((left, host));
+                }
+            }
+            match best {
+                Some((_, host)) => self.put(item, host),
+                None => all = false,
+            }
+        }
+        all
+    }
+
+    /// For each item without a place: another one makes way for it.
+    fn push_aside(&mut self, state: &State, affinities: &Affinities) -> bool {
+        let open = self.open();
+        // Many without a place are short of room, not of order.
+        if open.len() > MOST_ITEMS || self.items.len() > 1000 {
+            return false;
+        }
+        open.into_iter().all(|item| self.make_way(state, affinities, item))
+    }
+
+    fn make_way(&mut self, state: &State, affinities: &Affinities, item: usize) -> bool {
+        for other in 0..self.items.len() {
+            let Some(from) = self.items.get(other).map(|it| it.target).filter(|it| *it != NONE) else {
+                continue;
+            };
+            self.take(other);
+            if self.has_room(state, affinities, item, from) {
+                self.put(item, from);
+                for at in 0..self.candidates.len() {
+                    let Some(&host) = self.candidates.get(at) else { break };
+                    if host != from && self.has_room(state, affinities, other, host) {
+                        self.put(other, host);
+                        return true;
+                    }
+                }
+                self.take(item);
+            }
+            self.put(other, from);
+        }
+        false
+    }
+
+    /// No placement was found: is there none, or did nobody look everywhere?
+    fn judge(&mut self, state: &State, affinities: &Affinities, packed: &mut Packed) {
+        let best: Vec<u32> = self.items.iter().map(|it| it.target).collect();
+        let needed =
+            self.items.iter().fold((0i64, 0i64), |sum, it| (sum.0 + it.memory_mib, sum.1 + it.vcpus));
+        self.clear(state);
+        self.relaxed = true;
+        let mut room = (0i64, 0i64);
+        for left in self.candidates.iter().filter_map(|it| self.left(state, *it)) {
+            room = (room.0.saturating_add(left.0.max(0)), room.1.saturating_add(left.1.max(0)));
+        }
+        packed.short_mib = (needed.0 - room.0).max(0);
+        let mut proven = needed.0 > room.0 || needed.1 > room.1;
+        for item in 0..self.items.len() {
+            let hosts = self.candidates.clone();
+            if !hosts.iter().any(|host| self.has_room(state, affinities, item, *host)) {
+                packed.certain += self.items.get(item).map_or(0, |it| it.count);
+                proven = true;
+            }
+        }
+        if !proven {
+            self.relaxed = false;
+            match self.exhaust(state, affinities) {
+                Some(true) => return,
+                exhausted => {
+                    self.clear(state);
+                    self.relaxed = true;
+                    // On hosts that may do, but of which not everything is known, there may be a place for all.
+                    if self.first_fit(state, affinities) || self.afresh(state, affinities) {
+                        packed.relaxed = true;
+                        return;
+                    }
+                    proven = exhausted == Some(false) && !self.knows_less(state);
+                }
+            }
+        }
+        packed.proven = proven;
+        for (item, target) in self.items.iter_mut().zip(best) {
+            item.target = target;
+        }
+    }
+
+    /// Some candidate has facts that are not known.
+    fn knows_less(&mut self, state: &State) -> bool {
+        let guests: Vec<Guest> =
+            self.members.iter().filter_map(|it| state.guests.get(ix(*it))).cloned().collect();
+        let hosts: Vec<u32> = self.candidates.clone();
+        hosts.iter().filter_map(|it| state.stations.get(ix(*it))).any(|it| {
+            let host = it.host;
+            it.memory_mib.is_none()
+                || it.vcpus.is_none()
+                || guests.iter().any(|guest| self.offered(guest, host) == Offered::Unknown)
+        })
+    }
+
+    /// Tries every placement: `None` where there are too many.
+    fn exhaust(&mut self, state: &State, affinities: &Affinities) -> Option<bool> {
+        self.clear(state);
+        let open = self.open();
+        if open.len() > MOST_ITEMS {
+            return None;
+        }
+        let mut nodes = MOST_NODES.min(u32::try_from(self.nodes_left).unwrap_or(MOST_NODES));
+        let allowed = nodes;
+        let found = self.descend(state, affinities, &open, &mut nodes);
+        self.nodes_left -= u64::from(allowed - nodes);
+        found
+    }
+
+    fn descend(
+        &mut self,
+        state: &State,
+        affinities: &Affinities,
+        open: &[usize],
+        nodes: &mut u32,
+    ) -> Option<bool> {
+        let Some((&item, rest)) = open.split_first() else { return Some(true) };
+        let mut complete = true;
+        for at in 0..self.candidates.len() {
+            let Some(&host) = self.candidates.get(at) else { break };
+            if *nodes == 0 {
+                return None;
+            }
+            *nodes -= 1;
+            if !self.has_room(state, affinities, item, host) {
+                continue;
+            }
+            self.put(item, host);
+            match self.descend(state, affinities, rest, nodes) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => complete = false,
+            }
+            self.take(item);
+            if !complete {
+                return None;
+            }
+        }
+        Some(false)
+    }
+}

@@ -1,0 +1,187 @@
+//! Rings, canaries and soak.
+
+use std::collections::BTreeMap;
+
+use underpin_model::change::{Layer, Target};
+use underpin_model::plan::{Profile, Rule, Wave};
+
+use crate::report::{At, Log};
+use crate::timeline::{Doing, Timeline};
+use crate::world::{Elem, Locus, NONE, World, ix};
+
+/// Seconds of a day.
+const DAY_S: f64 = 86_400.0;
+
+/// A wave of hosts for one change, as its steps say.
+struct Stage {
+    wave: u32,
+    ring: u32,
+    canary: bool,
+    /// First step that touches.
+    from: u32,
+    soak_until: u32,
+    hosts: Vec<u32>,
+}
+
+pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
+    soak(world, timeline, log);
+    for (change, stages) in stages(world, timeline) {
+        let Some(target) = timeline.changes.get(ix(change)) else { continue };
+        order(world, timeline, change, &stages, log);
+        if matches!(target.to, Target::Release { .. }) {
+            canaries(world, change, timeline, &stages, log);
+        }
+    }
+}
+
+/// The rings of a wave's hosts: the latest of them, and the longest soak that any demands.
+fn rings(world: &World<'_>, wave: &Wave) -> (u32, f64) {
+    let hosts = wave.elements.iter().filter_map(|it| world.host_at.get(it.as_str()));
+    let rings = hosts.filter_map(|it| world.hosts.get(ix(*it))).map(|it| it.ring);
+    rings.fold((0, 0.0), |(ring, soak), it| {
+        let days = world.policy.rings.get(ix(it)).map_or(0.0, |it| it.soak.get());
+        (ring.max(it), soak.max(days))
+    })
+}
+
+/// The soak after a wave is at least the policy's.
+fn soak(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
+    let factor = match timeline.plan.profile {
+        Profile::Normal => 1.0,
+        Profile::Emergency => world.policy.planning.emergency.soak_factor.clamp(0.0, 1.0),
+    };
+    for (wave, number) in timeline.plan.waves.iter().zip(1u32..) {
+        if wave.layer != Layer::Host {
+            continue;
+        }
+        log.compared(Rule::Soak);
+        // A second of tolerance: the soak is a number of days times a factor, rounded by whoever plans.
+        let needed = rings(world, wave).1 * DAY_S * factor - 1.0;
+        let given = f64::from(wave.soak_until_s) - f64::from(wave.end_s);
+        if given < needed {
+            let host = wave.elements.iter().find_map(|it| world.host_at.get(it.as_str())).copied();
+            let locus = host.map_or(Locus::NOWHERE, |it| world.locus(it));
+            log.error(Rule::Soak, At::moment(wave.end_s), &locus, || {
+                let found = format!("{given} s of soak after its end");
+                (format!("wave {number}"), found, format!("at least {:.0} s", needed + 1.0))
+            });
+        }
+    }
+}
+
+/// The waves of hosts of each change.
+fn stages(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stage>> {
+    let mut first_touch = vec![NONE; timeline.plan.waves.len()];
+    let mut of_change: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    for act in &timeline.acts {
+        let Some(first) = act.wave.checked_sub(1).and_then(|it| first_touch.get_mut(ix(it))) else {
+            continue;
+        };
+        if act.touches {
+            *first = (*first).min(act.start);
+        }
+        if let Doing::Patch { element: Elem::Host(host), change, .. } = act.doing {
+            of_change.entry((change, act.wave)).or_default().push(host);
+        }
+    }
+    let mut all: BTreeMap<u32, Vec<Stage>> = BTreeMap::new();
+    for ((change, number), mut hosts) in of_change {
+        let Some(wave) = timeline.plan.wave(number) else { continue };
+        hosts.sort_unstable();
+        hosts.dedup();
+        let from = first_touch.get(ix(number - 1)).copied().unwrap_or(NONE);
+        let (ring, _) = rings(world, wave);
+        let soak_until = wave.soak_until_s;
+        all.entry(change).or_default().push(Stage {
+            wave: number,
+            ring,
+            canary: wave.canary,
+            from,
+            soak_until,
+            hosts,
+        });
+    }
+    all
+}
+
+/// Later rings wait for the soak of earlier ones, and the rest of a ring for that of its canaries.
+fn order(world: &World<'_>, timeline: &Timeline<'_>, change: u32, stages: &[Stage], log: &mut Log<'_>) {
+    let emergency = timeline.plan.profile == Profile::Emergency;
+    let merged = emergency && world.policy.planning.emergency.merge_rings;
+    // Latest soak of each ring, and of its canaries, with the wave that it is of.
+    let mut of_ring: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+    let mut of_canaries: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+    for it in stages {
+        let soak = (it.soak_until, it.wave);
+        let ring = of_ring.entry(it.ring).or_default();
+        *ring = (*ring).max(soak);
+        if it.canary {
+            let ring = of_canaries.entry(it.ring).or_default();
+            *ring = (*ring).max(soak);
+        }
+    }
+    let name = |ring: u32| world.policy.rings.get(ix(ring)).map_or("?", |it| it.name.as_str());
+    for it in stages {
+        log.compared(Rule::RingOrder);
+        let earlier = if merged {
+            // Every canary soaks before anything that is none.
+            of_canaries.values().max().copied().filter(|_| !it.canary)
+        } else {
+            of_ring.range(..it.ring).map(|it| *it.1).max()
+        };
+        let own = of_canaries.get(&it.ring).copied().filter(|_| !it.canary);
+        let Some((until, waits_for)) = earlier.into_iter().chain(own).max() else { continue };
+        if it.from < until {
+            let locus = it.hosts.first().map_or(Locus::NOWHERE, |host| world.locus(*host));
+            log.error(Rule::RingOrder, At::moment(it.from), &locus, || {
+                let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
+                let place = format!("wave {} of ring {}", it.wave, name(it.ring));
+                let found = format!("starts at {} s for change {change:?}", it.from);
+                (place, found, format!("after {until} s, when wave {waits_for} has soaked"))
+            });
+        }
+    }
+}
+
+/// Maker, model and processor of a host.
+type Hardware<'a> = [Option<&'a str>; 3];
+
+/// What a host's hardware is, as far as a bad release can tell.
+fn hardware<'a>(world: &World<'a>, host: u32) -> Hardware<'a> {
+    let Some(host) = world.hosts.get(ix(host)).map(|it| it.host) else { return [None; 3] };
+    let cpu = host.cpu.as_ref();
+    let processor = cpu.and_then(|it| it.signature.as_deref().or(it.model.as_deref()));
+    [host.vendor.as_deref(), host.model.as_deref(), processor]
+}
+
+/// In the first ring that has hosts of it, a hardware class has its canaries.
+fn canaries(world: &World<'_>, change: u32, timeline: &Timeline<'_>, stages: &[Stage], log: &mut Log<'_>) {
+    let wanted = world.policy.planning.canaries_per_class;
+    if wanted == 0 {
+        return;
+    }
+    // Of each class: hosts and canaries in each ring.
+    let mut classes: BTreeMap<Hardware<'_>, BTreeMap<u32, (u32, u32, u32)>> = BTreeMap::new();
+    for stage in stages {
+        for host in &stage.hosts {
+            let ring = world.hosts.get(ix(*host)).map_or(stage.ring, |it| it.ring);
+            let of = classes.entry(hardware(world, *host)).or_default().entry(ring).or_insert((0, 0, *host));
+            of.0 += 1;
+            of.1 += u32::from(stage.canary);
+        }
+    }
+    for (class, rings) in classes {
+        let Some((ring, (hosts, canaries, host))) = rings.into_iter().next() else { continue };
+        log.compared(Rule::RingOrder);
+        if canaries < wanted.min(hosts) {
+            log.error(Rule::RingOrder, At::NONE, &world.locus(host), || {
+                let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
+                let class: Vec<&str> = class.into_iter().map(|it| it.unwrap_or("?")).collect();
+                let ring = world.policy.rings.get(ix(ring)).map_or("?", |it| it.name.as_str());
+                let place = format!("ring {ring}, hardware {}", class.join(" / "));
+                let found = format!("{canaries} canaries among its {hosts} hosts of change {change:?}");
+                (place, found, format!("at least {}", wanted.min(hosts)))
+            });
+        }
+    }
+}
