@@ -81,6 +81,8 @@ const DEV_ARROWS: &[(&str, &[&str])] = &[
     ("underpin-exposure", &["underpin-feeds"]),
     // Risk is tested on the built-in facts and on real histories.
     ("underpin-risk", &["underpin-feeds"]),
+    // Every plan of the planner's tests is linted.
+    ("underpin-planner", &["underpin-lint"]),
     // The reconciler is tested on the simulated datacentre.
     ("underpin-engine", &["underpin-sim"]),
 ];

@@ -84,6 +84,7 @@ fn is_there(world: &World<'_>, host: u32, target: &Target) -> bool {
         Target::Release { release, .. } => {
             row.host.platform.as_ref().and_then(|it| it.release.as_ref()) == Some(release)
         }
+        Target::Component { name, version } => row.host.running.get(name) == Some(version),
         Target::Setting { name, value, .. } => {
             row.host.settings.get(name).is_some_and(|it| match it.value() {
                 serde_json::Value::String(text) => text == value,
@@ -304,7 +305,7 @@ fn rebooted(
     bad: Bad<'_>,
 ) {
     let needs = match &change.to {
-        Target::Release { .. } => !leaves_running(hop.method),
+        Target::Release { .. } | Target::Component { .. } => !leaves_running(hop.method),
         Target::Setting { reboot, .. } => *reboot,
     };
     let at = At::step(hop.step, hop.start);
@@ -328,6 +329,7 @@ fn route(world: &World<'_>, element: Elem, change: &Change, hops: &[Hop<'_>], ba
         Target::Release { release, via } => {
             via.iter().map(String::as_str).chain(std::iter::once(release.as_str())).collect()
         }
+        Target::Component { version, .. } => vec![version],
         Target::Setting { value, .. } => vec![value],
     };
     let has = element.host().and_then(|it| world.hosts.get(ix(it)));

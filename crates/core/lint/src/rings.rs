@@ -28,7 +28,7 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
     for (change, stages) in stages(world, timeline) {
         let Some(target) = timeline.changes.get(ix(change)) else { continue };
         order(world, timeline, change, &stages, log);
-        if matches!(target.to, Target::Release { .. }) {
+        if !matches!(target.to, Target::Setting { .. }) {
             canaries(world, change, timeline, &stages, log);
         }
     }

@@ -1,0 +1,190 @@
+//! Guests that cannot simply move.
+
+use underpin_model::fleet::{Action, Affinity, AffinityKind, Lock, LockKind, Redundancy, Storage, Strength};
+use underpin_model::id::{HostId, StorageId, VmId};
+use underpin_model::plan::{Outcome, Reason, Relaxation, Rule};
+use underpin_model::policy::Homing;
+
+use super::build::{at, consent, finally, fleet, guest, of, planned, planning, policy, story, tenant};
+
+fn rule(kind: AffinityKind, vms: &[&str], hosts: &[&str]) -> Affinity {
+    Affinity {
+        kind,
+        strength: Strength::Must,
+        vms: vms.iter().map(|it| VmId::new(*it).unwrap()).collect(),
+        hosts: hosts.iter().map(|it| HostId::new(*it).unwrap()).collect(),
+    }
+}
+
+#[test]
+fn a_pinned_guest_is_powered_off_only_with_consent() {
+    let mut fleet = fleet(3);
+    let acme = tenant(&mut fleet, "acme");
+    let vm = guest(&mut fleet, "h1", 8);
+    vm.tenant = Some(acme.clone());
+    vm.passthrough = vec!["0000:3b:00.0".to_owned()];
+    vm.allowed_actions = vec![Action::LiveMigrate, Action::PowerOff];
+    let blocked = planned(&fleet, &policy());
+    let id = VmId::new("v001").unwrap();
+    let reason = Reason::Consent { vm: id.clone(), tenant: Some(acme.clone()), action: Action::PowerOff, refused: false };
+    assert_eq!((of(&blocked, "h1").outcome, &of(&blocked, "h1").reasons[..]), (Outcome::Blocked, &[reason][..]));
+    let way = &blocked.report.counterfactuals[0];
+    assert_eq!(way.relaxation, Relaxation::Consent { tenant: Some(acme), action: Action::PowerOff, vms: vec![id] });
+    assert!(way.tried && way.unblocks[0].as_str() == "h1");
+
+    consent(&mut fleet, Action::PowerOff, true);
+    let it = planned(&fleet, &policy());
+    assert_eq!(story(&it.plan, "h1"), ["stage", "stop", "patch 1 8.0.2", "reboot", "attest", "verify", "start"]);
+    assert_eq!(it.report.moves.interrupted, 1);
+
+    consent(&mut fleet, Action::PowerOff, false);
+    let refused = planned(&fleet, &policy());
+    assert!(matches!(of(&refused, "h1").reasons[..], [Reason::Consent { refused: true, .. }]));
+}
+
+#[test]
+fn consent_that_has_run_out_is_none() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::PowerOff];
+    consent(&mut fleet, Action::PowerOff, true);
+    planning(&mut fleet).consents[0].until = Some(at("2026-11-20T00:00:00Z"));
+    assert_eq!(of(&planned(&fleet, &policy()), "h1").outcome, Outcome::Blocked);
+    // One that begins later is waited for.
+    planning(&mut fleet).consents[0].until = None;
+    planning(&mut fleet).consents[0].from = Some(at("2026-11-22T00:00:00Z"));
+    let it = planned(&fleet, &policy());
+    let stop = it.plan.steps.iter().find(|it| it.kind.vm().is_some()).unwrap();
+    assert!(stop.start_s >= 86_400);
+}
+
+#[test]
+fn nothing_is_done_to_a_guest_of_which_nothing_is_allowed() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8).allowed_actions.clear();
+    let it = planned(&fleet, &policy());
+    assert!(matches!(&of(&it, "h1").reasons[..], [Reason::NoAllowedAction { pinned_by, .. }] if pinned_by == "not-allowed"));
+    assert_eq!(of(&it, "h2").outcome, Outcome::Planned, "the others go on");
+}
+
+#[test]
+fn a_local_disk_pins_its_guest() {
+    let mut fleet = fleet(3);
+    let local = StorageId::new("local-h1").unwrap();
+    let mut storage = Storage::new(local.clone());
+    storage.shared = Some(false);
+    fleet.storage.push(storage);
+    fleet.hosts[0].reach.storage = vec![local.clone()];
+    guest(&mut fleet, "h1", 8).storage = vec![local];
+    let it = planned(&fleet, &policy());
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::NoTargetWithReach { .. }]), "{:?}", of(&it, "h1"));
+}
+
+#[test]
+fn features_exclude_targets() {
+    let mut fleet = fleet(3);
+    for host in &mut fleet.hosts {
+        host.cpu = Some(underpin_model::fleet::Cpu::default());
+    }
+    fleet.hosts[0].cpu.as_mut().unwrap().features = vec!["avx512f".to_owned()];
+    guest(&mut fleet, "h1", 8).cpu_features = vec!["avx512f".to_owned()];
+    let it = planned(&fleet, &policy());
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::NoTargetWithFeature { .. }]));
+    fleet.hosts[2].cpu.as_mut().unwrap().features = vec!["avx512f".to_owned()];
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned);
+}
+
+#[test]
+fn a_guest_that_writes_too_fast_is_found_in_the_plan() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 64).dirty_rate_mib_s = Some(3000.0);
+    let it = planned(&fleet, &policy());
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::DoesNotConverge { dirty_mbps: 25_165, best_mbps: 10_000, .. }]));
+    assert!(matches!(it.report.counterfactuals[0].relaxation, Relaxation::Bandwidth { mbps: 27_682, .. }));
+    assert!(it.report.counterfactuals[0].tried);
+}
+
+#[test]
+fn locks_that_end_are_waited_for_and_others_block() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8).locks =
+        vec![Lock { kind: LockKind::Backup, expires: Some(at("2026-11-21T05:00:00Z")) }];
+    let it = planned(&fleet, &policy());
+    let moved = it.plan.steps.iter().find(|it| it.kind.vm().is_some()).unwrap();
+    assert!(moved.start_s >= 5 * 3600, "{moved:?}");
+    fleet.vms[0].locks[0].expires = None;
+    assert!(matches!(of(&planned(&fleet, &policy()), "h1").reasons[..], [Reason::Locked { until_s: None, .. }]));
+}
+
+#[test]
+fn affinity_holds_while_guests_move() {
+    let mut fleet = fleet(4);
+    for host in ["h1", "h2", "h3"] {
+        guest(&mut fleet, host, 8);
+    }
+    guest(&mut fleet, "h1", 4);
+    guest(&mut fleet, "h1", 4);
+    fleet.affinities = vec![
+        rule(AffinityKind::Apart, &["v001", "v002", "v003"], &[]),
+        rule(AffinityKind::Together, &["v004", "v005"], &[]),
+        rule(AffinityKind::OnHosts, &["v002"], &["h2", "h3", "h4"]),
+    ];
+    let it = planned(&fleet, &policy());
+    assert_eq!(it.report.elements.iter().filter(|it| it.outcome == Outcome::Planned).count(), 4);
+    let end = finally(&fleet, &it.plan);
+    assert_eq!(end["v004"], end["v005"]);
+}
+
+#[test]
+fn a_guest_bound_to_its_host_blocks_it() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    fleet.affinities = vec![rule(AffinityKind::OnHosts, &["v001"], &["h1"])];
+    let it = planned(&fleet, &policy());
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::RequiredAffinity { rule: Rule::OnHosts, .. }]));
+    assert!(it.report.counterfactuals[0].tried);
+}
+
+#[test]
+fn guests_that_come_home_stand_as_before() {
+    let mut fleet = fleet(4);
+    for host in ["h1", "h2", "h3", "h4"] {
+        guest(&mut fleet, host, 8);
+        guest(&mut fleet, host, 16);
+    }
+    let mut policy = policy();
+    policy.planning.homing = Homing::Home;
+    let it = planned(&fleet, &policy);
+    let before = finally(&fleet, &underpin_model::plan::Plan { steps: Vec::new(), ..it.plan.clone() });
+    assert_eq!(finally(&fleet, &it.plan), before);
+    assert_eq!((it.report.moves.moves, it.report.bounds.moves_at_least), (16, 16));
+}
+
+#[test]
+fn degraded_storage_holds_its_hosts_back() {
+    let mut fleet = fleet(2);
+    let id = StorageId::new("pool").unwrap();
+    let mut storage = Storage::new(id.clone());
+    storage.redundancy = Some(Redundancy::Rebuilding);
+    fleet.storage.push(storage);
+    fleet.clusters[0].storage = vec![id];
+    let it = planned(&fleet, &policy());
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::StorageRedundancy { .. }]));
+    fleet.storage[0].redundancy = Some(Redundancy::Full);
+    fleet.clusters[0].degraded = Some(true);
+    let it = planned(&fleet, &policy());
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::Degraded { .. }]));
+    assert!(matches!(it.report.counterfactuals[0].relaxation, Relaxation::Repair { .. }));
+}
+
+#[test]
+fn sizes_that_fit_nowhere_are_named() {
+    let mut fleet = fleet(3);
+    fleet.hosts[0].capacity.as_mut().unwrap().memory_mib = Some(409_600);
+    guest(&mut fleet, "h1", 200);
+    let it = planned(&fleet, &policy());
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::LargerThanAnyHost { memory_mib: 204_800, .. }]));
+    fleet.vms[0].memory_mib = None;
+    let it = planned(&fleet, &policy());
+    assert!(matches!(&of(&it, "h1").reasons[..], [Reason::UnknownFact { fact, .. }] if fact == "memory_mib"));
+}

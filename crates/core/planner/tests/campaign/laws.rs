@@ -1,0 +1,133 @@
+//! Laws over random fleets.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use underpin_model::fleet::{Action, Affinity, AffinityKind, Application, Fleet, SampleSpec, Strength, sample};
+use underpin_model::id::{ApplicationId, VmId};
+use underpin_model::plan::Outcome;
+use underpin_model::policy::{FailureSets, Homing, Placing, Policy};
+use underpin_planner::campaign::{Request, plan};
+
+use super::build::{clean, consent, fleet, guest, policy, request, start, tenant};
+
+/// Guests by host and size with what is allowed, hosts of different size, groups that must be apart, a policy.
+fn random() -> impl Strategy<Value = (Fleet, Policy)> {
+    let guests = prop::collection::vec((0..6_usize, 1..24_u64, 0..12_u8, 0..3_usize), 0..30);
+    (2..7_usize, guests, 0..4_u8, 1..4_u32, any::<bool>(), 0..3_u8, 0..3_u8).prop_map(
+        |(hosts, guests, groups, most, home, reserve, rings)| {
+            let mut fleet = fleet(hosts);
+            for id in ["a", "b", "c"] {
+                tenant(&mut fleet, id);
+                fleet.applications.push(Application::new(ApplicationId::new(id).unwrap()));
+            }
+            for (number, host) in fleet.hosts.iter_mut().enumerate() {
+                host.capacity.as_mut().unwrap().memory_mib = Some(65_536 + 32_768 * (number as u64 % 3));
+                host.model = Some(format!("R{}", number % 2));
+                host.ring = Some(if number % 3 == 0 && rings > 0 { "test" } else { "production" }.to_owned());
+                if number % 4 == 3 {
+                    host.platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+                }
+            }
+            for (host, gib, kind, owner) in guests {
+                let owner = ["a", "b", "c"][owner];
+                let id = tenant(&mut fleet, owner);
+                let vm = guest(&mut fleet, &format!("h{}", host % hosts + 1), gib);
+                vm.tenant = Some(id);
+                vm.application = Some(ApplicationId::new(owner).unwrap());
+                match kind {
+                    0 => vm.allowed_actions.clear(),
+                    1 => vm.allowed_actions = vec![Action::PowerOff],
+                    2 => vm.allowed_actions = vec![Action::Suspend],
+                    3 => vm.allowed_actions = vec![Action::ColdMigrate],
+                    4 => vm.dirty_rate_mib_s = Some(2000.0),
+                    _ => {}
+                }
+            }
+            for action in [Action::PowerOff, Action::Suspend, Action::ColdMigrate] {
+                consent(&mut fleet, action, true);
+            }
+            for group in 0..groups as usize {
+                let vms: Vec<VmId> = fleet.vms.iter().skip(group * 3).step_by(7).take(2).map(|it| it.id.clone()).collect();
+                let kind = if group == 3 { AffinityKind::Together } else { AffinityKind::Apart };
+                if vms.len() == 2 {
+                    fleet.affinities.push(Affinity { kind, strength: Strength::Must, vms, hosts: Vec::new() });
+                }
+            }
+            let mut policy = policy();
+            if rings > 0 {
+                let days = |it| underpin_model::quantity::Days::new(it).unwrap();
+                policy.rings.insert(0, underpin_model::policy::Ring { name: "test".to_owned(), soak: days(0.5) });
+            }
+            policy.planning.most_away.per_cluster = most;
+            policy.planning.homing = if home { Homing::Home } else { Homing::Drift };
+            policy.planning.placing = if rings == 2 { Placing::PlatformPlaces } else { Placing::WePlace };
+            policy.planning.failure_sets =
+                [FailureSets::None, FailureSets::Host, FailureSets::FaultDomain][usize::from(reserve)];
+            (fleet, policy)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn every_plan_is_clean((fleet, policy) in random(), evaluations in 0..4_u64) {
+        let loss = BTreeMap::new();
+        let it = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap();
+        clean(&fleet, &policy, &it.plan);
+        prop_assert!(it.report.bounds.makespan_s >= it.report.bounds.makespan_at_least_s, "{:?}", it.report.bounds);
+        prop_assert!(it.report.bounds.moves >= it.report.bounds.moves_at_least, "{:?}", it.report.bounds);
+        prop_assert!(it.report.bounds.waves >= it.report.bounds.waves_at_least, "{:?}", it.report.bounds);
+        for element in &it.report.elements {
+            prop_assert!(element.outcome == Outcome::Planned || !element.reasons.is_empty(), "no reason: {element:?}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_file_does_not_matter((fleet, policy) in random()) {
+        let loss = BTreeMap::new();
+        let first = plan(&request(&fleet, &policy, &loss)).unwrap();
+        let mut turned = fleet.clone();
+        turned.hosts.reverse();
+        turned.vms.reverse();
+        turned.affinities.reverse();
+        let second = plan(&request(&turned, &policy, &loss)).unwrap();
+        prop_assert_eq!(first.plan, second.plan);
+    }
+
+    #[test]
+    fn one_more_empty_host_that_is_done_never_blocks_more((fleet, policy) in random()) {
+        let loss = BTreeMap::new();
+        let blocked = |fleet: &Fleet| {
+            let it = plan(&request(fleet, &policy, &loss)).unwrap();
+            it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).count()
+        };
+        let before = blocked(&fleet);
+        let mut larger = fleet;
+        let mut spare = super::build::host("spare", "c");
+        spare.platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+        spare.capacity.as_mut().unwrap().memory_mib = Some(1 << 20);
+        spare.capacity.as_mut().unwrap().vcpus = Some(512);
+        larger.hosts.push(spare);
+        prop_assert!(blocked(&larger) <= before);
+    }
+}
+
+#[test]
+fn plans_of_sample_fleets_are_clean_whatever_the_threads() {
+    let loss = BTreeMap::new();
+    for (hosts, seed) in [(24, 1), (60, 2), (160, 3)] {
+        let fleet = sample(&SampleSpec { hosts, seed, ..SampleSpec::default() }, start());
+        let policy = Policy::default();
+        let of = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| plan(&Request { evaluations: 40, ..request(&fleet, &policy, &loss) }).unwrap().plan)
+        };
+        let one = of(1);
+        clean(&fleet, &policy, &one);
+        assert_eq!(one, of(3));
+        assert!(!one.waves.is_empty());
+    }
+}

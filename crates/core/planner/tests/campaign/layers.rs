@@ -1,0 +1,119 @@
+//! Elements that are not hosts, and changes that come after others.
+
+use underpin_model::change::{Layer, Method, Target};
+use underpin_model::facts::Family;
+use underpin_model::fleet::{Action, ManagementPlane, Redundancy, Storage};
+use underpin_model::id::{ElementId, ManagementPlaneId, StorageId};
+use underpin_model::plan::{Outcome, Reason};
+
+use super::build::{change, consent, fleet, guest, of, planned, planning, policy, story};
+
+#[test]
+fn a_management_plane_comes_before_its_hosts() {
+    let mut fleet = fleet(2);
+    let id = ManagementPlaneId::new("vc").unwrap();
+    fleet.management_planes.push(ManagementPlane::new(id.clone()));
+    fleet.clusters[0].managed_by = vec![id];
+    let mut plane = change("plane", "9");
+    plane.layer = Layer::ManagementPlane;
+    planning(&mut fleet).changes.push(plane);
+    let it = planned(&fleet, &policy());
+    assert_eq!(it.plan.waves[0].layer, Layer::ManagementPlane);
+    assert_eq!(story(&it.plan, "vc"), ["stage", "backup-check", "patch 1 9", "verify", "attest"]);
+    assert!(of(&it, "h1").start_s.unwrap() >= of(&it, "vc").end_s.unwrap());
+}
+
+#[test]
+fn controllers_of_storage_go_one_after_the_other_with_no_host_away() {
+    let mut fleet = fleet(2);
+    let id = StorageId::new("array").unwrap();
+    let mut storage = Storage::new(id.clone());
+    storage.redundancy = Some(Redundancy::Full);
+    fleet.storage.push(storage);
+    fleet.clusters[0].storage = vec![id];
+    let mut array = change("array-firmware", "6.2");
+    (array.layer, array.units) = (Layer::Storage, 2);
+    planning(&mut fleet).changes.push(array.clone());
+    let it = planned(&fleet, &policy());
+    assert_eq!(story(&it.plan, "array"), ["stage", "patch 1 6.2", "verify", "patch 2 6.2", "verify", "attest"]);
+    assert!(of(&it, "h1").start_s.unwrap() >= of(&it, "array").end_s.unwrap());
+    // Asked to come after the hosts, it does.
+    planning(&mut fleet).changes[1].after = vec!["go".to_owned()];
+    let it = planned(&fleet, &policy());
+    assert!(of(&it, "array").start_s.unwrap() >= of(&it, "h2").end_s.unwrap());
+}
+
+#[test]
+fn a_pool_coordinator_comes_first() {
+    let mut fleet = fleet(3);
+    for host in &mut fleet.hosts {
+        host.platform.as_mut().unwrap().family = Family::XcpNg;
+    }
+    let mut plane = ManagementPlane::new(ManagementPlaneId::new("pool").unwrap());
+    plane.platform = Some(Family::XcpNg);
+    plane.runs_on = vec![fleet.hosts[2].id.clone()];
+    fleet.clusters[0].managed_by = vec![plane.id.clone()];
+    fleet.management_planes.push(plane);
+    guest(&mut fleet, "h3", 8);
+    let it = planned(&fleet, &policy());
+    assert_eq!(it.plan.waves[0].elements[0].as_str(), "h3");
+    assert!(of(&it, "h3").reasons.contains(&Reason::Coordinator));
+    // If it cannot be done, nobody of its pool is.
+    fleet.vms[0].allowed_actions.clear();
+    let it = planned(&fleet, &policy());
+    assert!(it.plan.waves.is_empty());
+}
+
+#[test]
+fn hops_and_further_changes_share_one_drain() {
+    let mut fleet = fleet(2);
+    planning(&mut fleet).changes[0].to =
+        Target::Release { release: "8.0.3".to_owned(), via: vec!["8.0.2".to_owned()] };
+    let mut setting = change("mitigate", "");
+    setting.to = Target::Setting { name: "kernel.mitigations".to_owned(), value: "auto".to_owned(), reboot: false };
+    setting.after = vec!["go".to_owned()];
+    planning(&mut fleet).changes.push(setting);
+    let it = planned(&fleet, &policy());
+    assert_eq!(
+        story(&it.plan, "h1"),
+        ["stage", "patch 1 8.0.2", "reboot", "patch 1 8.0.3", "reboot", "patch 1 auto", "attest", "verify"]
+    );
+    assert_eq!(it.plan.waves.len(), 2);
+}
+
+#[test]
+fn methods_differ_in_what_happens_to_guests() {
+    let mut fleet = fleet(2);
+    guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::Suspend];
+    consent(&mut fleet, Action::Suspend, true);
+    planning(&mut fleet).changes[0].methods = vec![Method::QuickBoot];
+    let it = planned(&fleet, &policy());
+    assert_eq!(story(&it.plan, "h1"), ["stage", "suspend", "patch 1 8.0.2", "reboot", "attest", "verify", "resume"]);
+    planning(&mut fleet).changes[0].methods = vec![Method::LivePatch];
+    fleet.vms[0].allowed_actions.clear();
+    planning(&mut fleet).changes[0].to =
+        Target::Setting { name: "x".to_owned(), value: "1".to_owned(), reboot: false };
+    let it = planned(&fleet, &policy());
+    assert_eq!(story(&it.plan, "h1"), ["stage", "patch 1 1", "attest", "verify"]);
+    assert_eq!(it.report.moves.moves, 0);
+    planning(&mut fleet).changes[0].methods = vec![Method::Defer];
+    let it = planned(&fleet, &policy());
+    assert_eq!((of(&it, "h1").outcome, &of(&it, "h1").reasons[..]), (Outcome::Deferred, &[Reason::Deferred][..]));
+    assert!(it.plan.left_out.iter().all(|it| it.deferred));
+}
+
+#[test]
+fn cycles_and_unknown_names_block_with_their_reason() {
+    let mut fleet = fleet(1);
+    let mut other = change("other", "9");
+    other.after = vec!["go".to_owned()];
+    planning(&mut fleet).changes.push(other);
+    planning(&mut fleet).changes[0].after = vec!["other".to_owned()];
+    let it = planned(&fleet, &policy());
+    assert!(matches!(&of(&it, "h1").reasons[0], Reason::Cycle { changes } if changes.len() == 2));
+    planning(&mut fleet).changes.truncate(1);
+    planning(&mut fleet).changes[0].after.clear();
+    planning(&mut fleet).changes[0].elements = vec![ElementId::new("h1").unwrap(), ElementId::new("h9").unwrap()];
+    let it = planned(&fleet, &policy());
+    assert!(matches!(&of(&it, "h9").reasons[0], Reason::UnknownFact { fact, .. } if fact == "id"));
+}

@@ -1,0 +1,128 @@
+//! Plans of small fleets: what they do, why, and that the lint finds nothing in them.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, unreachable_pub, reason = "tests may fail loudly")]
+
+mod build;
+mod guests;
+mod laws;
+mod layers;
+mod rings;
+mod time;
+
+use build::{fleet, guest, of, planned, planning, policy, story};
+use underpin_model::plan::{Outcome, Reason, StepKind};
+use underpin_planner::campaign::PlanError;
+
+#[test]
+fn hosts_are_emptied_changed_and_verified_one_after_the_other() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        guest(&mut fleet, host, 8);
+        guest(&mut fleet, host, 16);
+    }
+    let it = planned(&fleet, &policy());
+    assert_eq!(it.plan.waves.len(), 3);
+    assert_eq!(story(&it.plan, "h1"), ["stage", "patch 1 8.0.2", "reboot", "attest", "verify"]);
+    assert!(it.report.elements.iter().all(|it| it.outcome == Outcome::Planned));
+    // Guests of the first wave land on hosts that are still to come, and move again; those of the others go to hosts that are done.
+    assert_eq!((it.report.moves.moves, it.report.bounds.moves_at_least), (8, 8));
+    assert_eq!((it.report.bounds.waves, it.report.bounds.waves_at_least), (3, 3));
+    assert!(it.report.bounds.makespan_s >= it.report.bounds.makespan_at_least_s);
+    assert!(it.report.eta.p50_s < it.report.eta.p95_s);
+    let open: Vec<u32> = it.report.exposure.iter().map(|it| it.open).collect();
+    assert_eq!(open, [3, 2, 1, 0]);
+}
+
+#[test]
+fn hosts_that_are_there_already_are_left_alone() {
+    let mut fleet = fleet(3);
+    fleet.hosts[1].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    guest(&mut fleet, "h1", 8);
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "h2").outcome, Outcome::NotNeeded);
+    assert_eq!(of(&it, "h2").reasons, [Reason::AlreadyThere]);
+    assert_eq!(it.plan.waves.len(), 2);
+    // The one that is done takes the guest, so that it moves once.
+    assert_eq!((it.report.moves.moves, it.report.moves.again), (1, 0));
+}
+
+#[test]
+fn the_reserve_for_a_failure_blocks_and_a_spare_host_would_unblock() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        for _ in 0..3 {
+            guest(&mut fleet, host, 16);
+        }
+    }
+    // 144 of 300 GiB: with one away and one failed, 100 GiB remain.
+    let it = planned(&fleet, &policy());
+    assert!(it.plan.waves.is_empty());
+    let reasons = &of(&it, "h1").reasons;
+    assert!(matches!(&reasons[..], [Reason::Short { resource, reserve: true, short }] if resource == "memory_mib" && *short > 0), "{reasons:?}");
+    let spare = &it.report.counterfactuals;
+    let text = serde_json::to_string(spare).unwrap();
+    assert!(spare.iter().all(|it| it.tried && !it.unblocks.is_empty()), "{spare:#?}");
+    assert!(text.contains("spare-hosts") && text.contains("without-reserve"), "{text}");
+}
+
+#[test]
+fn an_exception_with_a_name_lets_the_reserve_go() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        for _ in 0..3 {
+            guest(&mut fleet, host, 16);
+        }
+    }
+    let text = "[[ring]]\nname = \"production\"\nsoak = 0\n[[planning.exception]]\nid = \"x\"\nrule = \"restartability\"\n\
+                owner = \"head of operations\"\nexpires = 2026-12-31\nprice = 7\nreason = \"hosts are on order\"\n";
+    let policy = underpin_model::policy::read(&text.replace("2026-12-31", "\"2026-12-31\"")).unwrap();
+    let it = planned(&fleet, &policy);
+    assert_eq!(it.plan.waves.len(), 3);
+    assert_eq!(it.report.exceptions_used, ["x"]);
+    let expired = underpin_model::policy::read(&text.replace("2026-12-31", "\"2026-11-20\"")).unwrap();
+    assert!(planned(&fleet, &expired).plan.waves.is_empty());
+}
+
+#[test]
+fn limits_on_hosts_away_make_waves_larger_and_bind() {
+    let mut fleet = fleet(8);
+    for number in 1..=8 {
+        guest(&mut fleet, &format!("h{number}"), 8);
+    }
+    let mut policy = policy();
+    policy.planning.most_away.per_cluster = 3;
+    let it = planned(&fleet, &policy);
+    assert_eq!((it.plan.waves.len(), it.report.bounds.waves_at_least), (3, 3));
+    for (number, host) in fleet.hosts.iter_mut().enumerate() {
+        let id = underpin_model::id::FaultDomainId::new(format!("rack-{}", number % 2)).unwrap();
+        host.fault_domains = vec![id];
+    }
+    fleet.fault_domains = (0..2)
+        .map(|it| underpin_model::id::FaultDomainId::new(format!("rack-{it}")).unwrap())
+        .map(underpin_model::fleet::FaultDomain::new)
+        .collect();
+    policy.planning.most_away.per_fault_domain = Some(1);
+    let it = planned(&fleet, &policy);
+    assert_eq!(it.plan.waves.len(), 4, "one of each rack");
+}
+
+#[test]
+fn without_changes_there_is_nothing_to_plan() {
+    let mut fleet = fleet(1);
+    planning(&mut fleet).changes.clear();
+    let loss = std::collections::BTreeMap::new();
+    let error = underpin_planner::campaign::plan(&build::request(&fleet, &policy(), &loss)).unwrap_err();
+    assert_eq!(error, PlanError::NoChanges);
+    assert!(error.to_string().contains("planning.changes"));
+}
+
+#[test]
+fn what_fights_the_plan_is_frozen_around_each_busy_time() {
+    let mut fleet = fleet(2);
+    guest(&mut fleet, "h1", 8);
+    fleet.clusters[0].load_balancing = Some(false);
+    let it = planned(&fleet, &policy());
+    let first = it.plan.steps.iter().find(|it| matches!(it.kind, StepKind::Freeze { .. })).unwrap();
+    let text = serde_json::to_string(&first.kind).unwrap();
+    assert!(!text.contains("balancing") && text.contains("auto-start") && text.contains("admission-control"), "{text}");
+    assert!(matches!(it.plan.steps.last().unwrap().kind, StepKind::Thaw { .. }));
+}

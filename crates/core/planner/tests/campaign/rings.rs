@@ -1,0 +1,98 @@
+//! Rings, canaries, soak, emergency.
+
+use std::collections::BTreeMap;
+
+use underpin_model::fleet::{Application, Fleet};
+use underpin_model::id::{ApplicationId, HostId};
+use underpin_model::plan::{Outcome, Profile, Reason};
+use underpin_model::policy::{Policy, Ring};
+use underpin_model::quantity::Days;
+use underpin_planner::campaign::{Request, plan};
+
+use super::build::{clean, fleet, guest, of, planned, request};
+
+fn two_rings() -> Policy {
+    let ring = |name: &str, days| Ring { name: name.to_owned(), soak: Days::new(days).unwrap() };
+    Policy { rings: vec![ring("test", 2.0), ring("production", 1.0)], ..Policy::default() }
+}
+
+/// Six hosts, two of them in ring test, two models of machine.
+fn ringed() -> Fleet {
+    let mut fleet = fleet(6);
+    for (number, host) in fleet.hosts.iter_mut().enumerate() {
+        host.ring = Some(if number < 2 { "test" } else { "production" }.to_owned());
+        host.model = Some(if number % 3 == 2 { "R2" } else { "R1" }.to_owned());
+    }
+    for number in 1..=6 {
+        guest(&mut fleet, &format!("h{number}"), 8);
+    }
+    fleet
+}
+
+#[test]
+fn rings_wait_for_soak_and_every_class_has_a_canary() {
+    let it = planned(&ringed(), &two_rings());
+    let waves: Vec<(Option<&str>, bool, &str)> = it
+        .plan
+        .waves
+        .iter()
+        .map(|it| (it.ring.as_deref(), it.canary, it.elements[0].as_str()))
+        .collect();
+    let (test, production) = (Some("test"), Some("production"));
+    assert_eq!(waves[..2], [(test, true, "h1"), (test, false, "h2")]);
+    // R2 is not in ring test: its canary is the first of production.
+    assert_eq!(waves[2], (production, true, "h3"));
+    assert!(waves[3..].iter().all(|it| it.0 == production && !it.1));
+    for pair in [(0, 1), (1, 2), (2, 3)] {
+        let (before, after) = (&it.plan.waves[pair.0], &it.plan.waves[pair.1]);
+        assert!(after.start_s + 300 >= before.soak_until_s, "{pair:?}");
+    }
+    assert!(matches!(&of(&it, "h1").reasons[..], [Reason::Canary { class }] if class.contains("R1")));
+    assert!(of(&it, "h4").reasons.iter().any(|it| matches!(it, Reason::Soak { ring: Some(ring), .. } if ring == "production")));
+}
+
+#[test]
+fn an_application_is_never_wholly_on_what_soaks() {
+    let mut fleet = ringed();
+    let id = ApplicationId::new("shop").unwrap();
+    fleet.applications.push(Application::new(id.clone()));
+    // Both of its guests stand on hosts of ring test: the second must not follow the first onto the canary.
+    for number in 0..2 {
+        fleet.vms[number].application = Some(id.clone());
+    }
+    let it = planned(&fleet, &two_rings());
+    assert_eq!(it.report.elements.iter().filter(|it| it.outcome == Outcome::Planned).count(), 6);
+}
+
+#[test]
+fn an_emergency_says_what_it_gives_up() {
+    let (fleet, mut policy) = (ringed(), two_rings());
+    let normal = planned(&fleet, &policy);
+    assert!(normal.report.given_up.is_empty());
+    policy.planning.emergency.soak_factor = 0.1;
+    policy.planning.emergency.merge_rings = true;
+    let loss = BTreeMap::new();
+    let fast = plan(&Request { profile: Profile::Emergency, ..request(&fleet, &policy, &loss) }).unwrap();
+    clean(&fleet, &policy, &fast.plan);
+    assert!(fast.plan.end_s() * 4 < normal.plan.end_s(), "{} against {}", fast.plan.end_s(), normal.plan.end_s());
+    let what: Vec<&str> = fast.report.given_up.iter().map(|it| it.what.as_str()).collect();
+    assert_eq!(what, ["soak", "ring-order"]);
+    assert!(fast.report.given_up.iter().all(|it| it.hosts > 0));
+}
+
+#[test]
+fn the_most_urgent_come_first() {
+    let mut fleet = fleet(4);
+    for number in 1..=4 {
+        guest(&mut fleet, &format!("h{number}"), 8);
+    }
+    let policy = super::build::policy();
+    let loss: BTreeMap<HostId, f64> =
+        [("h3", 5.0), ("h2", 1.0)].into_iter().map(|(id, loss)| (HostId::new(id).unwrap(), loss)).collect();
+    let it = plan(&request(&fleet, &policy, &loss)).unwrap();
+    clean(&fleet, &policy, &it.plan);
+    let order: Vec<&str> = it.plan.waves.iter().filter(|it| !it.canary).map(|it| it.elements[0].as_str()).collect();
+    assert_eq!(order.iter().position(|it| *it == "h3"), Some(0), "{order:?}");
+    assert!(of(&it, "h3").reasons.contains(&Reason::MostUrgent { loss_per_day: 5.0 }));
+    assert_eq!(it.report.exposure[0].loss_per_day, 6.0);
+}

@@ -1,0 +1,118 @@
+//! Windows, freezes, re-planning.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::time;
+use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind};
+use underpin_model::policy::{Day, Freeze, Scope, Window};
+use underpin_planner::campaign::{Parent, Request, plan};
+use underpin_planner::diff::diff;
+
+use super::build::{at, clean, fleet, guest, of, planned, policy, request, tenant};
+
+fn window(scope: Scope, days: Vec<Day>, hour: i8, minutes: u32) -> Window {
+    Window {
+        id: "w".to_owned(),
+        scope,
+        days,
+        from: time(hour, 0, 0, 0),
+        minutes,
+        time_zone: Some("Europe/Berlin".to_owned()),
+        first: None,
+        last: None,
+    }
+}
+
+#[test]
+fn guests_of_a_tenant_move_in_its_window_only() {
+    let mut fleet = fleet(3);
+    let acme = tenant(&mut fleet, "acme");
+    guest(&mut fleet, "h1", 8).tenant = Some(acme.clone());
+    let mut policy = policy();
+    policy.planning.window = vec![window(Scope { tenants: vec![acme.clone()], ..Scope::default() }, vec![Day::Sun], 2, 60)];
+    let it = planned(&fleet, &policy);
+    let moves: Vec<_> = it.plan.steps.iter().filter(|it| matches!(it.kind, StepKind::Migrate { .. })).collect();
+    assert!(!moves.is_empty());
+    for step in &moves {
+        // Sunday, two to three in Berlin.
+        assert!(it.plan.instant(step.start_s) >= at("2026-11-22T01:00:00Z"), "{step:?}");
+        assert!(it.plan.instant(step.end_s()) <= at("2026-11-22T02:00:00Z"), "{step:?}");
+    }
+    // Hosts without its guests did not wait.
+    assert!(of(&it, "h2").start_s < of(&it, "h1").start_s);
+    assert!(of(&it, "h1").reasons.iter().any(|it| matches!(it, Reason::WindowOpens { tenant: Some(t), .. } if *t == acme)));
+}
+
+#[test]
+fn a_path_with_its_rollback_must_fit_the_window() {
+    let mut fleet = fleet(2);
+    guest(&mut fleet, "h1", 8);
+    let mut policy = policy();
+    policy.planning.window = vec![window(Scope::default(), vec![], 22, 45)];
+    let it = planned(&fleet, &policy);
+    // 10 + 20 minutes, attesting and verifying, and 30 for the rollback.
+    let Reason::OutsideWindow { tenant: None, needs_s, longest_s: 2700 } = of(&it, "h2").reasons[0] else {
+        panic!("{:?}", of(&it, "h2"));
+    };
+    assert!(needs_s >= 3600, "{needs_s}");
+    let way = &it.report.counterfactuals[0];
+    assert!(matches!(way.relaxation, Relaxation::LongerWindow { minutes, .. } if minutes >= 20) && way.tried);
+    policy.planning.window[0].minutes = 75;
+    let it = planned(&fleet, &policy);
+    assert_eq!(of(&it, "h2").outcome, Outcome::Planned);
+    // One host a night.
+    let starts: Vec<u32> = it.plan.waves.iter().map(|it| it.start_s / 86_400).collect();
+    assert_eq!(starts, [0, 1]);
+}
+
+#[test]
+fn a_freeze_is_left_alone() {
+    let mut fleet = fleet(2);
+    guest(&mut fleet, "h1", 8);
+    let mut policy = policy();
+    policy.planning.freeze = vec![Freeze {
+        id: "sale".to_owned(),
+        scope: Scope::default(),
+        from: at("2026-11-20T00:00:00Z"),
+        until: at("2026-11-28T00:00:00Z"),
+        reason: "sale".to_owned(),
+    }];
+    let it = planned(&fleet, &policy);
+    assert!(it.plan.steps.iter().filter(|it| it.kind.touches()).all(|step| it.plan.instant(step.start_s) >= at("2026-11-28T00:00:00Z")));
+}
+
+#[test]
+fn a_plan_from_the_same_facts_keeps_what_stands() {
+    let mut fleet = fleet(5);
+    for number in 1..=5 {
+        guest(&mut fleet, &format!("h{number}"), 8);
+    }
+    let (policy, loss) = (policy(), BTreeMap::new());
+    let first = planned(&fleet, &policy);
+    let parent = Parent { plan: &first.plan, sha256: "00" };
+    let again = plan(&Request { parent: Some(parent), ..request(&fleet, &policy, &loss) }).unwrap();
+    clean(&fleet, &policy, &again.plan);
+    assert!(diff(&first.plan, &again.plan).is_empty(), "{:?}", again.report.changed);
+    assert_eq!(again.plan.parent.as_deref(), Some("00"));
+
+    // In the middle: one host is done, and a guest that nobody may touch has appeared on another.
+    let done = first.plan.waves[0].elements[0].clone();
+    let stuck = first.plan.waves[3].elements[0].clone();
+    for host in fleet.hosts.iter_mut().filter(|it| it.id.as_str() == done.as_str()) {
+        host.platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    }
+    for step in first.plan.steps.iter().filter(|it| it.wave == 1) {
+        if let StepKind::Migrate { vm, to, .. } = &step.kind {
+            fleet.vms.iter_mut().filter(|it| it.id == *vm).for_each(|it| it.host = Some(to.clone()));
+        }
+    }
+    guest(&mut fleet, stuck.as_str(), 1).allowed_actions.clear();
+    let now = first.plan.instant(first.plan.waves[0].end_s);
+    let next = plan(&Request { parent: Some(parent), starts_at: now, ..request(&fleet, &policy, &loss) }).unwrap();
+    clean(&fleet, &policy, &next.plan);
+    let changed = diff(&first.plan, &next.plan);
+    assert!(changed.removed.contains(&done) && changed.removed.contains(&stuck), "{changed:?}");
+    assert_eq!((changed.removed.len(), changed.added.len()), (2, 0));
+    assert_eq!(changed.same, 3, "the others keep their time: {changed:#?}");
+    assert_eq!(next.report.changed, changed.lines());
+}
