@@ -71,6 +71,14 @@ pub(crate) enum Failure {
         /// One line each: place, value, expectation.
         problems: Vec<String>,
     },
+    /// A plan file cannot be read as one.
+    #[error("{source_name} is not a usable plan: {} problem(s)\n{}", problems.len(), problems.join("\n"))]
+    Plan {
+        /// The file.
+        source_name: String,
+        /// One line each: place, value, expectation.
+        problems: Vec<String>,
+    },
     /// Arguments that cannot be meant.
     #[error("{0}")]
     Usage(String),
@@ -95,6 +103,7 @@ impl Failure {
             Self::Internal(_) => "UP0010",
             Self::Policy { .. } => "UP0011",
             Self::Instance(_) => "UP0012",
+            Self::Plan { .. } => "UP0013",
         }
     }
 

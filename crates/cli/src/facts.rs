@@ -14,6 +14,7 @@ use underpin_risk::wait::Evidence;
 use crate::exit::Failure;
 use crate::output::progress::Bar;
 use crate::output::say;
+use crate::verbs::lint::sha256;
 
 /// Reads the feeds under the paths, with a progress bar on a terminal.
 pub(crate) fn read(paths: &[PathBuf], now: Timestamp, quarantine: Option<&Quarantine>) -> Intake {
@@ -72,8 +73,17 @@ fn say_what_was_left_out(intake: &Intake) {
 
 /// Reads and checks a fleet file; warnings go to stderr.
 pub(crate) fn fleet(path: &Path) -> Result<Checked, Failure> {
+    checked(path, &bytes(path)?)
+}
+
+/// The same, with the SHA-256 of the file.
+pub(crate) fn fleet_hashed(path: &Path) -> Result<(Checked, String), Failure> {
     let bytes = bytes(path)?;
-    fleet::read(&bytes).map_err(|errors| Failure::Fleet {
+    Ok((checked(path, &bytes)?, sha256(&bytes)))
+}
+
+fn checked(path: &Path, bytes: &[u8]) -> Result<Checked, Failure> {
+    fleet::read(bytes).map_err(|errors| Failure::Fleet {
         source_name: path.display().to_string(),
         problems: errors.iter().map(|error| format!("  {error}")).collect(),
     })

@@ -38,6 +38,7 @@ fn run(verb: Verb) -> Result<exit::Code, Failure> {
         Verb::Explain(arguments) => verbs::explain::run(&arguments),
         Verb::Feeds(verb) => verbs::feeds::run(verb),
         Verb::Fleet(verb) => verbs::fleet::run(&verb),
+        Verb::Lint(arguments) => verbs::lint::run(&arguments),
         Verb::Plan(arguments) => verbs::plan::run(&arguments),
         Verb::Ripple(arguments) => verbs::ripple::run(&arguments),
         Verb::Risk(arguments) => verbs::risk::run(&arguments),

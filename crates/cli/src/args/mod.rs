@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cadence;
+mod lint;
 mod risk;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use jiff::civil::Date;
 use underpin_exposure::Status;
 
 pub(crate) use cadence::{Cadence, ChartFormat};
+pub(crate) use lint::{Lint, LintFailOn};
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
@@ -46,6 +48,8 @@ pub(crate) enum Verb {
     /// Schema, example, sample and check of fleet files.
     #[command(subcommand)]
     Fleet(FleetVerb),
+    /// Replay a plan against its fleet and policy, with code of its own, and report every rule that it breaks.
+    Lint(Lint),
     /// In which waves hosts can be away, and where all VMs are meanwhile.
     Plan(Plan),
     /// What stands on an asset or component, and what it stands on.

@@ -17,6 +17,7 @@ mod conditions;
 mod days;
 mod feeds;
 mod fleets;
+mod lint;
 mod pages;
 mod plan;
 mod risk;

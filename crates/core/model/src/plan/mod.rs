@@ -15,6 +15,7 @@
 //! **Rules.** What holds at every moment is listed in [`Rule`]; the planner keeps it and the lint finds where it is broken.
 
 mod outcome;
+mod read;
 mod rule;
 mod step;
 
@@ -30,6 +31,7 @@ pub use outcome::{
     Alternative, Bounds, CapacityFloor, Counterfactual, ElementOutcome, Eta, ExposurePoint, GivenUp, Moves,
     Outcome, PlanReport, Reason, Relaxation, Standing, WaveReport,
 };
+pub use read::{MAX_BYTES, MAX_STEPS, PlanError, read};
 pub use rule::{Rule, Severity};
 pub use step::{Frozen, Step, StepKind};
 

@@ -1,0 +1,134 @@
+//! `underpin lint`: a plan replayed against its fleet and policy.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use underpin_lint::{LintReport, Options, lint};
+use underpin_model::plan::{self, Plan, Severity};
+
+use crate::args::{Lint, LintFailOn, Plain};
+use crate::exit::{Code, Failure};
+use crate::output::List;
+use crate::{facts, output};
+
+pub(crate) fn run(arguments: &Lint) -> Result<Code, Failure> {
+    if arguments.plan.as_os_str() == "-" && arguments.fleet.as_os_str() == "-" {
+        return Err(Failure::Usage("only one of plan and --fleet can come from standard input".to_owned()));
+    }
+    let plan = read(&arguments.plan)?;
+    let (checked, fleet_sha256) = facts::fleet_hashed(&arguments.fleet)?;
+    let policy_sha256 = match &arguments.policy {
+        Some(path) => Some(sha256(&facts::bytes(path)?)),
+        None => None,
+    };
+    let policy = facts::policy(arguments.policy.as_deref())?;
+    let options = Options { most_findings: arguments.most, fleet_sha256: Some(fleet_sha256), policy_sha256 };
+    let report = lint(&checked.fleet, &policy, &plan, &options);
+    match arguments.format {
+        Plain::Json => output::json(&report)?,
+        Plain::Table => output::data(&table(&plan, &report))?,
+    }
+    let also = arguments.fail_on.iter().any(|it| {
+        let severity = match it {
+            LintFailOn::Before => Severity::Before,
+            LintFailOn::Unknown => Severity::Unknown,
+            LintFailOn::Worse => Severity::Worse,
+        };
+        report.count(severity) > 0
+    });
+    Ok(if also || !report.is_clean() { Code::Findings } else { Code::Done })
+}
+
+/// SHA-256 in lower-case hexadecimal, as plans name what they were made from.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn read(path: &Path) -> Result<Plan, Failure> {
+    plan::read(&facts::bytes(path)?).map_err(|errors| Failure::Plan {
+        source_name: path.display().to_string(),
+        problems: errors.iter().map(|error| format!("  {error}")).collect(),
+    })
+}
+
+/// An offset as people say it: `+2 h 03 min`.
+fn since(offset_s: u32) -> String {
+    let (hours, minutes, seconds) = (offset_s / 3600, offset_s / 60 % 60, offset_s % 60);
+    let rest = if seconds == 0 { String::new() } else { format!(" {seconds:02} s") };
+    if hours == 0 { format!("+{minutes} min{rest}") } else { format!("+{hours} h {minutes:02} min{rest}") }
+}
+
+fn name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Before => "before",
+        Severity::Unknown => "unknown",
+        Severity::Worse => "worse",
+    }
+}
+
+fn table(plan: &Plan, report: &LintReport) -> String {
+    let mut text = String::new();
+    let verdict = if report.is_clean() { "it keeps every rule" } else { "it must not be carried out" };
+    let _ = writeln!(
+        text,
+        "Plan of {} steps, from {} to {} ({}): {verdict}",
+        plan.steps.len(),
+        plan.starts_at,
+        plan.instant(report.ends_at_s),
+        since(report.ends_at_s)
+    );
+    if !report.findings.is_empty() {
+        let header = ["SEVERITY", "AFTER", "AT", "RULE", "STEP", "PLACE", "FOUND"];
+        let mut findings = List::new(&header, output::width());
+        for it in &report.findings {
+            findings.row([
+                name(it.severity).to_owned(),
+                it.at_s.map_or_else(|| "-".to_owned(), since),
+                it.at_s.map_or_else(|| "-".to_owned(), |at| plan.instant(at).to_string()),
+                it.rule.name().to_owned(),
+                it.step.map_or_else(|| "-".to_owned(), |step| step.to_string()),
+                it.place.clone(),
+                format!("{}; expected {}", it.found, it.expected),
+            ]);
+        }
+        let _ = write!(text, "\n{findings}");
+    }
+    for it in &report.exceptions {
+        let line = format!(
+            "Exception {} of {} used {} times for {}, first at {}: {}",
+            it.id,
+            it.owner,
+            it.uses,
+            it.rule.name(),
+            it.first.place,
+            it.first.found
+        );
+        let _ = writeln!(text, "{}", output::harmless(&line.replace('\n', " ")));
+    }
+    let mut rules = List::new(&["RULE", "COMPARED", "ERRORS", "BEFORE", "UNKNOWN", "WORSE"], output::width());
+    for it in &report.checked {
+        let compared = if it.compared == 0 { "nothing".to_owned() } else { it.compared.to_string() };
+        let counts = [it.errors, it.before, it.unknown, it.worse].map(|it| it.to_string());
+        let [errors, before, unknown, worse] = counts;
+        rules.row([it.rule.name().to_owned(), compared, errors, before, unknown, worse]);
+    }
+    let _ = write!(text, "\n{rules}");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_read_as_hours_and_minutes() {
+        assert_eq!(since(0), "+0 min");
+        assert_eq!(since(7380), "+2 h 03 min");
+        assert_eq!(since(61), "+1 min 01 s");
+    }
+}

@@ -1,0 +1,68 @@
+//! `lint`: a plan that keeps every rule, the same broken by hand, and files that are no plan.
+
+use crate::support::{file, run};
+
+const PLAN: &str = include_str!("fixtures/lint/plan.json");
+
+fn lint(plan: &str, more: &[&str]) -> crate::support::Ran {
+    let fixed = ["lint", plan, "--fleet", "lint/fleet.json", "--policy", "lint/policy.toml"];
+    run(&[&fixed[..], more].concat())
+}
+
+#[test]
+fn a_plan_that_keeps_every_rule_ends_with_0() {
+    let ran = lint("lint/plan.json", &["--format", "json"]).ends(0);
+    let report = ran.json();
+    assert!(report["checked"].as_array().unwrap().len() > 25 && report["ends_at_s"] == 15_010, "{report}");
+    // That the plan names no hash of its policy is unknown, and fails only who asks for that.
+    let severities: Vec<&str> =
+        report["findings"].as_array().unwrap().iter().map(|it| it["severity"].as_str().unwrap()).collect();
+    assert_eq!(severities, ["unknown"]);
+    lint("lint/plan.json", &["--fail-on", "before,worse"]).ends(0);
+    lint("lint/plan.json", &["--fail-on", "unknown"]).ends(1);
+    let table = lint("lint/plan.json", &[]).ends(0).stdout;
+    assert!(table.contains("(+4 h 10 min 10 s): it keeps every rule"), "{table}");
+    assert!(table.lines().any(|it| it.starts_with("freeze-calendar") && it.contains("nothing")), "{table}");
+}
+
+#[test]
+fn a_plan_broken_by_hand_ends_with_1_and_names_time_host_and_rule() {
+    let dir = tempfile::tempdir().unwrap();
+    // Two lines: a guest goes to another host, and in less time than it takes.
+    let broken = PLAN.replacen("\"to\": \"h4\"", "\"to\": \"h3\"", 1).replacen("\"p95_s\": 600", "\"p95_s\": 700", 1);
+    assert_ne!(broken, PLAN);
+    let broken = file(&dir, "plan.json", broken);
+    let table = lint(&broken, &[]).ends(1).stdout;
+    assert!(table.contains("it must not be carried out"), "{table}");
+    let finding = table.lines().find(|it| it.starts_with("error") && it.contains("occupied-host")).unwrap();
+    assert!(finding.contains("host h3") && finding.contains("+3 h 30 min"), "{finding}");
+    assert!(finding.contains("2026-11-21T03:30:00Z"), "{finding}");
+}
+
+#[test]
+fn a_plan_of_another_fleet_file_is_no_plan_for_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let hash = "0".repeat(64);
+    let other = PLAN.replacen("\"fleet\": \"small\",", &format!("\"fleet\": \"small\", \"fleet_sha256\": \"{hash}\","), 1);
+    let other = file(&dir, "plan.json", other);
+    let table = lint(&other, &[]).ends(1).stdout;
+    assert!(table.contains("made_from.fleet_sha256"), "{table}");
+}
+
+#[test]
+fn what_is_no_plan_ends_with_2_and_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases: [(&str, &str); 4] = [
+        ("", "valid JSON"),
+        ("{}", "missing field"),
+        (&PLAN.replace("underpin/plan/1", "underpin/plan/9"), "/format"),
+        (&PLAN.replacen("\"mbps\": 5000", "\"mbps\": \"fast\"", 1), "/steps/"),
+    ];
+    for (text, place) in cases {
+        let bad = file(&dir, "plan.json", text);
+        let ran = lint(&bad, &[]).ends(2);
+        assert!(ran.stderr.contains("error[UP0013]") && ran.stderr.contains(place), "{}", ran.stderr);
+    }
+    assert!(run(&["explain", "UP0013"]).ends(0).stdout.contains("plan file"));
+    assert!(run(&["lint", "-", "--fleet", "-"]).ends(2).stderr.contains("UP0001"));
+}
