@@ -12,5 +12,6 @@
 
 pub mod groups;
 pub mod instances;
+pub mod migrations;
 pub mod precopy;
 pub mod waves;
