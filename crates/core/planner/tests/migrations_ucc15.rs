@@ -82,6 +82,8 @@ fn no_published_makespan_is_shorter_than_ours() {
     }
     println!("theirs {theirs} ms, ours {ours} ms, shorter {shorter}, optimal {optimal}");
     assert_eq!((theirs, files.len()), (253_280 * 50, 50));
+    // Proven for each, so that no later search can change it: a mean of 220.94 s against 253.28 s.
+    assert_eq!((ours, shorter, optimal), (11_047_000, 34, 50));
 }
 
 fn small() -> Value {

@@ -77,3 +77,72 @@ fn moment(
     }
     Ok(())
 }
+
+/// The shortest makespan: all orders, each move in each of its rates at the first moment at which what is placed so far
+/// holds. Every schedule in which nothing can start sooner comes out of one of the orders.
+pub(crate) fn brute_force(
+    nodes: &[Node],
+    moves: &[Move],
+    steps_mbps: &[u64],
+    core_mbps: Option<u64>,
+) -> Option<u64> {
+    let mut best = None;
+    place_next(&Network { nodes, moves, steps_mbps, core_mbps }, &mut Vec::new(), &mut best);
+    best
+}
+
+struct Network<'a> {
+    nodes: &'a [Node],
+    moves: &'a [Move],
+    steps_mbps: &'a [u64],
+    core_mbps: Option<u64>,
+}
+
+fn place_next(network: &Network, placed: &mut Vec<(usize, Scheduled)>, best: &mut Option<u64>) {
+    let Network { nodes, moves, steps_mbps, core_mbps } = *network;
+    if placed.len() == moves.len() {
+        let end = placed.iter().map(|it| it.1.end_ms).max().unwrap_or(0);
+        *best = Some(best.map_or(end, |best| best.min(end)));
+        return;
+    }
+    for (at, it) in moves.iter().enumerate() {
+        let is_placed = |at: usize| placed.iter().any(|it| it.0 == at);
+        if is_placed(at) || !it.after.iter().all(|other| is_placed(*other)) {
+            continue;
+        }
+        let limits = [Some(nodes[it.from].out_mbps), Some(nodes[it.to].in_mbps), it.most_mbps, core_mbps];
+        let full = limits.into_iter().flatten().min().unwrap();
+        let mut rates: Vec<u64> = steps_mbps.iter().copied().filter(|step| *step < full).collect();
+        rates.push(full);
+        for mbps in rates {
+            let Some(timing) = it.load.timing(mbps) else { continue };
+            let mut starts: Vec<u64> = placed.iter().map(|it| it.1.end_ms).collect();
+            starts.extend([0, it.release_ms]);
+            starts.sort_unstable();
+            let first = starts.into_iter().find_map(|start_ms| {
+                let end_ms = start_ms + timing.duration_ms;
+                let when = Scheduled { start_ms, end_ms, mbps, rounds: None, blackout_ms: None };
+                let mut all = placed.clone();
+                all.push((at, when));
+                holds(network, &all).then_some(all)
+            });
+            if let Some(mut all) = first {
+                place_next(network, &mut all, best);
+            }
+        }
+    }
+}
+
+/// Whether those placed so far hold, as if there were no others.
+fn holds(network: &Network, placed: &[(usize, Scheduled)]) -> bool {
+    let moves: Vec<Move> = placed
+        .iter()
+        .map(|(at, _)| {
+            let it = &network.moves[*at];
+            let place = |other: &usize| placed.iter().position(|it| it.0 == *other).unwrap();
+            Move { after: it.after.iter().map(place).collect(), ..it.clone() }
+        })
+        .collect();
+    let when: Vec<Scheduled> = placed.iter().map(|it| it.1).collect();
+    check(network.nodes, &moves, &when, network.core_mbps).is_ok()
+}
