@@ -121,7 +121,10 @@ fn a_plan_is_read_whole_or_refused_with_its_place() {
         (|it| it["origin"]["attributes"]["vms"] = json!({}), "/actions/0/vm"),
         (|it| it["origin"]["views"][0]["vms"]["0"] = json!(-5), "/origin/views/0"),
         (|it| it["origin"]["views"][0]["id"] = json!("ns"), "/origin/views/0/id"),
-        (|it| it["origin"]["mapping"]["onlineNodes"]["x"] = json!({"runningVMs": []}), "/origin/mapping/onlineNodes"),
+        (
+            |it| it["origin"]["mapping"]["onlineNodes"]["x"] = json!({"runningVMs": []}),
+            "/origin/mapping/onlineNodes",
+        ),
     ];
     for (change, place) in wrong {
         let mut raw = small();

@@ -240,7 +240,12 @@ fn demand(origin: &Origin, vm: u32) -> Result<Vec<i64>, InstanceError> {
     origin.views.iter().enumerate().map(of).collect()
 }
 
-fn amount(list: &BTreeMap<String, i64>, number: u32, default: i64, place: &str) -> Result<i64, InstanceError> {
+fn amount(
+    list: &BTreeMap<String, i64>,
+    number: u32,
+    default: i64,
+    place: &str,
+) -> Result<i64, InstanceError> {
     let found = list.get(&number.to_string()).copied().unwrap_or(default);
     if (0..=MOST_AMOUNT).contains(&found) {
         return Ok(found);

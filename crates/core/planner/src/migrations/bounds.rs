@@ -50,10 +50,12 @@ pub(super) fn tails(problem: &Problem) -> Vec<u64> {
     tails
 }
 
-/// What goes over one link: it begins with none of it sooner than the first can, and ends with some of it left to follow.
+/// What goes over one link: none of it begins sooner than the first can, and what follows the last is still to come.
 #[derive(Clone, Default)]
 struct Load {
     volume: u128,
+    sum_ms: u64,
+    slowest_mbps: u64,
     any: bool,
     begin_ms: u64,
     after_ms: u64,
@@ -62,14 +64,19 @@ struct Load {
 impl Load {
     fn add(&mut self, task: &Task, earliest_ms: u64, after_ms: u64) {
         self.volume += task.least_volume();
+        self.sum_ms += task.least_ms();
+        let slowest = task.modes.last().map_or(0, |it| it.mbps);
+        self.slowest_mbps = if self.any { self.slowest_mbps.min(slowest) } else { slowest };
         self.begin_ms = if self.any { self.begin_ms.min(earliest_ms) } else { earliest_ms };
         self.after_ms = if self.any { self.after_ms.min(after_ms) } else { after_ms };
         self.any = true;
     }
 
+    /// The link carries no more than its rate, and no more moves at a time than have room side by side.
     fn over(&self, mbps: u64) -> u64 {
         let ms = self.volume.div_ceil(u128::from(mbps.max(1)));
-        self.begin_ms + u64::try_from(ms).unwrap_or(u64::MAX / 2) + self.after_ms
+        let beside = self.sum_ms.div_ceil((mbps / self.slowest_mbps.max(1)).max(1));
+        self.begin_ms + u64::try_from(ms).unwrap_or(u64::MAX / 2).max(beside) + self.after_ms
     }
 }
 

@@ -24,11 +24,12 @@ pub(super) struct Part<'p> {
 }
 
 impl<'p> Part<'p> {
-    /// The best schedule of a few rules.
+    /// The best schedule of a few rules: of the first one however long it takes, of others within a share of the evaluations.
+    /// Where no rule leads to a schedule, all evaluations may go into looking for an order.
     ///
     /// # Errors
     /// No order of the moves has room for each, or none was found.
-    pub(super) fn new(problem: &'p Problem, options: &Options) -> Result<Self, Unschedulable> {
+    pub(super) fn new(problem: &'p Problem, share: u64, options: &Options) -> Result<Self, Unschedulable> {
         let bounds = bounds(problem, &earliest(problem)?);
         let goal = bounds.values().copied().max().unwrap_or(0);
         let all_modes: Vec<usize> = problem.tasks.iter().map(|it| it.modes.len()).collect();
@@ -40,7 +41,7 @@ impl<'p> Part<'p> {
         let in_order = false;
         'rules: for rule in rules(problem) {
             for modes in &ways {
-                if best.as_ref().is_some_and(|it| ends(&it.1).0 <= goal || tried > options.evaluations) {
+                if best.as_ref().is_some_and(|it| ends(&it.1).0 <= goal || tried > share) {
                     break 'rules;
                 }
                 let by = Priorities { order: rule.clone(), modes: modes.clone(), in_order };
@@ -56,7 +57,7 @@ impl<'p> Part<'p> {
         }
         let (by, placed) = match best {
             Some(best) => best,
-            None => in_turns(problem, &last, options, &mut tried)?,
+            None => in_turns(problem, &last, options.evaluations, &mut tried)?,
         };
         Ok(Self { problem, bounds, by, placed, tried })
     }
@@ -114,14 +115,13 @@ fn ends(placed: &[Placed]) -> (u64, u128) {
 fn in_turns(
     problem: &Problem,
     preferred: &[usize],
-    options: &Options,
+    evaluations: u64,
     tried: &mut u64,
 ) -> Result<(Priorities, Vec<Placed>), Unschedulable> {
     let given = |tasks: Vec<usize>| tasks.into_iter().map(|it| problem.given[it]).collect();
-    let mut budget = options.evaluations;
+    let mut budget = evaluations;
     let found = order(problem, preferred, &mut budget);
-    *tried += options.evaluations - budget;
-    let evaluations = options.evaluations;
+    *tried += evaluations - budget;
     let order = match found {
         Ordered::Order(order) => order,
         Ordered::None(why) => return Err(why),

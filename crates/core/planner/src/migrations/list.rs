@@ -95,6 +95,8 @@ struct Run<'p> {
     events: BinaryHeap<Reverse<(u64, usize, bool)>>,
     /// Ready tasks by place and rank: two places per node, for leaving and arriving, and the core.
     waiting: Vec<BTreeSet<(usize, usize)>>,
+    /// The slowest rate that any task may be allotted, by place.
+    least_mbps: Vec<u64>,
     /// How many of the tasks before it have not ended.
     open: Vec<usize>,
     /// At nodes where arrivals take turns: those that have not started, the first one last.
@@ -111,10 +113,18 @@ impl<'p> Run<'p> {
         for (at, task) in by.order.iter().enumerate() {
             rank[*task] = at;
         }
+        let mut least_mbps = vec![u64::MAX; problem.nodes.len() * 2 + 1];
+        for (it, modes) in problem.tasks.iter().zip(&by.modes) {
+            let slowest = it.modes.iter().take(*modes).map(|it| it.mbps).min().unwrap_or(0);
+            for place in [it.from * 2, it.to * 2 + 1, problem.nodes.len() * 2] {
+                least_mbps[place] = least_mbps[place].min(slowest);
+            }
+        }
         Self {
             problem,
             by,
             rank,
+            least_mbps,
             room: Room::new(problem),
             now_ms: 0,
             events: BinaryHeap::new(),
@@ -184,12 +194,15 @@ impl<'p> Run<'p> {
         }
     }
 
+    /// Not even the slowest of those that wait here can start.
     fn nothing_starts(&self, place: usize) -> bool {
-        let node = place / 2;
+        let (node, least_mbps) = (place / 2, self.least_mbps[place]);
         if place == self.core() {
-            return false;
+            return self.room.core_mbps() < least_mbps;
         }
-        if place.is_multiple_of(2) { self.room.nothing_leaves(node) } else { self.room.nothing_arrives(node) }
+        self.room.slots(node) == 0
+            || least_mbps
+                > if place.is_multiple_of(2) { self.room.out_mbps(node) } else { self.room.in_mbps(node) }
     }
 
     fn attempt(

@@ -157,7 +157,7 @@ pub enum Unschedulable {
         room: i64,
     },
     /// Moves wait for each other. Proven; the way out is another set of moves, such as one VM passing through a third node.
-    #[error("{}", deadlock(.cycle, .blocked))]
+    #[error("{}", deadlock(.cycle, .blocked, *.proof))]
     Deadlock {
         /// Moves that wait each for the next one, the last for the first; empty if there is no single such circle.
         cycle: Vec<usize>,
@@ -195,19 +195,21 @@ fn too_busy(moves: &[TooBusy]) -> String {
     )
 }
 
-fn deadlock(cycle: &[usize], blocked: &[usize]) -> String {
+fn deadlock(cycle: &[usize], blocked: &[usize], proof: Proof) -> String {
     let list = |all: &[usize]| {
         let shown: Vec<String> = all.iter().take(12).map(ToString::to_string).collect();
         format!("{}{}", shown.join(", "), if all.len() > 12 { ", ..." } else { "" })
     };
-    let way_out = "another set of moves can, such as one VM passing through a third node";
-    if cycle.is_empty() {
-        return format!("moves {} cannot all take place in any order; {way_out}", list(blocked));
-    }
-    format!(
-        "moves {} wait each for the next and the last for the first, in every order; {way_out}",
-        list(cycle)
-    )
+    let circle = match cycle.len() {
+        0 => format!("moves {} are left", list(blocked)),
+        1 => format!("move {} waits for itself", list(cycle)),
+        _ => format!("moves {} wait each for the next and the last for the first", list(cycle)),
+    };
+    let known = match proof {
+        Proof::Bound => "whatever else is done",
+        Proof::Exhausted => "in one of the attempts, and no order is without such an end: all were tried",
+    };
+    format!("{circle}, {known}; another set of moves can do, such as one VM passing through a third node")
 }
 
 /// Schedules moves: a list by priorities at once, better ones while evaluations are left, and for few moves all of them.
@@ -221,7 +223,8 @@ pub fn schedule(nodes: &[Node], moves: &[Move], options: &Options) -> Result<Sch
     let parts = problem::parts(nodes, moves, options)?;
     let mut solved = Vec::with_capacity(parts.len());
     for part in &parts {
-        solved.push(improve::Part::new(part, options)?);
+        let share = u128::from(options.evaluations) * part.tasks.len() as u128 / moves.len() as u128;
+        solved.push(improve::Part::new(part, u64::try_from(share).unwrap_or(u64::MAX), options)?);
     }
     improve::improve(&mut solved, options);
     Ok(improve::merge(&solved, moves))

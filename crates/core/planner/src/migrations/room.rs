@@ -65,14 +65,24 @@ impl Room {
         })
     }
 
-    /// No move can leave this node now.
-    pub(super) fn nothing_leaves(&self, node: usize) -> bool {
-        self.slots[node] == 0 || self.out_mbps[node] == 0
+    /// Slots of a node that are left.
+    pub(super) fn slots(&self, node: usize) -> u32 {
+        self.slots[node]
     }
 
-    /// No move can arrive at this node now.
-    pub(super) fn nothing_arrives(&self, node: usize) -> bool {
-        self.slots[node] == 0 || self.in_mbps[node] == 0
+    /// What is left of a node's outgoing link.
+    pub(super) fn out_mbps(&self, node: usize) -> u64 {
+        self.out_mbps[node]
+    }
+
+    /// What is left of a node's incoming link.
+    pub(super) fn in_mbps(&self, node: usize) -> u64 {
+        self.in_mbps[node]
+    }
+
+    /// What is left of the core.
+    pub(super) fn core_mbps(&self) -> u64 {
+        self.core_mbps
     }
 
     /// Takes what a move needs, which [`Room::fits`] has found to be there.
