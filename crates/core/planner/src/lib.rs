@@ -1,4 +1,5 @@
-//! Waves, placement and migration schedules. So far: how long a live migration takes, and the static wave model.
+//! Waves, placement and migration schedules. So far: how long a live migration takes, when given
+//! migrations take place, and the static wave model.
 //!
 //! ```
 //! use underpin_planner::precopy::{MigrationLoad, precopy};
