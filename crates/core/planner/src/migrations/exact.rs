@@ -231,8 +231,8 @@ impl Search<'_> {
             return 0;
         }
         let it = &self.problem.tasks[task];
-        let fits = |mode: &&(usize, &Mode)| self.room.fits(it, &[*mode.1]).is_ok();
-        it.modes.iter().enumerate().collect::<Vec<_>>().iter().filter(fits).map(|it| 1 << it.0).sum()
+        let fits = |(_, mode): &(usize, &Mode)| self.room.fits(it, &[**mode]).is_ok();
+        it.modes.iter().enumerate().filter(fits).map(|(mode, _)| 1 << mode).sum()
     }
 }
 

@@ -91,7 +91,7 @@ impl Default for Options {
 fn unless(
     accepted: bool,
     place: impl FnOnce() -> String,
-    found: impl ToString,
+    found: &impl ToString,
     expected: impl FnOnce() -> String,
 ) -> Result<(), Unschedulable> {
     if accepted {
@@ -104,12 +104,12 @@ fn unless(
 pub(super) fn check(nodes: &[Node], moves: &[Move], options: &Options) -> Result<(), Unschedulable> {
     for (name, count) in [("nodes", nodes.len()), ("moves", moves.len())] {
         let expected = || format!("at most {MOST_ELEMENTS} of them");
-        unless(count <= MOST_ELEMENTS, || name.to_owned(), count, expected)?;
+        unless(count <= MOST_ELEMENTS, || name.to_owned(), &count, expected)?;
     }
     check_options(options)?;
     let width = nodes.first().map_or(0, |it| it.free.len());
     let expected = || format!("at most {MOST_RESOURCES} resources");
-    unless(width <= MOST_RESOURCES, || "nodes[0].free".to_owned(), width, expected)?;
+    unless(width <= MOST_RESOURCES, || "nodes[0].free".to_owned(), &width, expected)?;
     for (at, node) in nodes.iter().enumerate() {
         check_node(at, node, width)?;
     }
@@ -122,9 +122,9 @@ pub(super) fn check(nodes: &[Node], moves: &[Move], options: &Options) -> Result
 fn check_options(options: &Options) -> Result<(), Unschedulable> {
     let rate = || format!("between 1 and {MOST_MBPS} Mbit/s");
     let core = options.core_mbps.unwrap_or(1);
-    unless((1..=MOST_MBPS).contains(&core), || "options.core_mbps".to_owned(), core, rate)?;
+    unless((1..=MOST_MBPS).contains(&core), || "options.core_mbps".to_owned(), &core, rate)?;
     let (steps, place) = (&options.steps_mbps, || "options.steps_mbps".to_owned());
-    unless(steps.len() <= MOST_STEPS, place, steps.len(), || format!("at most {MOST_STEPS} of them"))?;
+    unless(steps.len() <= MOST_STEPS, place, &steps.len(), || format!("at most {MOST_STEPS} of them"))?;
     for step in steps {
         unless((1..=MOST_MBPS).contains(step), place, step, rate)?;
     }
@@ -133,11 +133,11 @@ fn check_options(options: &Options) -> Result<(), Unschedulable> {
 
 fn check_node(at: usize, node: &Node, width: usize) -> Result<(), Unschedulable> {
     let link = || format!("at most {MOST_MBPS} Mbit/s");
-    unless(node.out_mbps <= MOST_MBPS, || format!("nodes[{at}].out_mbps"), node.out_mbps, link)?;
-    unless(node.in_mbps <= MOST_MBPS, || format!("nodes[{at}].in_mbps"), node.in_mbps, link)?;
+    unless(node.out_mbps <= MOST_MBPS, || format!("nodes[{at}].out_mbps"), &node.out_mbps, link)?;
+    unless(node.in_mbps <= MOST_MBPS, || format!("nodes[{at}].in_mbps"), &node.in_mbps, link)?;
     let place = || format!("nodes[{at}].free");
     let expected = || format!("{width} resources, as the first node has");
-    unless(node.free.len() == width, place, node.free.len(), expected)?;
+    unless(node.free.len() == width, place, &node.free.len(), expected)?;
     for amount in &node.free {
         let expected = || format!("an amount between -{MOST_AMOUNT} and {MOST_AMOUNT}");
         unless((-MOST_AMOUNT..=MOST_AMOUNT).contains(amount), place, amount, expected)?;
@@ -147,25 +147,25 @@ fn check_node(at: usize, node: &Node, width: usize) -> Result<(), Unschedulable>
 
 fn check_move(at: usize, it: &Move, nodes: usize, width: usize, moves: usize) -> Result<(), Unschedulable> {
     let node = || format!("one of the {nodes} nodes");
-    unless(it.from < nodes, || format!("moves[{at}].from"), it.from, node)?;
-    unless(it.to < nodes, || format!("moves[{at}].to"), it.to, node)?;
+    unless(it.from < nodes, || format!("moves[{at}].from"), &it.from, node)?;
+    unless(it.to < nodes, || format!("moves[{at}].to"), &it.to, node)?;
     let expected = || "another node than it leaves".to_owned();
-    unless(it.from != it.to, || format!("moves[{at}].to"), it.to, expected)?;
+    unless(it.from != it.to, || format!("moves[{at}].to"), &it.to, expected)?;
     let place = || format!("moves[{at}].demand");
     let expected = || format!("{width} resources, as the nodes have");
-    unless(it.demand.len() == width, place, it.demand.len(), expected)?;
+    unless(it.demand.len() == width, place, &it.demand.len(), expected)?;
     for found in &it.demand {
         let expected = || format!("an amount between 0 and {MOST_AMOUNT}");
         unless((0..=MOST_AMOUNT).contains(found), place, found, expected)?;
     }
     if let Some((name, found, expected)) = it.load.wrong() {
-        unless(false, || format!("moves[{at}].load.{name}"), found, || expected.to_owned())?;
+        unless(false, || format!("moves[{at}].load.{name}"), &found, || expected.to_owned())?;
     }
     let (most, rate) = (it.most_mbps.unwrap_or(1), || format!("between 1 and {MOST_MBPS} Mbit/s"));
-    unless((1..=MOST_MBPS).contains(&most), || format!("moves[{at}].most_mbps"), most, rate)?;
+    unless((1..=MOST_MBPS).contains(&most), || format!("moves[{at}].most_mbps"), &most, rate)?;
     let expected = || format!("at most {MOST_RELEASE_MS} ms");
     let released = it.release_ms <= MOST_RELEASE_MS;
-    unless(released, || format!("moves[{at}].release_ms"), it.release_ms, expected)?;
+    unless(released, || format!("moves[{at}].release_ms"), &it.release_ms, expected)?;
     for other in &it.after {
         let expected = || format!("another one of the {moves} moves");
         unless(*other < moves && *other != at, || format!("moves[{at}].after"), other, expected)?;

@@ -87,7 +87,7 @@ pub(crate) fn brute_force(
     core_mbps: Option<u64>,
 ) -> Option<u64> {
     let mut best = None;
-    place_next(&Network { nodes, moves, steps_mbps, core_mbps }, &mut Vec::new(), &mut best);
+    place_next(&Network { nodes, moves, steps_mbps, core_mbps }, &[], &mut best);
     best
 }
 
@@ -98,7 +98,7 @@ struct Network<'a> {
     core_mbps: Option<u64>,
 }
 
-fn place_next(network: &Network, placed: &mut Vec<(usize, Scheduled)>, best: &mut Option<u64>) {
+fn place_next(network: &Network, placed: &[(usize, Scheduled)], best: &mut Option<u64>) {
     let Network { nodes, moves, steps_mbps, core_mbps } = *network;
     if placed.len() == moves.len() {
         let end = placed.iter().map(|it| it.1.end_ms).max().unwrap_or(0);
@@ -122,12 +122,12 @@ fn place_next(network: &Network, placed: &mut Vec<(usize, Scheduled)>, best: &mu
             let first = starts.into_iter().find_map(|start_ms| {
                 let end_ms = start_ms + timing.duration_ms;
                 let when = Scheduled { start_ms, end_ms, mbps, rounds: None, blackout_ms: None };
-                let mut all = placed.clone();
+                let mut all = placed.to_vec();
                 all.push((at, when));
                 holds(network, &all).then_some(all)
             });
-            if let Some(mut all) = first {
-                place_next(network, &mut all, best);
+            if let Some(all) = first {
+                place_next(network, &all, best);
             }
         }
     }
