@@ -143,6 +143,9 @@ fn room_is_taken_in_turns_where_first_come_first_served_is_stuck() {
         moves.push(Move { after: vec![at], ..cold(4 + at, 4 + 2 * at, 5 + 2 * at, 10.0) });
     }
     assert_eq!(run(&nodes, &moves).moves[0].start_ms, 16);
+    // Even while the one whose turn it is cannot start.
+    moves[1].release_ms = 5_000;
+    assert_eq!(run(&nodes, &moves).moves[0].start_ms, 5_016);
 }
 
 #[test]
@@ -261,6 +264,7 @@ fn networks(most_nodes: usize, most_moves: usize) -> impl Strategy<Value = Netwo
             prop::option::weighted(0.2, 300..900_u64),
             prop_oneof![4 => Just(0), 1 => 0..9_000_u64],
             prop::option::weighted(0.2, 0..count),
+            prop::bool::weighted(0.3),
         );
         let moves = prop::collection::vec(one, count);
         let steps = prop_oneof![Just(vec![]), Just(vec![400]), Just(LINKS.to_vec())];
@@ -268,12 +272,15 @@ fn networks(most_nodes: usize, most_moves: usize) -> impl Strategy<Value = Netwo
             |(nodes, raw, steps_mbps, core_mbps)| {
                 let ends = nodes.len();
                 let mut moves = Vec::new();
-                for (vm, ((from, by, one, two, load), most_mbps, release_ms, after)) in
+                for (vm, ((from, by, one, two, load), most_mbps, release_ms, after, same)) in
                     raw.into_iter().enumerate()
                 {
                     let (to, demand) = ((from + by) % ends, vec![one, two]);
                     let after = after.filter(|it| *it < vm).into_iter().collect();
-                    moves.push(Move { vm, from, to, demand, load, most_mbps, release_ms, after });
+                    let own = Move { vm, from, to, demand, load, most_mbps, release_ms, after };
+                    // Some are like the one before them, but for the release.
+                    let before: Option<&Move> = moves.last().filter(|_| same);
+                    moves.push(before.map_or(own, |it| Move { vm, release_ms, ..it.clone() }));
                 }
                 let nodes = just_enough(nodes, &moves);
                 let options = Options { steps_mbps, core_mbps, ..Options::default() };

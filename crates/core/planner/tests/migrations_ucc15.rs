@@ -11,6 +11,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::migrations::check;
 use support::planning;
@@ -140,4 +141,24 @@ fn a_plan_is_read_whole_or_refused_with_its_place() {
     assert!(ucc15(&twice.to_string(), &[500, 1000]).unwrap_err().found.contains("VM 0 twice"));
     assert_eq!(ucc15(&small().to_string(), &UCC15_LINKS_MBPS).unwrap_err().place, "links");
     assert_eq!(ucc15("[]", &[]).unwrap_err().place, "the file");
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_plan_is_a_schedule_or_a_reason(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), "[0-9\\-e.,:\"{}\\[\\]n]{0,3}"), 1..4),
+    ) {
+        let mut text = small().to_string();
+        for (at, by) in changes {
+            let at = at.index(text.len());
+            text.replace_range(at..=at, &by);
+        }
+        match ucc15(&text, &[500, 1000]) {
+            Ok(plan) => match schedule(&plan.nodes, &plan.moves, &Options::default()) {
+                Ok(got) => prop_assert_eq!(check(&plan.nodes, &plan.moves, &got.moves, None), Ok(())),
+                Err(why) => prop_assert!(!why.to_string().is_empty()),
+            },
+            Err(error) => prop_assert!(!error.place.is_empty() && !error.expected.is_empty()),
+        }
+    }
 }
