@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use underpin_exposure::Status;
+use underpin_planner::instances::UCC15_LINKS_MBPS;
 
 pub(crate) use cadence::{Cadence, ChartFormat};
 pub(crate) use lint::{Lint, LintFailOn};
@@ -301,13 +302,24 @@ pub(crate) struct Plan {
     /// Fleet file (JSON or YAML); `-` for standard input. A file of this name in the folder: `./convert`.
     #[arg(required = true)]
     pub(crate) fleet: Option<PathBuf>,
-    /// The static waves: what holds while a wave is away, not the moves between. There is no other plan yet.
+    /// The static waves: what holds while a wave is away, not the moves between. There is no full plan yet.
     #[arg(long)]
     pub(crate) waves_only: bool,
+    /// When each migration of a public migration plan (UCC 2015: JSON, or an archive of them, in place of a fleet file) starts
+    /// at best: the same moves, bandwidths, links and room as the plan has.
+    #[arg(long, conflicts_with = "waves_only")]
+    pub(crate) migrations_only: bool,
+    /// Which plan of an archive (with --migrations-only): a part of its file name.
+    #[arg(long, value_name = "NAME", requires = "migrations_only")]
+    pub(crate) instance: Option<String>,
+    /// The links of the nodes by their numbers, in Mbit/s (with --migrations-only): they are not in the file.
+    #[arg(long, value_name = "MBPS", value_delimiter = ',', default_values_t = UCC15_LINKS_MBPS, requires = "migrations_only")]
+    pub(crate) link_mbps: Vec<u64>,
     /// Seed of the shuffled attempts: the same seed gives the same answer.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Hosts that may be tried for a VM, in all, in each cluster: a larger number searches longer.
+    /// Hosts that may be tried for a VM, in all, in each cluster (with --migrations-only: moves tried at a moment): a larger
+    /// number searches longer.
     #[arg(long, default_value_t = 30_000_000, value_name = "NUMBER")]
     pub(crate) evaluations: u64,
     /// Form of the output.

@@ -9,6 +9,7 @@ pub(crate) mod explain;
 pub(crate) mod feeds;
 pub(crate) mod fleet;
 pub(crate) mod lint;
+pub(crate) mod migrations;
 pub(crate) mod plan;
 pub(crate) mod ripple;
 pub(crate) mod risk;

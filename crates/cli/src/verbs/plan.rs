@@ -13,7 +13,7 @@ use underpin_planner::waves::{FleetWaves, Options, Status, plan_waves};
 use crate::args::{InstanceFormat, Plain, Plan, PlanConvert, PlanVerb};
 use crate::exit::{Code, Failure};
 use crate::output::{List, say};
-use crate::verbs::fleet;
+use crate::verbs::{fleet, migrations};
 use crate::{facts, output};
 
 /// Largest instance once it is unpacked.
@@ -24,6 +24,7 @@ const CONVERTED: &str = "2026-11-20T00:00:00Z";
 pub(crate) fn run(arguments: &Plan) -> Result<Code, Failure> {
     match (&arguments.verb, &arguments.fleet) {
         (Some(PlanVerb::Convert(arguments)), _) => convert(arguments),
+        (None, Some(path)) if arguments.migrations_only => migrations::run(arguments, path),
         (None, Some(path)) => waves(arguments, path),
         (None, None) => Err(Failure::Usage("name a fleet file".to_owned())),
     }
@@ -32,7 +33,8 @@ pub(crate) fn run(arguments: &Plan) -> Result<Code, Failure> {
 fn waves(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
     if !arguments.waves_only {
         let why = "there is no full plan yet, only its static waves: add --waves-only. They hold while a wave is away; \
-                   nothing is said about the moves between, about time, or about what tenants allow";
+                   nothing is said about the moves between, about time, or about what tenants allow. For the migrations of a \
+                   public migration plan add --migrations-only";
         return Err(Failure::Usage(why.to_owned()));
     }
     let checked = facts::fleet(path)?;
@@ -163,8 +165,9 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
         .map_err(|error| Failure::Instance(format!("{}: {error}, expected UTF-8 text", path.display())))
 }
 
-/// The text of an instance that may be packed, and alone or in an archive.
-fn unpacked(path: &Path, which: Option<&str>) -> Result<(String, String), Failure> {
+/// The name and text of an instance that may be packed, and alone or in an archive: the one that has this name with or
+/// without its ending, or else the first one that has it in its name.
+pub(super) fn unpacked(path: &Path, which: Option<&str>) -> Result<(String, String), Failure> {
     let bytes = facts::bytes(path)?;
     let own = path.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
     let plain = unzip(path, bytes)?;
@@ -173,20 +176,26 @@ fn unpacked(path: &Path, which: Option<&str>) -> Result<(String, String), Failur
         return Ok((own, text(path, plain)?));
     }
     let bad = |error: std::io::Error| Failure::Instance(format!("{}: {error}", path.display()));
-    let mut names = Vec::new();
+    let (mut names, mut found) = (Vec::new(), None);
     for entry in tar::Archive::new(plain.as_slice()).entries().map_err(bad)? {
         let mut entry = entry.map_err(bad)?;
         let name = entry.path().map_err(bad)?.to_string_lossy().into_owned();
         let short = name.rsplit('/').next().unwrap_or_default().to_owned();
-        if !entry.header().entry_type().is_file() || !short.ends_with(".gz") {
-            continue;
-        }
-        if which.is_some_and(|which| short.contains(which)) {
+        let ending = [".gz", ".json"].into_iter().find(|it| short.ends_with(it));
+        let Some(ending) = ending.filter(|_| entry.header().entry_type().is_file()) else { continue };
+        let whole = which.is_some_and(|which| which == short || short.strip_suffix(ending) == Some(which));
+        if whole || found.is_none() && which.is_some_and(|which| short.contains(which)) {
             let mut packed = Vec::new();
             entry.read_to_end(&mut packed).map_err(bad)?;
-            return Ok((short, text(path, unzip(path, packed)?)?));
+            found = Some((short.clone(), packed));
+        }
+        if whole {
+            break;
         }
         names.push(short);
+    }
+    if let Some((short, packed)) = found {
+        return Ok((short, text(path, unzip(path, packed)?)?));
     }
     say!("instances: {}", names.join(", "));
     Err(Failure::Instance(format!(

@@ -29,7 +29,8 @@ fn a_plan_that_keeps_every_rule_ends_with_0() {
 fn a_plan_broken_by_hand_ends_with_1_and_names_time_host_and_rule() {
     let dir = tempfile::tempdir().unwrap();
     // Two lines: a guest goes to another host, and in less time than it takes.
-    let broken = PLAN.replacen("\"to\": \"h4\"", "\"to\": \"h3\"", 1).replacen("\"p95_s\": 600", "\"p95_s\": 700", 1);
+    let broken =
+        PLAN.replacen("\"to\": \"h4\"", "\"to\": \"h3\"", 1).replacen("\"p95_s\": 600", "\"p95_s\": 700", 1);
     assert_ne!(broken, PLAN);
     let broken = file(&dir, "plan.json", broken);
     let table = lint(&broken, &[]).ends(1).stdout;
@@ -43,7 +44,11 @@ fn a_plan_broken_by_hand_ends_with_1_and_names_time_host_and_rule() {
 fn a_plan_of_another_fleet_file_is_no_plan_for_this_one() {
     let dir = tempfile::tempdir().unwrap();
     let hash = "0".repeat(64);
-    let other = PLAN.replacen("\"fleet\": \"small\",", &format!("\"fleet\": \"small\", \"fleet_sha256\": \"{hash}\","), 1);
+    let other = PLAN.replacen(
+        "\"fleet\": \"small\",",
+        &format!("\"fleet\": \"small\", \"fleet_sha256\": \"{hash}\","),
+        1,
+    );
     let other = file(&dir, "plan.json", other);
     let table = lint(&other, &[]).ends(1).stdout;
     assert!(table.contains("made_from.fleet_sha256"), "{table}");

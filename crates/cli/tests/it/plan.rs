@@ -125,3 +125,55 @@ fn public_instances_are_converted_and_planned() {
         (&2.into(), 15_000)
     );
 }
+
+/// Two VMs that change places: the second goes first, because the first has no room before.
+const MIGRATIONS: &str = r#"{"origin": {"mapping": {"onlineNodes": {"0": {"runningVMs": [4]}, "1": {"runningVMs": [5]}}},
+    "attributes": {"vms": {"4": {"maxDirtySize": 96, "maxDirtyDuration": 2, "memUsed": 2000, "dirtyRate": 2.0},
+        "5": {"maxDirtySize": 96, "maxDirtyDuration": 2, "memUsed": 3000, "dirtyRate": 2.0}}},
+    "views": [{"id": "shareableResource", "rcId": "mem", "nodes": {"0": 5, "1": 3}, "vms": {"4": 2, "5": 3}}]},
+    "actions": [{"id": "migrateVM", "vm": 4, "from": 0, "to": 1, "start": 90, "end": 141, "bw": 500},
+        {"id": "migrateVM", "vm": 5, "from": 1, "to": 0, "start": 10, "end": 80, "bw": 500}]}"#;
+
+#[test]
+fn migrations_of_a_public_plan_are_scheduled_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file_of = file(&dir, "plan.json", MIGRATIONS);
+    let links = ["--link-mbps", "500,500"];
+    let plan = |more: &[&str]| run(&[&["plan", &file_of, "--migrations-only"], more].concat());
+    let json = plan(&[links.as_slice(), &["--format", "json"]].concat()).ends(0).json();
+    assert_eq!((&json["makespan_ms"], &json["their_makespan_ms"]), (&121_000.into(), &141_000.into()));
+    assert_eq!((&json["optimal"], &json["lower_bound"]["path"]), (&true.into(), &121_000.into()));
+    let first = &json["moves"][0];
+    assert_eq!((&first["vm"], &first["from"], &first["to"]), (&4.into(), &0.into(), &1.into()));
+    assert_eq!(
+        (&first["start_ms"], &first["mbps"], &first["their_start_ms"]),
+        (&70_000.into(), &500.into(), &90_000.into())
+    );
+    assert!(first["blackout_ms"].is_null());
+    let table = plan(&links).ends(0).stdout;
+    assert!(table.contains("Makespan: 121 s (optimal") && table.contains("Theirs: 141 s"), "{table}");
+    assert!(table.contains("90 s to 141 s"), "{table}");
+
+    let said = plan(&[]).ends(2).stderr;
+    assert!(said.contains("UP0012") && said.contains("links: found 4 links"), "{said}");
+    let full = file(&dir, "full.json", MIGRATIONS.replace("\"0\": 5", "\"0\": 4"));
+    let said = run(&["plan", &full, "--migrations-only", "--link-mbps", "500,500"]).ends(2).stderr;
+    assert!(said.contains("UP0012") && said.contains("moves 0, 1 wait each for the next"), "{said}");
+    assert!(run(&["plan", &file_of, "--waves-only", "--migrations-only"]).ends(2).stdout.is_empty());
+    assert!(run(&["plan", &file_of, "--waves-only", "--instance", "a"]).ends(2).stdout.is_empty());
+}
+
+#[test]
+fn a_published_migration_plan_is_taken_out_of_its_archive_by_its_name() {
+    let Some(data) = shared_data() else { return };
+    let archive = data.join("planning/migrations-ucc15.tar.gz");
+    let plan =
+        |more: &[&str]| run(&[&["plan", archive.to_str().unwrap(), "--migrations-only"], more].concat());
+    // The archive has random_random.10 to .19 too.
+    let one = plan(&["--instance", "random_random.1", "--format", "json"]).ends(0).json();
+    assert_eq!((&one["instance"], &one["makespan_ms"]), (&"random_random.1.json".into(), &191_000.into()));
+    let part = plan(&["--instance", "random.12", "--format", "json"]).ends(0).json();
+    assert_eq!((&part["makespan_ms"], &part["their_makespan_ms"]), (&242_000.into(), &332_000.into()));
+    let said = plan(&[]).ends(2).stderr;
+    assert!(said.contains("random_random.50.json") && said.contains("--instance"), "{said}");
+}

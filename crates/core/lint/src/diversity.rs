@@ -33,7 +33,11 @@ fn soaks_until(timeline: &Timeline<'_>, change: u32) -> u32 {
         }
         _ => None,
     });
-    canaries.filter(|it| it.canary).map(|it| it.soak_until_s).max().unwrap_or(0)
+    let canaries: Vec<_> = canaries.filter(|it| it.canary).collect();
+    // Those of the first ring that has any; what comes later is not the first of its kind.
+    let first = canaries.iter().min_by_key(|it| it.start_s).and_then(|it| it.ring.as_deref());
+    let of_first = canaries.iter().filter(|it| it.ring.as_deref() == first);
+    of_first.map(|it| it.soak_until_s).max().unwrap_or(0)
 }
 
 /// Moves, stops and starts of guests, and releases of hosts, while the canaries soak.

@@ -1,5 +1,7 @@
 //! The form of a plan: ids, references, order, and waves that hold their steps.
 
+use std::collections::BTreeSet;
+
 use underpin_model::change::Layer;
 use underpin_model::plan::{FORMAT, Plan, Rule, Severity, Step, StepKind, Wave};
 use underpin_model::policy::Placing;
@@ -246,6 +248,15 @@ fn elements(world: &World<'_>, wave: &Wave, number: u32, log: &mut Log<'_>) {
     {
         bad(log, at, place(), format!("cluster {id}"), "a cluster of the fleet");
     }
+    // Where an emergency merges rings, a wave of several has none.
+    let rings: BTreeSet<Option<&str>> = wave
+        .elements
+        .iter()
+        .filter_map(|id| world.element(id.as_str())?.host())
+        .filter_map(|it| world.hosts.get(ix(it)))
+        .map(|it| it.host.ring.as_deref())
+        .collect();
+    let mixed = rings.len() > 1 && wave.ring.is_none();
     for id in &wave.elements {
         let Some(element) = world.element(id.as_str()) else {
             bad(log, at, place(), id.to_string(), "an element of the fleet");
@@ -257,7 +268,7 @@ fn elements(world: &World<'_>, wave: &Wave, number: u32, log: &mut Log<'_>) {
         }
         let Elem::Host(host) = element else { continue };
         let Some(row) = world.hosts.get(ix(host)) else { continue };
-        if wave.layer == Layer::Host && row.host.ring != wave.ring {
+        if wave.layer == Layer::Host && row.host.ring != wave.ring && !mixed {
             let found = format!("{id} of ring {}", named(row.host.ring.as_deref()));
             bad(log, at, place(), found, format!("hosts of ring {}", named(wave.ring.as_deref())));
         }

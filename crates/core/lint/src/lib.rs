@@ -70,7 +70,7 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
     let members = changes::members(&world, &timeline);
     changes::check(&world, &timeline, &members, &mut log);
     sequence::check(&world, &timeline, &members, &mut log);
-    rings::check(&world, &timeline, &mut log);
+    rings::check(&world, &timeline, &members, &mut log);
     diversity::check(&world, &timeline, &mut log);
     guests::check(&world, &timeline, &mut log);
     calendar::check(&world, &timeline, &mut log);

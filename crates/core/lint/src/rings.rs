@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use underpin_model::change::{Layer, Target};
 use underpin_model::plan::{Profile, Rule, Wave};
 
+use crate::changes::Members;
 use crate::report::{At, Log};
 use crate::timeline::{Doing, Timeline};
 use crate::world::{Elem, Locus, NONE, World, ix};
@@ -23,13 +24,13 @@ struct Stage {
     hosts: Vec<u32>,
 }
 
-pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
+pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: &mut Log<'_>) {
     soak(world, timeline, log);
     for (change, stages) in stages(world, timeline) {
         let Some(target) = timeline.changes.get(ix(change)) else { continue };
         order(world, timeline, change, &stages, log);
         if !matches!(target.to, Target::Setting { .. }) {
-            canaries(world, change, timeline, &stages, log);
+            canaries(world, change, timeline, members, &stages, log);
         }
     }
 }
@@ -154,8 +155,25 @@ fn hardware<'a>(world: &World<'a>, host: u32) -> Hardware<'a> {
     [host.vendor.as_deref(), host.model.as_deref(), processor]
 }
 
+/// Hosts of each hardware class that had a change before the plan: nobody needs a canary to learn what they tell.
+fn there<'a>(world: &World<'a>, members: &Members, change: u32) -> BTreeMap<Hardware<'a>, u32> {
+    let mut there = BTreeMap::new();
+    let of = members.get(ix(change)).into_iter().flatten();
+    for host in of.filter(|it| !*it.1).filter_map(|it| it.0.host()) {
+        *there.entry(hardware(world, host)).or_default() += 1;
+    }
+    there
+}
+
 /// In the first ring that has hosts of it, a hardware class has its canaries.
-fn canaries(world: &World<'_>, change: u32, timeline: &Timeline<'_>, stages: &[Stage], log: &mut Log<'_>) {
+fn canaries(
+    world: &World<'_>,
+    change: u32,
+    timeline: &Timeline<'_>,
+    members: &Members,
+    stages: &[Stage],
+    log: &mut Log<'_>,
+) {
     let wanted = world.policy.planning.canaries_per_class;
     if wanted == 0 {
         return;
@@ -170,17 +188,19 @@ fn canaries(world: &World<'_>, change: u32, timeline: &Timeline<'_>, stages: &[S
             of.1 += u32::from(stage.canary);
         }
     }
+    let there = there(world, members, change);
     for (class, rings) in classes {
         let Some((ring, (hosts, canaries, host))) = rings.into_iter().next() else { continue };
         log.compared(Rule::RingOrder);
-        if canaries < wanted.min(hosts) {
+        let wanted = wanted.saturating_sub(there.get(&class).copied().unwrap_or(0)).min(hosts);
+        if canaries < wanted {
             log.error(Rule::RingOrder, At::NONE, &world.locus(host), || {
                 let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
                 let class: Vec<&str> = class.into_iter().map(|it| it.unwrap_or("?")).collect();
                 let ring = world.policy.rings.get(ix(ring)).map_or("?", |it| it.name.as_str());
                 let place = format!("ring {ring}, hardware {}", class.join(" / "));
                 let found = format!("{canaries} canaries among its {hosts} hosts of change {change:?}");
-                (place, found, format!("at least {}", wanted.min(hosts)))
+                (place, found, format!("at least {wanted}"))
             });
         }
     }

@@ -163,7 +163,7 @@ fn planes(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: &m
 }
 
 /// The hosts that coordinate their pool: a plane of XCP-ng or XenServer runs on the host that the others take their orders from.
-fn coordinators_of(world: &World<'_>, cluster: u32) -> Vec<u32> {
+pub(crate) fn coordinators_of(world: &World<'_>, cluster: u32) -> Vec<u32> {
     let planes = world.managed_by.get(ix(cluster)).into_iter().flatten();
     let mut all: Vec<u32> = planes
         .filter_map(|it| world.planes.get(ix(*it)))

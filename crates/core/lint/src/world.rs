@@ -61,7 +61,8 @@ pub(crate) struct HostRow<'a> {
     pub(crate) pool: u32,
     pub(crate) memory_mib: Option<u64>,
     pub(crate) vcpus: Option<u64>,
-    /// Its ring by the order of the policy; one that the policy does not name counts as the last.
+    /// Its ring by the order of the policy; one that the policy does not name counts as the last. In a pool whose coordinator comes
+    /// first, nobody's ring is earlier than the coordinator's.
     pub(crate) ring: u32,
     pub(crate) slots: u32,
     pub(crate) mbps: u64,
@@ -187,8 +188,21 @@ impl<'a> World<'a> {
             needs: Needs::default(),
         };
         world.add_hosts(&network_at);
+        world.pools();
         world.add_vms();
         world
+    }
+
+    fn pools(&mut self) {
+        for cluster in 0..u32::try_from(self.clusters.len()).unwrap_or(NONE) {
+            let coordinators = crate::sequence::coordinators_of(self, cluster);
+            let ring = coordinators.iter().filter_map(|it| self.hosts.get(ix(*it))).map(|it| it.ring).max();
+            let Some(ring) = ring else { continue };
+            self.hosts
+                .iter_mut()
+                .filter(|it| it.cluster == cluster)
+                .for_each(|it| it.ring = it.ring.max(ring));
+        }
     }
 
     fn add_hosts(&mut self, network_at: &Index<'_>) {

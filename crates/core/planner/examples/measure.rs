@@ -1,7 +1,8 @@
 //! One measured plan in a process of its own, for `cargo xtask bench plan`: reads a public instance from standard input
 //! and prints what came out as one JSON object.
 //!
-//! `measure btrplace NAME` · `measure ganeti FLAGS`
+//! `measure btrplace NAME` · `measure ganeti FLAGS` · `measure migrations MOVES`, which makes up its instance: a host
+//! for each 20 moves, in clusters of 10 hosts.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -15,6 +16,7 @@ use std::time::Instant;
 use serde_json::json;
 use underpin_model::fleet::Seen;
 use underpin_planner::instances::{btrplace, ganeti};
+use underpin_planner::migrations::{self, Load, Move, Node, schedule};
 use underpin_planner::waves::{Options, plan_waves};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,6 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [format, about] = words.as_slice() else {
         return Err("usage: measure btrplace|ganeti NAME|FLAGS".into());
     };
+    if format == "migrations" {
+        return migrations(about.parse()?);
+    }
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     let seen = Seen { at: "2026-01-15T09:00:00Z".parse()?, by: "bench".to_owned() };
@@ -47,6 +52,54 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "bound": answer.lower_bound.get("best"),
             "moves": answer.moves,
             "moves_bound": answer.moves_bound,
+            "peak_bytes": peak_bytes(),
+        })
+    );
+    Ok(())
+}
+
+/// Half of the hosts of each cluster send all they have to the other half; every tenth goes the other way, where room
+/// has to be freed first.
+fn migrations(count: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let mut state = 1_u64;
+    let mut random = |bound: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    let host = |at: usize| Node {
+        out_mbps: 25_000,
+        in_mbps: 25_000,
+        slots: 8,
+        free: vec![if at % 10 < 5 { 0 } else { 50 * 16 }],
+    };
+    let nodes: Vec<Node> = (0..count.div_ceil(200) * 10).map(host).collect();
+    let moves: Vec<Move> = (0..count)
+        .map(|vm| {
+            let first = vm / 200 * 10;
+            let (one, other) = (first + random(5), first + 5 + random(5));
+            let (from, to) = if vm % 10 == 0 { (other, one) } else { (one, other) };
+            let memory_gb = 1 << random(5);
+            let load = Load::Precopy {
+                memory_mb: f64::from(memory_gb) * 1074.0,
+                dirty_mb_per_s: 10.0 * random(20) as f64,
+                threshold_mb: 100.0,
+            };
+            let demand = vec![i64::from(memory_gb)];
+            Move { vm, from, to, demand, load, most_mbps: Some(10_000), ..Move::default() }
+        })
+        .collect();
+    let started = Instant::now();
+    let answer = schedule(&nodes, &moves, &migrations::Options::default())?;
+    let plan_s = started.elapsed().as_secs_f64();
+    println!(
+        "{}",
+        json!({
+            "hosts": nodes.len(),
+            "moves": count,
+            "plan_s": plan_s,
+            "makespan_ms": answer.makespan_ms,
+            "lower_bound": answer.lower_bound,
+            "evaluations": answer.evaluations,
             "peak_bytes": peak_bytes(),
         })
     );

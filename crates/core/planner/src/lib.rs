@@ -1,4 +1,5 @@
-//! Waves, placement and migration schedules. So far: how long a live migration takes, and the static wave model.
+//! Waves, placement and migration schedules. So far: how long a live migration takes, when given
+//! migrations take place, and the static wave model.
 //!
 //! ```
 //! use underpin_planner::precopy::{MigrationLoad, precopy};
@@ -14,5 +15,6 @@ pub mod campaign;
 pub mod diff;
 pub mod groups;
 pub mod instances;
+pub mod migrations;
 pub mod precopy;
 pub mod waves;

@@ -72,7 +72,8 @@ rules! {
     /// At most so many hosts away, per cluster, fault domain, ring and tenant. A host that is in maintenance when the plan begins is away
     /// until the plan has verified it, or for good.
     MostAway = "most-away",
-    /// An application of two or more running guests is not wholly on the target release of a change whose canaries still soak,
+    /// An application of two or more running guests is not wholly on the target release of a change while its first canaries (those of its
+    /// first ring) still soak,
     /// unless it was so at the start.
     ReleaseDiversity = "release-diversity",
     /// A host takes part in at most so many migrations at a time. In an evacuation the platform keeps to its own number.
@@ -106,8 +107,10 @@ rules! {
     /// A host is patched or rebooted only when it holds no running guest, unless the method leaves guests running.
     OccupiedHost = "occupied-host",
     /// A ring's waves start after the soak of every earlier ring's waves of the same change, and the rest of a ring after the soak of its
-    /// canaries. A wave starts with its first step that touches. A host whose ring is not among the policy's counts as in the last. In the
-    /// first ring that has hosts of a hardware class (maker, model, processor), so many of them are canaries as the policy demands.
+    /// canaries. A wave starts with its first step that touches. A host whose ring is not among the policy's counts as in the last; in a pool
+    /// with a coordinator nobody's ring is earlier than the coordinator's. In the
+    /// first ring that has hosts of a hardware class (maker, model, processor), so many of them are canaries as the policy demands, less
+    /// those that had the change before.
     RingOrder = "ring-order",
     /// The soak after a wave of hosts is at least the policy's for their ring, in an emergency times its factor.
     Soak = "soak",

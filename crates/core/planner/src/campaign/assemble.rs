@@ -6,8 +6,8 @@ use underpin_model::change::{Layer, Method};
 use underpin_model::fleet::Cluster;
 use underpin_model::id::{ClusterId, ElementId, HostId};
 use underpin_model::plan::{
-    Bounds, Eta, FORMAT, Frozen, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Step,
-    StepKind, Wave, WaveReport, element_of,
+    Bounds, Eta, FORMAT, Frozen, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Reason,
+    Step, StepKind, Wave, WaveReport, element_of,
 };
 use underpin_model::policy::{Placing, Spread};
 
@@ -126,6 +126,11 @@ fn left_out(request: &Request<'_>, driven: &Driven) -> Vec<LeftOut> {
             Some(Outcome::Blocked) | None => false,
             Some(Outcome::Planned | Outcome::NotNeeded) => continue,
         };
+        // What the fleet does not have cannot be left as it is.
+        let named = |it: &Reason| matches!(it, Reason::UnknownFact { fact, .. } if fact == "id");
+        if fate.reasons.iter().any(named) {
+            continue;
+        }
         for change in fate.changes.iter().filter_map(|&it| request.changes().get(it as usize)) {
             left.push(LeftOut { element: element.clone(), change: change.id.clone(), deferred });
         }
@@ -168,7 +173,7 @@ impl Assembly<'_, '_> {
             last.push(self.push(number, Some(element), check, start, BACKUP_CHECK, Vec::new()));
         }
         let mut now = it.start;
-        for hop in &it.hops {
+        for (position, hop) in (1..).zip(&it.hops) {
             for unit in 1..=it.units {
                 let kind = StepKind::Patch {
                     element: element.clone(),
@@ -185,15 +190,16 @@ impl Assembly<'_, '_> {
                     last = vec![self.push(number, Some(element), kind, now, spans.reboot, last)];
                     now += spans.reboot.p95_s;
                 }
+                if (position, unit) == (it.hops.len(), it.units) && spans.attest.p95_s > 0 {
+                    let kind = StepKind::Attest { element: element.clone() };
+                    last = vec![self.push(number, Some(element), kind, now, spans.attest, last)];
+                    now += spans.attest.p95_s;
+                }
                 // A unit is verified before the next one goes.
                 let kind = StepKind::Verify { element: element.clone() };
                 last = vec![self.push(number, Some(element), kind, now, spans.verify, last)];
                 now += spans.verify.p95_s;
             }
-        }
-        if spans.attest.p95_s > 0 {
-            let kind = StepKind::Attest { element: element.clone() };
-            self.push(number, Some(element), kind, now, spans.attest, last);
         }
         self.waves.push(Wave {
             number,
@@ -225,7 +231,7 @@ impl Assembly<'_, '_> {
             number,
             layer: Layer::Host,
             cluster: cluster.map(|it| it.id.clone()),
-            ring: it.ring.and_then(|ring| self.request.policy.rings.get(ring)).map(|it| it.name.clone()),
+            ring: self.ring(it),
             canary: it.canary,
             elements: it.staged.works.iter().filter_map(|work| self.element_id(work.host)).collect(),
             start_s,
@@ -234,9 +240,9 @@ impl Assembly<'_, '_> {
         });
         let reasons = it.staged.reasons.iter().map(|reason| match reason {
             // Numbered within the cluster so far.
-            underpin_model::plan::Reason::EarlierWave { wave } => {
+            Reason::EarlierWave { wave } => {
                 let wave = of_cluster.get((*wave as usize).saturating_sub(1)).copied().unwrap_or(*wave);
-                underpin_model::plan::Reason::EarlierWave { wave }
+                Reason::EarlierWave { wave }
             }
             other => other.clone(),
         });
@@ -247,6 +253,14 @@ impl Assembly<'_, '_> {
             reasons: reasons.collect(),
         };
         self.reports.push(report);
+    }
+
+    /// The ring that all hosts of a wave are in; none where rings were merged and they differ.
+    fn ring(&self, it: &HostWave) -> Option<String> {
+        let mut rings =
+            it.staged.works.iter().map(|work| self.facts.hosts[work.host as usize].it.ring.as_ref());
+        let first = rings.next()?;
+        if rings.all(|it| it == first) { first.cloned() } else { None }
     }
 
     fn element_id(&self, host: u32) -> Option<ElementId> {

@@ -41,7 +41,12 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
     let mut most = (0, 0);
     for (cluster, works) in by_cluster(driven) {
         let count = driven.waves.iter().filter(|it| it.cluster == cluster).count() as u32;
-        let mut bound = works.len().div_ceil(driven.most) as u64;
+        // Stages follow one another, so that each has waves of its own.
+        let mut by_stage: BTreeMap<usize, usize> = BTreeMap::new();
+        for wave in driven.waves.iter().filter(|it| it.cluster == cluster) {
+            *by_stage.entry(wave.stage).or_default() += wave.staged.works.len();
+        }
+        let mut bound = by_stage.values().map(|it| it.div_ceil(driven.most) as u64).sum::<u64>();
         let it = &facts.clusters[cluster as usize];
         let leaving: Vec<&&Work> =
             works.iter().filter(|it| it.departures.iter().any(|it| it.how.moves())).collect();

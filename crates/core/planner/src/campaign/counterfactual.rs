@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Consent;
 use underpin_model::fleet::{Action, Fleet, Host};
-use underpin_model::id::{ClusterId, ElementId, HostId};
+use underpin_model::id::{ClusterId, ElementId, HostId, VmId};
 use underpin_model::plan::{Counterfactual, Outcome, Reason, Relaxation, Rule};
 use underpin_model::policy::{Exception, Policy, Scope};
 use underpin_model::quantity::Loss;
 
+use super::leave::converges;
 use super::{Planned, Request, plan_only};
 
 /// Relaxations that are tried; the others are named as necessary only.
@@ -27,7 +28,7 @@ pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<C
     for element in blocked {
         let cluster = clusters.get(element.element.as_str()).copied();
         for reason in &element.reasons {
-            for relaxation in relaxations(reason, &element.element, cluster) {
+            for relaxation in relaxations(request, reason, &element.element, cluster) {
                 add(&mut named, relaxation, &element.element);
             }
         }
@@ -87,7 +88,12 @@ fn add(named: &mut Vec<(Relaxation, BTreeSet<ElementId>)>, relaxation: Relaxatio
     named.push((relaxation, BTreeSet::from([element.clone()])));
 }
 
-fn relaxations(reason: &Reason, element: &ElementId, cluster: Option<&ClusterId>) -> Vec<Relaxation> {
+fn relaxations(
+    request: &Request<'_>,
+    reason: &Reason,
+    element: &ElementId,
+    cluster: Option<&ClusterId>,
+) -> Vec<Relaxation> {
     match reason {
         Reason::Consent { vm, tenant, action, .. } => {
             vec![Relaxation::Consent { tenant: tenant.clone(), action: *action, vms: vec![vm.clone()] }]
@@ -118,11 +124,10 @@ fn relaxations(reason: &Reason, element: &ElementId, cluster: Option<&ClusterId>
         Reason::UnknownFact { element, fact } => {
             vec![Relaxation::Fact { element: element.clone(), fact: fact.clone() }]
         }
-        Reason::DoesNotConverge { dirty_mbps, .. } => {
-            let host = HostId::new(element.as_str());
-            // A tenth more than it writes: at the rate itself copying never ends.
-            let mbps = dirty_mbps.saturating_add(dirty_mbps / 10).saturating_add(1);
-            host.map(|host| Relaxation::Bandwidth { host, mbps }).into_iter().collect()
+        Reason::DoesNotConverge { vm, best_mbps, .. } => {
+            let host = HostId::new(element.as_str()).ok();
+            let mbps = enough_mbps(request, vm, *best_mbps);
+            host.zip(mbps).map(|(host, mbps)| Relaxation::Bandwidth { host, mbps }).into_iter().collect()
         }
         Reason::Locked { vm, .. } => vec![Relaxation::Unlock { vm: vm.clone() }],
         Reason::Degraded { cluster } => repair(cluster.as_str()),
@@ -133,6 +138,13 @@ fn relaxations(reason: &Reason, element: &ElementId, cluster: Option<&ClusterId>
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// The least bandwidth, in whole Gbit/s, over which a guest converges; `None`: not at 1 Tbit/s.
+fn enough_mbps(request: &Request<'_>, vm: &VmId, best_mbps: u32) -> Option<u32> {
+    let vm = request.fleet.vms.iter().find(|it| it.id == *vm)?;
+    let rules = &request.policy.planning.migration;
+    (best_mbps / 1000 + 1..=1000).map(|it| it * 1000).find(|&mbps| converges(vm, rules, mbps))
 }
 
 fn repair(id: &str) -> Vec<Relaxation> {
@@ -303,7 +315,7 @@ fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) -> boo
     }
 }
 
-fn grant(fleet: &mut Fleet, action: Action, vms: &[underpin_model::id::VmId]) -> bool {
+fn grant(fleet: &mut Fleet, action: Action, vms: &[VmId]) -> bool {
     let Some(planning) = &mut fleet.planning else { return false };
     planning.consents.retain(|it| it.granted || it.action != action);
     planning.consents.push(Consent {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use underpin_model::change::{Change, Layer, Method, Target};
-use underpin_model::facts::Family;
 use underpin_model::fleet::Redundancy;
 use underpin_model::id::{ClusterId, ElementId};
 use underpin_model::plan::{Outcome, Profile, Reason, Rule};
@@ -351,55 +350,101 @@ impl<'a> Drive<'_, 'a> {
         let rings = self.request.policy.rings.len().max(1);
         let emergency = self.request.profile == Profile::Emergency;
         let rules = self.request.policy.planning.emergency;
-        let canaries = self.canaries(&candidates);
-        let mut stage_of: BTreeMap<u32, (usize, bool)> = candidates
-            .iter()
-            .map(|it| {
-                let ring = self.facts.hosts[it.host as usize].ring;
-                let merged = if emergency && rules.merge_rings { rings - 1 } else { ring };
-                let canary = canaries.contains(&it.host);
-                (it.host, if canary { (ring, false) } else { (merged, true) })
-            })
-            .collect();
-        self.behind_coordinators(&candidates, &mut stage_of);
+        let merged = emergency && rules.merge_rings;
         for it in &candidates {
-            let local = (it.host
-                - self.clusters[self.facts.hosts[it.host as usize].cluster as usize].rooms.hosts().start)
-                as usize;
-            self.clusters[self.facts.hosts[it.host as usize].cluster as usize].due[local] = true;
+            let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
+            let local = (it.host - cluster.rooms.hosts().start) as usize;
+            cluster.due[local] = true;
+            if it.coordinator {
+                self.driven.coordinators.insert(it.host);
+            }
         }
+        let mut canaries = self.wanted_canaries(&candidates);
         let mut clock: BTreeMap<u32, Soaked> = BTreeMap::new();
+        let mut rest: Vec<Candidate> = Vec::new();
         for ring in 0..rings {
-            for rest in [false, true] {
-                let (now, later): (Vec<Candidate>, Vec<Candidate>) =
-                    candidates.into_iter().partition(|it| stage_of.get(&it.host) == Some(&(ring, rest)));
-                candidates = later;
-                if !now.is_empty() {
-                    let merged = emergency && rules.merge_rings && rest;
-                    for it in self.stage(now, (!merged).then_some(ring), !rest, &mut clock) {
-                        stage_of.insert(
-                            it.host,
-                            if emergency && rules.merge_rings { (rings - 1, true) } else { (ring, true) },
-                        );
-                        candidates.push(it);
-                    }
+            let of_ring = |it: &Candidate| self.facts.hosts[it.host as usize].ring == ring;
+            let (mut pending, later): (Vec<Candidate>, Vec<Candidate>) =
+                candidates.into_iter().partition(of_ring);
+            candidates = later;
+            // Where a canary cannot be done, the next of its class takes its place.
+            loop {
+                let (now, later) = self.take_canaries(pending, &canaries);
+                pending = later;
+                if now.is_empty() {
+                    break;
+                }
+                let hosts: Vec<Candidate> = now.clone();
+                rest.extend(self.stage(now, Some(ring), true, &mut clock));
+                for it in hosts.iter().filter(|it| self.driven.by_host.contains_key(&it.host)) {
+                    let left = canaries.entry(self.class(it)).or_default();
+                    *left = left.saturating_sub(1);
                 }
             }
+            rest.append(&mut pending);
+            if !merged {
+                self.stage(std::mem::take(&mut rest), Some(ring), false, &mut clock);
+            }
+        }
+        if merged {
+            self.stage(rest, None, false, &mut clock);
         }
     }
 
-    /// Hosts of a cluster wait for the stage of its coordinator.
-    fn behind_coordinators(&mut self, candidates: &[Candidate], stage_of: &mut BTreeMap<u32, (usize, bool)>) {
-        for coordinator in candidates.iter().filter(|it| it.coordinator) {
-            self.driven.coordinators.insert(coordinator.host);
-            let Some(&stage) = stage_of.get(&coordinator.host) else { continue };
-            let cluster = self.facts.hosts[coordinator.host as usize].cluster;
-            for host in self.facts.clusters[cluster as usize].hosts.clone() {
-                if let Some(it) = stage_of.get_mut(&host) {
-                    *it = (*it).max(stage);
-                }
+    fn class(&self, it: &Candidate) -> Class {
+        let mut changes: Vec<u32> = it.hops.iter().map(|it| it.change).collect();
+        changes.dedup();
+        (changes, self.facts.hosts[it.host as usize].hardware)
+    }
+
+    /// Canaries that each class needs: as many as the policy demands, less the hosts of its hardware that have the changes
+    /// already.
+    fn wanted_canaries(&self, candidates: &[Candidate]) -> BTreeMap<Class, usize> {
+        let per_class = self.request.policy.planning.canaries_per_class as usize;
+        let mut there: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+        for (change, concerned) in self.concerned.iter().enumerate() {
+            for host in concerned.there.iter().filter_map(|it| self.facts.host(it.as_str())) {
+                *there.entry((change as u32, self.facts.hosts[host as usize].hardware)).or_default() += 1;
             }
         }
+        let known = |class: &Class| {
+            class.0.iter().map(|it| there.get(&(*it, class.1)).copied().unwrap_or(0)).min().unwrap_or(0)
+        };
+        candidates
+            .iter()
+            .map(|it| self.class(it))
+            .map(|it| (per_class.saturating_sub(known(&it)), it))
+            .map(|(n, it)| (it, n))
+            .collect()
+    }
+
+    /// The canaries among the hosts of a ring: coordinators, and of each class that still needs some those with the fewest
+    /// guests. Hosts behind a coordinator that is still to come are none.
+    fn take_canaries(
+        &self,
+        hosts: Vec<Candidate>,
+        wanted: &BTreeMap<Class, usize>,
+    ) -> (Vec<Candidate>, Vec<Candidate>) {
+        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
+        let behind: BTreeSet<u32> = hosts.iter().filter(|it| it.coordinator).map(cluster).collect();
+        let guests = |it: &Candidate| self.clusters[cluster(it) as usize].rooms.guests_on(it.host).len();
+        let mut order: Vec<usize> = (0..hosts.len()).collect();
+        order.sort_by_key(|&at| (!hosts[at].coordinator, guests(&hosts[at]), hosts[at].host));
+        let mut left = wanted.clone();
+        let mut chosen: BTreeSet<usize> = BTreeSet::new();
+        for at in order {
+            let it = &hosts[at];
+            let Some(left) = left.get_mut(&self.class(it)) else { continue };
+            if it.coordinator || (*left > 0 && !behind.contains(&cluster(it))) {
+                *left = left.saturating_sub(1);
+                chosen.insert(at);
+            }
+        }
+        let mut parts = (Vec::new(), Vec::new());
+        for (at, it) in hosts.into_iter().enumerate() {
+            if chosen.contains(&at) { parts.0.push(it) } else { parts.1.push(it) }
+        }
+        parts
     }
 
     fn candidates(&mut self, changes: &[usize]) -> Vec<Candidate> {
@@ -464,7 +509,7 @@ impl<'a> Drive<'_, 'a> {
             hops,
             release,
             resize,
-            coordinator: self.is_coordinator(host),
+            coordinator: it.coordinator,
             priority: 0.0,
         })
     }
@@ -519,14 +564,6 @@ impl<'a> Drive<'_, 'a> {
         }
     }
 
-    /// The host that speaks for a pool: where its product demands that it comes first.
-    fn is_coordinator(&self, host: u32) -> bool {
-        let it = self.facts.hosts[host as usize].it;
-        let pools =
-            it.platform.as_ref().is_some_and(|it| matches!(it.family, Family::XcpNg | Family::XenServer));
-        pools && self.facts.fleet.management_planes.iter().any(|plane| plane.runs_on.contains(&it.id))
-    }
-
     /// The parent's order where there is one; then most loss per hour of work; then fewest guests, since those of the first wave
     /// move twice.
     fn by_urgency(&self, candidates: &mut [Candidate]) {
@@ -568,27 +605,6 @@ impl<'a> Drive<'_, 'a> {
         starts
     }
 
-    /// For every set of changes and hardware class the canaries: in the earliest ring that has the class, the hosts with the
-    /// fewest guests, classes with most loss first.
-    fn canaries(&self, candidates: &[Candidate]) -> BTreeSet<u32> {
-        let per_class = self.request.policy.planning.canaries_per_class as usize;
-        let mut classes: BTreeMap<Class, Vec<(usize, usize, u32)>> = BTreeMap::new();
-        for it in candidates {
-            let facts = &self.facts.hosts[it.host as usize];
-            let mut changes: Vec<u32> = it.hops.iter().map(|it| it.change).collect();
-            changes.dedup();
-            let guests = self.clusters[facts.cluster as usize].rooms.guests_on(it.host).len();
-            classes.entry((changes, facts.hardware)).or_default().push((facts.ring, guests, it.host));
-        }
-        let mut canaries = BTreeSet::new();
-        for hosts in classes.values_mut() {
-            hosts.sort_unstable();
-            let first = hosts.first().map(|it| it.0);
-            canaries.extend(hosts.iter().filter(|it| Some(it.0) == first).take(per_class).map(|it| it.2));
-        }
-        canaries
-    }
-
     fn stage(
         &mut self,
         candidates: Vec<Candidate>,
@@ -596,6 +612,12 @@ impl<'a> Drive<'_, 'a> {
         canary: bool,
         clock: &mut BTreeMap<u32, Soaked>,
     ) -> Vec<Candidate> {
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        if canary {
+            self.on_target(&candidates);
+        }
         let mut by_cluster: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
         for mut it in candidates {
             let soaked =
@@ -650,6 +672,18 @@ impl<'a> Drive<'_, 'a> {
             it.soaking.fill(false);
         }
         again
+    }
+
+    /// While canaries soak, hosts that had their release before count like them: an application is to have a guest elsewhere.
+    fn on_target(&mut self, candidates: &[Candidate]) {
+        for it in candidates {
+            let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
+            for (local, host) in cluster.rooms.hosts().enumerate() {
+                if it.release.is_some() && cluster.rooms.release_of(host) == it.release {
+                    cluster.soaking[local] = true;
+                }
+            }
+        }
     }
 
     fn planned(&mut self, wave: &StagedWave, soaked: &Soaked, clock: &mut BTreeMap<u32, Soaked>) {

@@ -34,8 +34,10 @@ pub(super) struct HostFacts<'a> {
     pub(super) class: u32,
     /// Hosts of one hardware class learn from each other's canaries.
     pub(super) hardware: u32,
-    /// Position of its ring among the policy's.
+    /// Position of its ring among the policy's: in a pool with a coordinator at least the coordinator's.
     pub(super) ring: usize,
+    /// It speaks for its pool, and its product demands that it comes first.
+    pub(super) coordinator: bool,
     /// Position of its release among those of its product; `None`: unknown.
     pub(super) release: Option<u32>,
     /// Loss per day that its holes stand for.
@@ -109,7 +111,7 @@ impl<'a> Facts<'a> {
         // By name, so that the order of the file does not matter; hosts without a cluster last.
         order.sort_by(|a, b| (a.0 == NONE, name(a.0), &a.1.id).cmp(&(b.0 == NONE, name(b.0), &b.1.id)));
         let ranks = ranks(fleet, request.changes());
-        let mut classes = Classes::default();
+        let mut classes = Classes { coordinators: coordinators(fleet), ..Classes::default() };
         let mut facts = Self {
             fleet,
             policy,
@@ -132,6 +134,7 @@ impl<'a> Facts<'a> {
         facts.add_guests(&mut classes);
         classes.finish(&mut facts);
         facts.rules();
+        facts.pools();
         facts
     }
 
@@ -157,6 +160,7 @@ impl<'a> Facts<'a> {
             class: classes.host(host),
             hardware: classes.hardware(host),
             ring: ring(self.policy, host),
+            coordinator: classes.coordinators.contains(host.id.as_str()),
             release: release.and_then(|it| self.ranks.get(&it)).copied(),
             loss_per_day: request.loss_per_day.get(&host.id).copied().unwrap_or(0.0).max(0.0),
         });
@@ -206,6 +210,18 @@ impl<'a> Facts<'a> {
                 }
                 cluster.guests.end = at + 1;
             }
+        }
+    }
+
+    /// Nobody comes before the coordinator of its pool, so that nobody's ring is earlier than its.
+    fn pools(&mut self) {
+        for cluster in &self.clusters {
+            let hosts = self
+                .hosts
+                .get_mut(cluster.hosts.start as usize..cluster.hosts.end as usize)
+                .unwrap_or_default();
+            let ring = hosts.iter().filter(|it| it.coordinator).map(|it| it.ring).max().unwrap_or(0);
+            hosts.iter_mut().for_each(|it| it.ring = it.ring.max(ring));
         }
     }
 
@@ -367,9 +383,26 @@ fn ranks<'a>(fleet: &'a Fleet, changes: &'a [Change]) -> BTreeMap<(&'a Family, &
     ranks
 }
 
+/// Hosts on which the planes of pools run, where the product demands that these come first.
+fn coordinators(fleet: &Fleet) -> BTreeSet<&str> {
+    let pools = |host: &&Host| {
+        host.platform.as_ref().is_some_and(|it| matches!(it.family, Family::XcpNg | Family::XenServer))
+    };
+    let managed = |host: &&Host| {
+        let cluster = fleet.clusters.iter().find(|it| host.cluster.as_ref() == Some(&it.id));
+        let planes = fleet.management_planes.iter().filter(|it| it.runs_on.contains(&host.id));
+        cluster.is_some_and(|cluster| planes.into_iter().any(|it| cluster.managed_by.contains(&it.id)))
+    };
+    let on: BTreeSet<&str> =
+        fleet.management_planes.iter().flat_map(|it| &it.runs_on).map(|it| it.as_str()).collect();
+    let hosts = fleet.hosts.iter().filter(pools).filter(|it| on.contains(it.id.as_str()));
+    hosts.filter(managed).map(|it| it.id.as_str()).collect()
+}
+
 /// Hosts and guests by what they reach and need.
 #[derive(Default)]
 struct Classes<'a> {
+    coordinators: BTreeSet<&'a str>,
     hosts: BTreeMap<HostKey<'a>, u32>,
     guests: BTreeMap<GuestKey<'a>, u32>,
     hardware: BTreeMap<String, u32>,

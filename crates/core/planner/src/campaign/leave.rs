@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use underpin_model::change::{Consent, Method};
-use underpin_model::fleet::Action;
+use underpin_model::fleet::{Action, Vm};
 use underpin_model::plan::{Reason, Rule};
+use underpin_model::policy::MigrationPolicy;
 
 use super::calendar::Seconds;
 use super::facts::{Allowed, Facts, RESOURCES, Room};
@@ -95,10 +96,20 @@ pub(super) fn mib_s(mbps: u32) -> f64 {
 /// How a live migration at a rate goes; `None`: it cannot be computed (no memory known, rate 0).
 pub(super) fn live(facts: &Facts<'_>, guest: u32, mbps: u32) -> Option<Precopy> {
     let it = &facts.guests[guest as usize];
-    let memory = it.demand?[0] as f64;
+    run(it.demand?[0], it.dirty_mib_s, &facts.policy.planning.migration, mbps)
+}
+
+fn run(memory_mib: u64, dirty_mib_s: f64, rules: &MigrationPolicy, mbps: u32) -> Option<Precopy> {
     let rate = mib_s(mbps);
-    let threshold = rate * f64::from(facts.policy.planning.migration.longest_pause_ms) / 1000.0;
-    precopy(&MigrationLoad::new(memory, rate, it.dirty_mib_s, threshold).ok()?).ok()
+    let threshold = rate * f64::from(rules.longest_pause_ms) / 1000.0;
+    precopy(&MigrationLoad::new(memory_mib as f64, rate, dirty_mib_s, threshold).ok()?).ok()
+}
+
+/// Whether a guest's migration at a rate comes to an end.
+pub(super) fn converges(vm: &Vm, rules: &MigrationPolicy, mbps: u32) -> bool {
+    let memory = vm.memory_mib.unwrap_or(0);
+    let dirty = vm.dirty_rate_mib_s.unwrap_or(memory as f64 / 1024.0 * rules.dirty_mib_s_per_gib);
+    run(memory, dirty, rules, mbps).is_some_and(|it| it.converged)
 }
 
 /// Ways for the guests of a host, in the order in which a method prefers them.

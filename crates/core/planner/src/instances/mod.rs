@@ -1,14 +1,16 @@
 //! Public instance formats, read into fleet files: the limits and the model that belong to them go into the file's
-//! planning section.
+//! planning section. Plans of migrations are read into moves, because they have a plan of others to compare with.
 //!
 //! All of it is text from strangers: a reader takes the whole of it or says where it is wrong.
 
 mod btrplace;
 mod ganeti;
+mod ucc15;
 mod waves_json;
 
 pub use btrplace::btrplace;
 pub use ganeti::ganeti;
+pub use ucc15::{UCC15_LINKS_MBPS, Ucc15, ucc15};
 pub use waves_json::waves_json;
 
 use rustc_hash::FxHashSet;

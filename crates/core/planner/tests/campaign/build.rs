@@ -40,8 +40,7 @@ pub fn host(id: &str, cluster: &str) -> Host {
     host.cluster = Some(ClusterId::new(cluster).unwrap());
     host.ring = Some("production".to_owned());
     host.capacity = Some(Capacity { vcpus: Some(64), memory_mib: Some(102_400), ..Capacity::default() });
-    host.migration =
-        Some(Migration { bandwidth_mbps: Some(10_000), slots: Some(4), ..Migration::default() });
+    host.migration = Some(Migration { bandwidth_mbps: Some(10_000), slots: Some(4), ..Migration::default() });
     host.platform = Some(PlatformRelease {
         family: Family::Proxmox,
         train: Some("8".to_owned()),
@@ -140,7 +139,7 @@ pub fn planned(fleet: &Fleet, policy: &Policy) -> Planned {
 pub fn clean(fleet: &Fleet, policy: &Policy, plan: &Plan) {
     let report = lint(fleet, policy, plan, &Options::default());
     let errors: Vec<_> = report.findings.iter().filter(|it| it.severity == Severity::Error).collect();
-    assert!(errors.is_empty(), "{} errors, the first {:#?}\nin {plan:#?}", errors.len(), &errors[..errors.len().min(3)]);
+    assert!(errors.is_empty(), "{} errors, the first {:#?}", errors.len(), &errors[..errors.len().min(3)]);
 }
 
 pub fn of<'p>(planned: &'p Planned, element: &str) -> &'p ElementOutcome {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use underpin_model::fleet::{Action, Affinity, AffinityKind, Application, Fleet, SampleSpec, Strength, sample};
+use underpin_model::fleet::{
+    Action, Affinity, AffinityKind, Application, Fleet, SampleSpec, Strength, sample,
+};
 use underpin_model::id::{ApplicationId, VmId};
 use underpin_model::plan::Outcome;
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy};
@@ -48,16 +50,24 @@ fn random() -> impl Strategy<Value = (Fleet, Policy)> {
                 consent(&mut fleet, action, true);
             }
             for group in 0..groups as usize {
-                let vms: Vec<VmId> = fleet.vms.iter().skip(group * 3).step_by(7).take(2).map(|it| it.id.clone()).collect();
+                let vms: Vec<VmId> =
+                    fleet.vms.iter().skip(group * 3).step_by(7).take(2).map(|it| it.id.clone()).collect();
                 let kind = if group == 3 { AffinityKind::Together } else { AffinityKind::Apart };
                 if vms.len() == 2 {
-                    fleet.affinities.push(Affinity { kind, strength: Strength::Must, vms, hosts: Vec::new() });
+                    fleet.affinities.push(Affinity {
+                        kind,
+                        strength: Strength::Must,
+                        vms,
+                        hosts: Vec::new(),
+                    });
                 }
             }
             let mut policy = policy();
             if rings > 0 {
                 let days = |it| underpin_model::quantity::Days::new(it).unwrap();
-                policy.rings.insert(0, underpin_model::policy::Ring { name: "test".to_owned(), soak: days(0.5) });
+                policy
+                    .rings
+                    .insert(0, underpin_model::policy::Ring { name: "test".to_owned(), soak: days(0.5) });
             }
             policy.planning.most_away.per_cluster = most;
             policy.planning.homing = if home { Homing::Home } else { Homing::Drift };
@@ -123,7 +133,9 @@ fn plans_of_sample_fleets_are_clean_whatever_the_threads() {
         let policy = Policy::default();
         let of = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| plan(&Request { evaluations: 40, ..request(&fleet, &policy, &loss) }).unwrap().plan)
+            pool.install(|| {
+                plan(&Request { evaluations: 40, ..request(&fleet, &policy, &loss) }).unwrap().plan
+            })
         };
         let one = of(1);
         clean(&fleet, &policy, &one);

@@ -19,7 +19,7 @@ fn a_management_plane_comes_before_its_hosts() {
     planning(&mut fleet).changes.push(plane);
     let it = planned(&fleet, &policy());
     assert_eq!(it.plan.waves[0].layer, Layer::ManagementPlane);
-    assert_eq!(story(&it.plan, "vc"), ["stage", "backup-check", "patch 1 9", "verify", "attest"]);
+    assert_eq!(story(&it.plan, "vc"), ["backup-check", "stage", "patch 1 9", "attest", "verify"]);
     assert!(of(&it, "h1").start_s.unwrap() >= of(&it, "vc").end_s.unwrap());
 }
 
@@ -35,7 +35,10 @@ fn controllers_of_storage_go_one_after_the_other_with_no_host_away() {
     (array.layer, array.units) = (Layer::Storage, 2);
     planning(&mut fleet).changes.push(array.clone());
     let it = planned(&fleet, &policy());
-    assert_eq!(story(&it.plan, "array"), ["stage", "patch 1 6.2", "verify", "patch 2 6.2", "verify", "attest"]);
+    assert_eq!(
+        story(&it.plan, "array"),
+        ["stage", "patch 1 6.2", "verify", "patch 2 6.2", "attest", "verify"]
+    );
     assert!(of(&it, "h1").start_s.unwrap() >= of(&it, "array").end_s.unwrap());
     // Asked to come after the hosts, it does.
     planning(&mut fleet).changes[1].after = vec!["go".to_owned()];
@@ -70,7 +73,8 @@ fn hops_and_further_changes_share_one_drain() {
     planning(&mut fleet).changes[0].to =
         Target::Release { release: "8.0.3".to_owned(), via: vec!["8.0.2".to_owned()] };
     let mut setting = change("mitigate", "");
-    setting.to = Target::Setting { name: "kernel.mitigations".to_owned(), value: "auto".to_owned(), reboot: false };
+    setting.to =
+        Target::Setting { name: "kernel.mitigations".to_owned(), value: "auto".to_owned(), reboot: false };
     setting.after = vec!["go".to_owned()];
     planning(&mut fleet).changes.push(setting);
     let it = planned(&fleet, &policy());
@@ -88,7 +92,10 @@ fn methods_differ_in_what_happens_to_guests() {
     consent(&mut fleet, Action::Suspend, true);
     planning(&mut fleet).changes[0].methods = vec![Method::QuickBoot];
     let it = planned(&fleet, &policy());
-    assert_eq!(story(&it.plan, "h1"), ["stage", "suspend", "patch 1 8.0.2", "reboot", "attest", "verify", "resume"]);
+    assert_eq!(
+        story(&it.plan, "h1"),
+        ["stage", "suspend", "patch 1 8.0.2", "reboot", "attest", "verify", "resume"]
+    );
     planning(&mut fleet).changes[0].methods = vec![Method::LivePatch];
     fleet.vms[0].allowed_actions.clear();
     planning(&mut fleet).changes[0].to =
@@ -98,7 +105,10 @@ fn methods_differ_in_what_happens_to_guests() {
     assert_eq!(it.report.moves.moves, 0);
     planning(&mut fleet).changes[0].methods = vec![Method::Defer];
     let it = planned(&fleet, &policy());
-    assert_eq!((of(&it, "h1").outcome, &of(&it, "h1").reasons[..]), (Outcome::Deferred, &[Reason::Deferred][..]));
+    assert_eq!(
+        (of(&it, "h1").outcome, &of(&it, "h1").reasons[..]),
+        (Outcome::Deferred, &[Reason::Deferred][..])
+    );
     assert!(it.plan.left_out.iter().all(|it| it.deferred));
 }
 
@@ -113,7 +123,8 @@ fn cycles_and_unknown_names_block_with_their_reason() {
     assert!(matches!(&of(&it, "h1").reasons[0], Reason::Cycle { changes } if changes.len() == 2));
     planning(&mut fleet).changes.truncate(1);
     planning(&mut fleet).changes[0].after.clear();
-    planning(&mut fleet).changes[0].elements = vec![ElementId::new("h1").unwrap(), ElementId::new("h9").unwrap()];
+    planning(&mut fleet).changes[0].elements =
+        vec![ElementId::new("h1").unwrap(), ElementId::new("h9").unwrap()];
     let it = planned(&fleet, &policy());
     assert!(matches!(&of(&it, "h9").reasons[0], Reason::UnknownFact { fact, .. } if fact == "id"));
 }

@@ -32,12 +32,8 @@ fn ringed() -> Fleet {
 #[test]
 fn rings_wait_for_soak_and_every_class_has_a_canary() {
     let it = planned(&ringed(), &two_rings());
-    let waves: Vec<(Option<&str>, bool, &str)> = it
-        .plan
-        .waves
-        .iter()
-        .map(|it| (it.ring.as_deref(), it.canary, it.elements[0].as_str()))
-        .collect();
+    let waves: Vec<(Option<&str>, bool, &str)> =
+        it.plan.waves.iter().map(|it| (it.ring.as_deref(), it.canary, it.elements[0].as_str())).collect();
     let (test, production) = (Some("test"), Some("production"));
     assert_eq!(waves[..2], [(test, true, "h1"), (test, false, "h2")]);
     // R2 is not in ring test: its canary is the first of production.
@@ -48,7 +44,12 @@ fn rings_wait_for_soak_and_every_class_has_a_canary() {
         assert!(after.start_s + 300 >= before.soak_until_s, "{pair:?}");
     }
     assert!(matches!(&of(&it, "h1").reasons[..], [Reason::Canary { class }] if class.contains("R1")));
-    assert!(of(&it, "h4").reasons.iter().any(|it| matches!(it, Reason::Soak { ring: Some(ring), .. } if ring == "production")));
+    assert!(
+        of(&it, "h4")
+            .reasons
+            .iter()
+            .any(|it| matches!(it, Reason::Soak { ring: Some(ring), .. } if ring == "production"))
+    );
 }
 
 #[test]
@@ -74,7 +75,12 @@ fn an_emergency_says_what_it_gives_up() {
     let loss = BTreeMap::new();
     let fast = plan(&Request { profile: Profile::Emergency, ..request(&fleet, &policy, &loss) }).unwrap();
     clean(&fleet, &policy, &fast.plan);
-    assert!(fast.plan.end_s() * 4 < normal.plan.end_s(), "{} against {}", fast.plan.end_s(), normal.plan.end_s());
+    assert!(
+        fast.plan.end_s() * 4 < normal.plan.end_s(),
+        "{} against {}",
+        fast.plan.end_s(),
+        normal.plan.end_s()
+    );
     let what: Vec<&str> = fast.report.given_up.iter().map(|it| it.what.as_str()).collect();
     assert_eq!(what, ["soak", "ring-order"]);
     assert!(fast.report.given_up.iter().all(|it| it.hosts > 0));
@@ -91,7 +97,8 @@ fn the_most_urgent_come_first() {
         [("h3", 5.0), ("h2", 1.0)].into_iter().map(|(id, loss)| (HostId::new(id).unwrap(), loss)).collect();
     let it = plan(&request(&fleet, &policy, &loss)).unwrap();
     clean(&fleet, &policy, &it.plan);
-    let order: Vec<&str> = it.plan.waves.iter().filter(|it| !it.canary).map(|it| it.elements[0].as_str()).collect();
+    let order: Vec<&str> =
+        it.plan.waves.iter().filter(|it| !it.canary).map(|it| it.elements[0].as_str()).collect();
     assert_eq!(order.iter().position(|it| *it == "h3"), Some(0), "{order:?}");
     assert!(of(&it, "h3").reasons.contains(&Reason::MostUrgent { loss_per_day: 5.0 }));
     assert_eq!(it.report.exposure[0].loss_per_day, 6.0);

@@ -9,6 +9,8 @@
     reason = "tests may fail loudly, read the reference data, and say what they skip; not all use all of it"
 )]
 
+pub(crate) mod migrations;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
