@@ -165,7 +165,7 @@ fn there<'a>(world: &World<'a>, members: &Members, change: u32) -> BTreeMap<Hard
     there
 }
 
-/// In the first ring that has hosts of it, a hardware class has its canaries.
+/// Of each hardware class the first hosts soak before the others go.
 fn canaries(
     world: &World<'_>,
     change: u32,
@@ -178,28 +178,29 @@ fn canaries(
     if wanted == 0 {
         return;
     }
-    // Of each class: hosts and canaries in each ring.
-    let mut classes: BTreeMap<Hardware<'_>, BTreeMap<u32, (u32, u32, u32)>> = BTreeMap::new();
+    // Of each class: start, end of the soak, canary or not, host.
+    let mut classes: BTreeMap<Hardware<'_>, Vec<(u32, u32, bool, u32)>> = BTreeMap::new();
     for stage in stages {
         for host in &stage.hosts {
-            let ring = world.hosts.get(ix(*host)).map_or(stage.ring, |it| it.ring);
-            let of = classes.entry(hardware(world, *host)).or_default().entry(ring).or_insert((0, 0, *host));
-            of.0 += 1;
-            of.1 += u32::from(stage.canary);
+            let of = classes.entry(hardware(world, *host)).or_default();
+            of.push((stage.from, stage.soak_until, stage.canary, *host));
         }
     }
     let there = there(world, members, change);
-    for (class, rings) in classes {
-        let Some((ring, (hosts, canaries, host))) = rings.into_iter().next() else { continue };
+    for (class, mut hosts) in classes {
         log.compared(Rule::RingOrder);
-        let wanted = wanted.saturating_sub(there.get(&class).copied().unwrap_or(0)).min(hosts);
-        if canaries < wanted {
-            log.error(Rule::RingOrder, At::NONE, &world.locus(host), || {
+        hosts.sort_unstable();
+        let wanted = ix(wanted.saturating_sub(there.get(&class).copied().unwrap_or(0)));
+        for &(from, _, canary, host) in hosts.iter().skip(wanted) {
+            let soaked = hosts.iter().filter(|it| it.1 <= from).count();
+            if canary || soaked >= wanted {
+                continue;
+            }
+            log.error(Rule::RingOrder, At::moment(from), &world.locus(host), || {
                 let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
-                let class: Vec<&str> = class.into_iter().map(|it| it.unwrap_or("?")).collect();
-                let ring = world.policy.rings.get(ix(ring)).map_or("?", |it| it.name.as_str());
-                let place = format!("ring {ring}, hardware {}", class.join(" / "));
-                let found = format!("{canaries} canaries among its {hosts} hosts of change {change:?}");
+                let class: Vec<&str> = class.iter().map(|it| it.unwrap_or("?")).collect();
+                let place = format!("hardware {}", class.join(" / "));
+                let found = format!("{soaked} hosts of it have soaked with change {change:?} when others go");
                 (place, found, format!("at least {wanted}"))
             });
         }

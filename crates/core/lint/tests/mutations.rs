@@ -219,7 +219,11 @@ const MUTATIONS: &[Mutation] = &[
         it.shift(3, -3000);
         it.vm("v2").application = None;
     }),
-    (Rule::RingOrder, "no canary", |it| it.plan.waves[1].canary = false),
+    (Rule::RingOrder, "others before the first of their hardware have soaked", |it| {
+        it.plan.waves[1].canary = false;
+        it.shift(3, -3000);
+        it.vm("v2").application = None;
+    }),
     (Rule::Soak, "a soak that is too short", |it| it.plan.waves[3].soak_until_s -= 10),
     (Rule::ChangeOrder, "hosts before their management plane is done", |it| {
         let verify = |it: &StepKind| matches!(it, StepKind::Verify { element } if element.as_str() == "p1");
@@ -250,6 +254,10 @@ const MUTATIONS: &[Mutation] = &[
             host.platform.as_mut().unwrap().family = underpin_model::facts::Family::XcpNg;
         }
         it.fleet.management_planes[0].runs_on = vec![host("h3")];
+        // Nobody's ring is earlier than the coordinator's.
+        for ring in &mut it.policy.rings {
+            ring.soak = underpin_model::quantity::Days::new(1.0 / 24.0).unwrap();
+        }
     }),
     (Rule::Method, "a method that the change does not allow", |it| {
         it.change("upgrade").methods = vec![Method::QuickBoot];

@@ -108,9 +108,9 @@ rules! {
     OccupiedHost = "occupied-host",
     /// A ring's waves start after the soak of every earlier ring's waves of the same change, and the rest of a ring after the soak of its
     /// canaries. A wave starts with its first step that touches. A host whose ring is not among the policy's counts as in the last; in a pool
-    /// with a coordinator nobody's ring is earlier than the coordinator's. In the
-    /// first ring that has hosts of a hardware class (maker, model, processor), so many of them are canaries as the policy demands, less
-    /// those that had the change before.
+    /// with a coordinator nobody's ring is earlier than the coordinator's. Of each hardware
+    /// class (maker, model, processor) as many hosts as the policy demands canaries, less those that had the change before, have soaked
+    /// before any other goes that is no canary.
     RingOrder = "ring-order",
     /// The soak after a wave of hosts is at least the policy's for their ring, in an emergency times its factor.
     Soak = "soak",

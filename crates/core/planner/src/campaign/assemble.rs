@@ -346,16 +346,20 @@ impl Assembly<'_, '_> {
         times: &HostTimes,
         staged: u32,
     ) -> Vec<u32> {
-        if self.request.policy.planning.placing == Placing::WePlace || times.out.is_empty() {
-            let moves: Vec<(StepKind, Seconds, Spread)> =
-                times.out.iter().map(|it| (self.migrate(it), start + it.start, it.span)).collect();
-            return moves
-                .into_iter()
-                .map(|(kind, at, span)| self.push(number, Some(element), kind, at, span, vec![staged]))
-                .collect();
+        // A platform's maintenance mode moves what runs; what moves cold is stopped and started by itself.
+        let ours = |it: &&Move| self.request.policy.planning.placing == Placing::WePlace || !it.live;
+        let moves: Vec<(StepKind, Seconds, Spread)> =
+            times.out.iter().filter(ours).map(|it| (self.migrate(it), start + it.start, it.span)).collect();
+        let theirs: Vec<Move> = times.out.iter().filter(|it| !ours(it)).copied().collect();
+        let mut steps: Vec<u32> = moves
+            .into_iter()
+            .map(|(kind, at, span)| self.push(number, Some(element), kind, at, span, vec![staged]))
+            .collect();
+        if theirs.is_empty() {
+            return steps;
         }
         let guest = |it: &Move| self.facts.guests[it.guest as usize].it.id.clone();
-        let expected: Vec<_> = times.out.iter().map(|it| (guest(it), self.host_id(it.to))).collect();
+        let expected: Vec<_> = theirs.iter().map(|it| (guest(it), self.host_id(it.to))).collect();
         let mut only_to: Vec<HostId> = expected.iter().map(|it| it.1.clone()).collect();
         only_to.sort();
         only_to.dedup();
@@ -364,7 +368,8 @@ impl Assembly<'_, '_> {
         let span = Spread::new((f64::from(p95_s) / factor).ceil() as u32, p95_s);
         let mbps = self.facts.hosts[work.host as usize].link_mbps;
         let kind = StepKind::Evacuate { host: self.host_id(work.host), expected, only_to, mbps };
-        vec![self.push(number, Some(element), kind, start, span, vec![staged])]
+        steps.push(self.push(number, Some(element), kind, start, span, vec![staged]));
+        steps
     }
 
     fn migrate(&self, it: &Move) -> StepKind {

@@ -95,7 +95,8 @@ fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
             continue;
         }
         bound += match driven.homing {
-            Homing::Home => 2 * once,
+            // All but those that a rule holds back come home.
+            Homing::Home => once + works.iter().map(|it| it.come_home.len() as u64).sum::<u64>(),
             Homing::Drift if changed.len() == cluster.hosts.len() => {
                 once + guests.values().min().copied().unwrap_or(0)
             }

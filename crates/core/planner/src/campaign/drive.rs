@@ -154,12 +154,17 @@ impl<'a> Drive<'_, 'a> {
             (0..facts.clusters.len() as u32).into_par_iter().map(|at| Rooms::new(facts, at, sets)).collect();
         for (at, rooms) in rooms.drain(..).enumerate() {
             let reserve = !self.excepted(Rule::Restartability, at);
-            let hosts = facts.clusters[at].hosts.len();
+            let range = facts.clusters[at].hosts.clone();
+            let hosts = range.len();
             self.clusters.push(Cluster {
                 rooms,
                 due: vec![false; hosts],
                 soaking: vec![false; hosts],
                 free_at: 0,
+                maintenance: facts.hosts[range.start as usize..range.end as usize]
+                    .iter()
+                    .map(|it| it.it.maintenance == Some(true))
+                    .collect(),
                 most,
                 reserve,
                 waves: 0,
@@ -380,14 +385,54 @@ impl<'a> Drive<'_, 'a> {
                     let left = canaries.entry(self.class(it)).or_default();
                     *left = left.saturating_sub(1);
                 }
+                self.without_coordinator(&mut pending);
+                self.without_coordinator(&mut candidates);
             }
             rest.append(&mut pending);
+            self.without_coordinator(&mut rest);
+            // A class that has none yet sends its first ones ahead; they soak like canaries.
+            let (now, later) = self.take_canaries(std::mem::take(&mut rest), &canaries);
+            rest = later;
+            for it in &now {
+                let left = canaries.entry(self.class(it)).or_default();
+                *left = left.saturating_sub(1);
+            }
+            self.stage(now, Some(ring), false, &mut clock);
             if !merged {
                 self.stage(std::mem::take(&mut rest), Some(ring), false, &mut clock);
             }
         }
         if merged {
             self.stage(rest, None, false, &mut clock);
+        }
+    }
+
+    /// Hosts whose coordinator cannot be done cannot be done either.
+    fn without_coordinator(&mut self, hosts: &mut Vec<Candidate>) {
+        let blocked: BTreeMap<u32, ElementId> = self
+            .driven
+            .coordinators
+            .iter()
+            .filter(|it| !self.driven.by_host.contains_key(it))
+            .filter_map(|&it| {
+                Some((it, underpin_model::plan::element_of(&self.facts.hosts[it as usize].it.id)?))
+            })
+            .filter(|(_, it)| {
+                self.driven.fates.get(it).is_some_and(|it| it.outcome == Some(Outcome::Blocked))
+            })
+            .map(|(host, it)| (self.facts.hosts[host as usize].cluster, it))
+            .collect();
+        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
+        let (lost, kept) =
+            std::mem::take(hosts).into_iter().partition(|it| blocked.contains_key(&cluster(it)));
+        *hosts = kept;
+        for it in lost as Vec<Candidate> {
+            let change = it.hops.first().and_then(|it| self.request.changes().get(it.change as usize));
+            let coordinator = blocked.get(&cluster(&it)).cloned();
+            let own = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
+            if let (Some(change), Some(element), Some(own)) = (change, coordinator, own) {
+                self.block(&own, vec![Reason::EarlierChange { change: change.id.clone(), element }]);
+            }
         }
     }
 
@@ -628,9 +673,9 @@ impl<'a> Drive<'_, 'a> {
             }
             by_cluster.entry(self.facts.hosts[it.host as usize].cluster).or_default().push(it);
         }
-        let soak = self.soak(ring);
         let stage = self.driven.stages.len();
-        self.driven.stages.push(soak);
+        // Where rings were merged nothing comes after.
+        self.driven.stages.push(ring.map_or(0, |it| self.soak(it)));
         let mut by_host: BTreeMap<u32, Candidate> = if canary {
             by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect()
         } else {
@@ -660,7 +705,9 @@ impl<'a> Drive<'_, 'a> {
                 }
             }
             for wave in staged.waves {
-                let soak_until = wave.end.saturating_add(soak);
+                let soak =
+                    wave.works.iter().map(|it| self.soak(self.facts.hosts[it.host as usize].ring)).max();
+                let soak_until = wave.end.saturating_add(soak.unwrap_or(0));
                 let name =
                     ring.and_then(|ring| self.request.policy.rings.get(ring)).map(|it| it.name.clone());
                 self.planned(&wave, &(soak_until, name), &mut next);
@@ -706,13 +753,9 @@ impl<'a> Drive<'_, 'a> {
         }
     }
 
-    /// Soak of a ring in seconds; of the shortest where rings were merged.
-    fn soak(&self, ring: Option<usize>) -> Seconds {
-        let rings = &self.request.policy.rings;
-        let days = match ring {
-            Some(ring) => rings.get(ring).map_or(0.0, |it| it.soak.get()),
-            None => rings.iter().map(|it| it.soak.get()).fold(f64::MAX, f64::min),
-        };
+    /// Soak of a ring in seconds.
+    fn soak(&self, ring: usize) -> Seconds {
+        let days = self.request.policy.rings.get(ring).map_or(0.0, |it| it.soak.get());
         let factor = match self.request.profile {
             Profile::Normal => 1.0,
             Profile::Emergency => self.request.policy.planning.emergency.soak_factor,

@@ -26,7 +26,7 @@ pub(super) const RESOURCES: [&str; 2] = ["memory_mib", "vcpus"];
 pub(super) struct HostFacts<'a> {
     pub(super) it: &'a Host,
     pub(super) cluster: u32,
-    /// `None`: unknown, so that it takes no guest.
+    /// Less what suspended guests hold. `None`: unknown, so that it takes no guest.
     pub(super) capacity: Option<Room>,
     pub(super) link_mbps: u32,
     pub(super) slots: u32,
@@ -170,6 +170,7 @@ impl<'a> Facts<'a> {
         let tenants: FxHashMap<&str, u32> = places(self.fleet.tenants.iter().map(|it| it.id.as_str()));
         let applications: FxHashMap<&str, u32> =
             places(self.fleet.applications.iter().map(|it| it.id.as_str()));
+        self.suspended();
         let running = |it: &&Vm| !matches!(it.power, Some(PowerState::Off | PowerState::Suspended));
         let mut order: Vec<(u32, &Vm)> = Vec::with_capacity(self.fleet.vms.len());
         for vm in self.fleet.vms.iter().filter(running) {
@@ -213,6 +214,18 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// A suspended guest keeps its memory where it is.
+    fn suspended(&mut self) {
+        let suspended = |it: &&Vm| it.power == Some(PowerState::Suspended);
+        for vm in self.fleet.vms.iter().filter(suspended) {
+            let host = vm.host.as_ref().and_then(|id| self.host_places.get(id.as_str()));
+            let Some(host) = host.and_then(|&it| self.hosts.get_mut(it as usize)) else { continue };
+            if let Some(capacity) = &mut host.capacity {
+                capacity[0] = capacity[0].saturating_sub(vm.memory_mib.unwrap_or(0));
+            }
+        }
+    }
+
     /// Nobody comes before the coordinator of its pool, so that nobody's ring is earlier than its.
     fn pools(&mut self) {
         for cluster in &self.clusters {
@@ -225,8 +238,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Affinity that must hold, and parts. A rule that is broken at the start binds nobody: the plan could only make it worse
-    /// by chance, and the report says that it was so.
+    /// Affinity that must hold, and parts. Guests that must be apart and are not get apart as they move; any other rule that is
+    /// broken at the start binds nobody. The report says that it was so.
     fn rules(&mut self) {
         let places: FxHashMap<&str, u32> =
             self.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
@@ -234,7 +247,7 @@ impl<'a> Facts<'a> {
         for rule in fleet.affinities.iter().filter(|it| it.strength == Strength::Must) {
             let members: Vec<u32> =
                 rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
-            if self.broken(rule, &members) {
+            if rule.kind != AffinityKind::Apart && self.broken(rule, &members) {
                 continue;
             }
             match rule.kind {

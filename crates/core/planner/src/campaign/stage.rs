@@ -80,6 +80,8 @@ pub(super) struct Cluster<'f, 'a> {
     pub(super) most: usize,
     /// The reserve for a failure must hold: no exception speaks of this cluster.
     pub(super) reserve: bool,
+    /// Hosts that were in maintenance before and are not changed yet, by position in the cluster: they are away.
+    pub(super) maintenance: Vec<bool>,
     /// Number of its last wave, for reasons; 0: none.
     pub(super) waves: u32,
 }
@@ -109,11 +111,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         mut pending: Vec<Candidate>,
         canary: bool,
     ) -> Staged {
-        pending.sort_by(|a, b| {
-            (!a.coordinator, a.priority)
-                .partial_cmp(&(!b.coordinator, b.priority))
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
+        // Who is away already comes before those who are not.
+        let first = |it: &Candidate| (!it.coordinator, !self.maintenance[self.local(it.host)]);
+        pending.sort_by(|a, b| first(a).cmp(&first(b)).then(a.priority.total_cmp(&b.priority)));
         let mut staged = Staged::default();
         let mut why: BTreeMap<u32, Vec<Reason>> = BTreeMap::new();
         while !pending.is_empty() {
@@ -171,6 +171,14 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 break;
             }
             let candidate = pending[at].clone();
+            let away = self.maintenance.iter().filter(|it| **it).count()
+                - usize::from(self.maintenance[self.local(candidate.host)]);
+            let inside = draft.works.iter().filter(|it| self.maintenance[self.local(it.host)]).count();
+            if away - inside + draft.works.len() >= self.most {
+                let most = u32::try_from(self.most).unwrap_or(u32::MAX);
+                why.insert(candidate.host, vec![Reason::MostAway { of: "cluster".to_owned(), most }]);
+                continue;
+            }
             if candidate.coordinator && !draft.works.is_empty() {
                 continue;
             }
@@ -333,11 +341,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
     ) -> Result<(), Vec<Reason>> {
         let host = work.host;
         let departures = work.departures.clone();
-        let down = work.method != Method::LivePatch;
         let was_shut = self.rooms.is_shut(host);
-        self.rooms.shut(host, down || was_shut);
+        self.rooms.shut(host, true);
         if self.reserve
-            && down
             && let Err(shortage) = self.rooms.reserve()
         {
             self.rooms.shut(host, was_shut);
@@ -374,8 +380,19 @@ impl<'f, 'a> Cluster<'f, 'a> {
         if shared.homing == Homing::Drift {
             return Vec::new();
         }
-        let moved = work.departures.iter().filter(|it| it.how.moves()).map(|it| it.guest);
-        moved.filter(|&it| !canary || self.undiverse(it, work.host).is_none()).collect()
+        let facts = self.rooms.facts;
+        let mut home: Vec<u32> = Vec::new();
+        for guest in work.departures.iter().filter(|it| it.how.moves()).map(|it| it.guest) {
+            let groups = &facts.guests[guest as usize].apart;
+            // Guests that should never have been on one host do not come back to it together.
+            let meets =
+                |other: &u32| facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it));
+            let diverse = !canary || self.undiverse(guest, work.host).is_none();
+            if diverse && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
+                home.push(guest);
+            }
+        }
+        home
     }
 
     /// First start at which windows, consents, locks and limits allow everything in a wave.
@@ -481,7 +498,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         for (work, at) in draft.works.iter().zip(&draft.from) {
             let local = self.local(work.host);
             let Some(candidate) = pending.get(*at) else { continue };
-            self.rooms.shut(work.host, false);
+            // Who put it into maintenance takes it out.
+            let kept = std::mem::take(&mut self.maintenance[local]);
+            self.rooms.shut(work.host, kept);
             self.rooms.set_release(work.host, candidate.release);
             self.rooms.resize(work.host, candidate.resize);
             self.due[local] = false;

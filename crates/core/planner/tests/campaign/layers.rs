@@ -19,7 +19,7 @@ fn a_management_plane_comes_before_its_hosts() {
     planning(&mut fleet).changes.push(plane);
     let it = planned(&fleet, &policy());
     assert_eq!(it.plan.waves[0].layer, Layer::ManagementPlane);
-    assert_eq!(story(&it.plan, "vc"), ["backup-check", "stage", "patch 1 9", "attest", "verify"]);
+    assert_eq!(story(&it.plan, "vc"), ["stage", "backup-check", "patch 1 9", "attest", "verify"]);
     assert!(of(&it, "h1").start_s.unwrap() >= of(&it, "vc").end_s.unwrap());
 }
 
