@@ -6,6 +6,8 @@ mod asset;
 mod backtest;
 mod cadence;
 mod clocks;
+mod evidence;
+mod in_force;
 mod lists;
 mod overview;
 mod parts;
@@ -45,11 +47,12 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/vms/{id}", get(asset::vm))
         .route("/images/{id}", get(asset::image))
         .route("/tenants/{id}", get(asset::tenant))
-        .route("/backtest", get(backtest::backtest))
+        .route("/backtest", get(backtest::backtest).post(backtest::add_scores))
         .route("/cadence", get(cadence::cadence))
         .route("/clusters", get(standing::clusters))
         .route("/clusters/{id}", get(standing::cluster))
         .route("/planes/{id}", get(standing::plane))
+        .route("/evidence", get(evidence::evidence).post(evidence::add_evidence))
         .route("/policy", get(policy::policy).post(policy::add_policy))
         .route("/risk", get(risk::risk))
         .route("/risk/group", get(risk::group::group))
@@ -100,28 +103,30 @@ impl IntoResponse for PageError {
     }
 }
 
-const NAVIGATION: [(&str, &str); 10] = [
+const NAVIGATION: [(&str, &str); 11] = [
     ("/", "Overview"),
     ("/vulnerabilities", "Vulnerabilities"),
     ("/hosts", "Hosts"),
     ("/vms", "VMs"),
     ("/exposures", "Exposures"),
     ("/risk", "Risk"),
+    ("/clocks", "Clocks"),
     ("/cadence", "Cadence"),
     ("/feeds", "Feeds"),
     ("/fleets", "Fleets"),
     ("/policy", "Policy"),
 ];
 
-/// Pages that stand under one entry of the navigation, which stays short enough for a phone. The first one is the entry.
+/// Pages that belong together. Those without an entry of their own stand under another one of the navigation, which stays
+/// short enough for a phone.
 const GROUP: [(&str, &str); 3] = [("/cadence", "Cadence"), ("/backtest", "Backtest"), ("/clocks", "Clocks")];
 
 /// What marks an entry of the navigation on the page `here`.
 fn current(entry: &str, here: &str) -> Option<&'static str> {
-    let in_group = |address: &str| GROUP.iter().any(|(it, _)| *it == address);
+    let has = |list: &[(&str, &str)], address: &str| list.iter().any(|(it, _)| *it == address);
     match entry == here {
         true => Some("page"),
-        false => (in_group(entry) && in_group(here)).then_some("true"),
+        false => (entry == GROUP[0].0 && has(&GROUP, here) && !has(&NAVIGATION, here)).then_some("true"),
     }
 }
 

@@ -355,6 +355,21 @@ pub fn promised() -> Value {
         "tenants": [{"id": "acme"}], "hosts": hosts, "vms": (0..5).map(vm).collect::<Vec<_>>()})
 }
 
+/// A form with these files; an empty name stands for none.
+pub fn form(files: &[(&str, &str)]) -> String {
+    let part = |(name, content): &(&str, &str)| {
+        let name = if name.is_empty() { String::new() } else { format!("; filename=\"{name}\"") };
+        format!("--x\r\nContent-Disposition: form-data; name=\"file\"{name}\r\n\r\n{content}\r\n")
+    };
+    files.iter().map(part).collect::<String>() + "--x--\r\n"
+}
+
+pub async fn send(server: &Server, path: &str, form: String) -> reqwest::Response {
+    let request =
+        server.http.post(server.url(path)).header("content-type", "multipart/form-data; boundary=x");
+    request.body(form).send().await.unwrap()
+}
+
 /// A running server; it stops when this is dropped.
 pub struct Server {
     pub address: SocketAddr,

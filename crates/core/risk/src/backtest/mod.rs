@@ -252,7 +252,7 @@ fn signal(rule: &Rule, history: &History, period: Period) -> Result<Signal, Stri
         Rule::Epss(_) => ("EPSS history", history.signals.epss, count(|it| !it.predicted.is_empty())),
     };
     let way_out = match rule {
-        Rule::Epss(_) => "; give dated EPSS files with --epss",
+        Rule::Epss(_) => "; give dated EPSS files with --epss, or upload them to the server",
         _ => "; give more facts with --feeds",
     };
     let Some(published) = published else {

@@ -13,7 +13,6 @@ use super::tables::{group_address, verdict};
 use crate::charts;
 use crate::pages::parts::{encode, number, scroll, stale};
 use crate::pages::{PageError, page};
-use crate::problem::Code;
 use crate::query::Query;
 use crate::risk::Decisions;
 use crate::state::Shared;
@@ -28,6 +27,8 @@ const NAMED: usize = 20;
 /// Which group.
 #[derive(Debug, Deserialize)]
 pub(in crate::pages) struct Name {
+    /// The API calls it `group`.
+    #[serde(alias = "group")]
     name: Option<String>,
 }
 
@@ -37,14 +38,10 @@ pub(in crate::pages) async fn group(
 ) -> Result<Markup, PageError> {
     let known = app.decisions().await?;
     let Some(name) = query.name.filter(|it| !it.is_empty()) else { return Ok(all(&known)) };
-    let mut own: Vec<&GroupDecision> = known.list.iter().filter(|it| it.group.to_string() == name).collect();
-    if own.is_empty() {
-        let detail = format!("Nothing is due on a group {name:?}; /risk/group lists all groups.");
-        return Err(PageError(Code::NotFound.with(detail)));
-    }
+    let mut own = known.of_group(&name)?;
     let stakes = |it: &GroupDecision| it.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never);
     own.sort_by(|a, b| stakes(b).total_cmp(&stakes(a)));
-    let currency = &known.basis.policy.policy.currency;
+    let currency = &known.basis.policy.value.currency;
     let index = &known.basis.index;
     let content = html! {
         h1 { "Patch or wait" }
