@@ -16,6 +16,7 @@ use underpin_risk::build::{self, ReleaseDates};
 use underpin_risk::compound::{self, Thresholds};
 use underpin_risk::report::{self, GroupBy, ReportError, Request, RiskReport};
 use underpin_risk::standing::Standing;
+use underpin_risk::wait::unmatched::{due, unmatched};
 use underpin_risk::wait::{self, Evidence, GroupDecision};
 use utoipa::IntoParams;
 
@@ -116,6 +117,8 @@ pub(crate) struct Detail {
 pub(crate) struct Decisions {
     pub(crate) basis: Basis,
     pub(crate) list: Vec<GroupDecision>,
+    /// Evidence that counts for no host, each with its place.
+    pub(crate) unmatched: Vec<String>,
 }
 
 type Once<T> = Arc<OnceCell<Result<Arc<T>, Problem>>>;
@@ -224,7 +227,8 @@ fn decisions_of(basis: &Basis, base: &FactBase) -> Result<Decisions, Problem> {
         horizon_days: wait::groups::HORIZON_DAYS,
     });
     let list = list.map_err(|error| refused(&error))?;
-    Ok(Decisions { basis: basis.clone(), list })
+    let unmatched = unmatched(&basis.evidence.value, &basis.index.fleet, &due(&list));
+    Ok(Decisions { basis: basis.clone(), list, unmatched })
 }
 
 impl App {

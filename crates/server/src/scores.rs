@@ -11,7 +11,7 @@ use underpin_model::facts::{Document, Format, VulnerabilityFacts};
 use underpin_store::{NewScores, ScoresRow};
 use utoipa::ToSchema;
 
-use crate::analyst::{self, Analyst, FeedReading};
+use crate::analyst::{self, FeedReading};
 use crate::answers::{Answers, Same};
 use crate::problem::{Code, Problem};
 use crate::state::App;

@@ -173,11 +173,11 @@ async fn evidence_is_uploaded_by_form_and_shown_escaped() {
     assert_eq!(none.status(), 400);
 }
 
-/// Scores of a day, of a vulnerability of ESXi 7.0 and of one that nothing here knows.
+/// Scores of a day, of a vulnerability that QEMU of Debian 12 had and of one that nothing here knows.
 fn scores(day: &str, score: f64) -> String {
     format!(
         "#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\ncve,epss,percentile\n\
-         CVE-2001-0001,0.5,0.5\nCVE-2024-22252,{score},0.9\n"
+         CVE-2001-0001,0.5,0.5\nCVE-2024-4467,{score},0.9\n"
     )
 }
 
@@ -190,7 +190,7 @@ fn of_core(texts: &[String]) -> Value {
             underpin_feeds::Parsed::Ignored { reason } => unreachable!("{reason}"),
         })
         .collect();
-    let asked = backtest::Asked { platform: Some("esxi"), line: Some("7.0"), component: None };
+    let asked = backtest::Asked { platform: Some("debian"), line: Some("bookworm"), component: Some("qemu") };
     let line = backtest::choose(&base, None, asked).unwrap();
     let history = backtest::of_facts(&base, &line, &documents).unwrap();
     let fleet = backtest::DEFAULT_FLEET;
@@ -201,7 +201,7 @@ fn of_core(texts: &[String]) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn dated_scores_make_the_epss_policy_evaluable_as_the_core_does() {
     let server = Server::real().await;
-    let asked = "/api/v1/backtest?platform=esxi&line=7.0&epss_at_least=0.3";
+    let asked = "/api/v1/backtest?platform=debian&line=bookworm&component=qemu&epss_at_least=0.3";
     let policies = async || server.json(asked).await["policies"].clone();
     let epss = |list: &Value| {
         list.as_array()
@@ -223,7 +223,7 @@ async fn dated_scores_make_the_epss_policy_evaluable_as_the_core_does() {
     assert_eq!(epss(&found)["evaluable"], true);
     assert_eq!(found, of_core(&texts)["policies"]);
     assert_ne!(
-        server.json("/api/v1/backtest?platform=esxi&line=7.0").await["policies"],
+        server.json("/api/v1/backtest?platform=debian&line=bookworm&component=qemu").await["policies"],
         found,
         "0.1 is not 0.3"
     );
@@ -253,8 +253,8 @@ async fn dated_scores_make_the_epss_policy_evaluable_as_the_core_does() {
 async fn what_is_no_dated_score_is_refused_as_a_whole() {
     let server = Server::real().await;
     let good = scores("2024-04-01", 0.2);
-    let undated = "cve,epss,percentile\nCVE-2024-22252,0.5,0.5\n";
-    let catalogue = kev("2025-12-01T00:00:00Z", "CVE-2024-22252", "2025-11-30");
+    let undated = "cve,epss,percentile\nCVE-2024-4467,0.5,0.5\n";
+    let catalogue = kev("2025-12-01T00:00:00Z", "CVE-2024-4467", "2025-11-30");
     for (bad, words) in [
         (undated.to_owned(), "score_date"),
         (scores("2024-04-02", 1.5), "epss"),
@@ -279,7 +279,7 @@ async fn what_is_no_dated_score_is_refused_as_a_whole() {
     let sent = send(&server, "/backtest", form(&[("one.csv", &scores("2024-04-01", 1.0))])).await;
     assert_eq!(sent.status(), 200);
     assert!(sent.text().await.unwrap().contains("1 day of scores, 1 new"));
-    let page = server.text("/backtest?platform=esxi&line=7.0").await;
+    let page = server.text("/backtest?platform=debian&line=bookworm&component=qemu").await;
     assert!(page.contains("EPSS &gt;= 0.1") && !page.contains("NaN") && !page.contains(">inf"));
     let small = Server::real_with(Config { body_limit_bytes: 200, ..Config::default() }).await;
     for path in ["/api/v1/epss", "/api/v1/evidence", "/backtest", "/evidence"] {

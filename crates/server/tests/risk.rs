@@ -405,6 +405,71 @@ async fn an_outcome_that_only_people_know_is_said_once() {
     );
 }
 
+/// Names that would run, style, turn or fill a page.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_names_stay_text_on_every_page_of_risk() {
+    let mut fleet = serde_json::to_value(hosts(8)).unwrap();
+    let texts = ["<script>alert(1)</script>", "\u{202e}gnp.exe", "a\u{1b}[31m\u{7}", "x\" onload=\"y"];
+    let long = "N".repeat(10_000);
+    fleet["name"] = json!("<b>\u{202e}fleet");
+    for (at, host) in fleet["hosts"].as_array_mut().unwrap().iter_mut().enumerate() {
+        host["ring"] = json!(texts[at % 4]);
+        host["hardware"]["vendor"] = json!(if at == 0 { &long } else { texts[(at + 1) % 4] });
+    }
+    let server = Server::real().await;
+    assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);
+    let policy = "currency = \"<u>EUR\\u202E\\u001B[31m\"\n[[promise]]\nid = \"<i>p\\u202E\"\nkind = \"fix-within\"\ndays = 30\n";
+    assert_eq!(put(&server, policy).await.status(), 201);
+    let group = server.json("/api/v1/wait").await["decisions"][0]["name"].as_str().unwrap().to_owned();
+    let mut group_page = url::Url::parse("http://x/risk/group").unwrap();
+    group_page.query_pairs_mut().append_pair("name", &group);
+    let group_page = format!("{}?{}", group_page.path(), group_page.query().unwrap());
+    for path in PAGES.into_iter().chain(["/", "/clocks", "/backtest", &group_page]) {
+        let page = server.text(path).await;
+        for bad in [
+            "<script",
+            "<u>EUR",
+            "<i>p",
+            "<b>\u{202e}",
+            " onload=\"",
+            "style=\"",
+            "\u{202e}",
+            "\u{1b}",
+            "\u{7}",
+        ] {
+            assert!(!page.contains(bad), "{path}: {bad:?}");
+        }
+    }
+    assert!(server.text("/risk").await.contains("&lt;u&gt;EUR\u{fffd}\u{fffd}[31m"));
+    // The outcome of what was never foretold, by every way and name.
+    let evil = "%3Cscript%3E%E2%80%AEx";
+    let missing =
+        server.post(&format!("/api/v1/predictions/{evil}/outcome"), "{\"happened\": true}".to_owned()).await;
+    assert_eq!(
+        (missing.status().as_u16(), missing.headers()["content-type"].to_str().unwrap()),
+        (404, "application/problem+json")
+    );
+    let form = |body: &'static str| {
+        let kind = "application/x-www-form-urlencoded";
+        server
+            .http
+            .post(server.url(&format!("/risk/calibration/{evil}")))
+            .header("content-type", kind)
+            .body(body)
+            .send()
+    };
+    for (body, status) in
+        [("happened=true", 404), ("happened=perhaps", 400), ("", 400), ("happened=true&happened=false", 400)]
+    {
+        let refused = form(body).await.unwrap();
+        assert_eq!(refused.status(), status, "{body}");
+        let page = refused.text().await.unwrap();
+        assert!(page.contains("<h1>") && !page.contains("<script") && !page.contains('\u{202e}'), "{body}");
+    }
+    let deep = "[".repeat(100_000);
+    assert_eq!(server.post("/api/v1/predictions/o-0/outcome", deep).await.status(), 400);
+}
+
 /// While the risk of a great fleet is worked out, other pages answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_risk_of_a_great_fleet_keeps_no_other_page_waiting() {

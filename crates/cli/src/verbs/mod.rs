@@ -8,6 +8,7 @@ pub(crate) mod collect;
 pub(crate) mod explain;
 pub(crate) mod feeds;
 pub(crate) mod fleet;
+mod opening;
 pub(crate) mod plan;
 pub(crate) mod ripple;
 pub(crate) mod risk;

@@ -73,6 +73,8 @@ pub(super) struct WaitView {
     /// `information`), `promises`, `ssvc`, `bod_26_04`, `assumed`, `unknown`, `recommendation`.
     #[schema(value_type = Vec<Object>)]
     decisions: Vec<NamedDecision>,
+    /// Evidence that counts for no host: a release that is due nowhere, hardware that no host has; each with its place.
+    evidence_unmatched: Vec<String>,
 }
 
 /// A decision with the name of its group as one text.
@@ -100,6 +102,7 @@ pub(super) async fn wait(
         currency: known.basis.policy.value.currency.clone(),
         horizon_days: underpin_risk::wait::groups::HORIZON_DAYS,
         decisions,
+        evidence_unmatched: known.unmatched.clone(),
     }))
 }
 

@@ -21,7 +21,7 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::index::Index;
 use crate::problem::Problem;
@@ -141,9 +141,20 @@ fn beside(here: &str) -> Markup {
     }
 }
 
+/// Names come from other people's files: what would turn the direction of writing, so that a name reads as another one or
+/// a sentence backwards, is shown as replaced, and so are control characters, which HTML does not have.
+fn harmless(page: Markup) -> Markup {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let PreEscaped(text) = page;
+    PreEscaped(if text.contains(steers) { text.replace(steers, "\u{fffd}") } else { text })
+}
+
 /// A page with its frame.
 fn page(title: &str, here: &str, index: Option<&Index>, content: Markup) -> Markup {
-    html! {
+    harmless(html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -175,5 +186,5 @@ fn page(title: &str, here: &str, index: Option<&Index>, content: Markup) -> Mark
                 }
             }
         }
-    }
+    })
 }

@@ -119,11 +119,7 @@ fn unknown(base: &FactBase, line: &Line) -> BacktestError {
     let all = lines(base);
     let same: Vec<String> =
         all.iter().filter(|it| it.platform == line.platform).map(ToString::to_string).collect();
-    let known = if same.is_empty() {
-        platforms(&all)
-    } else {
-        same.join(", ")
-    };
+    let known = if same.is_empty() { platforms(&all) } else { same.join(", ") };
     BacktestError::UnknownLine { asked: line.to_string(), known }
 }
 

@@ -63,8 +63,11 @@ fn all(known: &Decisions) -> Markup {
     let caption = "Every group and every release that is due on it";
     let content = html! {
         h1 { "Patch or wait" }
-        p.when { "Losses over " (amount(HORIZON_DAYS)) " days. " a href="/risk" { "Risk" } }
+        p.when { "Losses over " (amount(HORIZON_DAYS)) " days. " a href="/evidence" { "Evidence" } ", " a href="/risk" { "risk" } }
         (stale(&known.basis.index))
+        @if !known.unmatched.is_empty() {
+            div.banner { strong { "Some " a href="/evidence" { "evidence" } " counts for no host" } ul { @for it in known.unmatched.iter().take(NAMED) { li { (it) } } } @if known.unmatched.len() > NAMED { "and " (known.unmatched.len() - NAMED) " more" } }
+        }
         section aria-labelledby="groups" {
             h2 id="groups" { "Groups" }
             @if known.list.is_empty() { p.soft { "Nothing is due: no release is known that closes an open exposure of a host." } } @else {
