@@ -9,6 +9,9 @@ use crate::exit::{Code, Failure};
 use crate::output;
 use crate::report::wait::{self as report, Answer};
 
+/// Groups that are named to whoever asks for one that is not there.
+const NAMED: usize = 5;
+
 pub(crate) fn run(arguments: &Wait) -> Result<Code, Failure> {
     let beliefs = &arguments.beliefs;
     let on = judged(&arguments.of, beliefs.policy.as_deref(), beliefs.evidence.as_deref(), arguments.as_of)?;
@@ -27,10 +30,15 @@ pub(crate) fn run(arguments: &Wait) -> Result<Code, Failure> {
     })?;
     on.warn_of_unmatched_evidence(&due(&groups));
     if let Some(text) = &arguments.group {
+        let mut names: Vec<String> = groups.iter().map(|it| it.group.to_string()).collect();
+        names.dedup();
         groups.retain(|it| named(it, text));
         if groups.is_empty() {
+            let known = names.iter().take(NAMED).map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ");
             return Err(Failure::NotFound(format!(
-                "no group with a release that is due has {text:?} in its name; without --group all are listed"
+                "no group with a release that is due has {text:?} in its name; there are {} groups: {known}{}",
+                names.len(),
+                if names.len() > NAMED { ", ..." } else { "" }
             )));
         }
     }

@@ -17,6 +17,7 @@ mod conditions;
 mod days;
 mod feeds;
 mod fleets;
+mod guide;
 mod hostile;
 mod pages;
 mod plan;

@@ -296,6 +296,44 @@ fn evidence_that_counts_for_no_host_is_named() {
     }
 }
 
+/// What no hazard can be made of by the book: certainty. And what nobody can know yet.
+#[test]
+fn a_score_of_exactly_one_is_finite_and_facts_of_the_future_count_for_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let scores = |day: &str, score: &str| {
+        format!(
+            "#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\ncve,epss,percentile\nCVE-2023-0001,{score},1.0\n"
+        )
+    };
+    let asked = |more: &[&str]| {
+        let of = [
+            "risk",
+            "fleet.json",
+            "--no-builtin",
+            "--samples",
+            "2000",
+            "--format",
+            "json",
+            "--as-of",
+            "2026-03-02",
+        ];
+        let ran = run(&[&of[..], &["--feeds", "feeds/ALSA-2024-0001.json"], more].concat()).ends(0);
+        assert!(!ran.stdout.contains("NaN") && !ran.stdout.contains("inf"), "{more:?}");
+        number(&ran.json()["fleet"]["loss"]["mean"])
+    };
+    let none = asked(&[]);
+    let future = file(&dir, "future.csv", scores("2031-08-25", "1.0"));
+    assert_eq!(asked(&[&future]), none, "a score of 2031 is not known in 2026");
+    let certain = asked(&[&file(&dir, "one.csv", scores("2026-02-20", "1.0"))]);
+    let nearly = asked(&[&file(&dir, "nearly.csv", scores("2026-02-20", "0.99999"))]);
+    assert!(certain > none && (certain / nearly - 1.0).abs() < 1e-3, "{none} {nearly} {certain}");
+    for score in ["1.0001", "-0.1", "NaN", "inf"] {
+        let bad = file(&dir, "bad.csv", scores("2026-02-20", score));
+        let told = run(&["risk", "fleet.json", "--no-builtin", "--feeds", &bad]).ends(2).stderr;
+        assert!(told.contains("UP0004"), "{score}: {told}");
+    }
+}
+
 #[test]
 fn risk_without_a_fleet_shows_its_help() {
     let refused = run(&["risk"]);

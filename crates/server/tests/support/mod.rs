@@ -312,26 +312,11 @@ pub fn kev(released: &str, vulnerability: &str, added: &str) -> String {
     .to_string()
 }
 
-/// A promise of each kind.
-pub const PROMISES: &str = r#"
-[[promise]]
-id = "contract"
-kind = "fix-within"
-days = 30
-[[promise]]
-id = "gold"
-kind = "fix-within"
-days = 14
-scope = { tenants = ["acme"] }
-[[promise]]
-id = "support"
-kind = "leave-end-of-life"
-days = 0
-[[promise]]
-id = "new releases"
-kind = "release-supported-within"
-days = 548
-"#;
+/// A promise of each kind, and one to a tenant.
+pub const PROMISES: &str = concat!(
+    include_str!("../../../cli/tests/it/fixtures/promises.toml"),
+    "[[promise]]\nid = \"gold\"\nkind = \"fix-within\"\ndays = 14\nscope = { tenants = [\"acme\"] }\n"
+);
 
 /// Fixed in 17:8.2.0-11, published ten days before [`now`].
 pub const ALSA: &str = r#"{"id": "ALSA-2025:0001", "published": "2025-11-11T00:00:00Z", "modified": "2025-11-11T00:00:00Z",

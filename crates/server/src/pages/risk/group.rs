@@ -138,7 +138,13 @@ fn terms(wait: &Decision, currency: &str) -> Markup {
     let caption = format!("Terms of the loss, in {currency}, over {} days", amount(HORIZON_DAYS));
     let rows = wait.now.named().into_iter().zip(wait.best.named()).zip(wait.never.named());
     let interval = &wait.optimum_interval;
-    let days = |it: Option<f64>| it.map_or_else(|| "never".to_owned(), |it| format!("{} days", amount(it)));
+    let days = |it: Option<f64>| match it {
+        None => "never".to_owned(),
+        Some(0.0) => "now".to_owned(),
+        Some(it) => format!("{} days", amount(it)),
+    };
+    let (low, high) = (days(interval.low_days), days(interval.high_days));
+    let best = if low == high { format!("is {low}") } else { format!("lies between {low} and {high}") };
     html! {
         h3 { "Terms" }
         (scroll(&caption, html! { table {
@@ -151,7 +157,7 @@ fn terms(wait: &Decision, currency: &str) -> Markup {
             }
         } }))
         p.soft {
-            "The best time lies between " (days(interval.low_days)) " and " (days(interval.high_days)) " in nine of ten draws of the parameters; the verdict is right in "
+            "The best time " (best) " in nine of ten draws of the parameters; the verdict is right in "
             (percent(wait.right)) " of them and costs " (amount(wait.regret)) " " (currency) " on average where it is not. Whatever is decided, a host has been compromised already with "
             (percent(wait.compromised_before)) " (" (amount(wait.loss_before)) " " (currency) " over all hosts)."
         }
