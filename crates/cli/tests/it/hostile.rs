@@ -28,7 +28,7 @@ const EVIDENCE: &str =
 
 /// A sample fleet under hostile names, one of them far longer than any line.
 fn fleet() -> String {
-    let mut fleet = run(&["fleet", "sample", "--hosts", "12", "--seed", "1"]).ends(0).json();
+    let mut fleet = run(&["fleet", "sample", "--hosts", "6", "--seed", "1"]).ends(0).json();
     let long = "N".repeat(10_000);
     fleet["name"] = json!("<b>evil</b>\u{1b}[2J");
     for (at, host) in fleet["hosts"].as_array_mut().unwrap().iter_mut().enumerate() {
