@@ -355,7 +355,7 @@ async fn names_longer_than_any_line_widen_no_page() {
     let long = "N".repeat(2_000);
     fleet["name"] = json!(long);
     for host in fleet["hosts"].as_array_mut().unwrap() {
-        (host["ring"], host["hardware"]["vendor"]) = (json!(long), json!(long));
+        (host["ring"], host["vendor"]) = (json!(long), json!(long));
     }
     assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);
     let policy =

@@ -414,7 +414,7 @@ async fn hostile_names_stay_text_on_every_page_of_risk() {
     fleet["name"] = json!("<b>\u{202e}fleet");
     for (at, host) in fleet["hosts"].as_array_mut().unwrap().iter_mut().enumerate() {
         host["ring"] = json!(texts[at % 4]);
-        host["hardware"]["vendor"] = json!(if at == 0 { &long } else { texts[(at + 1) % 4] });
+        host["vendor"] = json!(if at == 0 { &long } else { texts[(at + 1) % 4] });
     }
     let server = Server::real().await;
     assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);

@@ -35,7 +35,7 @@ fn fleet() -> String {
         host["ring"] = json!(TEXTS[at % TEXTS.len()]);
         host["name"] = json!(long);
         let vendor = if at == 0 { long.as_str() } else { TEXTS[(at + 2) % TEXTS.len()] };
-        host["hardware"]["vendor"] = json!(vendor);
+        host["vendor"] = json!(vendor);
     }
     // An id and all that refer to it, wherever they stand.
     let mut text = fleet.to_string();

@@ -58,8 +58,8 @@ mod tests {
 
     #[test]
     fn what_counts_for_no_host_is_named_with_its_place() {
-        let mut host = underpin_model::fleet::Host::new("h".parse().unwrap());
-        host.hardware = Some(serde_json::from_str(r#"{"vendor": "Maker", "model": "R1"}"#).unwrap());
+        let mut host = underpin_model::fleet::Host::new(underpin_model::id::HostId::new("h").unwrap());
+        (host.vendor, host.model) = (Some("Maker".to_owned()), Some("R1".to_owned()));
         let seen = underpin_model::fleet::Seen { at: jiff::Timestamp::UNIX_EPOCH, by: "hand".to_owned() };
         let fleet = Fleet { hosts: vec![host], ..Fleet::new("f", seen) };
         let due = BTreeSet::from([release_name("linux", "6.1")]);
