@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use underpin_exposure::FactBase;
-use underpin_model::fleet::Fleet;
+use underpin_model::facts::Document;
 use underpin_model::policy::Policy;
 use underpin_risk::backtest::{
     self, Asked, BacktestError, DEFAULT_FLEET, EPSS_AT_LEAST, Line, Question, Report,
@@ -28,6 +28,8 @@ pub(crate) struct Basis {
     facts: Same<FactBase>,
     index: Option<Same<Index>>,
     policy: Policy,
+    /// Hashes of the dated scores.
+    scores: Vec<String>,
 }
 
 /// Which backtest.
@@ -45,6 +47,8 @@ pub(crate) struct BacktestQuery {
     pub(crate) from: Option<String>,
     /// Last day; without it, that of the last release.
     pub(crate) until: Option<String>,
+    /// The least EPSS score on which the EPSS policy acts, 0 to 1; without it, 0.1.
+    pub(crate) epss_at_least: Option<String>,
 }
 
 /// A backtest with the lines that could be asked for.
@@ -64,13 +68,37 @@ fn refused(error: &BacktestError) -> Problem {
     }
 }
 
-fn work(
-    query: &BacktestQuery,
-    (from, until): (Option<Date>, Option<Date>),
-    base: &FactBase,
-    fleet: Option<&Fleet>,
-    policy: &Policy,
-) -> Result<Answer, BacktestError> {
+/// What a query asks for beside the line.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    from: Option<Date>,
+    until: Option<Date>,
+    epss_at_least: f64,
+}
+
+impl BacktestQuery {
+    fn read(&self) -> Result<Wanted, Problem> {
+        let epss_at_least = match given(&self.epss_at_least) {
+            None => EPSS_AT_LEAST,
+            Some(text) => text.parse().map_err(|_| {
+                Code::BadQuery.with(format!("epss_at_least is {text:?}; give a probability from 0 to 1"))
+            })?,
+        };
+        let (from, until) = (day("from", &self.from)?, day("until", &self.until)?);
+        Ok(Wanted { from, until, epss_at_least })
+    }
+}
+
+/// The facts and the policy that a replay rests on.
+struct Ground {
+    base: Arc<FactBase>,
+    index: Option<Arc<Index>>,
+    policy: Policy,
+    scores: Arc<Vec<Document>>,
+}
+
+fn work(query: &BacktestQuery, wanted: Wanted, on: &Ground) -> Result<Answer, BacktestError> {
+    let (base, fleet) = (&*on.base, on.index.as_ref().map(|it| &*it.fleet));
     let asked = Asked {
         platform: given(&query.platform),
         line: given(&query.line),
@@ -78,12 +106,16 @@ fn work(
     };
     let line = backtest::choose(base, fleet, asked)?;
     let hosts = fleet.and_then(|it| backtest::hosts_on(it, &line));
-    let (fleet, stand_on_it) = hosts.unwrap_or((DEFAULT_FLEET, true));
-    let question = Question { from, until, fleet, epss_at_least: EPSS_AT_LEAST };
-    let history = backtest::of_facts(base, &line, &[])?;
-    let mut report = backtest::run(&history, &question, policy)?;
+    let (replayed, stand_on_it) = hosts.unwrap_or((DEFAULT_FLEET, true));
+    let Wanted { from, until, epss_at_least } = wanted;
+    let question = Question { from, until, fleet: replayed, epss_at_least };
+    let history = backtest::of_facts(base, &line, &on.scores)?;
+    let mut report = backtest::run(&history, &question, &on.policy)?;
+    if fleet.is_some_and(|it| it.hosts.is_empty()) {
+        report.notes.insert(0, "the fleet has no hosts: a fleet is assumed".to_owned());
+    }
     if !stand_on_it {
-        let hosts = fleet.hosts;
+        let hosts = replayed.hosts;
         report.notes.insert(
             0,
             format!("no host of the fleet stands on {line}: all {hosts} hosts are replayed as if they did"),
@@ -92,17 +124,19 @@ fn work(
     Ok(Answer { report, lines: backtest::lines(base).into_iter().collect() })
 }
 
-/// The backtest that a query asks for, by the feeds, the fleet and the policy of now.
+/// The backtest that a query asks for, by the feeds, the fleet, the policy and the dated scores of now.
 pub(crate) async fn answer(app: &Shared, query: &BacktestQuery) -> Result<Arc<Answer>, Problem> {
-    let span = (day("from", &query.from)?, day("until", &query.until)?);
+    let wanted = query.read()?;
     let (base, index, policy) = (app.facts().await?, app.index(), current_policy(app));
-    let basis =
-        Basis { facts: Same(Arc::clone(&base)), index: index.clone().map(Same), policy: policy.clone() };
-    let asked = query.clone();
-    let work = move || {
-        let fleet = index.as_ref().map(|it| &*it.fleet);
-        work(&asked, span, &base, fleet, &policy).map_err(|error| refused(&error))
+    let (scores, hashes) = app.dated_scores(&base).await?;
+    let basis = Basis {
+        facts: Same(Arc::clone(&base)),
+        index: index.clone().map(Same),
+        policy: policy.clone(),
+        scores: hashes,
     };
+    let (asked, on) = (query.clone(), Ground { base, index, policy, scores });
+    let work = move || work(&asked, wanted, &on).map_err(|error| refused(&error));
     app.backtests.get(basis, query.clone(), work).await
 }
 

@@ -13,6 +13,7 @@ use crate::facts::current_policy;
 use crate::index::Index;
 use crate::problem::{Code, Problem};
 use crate::query::given;
+use crate::risk::nothing_to_judge;
 use crate::state::{Shared, no_fleet};
 
 /// Clocks of the current fleet, by these facts, under this policy. The settings are those of the question.
@@ -77,6 +78,10 @@ pub(crate) async fn answer(app: &Shared, query: &ClocksQuery) -> Result<Arc<Answ
     let policy = current_policy(app);
     let settings = query.read(&policy)?;
     let index = app.index().ok_or_else(no_fleet)?;
+    let fleet = &index.fleet;
+    if fleet.hosts.is_empty() && fleet.vms.is_empty() && fleet.management_planes.is_empty() {
+        return Err(nothing_to_judge(fleet));
+    }
     let base = app.facts().await?;
     let basis =
         Basis { facts: Same(Arc::clone(&base)), index: Same(Arc::clone(&index)), policy: policy.clone() };

@@ -16,7 +16,7 @@ pub(crate) type KnownFacts = Answers<Same<Vec<FeedFacts>>, (), FactBase>;
 
 /// The policy in force.
 pub(crate) fn current_policy(app: &App) -> Policy {
-    app.policy().policy.clone()
+    app.policy().value.clone()
 }
 
 impl App {

@@ -46,6 +46,9 @@ pub(crate) enum Code {
     NoPromise,
     Method,
     BadPolicy,
+    BadEvidence,
+    BadScores,
+    NothingToJudge,
     NoRisk,
     Settled,
     Internal,
@@ -75,6 +78,11 @@ impl Code {
             Self::NoPromise => ("UP0417", StatusCode::CONFLICT, "The policy promises nothing"),
             Self::Method => ("UP0413", StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here"),
             Self::BadPolicy => ("UP0414", StatusCode::UNPROCESSABLE_ENTITY, "The policy is not valid"),
+            Self::BadEvidence => ("UP0418", StatusCode::UNPROCESSABLE_ENTITY, "The evidence is not valid"),
+            Self::BadScores => {
+                ("UP0419", StatusCode::UNPROCESSABLE_ENTITY, "These are no EPSS scores of a day")
+            }
+            Self::NothingToJudge => ("UP0420", StatusCode::CONFLICT, "There is nothing to judge"),
             Self::NoRisk => ("UP0415", StatusCode::CONFLICT, "The risk cannot be worked out"),
             Self::Settled => ("UP0416", StatusCode::CONFLICT, "The outcome is known already"),
             Self::Internal => ("UP0500", StatusCode::INTERNAL_SERVER_ERROR, "The server failed"),

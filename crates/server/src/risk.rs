@@ -1,4 +1,4 @@
-//! The risk of the current fleet: worked out when first asked for, once for each assessment and policy, by one thread
+//! The risk of the current fleet: worked out when first asked for, once for each assessment, policy and evidence, by one thread
 //! at a time that may block; the same for the API and the pages.
 
 use std::collections::BTreeMap;
@@ -9,16 +9,19 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use underpin_exposure::FactBase;
+use underpin_model::fleet::Fleet;
+use underpin_model::policy::Policy;
 use underpin_model::quantity::Days;
 use underpin_risk::build::{self, ReleaseDates};
 use underpin_risk::compound::{self, Thresholds};
 use underpin_risk::report::{self, GroupBy, ReportError, Request, RiskReport};
 use underpin_risk::standing::Standing;
+use underpin_risk::wait::unmatched::{due, unmatched};
 use underpin_risk::wait::{self, Evidence, GroupDecision};
 use utoipa::IntoParams;
 
+use crate::in_force::InForce;
 use crate::index::Index;
-use crate::policy::PolicyInForce;
 use crate::problem::{Code, Problem};
 use crate::standing::Kind;
 use crate::state::{App, Shared, no_fleet};
@@ -71,12 +74,15 @@ impl RiskQuery {
 #[derive(Debug, Clone)]
 pub(crate) struct Basis {
     pub(crate) index: Arc<Index>,
-    pub(crate) policy: Arc<PolicyInForce>,
+    pub(crate) policy: Arc<InForce<Policy>>,
+    pub(crate) evidence: Arc<InForce<Evidence>>,
 }
 
 impl Basis {
     fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.index, &other.index) && Arc::ptr_eq(&self.policy, &other.policy)
+        Arc::ptr_eq(&self.index, &other.index)
+            && Arc::ptr_eq(&self.policy, &other.policy)
+            && Arc::ptr_eq(&self.evidence, &other.evidence)
     }
 }
 
@@ -111,6 +117,8 @@ pub(crate) struct Detail {
 pub(crate) struct Decisions {
     pub(crate) basis: Basis,
     pub(crate) list: Vec<GroupDecision>,
+    /// Evidence that counts for no host, each with its place.
+    pub(crate) unmatched: Vec<String>,
 }
 
 type Once<T> = Arc<OnceCell<Result<Arc<T>, Problem>>>;
@@ -147,9 +155,13 @@ fn refused(error: &impl std::fmt::Display) -> Problem {
 
 /// The report with what the core asks for.
 fn report_of(basis: &Basis, base: &FactBase, asked: Asked) -> Result<RiskReport, ReportError> {
-    let evidence = Evidence::default();
-    let mut request =
-        Request::new(&basis.index.fleet, &basis.index.assessment, base, &basis.policy.policy, &evidence);
+    let mut request = Request::new(
+        &basis.index.fleet,
+        &basis.index.assessment,
+        base,
+        &basis.policy.value,
+        &basis.evidence.value,
+    );
     request.independent = asked.independent;
     request.group_by = asked.group_by;
     report::report(&request)
@@ -178,7 +190,7 @@ fn tail(
 ) -> Result<Tail, Problem> {
     let hosts = portfolio.hosts.len() as u64;
     let options = compound::Options {
-        seed: basis.policy.policy.seed,
+        seed: basis.policy.value.seed,
         levels: LEVELS.to_vec(),
         at_least: Thresholds { hosts: thresholds(hosts), ..Thresholds::default() },
         independent,
@@ -197,7 +209,7 @@ fn detail_of(basis: &Basis, base: &FactBase) -> Result<Detail, Problem> {
     let day = basis.index.assessment.as_of.to_zoned(TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(base.releases(), day);
     let (fleet, assessment) = (&basis.index.fleet, &basis.index.assessment);
-    let built = build::build(fleet, assessment, &basis.policy.policy, &build::Options::new(&dates));
+    let built = build::build(fleet, assessment, &basis.policy.value, &build::Options::new(&dates));
     let built = built.map_err(|error| refused(&error))?;
     Ok(Detail {
         compound: tail(&built.portfolio, basis, false)?,
@@ -210,18 +222,26 @@ fn decisions_of(basis: &Basis, base: &FactBase) -> Result<Decisions, Problem> {
         fleet: &basis.index.fleet,
         assessment: &basis.index.assessment,
         base,
-        policy: &basis.policy.policy,
-        evidence: &Evidence::default(),
+        policy: &basis.policy.value,
+        evidence: &basis.evidence.value,
         horizon_days: wait::groups::HORIZON_DAYS,
     });
     let list = list.map_err(|error| refused(&error))?;
-    Ok(Decisions { basis: basis.clone(), list })
+    let unmatched = unmatched(&basis.evidence.value, &basis.index.fleet, &due(&list));
+    Ok(Decisions { basis: basis.clone(), list, unmatched })
 }
 
 impl App {
     /// What this fleet and policy are now.
     pub(crate) fn basis(&self) -> Result<Basis, Problem> {
-        Ok(Basis { index: self.index().ok_or_else(no_fleet)?, policy: self.policy() })
+        let index = self.index().ok_or_else(no_fleet)?;
+        Ok(Basis { index, policy: self.in_force(), evidence: self.in_force() })
+    }
+
+    /// The same, of a fleet in which something can be hit.
+    fn judged(&self) -> Result<Basis, Problem> {
+        let basis = self.basis()?;
+        if basis.index.fleet.hosts.is_empty() { Err(nothing_to_judge(&basis.index.fleet)) } else { Ok(basis) }
     }
 
     /// A standing that was worked out before.
@@ -239,7 +259,7 @@ impl App {
         });
     }
 
-    /// What is known of this basis; what was known of an older fleet or policy is forgotten.
+    /// What is known of this basis; what was known of an older fleet, policy or evidence is forgotten.
     fn with_known<T>(&self, basis: &Basis, pick: impl FnOnce(&mut Known) -> T) -> T {
         let mut known = self.risk.lock().unwrap_or_else(PoisonError::into_inner);
         let current = known.take().filter(|it| it.basis.is(basis));
@@ -276,7 +296,7 @@ impl App {
 
     /// The report on the risk of the current fleet.
     pub(crate) async fn risk(self: &Shared, asked: Asked) -> Result<Arc<RiskAnswer>, Problem> {
-        let basis = self.basis()?;
+        let basis = self.judged()?;
         let base = self.facts().await?;
         let place = self.with_known(&basis, |known| {
             let found = known.reports.iter().find(|(it, _)| *it == asked).map(|(_, once)| Arc::clone(once));
@@ -299,7 +319,7 @@ impl App {
 
     /// The tails in detail.
     pub(crate) async fn risk_detail(self: &Shared) -> Result<Arc<Detail>, Problem> {
-        let basis = self.basis()?;
+        let basis = self.judged()?;
         let base = self.facts().await?;
         let place = self.with_known(&basis, |known| Arc::clone(&known.detail));
         self.once(place, move || detail_of(&basis, &base)).await
@@ -307,10 +327,47 @@ impl App {
 
     /// Patch or wait for every group and every release that is due, with curves.
     pub(crate) async fn decisions(self: &Shared) -> Result<Arc<Decisions>, Problem> {
-        let basis = self.basis()?;
+        let basis = self.judged()?;
         let base = self.facts().await?;
         let place = self.with_known(&basis, |known| Arc::clone(&known.decisions));
         self.once(place, move || decisions_of(&basis, &base)).await
+    }
+}
+
+/// A fleet in which nothing can be hit has no risk of 0: it has none that could be judged.
+pub(crate) fn nothing_to_judge(fleet: &Fleet) -> Problem {
+    Code::NothingToJudge.with(format!(
+        "The fleet {:?} has no hosts, so nothing can be hit and there is nothing to judge. Upload a fleet with hosts: POST \
+         /api/v1/fleets, or the page /fleets.",
+        fleet.name
+    ))
+}
+
+/// Groups that are named to whoever asks for one that is not there.
+const NAMED: usize = 5;
+
+impl Decisions {
+    /// The decisions of a group by its name.
+    pub(crate) fn of_group(&self, name: &str) -> Result<Vec<&GroupDecision>, Problem> {
+        let own: Vec<&GroupDecision> = self.list.iter().filter(|it| it.group.to_string() == name).collect();
+        if !own.is_empty() {
+            return Ok(own);
+        }
+        let mut known: Vec<String> = self.list.iter().map(|it| it.group.to_string()).collect();
+        known.dedup();
+        let shown: String = name.chars().take(200).collect();
+        let detail = match known.len() {
+            0 => format!("Nothing is due on a group {shown:?}, nor on any other."),
+            all => {
+                let more = all.saturating_sub(NAMED);
+                let more =
+                    if more > 0 { format!(" and {more} more; /risk/group lists all") } else { String::new() };
+                let first =
+                    known.iter().take(NAMED).map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ");
+                format!("Nothing is due on a group {shown:?}. Something is due on {first}{more}.")
+            }
+        };
+        Err(Code::NotFound.with(detail))
     }
 }
 

@@ -38,7 +38,7 @@ impl Kind {
 }
 
 fn stand(basis: &Basis, kind: Kind, id: &str) -> Option<Standing> {
-    let standings = Standings::new(&basis.index.fleet, &basis.policy.policy);
+    let standings = Standings::new(&basis.index.fleet, &basis.policy.value);
     match kind {
         Kind::Host => standings.host(&HostId::new(id).ok()?),
         Kind::Vm => standings.vm(&VmId::new(id).ok()?),

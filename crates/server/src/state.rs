@@ -9,6 +9,8 @@ use underpin_engine::facts::BUILTIN_PREFIX;
 use underpin_exposure::report::Assessment;
 use underpin_model::fleet::Fleet;
 use underpin_model::id::FeedId;
+use underpin_model::policy::Policy;
+use underpin_risk::wait::Evidence;
 use underpin_store::{NewAssessment, NewDocument, NewQuarantined, Store};
 use utoipa::ToSchema;
 
@@ -18,10 +20,11 @@ use crate::backtest::KnownBacktests;
 use crate::cadence::KnownHistory;
 use crate::clocks::KnownClocks;
 use crate::facts::KnownFacts;
+use crate::in_force::Place;
 use crate::index::{Index, Parts, advisories};
-use crate::policy::PolicyInForce;
 use crate::problem::{Code, Problem};
 use crate::risk::Known;
+use crate::scores::KnownScores;
 
 pub(crate) type Shared = Arc<App>;
 
@@ -35,17 +38,20 @@ pub(crate) struct App {
     /// An older fleet version that was asked for last.
     older: RwLock<Option<Arc<Index>>>,
     feeds: RwLock<Arc<Vec<FeedFacts>>>,
-    /// The dated patches of these feeds, made when they are first asked for.
     /// The policy in force.
-    pub(crate) policy: RwLock<Arc<PolicyInForce>>,
-    /// What is known of the risk of the current fleet under that policy.
+    pub(crate) policy: Place<Policy>,
+    /// The evidence in force.
+    pub(crate) evidence: Place<Evidence>,
+    /// What is known of the risk of the current fleet under them.
     pub(crate) risk: std::sync::Mutex<Option<Known>>,
     /// Risks are worked out one after the other.
     pub(crate) risking: Mutex<()>,
+    /// The dated patches of these feeds, made when they are first asked for.
     pub(crate) history: KnownHistory,
     pub(crate) known_facts: KnownFacts,
     pub(crate) backtests: KnownBacktests,
     pub(crate) clocks: KnownClocks,
+    pub(crate) known_scores: KnownScores,
     /// Changes happen one after the other: each starts from what the one before left.
     pub(crate) changing: Mutex<()>,
 }
@@ -104,13 +110,15 @@ impl App {
             index: RwLock::default(),
             older: RwLock::default(),
             feeds: RwLock::default(),
-            policy: RwLock::default(),
+            policy: Place::default(),
+            evidence: Place::default(),
             risk: std::sync::Mutex::default(),
             risking: Mutex::default(),
             history: KnownHistory::default(),
             known_facts: KnownFacts::default(),
             backtests: KnownBacktests::default(),
             clocks: KnownClocks::default(),
+            known_scores: KnownScores::default(),
             changing: Mutex::default(),
         }
     }
@@ -164,7 +172,8 @@ impl App {
     /// Reads everything from the store, as after a start.
     pub(crate) async fn load(self: &Arc<Self>) -> Result<(), Problem> {
         let _turn = self.changing.lock().await;
-        self.load_policy().await?;
+        self.load_in_force::<Policy>().await?;
+        self.load_in_force::<Evidence>().await?;
         let mut feeds = self.analyst.builtin();
         for row in self.store.feeds().await? {
             let mut facts =

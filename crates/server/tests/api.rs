@@ -60,6 +60,9 @@ async fn every_route_is_described_and_answers() {
         "/standing/{kind}/{id}",
         "/wait",
         "/clocks",
+        "/epss",
+        "/epss/{day}",
+        "/evidence",
         "/exposures",
         "/ripple",
     ];

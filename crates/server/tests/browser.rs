@@ -199,7 +199,7 @@ const ids = [...document.querySelectorAll('[id]')].map(e => e.id); for (const id
 if (document.scripts.length) bad.push('a script');
 return bad;"#;
 
-const PAGES: [(&str, &str); 23] = [
+const PAGES: [(&str, &str); 24] = [
     ("overview", "/"),
     ("vulnerabilities", "/vulnerabilities"),
     ("vulnerability", "/vulnerabilities/CVE-2025-0001"),
@@ -222,6 +222,7 @@ const PAGES: [(&str, &str); 23] = [
     ("risk-group-rules", "/risk/group"),
     ("calibration-rules", "/risk/calibration"),
     ("policy-default", "/policy"),
+    ("evidence-none", "/evidence"),
     ("clusters-empty", "/clusters"),
 ];
 
@@ -321,8 +322,16 @@ async fn with_risk() -> (Server, Vec<(&'static str, String)>) {
     query.query_pairs_mut().append_pair("name", group["group"].as_str().unwrap());
     let kev = support::kev("2026-03-01T00:00:00Z", exploited.unwrap(), "2025-11-30");
     assert_eq!(server.post("/api/v1/feeds?name=kev", kev).await.status(), 201);
+    // Evidence of a release with a name that is longer than any line, which is due nowhere.
+    let evidence = format!(
+        "[[run]]\nrelease = \"{} 1\"\nhosts = 4000\nkind = \"others-run-it\"\nhardware = {{ vendor = \"Maker\" }}\n\
+         [[known_bug]]\nrelease = \"linux 1\"\nper_host_day = 0.001\nhours_down = 0.5\nsource = \"tracker\"\n",
+        "N".repeat(10_000)
+    );
+    assert_eq!(server.post("/api/v1/evidence", evidence).await.status(), 201);
     let pages = vec![
         ("risk", "/risk".to_owned()),
+        ("evidence", "/evidence".to_owned()),
         ("risk-group", format!("{}?{}", query.path(), query.query().unwrap())),
         ("calibration", "/risk/calibration".to_owned()),
         ("risk-groups", "/risk/group".to_owned()),
@@ -334,6 +343,45 @@ async fn with_risk() -> (Server, Vec<(&'static str, String)>) {
         ("standing-tenant", format!("/tenants/{}", fleet.tenants[0].id)),
     ];
     (server, pages)
+}
+
+/// Names of two thousand letters are scrolled or broken within their boxes, on a phone too.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_longer_than_any_line_widen_no_page() {
+    let Some(browser) = Browser::open().await else { return };
+    let server = Server::real().await;
+    let fleet = sample(&SampleSpec { hosts: 8, ..SampleSpec::default() }, support::now());
+    let mut fleet = serde_json::to_value(fleet).unwrap();
+    let long = "N".repeat(2_000);
+    fleet["name"] = json!(long);
+    for host in fleet["hosts"].as_array_mut().unwrap() {
+        (host["ring"], host["vendor"]) = (json!(long), json!(long));
+    }
+    assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);
+    let policy =
+        format!("currency = \"{long}\"\n[[promise]]\nid = \"{long}\"\nkind = \"fix-within\"\ndays = 30\n");
+    assert_eq!(server.post("/api/v1/policy", policy).await.status(), 201);
+    let mut wrong = Vec::new();
+    for width in [390, 1280] {
+        browser.look(width, false).await;
+        for (name, path) in [
+            ("/", "overview"),
+            ("/risk", "risk"),
+            ("/risk/group", "groups"),
+            ("/clocks", "clocks"),
+            ("/backtest", "backtest"),
+        ]
+        .map(|(path, name)| (name, path))
+        {
+            inspect(&browser, &server.url(path), &format!("long-{name}"), (width, false), &mut wrong).await;
+        }
+        let group = server.json("/api/v1/wait").await["decisions"][0]["name"].clone();
+        let mut url = url::Url::parse(&server.url("/risk/group")).unwrap();
+        url.query_pairs_mut().append_pair("name", group.as_str().unwrap());
+        inspect(&browser, url.as_str(), "long-group", (width, false), &mut wrong).await;
+    }
+    browser.client.clone().close().await.unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

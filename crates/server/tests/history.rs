@@ -83,6 +83,7 @@ async fn a_backtest_replays_the_hosts_of_the_fleet_and_says_when_none_stands_on_
     assert_eq!(server.post("/api/v1/fleets", empty.to_string()).await.status(), 201);
     let answer = server.json("/api/v1/backtest?platform=esxi&line=5.5").await;
     assert_eq!(answer["fleet"]["assumed"], true, "a fleet without hosts replays none");
+    assert_eq!(answer["notes"][0], "the fleet has no hosts: a fleet is assumed");
     assert_eq!(server.post("/api/v1/fleets", promised().to_string()).await.status(), 201);
     let own = server.json("/api/v1/backtest?platform=esxi&line=5.5").await;
     assert_eq!(own["fleet"], json!({"hosts": 1, "vms_per_host": 0.0, "assumed": false}));
@@ -97,6 +98,10 @@ async fn a_backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
     for (query, status, words) in [
         ("line=9.9", 404, "esxi 8.0 ESXi"),
         ("platform=nowhere&line=1", 404, "platforms "),
+        ("platform=nowhere", 404, "no history of nowhere; known are: platforms "),
+        ("epss_at_least=much", 400, "probability from 0 to 1"),
+        ("epss_at_least=1.5", 400, "probability from 0 to 1"),
+        ("epss_at_least=NaN", 400, "probability from 0 to 1"),
         ("platform=debian&line=bookworm", 400, "choose one of: "),
         ("platform=debian", 400, "no line is given for debian; known are: "),
         ("from=yesterday", 400, "2024-02-29"),

@@ -16,6 +16,7 @@ use underpin_risk::report::{GroupBy, Request, report};
 use underpin_risk::wait::{self, Evidence};
 use underpin_server::analyst::Analyst;
 use underpin_server::{Config, Core};
+use underpin_store::Ruling;
 
 const POLICY: &str = "currency = \"<b>EUR</b>\"\nseed = 7\n[loss]\nvm_hour_down = 200.0\n[parameters]\n\
     aimed = { value = 0.2, low = 0.1, high = 0.4, source = \"workshop <i>2026</i>\" }\n";
@@ -105,7 +106,7 @@ async fn the_api_has_the_figures_of_the_core() {
         assert_eq!(answer["policy"], "default", "{query}");
         let expected = own.report(&default, independent, group_by);
         assert!(expected["fleet"]["loss"]["mean"].as_f64() > Some(0.0), "the sample has open holes");
-        assert_eq!(without(answer, &["assessment", "policy"]), expected, "{query}");
+        assert_eq!(without(answer, &["assessment", "evidence", "policy"]), expected, "{query}");
     }
     let answer = server.json("/api/v1/wait").await;
     let expected = own.decisions(&default);
@@ -126,7 +127,7 @@ async fn the_api_has_the_figures_of_the_core() {
     let answer = server.json("/api/v1/risk").await;
     assert_eq!(answer["policy"], server.json("/api/v1/policy").await["id"]);
     let expected = own.report(&policy::read(POLICY).unwrap(), false, GroupBy::Decision);
-    assert_eq!(without(answer, &["assessment", "policy"]), expected);
+    assert_eq!(without(answer, &["assessment", "evidence", "policy"]), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,10 +142,11 @@ async fn what_cannot_be_answered_is_a_problem_with_the_way_out() {
     for (path, status, words) in [
         ("/api/v1/risk?group_by=moon", 400, "decision, cluster, platform"),
         ("/api/v1/risk?independent=perhaps", 400, "true or false"),
-        ("/api/v1/wait?group=nobody", 404, "nobody"),
+        ("/api/v1/wait?group=nobody", 404, "Something is due on"),
         ("/api/v1/standing/host/nobody", 404, "nobody"),
         ("/api/v1/standing/planet/earth", 404, "management_plane"),
         ("/risk/group?name=%3Cb%3Enobody", 404, "&lt;b&gt;nobody"),
+        ("/risk/group?group=%3Cb%3Enobody", 404, "Something is due on"),
         ("/clusters/nobody", 404, "nobody"),
     ] {
         let response = server.get(path).await;
@@ -178,7 +180,7 @@ async fn a_policy_counts_only_when_all_of_it_is_valid() {
     let not_text = server.http.put(server.url("/api/v1/policy")).body(vec![0xff, 0xfe]).send().await.unwrap();
     assert_eq!(not_text.status(), 422);
     assert_eq!(server.json("/api/v1/policy").await, before, "nothing was changed");
-    assert!(server.store.policies().await.unwrap().is_empty());
+    assert!(server.store.kept(Ruling::Policy).await.unwrap().is_empty());
 
     assert_eq!(put(&server, POLICY).await.status(), 201);
     assert_eq!(server.post("/api/v1/policy", POLICY.to_owned()).await.status(), 200, "known bytes");
@@ -189,7 +191,7 @@ async fn a_policy_counts_only_when_all_of_it_is_valid() {
     let sheet = server.json("/api/v1/risk/parameters").await;
     let aimed = sheet.as_array().unwrap().iter().find(|it| it["name"] == "aimed").unwrap();
     assert_eq!((&aimed["value"], &aimed["high"], &aimed["stated"]), (&json!(0.2), &json!(0.4), &json!(true)));
-    assert_eq!(server.store.policies().await.unwrap().len(), 2, "both are kept");
+    assert_eq!(server.store.kept(Ruling::Policy).await.unwrap().len(), 2, "both are kept");
     let page = server.text("/policy").await;
     assert!(page.contains("workshop &lt;i&gt;2026&lt;/i&gt;") && !page.contains("<i>"), "escaped");
     for parameter in policy::Parameter::ALL {
@@ -201,14 +203,14 @@ async fn a_policy_counts_only_when_all_of_it_is_valid() {
 async fn the_policy_is_in_force_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let store = underpin_store::Store::open(&folder.path().join("store.sqlite")).await.unwrap();
-    store.add_policy(POLICY.as_bytes(), now()).await.unwrap();
+    store.put_in_force(Ruling::Policy, POLICY.as_bytes(), now()).await.unwrap();
     store.close().await;
     let server = Server::with(Config::default(), folder).await;
     assert_eq!(server.json("/api/v1/policy").await["policy"]["seed"], 7);
 }
 
 /// Every page of risk.
-const PAGES: [&str; 5] = ["/risk", "/risk/group", "/risk/calibration", "/policy", "/clusters"];
+const PAGES: [&str; 6] = ["/risk", "/risk/group", "/risk/calibration", "/policy", "/evidence", "/clusters"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_odd_fleets_are_whole() {
@@ -217,8 +219,18 @@ async fn pages_of_odd_fleets_are_whole() {
     let empty = with_fleet(&Fleet { witnesses: Vec::new(), ..empty }).await;
     let odd = Server::filled().await;
     assert_eq!(put(&odd, POLICY).await.status(), 201);
+    let judging = ["/risk", "/risk/group", "/api/v1/risk", "/api/v1/wait", "/api/v1/risk?independent=true"];
+    for path in judging {
+        let refused = empty.get(path).await;
+        assert_eq!(refused.status(), 409, "{path}: no hosts are no risk of 0");
+        let text = refused.text().await.unwrap();
+        assert!(text.contains("has no hosts") && text.contains("nothing to judge"), "{path}: {text}");
+    }
+    assert!(empty.text("/").await.contains("There is nothing to judge"));
+    assert!(!odd.text("/").await.contains("There is nothing to judge"));
     for server in [&empty, &odd] {
-        for path in PAGES {
+        let shown = PAGES.iter().filter(|it| server.address == odd.address || !judging.contains(it));
+        for path in shown {
             let page = server.text(path).await;
             assert!(
                 !page.contains("<script") && !page.contains("style=\""),
@@ -227,8 +239,6 @@ async fn pages_of_odd_fleets_are_whole() {
             assert!(!page.contains("NaN") && !page.contains(">inf"), "{path}");
         }
     }
-    assert!(empty.text("/risk").await.contains("nothing to lose"));
-    assert_eq!(empty.json("/api/v1/risk").await["fleet"]["loss"]["mean"], 0.0);
     let page = odd.text("/risk").await;
     assert!(page.contains("&lt;b&gt;EUR&lt;/b&gt;") && !page.contains("<b>EUR"), "the currency is escaped");
     assert!(page.contains("esx/1 &lt;b&gt;") && page.contains("/hosts/esx%2F1%20%3Cb%3E"), "hosts are too");
@@ -393,6 +403,71 @@ async fn an_outcome_that_only_people_know_is_said_once() {
         (&after["scores"][0]["kind"], &after["scores"][0]["scored"]),
         (&json!("any-host-hit"), &json!(1))
     );
+}
+
+/// Names that would run, style, turn or fill a page.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_names_stay_text_on_every_page_of_risk() {
+    let mut fleet = serde_json::to_value(hosts(8)).unwrap();
+    let texts = ["<script>alert(1)</script>", "\u{202e}gnp.exe", "a\u{1b}[31m\u{7}", "x\" onload=\"y"];
+    let long = "N".repeat(10_000);
+    fleet["name"] = json!("<b>\u{202e}fleet");
+    for (at, host) in fleet["hosts"].as_array_mut().unwrap().iter_mut().enumerate() {
+        host["ring"] = json!(texts[at % 4]);
+        host["vendor"] = json!(if at == 0 { &long } else { texts[(at + 1) % 4] });
+    }
+    let server = Server::real().await;
+    assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);
+    let policy = "currency = \"<u>EUR\\u202E\\u001B[31m\"\n[[promise]]\nid = \"<i>p\\u202E\"\nkind = \"fix-within\"\ndays = 30\n";
+    assert_eq!(put(&server, policy).await.status(), 201);
+    let group = server.json("/api/v1/wait").await["decisions"][0]["name"].as_str().unwrap().to_owned();
+    let mut group_page = url::Url::parse("http://x/risk/group").unwrap();
+    group_page.query_pairs_mut().append_pair("name", &group);
+    let group_page = format!("{}?{}", group_page.path(), group_page.query().unwrap());
+    for path in PAGES.into_iter().chain(["/", "/clocks", "/backtest", &group_page]) {
+        let page = server.text(path).await;
+        for bad in [
+            "<script",
+            "<u>EUR",
+            "<i>p",
+            "<b>\u{202e}",
+            " onload=\"",
+            "style=\"",
+            "\u{202e}",
+            "\u{1b}",
+            "\u{7}",
+        ] {
+            assert!(!page.contains(bad), "{path}: {bad:?}");
+        }
+    }
+    assert!(server.text("/risk").await.contains("&lt;u&gt;EUR\u{fffd}\u{fffd}[31m"));
+    // The outcome of what was never foretold, by every way and name.
+    let evil = "%3Cscript%3E%E2%80%AEx";
+    let missing =
+        server.post(&format!("/api/v1/predictions/{evil}/outcome"), "{\"happened\": true}".to_owned()).await;
+    assert_eq!(
+        (missing.status().as_u16(), missing.headers()["content-type"].to_str().unwrap()),
+        (404, "application/problem+json")
+    );
+    let form = |body: &'static str| {
+        let kind = "application/x-www-form-urlencoded";
+        server
+            .http
+            .post(server.url(&format!("/risk/calibration/{evil}")))
+            .header("content-type", kind)
+            .body(body)
+            .send()
+    };
+    for (body, status) in
+        [("happened=true", 404), ("happened=perhaps", 400), ("", 400), ("happened=true&happened=false", 400)]
+    {
+        let refused = form(body).await.unwrap();
+        assert_eq!(refused.status(), status, "{body}");
+        let page = refused.text().await.unwrap();
+        assert!(page.contains("<h1>") && !page.contains("<script") && !page.contains('\u{202e}'), "{body}");
+    }
+    let deep = "[".repeat(100_000);
+    assert_eq!(server.post("/api/v1/predictions/o-0/outcome", deep).await.status(), 400);
 }
 
 /// While the risk of a great fleet is worked out, other pages answer.

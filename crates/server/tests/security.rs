@@ -81,9 +81,22 @@ async fn another_site_cannot_change_anything() {
     let server = Server::start().await;
     let own = format!("http://{}", server.address);
     let body = fleet(2, 1).to_string();
-    for path in
-        ["/api/v1/fleets", "/fleets", "/feeds", "/assessments", "/api/v1/feeds", "/api/v1/assessments"]
-    {
+    for path in [
+        "/api/v1/fleets",
+        "/fleets",
+        "/feeds",
+        "/assessments",
+        "/api/v1/feeds",
+        "/api/v1/assessments",
+        "/api/v1/policy",
+        "/policy",
+        "/api/v1/evidence",
+        "/evidence",
+        "/api/v1/epss",
+        "/backtest",
+        "/risk/calibration/o-0",
+        "/api/v1/predictions/o-0/outcome",
+    ] {
         for (name, value) in [
             ("origin", "http://evil.example"),
             ("origin", "null"),

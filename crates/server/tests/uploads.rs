@@ -9,27 +9,11 @@
 
 mod support;
 
-use reqwest::Response;
 use serde_json::{Value, json};
-use support::{Server, feed};
+use support::{Server, feed, form, send};
 
 fn advisory(id: &str, updated: &str) -> String {
     json!([{"id": id, "updated": updated}]).to_string()
-}
-
-/// A form with these files; an empty name stands for none.
-fn form(files: &[(&str, &str)]) -> String {
-    let part = |(name, content): &(&str, &str)| {
-        let name = if name.is_empty() { String::new() } else { format!("; filename=\"{name}\"") };
-        format!("--x\r\nContent-Disposition: form-data; name=\"file\"{name}\r\n\r\n{content}\r\n")
-    };
-    files.iter().map(part).collect::<String>() + "--x--\r\n"
-}
-
-async fn send(server: &Server, path: &str, form: String) -> Response {
-    let request =
-        server.http.post(server.url(path)).header("content-type", "multipart/form-data; boundary=x");
-    request.body(form).send().await.unwrap()
 }
 
 async fn feed_names(server: &Server) -> Vec<String> {

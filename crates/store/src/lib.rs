@@ -1,8 +1,8 @@
 //! What Underpin remembers: one [`Store`] on an embedded SQLite.
 //!
 //! Fleets (every import is an immutable version), feeds (the bytes of every document, accepted or quarantined, so that
-//! a later version can read them again), assessments, policies, predictions with what became of them, and the answers to
-//! idempotent requests.
+//! a later version can read them again), assessments, policies, evidence, dated EPSS scores, predictions with what became
+//! of them, and the answers to idempotent requests.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -28,8 +28,9 @@ mod error;
 mod feeds;
 mod fleets;
 mod idempotency;
-mod policies;
+mod in_force;
 mod predictions;
+mod scores;
 mod sql;
 
 use std::path::{Path, PathBuf};
@@ -49,8 +50,9 @@ pub use error::{Error, Result};
 pub use feeds::{DocumentRow, FeedRow, NewDocument, NewQuarantined, QuarantinedRow};
 pub use fleets::FleetRow;
 pub use idempotency::{Remembered, Replay};
-pub use policies::PolicyRow;
+pub use in_force::{KeptRow, Ruling};
 pub use predictions::{OutcomeRow, PredictionRow};
+pub use scores::{NewScores, ScoresRow};
 
 /// How long a connection waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -153,6 +155,7 @@ fn migrator() -> Migrator {
             "policy and predictions",
             include_str!("../migrations/sqlite/0002_policy_and_predictions.sql"),
         ),
+        one(3, "evidence and scores", include_str!("../migrations/sqlite/0003_evidence_and_scores.sql")),
     ])
 }
 

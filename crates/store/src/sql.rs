@@ -19,7 +19,9 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM feed_document d WHERE d.sha256 = content.sha256)
           AND NOT EXISTS (SELECT 1 FROM quarantined q WHERE q.sha256 = content.sha256)
           AND NOT EXISTS (SELECT 1 FROM assessment a WHERE a.sha256 = content.sha256)
-          AND NOT EXISTS (SELECT 1 FROM policy p WHERE p.sha256 = content.sha256)";
+          AND NOT EXISTS (SELECT 1 FROM policy p WHERE p.sha256 = content.sha256)
+          AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.sha256 = content.sha256)
+          AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.sha256 = content.sha256)";
 
     RAISE_FLEET = "UPDATE fleet SET ordinal = (SELECT MAX(ordinal) + 1 FROM fleet)
         WHERE sha256 = $1 AND ordinal < (SELECT MAX(ordinal) FROM fleet)";
@@ -66,6 +68,17 @@ statements! {
     ADD_POLICY = "INSERT INTO policy (id, created_at, sha256, ordinal)
         SELECT $1, $2, $3, COALESCE(MAX(ordinal), 0) + 1 FROM policy";
     POLICIES = "SELECT id, created_at, sha256 FROM policy ORDER BY ordinal DESC";
+
+    RAISE_EVIDENCE = "UPDATE evidence SET ordinal = (SELECT MAX(ordinal) + 1 FROM evidence) WHERE id = $1";
+    ADD_EVIDENCE = "INSERT INTO evidence (id, created_at, sha256, ordinal)
+        SELECT $1, $2, $3, COALESCE(MAX(ordinal), 0) + 1 FROM evidence";
+    EVIDENCE = "SELECT id, created_at, sha256 FROM evidence ORDER BY ordinal DESC";
+
+    PUT_SCORES = "INSERT INTO scores (day, scores, created_at, sha256) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (day) DO UPDATE SET scores = excluded.scores, created_at = excluded.created_at,
+            sha256 = excluded.sha256 WHERE scores.sha256 <> excluded.sha256";
+    SCORES = "SELECT day, scores, created_at, sha256 FROM scores ORDER BY day DESC";
+    DROP_SCORES = "DELETE FROM scores WHERE day = $1";
 
     ADD_PREDICTION = "INSERT INTO prediction (id, made_on, horizon_days, probability, kind, subject)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";

@@ -244,21 +244,54 @@ async fn a_folder_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn the_newest_policy_is_in_force_and_old_ones_are_kept() {
+async fn the_newest_policy_and_evidence_are_in_force_and_old_ones_are_kept() {
+    for ruling in [Ruling::Policy, Ruling::Evidence] {
+        let (_folder, store) = store().await;
+        let first = store.put_in_force(ruling, b"seed = 1", at(1)).await.unwrap();
+        let second = store.put_in_force(ruling, b"seed = 2", at(2)).await.unwrap();
+        let order =
+            async || store.kept(ruling).await.unwrap().into_iter().map(|it| it.id).collect::<Vec<_>>();
+        assert_eq!(order().await, [second.id.clone(), first.id.clone()]);
+        let again = store.put_in_force(ruling, b"seed = 1", at(3)).await.unwrap();
+        assert!(!again.new && again.id == first.id);
+        assert_eq!(order().await, [first.id.clone(), second.id.clone()]);
+        let rows = store.kept(ruling).await.unwrap();
+        assert_eq!(rows[0].created_at, at(1));
+        let other = if ruling == Ruling::Policy { Ruling::Evidence } else { Ruling::Policy };
+        assert!(store.kept(other).await.unwrap().is_empty(), "each kind for itself");
+        // Clearing what nobody uses must leave it.
+        store.put_feed("dsa", at(2), vec![document("a.json", b"A")], Vec::new()).await.unwrap();
+        store.remove_feed("dsa").await.unwrap();
+        assert_eq!(store.content(&rows[0].sha256).await.unwrap().unwrap(), b"seed = 1");
+    }
+}
+
+#[tokio::test]
+async fn a_day_has_the_scores_that_came_last_and_the_same_again_change_nothing() {
     let (_folder, store) = store().await;
-    let first = store.add_policy(b"seed = 1", at(1)).await.unwrap();
-    let second = store.add_policy(b"seed = 2", at(2)).await.unwrap();
-    let order = async || store.policies().await.unwrap().into_iter().map(|it| it.id).collect::<Vec<_>>();
-    assert_eq!(order().await, [second.id.clone(), first.id.clone()]);
-    let again = store.add_policy(b"seed = 1", at(3)).await.unwrap();
-    assert!(!again.new && again.id == first.id);
-    assert_eq!(order().await, [first.id.clone(), second.id.clone()]);
-    let rows = store.policies().await.unwrap();
-    assert_eq!(rows[0].created_at, at(1));
-    // Clearing what nobody uses must leave it.
-    store.put_feed("dsa", at(2), vec![document("a.json", b"A")], Vec::new()).await.unwrap();
+    let scores = |day: &str, content: &[u8]| NewScores {
+        day: day.parse().unwrap(),
+        scores: 2,
+        content: content.to_vec(),
+    };
+    let both = vec![scores("2025-08-24", b"A"), scores("2025-08-25", b"B")];
+    assert_eq!(store.put_scores(both, at(1)).await.unwrap(), [true, true]);
+    let first = store.scores().await.unwrap();
+    assert_eq!(first.iter().map(|it| it.day.to_string()).collect::<Vec<_>>(), ["2025-08-25", "2025-08-24"]);
+    let again = vec![scores("2025-08-25", b"B"), scores("2025-08-24", b"C")];
+    assert_eq!(store.put_scores(again, at(2)).await.unwrap(), [false, true]);
+    let after = store.scores().await.unwrap();
+    assert_eq!(after[0], first[0], "the same bytes leave the row as it was");
+    assert_eq!((after[1].created_at, after[1].scores), (at(2), 2));
+    assert_eq!(store.content(&after[1].sha256).await.unwrap().unwrap(), b"C");
+    assert_eq!(store.content(&first[1].sha256).await.unwrap(), None, "what was replaced is gone");
+    store.put_feed("dsa", at(2), vec![document("a.json", b"x")], Vec::new()).await.unwrap();
     store.remove_feed("dsa").await.unwrap();
-    assert_eq!(store.content(&rows[0].sha256).await.unwrap().unwrap(), b"seed = 1");
+    assert_eq!(store.content(&after[0].sha256).await.unwrap().unwrap(), b"B");
+    assert!(store.remove_scores(after[0].day).await.unwrap());
+    assert!(!store.remove_scores(after[0].day).await.unwrap(), "they are gone already");
+    assert_eq!(store.scores().await.unwrap(), after[1..]);
+    assert_eq!(store.content(&after[0].sha256).await.unwrap(), None);
 }
 
 #[tokio::test]

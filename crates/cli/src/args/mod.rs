@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cadence;
+mod judged;
 mod lint;
 mod risk;
 
@@ -12,8 +13,9 @@ use underpin_exposure::Status;
 use underpin_planner::instances::UCC15_LINKS_MBPS;
 
 pub(crate) use cadence::{Cadence, ChartFormat};
+pub(crate) use judged::{FleetAndFacts, PolicyAndEvidence};
 pub(crate) use lint::{Lint, LintFailOn};
-pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
+pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskShape, RiskVerb, Sheet, Wait};
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]
@@ -55,7 +57,7 @@ pub(crate) enum Verb {
     Plan(Plan),
     /// What stands on an asset or component, and what it stands on.
     Ripple(Ripple),
-    /// The parameters of the risk model.
+    /// What open holes and bad patches can cost: compound risk by cluster, tenant and cause, or the parameters as questions.
     Risk(Risk),
     /// Check what is computed against a file of expected values.
     Selfcheck(Selfcheck),
@@ -92,14 +94,8 @@ pub(crate) enum Plain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Assess {
-    /// Fleet file (JSON or YAML); `-` for standard input.
-    pub(crate) fleet: PathBuf,
-    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone.
-    #[arg(long, num_args = 1.., value_name = "PATH")]
-    pub(crate) feeds: Vec<PathBuf>,
-    /// Leave the built-in facts out.
-    #[arg(long)]
-    pub(crate) no_builtin: bool,
+    #[command(flatten)]
+    pub(crate) of: FleetAndFacts,
     /// The day that the report speaks about; now, if not given.
     #[arg(long, value_name = "DATE")]
     pub(crate) as_of: Option<Date>,

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use underpin_risk::report::GroupBy;
 
+use super::judged::{FleetAndFacts, PolicyAndEvidence};
 use super::{ChartFormat, Tabular, named};
 
 #[derive(Debug, Args)]
@@ -14,25 +15,16 @@ pub(crate) struct Risk {
     #[command(subcommand)]
     pub(crate) verb: Option<RiskVerb>,
     #[command(flatten)]
-    pub(crate) fleet: Option<RiskOf>,
+    pub(crate) of: Option<FleetAndFacts>,
+    #[command(flatten)]
+    pub(crate) beliefs: PolicyAndEvidence,
+    #[command(flatten)]
+    pub(crate) shape: RiskShape,
 }
 
+/// Of what kind the answer is, and how it is written.
 #[derive(Debug, Args)]
-pub(crate) struct RiskOf {
-    /// Fleet file (JSON or YAML); `-` for standard input.
-    pub(crate) fleet: PathBuf,
-    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone.
-    #[arg(long, num_args = 1.., value_name = "PATH")]
-    pub(crate) feeds: Vec<PathBuf>,
-    /// Leave the built-in facts out.
-    #[arg(long)]
-    pub(crate) no_builtin: bool,
-    /// Policy file (TOML): what losses are worth, parameters, promises, controls, rings.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
-    /// Evidence file (TOML or JSON): trials, canaries, others that run a release, known bugs.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) evidence: Option<PathBuf>,
+pub(crate) struct RiskShape {
     /// The day that the report speaks about; now, if not given.
     #[arg(long, value_name = "DATE")]
     pub(crate) as_of: Option<Date>,
@@ -89,20 +81,10 @@ pub(crate) struct Elicit {
 
 #[derive(Debug, Args)]
 pub(crate) struct Wait {
-    /// Fleet file (JSON or YAML); `-` for standard input.
-    pub(crate) fleet: PathBuf,
-    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone.
-    #[arg(long, num_args = 1.., value_name = "PATH")]
-    pub(crate) feeds: Vec<PathBuf>,
-    /// Leave the built-in facts out.
-    #[arg(long)]
-    pub(crate) no_builtin: bool,
-    /// Policy file (TOML): what losses are worth, parameters, promises, controls, rings.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
-    /// Evidence file (TOML or JSON): trials, canaries, others that run a release, known bugs.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) evidence: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) of: FleetAndFacts,
+    #[command(flatten)]
+    pub(crate) beliefs: PolicyAndEvidence,
     /// The day that is decided on; now, if not given.
     #[arg(long, value_name = "DATE")]
     pub(crate) as_of: Option<Date>,
@@ -165,14 +147,8 @@ pub(crate) struct Backtest {
 
 #[derive(Debug, Args)]
 pub(crate) struct Clocks {
-    /// Fleet file (JSON or YAML); `-` for standard input.
-    pub(crate) fleet: PathBuf,
-    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone.
-    #[arg(long, num_args = 1.., value_name = "PATH")]
-    pub(crate) feeds: Vec<PathBuf>,
-    /// Leave the built-in facts out.
-    #[arg(long)]
-    pub(crate) no_builtin: bool,
+    #[command(flatten)]
+    pub(crate) of: FleetAndFacts,
     /// Policy file (TOML) with the promises.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: PathBuf,

@@ -53,7 +53,7 @@ impl List {
 
     /// Adds a row of as many cells as the header has, known only when it is made.
     pub(crate) fn cells(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.table.add_row(cells.into_iter().map(|cell| Cell::new(harmless(&cell))));
+        self.table.add_row(cells.into_iter().map(|cell| Cell::new(in_line(&cell))));
     }
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for List {
 }
 
 /// Names come from other people's files: one must neither steer the terminal nor begin a line.
-fn harmless(cell: &str) -> Cow<'_, str> {
+pub(crate) fn in_line(cell: &str) -> Cow<'_, str> {
     if cell.contains(steers) {
         Cow::Owned(cell.chars().map(|one| if steers(one) { '\u{fffd}' } else { one }).collect())
     } else {
@@ -80,7 +80,7 @@ pub(crate) fn wrapped(text: &str, indent: &str, width: Option<u16>) -> String {
     let most = width.map_or(usize::MAX, usize::from);
     let mut lines = String::new();
     let mut length = 0;
-    for word in harmless(text).split_whitespace() {
+    for word in in_line(text).split_whitespace() {
         let more = word.chars().count() + 1;
         if length > 0 && length + more > most {
             lines.push('\n');

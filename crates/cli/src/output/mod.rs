@@ -8,13 +8,24 @@ use std::path::Path;
 
 use serde::Serialize;
 
-pub(crate) use self::list::{List, width, wrapped};
+pub(crate) use self::list::{List, in_line, width, wrapped};
 use crate::exit::Failure;
 
-/// Writes text to stdout. A reader that has seen enough (`head`) is no error.
+/// Writes text to stdout; of what steers a terminal only the styles of our own tables pass. A reader that has seen enough
+/// (`head`) is no error.
 pub(crate) fn data(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    enough(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    enough(out.write_all(with_own_styles(text).as_bytes()).and_then(|()| out.flush()))
+}
+
+/// What the headers of tables are styled with.
+const STYLES: [&str; 2] = ["\u{1b}[1m", "\u{1b}[0m"];
+
+/// Whatever was put into a table or a sentence, none but these styles reaches the terminal.
+fn with_own_styles(text: &str) -> String {
+    let [bold, plain] = STYLES;
+    let part = |part: &str| part.split(plain).map(harmless).collect::<Vec<_>>().join(plain);
+    text.split(bold).map(part).collect::<Vec<_>>().join(bold)
 }
 
 /// Writes a value as JSON to stdout.
@@ -73,3 +84,15 @@ macro_rules! say {
     ($($argument:tt)*) => { anstream::eprintln!("{}", $crate::output::harmless(&format!($($argument)*))) };
 }
 pub(crate) use say;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_styles_reach_the_terminal() {
+        let text = "\u{1b}[1mNAME\u{1b}[0m\n\u{1b}[31mred\u{1b}]0;title\u{7} \u{202e}evil\n";
+        let shown = with_own_styles(text);
+        assert_eq!(shown, "\u{1b}[1mNAME\u{1b}[0m\n\u{fffd}[31mred\u{fffd}]0;title\u{fffd} \u{fffd}evil\n");
+    }
+}

@@ -9,7 +9,7 @@ use underpin_risk::report::{CauseRisk, FleetRisk, RiskReport};
 use underpin_risk::wait::sentence::short;
 
 use super::csv::{cause as csv_cause, harmless};
-use crate::output::{List, wrapped};
+use crate::output::{List, in_line, wrapped};
 
 /// Rows of each table that are shown unless all are asked for.
 const FIRST: usize = 10;
@@ -49,7 +49,7 @@ fn head(report: &RiskReport, width: Option<u16>) -> String {
         report.guests,
         report.horizon_days,
         report.as_of.strftime("%F"),
-        report.currency,
+        in_line(&report.currency),
         if report.losses_stated { "" } else { " at default rates, a judgement" },
     );
     for warning in &report.warnings {

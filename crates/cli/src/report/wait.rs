@@ -12,7 +12,7 @@ use underpin_risk::wait::sentence::short;
 use underpin_risk::wait::{Decision, GroupDecision, Verdict};
 
 use super::csv::{cause, harmless};
-use crate::output::{List, wrapped};
+use crate::output::{List, in_line, wrapped};
 
 /// Rows that are shown unless all are asked for.
 const FIRST: usize = 20;
@@ -110,7 +110,9 @@ fn missing(answer: &Answer<'_>) -> String {
     for fact in answer.groups.iter().filter_map(|it| it.unknown.as_deref()) {
         *counts.entry(fact).or_default() += 1;
     }
-    let lines = counts.iter().map(|(fact, count)| format!("  unknown in {count} groups, missing: {fact}\n"));
+    let lines = counts
+        .iter()
+        .map(|(fact, count)| format!("  unknown in {count} groups, missing: {}\n", in_line(fact)));
     let text: String = lines.collect();
     if text.is_empty() { text } else { text + "\n" }
 }
@@ -121,7 +123,7 @@ fn head(answer: &Answer<'_>) -> String {
     format!(
         "{unknown} decisions unknown, {} decided; losses in {}{rates}, over {} days\n\n",
         answer.groups.len() - unknown,
-        answer.currency,
+        in_line(answer.currency),
         answer.horizon_days
     )
 }
@@ -130,7 +132,7 @@ fn head(answer: &Answer<'_>) -> String {
 pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
     let mut text = head(answer);
     for one in answer.sorted() {
-        let _ = writeln!(text, "{}: {}", one.group, release(one));
+        let _ = writeln!(text, "{}: {}", in_line(&one.group.to_string()), in_line(&release(one)));
         text += &wrapped(&one.recommendation, "  ", width);
         if let Some(decision) = &one.wait {
             text.push('\n');

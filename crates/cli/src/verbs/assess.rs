@@ -1,51 +1,26 @@
 //! `underpin assess`: the explained exposure report.
 
-use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use underpin_exposure::report::{Context, VulnerabilityView};
 use underpin_exposure::{Assessment, Options, Status, assess, decision};
-use underpin_model::fleet::{Fleet, FleetError};
+use underpin_model::fleet::Fleet;
 
+use super::opening::{Opened, open};
 use crate::args::{Assess, FailOn, Format};
 use crate::exit::{Code, Failure};
 use crate::output::say;
 use crate::report::left_out::LeftOut;
-use crate::{facts, output, report};
-
-/// Warnings about the fleet that are shown.
-const WARNINGS: usize = 5;
+use crate::{output, report};
 
 pub(crate) fn run(arguments: &Assess) -> Result<Code, Failure> {
-    let now = Timestamp::now();
-    let as_of = as_of(arguments.as_of, now)?;
-    let checked = facts::fleet(&arguments.fleet)?;
-    warn(&checked.warnings);
-    let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
+    let Opened { fleet, base, as_of } = open(&arguments.of, arguments.as_of)?;
     let options = Options { as_of, stale_after_days: i32::from(arguments.stale_after) };
-    let assessment = assess(&checked.fleet, &base, &options);
+    let assessment = assess(&fleet, &base, &options);
     // What is left out of the report fails a pipeline all the same.
     let failed = arguments.fail_on.iter().any(|rule| fails(*rule, &assessment));
     let (assessment, left_out) = LeftOut::of(assessment, &arguments.status);
-    write(arguments, &checked.fleet, &assessment, &left_out)?;
+    write(arguments, &fleet, &assessment, &left_out)?;
     Ok(if failed { Code::Findings } else { Code::Done })
-}
-
-/// The first warnings: more than a handful would hide the report.
-pub(super) fn warn(warnings: &[FleetError]) {
-    for warning in warnings.iter().take(WARNINGS) {
-        say!("warning: {warning}");
-    }
-    if warnings.len() > WARNINGS {
-        say!("warning: {} more (`underpin fleet check` lists them all)", warnings.len() - WARNINGS);
-    }
-}
-
-/// A day means its last moment: what was published on it counts.
-pub(super) fn as_of(day: Option<Date>, now: Timestamp) -> Result<Timestamp, Failure> {
-    let Some(day) = day else { return Ok(now) };
-    let end: Result<Zoned, _> = day.to_datetime(Time::MAX).to_zoned(TimeZone::UTC);
-    end.map(|zoned| zoned.timestamp()).map_err(|error| Failure::Usage(format!("--as-of {day}: {error}")))
 }
 
 fn write(

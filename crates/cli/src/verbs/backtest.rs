@@ -12,7 +12,7 @@ use underpin_risk::backtest::{
 
 use crate::args::{Backtest, ChartFormat};
 use crate::exit::{Code, Failure};
-use crate::output::{List, say};
+use crate::output::{List, in_line, say};
 use crate::report::cadence::page;
 use crate::report::csv::{cause, harmless};
 use crate::{facts, output};
@@ -62,7 +62,7 @@ fn write(arguments: &Backtest, report: &Report) -> Result<(), Failure> {
             })?;
             all(underpin_server::charts::standalone(&chart) + "\n")
         }
-        ChartFormat::Table if path.is_some() => all(table(report, None)),
+        ChartFormat::Table if path.is_some() => all(output::harmless(&table(report, None))),
         ChartFormat::Table => output::data(&table(report, output::width())),
     }
 }
@@ -150,7 +150,7 @@ fn table(report: &Report, width: Option<u16>) -> String {
     let _ = writeln!(
         text,
         "\nFigures with their 95 % interval; losses in {}. Frontier: {} over {}.",
-        report.currency,
+        in_line(&report.currency),
         report.frontier_axes.join(", "),
         report
             .common_period
@@ -158,11 +158,11 @@ fn table(report: &Report, width: Option<u16>) -> String {
     );
     for row in &report.policies {
         if let Some(reason) = &row.reason {
-            let _ = writeln!(text, "{}: {reason}", row.policy);
+            let _ = writeln!(text, "{}: {}", in_line(&row.policy), in_line(reason));
         }
     }
     for note in &report.notes {
-        let _ = writeln!(text, "note: {note}");
+        let _ = writeln!(text, "note: {}", in_line(note));
     }
     text
 }

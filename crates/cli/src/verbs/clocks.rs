@@ -2,38 +2,33 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
+use jiff::civil::Date;
 use underpin_exposure::report::Asset;
-use underpin_exposure::{Options, assess};
 use underpin_risk::clocks::{self, Clock, Report, Settings, State};
 
+use super::opening::{judged, nothing_to_judge};
 use crate::args::{Clocks, Tabular};
 use crate::exit::{Code, Failure};
+use crate::output;
 use crate::output::List;
 use crate::report::csv::{cause, harmless};
-use crate::{facts, output};
 
 /// Clocks that are shown unless all are asked for.
 const FIRST: usize = 40;
 /// Assets of a clock that are named in the table.
 const NAMED: usize = 3;
-/// As for assessments: a feed that is older is stale.
-const STALE_AFTER_DAYS: i32 = 30;
 
 pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
-    let now = Timestamp::now();
-    let as_of = arguments.as_of.map_or(Ok(now), last_moment)?;
-    let policy = facts::policy(Some(&arguments.policy))?;
-    let fleet = facts::fleet(&arguments.fleet)?.fleet;
-    let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
-    let assessment = assess(&fleet, &base, &Options { as_of, stale_after_days: STALE_AFTER_DAYS });
+    let on = judged(&arguments.of, Some(&arguments.policy), None, arguments.as_of)?;
+    let fleet = &on.fleet;
+    if fleet.hosts.is_empty() && fleet.vms.is_empty() && fleet.management_planes.is_empty() {
+        return Err(nothing_to_judge(&arguments.of.fleet));
+    }
     let settings = Settings {
         soon_days: arguments.soon,
-        hosts_per_day: arguments.plan_pace.unwrap_or(policy.maintenance.hosts_per_day),
+        hosts_per_day: arguments.plan_pace.unwrap_or(on.policy.maintenance.hosts_per_day),
     };
-    let report = clocks::read(&fleet, &base, &assessment, &policy, settings)
+    let report = clocks::read(fleet, &on.base, &on.assessment, &on.policy, settings)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     match arguments.format {
         Tabular::Json => output::json(&report)?,
@@ -43,12 +38,6 @@ pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
     let pressing = |it: &Clock| matches!(it.state, State::Breached | State::Unknown);
     let found = arguments.check && report.clocks.iter().any(pressing);
     Ok(if found { Code::Findings } else { Code::Done })
-}
-
-/// A day means its last moment: what was published on it counts.
-fn last_moment(day: Date) -> Result<Timestamp, Failure> {
-    let end = day.to_datetime(Time::MAX).to_zoned(TimeZone::UTC);
-    end.map(|it| it.timestamp()).map_err(|error| Failure::Usage(format!("--as-of {day}: {error}")))
 }
 
 fn table(report: &Report, all: bool) -> String {

@@ -10,6 +10,7 @@ pub(crate) mod feeds;
 pub(crate) mod fleet;
 pub(crate) mod lint;
 pub(crate) mod migrations;
+mod opening;
 pub(crate) mod plan;
 pub(crate) mod ripple;
 pub(crate) mod risk;

@@ -3,49 +3,49 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use jiff::Timestamp;
 use serde::Serialize;
-use underpin_exposure::{Options, assess};
 use underpin_model::policy::{Policy, Setting};
 use underpin_model::quantity::Days;
-use underpin_risk::report::{ReportError, Request, report};
+use underpin_risk::report::{GroupBy, ReportError, Request, report};
 use underpin_risk::standing::Standings;
+use underpin_risk::wait::unmatched::release_name;
 
-use super::assess::{as_of, warn};
-use crate::args::{Elicit, Risk, RiskOf, RiskVerb, Sheet, Tabular};
+use super::opening::{FLEET_CHECK, judged, warn};
+use crate::args::{Elicit, FleetAndFacts, PolicyAndEvidence, Risk, RiskShape, RiskVerb, Sheet, Tabular};
 use crate::exit::{Code, Failure};
 use crate::output::List;
 use crate::report::{risk as figures, standing};
 use crate::{facts, output};
 
 pub(crate) fn run(arguments: &Risk) -> Result<Code, Failure> {
-    match (&arguments.verb, &arguments.fleet) {
+    let (beliefs, shape) = (&arguments.beliefs, &arguments.shape);
+    match (&arguments.verb, &arguments.of) {
         (Some(RiskVerb::Elicit(arguments)), _) => elicit(arguments),
-        (None, Some(fleet)) if fleet.standing => standing_of(fleet),
-        (None, Some(fleet)) => risk_of(fleet),
+        (None, Some(of)) if shape.standing => standing_of(of, beliefs, shape),
+        (None, Some(of)) => risk_of(of, beliefs, shape),
         (None, None) => {
             Err(Failure::Usage("name a fleet file, or `underpin risk elicit` for the parameters".to_owned()))
         }
     }
 }
 
-fn risk_of(arguments: &RiskOf) -> Result<Code, Failure> {
-    let now = Timestamp::now();
-    let as_of = as_of(arguments.as_of, now)?;
-    let policy = facts::policy(arguments.policy.as_deref())?;
-    let evidence = facts::evidence(arguments.evidence.as_deref())?;
-    let checked = facts::fleet(&arguments.fleet)?;
-    warn(&checked.warnings);
-    let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
-    let assessment = assess(&checked.fleet, &base, &Options::at(as_of));
+fn risk_of(of: &FleetAndFacts, beliefs: &PolicyAndEvidence, arguments: &RiskShape) -> Result<Code, Failure> {
+    let on = judged(of, beliefs.policy.as_deref(), beliefs.evidence.as_deref(), arguments.as_of)?;
+    let on = on.with_hosts(&of.fleet)?;
     let request = Request {
         samples: arguments.samples,
         independent: arguments.independent,
         group_by: arguments.group_by,
         deferral_days: Days::new(f64::from(arguments.deferral_days)).unwrap_or_default(),
-        ..Request::new(&checked.fleet, &assessment, &base, &policy, &evidence)
+        ..Request::new(&on.fleet, &on.assessment, &on.base, &on.policy, &on.evidence)
     };
     let answer = report(&request).map_err(|error| refused(&error))?;
+    // Grouped in another way the answer has no releases, and evidence changes nothing in it.
+    if answer.group_by == GroupBy::Decision {
+        let all = answer.groups.iter().flat_map(|it| &it.releases);
+        let due = all.filter_map(|it| Some(release_name(&it.component, it.release.as_deref()?)));
+        on.warn_of_unmatched_evidence(&due.collect());
+    }
     let path = arguments.out.as_deref();
     match arguments.format {
         Tabular::Json => write_json(path, &answer)?,
@@ -56,10 +56,14 @@ fn risk_of(arguments: &RiskOf) -> Result<Code, Failure> {
 }
 
 /// Where confidentiality, integrity and availability stand.
-fn standing_of(arguments: &RiskOf) -> Result<Code, Failure> {
-    let policy = facts::policy(arguments.policy.as_deref())?;
-    let checked = facts::fleet(&arguments.fleet)?;
-    warn(&checked.warnings);
+fn standing_of(
+    of: &FleetAndFacts,
+    beliefs: &PolicyAndEvidence,
+    arguments: &RiskShape,
+) -> Result<Code, Failure> {
+    let policy = facts::policy(beliefs.policy.as_deref())?;
+    let checked = facts::fleet(&of.fleet)?;
+    warn(&checked.warnings, FLEET_CHECK);
     let answer = standing::Answers::of(&checked.fleet, &Standings::new(&checked.fleet, &policy));
     let path = arguments.out.as_deref();
     match arguments.format {
@@ -80,7 +84,7 @@ fn write_json(path: Option<&Path>, answer: &impl Serialize) -> Result<(), Failur
 /// A table is as wide as the terminal, and in a file each row is one line.
 fn write_table(path: Option<&Path>, render: &dyn Fn(Option<u16>) -> String) -> Result<(), Failure> {
     match path {
-        Some(path) => output::file(path, render(None).as_bytes()),
+        Some(path) => output::file(path, output::harmless(&render(None)).as_bytes()),
         None => output::data(&render(output::width())),
     }
 }

@@ -1,50 +1,53 @@
 //! `underpin wait`: patch now, wait or mitigate.
 
-use jiff::Timestamp;
-use underpin_exposure::{Options, assess};
+use underpin_risk::wait::unmatched::due;
 use underpin_risk::wait::{self, GroupDecision, Request};
 
-use super::assess::{as_of, warn};
+use super::opening::judged;
 use crate::args::{Tabular, Wait};
 use crate::exit::{Code, Failure};
+use crate::output;
 use crate::report::wait::{self as report, Answer};
-use crate::{facts, output};
+
+/// Groups that are named to whoever asks for one that is not there.
+const NAMED: usize = 5;
 
 pub(crate) fn run(arguments: &Wait) -> Result<Code, Failure> {
-    let now = Timestamp::now();
-    let as_of = as_of(arguments.as_of, now)?;
-    let policy = facts::policy(arguments.policy.as_deref())?;
-    let evidence = facts::evidence(arguments.evidence.as_deref())?;
-    let checked = facts::fleet(&arguments.fleet)?;
-    warn(&checked.warnings);
-    let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
-    let assessment = assess(&checked.fleet, &base, &Options::at(as_of));
+    let beliefs = &arguments.beliefs;
+    let on = judged(&arguments.of, beliefs.policy.as_deref(), beliefs.evidence.as_deref(), arguments.as_of)?;
+    let on = on.with_hosts(&arguments.of.fleet)?;
     let request = Request {
-        fleet: &checked.fleet,
-        assessment: &assessment,
-        base: &base,
-        policy: &policy,
-        evidence: &evidence,
+        fleet: &on.fleet,
+        assessment: &on.assessment,
+        base: &on.base,
+        policy: &on.policy,
+        evidence: &on.evidence,
         horizon_days: arguments.horizon.into(),
     };
     let mut groups = wait::groups(&request).map_err(|error| Failure::Policy {
         source_name: "policy or evidence".to_owned(),
         problems: vec![format!("  {error}")],
     })?;
+    on.warn_of_unmatched_evidence(&due(&groups));
     if let Some(text) = &arguments.group {
+        let mut names: Vec<String> = groups.iter().map(|it| it.group.to_string()).collect();
+        names.dedup();
         groups.retain(|it| named(it, text));
         if groups.is_empty() {
+            let known = names.iter().take(NAMED).map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ");
             return Err(Failure::NotFound(format!(
-                "no group with a release that is due has {text:?} in its name; without --group all are listed"
+                "no group with a release that is due has {text:?} in its name; there are {} groups: {known}{}",
+                names.len(),
+                if names.len() > NAMED { ", ..." } else { "" }
             )));
         }
     }
     let answer = Answer {
-        as_of,
-        currency: &policy.currency,
-        rates_stated: policy.loss.stated,
+        as_of: on.assessment.as_of,
+        currency: &on.policy.currency,
+        rates_stated: on.policy.loss.stated,
         horizon_days: request.horizon_days,
-        seed: policy.seed,
+        seed: on.policy.seed,
         groups: &groups,
     };
     match arguments.format {

@@ -76,6 +76,7 @@ fn backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
     for (arguments, code, told) in [
         (&["--line", "9.9"][..], "UP0006", "esxi 8.0 ESXi"),
         (&["--platform", "nowhere", "--line", "1"], "UP0006", "platforms "),
+        (&["--platform", "nowhere"], "UP0006", "no history of nowhere; known are: platforms "),
         (&["--platform", "debian", "--line", "bookworm"], "UP0001", "(--component)"),
         (
             &["--from", "2024-01-01", "--until", "2023-01-01"],

@@ -2,22 +2,7 @@
 
 use crate::support::{file, run};
 
-const POLICY: &str = r#"
-[[promise]]
-id = "contract"
-kind = "fix-within"
-days = 30
-
-[[promise]]
-id = "support"
-kind = "leave-end-of-life"
-days = 0
-
-[[promise]]
-id = "new releases"
-kind = "release-supported-within"
-days = 548
-"#;
+const POLICY: &str = include_str!("fixtures/promises.toml");
 
 #[test]
 fn clocks_table() {

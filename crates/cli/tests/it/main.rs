@@ -17,6 +17,8 @@ mod conditions;
 mod days;
 mod feeds;
 mod fleets;
+mod guide;
+mod hostile;
 mod lint;
 mod pages;
 mod plan;

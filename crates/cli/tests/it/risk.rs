@@ -199,19 +199,139 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_place() {
     }
 }
 
+/// A fleet in which nothing can be hit has no risk of 0.
 #[test]
-fn an_empty_fleet_has_no_risk_and_a_tenant_without_guests_is_said_to_have_none() {
+fn there_is_nothing_to_judge_in_an_empty_fleet_and_a_tenant_without_guests_is_said_to_have_none() {
     let dir = tempfile::tempdir().unwrap();
-    let empty = "{\"format\": \"underpin/fleet/1\", \"name\": \"empty\", \
-                 \"seen\": {\"at\": \"2026-03-02T00:00:00Z\", \"by\": \"hand\"}, \"tenants\": [{\"id\": \"lone\"}]}";
-    let fleet = file(&dir, "empty.json", empty);
-    let answer = run(&["risk", &fleet, "--format", "json"]).ends(0).json();
-    assert_eq!(number(&answer["fleet"]["loss"]["mean"]), 0.0);
-    assert_eq!(answer["hosts"], 0);
+    let fleet = |hosts: &str| {
+        format!(
+            "{{\"format\": \"underpin/fleet/1\", \"name\": \"small\", \"seen\": {{\"at\": \"2026-03-02T00:00:00Z\", \
+             \"by\": \"hand\"}}, \"tenants\": [{{\"id\": \"lone\"}}], \"hosts\": [{hosts}]}}"
+        )
+    };
+    let (empty, small) =
+        (file(&dir, "empty.json", fleet("")), file(&dir, "small.json", fleet("{\"id\": \"h\"}")));
+    let promise = file(&dir, "p.toml", "[[promise]]\nid = \"c\"\nkind = \"fix-within\"\ndays = 30\n");
+    for arguments in [
+        &["risk", &empty][..],
+        &["risk", &empty, "--format", "json"],
+        &["risk", &empty, "--independent", "--format", "csv"],
+        &["wait", &empty],
+        &["clocks", &empty, "--policy", &promise],
+    ] {
+        let refused = run(arguments).ends(2);
+        assert!(refused.stdout.is_empty(), "{arguments:?}: no zeros");
+        let why = "/hosts: found none, expected at least one host: nothing can be hit, so there is nothing to judge";
+        assert!(refused.stderr.contains("UP0003") && refused.stderr.contains(why), "{}", refused.stderr);
+    }
+    run(&["risk", &empty, "--standing", "--format", "csv"]).ends(0);
+    let answer = run(&["risk", &small, "--format", "json"]).ends(0).json();
     let lone = &answer["tenants"].as_array().unwrap()[0];
     assert_eq!((lone["tenant"].as_str(), lone["guests"].as_u64()), (Some("lone"), Some(0)));
-    run(&["risk", &fleet]).ends(0);
-    run(&["risk", &fleet, "--standing", "--format", "csv"]).ends(0);
+    for arguments in [&["risk", &small][..], &["wait", &small], &["clocks", &small, "--policy", &promise]] {
+        run(arguments).ends(0);
+    }
+}
+
+#[test]
+fn a_day_long_before_the_fleet_was_seen_is_warned_of() {
+    for (verb, day, warned) in [
+        ("risk", "2026-01-01", true),
+        ("wait", "2024-01-01", true),
+        ("assess", "2024-01-01", true),
+        ("risk", "2026-02-20", false),
+        ("wait", "2027-01-01", false),
+    ] {
+        let told =
+            run(&[verb, "fleet.json", "--as-of", day, "--no-builtin", "--feeds", "feeds"]).ends(0).stderr;
+        let words = format!("--as-of {day} is ");
+        assert_eq!(
+            told.contains(&words) && told.contains("days before the fleet was seen"),
+            warned,
+            "{verb} {day}: {told}"
+        );
+    }
+}
+
+/// Evidence in other words than those of the fleet would pass for evidence.
+#[test]
+fn evidence_that_counts_for_no_host_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let evidence = file(&dir, "e.toml", "[[run]]\nrelease = \"Nothing 1\"\nhosts = 3\nkind = \"trial\"\n");
+    for verb in ["risk", "wait"] {
+        let asked = [
+            verb,
+            "fleet.json",
+            "--as-of",
+            "2026-03-02",
+            "--no-builtin",
+            "--feeds",
+            "feeds",
+            "--evidence",
+            &evidence,
+        ];
+        let told = run(&asked).ends(0).stderr;
+        assert!(
+            told.contains("run.0.release: found \"Nothing 1\"") && told.contains("one that is due is called"),
+            "{told}"
+        );
+    }
+    for (text, place) in [
+        ("[[run]]\nrelease = \"x\"\nhosts = -3\nkind = \"trial\"\n", "line 3"),
+        ("[[run]]\nrelease = \"x\"\nhosts = nan\nkind = \"trial\"\n", "line 3"),
+        (
+            "[[known_bug]]\nrelease = \"x\"\nper_host_day = -1\nhours_down = nan\nsource = \"s\"\n",
+            "known_bug.0.hours_down",
+        ),
+        ("[[trial]]\n", "unknown field `trial`"),
+    ] {
+        let evidence = file(&dir, "bad.toml", text);
+        let refused = run(&["wait", "fleet.json", "--evidence", &evidence]).ends(2);
+        assert!(
+            refused.stderr.contains("UP0011") && refused.stderr.contains(place),
+            "{text}: {}",
+            refused.stderr
+        );
+        assert!(refused.stdout.is_empty());
+    }
+}
+
+/// What no hazard can be made of by the book: certainty. And what nobody can know yet.
+#[test]
+fn a_score_of_exactly_one_is_finite_and_facts_of_the_future_count_for_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let scores = |day: &str, score: &str| {
+        format!(
+            "#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\ncve,epss,percentile\nCVE-2023-0001,{score},1.0\n"
+        )
+    };
+    let asked = |more: &[&str]| {
+        let of = [
+            "risk",
+            "fleet.json",
+            "--no-builtin",
+            "--samples",
+            "2000",
+            "--format",
+            "json",
+            "--as-of",
+            "2026-03-02",
+        ];
+        let ran = run(&[&of[..], &["--feeds", "feeds/ALSA-2024-0001.json"], more].concat()).ends(0);
+        assert!(!ran.stdout.contains("NaN"), "{more:?}");
+        number(&ran.json()["fleet"]["loss"]["mean"])
+    };
+    let none = asked(&[]);
+    let future = file(&dir, "future.csv", scores("2031-08-25", "1.0"));
+    assert_eq!(asked(&[&future]), none, "a score of 2031 is not known in 2026");
+    let certain = asked(&[&file(&dir, "one.csv", scores("2026-02-20", "1.0"))]);
+    let nearly = asked(&[&file(&dir, "nearly.csv", scores("2026-02-20", "0.99999"))]);
+    assert!(certain > none && (certain / nearly - 1.0).abs() < 1e-3, "{none} {nearly} {certain}");
+    for score in ["1.0001", "-0.1", "NaN", "inf"] {
+        let bad = file(&dir, "bad.csv", scores("2026-02-20", score));
+        let told = run(&["risk", "fleet.json", "--no-builtin", "--feeds", &bad]).ends(2).stderr;
+        assert!(told.contains("UP0004"), "{score}: {told}");
+    }
 }
 
 #[test]

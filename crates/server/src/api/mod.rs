@@ -9,7 +9,9 @@ mod cadence;
 mod changes;
 mod clocks;
 mod findings;
+mod in_force;
 mod risk;
+mod scores;
 mod view;
 
 use axum::Router;
@@ -54,10 +56,13 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(risk::parameters))
         .routes(routes!(risk::wait))
         .routes(routes!(risk::standing))
-        .routes(routes!(risk::policy, risk::put_policy, risk::add_policy))
+        .routes(routes!(in_force::policy, in_force::put_policy, in_force::add_policy))
+        .routes(routes!(in_force::evidence, in_force::put_evidence, in_force::add_evidence))
         .routes(routes!(risk::predictions))
         .routes(routes!(risk::outcome))
         .routes(routes!(backtest::backtest))
+        .routes(routes!(scores::scores, scores::add_scores))
+        .routes(routes!(scores::remove_scores))
         .routes(routes!(clocks::clocks));
     OpenApiRouter::new().nest("/api/v1", api)
 }

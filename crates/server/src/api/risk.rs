@@ -1,14 +1,11 @@
-//! The risk of the current fleet, patch or wait, standings, the policy, and predictions with their outcomes.
+//! The risk of the current fleet, patch or wait, standings, and predictions with their outcomes.
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
+use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use underpin_model::policy::{Parameter, Policy};
+use underpin_model::policy::Parameter;
 use underpin_risk::calibration::Calibration;
 use underpin_risk::report::RiskReport;
 use underpin_risk::standing::Standing;
@@ -16,13 +13,11 @@ use underpin_risk::wait::GroupDecision;
 use underpin_store::PredictionRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::policy::ImportedPolicy;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 use crate::risk::RiskQuery;
 use crate::standing::{Kind, standing as standing_of};
 use crate::state::Shared;
-use crate::upload::files;
 
 /// The risk of the current fleet.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +26,8 @@ pub(super) struct RiskView {
     assessment: String,
     /// The policy that it was worked out under; `default` where none was uploaded.
     policy: String,
+    /// The evidence that it was worked out by; `none` where none was uploaded.
+    evidence: String,
     /// Every loss is in `currency`, over `horizon_days`. `fleet.loss` has `mean`, `sd`, `quantiles`, `cvar` and
     /// `any_loss`; `fleet.hosts_hit_at_least`, `guests_hit_at_least` and `tenants_hit_at_least` the probability that at
     /// least `m` are hit at once; `naive` the same as if nothing were common (null, if that was asked for). `clusters`,
@@ -51,6 +48,7 @@ pub(super) async fn risk(
     Ok(Json(RiskView {
         assessment: answer.basis.index.assessment_id.clone(),
         policy: answer.basis.policy.id().to_owned(),
+        evidence: answer.basis.evidence.id().to_owned(),
         report: answer.report.clone(),
     }))
 }
@@ -75,6 +73,8 @@ pub(super) struct WaitView {
     /// `information`), `promises`, `ssvc`, `bod_26_04`, `assumed`, `unknown`, `recommendation`.
     #[schema(value_type = Vec<Object>)]
     decisions: Vec<NamedDecision>,
+    /// Evidence that counts for no host: a release that is due nowhere, hardware that no host has; each with its place.
+    evidence_unmatched: Vec<String>,
 }
 
 /// A decision with the name of its group as one text.
@@ -92,19 +92,17 @@ pub(super) async fn wait(
     Query(query): Query<WaitQuery>,
 ) -> Result<Json<WaitView>, Problem> {
     let known = app.decisions().await?;
-    let named =
-        known.list.iter().map(|it| NamedDecision { name: it.group.to_string(), decision: it.clone() });
-    let wanted = |it: &NamedDecision| query.group.as_ref().is_none_or(|group| *group == it.name);
-    let decisions: Vec<NamedDecision> = named.filter(wanted).collect();
-    if let (Some(group), true) = (&query.group, decisions.is_empty()) {
-        return Err(
-            Code::NotFound.with(format!("Nothing is due on a group {group:?}; GET /api/v1/wait names all."))
-        );
-    }
+    let wanted = match &query.group {
+        Some(group) => known.of_group(group)?,
+        None => known.list.iter().collect(),
+    };
+    let named = |it: &GroupDecision| NamedDecision { name: it.group.to_string(), decision: it.clone() };
+    let decisions = wanted.into_iter().map(named).collect();
     Ok(Json(WaitView {
-        currency: known.basis.policy.policy.currency.clone(),
+        currency: known.basis.policy.value.currency.clone(),
         horizon_days: underpin_risk::wait::groups::HORIZON_DAYS,
         decisions,
+        evidence_unmatched: known.unmatched.clone(),
     }))
 }
 
@@ -156,7 +154,7 @@ pub(super) struct ParameterView {
 pub(super) async fn parameters(State(app): State<Shared>) -> Json<Vec<ParameterView>> {
     let policy = app.policy();
     let one = |parameter: &Parameter| {
-        let (fact, setting) = (parameter.fact(), policy.policy.parameters.setting(*parameter));
+        let (fact, setting) = (parameter.fact(), policy.value.parameters.setting(*parameter));
         ParameterView {
             name: fact.name.to_owned(),
             question: fact.question.to_owned(),
@@ -170,56 +168,6 @@ pub(super) async fn parameters(State(app): State<Shared>) -> Json<Vec<ParameterV
         }
     };
     Json(Parameter::ALL.iter().map(one).collect())
-}
-
-/// The policy in force.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PolicyView {
-    /// Its id; `default` where none was uploaded.
-    id: String,
-    /// When it was first uploaded.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    since: Option<Timestamp>,
-    /// As it was uploaded (TOML).
-    text: Option<String>,
-    /// As it was read, with every default: `currency`, `horizon`, `seed`, `loss`, `parameters`, `controls`, `accepted`,
-    /// `promises`, `maintenance`, `rings`.
-    #[schema(value_type = Object)]
-    policy: Policy,
-}
-
-/// The policy in force.
-#[utoipa::path(get, path = "/policy", tag = "risk", responses((status = 200, body = PolicyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn policy(State(app): State<Shared>) -> Json<PolicyView> {
-    let known = app.policy();
-    Json(PolicyView {
-        id: known.id().to_owned(),
-        since: known.since,
-        text: known.text.clone(),
-        policy: known.policy.clone(),
-    })
-}
-
-async fn import(app: &Shared, request: Request) -> Result<Response, Problem> {
-    let files = files(request).await?;
-    let [file] = files.as_slice() else {
-        return Err(Code::BadBody.with(format!("{} files came; upload one policy at a time", files.len())));
-    };
-    let imported = app.import_policy(file.bytes.to_vec()).await?;
-    let status = if imported.new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(imported)).into_response())
-}
-
-/// Puts a policy (TOML) in force; the one before is kept. The same bytes again change nothing.
-#[utoipa::path(put, path = "/policy", tag = "risk", request_body(content = String, content_type = "application/toml", description = "Policy file; or multipart/form-data with a file"), responses((status = 200, body = ImportedPolicy, description = "These bytes were known"), (status = 201, body = ImportedPolicy), (status = 422, description = "All mistakes with their places; nothing was changed", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn put_policy(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
-    import(&app, request).await
-}
-
-/// The same as PUT, for clients that only POST.
-#[utoipa::path(post, path = "/policy", tag = "risk", request_body(content = String, content_type = "application/toml", description = "Policy file; or multipart/form-data with a file"), responses((status = 200, body = ImportedPolicy, description = "These bytes were known"), (status = 201, body = ImportedPolicy), (status = 422, description = "All mistakes with their places; nothing was changed", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn add_policy(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
-    import(&app, request).await
 }
 
 /// Something foretold.

@@ -1,17 +1,21 @@
 //! What each patch policy would have cost: one row a policy, the frontier, and what is not covered.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use underpin_risk::backtest::{Figure, Line, Measures, Report, Row};
+use underpin_store::ScoresRow;
 
-use super::parts::{address, errors, scroll};
+use super::parts::{address, errors, field, number, scroll, time};
+use super::uploads::upload_form;
 use super::{PageError, page};
 use crate::backtest::{BacktestQuery, answer};
 use crate::charts;
+use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::Shared;
+use crate::upload::files;
 
 const NONE: &str = "\u{2013}";
 
@@ -19,7 +23,6 @@ pub(super) async fn backtest(
     State(app): State<Shared>,
     Query(query): Query<BacktestQuery>,
 ) -> Result<Response, PageError> {
-    let index = app.index();
     let lines = app.lines().await?;
     let (status, found) = match answer(&app, &query).await {
         // Nothing to replay at all is no mistake of the reader.
@@ -27,6 +30,7 @@ pub(super) async fn backtest(
         Err(problem) => (problem.status(), errors(&problem)),
         Ok(answer) => (StatusCode::OK, report(&answer.report)),
     };
+    let scores = app.store.scores().await?;
     let content = html! {
         h1 { "What each patch policy would have cost" }
         p.soft { "Policies replayed day by day over real history. A decision sees the facts dated before its day, and nothing else." }
@@ -40,14 +44,55 @@ pub(super) async fn backtest(
             }
             (found)
         }
+        (dated_scores(&scores))
     };
-    Ok((status, page("Backtest", "/backtest", index.as_deref(), content)).into_response())
+    Ok((status, page("Backtest", "/backtest", app.index().as_deref(), content)).into_response())
+}
+
+/// Takes in the EPSS files of a form, and says what became of them. The replay is not shown again: it may take long.
+pub(super) async fn add_scores(State(app): State<Shared>, request: Request) -> Result<Response, PageError> {
+    let outcome = match files(request).await {
+        Ok(files) => app.import_scores(files).await,
+        Err(problem) => Err(problem),
+    };
+    let status = outcome.as_ref().err().map(Problem::status).unwrap_or_default();
+    let content = html! {
+        h1 { "EPSS scores of the past" }
+        @match &outcome {
+            Ok(imported) => { div.banner.good role="status" {
+                strong { (imported.len()) @if imported.len() == 1 { " day" } @else { " days" } " of scores, " (imported.iter().filter(|it| it.new).count()) " new" }
+                a href="/backtest" { "To the backtest" }
+            } }
+            Err(problem) => { (errors(problem)) }
+        }
+        (dated_scores(&app.store.scores().await?))
+    };
+    Ok((status, page("Backtest", "/backtest", app.index().as_deref(), content)).into_response())
+}
+
+/// The days that have scores, and a form for more.
+fn dated_scores(rows: &[ScoresRow]) -> Markup {
+    let caption = "Days with EPSS scores, the newest first";
+    html! {
+        section aria-labelledby="scores" {
+            h2 id="scores" { "EPSS scores of the past" }
+            p.soft { "A policy that acts on EPSS is replayed over the days that have scores as they were then: one file a day, with the day on its first line; compressed files and archives are fine. They count for backtests only." }
+            (upload_form("/backtest", "EPSS files", true))
+            @if rows.is_empty() { p.soft { "None yet." } } @else {
+                details {
+                    summary { (rows.len()) @if rows.len() == 1 { " day" } @else { " days" } }
+                    (scroll(caption, html! { table {
+                        caption { (caption) }
+                        thead { tr { th scope="col" { "Day" } th.num scope="col" { "Scores" } th scope="col" { "Uploaded" } } }
+                        tbody { @for row in rows { tr { th.tight scope="row" { (row.day) } td.num { (number(row.scores)) } td.tight { (time(row.created_at)) } } } }
+                    } }))
+                }
+            }
+        }
+    }
 }
 
 fn form(query: &BacktestQuery) -> Markup {
-    let field = |name: &str, label: &str, value: &Option<String>, kind: &str, hint: &str| {
-        html! { div { label for=(name) { (label) } input id=(name) name=(name) type=(kind) value=[value.as_deref()] placeholder=(hint); } }
-    };
     html! {
         form.find action="/backtest" {
             (field("platform", "Platform", &query.platform, "text", "esxi"))
@@ -55,6 +100,7 @@ fn form(query: &BacktestQuery) -> Markup {
             (field("component", "Component", &query.component, "text", ""))
             (field("from", "From", &query.from, "date", ""))
             (field("until", "Until", &query.until, "date", ""))
+            (field("epss_at_least", "EPSS at least", &query.epss_at_least, "text", "0.1"))
             button { "Replay" }
         }
     }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 use underpin_exposure::cadence::{Cadence, Dated, Policy, Series, Volume};
 
-use super::parts::{address, scroll};
+use super::parts::{address, field, scroll};
 use super::{PageError, page};
 use crate::cadence::{CadenceQuery, answer};
 use crate::charts::{self, Tone};
@@ -50,9 +50,6 @@ pub(super) async fn cadence(
 }
 
 fn form(query: &CadenceQuery) -> Markup {
-    let field = |name: &str, label: &str, value: &Option<String>, kind: &str, hint: &str| {
-        html! { div { label for=(name) { (label) } input id=(name) name=(name) type=(kind) value=[value.as_deref()] placeholder=(hint); } }
-    };
     let choice = |name: &str, label: &str, value: &Option<String>, all: &[(&str, &str)]| {
         html! { div { label for=(name) { (label) } select id=(name) name=(name) {
             @for (one, words) in all {

@@ -142,7 +142,7 @@ fn count(counts: &BTreeMap<State, usize>, state: State) -> u64 {
 }
 
 fn heads() -> Markup {
-    html! { @for state in State::ALL { th.num scope="col" { (state.label()) } } }
+    html! { @for state in State::ALL { th.num.wrap scope="col" { (state.label()) } } }
 }
 
 fn cells(counts: &BTreeMap<State, usize>) -> Markup {

@@ -6,6 +6,8 @@ mod asset;
 mod backtest;
 mod cadence;
 mod clocks;
+mod evidence;
+mod in_force;
 mod lists;
 mod overview;
 mod parts;
@@ -19,7 +21,7 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::index::Index;
 use crate::problem::Problem;
@@ -45,11 +47,12 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/vms/{id}", get(asset::vm))
         .route("/images/{id}", get(asset::image))
         .route("/tenants/{id}", get(asset::tenant))
-        .route("/backtest", get(backtest::backtest))
+        .route("/backtest", get(backtest::backtest).post(backtest::add_scores))
         .route("/cadence", get(cadence::cadence))
         .route("/clusters", get(standing::clusters))
         .route("/clusters/{id}", get(standing::cluster))
         .route("/planes/{id}", get(standing::plane))
+        .route("/evidence", get(evidence::evidence).post(evidence::add_evidence))
         .route("/policy", get(policy::policy).post(policy::add_policy))
         .route("/risk", get(risk::risk))
         .route("/risk/group", get(risk::group::group))
@@ -100,28 +103,30 @@ impl IntoResponse for PageError {
     }
 }
 
-const NAVIGATION: [(&str, &str); 10] = [
+const NAVIGATION: [(&str, &str); 11] = [
     ("/", "Overview"),
     ("/vulnerabilities", "Vulnerabilities"),
     ("/hosts", "Hosts"),
     ("/vms", "VMs"),
     ("/exposures", "Exposures"),
     ("/risk", "Risk"),
+    ("/clocks", "Clocks"),
     ("/cadence", "Cadence"),
     ("/feeds", "Feeds"),
     ("/fleets", "Fleets"),
     ("/policy", "Policy"),
 ];
 
-/// Pages that stand under one entry of the navigation, which stays short enough for a phone. The first one is the entry.
+/// Pages that belong together. Those without an entry of their own stand under another one of the navigation, which stays
+/// short enough for a phone.
 const GROUP: [(&str, &str); 3] = [("/cadence", "Cadence"), ("/backtest", "Backtest"), ("/clocks", "Clocks")];
 
 /// What marks an entry of the navigation on the page `here`.
 fn current(entry: &str, here: &str) -> Option<&'static str> {
-    let in_group = |address: &str| GROUP.iter().any(|(it, _)| *it == address);
+    let has = |list: &[(&str, &str)], address: &str| list.iter().any(|(it, _)| *it == address);
     match entry == here {
         true => Some("page"),
-        false => (in_group(entry) && in_group(here)).then_some("true"),
+        false => (entry == GROUP[0].0 && has(&GROUP, here) && !has(&NAVIGATION, here)).then_some("true"),
     }
 }
 
@@ -136,9 +141,20 @@ fn beside(here: &str) -> Markup {
     }
 }
 
+/// Names come from other people's files: what would turn the direction of writing, so that a name reads as another one or
+/// a sentence backwards, is shown as replaced, and so are control characters, which HTML does not have.
+fn harmless(page: Markup) -> Markup {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let PreEscaped(text) = page;
+    PreEscaped(if text.contains(steers) { text.replace(steers, "\u{fffd}") } else { text })
+}
+
 /// A page with its frame.
 fn page(title: &str, here: &str, index: Option<&Index>, content: Markup) -> Markup {
-    html! {
+    harmless(html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -170,5 +186,5 @@ fn page(title: &str, here: &str, index: Option<&Index>, content: Markup) -> Mark
                 }
             }
         }
-    }
+    })
 }

@@ -41,7 +41,11 @@ pub(super) async fn overview(State(app): State<Shared>) -> Result<Markup, PageEr
     let content = html! {
         h1 { "What stands on vulnerable layers" }
         p.when { "Fleet " (index.fleet.name) ", as of " (time(index.assessment.as_of)) }
+        p.soft { "On: " a href="/risk" { "risk" } ", " a href="/risk/group" { "patch or wait" } ", " a href="/clocks" { "promises as clocks" } ", " a href="/cadence" { "cadence" } ", " a href="/backtest" { "backtest" } "." }
         (stale(&index))
+        @if index.fleet.hosts.is_empty() && index.fleet.vms.is_empty() {
+            div.banner { strong { "The fleet has no hosts and no VMs" } "There is nothing to judge: zeros below do not mean that all is well. " a href="/fleets" { "Upload a fleet" } }
+        }
         (headline(&index))
         @if index.unassessed > 0 {
             div.banner { strong { (number(index.unassessed)) " hosts, VMs and images were not assessed" } "Nothing is known about their components." }

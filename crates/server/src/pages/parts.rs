@@ -243,6 +243,11 @@ pub(super) fn scroll(label: &str, table: Markup) -> Markup {
 }
 
 /// The links after a list.
+/// A field of a form that asks for something, with what was asked before.
+pub(super) fn field(name: &str, label: &str, value: &Option<String>, kind: &str, hint: &str) -> Markup {
+    html! { div { label for=(name) { (label) } input id=(name) name=(name) type=(kind) value=[value.as_deref()] placeholder=(hint); } }
+}
+
 pub(super) fn pager<T>(page: &Page<T>, next: &str, first: Option<&str>) -> Markup {
     html! {
         div.pager {

@@ -4,40 +4,27 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use underpin_model::policy::{Parameter, Policy, Rates, Scope, Unit};
+use underpin_store::Ruling;
 
-use super::parts::{errors, scroll, time};
+use super::in_force::{as_uploaded, kept, put_in_force};
+use super::parts::{scroll, time};
 use super::risk::numbers::{amount, percent};
+use super::uploads::upload_form;
 use super::{PageError, page};
-use crate::problem::{Code, Problem};
 use crate::state::Shared;
-use crate::upload::files;
 
 pub(super) async fn policy(State(app): State<Shared>) -> Result<Markup, PageError> {
     policy_page(&app, html! {}).await
 }
 
 pub(super) async fn add_policy(State(app): State<Shared>, request: Request) -> Result<Response, PageError> {
-    let outcome = match files(request).await {
-        Ok(files) => match files.into_iter().next() {
-            Some(file) => app.import_policy(file.bytes.to_vec()).await,
-            None => Err(Code::BadBody.with("There is no file in the request.")),
-        },
-        Err(problem) => Err(problem),
-    };
-    let status = outcome.as_ref().err().map(Problem::status).unwrap_or_default();
-    let notice = match outcome {
-        Ok(imported) => {
-            html! { div.banner.good role="status" { strong { "Policy " (imported.id) " is in force" } a href="/risk" { "To the risk" } } }
-        }
-        Err(problem) => errors(&problem),
-    };
+    let (status, notice) = put_in_force::<Policy>(&app, request).await;
     Ok((status, policy_page(&app, notice).await?).into_response())
 }
 
 async fn policy_page(app: &Shared, notice: Markup) -> Result<Markup, PageError> {
     let known = app.policy();
-    let kept = app.store.policies().await?;
-    let policy = &known.policy;
+    let policy = &known.value;
     let content = html! {
         h1 { "Policy" }
         p.when { "In force: " (known.id()) @if let Some(at) = known.since { ", first uploaded " (time(at)) } @else { ", of one who has not uploaded any" } ". " a href="/risk" { "Risk" } }
@@ -45,27 +32,13 @@ async fn policy_page(app: &Shared, notice: Markup) -> Result<Markup, PageError> 
         section aria-labelledby="upload" {
             h2 id="upload" { "Upload" }
             p.soft { "A policy file (TOML). It is in force when all of it is valid; otherwise every mistake is shown and nothing changes. The ones before are kept." }
-            form.find method="post" action="/policy" enctype="multipart/form-data" {
-                div { label for="file" { "Policy file" } input type="file" id="file" name="file" required; }
-                button type="submit" { "Upload" }
-            }
+            (upload_form("/policy", "Policy file", false))
         }
         (parameters(policy))
         (losses(policy))
         (rest(policy))
-        @if let Some(text) = &known.text {
-            section aria-labelledby="text" { h2 id="text" { "As uploaded" } div.scroll tabindex="0" role="region" aria-label="Policy file" { pre { (text) } } }
-        }
-        @if !kept.is_empty() {
-            section aria-labelledby="kept" {
-                h2 id="kept" { "Kept" }
-                (scroll("Kept policies", html! { table {
-                    caption { "Uploaded policies, the one in force first" }
-                    thead { tr { th scope="col" { "Policy" } th scope="col" { "First uploaded" } } }
-                    tbody { @for row in &kept { tr { th.tight scope="row" { (row.id) } td.tight { (time(row.created_at)) } } } }
-                } }))
-            }
-        }
+        (as_uploaded(known.text.as_deref()))
+        (kept(&app.store.kept(Ruling::Policy).await?))
     };
     Ok(page("Policy", "/policy", app.index().as_deref(), content))
 }

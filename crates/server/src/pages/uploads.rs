@@ -41,7 +41,8 @@ pub(super) fn feed_table(feeds: &[FeedState]) -> Markup {
     )
 }
 
-fn upload_form(action: &str, label: &str, many: bool) -> Markup {
+/// A form that sends files; it needs no script.
+pub(super) fn upload_form(action: &str, label: &str, many: bool) -> Markup {
     html! {
         form.find method="post" action=(action) enctype="multipart/form-data" {
             div { label for="file" { (label) } input type="file" id="file" name="file" required multiple[many]; }

@@ -312,26 +312,11 @@ pub fn kev(released: &str, vulnerability: &str, added: &str) -> String {
     .to_string()
 }
 
-/// A promise of each kind.
-pub const PROMISES: &str = r#"
-[[promise]]
-id = "contract"
-kind = "fix-within"
-days = 30
-[[promise]]
-id = "gold"
-kind = "fix-within"
-days = 14
-scope = { tenants = ["acme"] }
-[[promise]]
-id = "support"
-kind = "leave-end-of-life"
-days = 0
-[[promise]]
-id = "new releases"
-kind = "release-supported-within"
-days = 548
-"#;
+/// A promise of each kind, and one to a tenant.
+pub const PROMISES: &str = concat!(
+    include_str!("../../../cli/tests/it/fixtures/promises.toml"),
+    "[[promise]]\nid = \"gold\"\nkind = \"fix-within\"\ndays = 14\nscope = { tenants = [\"acme\"] }\n"
+);
 
 /// Fixed in 17:8.2.0-11, published ten days before [`now`].
 pub const ALSA: &str = r#"{"id": "ALSA-2025:0001", "published": "2025-11-11T00:00:00Z", "modified": "2025-11-11T00:00:00Z",
@@ -353,6 +338,21 @@ pub fn promised() -> Value {
     let vm = |n: usize| json!({"id": format!("vm-{n}"), "host": format!("kvm-{n:02}"), "tenant": "acme", "power": "off"});
     json!({"format": "underpin/fleet/1", "name": "promised", "seen": {"at": "2025-11-20T10:00:00Z", "by": "hand"},
         "tenants": [{"id": "acme"}], "hosts": hosts, "vms": (0..5).map(vm).collect::<Vec<_>>()})
+}
+
+/// A form with these files; an empty name stands for none.
+pub fn form(files: &[(&str, &str)]) -> String {
+    let part = |(name, content): &(&str, &str)| {
+        let name = if name.is_empty() { String::new() } else { format!("; filename=\"{name}\"") };
+        format!("--x\r\nContent-Disposition: form-data; name=\"file\"{name}\r\n\r\n{content}\r\n")
+    };
+    files.iter().map(part).collect::<String>() + "--x--\r\n"
+}
+
+pub async fn send(server: &Server, path: &str, form: String) -> reqwest::Response {
+    let request =
+        server.http.post(server.url(path)).header("content-type", "multipart/form-data; boundary=x");
+    request.body(form).send().await.unwrap()
 }
 
 /// A running server; it stops when this is dropped.

@@ -26,6 +26,11 @@ pub(super) fn bounds(facts: &Facts<'_>, driven: &Driven, plan: &Plan, moves: u64
     }
 }
 
+/// Guests that are stopped or suspended while their host is changed.
+fn staying(works: &[&Work]) -> BTreeSet<u32> {
+    works.iter().flat_map(|it| it.departures.iter().filter(|it| !it.how.moves()).map(|it| it.guest)).collect()
+}
+
 /// Works of each cluster.
 fn by_cluster(driven: &Driven) -> BTreeMap<u32, Vec<&Work>> {
     let mut works: BTreeMap<u32, Vec<&Work>> = BTreeMap::new();
@@ -48,17 +53,16 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
         }
         let mut bound = by_stage.values().map(|it| it.div_ceil(driven.most) as u64).sum::<u64>();
         let it = &facts.clusters[cluster as usize];
+        // Guests that stay on their host, stopped or suspended, need no room elsewhere.
+        let stays = staying(&works);
         let leaving: Vec<&&Work> =
             works.iter().filter(|it| it.departures.iter().any(|it| it.how.moves())).collect();
         for resource in 0..2 {
             let capacity = |host: u32| facts.hosts[host as usize].capacity.map_or(0, |it| it[resource]);
             let all: u64 = it.hosts.clone().map(capacity).sum();
-            let demand: u64 = it
-                .guests
-                .clone()
-                .filter_map(|guest| facts.guests[guest as usize].demand)
-                .map(|it| it[resource])
-                .sum();
+            let moving = it.guests.clone().filter(|guest| !stays.contains(guest));
+            let demand: u64 =
+                moving.filter_map(|guest| facts.guests[guest as usize].demand).map(|it| it[resource]).sum();
             let to_change: u64 = leaving.iter().map(|work| capacity(work.host)).sum();
             if let Some(free) = all.checked_sub(demand).filter(|it| *it > 0) {
                 bound = bound.max(to_change.div_ceil(free));
@@ -77,10 +81,7 @@ fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
     for (cluster, works) in by_cluster(driven) {
         let changed: BTreeSet<u32> = works.iter().map(|it| it.host).collect();
         // As they stood at the start; guests that stay (stopped, suspended) do not move.
-        let stays: BTreeSet<u32> = works
-            .iter()
-            .flat_map(|it| it.departures.iter().filter(|it| !it.how.moves()).map(|it| it.guest))
-            .collect();
+        let stays = staying(&works);
         let emptied: Vec<u32> = works.iter().filter(|it| !it.hops.is_empty()).map(|it| it.host).collect();
         let cluster = &facts.clusters[cluster as usize];
         let mut guests: BTreeMap<u32, u64> = emptied.iter().map(|&it| (it, 0)).collect();

@@ -6,6 +6,7 @@ use underpin_exposure::FactBase;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Fleet, Host};
 
+use super::sources::platforms;
 use super::{BacktestError, Line, ReplayFleet, line_of, lines};
 
 /// A line by names; what is not given is chosen.
@@ -23,8 +24,8 @@ pub struct Asked<'q> {
 /// ESXi 7.0.
 ///
 /// # Errors
-/// [`BacktestError::NoLine`] and [`BacktestError::SeveralComponents`] name the choices. A line that is not known is no
-/// error here: [`super::of_facts`] names the choices then.
+/// [`BacktestError::NoLine`] and [`BacktestError::SeveralComponents`] name the choices, and [`BacktestError::UnknownLine`]
+/// the platforms, where none is of that name and no line is given. Any other line that is not known is no error here: [`super::of_facts`] names the choices then.
 pub fn choose(base: &FactBase, fleet: Option<&Fleet>, asked: Asked<'_>) -> Result<Line, BacktestError> {
     let frequent = fleet.and_then(|it| most_frequent(it, asked.platform));
     let platform = asked.platform.map(Family::from_name);
@@ -36,9 +37,14 @@ pub fn choose(base: &FactBase, fleet: Option<&Fleet>, asked: Asked<'_>) -> Resul
     };
     let all = lines(base);
     let Some(line) = asked.line.map(str::to_owned).or(known) else {
-        let of_platform = all.iter().filter(|it| it.platform == platform);
-        let known = of_platform.map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        return Err(BacktestError::NoLine { platform: platform.to_string(), known });
+        let of_platform: Vec<String> =
+            all.iter().filter(|it| it.platform == platform).map(ToString::to_string).collect();
+        let platform = platform.to_string();
+        return Err(if of_platform.is_empty() {
+            BacktestError::UnknownLine { asked: platform, known: platforms(&all) }
+        } else {
+            BacktestError::NoLine { platform, known: of_platform.join(", ") }
+        });
     };
     let fits = |it: &&Line| {
         it.platform == platform

@@ -252,8 +252,8 @@ fn signal(rule: &Rule, history: &History, period: Period) -> Result<Signal, Stri
         Rule::Epss(_) => ("EPSS history", history.signals.epss, count(|it| !it.predicted.is_empty())),
     };
     let way_out = match rule {
-        Rule::Epss(_) => "; give dated EPSS files with --epss",
-        _ => "; give more facts with --feeds",
+        Rule::Epss(_) => "; give dated EPSS files with --epss, or upload them to the server",
+        _ => "; give more facts with --feeds, or upload them to the server",
     };
     let Some(published) = published else {
         return Err(format!("not evaluable: the facts hold no {name}{way_out}"));

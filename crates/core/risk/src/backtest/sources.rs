@@ -119,13 +119,14 @@ fn unknown(base: &FactBase, line: &Line) -> BacktestError {
     let all = lines(base);
     let same: Vec<String> =
         all.iter().filter(|it| it.platform == line.platform).map(ToString::to_string).collect();
-    let known = if same.is_empty() {
-        let platforms: BTreeSet<String> = all.iter().map(|it| it.platform.to_string()).collect();
-        format!("platforms {}", platforms.into_iter().collect::<Vec<_>>().join(", "))
-    } else {
-        same.join(", ")
-    };
+    let known = if same.is_empty() { platforms(&all) } else { same.join(", ") };
     BacktestError::UnknownLine { asked: line.to_string(), known }
+}
+
+/// The platforms that have a line, for an error that names the choices.
+pub(super) fn platforms(all: &BTreeSet<Line>) -> String {
+    let names: BTreeSet<String> = all.iter().map(|it| it.platform.to_string()).collect();
+    format!("platforms {}", names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn plain_release(fact: &ReleaseFact) -> Release {

@@ -18,6 +18,7 @@ pub mod sensitivity;
 pub mod sentence;
 pub mod situation;
 mod target;
+pub mod unmatched;
 pub mod values;
 pub mod withdrawals;
 

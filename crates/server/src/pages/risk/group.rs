@@ -13,7 +13,6 @@ use super::tables::{group_address, verdict};
 use crate::charts;
 use crate::pages::parts::{encode, number, scroll, stale};
 use crate::pages::{PageError, page};
-use crate::problem::Code;
 use crate::query::Query;
 use crate::risk::Decisions;
 use crate::state::Shared;
@@ -28,6 +27,8 @@ const NAMED: usize = 20;
 /// Which group.
 #[derive(Debug, Deserialize)]
 pub(in crate::pages) struct Name {
+    /// The API calls it `group`.
+    #[serde(alias = "group")]
     name: Option<String>,
 }
 
@@ -37,14 +38,10 @@ pub(in crate::pages) async fn group(
 ) -> Result<Markup, PageError> {
     let known = app.decisions().await?;
     let Some(name) = query.name.filter(|it| !it.is_empty()) else { return Ok(all(&known)) };
-    let mut own: Vec<&GroupDecision> = known.list.iter().filter(|it| it.group.to_string() == name).collect();
-    if own.is_empty() {
-        let detail = format!("Nothing is due on a group {name:?}; /risk/group lists all groups.");
-        return Err(PageError(Code::NotFound.with(detail)));
-    }
+    let mut own = known.of_group(&name)?;
     let stakes = |it: &GroupDecision| it.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never);
     own.sort_by(|a, b| stakes(b).total_cmp(&stakes(a)));
-    let currency = &known.basis.policy.policy.currency;
+    let currency = &known.basis.policy.value.currency;
     let index = &known.basis.index;
     let content = html! {
         h1 { "Patch or wait" }
@@ -66,8 +63,11 @@ fn all(known: &Decisions) -> Markup {
     let caption = "Every group and every release that is due on it";
     let content = html! {
         h1 { "Patch or wait" }
-        p.when { "Losses over " (amount(HORIZON_DAYS)) " days. " a href="/risk" { "Risk" } }
+        p.when { "Losses over " (amount(HORIZON_DAYS)) " days. " a href="/evidence" { "Evidence" } ", " a href="/risk" { "risk" } }
         (stale(&known.basis.index))
+        @if !known.unmatched.is_empty() {
+            div.banner { strong { "Some " a href="/evidence" { "evidence" } " counts for no host" } ul { @for it in known.unmatched.iter().take(NAMED) { li { (it) } } } @if known.unmatched.len() > NAMED { "and " (known.unmatched.len() - NAMED) " more" } }
+        }
         section aria-labelledby="groups" {
             h2 id="groups" { "Groups" }
             @if known.list.is_empty() { p.soft { "Nothing is due: no release is known that closes an open exposure of a host." } } @else {
@@ -138,7 +138,13 @@ fn terms(wait: &Decision, currency: &str) -> Markup {
     let caption = format!("Terms of the loss, in {currency}, over {} days", amount(HORIZON_DAYS));
     let rows = wait.now.named().into_iter().zip(wait.best.named()).zip(wait.never.named());
     let interval = &wait.optimum_interval;
-    let days = |it: Option<f64>| it.map_or_else(|| "never".to_owned(), |it| format!("{} days", amount(it)));
+    let days = |it: Option<f64>| match it {
+        None => "never".to_owned(),
+        Some(0.0) => "now".to_owned(),
+        Some(it) => format!("{} days", amount(it)),
+    };
+    let (low, high) = (days(interval.low_days), days(interval.high_days));
+    let best = if low == high { format!("is {low}") } else { format!("lies between {low} and {high}") };
     html! {
         h3 { "Terms" }
         (scroll(&caption, html! { table {
@@ -151,7 +157,7 @@ fn terms(wait: &Decision, currency: &str) -> Markup {
             }
         } }))
         p.soft {
-            "The best time lies between " (days(interval.low_days)) " and " (days(interval.high_days)) " in nine of ten draws of the parameters; the verdict is right in "
+            "The best time " (best) " in nine of ten draws of the parameters; the verdict is right in "
             (percent(wait.right)) " of them and costs " (amount(wait.regret)) " " (currency) " on average where it is not. Whatever is decided, a host has been compromised already with "
             (percent(wait.compromised_before)) " (" (amount(wait.loss_before)) " " (currency) " over all hosts)."
         }

@@ -37,7 +37,7 @@ pub(super) async fn risk(State(app): State<Shared>) -> Result<Markup, PageError>
 /// Where else to look, and what this rests on.
 fn links(basis: &Basis) -> Markup {
     html! {
-        "Policy " a href="/policy" { (basis.policy.id()) } ". "
+        "Policy " a href="/policy" { (basis.policy.id()) } ", evidence " a href="/evidence" { (basis.evidence.id()) } ". "
         a href="/risk/group" { "Patch or wait" } ", " a href="/clusters" { "clusters and management planes" } ", "
         a href="/risk/calibration" { "foretold and happened" } "."
     }
@@ -83,9 +83,6 @@ fn headline(report: &RiskReport) -> Markup {
     html! {
         section aria-labelledby="headline" {
             h2 id="headline" { "In a sentence" }
-            @if report.hosts == 0 {
-                p { "The fleet has no hosts: there is nothing to lose." }
-            } @else {
                 p.lead {
                     "Over " (amount(report.horizon_days)) " days this fleet is expected to lose " b { (amount(report.fleet.loss.mean)) " " (currency) }
                     ", and in the worst one of a hundred cases " b { (amount(own)) " " (currency) } " (CVaR 99 %)"
@@ -98,7 +95,6 @@ fn headline(report: &RiskReport) -> Markup {
                     }
                 }
                 (figures(report))
-            }
         }
     }
 }

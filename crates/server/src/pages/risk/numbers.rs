@@ -6,22 +6,22 @@ use underpin_risk::portfolio::{Cause, Factor};
 
 use crate::pages::parts::number;
 
-/// A loss or a figure: thousands in groups, small values with two digits that count.
+/// A loss or a figure: thousands in groups, small values with two digits that count, whole numbers without any.
 pub(in crate::pages) fn amount(value: f64) -> String {
     let size = value.abs();
-    if size >= 1000.0 {
-        let sign = if value < 0.0 { "\u{2212}" } else { "" };
-        format!("{sign}{}", number(size.round() as u64))
-    } else if size >= 100.0 || size == 0.0 {
-        format!("{value:.0}")
+    let digits = if size >= 1000.0 {
+        number(size.round() as u64)
+    } else if size >= 100.0 || size.fract() == 0.0 {
+        format!("{size:.0}")
     } else if size >= 1.0 {
-        format!("{value:.1}")
+        format!("{size:.1}")
     } else if size >= 1e-4 {
         let digits = 1 - size.log10().floor() as i32;
-        format!("{value:.*}", usize::try_from(digits).unwrap_or(3))
+        format!("{size:.*}", usize::try_from(digits).unwrap_or(3))
     } else {
-        "below 0.0001".to_owned()
-    }
+        return "below 0.0001".to_owned();
+    };
+    if value < 0.0 { format!("\u{2212}{digits}") } else { digits }
 }
 
 /// A share in percent.

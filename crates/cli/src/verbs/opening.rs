@@ -1,0 +1,125 @@
+//! What verbs that judge a fleet start from: read, checked, and assessed.
+
+use std::path::Path;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use underpin_exposure::{Assessment, FactBase, Options, assess};
+use underpin_model::fleet::Fleet;
+use underpin_model::policy::Policy;
+use underpin_risk::wait::Evidence;
+use underpin_risk::wait::unmatched::unmatched;
+
+use crate::args::FleetAndFacts;
+use crate::exit::Failure;
+use crate::facts;
+use crate::output::say;
+
+/// Warnings of a kind that are shown: more than a handful would hide the report.
+const WARNINGS: usize = 5;
+/// Where all warnings of a fleet are.
+pub(super) const FLEET_CHECK: &str = " (`underpin fleet check` lists them all)";
+/// Days between the day that is judged and the look at the fleet beyond which a reader may be misled.
+const LONG_DAYS: i64 = 30;
+const SECONDS_OF_A_DAY: i64 = 86_400;
+
+/// A fleet with the facts that it is judged by.
+pub(super) struct Opened {
+    pub(super) fleet: Fleet,
+    pub(super) base: FactBase,
+    pub(super) as_of: Timestamp,
+}
+
+/// An assessed fleet, with everything else that it is judged by.
+pub(super) struct Judged {
+    pub(super) fleet: Fleet,
+    pub(super) base: FactBase,
+    pub(super) assessment: Assessment,
+    pub(super) policy: Policy,
+    pub(super) evidence: Evidence,
+}
+
+/// Reads a fleet and facts. What is odd is said on stderr.
+///
+/// # Errors
+/// Everything that is wrong with the fleet; feeds of which none can be read.
+pub(super) fn open(of: &FleetAndFacts, day: Option<Date>) -> Result<Opened, Failure> {
+    let now = Timestamp::now();
+    let as_of = as_of(day, now)?;
+    let checked = facts::fleet(&of.fleet)?;
+    warn(&checked.warnings, FLEET_CHECK);
+    if let Some(day) = day {
+        warn_of_the_past(day, as_of, &checked.fleet);
+    }
+    let base = facts::base(&of.feeds, !of.no_builtin, now)?;
+    Ok(Opened { fleet: checked.fleet, base, as_of })
+}
+
+/// Reads what a judgement needs, and assesses the fleet.
+///
+/// # Errors
+/// Everything that is wrong with one of the files.
+pub(super) fn judged(
+    of: &FleetAndFacts,
+    policy: Option<&Path>,
+    evidence: Option<&Path>,
+    day: Option<Date>,
+) -> Result<Judged, Failure> {
+    let policy = facts::policy(policy)?;
+    let evidence = facts::evidence(evidence)?;
+    let Opened { fleet, base, as_of } = open(of, day)?;
+    let assessment = assess(&fleet, &base, &Options::at(as_of));
+    Ok(Judged { fleet, base, assessment, policy, evidence })
+}
+
+/// A fleet without hosts has no risk of 0: it has none that could be judged.
+pub(super) fn nothing_to_judge(path: &Path) -> Failure {
+    let problem =
+        "  /hosts: found none, expected at least one host: nothing can be hit, so there is nothing to judge";
+    Failure::Fleet { source_name: path.display().to_string(), problems: vec![problem.to_owned()] }
+}
+
+impl Judged {
+    /// The same, unless nothing in it can be hit.
+    ///
+    /// # Errors
+    /// The fleet of this file has no hosts.
+    pub(super) fn with_hosts(self, path: &Path) -> Result<Self, Failure> {
+        if self.fleet.hosts.is_empty() { Err(nothing_to_judge(path)) } else { Ok(self) }
+    }
+
+    /// Says which evidence counts for no host; `due` are the names of the releases that are due somewhere.
+    pub(super) fn warn_of_unmatched_evidence(&self, due: &std::collections::BTreeSet<String>) {
+        warn(&unmatched(&self.evidence, &self.fleet, due), "");
+    }
+}
+
+/// The first warnings; `rest` says where the others are.
+pub(super) fn warn<W: std::fmt::Display>(warnings: &[W], rest: &str) {
+    for warning in warnings.iter().take(WARNINGS) {
+        say!("warning: {warning}");
+    }
+    if warnings.len() > WARNINGS {
+        say!("warning: {} more{rest}", warnings.len() - WARNINGS);
+    }
+}
+
+/// What a fleet was like before it was looked at, nobody knows: it is judged as if it had been the same.
+fn warn_of_the_past(day: Date, as_of: Timestamp, fleet: &Fleet) {
+    let days = (fleet.seen.at.as_second() - as_of.as_second()) / SECONDS_OF_A_DAY;
+    if days > LONG_DAYS {
+        let seen = fleet.seen.at.to_zoned(TimeZone::UTC).date();
+        say!(
+            "warning: --as-of {day} is {days} days before the fleet was seen ({seen}): what was installed on {seen} is judged \
+             by what was known on {day}"
+        );
+    }
+}
+
+/// A day means its last moment: what was published on it counts.
+fn as_of(day: Option<Date>, now: Timestamp) -> Result<Timestamp, Failure> {
+    let Some(day) = day else { return Ok(now) };
+    let end: Result<Zoned, _> = day.to_datetime(Time::MAX).to_zoned(TimeZone::UTC);
+    end.map(|zoned| zoned.timestamp()).map_err(|error| Failure::Usage(format!("--as-of {day}: {error}")))
+}

@@ -1,0 +1,82 @@
+//! Evidence that counts for nothing: a release that is due nowhere, hardware that no host has. It is most often a name that
+//! was written in another way, and silence would let it pass for evidence.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashSet;
+use underpin_model::fleet::Fleet;
+
+use super::{Evidence, GroupDecision};
+use crate::groups::HardwareClass;
+
+/// The name of a release in evidence: component and version.
+#[must_use]
+pub fn release_name(component: &str, release: &str) -> String {
+    format!("{component} {release}")
+}
+
+/// What of the evidence counts for no host of this fleet, with its place; `due` are the names of the releases that are
+/// due somewhere, by [`release_name`].
+#[must_use]
+pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> Vec<String> {
+    let classes: FxHashSet<HardwareClass> = fleet.hosts.iter().map(HardwareClass::of).collect();
+    let nowhere = |place: String, release: &str| {
+        let known =
+            due.iter().next().map_or_else(String::new, |it| format!("; one that is due is called {it:?}"));
+        format!("{place}.release: found {release:?}, expected a release that is due on a host{known}")
+    };
+    let mut list = Vec::new();
+    for (at, run) in evidence.runs.iter().enumerate() {
+        if !due.contains(&run.release) {
+            list.push(nowhere(format!("run.{at}"), &run.release));
+        } else if let Some(hardware) = &run.hardware
+            && !classes.iter().any(|class| hardware.is(class))
+        {
+            list.push(format!(
+                "run.{at}.hardware: no host of the fleet has this vendor, model and processor: it counts for none"
+            ));
+        }
+    }
+    for (at, bug) in evidence.known_bugs.iter().enumerate() {
+        if !due.contains(&bug.release) {
+            list.push(nowhere(format!("known_bug.{at}"), &bug.release));
+        }
+    }
+    list
+}
+
+/// The names of the releases that decisions are about.
+#[must_use]
+pub fn due(decisions: &[GroupDecision]) -> BTreeSet<String> {
+    let name = |it: &GroupDecision| Some(release_name(&it.component, it.release.as_deref()?));
+    decisions.iter().filter_map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_for_no_host_is_named_with_its_place() {
+        let mut host = underpin_model::fleet::Host::new(underpin_model::id::HostId::new("h").unwrap());
+        (host.vendor, host.model) = (Some("Maker".to_owned()), Some("R1".to_owned()));
+        let seen = underpin_model::fleet::Seen { at: jiff::Timestamp::UNIX_EPOCH, by: "hand".to_owned() };
+        let fleet = Fleet { hosts: vec![host], ..Fleet::new("f", seen) };
+        let due = BTreeSet::from([release_name("linux", "6.1")]);
+        let said = |text: &str| unmatched(&super::super::evidence::read(text).unwrap(), &fleet, &due);
+        let run = |release: &str, hardware: &str| {
+            format!("[[run]]\nrelease = \"{release}\"\nhosts = 1\nkind = \"trial\"\n{hardware}\n")
+        };
+        let mine = "hardware = { vendor = \"Maker\", model = \"R1\" }";
+        assert_eq!(said(&run("linux 6.1", mine)), [""; 0]);
+        assert_eq!(said(&run("linux 6.1", "")), [""; 0], "of unknown hardware on purpose");
+        let other = said(&(run("linux 6.1", mine) + &run("linux 6.1", &mine.replace("R1", "r1"))));
+        assert!(other.len() == 1 && other[0].starts_with("run.1.hardware: "), "{other:?}");
+        let nowhere = said(&run("Linux 6.1", mine));
+        assert!(
+            nowhere[0].contains("run.0.release: found \"Linux 6.1\"") && nowhere[0].contains("\"linux 6.1\"")
+        );
+        let bug = "[[known_bug]]\nrelease = \"x\"\nper_host_day = 1\nhours_down = 1\nsource = \"s\"\n";
+        assert!(said(bug)[0].starts_with("known_bug.0.release"));
+    }
+}
