@@ -363,12 +363,13 @@ impl Assembly<'_, '_> {
         let mut only_to: Vec<HostId> = expected.iter().map(|it| it.1.clone()).collect();
         only_to.sort();
         only_to.dedup();
-        let p95_s = times.out.iter().map(Move::end).max().unwrap_or(0);
+        let from = theirs.iter().map(|it| it.start).min().unwrap_or(0);
+        let p95_s = theirs.iter().map(Move::end).max().unwrap_or(0).saturating_sub(from);
         let factor = self.request.policy.planning.migration.p95_factor.max(1.0);
         let span = Spread::new((f64::from(p95_s) / factor).ceil() as u32, p95_s);
-        let mbps = self.facts.hosts[work.host as usize].link_mbps;
+        let mbps = theirs.iter().map(|it| it.mbps).min().unwrap_or(0);
         let kind = StepKind::Evacuate { host: self.host_id(work.host), expected, only_to, mbps };
-        steps.push(self.push(number, Some(element), kind, start, span, vec![staged]));
+        steps.push(self.push(number, Some(element), kind, start + from, span, vec![staged]));
         steps
     }
 

@@ -60,9 +60,13 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
         for resource in 0..2 {
             let capacity = |host: u32| facts.hosts[host as usize].capacity.map_or(0, |it| it[resource]);
             let all: u64 = it.hosts.clone().map(capacity).sum();
-            let moving = it.guests.clone().filter(|guest| !stays.contains(guest));
-            let demand: u64 =
-                moving.filter_map(|guest| facts.guests[guest as usize].demand).map(|it| it[resource]).sum();
+            // A host that carries too much at the start makes no other one smaller.
+            let mut used: BTreeMap<u32, u64> = BTreeMap::new();
+            for guest in it.guests.clone().filter(|guest| !stays.contains(guest)) {
+                let demand = facts.guests[guest as usize].demand.map_or(0, |it| it[resource]);
+                *used.entry(facts.home[guest as usize]).or_default() += demand;
+            }
+            let demand: u64 = used.iter().map(|(&host, &used)| used.min(capacity(host))).sum();
             let to_change: u64 = leaving.iter().map(|work| capacity(work.host)).sum();
             if let Some(free) = all.checked_sub(demand).filter(|it| *it > 0) {
                 bound = bound.max(to_change.div_ceil(free));

@@ -130,6 +130,8 @@ pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) wave: &'r [u32],
     /// By position in the cluster. 0: the host is done; otherwise a guest that goes there moves again, the later the lower.
     pub(super) due: &'r [u32],
+    /// Guests that come home to hosts of the wave, whose release will soak.
+    pub(super) returning: &'r [u32],
     /// By position in the cluster: the host's release soaks as a canary's.
     pub(super) soaking: &'r [bool],
 }
@@ -313,7 +315,10 @@ impl Leaving<'_, '_, '_> {
         facts.may_stand(guest, to)
             && self.rooms.stands_apart(guest, to)
             && self.rooms.direction(guest, to)
-            && (!self.soaks(to) || self.rooms.diverse(guest, &|it| self.soaks(it)))
+            && (!self.soaks(to)
+                || self
+                    .rooms
+                    .diverse(guest, &|it| self.returning.contains(&it) || self.soaks(self.rooms.at(it))))
             && facts.hosts[to as usize].link_mbps >= self.slowest(guest, to)
     }
 

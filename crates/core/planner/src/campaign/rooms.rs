@@ -333,8 +333,8 @@ impl<'f, 'a> Rooms<'f, 'a> {
             .sum()
     }
 
-    /// Another guest of the application, in this cluster, is on a host whose release is not among those that soak.
-    pub(super) fn diverse(&self, guest: u32, soaking: &dyn Fn(u32) -> bool) -> bool {
+    /// Another guest of the application, in this cluster, is not on a release that soaks.
+    pub(super) fn diverse(&self, guest: u32, soaks: &dyn Fn(u32) -> bool) -> bool {
         let application = self.facts.guests[guest as usize].application;
         if application == NONE {
             return true;
@@ -343,7 +343,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
         members.len() < 2
             || members.iter().any(|&other| {
                 let here = other >= self.first_guest && ((other - self.first_guest) as usize) < self.at.len();
-                other != guest && here && !soaking(self.at(other))
+                other != guest && here && !soaks(other)
             })
     }
 }

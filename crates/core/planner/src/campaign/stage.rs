@@ -292,19 +292,24 @@ impl<'f, 'a> Cluster<'f, 'a> {
         canary: bool,
     ) -> Result<Vec<Departure>, Vec<Reason>> {
         let wave: Vec<u32> = draft.works.iter().map(|it| it.host).collect();
+        let returning: Vec<u32> =
+            draft.works.iter().filter(|_| canary).flat_map(|it| it.come_home.iter().copied()).collect();
         let mut leaving = Leaving {
             rooms: &mut self.rooms,
             answers: shared.answers,
             wave: &wave,
             due: &draft.due,
             soaking: &self.soaking,
+            returning: &returning,
         };
         let departures = leaving.empty(candidate.host, method)?;
         if canary {
             // Guests that stay will run on the canary's release.
             let stays = |it: &&Departure| !it.how.moves();
-            let broken =
-                departures.iter().filter(stays).find_map(|it| self.undiverse(it.guest, candidate.host));
+            let broken = departures
+                .iter()
+                .filter(stays)
+                .find_map(|it| self.undiverse(it.guest, candidate.host, &draft.works, &[]));
             if let Some(reason) = broken {
                 self.undo(&departures, candidate.host);
                 return Err(vec![reason]);
@@ -313,10 +318,17 @@ impl<'f, 'a> Cluster<'f, 'a> {
         Ok(departures)
     }
 
-    fn undiverse(&self, guest: u32, host: u32) -> Option<Reason> {
-        let first = self.rooms.hosts().start;
-        let soaking = |it: u32| it == host || self.soaking.get((it - first) as usize) == Some(&true);
-        if self.rooms.diverse(guest, &soaking) {
+    /// The application that would wholly be on a release that soaks, if a guest ran on its host after the wave: the wave's hosts
+    /// have it then, and guests that come home run on it.
+    fn undiverse(&self, guest: u32, host: u32, works: &[Work], home: &[u32]) -> Option<Reason> {
+        let soaks = |other: u32| {
+            let at = self.rooms.at(other);
+            at == host
+                || home.contains(&other)
+                || self.soaking[self.local(at)]
+                || works.iter().any(|it| it.host == at || it.come_home.contains(&other))
+        };
+        if self.rooms.diverse(guest, &soaks) {
             return None;
         }
         let application = self.rooms.facts.guests[guest as usize].it.application.clone()?;
@@ -351,7 +363,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             let resource = super::facts::RESOURCES[shortage.resource].to_owned();
             return Err(vec![Reason::Short { resource, short: shortage.short, reserve: true }]);
         }
-        work.come_home = self.comes_home(shared, &work, canary);
+        work.come_home = self.comes_home(shared, &work, &draft.works, canary);
         draft.works.push(work);
         let times = layout(shared.facts, &draft.works, shared.homing);
         let timed = self.start(shared, couplings, &draft.works, &times, now);
@@ -376,7 +388,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
 
     /// Guests that return after the wave: all that moved, but those whose return would leave their application wholly on a
     /// release that soaks.
-    fn comes_home(&self, shared: &Shared<'f, 'a>, work: &Work, canary: bool) -> Vec<u32> {
+    fn comes_home(&self, shared: &Shared<'f, 'a>, work: &Work, works: &[Work], canary: bool) -> Vec<u32> {
         if shared.homing == Homing::Drift {
             return Vec::new();
         }
@@ -387,7 +399,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             // Guests that should never have been on one host do not come back to it together.
             let meets =
                 |other: &u32| facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it));
-            let diverse = !canary || self.undiverse(guest, work.host).is_none();
+            let diverse = !canary || self.undiverse(guest, work.host, works, &home).is_none();
             if diverse && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
                 home.push(guest);
             }

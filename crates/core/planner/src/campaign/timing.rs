@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use underpin_model::change::Method;
-use underpin_model::policy::{Durations, Homing, Spread};
+use underpin_model::policy::{Durations, Homing, Placing, Spread};
 
 use super::calendar::Seconds;
 use super::facts::Facts;
@@ -79,23 +79,12 @@ pub(super) struct HostTimes {
 
 /// Lays out a wave.
 pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<HostTimes> {
-    let wanted: Vec<Wanted> = works
-        .iter()
-        .enumerate()
-        .flat_map(|(at, work)| {
-            let moves = work.departures.iter().filter(|it| it.how.moves());
-            moves.map(move |it| Wanted {
-                work: at,
-                guest: it.guest,
-                from: work.host,
-                to: it.to,
-                live: it.how == How::Live,
-                ready: 0,
-            })
-        })
-        .collect();
     let mut times = vec![HostTimes::default(); works.len()];
-    for (work, it) in schedule(facts, wanted) {
+    let out = match facts.policy.planning.placing {
+        Placing::WePlace => schedule(facts, departures(works)),
+        Placing::PlatformPlaces => one_by_one(facts, departures(works)),
+    };
+    for (work, it) in out {
         times[work].out.push(it);
     }
     for (work, times) in works.iter().zip(&mut times) {
@@ -122,6 +111,42 @@ pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<H
         }
     }
     times
+}
+
+fn departures(works: &[Work]) -> Vec<Wanted> {
+    let of = |(at, work): (usize, &Work)| {
+        let moves = work.departures.iter().filter(|it| it.how.moves());
+        let wanted = moves.map(|it| Wanted {
+            work: at,
+            guest: it.guest,
+            from: work.host,
+            to: it.to,
+            live: it.how == How::Live,
+            ready: 0,
+        });
+        wanted.collect::<Vec<_>>()
+    };
+    works.iter().enumerate().flat_map(of).collect()
+}
+
+/// How a platform that places is given time: host after host, guest after guest, at a rate that every link on the way carries,
+/// since nobody knows what it does at once.
+fn one_by_one(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
+    let link = |host: u32| facts.hosts[host as usize].link_mbps;
+    let mut narrow = rustc_hash::FxHashMap::<usize, u32>::default();
+    for it in wanted.iter().filter(|it| it.live) {
+        let rate = narrow.entry(it.work).or_insert(u32::MAX);
+        *rate = (*rate).min(link(it.from)).min(link(it.to));
+    }
+    let mut now = 0;
+    let mut done = Vec::with_capacity(wanted.len());
+    for it in &wanted {
+        let rate = narrow.get(&it.work).copied().unwrap_or(0);
+        let Some(moved) = moved(facts, it, now, rate) else { continue };
+        now = moved.end();
+        done.push((it.work, moved));
+    }
+    done
 }
 
 /// What happens on the host itself, once its guests are out.
@@ -229,6 +254,21 @@ fn start(
     if !slots(from, out) || !slots(to, into) {
         return None;
     }
+    if !wanted.live {
+        return moved(facts, wanted, now, 0);
+    }
+    let free = from.link_mbps.saturating_sub(out.out_mbps).min(to.link_mbps.saturating_sub(into.in_mbps));
+    let narrow = from.link_mbps.min(to.link_mbps);
+    if free == 0 || free < narrow / 2 {
+        return None;
+    }
+    let it = moved(facts, wanted, now, free)?;
+    let converges = live(facts, wanted.guest, free).is_some_and(|it| it.converged);
+    if converges || free >= narrow { Some(it) } else { None }
+}
+
+/// A migration at a rate.
+fn moved(facts: &Facts<'_>, wanted: &Wanted, now: Seconds, mbps: u32) -> Option<Move> {
     let base = Move {
         guest: wanted.guest,
         from: wanted.from,
@@ -242,20 +282,12 @@ fn start(
     if !wanted.live {
         return Some(base);
     }
-    let free = from.link_mbps.saturating_sub(out.out_mbps).min(to.link_mbps.saturating_sub(into.in_mbps));
-    let narrow = from.link_mbps.min(to.link_mbps);
-    if free == 0 || free < narrow / 2 {
-        return None;
-    }
-    let run = live(facts, wanted.guest, free)?;
-    if !run.converged && free < narrow {
-        return None;
-    }
+    let run = live(facts, wanted.guest, mbps)?;
     let factor = facts.policy.planning.migration.p95_factor.max(1.0);
     let seconds = |it: f64| it.ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
     Some(Move {
         span: Spread::new(seconds(run.total_s), seconds(run.total_s * factor)),
-        mbps: free,
+        mbps,
         pause_ms: (run.downtime_s * 1000.0).ceil().clamp(0.0, f64::from(u32::MAX)) as u32,
         ..base
     })
