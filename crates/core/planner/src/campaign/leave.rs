@@ -274,8 +274,13 @@ impl Leaving<'_, '_, '_> {
             let fact = if vm.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
             return Err(unknown(vm.id.as_str(), fact));
         }
+        // Guests that move as one take a slot each at a time, and share the link.
+        let together = facts.guests[guest as usize].together.len().max(1) as u32;
+        if how.moves() && together > facts.hosts[host as usize].slots.max(1) {
+            return Err(Some(Reason::RequiredAffinity { vm: vm.id.clone(), rule: Rule::Together }));
+        }
         if how == How::Live {
-            let link = facts.hosts[host as usize].link_mbps;
+            let link = facts.hosts[host as usize].link_mbps / together;
             let converges = live(facts, guest, link).is_some_and(|it| it.converged);
             if !converges {
                 let dirty = facts.guests[guest as usize].dirty_mib_s * 8.0 * 1_048_576.0 / 1e6;
@@ -319,16 +324,17 @@ impl Leaving<'_, '_, '_> {
                 || self
                     .rooms
                     .diverse(guest, &|it| self.returning.contains(&it) || self.soaks(self.rooms.at(it))))
-            && facts.hosts[to as usize].link_mbps >= self.slowest(guest, to)
+            && self.carries(guest, to)
     }
 
-    /// The link of a target that is slower than the source's may be too slow for a guest that writes much.
-    fn slowest(&self, guest: u32, to: u32) -> u32 {
+    /// The links and slots of a target that has less than the source may be too few for guests that write much, or are many.
+    fn carries(&self, guest: u32, to: u32) -> bool {
         let facts = self.rooms.facts;
-        let (own, other) =
-            (facts.hosts[self.rooms.at(guest) as usize].link_mbps, facts.hosts[to as usize].link_mbps);
-        let enough = other >= own || live(facts, guest, other).is_some_and(|it| it.converged);
-        if enough { 0 } else { own }
+        let together = facts.guests[guest as usize].together.len().max(1) as u32;
+        let (own, other) = (&facts.hosts[self.rooms.at(guest) as usize], &facts.hosts[to as usize]);
+        together <= other.slots.max(1)
+            && (other.link_mbps >= own.link_mbps
+                || live(facts, guest, other.link_mbps / together).is_some_and(|it| it.converged))
     }
 
     /// Why nobody takes a unit: the first condition that excludes all.

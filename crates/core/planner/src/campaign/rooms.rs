@@ -221,7 +221,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
     /// Checks that every failure still finds places; the first that does not, unless it was as bad before.
     pub(super) fn reserve(&mut self) -> Result<(), Shortage> {
         for set in 0..self.sets.len() {
-            if self.sets[set].hosts.iter().all(|&it| self.is_shut(it)) || self.holds(set) {
+            if self.holds(set) {
                 continue;
             }
             let (witness, shortage) = self.search(set);
@@ -251,13 +251,11 @@ impl<'f, 'a> Rooms<'f, 'a> {
     /// most is left over.
     fn search(&self, set: usize) -> (Witness, Option<(u32, Shortage)>) {
         let failed = &self.sets[set].hosts;
-        let mut guests: Vec<u32> = failed.iter().flat_map(|&it| self.guests_on(it).iter().copied()).collect();
-        let size = |guest: u32| self.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
-        guests.sort_unstable_by_key(|&it| (std::cmp::Reverse(size(it)), it));
-        let (reserved, shortage) = self.place(failed, &guests, true);
+        let units = self.units(failed);
+        let (reserved, shortage) = self.place(failed, &units, true);
         let (reserved, shortage) = match shortage {
             None => (reserved, None),
-            Some(first) => match self.place(failed, &guests, false) {
+            Some(first) => match self.place(failed, &units, false) {
                 (reserved, None) => (reserved, None),
                 (other, Some(second)) if second.0 < first.0 => (other, Some(second)),
                 _ => (reserved, Some(first)),
@@ -266,14 +264,44 @@ impl<'f, 'a> Rooms<'f, 'a> {
         (Witness { reserved, stamp: self.stamp(set), valid: shortage.is_none() }, shortage)
     }
 
-    fn place(&self, failed: &[u32], guests: &[u32], tight: bool) -> (Reserved, Option<(u32, Shortage)>) {
+    /// Guests of failed hosts that restart as one, the largest first.
+    fn units(&self, failed: &[u32]) -> Vec<(Room, Vec<u32>)> {
+        let mut units: Vec<(Room, Vec<u32>)> = Vec::new();
+        let mut tied: std::collections::BTreeMap<u32, usize> = std::collections::BTreeMap::new();
+        for &guest in failed.iter().flat_map(|&it| self.guests_on(it)) {
+            let facts = &self.facts.guests[guest as usize];
+            let demand = facts.demand.unwrap_or([0, 0]);
+            let first = facts.together.first().copied().filter(|_| facts.together.len() > 1);
+            match first.and_then(|it| tied.get(&it)).and_then(|&at| units.get_mut(at)) {
+                Some((room, members)) => {
+                    (0..2).for_each(|it| room[it] += demand[it]);
+                    members.push(guest);
+                }
+                None => {
+                    if let Some(first) = first {
+                        tied.insert(first, units.len());
+                    }
+                    units.push((demand, vec![guest]));
+                }
+            }
+        }
+        units.sort_unstable_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
+        units
+    }
+
+    fn place(
+        &self,
+        failed: &[u32],
+        units: &[(Room, Vec<u32>)],
+        tight: bool,
+    ) -> (Reserved, Option<(u32, Shortage)>) {
         let remaining: Vec<u32> =
             self.hosts.clone().filter(|&it| !self.is_shut(it) && !failed.contains(&it)).collect();
         let mut free: Vec<[i64; 2]> = remaining.iter().map(|&it| self.free(it)).collect();
-        let mut given: Vec<(u32, u32)> = Vec::with_capacity(guests.len());
+        let mut given: Vec<(u32, u32)> = Vec::new();
+        let mut reserved: Reserved = Vec::new();
         let mut missing: Option<(u32, Shortage)> = None;
-        for &guest in guests {
-            let demand = self.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
+        for (demand, members) in units {
             let need = demand.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
             let mut best: Option<(i64, usize)> = None;
             for (at, &host) in remaining.iter().enumerate() {
@@ -283,32 +311,26 @@ impl<'f, 'a> Rooms<'f, 'a> {
                 }
                 let left = room[0] - need[0];
                 let better = best.is_none_or(|(other, _)| if tight { left < other } else { left > other });
-                if better && self.facts.may_stand(guest, host) && self.apart_of(guest, host, &given) {
+                let takes =
+                    |guest: &u32| self.facts.may_stand(*guest, host) && self.apart_of(*guest, host, &given);
+                if better && members.iter().all(takes) {
                     best = Some((left, at));
                 }
             }
-            match best {
-                Some((_, at)) => {
-                    free[at][0] -= need[0];
-                    free[at][1] -= need[1];
-                    given.push((guest, remaining[at]));
+            if let Some((_, at)) = best {
+                (0..2).for_each(|it| free[at][it] -= need[it]);
+                given.extend(members.iter().map(|&it| (it, remaining[at])));
+                match reserved.iter_mut().find(|it| it.0 == remaining[at]) {
+                    Some((_, room)) => (0..2).for_each(|it| room[it] += demand[it]),
+                    None => reserved.push((remaining[at], *demand)),
                 }
-                None => {
-                    let resource = usize::from(free.iter().any(|it| it[0] >= need[0]) && need[1] > 0);
-                    let most = free.iter().map(|it| it[resource]).max().unwrap_or(0).max(0);
-                    let short = need[resource].saturating_sub(most).max(1) as u64;
-                    let (count, so_far) = missing.unwrap_or((0, Shortage { resource, short: 0 }));
-                    let short = if so_far.resource == resource { so_far.short + short } else { so_far.short };
-                    missing = Some((count + 1, Shortage { resource: so_far.resource, short }));
-                }
-            }
-        }
-        let mut reserved: Reserved = Vec::new();
-        for (guest, host) in given {
-            let demand = self.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
-            match reserved.iter_mut().find(|it| it.0 == host) {
-                Some((_, room)) => (0..2).for_each(|it| room[it] += demand[it]),
-                None => reserved.push((host, demand)),
+            } else {
+                let resource = usize::from(free.iter().any(|it| it[0] >= need[0]) && need[1] > 0);
+                let most = free.iter().map(|it| it[resource]).max().unwrap_or(0).max(0);
+                let short = need[resource].saturating_sub(most).max(1) as u64;
+                let (count, so_far) = missing.unwrap_or((0, Shortage { resource, short: 0 }));
+                let short = if so_far.resource == resource { so_far.short + short } else { so_far.short };
+                missing = Some((count + members.len() as u32, Shortage { resource: so_far.resource, short }));
             }
         }
         (reserved, missing)

@@ -182,6 +182,12 @@ impl<'f, 'a> Cluster<'f, 'a> {
             if candidate.coordinator && !draft.works.is_empty() {
                 continue;
             }
+            // A host that takes guests in this wave is emptied in a later one.
+            let takes = |it: &Work| it.departures.iter().any(|it| it.how.moves() && it.to == candidate.host);
+            if draft.works.iter().any(takes) {
+                why.insert(candidate.host, vec![Reason::EarlierWave { wave: self.waves + 1 }]);
+                continue;
+            }
             match self.add(shared, couplings, &candidate, &mut draft, now, canary) {
                 Ok(()) => {
                     draft.from.push(at);

@@ -7,7 +7,7 @@ use underpin_model::change::Method;
 use underpin_model::policy::{Durations, Homing, Placing, Spread};
 
 use super::calendar::Seconds;
-use super::facts::Facts;
+use super::facts::{Facts, HostFacts};
 use super::leave::{Departure, How, live};
 
 /// Powering a guest off and on, suspending and resuming it, moving it cold: judgements, since no published figures cover all
@@ -196,25 +196,28 @@ struct InUse {
 
 /// Starts each migration as soon as its links and slots allow, the largest first. Each is given what is free of both links,
 /// at least half of the narrower: waiting for a whole link beats sharing it among many, since every sharer writes meanwhile.
-fn schedule(facts: &Facts<'_>, mut wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
-    let memory = |guest: u32| facts.guests[guest as usize].demand.map_or(0, |it| it[0]);
-    wanted.sort_by_key(|it| (it.ready, Reverse(memory(it.guest)), it.guest));
+/// Guests that must be together start at one moment and share what one would be given: while the last is on its way, the others
+/// may be on either side.
+fn schedule(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
+    let mut units = units(facts, wanted);
     let mut in_use = rustc_hash::FxHashMap::<u32, InUse>::default();
     let mut ends: BinaryHeap<Reverse<(Seconds, usize)>> = BinaryHeap::new();
-    let mut done: Vec<(usize, Move)> = Vec::with_capacity(wanted.len());
-    let mut now = wanted.first().map_or(0, |it| it.ready);
-    while !wanted.is_empty() {
-        wanted.retain(|it| {
-            if it.ready > now {
+    let mut done: Vec<(usize, Move)> = Vec::new();
+    let mut now = units.first().map_or(0, |it| it.ready());
+    while !units.is_empty() {
+        units.retain(|unit| {
+            if unit.ready() > now {
                 return true;
             }
-            let Some(started) = start(facts, &in_use, it, now) else { return true };
-            claim(&mut in_use, &started, true);
-            ends.push(Reverse((started.end(), done.len())));
-            done.push((it.work, started));
+            let Some(started) = start(facts, &in_use, &unit.0, now) else { return true };
+            for (it, started) in unit.0.iter().zip(started) {
+                claim(&mut in_use, &started, true);
+                ends.push(Reverse((started.end(), done.len())));
+                done.push((it.work, started));
+            }
             false
         });
-        let next_ready = wanted.iter().map(|it| it.ready).filter(|&it| it > now).min();
+        let next_ready = units.iter().map(Unit::ready).filter(|&it| it > now).min();
         let Some(next) = ends.peek().map(|it| it.0.0).into_iter().chain(next_ready).min() else { break };
         now = next;
         while let Some(&Reverse((end, at))) = ends.peek() {
@@ -227,6 +230,29 @@ fn schedule(facts: &Facts<'_>, mut wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
         }
     }
     done
+}
+
+/// Guests that move as one.
+struct Unit(Vec<Wanted>);
+
+impl Unit {
+    fn ready(&self) -> Seconds {
+        self.0.iter().map(|it| it.ready).max().unwrap_or(0)
+    }
+}
+
+fn units(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<Unit> {
+    let mut tied: std::collections::BTreeMap<(u32, u32, u32), Vec<Wanted>> =
+        std::collections::BTreeMap::new();
+    for it in wanted {
+        let first = facts.guests[it.guest as usize].together.first().copied().unwrap_or(it.guest);
+        tied.entry((first, it.from, it.to)).or_default().push(it);
+    }
+    let memory = |guest: u32| facts.guests[guest as usize].demand.map_or(0, |it| it[0]);
+    let mut units: Vec<Unit> = tied.into_values().map(Unit).collect();
+    // A stable sort: equals stay in the order of their guests.
+    units.sort_by_key(|it| (it.ready(), Reverse(it.0.iter().map(|it| memory(it.guest)).sum::<u64>())));
+    units
 }
 
 fn claim(in_use: &mut rustc_hash::FxHashMap<u32, InUse>, it: &Move, claim: bool) {
@@ -244,27 +270,32 @@ fn claim(in_use: &mut rustc_hash::FxHashMap<u32, InUse>, it: &Move, claim: bool)
 fn start(
     facts: &Facts<'_>,
     in_use: &rustc_hash::FxHashMap<u32, InUse>,
-    wanted: &Wanted,
+    unit: &[Wanted],
     now: Seconds,
-) -> Option<Move> {
+) -> Option<Vec<Move>> {
+    let first = unit.first()?;
     let used = |host: u32| in_use.get(&host).copied().unwrap_or_default();
-    let (from, to) = (&facts.hosts[wanted.from as usize], &facts.hosts[wanted.to as usize]);
-    let (out, into) = (used(wanted.from), used(wanted.to));
-    let slots = |host: &super::facts::HostFacts<'_>, used: InUse| used.migrations < host.slots.max(1);
+    let (from, to) = (&facts.hosts[first.from as usize], &facts.hosts[first.to as usize]);
+    let (out, into) = (used(first.from), used(first.to));
+    let count = unit.len() as u32;
+    let slots = |host: &HostFacts<'_>, used: InUse| used.migrations + count <= host.slots.max(1);
     if !slots(from, out) || !slots(to, into) {
         return None;
     }
-    if !wanted.live {
-        return moved(facts, wanted, now, 0);
+    if !first.live {
+        return unit.iter().map(|it| moved(facts, it, now, 0)).collect();
     }
     let free = from.link_mbps.saturating_sub(out.out_mbps).min(to.link_mbps.saturating_sub(into.in_mbps));
     let narrow = from.link_mbps.min(to.link_mbps);
     if free == 0 || free < narrow / 2 {
         return None;
     }
-    let it = moved(facts, wanted, now, free)?;
-    let converges = live(facts, wanted.guest, free).is_some_and(|it| it.converged);
-    if converges || free >= narrow { Some(it) } else { None }
+    let share = free / count;
+    let converges = |it: &Wanted| live(facts, it.guest, share).is_some_and(|it| it.converged);
+    if free < narrow && !unit.iter().all(converges) {
+        return None;
+    }
+    unit.iter().map(|it| moved(facts, it, now, share)).collect()
 }
 
 /// A migration at a rate.

@@ -1,7 +1,8 @@
 //! One measured plan in a process of its own, for `cargo xtask bench plan`: reads a public instance from standard input
 //! and prints what came out as one JSON object.
 //!
-//! `measure btrplace NAME` · `measure ganeti FLAGS` · `measure migrations MOVES`, which makes up its instance: a host
+//! `measure btrplace NAME` · `measure ganeti FLAGS` · `measure campaign HOSTS`, a full plan of a
+//! made-up fleet · `measure migrations MOVES`, which makes up its instance: a host
 //! for each 20 moves, in clusters of 10 hosts.
 #![allow(
     clippy::disallowed_methods,
@@ -9,6 +10,8 @@
     clippy::print_stdout,
     reason = "a program that measures reads input, the clock and its own memory"
 )]
+
+mod campaign;
 
 use std::io::Read as _;
 use std::time::Instant;
@@ -22,8 +25,11 @@ use underpin_planner::waves::{Options, plan_waves};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [format, about] = words.as_slice() else {
-        return Err("usage: measure btrplace|ganeti NAME|FLAGS".into());
+        return Err("usage: measure btrplace|ganeti|campaign|migrations NAME|FLAGS|HOSTS|MOVES".into());
     };
+    if format == "campaign" {
+        return campaign::measure(about.parse()?);
+    }
     if format == "migrations" {
         return migrations(about.parse()?);
     }

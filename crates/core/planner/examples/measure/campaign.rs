@@ -1,0 +1,238 @@
+//! A made-up fleet with everything that binds: guests that must be apart or together, pinned ones, tenants with windows, little
+//! room, slow links.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::json;
+use underpin_lint::lint;
+use underpin_model::change::{Change, Consent, Layer, Target};
+use underpin_model::facts::Family;
+use underpin_model::fleet::{
+    Action, Affinity, AffinityKind, Application, Capacity, Cluster, Fleet, Host, Migration, Planning,
+    PlatformRelease, PowerState, Seen, Strength, Tenant, Vm,
+};
+use underpin_model::id::{ApplicationId, ClusterId, HostId, TenantId, VmId};
+use underpin_model::plan::{Profile, Severity};
+use underpin_model::policy::{Policy, Ring, Scope, Window};
+use underpin_model::quantity::Days;
+use underpin_planner::campaign::{Request, plan};
+
+type Fault = Box<dyn std::error::Error>;
+
+/// Hosts of a cluster.
+const CLUSTER: usize = 50;
+/// Guests of a host.
+const GUESTS: usize = 20;
+
+/// Plans `hosts` hosts with 20 guests each and lints the plan; one JSON object.
+pub(crate) fn measure(hosts: usize) -> Result<(), Fault> {
+    let at = "2026-11-20T12:00:00Z".parse()?;
+    let (fleet, policy) = (fleet(hosts, at)?, policy(hosts)?);
+    let loss = BTreeMap::new();
+    let before = super::peak_bytes();
+    let started = Instant::now();
+    let request = Request {
+        fleet: &fleet,
+        policy: &policy,
+        starts_at: at,
+        profile: Profile::Normal,
+        homing: None,
+        seed: 1,
+        evaluations: 0,
+        loss_per_day: &loss,
+        parent: None,
+        fleet_sha256: None,
+        policy_sha256: None,
+    };
+    let planned = plan(&request)?;
+    let plan_s = started.elapsed().as_secs_f64();
+    let peak_bytes = super::peak_bytes();
+    let started = Instant::now();
+    let report = lint(&fleet, &policy, &planned.plan, &underpin_lint::Options::default());
+    let errors = report.findings.iter().filter(|it| it.severity == Severity::Error);
+    let bounds = &planned.report.bounds;
+    let outcomes = planned.report.elements.iter().fold(BTreeMap::<String, u32>::new(), |mut all, it| {
+        *all.entry(format!("{:?}", it.outcome)).or_default() += 1;
+        all
+    });
+    println!(
+        "{}",
+        json!({
+            "hosts": hosts,
+            "vms": fleet.vms.len(),
+            "plan_s": plan_s,
+            "fleet_bytes": before,
+            "peak_bytes": peak_bytes,
+            "lint_s": started.elapsed().as_secs_f64(),
+            "lint_errors": errors.clone().count(),
+            "first_error": errors.clone().next().map(|it| format!("{it:?}")),
+            "outcomes": outcomes,
+            "steps": planned.plan.steps.len(),
+            "waves": bounds.waves,
+            "waves_bound": bounds.waves_at_least,
+            "moves": bounds.moves,
+            "moves_bound": bounds.moves_at_least,
+            "makespan_s": bounds.makespan_s,
+            "bound": bounds.makespan_at_least_s,
+            "bound_by": bounds.makespan_bound_by,
+        })
+    );
+    Ok(())
+}
+
+/// Numbers that look random and are the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+fn fleet(hosts: usize, at: jiff::Timestamp) -> Result<Fleet, Fault> {
+    let mut dice = Dice(1);
+    let mut fleet = Fleet::new("bench", Seen { at, by: "bench".to_owned() });
+    let tenants = tenants(hosts);
+    for number in 0..tenants {
+        fleet.tenants.push(Tenant::new(TenantId::new(format!("t{number:04}"))?));
+    }
+    for number in 0..hosts {
+        if number % CLUSTER == 0 {
+            fleet.clusters.push(Cluster::new(ClusterId::new(format!("c{:04}", number / CLUSTER))?));
+        }
+        let mut host = Host::new(HostId::new(format!("h{number:05}"))?);
+        host.cluster = Some(ClusterId::new(format!("c{:04}", number / CLUSTER))?);
+        host.ring = Some(
+            ["test", "development", "production"][[0, 1, 1, 2][dice.below(4).max(dice.below(4))]].to_owned(),
+        );
+        host.capacity =
+            Some(Capacity { vcpus: Some(256), memory_mib: Some(512 * 1024), ..Capacity::default() });
+        host.migration =
+            Some(Migration { bandwidth_mbps: Some(10_000), slots: Some(4), ..Migration::default() });
+        host.model = Some(format!("R{}", number % 3));
+        host.platform = Some(PlatformRelease {
+            family: Family::Proxmox,
+            train: Some("8".to_owned()),
+            release: Some(["8.3.5", "8.4.0"][dice.below(2)].to_owned()),
+        });
+        fleet.hosts.push(host);
+        for _ in 0..GUESTS {
+            guest(&mut fleet, number, tenants, &mut dice)?;
+        }
+    }
+    rules(&mut fleet)?;
+    let go = Change {
+        id: "go".to_owned(),
+        layer: Layer::Host,
+        elements: Vec::new(),
+        clusters: Vec::new(),
+        platforms: Vec::new(),
+        to: Target::Release { release: "8.4.1".to_owned(), via: Vec::new() },
+        methods: Vec::new(),
+        after: Vec::new(),
+        units: 1,
+        capacity_after: None,
+        durations: None,
+    };
+    let yes = Consent {
+        id: "all".to_owned(),
+        tenants: Vec::new(),
+        applications: Vec::new(),
+        vms: Vec::new(),
+        action: Action::PowerOff,
+        granted: true,
+        from: None,
+        until: None,
+    };
+    fleet.planning = Some(Planning { changes: vec![go], consents: vec![yes], ..Planning::default() });
+    Ok(fleet)
+}
+
+fn tenants(hosts: usize) -> usize {
+    (hosts / 10).max(10)
+}
+
+fn guest(fleet: &mut Fleet, host: usize, tenants: usize, dice: &mut Dice) -> Result<(), Fault> {
+    let number = fleet.vms.len();
+    let mut vm = Vm::new(VmId::new(format!("v{number:06}"))?);
+    vm.host = fleet.hosts.get(host).map(|it| it.id.clone());
+    vm.power = Some(PowerState::On);
+    let tenant = dice.below(tenants);
+    vm.tenant = Some(TenantId::new(format!("t{tenant:04}"))?);
+    // 21 GiB on average: more than four fifths of the memory is in use.
+    let gib = [4, 8, 8, 16, 16, 16, 24, 32, 32, 54][dice.below(10)];
+    vm.memory_mib = Some(gib * 1024);
+    vm.vcpus = Some(4);
+    vm.dirty_rate_mib_s = Some(dice.below(40) as f64);
+    // One in twenty is pinned.
+    if dice.below(20) == 0 {
+        vm.passthrough = vec!["0000:3b:00.0".to_owned()];
+        vm.allowed_actions = vec![Action::PowerOff];
+    } else {
+        vm.allowed_actions = vec![Action::LiveMigrate];
+    }
+    fleet.vms.push(vm);
+    Ok(())
+}
+
+/// Three in ten guests are in a rule: groups of three apart, and pairs together, within their cluster. Those apart are an
+/// application.
+fn rules(fleet: &mut Fleet) -> Result<(), Fault> {
+    let id = |at: usize| VmId::new(format!("v{at:06}"));
+    for first in (0..fleet.vms.len()).step_by(GUESTS * 10) {
+        // Ten hosts: eighteen groups of three hosts apart, three pairs on one.
+        for group in 0..18 {
+            let vms = [0, 3, 6].map(|host| first + (host + group % 3) * GUESTS + group);
+            if vms.iter().any(|&it| it >= fleet.vms.len()) {
+                continue;
+            }
+            let application = ApplicationId::new(format!("a{:06}", fleet.applications.len()))?;
+            for it in vms {
+                if let Some(vm) = fleet.vms.get_mut(it) {
+                    vm.application = Some(application.clone());
+                }
+            }
+            fleet.applications.push(Application::new(application));
+            let vms = vms.into_iter().map(id).collect::<Result<Vec<_>, _>>()?;
+            let kind = AffinityKind::Apart;
+            fleet.affinities.push(Affinity { kind, strength: Strength::Must, vms, hosts: Vec::new() });
+        }
+        for host in [9; 3].iter().zip(0..3) {
+            let at = first + host.0 * GUESTS + host.1 * 2;
+            let vms = [at, at + 1];
+            if vms.iter().all(|&it| fleet.vms.get(it).is_some_and(|it| it.passthrough.is_empty())) {
+                let vms = vms.into_iter().map(id).collect::<Result<Vec<_>, _>>()?;
+                let kind = AffinityKind::Together;
+                fleet.affinities.push(Affinity { kind, strength: Strength::Must, vms, hosts: Vec::new() });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Two hosts of a cluster away; a fifth of the tenants has a nightly window, at one of three times.
+fn policy(hosts: usize) -> Result<Policy, Fault> {
+    let ring = |name: &str, days| Days::new(days).map(|soak| Ring { name: name.to_owned(), soak });
+    let mut policy = Policy {
+        rings: vec![ring("test", 1.0)?, ring("development", 1.0)?, ring("production", 1.0)?],
+        ..Policy::default()
+    };
+    policy.planning.most_away.per_cluster = 2;
+    for (number, from) in ["20:00:00", "21:00:00", "22:00:00"].into_iter().enumerate() {
+        let of = (0..tenants(hosts)).filter(|it| it % 15 == number);
+        let tenants = of.map(|it| TenantId::new(format!("t{it:04}"))).collect::<Result<Vec<_>, _>>()?;
+        policy.planning.window.push(Window {
+            id: format!("night-{number}"),
+            scope: Scope { tenants, ..Scope::default() },
+            days: Vec::new(),
+            from: from.parse()?,
+            minutes: 600,
+            time_zone: Some("Europe/Berlin".to_owned()),
+            first: None,
+            last: None,
+        });
+    }
+    Ok(policy)
+}
