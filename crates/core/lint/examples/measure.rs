@@ -115,7 +115,7 @@ fn plan(fleet: &Fleet, hosts: usize) -> Plan {
     for first in (0..hosts).step_by(CLUSTER) {
         let cluster = first..hosts.min(first + CLUSTER);
         for host in cluster.clone() {
-            let start = ((host - first) * 2400) as u32;
+            let start = ((host - first) * 2500) as u32;
             let element = ElementId::new(fleet.hosts[host].id.as_str()).unwrap();
             let mut steps = Vec::new();
             let mut step = |kind, at: u32, p95_s: u32| {
@@ -145,7 +145,7 @@ fn plan(fleet: &Fleet, hosts: usize) -> Plan {
                 step(kind, turn as u32 / 4 * 60, 60);
             }
             let (change, method, to) = ("upgrade".to_owned(), Method::EvacuateReboot, "8.2".to_owned());
-            let drained = (GUESTS as u32).div_ceil(2) * 15 + 180;
+            let drained = 420;
             step(StepKind::Patch { element: element.clone(), change, method, to, unit: 1 }, drained, 600);
             step(StepKind::Reboot { element: element.clone(), quick: false }, drained + 600, 1200);
             step(StepKind::Attest { element: element.clone() }, drained + 1800, 30);

@@ -68,9 +68,12 @@ fn header(world: &World<'_>, plan: &Plan, options: &Options, log: &mut Log<'_>) 
     if let (Some(planned), Some(read)) = (&plan.made_from.policy_sha256, &options.policy_sha256) {
         same("made_from.policy_sha256", planned, read);
     }
-    if plan.made_from.policy_sha256.is_none() && options.policy_sha256.is_some() {
+    if plan.made_from.policy_sha256.is_some() != options.policy_sha256.is_some() {
         log.add(RULE, Severity::Unknown, At::NONE, || {
-            let found = "no hash: a plan of the default policy, or of one that came from no file";
+            let found = match plan.made_from.policy_sha256 {
+                None => "no hash: a plan of the default policy, or of one that came from no file",
+                Some(_) => "the hash of a policy file, and it is held to none",
+            };
             (
                 "made_from.policy_sha256".into(),
                 found.into(),
@@ -125,6 +128,16 @@ fn references(world: &World<'_>, timeline: &Timeline<'_>, step: &Step, number: u
                 let found = format!("{to} is expected to take {vm}");
                 bad(log, at, place(), found, "a host of `only_to`");
             }
+        }
+        let cluster_of = |id: &str| {
+            world.host_at.get(id).and_then(|it| world.hosts.get(ix(*it))).map_or(NONE, |it| it.cluster)
+        };
+        log.compared(Rule::Reach);
+        if let Some(far) = only_to.iter().find(|it| cluster_of(it.as_str()) != cluster_of(host.as_str())) {
+            log.error(Rule::Reach, at, &Locus::NOWHERE, || {
+                let found = format!("{far} may take guests of {host}, and is of another cluster");
+                (place(), found, "hosts of its own cluster".into())
+            });
         }
         if only_to.contains(host) {
             bad(log, at, place(), format!("{host} may take its own guests"), "other hosts");

@@ -106,8 +106,8 @@ impl Replay<'_, '_> {
                 events.push((path.verified, What::Back(local)));
             }
             for path in self.timeline.paths_of(host) {
-                events.push((path.from, What::Away(local)));
                 if path.until > path.from {
+                    events.push((path.from, What::Away(local)));
                     events.push((path.until, What::Back(local)));
                 }
             }

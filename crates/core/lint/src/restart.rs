@@ -304,7 +304,9 @@ impl<'r, 'a> Restart<'r, 'a> {
                 (true, Err(_)) => self.mark(set),
                 (false, Ok(at)) => {
                     it.witness.remove(at);
-                    if it.unplaced > 0 {
+                    // Where it stands now it stays: what others were promised in its place is void.
+                    let stands = state.guests.get(ix(guest)).map_or(NONE, |it| it.host);
+                    if it.unplaced > 0 || it.witness.iter().any(|it| it.1 == stands) {
                         self.mark(set);
                     }
                 }

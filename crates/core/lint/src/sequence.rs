@@ -1,7 +1,7 @@
 //! What comes before what: planes before hosts, changes after those that they name, coordinators first.
 
-use rustc_hash::FxHashMap;
-use underpin_model::change::Target;
+use rustc_hash::{FxHashMap, FxHashSet};
+use underpin_model::change::{Layer, Target};
 use underpin_model::facts::Family;
 use underpin_model::plan::Rule;
 
@@ -122,11 +122,29 @@ fn named(
     }
 }
 
+/// Planes with the waves in which they get a change that names one of hosts: that one comes after these on purpose.
+fn follows_hosts(timeline: &Timeline<'_>) -> FxHashSet<(u32, u32)> {
+    let of_hosts = |id: &String| {
+        let change = timeline.change_at.get(id.as_str()).and_then(|it| timeline.changes.get(ix(*it)));
+        change.is_some_and(|it| it.layer == Layer::Host)
+    };
+    let named = timeline.acts.iter().filter_map(|act| match act.doing {
+        Doing::Patch { element: Elem::Plane(plane), change, .. } => {
+            let change = timeline.changes.get(ix(change))?;
+            change.after.iter().any(of_hosts).then_some((act.wave, plane))
+        }
+        _ => None,
+    });
+    named.collect()
+}
+
 /// Planes that the plan changes are done before it touches the hosts that they manage; one that could not be changed holds them back.
 fn planes(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: &mut Log<'_>) {
     let mut ready: Vec<Option<(u32, u32)>> = vec![None; world.planes.len()];
+    let follows = follows_hosts(timeline);
     for path in timeline.paths.iter().filter(|it| it.from != NONE) {
         if let Elem::Plane(plane) = path.element
+            && !follows.contains(&(path.wave, plane))
             && let Some(it) = ready.get_mut(ix(plane))
         {
             *it = (*it).max(Some((path.verified, plane)));

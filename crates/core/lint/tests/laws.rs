@@ -144,6 +144,23 @@ fn both_ends_of_a_migration_count_and_ends_come_before_starts() {
     assert!(errors(&case).contains(&Rule::Capacity), "a second earlier both count");
 }
 
+#[test]
+fn what_a_guest_on_its_way_gives_up_is_its_own_again_when_it_has_arrived() {
+    let mut case = Case::sound();
+    case.fleet.affinities.clear();
+    case.fleet.vms.retain(|it| matches!(it.id.as_str(), "v1" | "v6"));
+    case.vm("v6").memory_mib = Some(12 * GIB);
+    for (id, gib) in [("h2", 8), ("h3", 0), ("h4", 12)] {
+        case.host(id).capacity.as_mut().unwrap().memory_mib = Some(gib * GIB);
+    }
+    case.remove(|it| matches!(it, StepKind::Migrate { vm, .. } if vm.as_str() == "v6"));
+    // On its way v1 (8 GiB) could be restarted on h2, and v6 (12 GiB) on h4; once it stands on h4, v6 has no place.
+    let report = case.lint();
+    let short: Vec<_> = report.findings.iter().filter(|it| it.rule == Rule::Restartability).collect();
+    assert_eq!((short[0].severity, short[0].at_s), (Severity::Error, Some(920)), "{short:#?}");
+    assert_eq!(short[0].place, "failure of host h1");
+}
+
 /// The plan as the platform would carry it out: it evacuates, the plan expects where to.
 fn platform_places() -> Case {
     let mut case = Case::sound();
@@ -166,7 +183,8 @@ fn an_evacuation_counts_what_it_expects() {
     let case = platform_places();
     assert!(case.lint().findings.is_empty(), "{:#?}", case.lint().findings);
     type Mutation = (Rule, fn(&mut Case));
-    let mutations: [Mutation; 8] = [
+    let mutations: [Mutation; 9] = [
+        (Rule::Reach, |it| it.host("h2").cluster = None),
         (Rule::WellFormed, |it| it.plan.placing = Placing::WePlace),
         (Rule::WellFormed, |it| evacuation(it, |_, only_to, _| only_to.retain(|it| it.as_str() != "h4"))),
         (Rule::OccupiedHost, |it| {

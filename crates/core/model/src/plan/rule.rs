@@ -115,7 +115,7 @@ rules! {
     /// The soak after a wave of hosts is at least the policy's for their ring, in an emergency times its factor.
     Soak = "soak",
     /// Management planes are verified before the hosts that they manage are touched (one that is left out holds them back, unless it is
-    /// deferred on purpose), changes come after those that they name, and in a pool of XCP-ng or XenServer the hosts that its plane
+    /// deferred on purpose, or its change names one of hosts), changes come after those that they name, and in a pool of XCP-ng or XenServer the hosts that its plane
     /// runs on get a release first.
     ChangeOrder = "change-order",
     /// A method that the change allows; every hop; reboot, attestation and verification after the patch, in that order; a setting
