@@ -15,11 +15,12 @@ pub(super) struct Table<'a> {
     prepared: &'a Prepared,
     /// Values of the factor and their weights.
     pub(super) nodes: Vec<(f64, f64)>,
-    values: Vec<f64>,
+    /// Each with the log of its complement.
+    values: Vec<(f64, f64)>,
 }
 
 /// Most values kept, 64 MB.
-const MOST_VALUES: usize = 8_000_000;
+const MOST_VALUES: usize = 4_000_000;
 
 impl<'a> Table<'a> {
     /// Nodes that resolve what `hosts` hosts of the portfolio do together.
@@ -34,7 +35,7 @@ impl<'a> Table<'a> {
         if nodes.len() * prepared.answers.len() <= MOST_VALUES {
             values.reserve_exact(nodes.len() * prepared.answers.len());
             for &(z, _) in &nodes {
-                values.extend(prepared.answers.iter().map(|answer| answer.at(z)));
+                values.extend(prepared.answers.iter().map(|answer| with_log(answer.at(z))));
             }
         }
         Self { prepared, nodes, values }
@@ -42,18 +43,27 @@ impl<'a> Table<'a> {
 
     /// Probability of an answer at a node.
     pub(super) fn at(&self, node: usize, answer: u32) -> f64 {
+        self.both(node, answer).0
+    }
+
+    /// Probability of an answer at a node, and the log of its complement.
+    fn both(&self, node: usize, answer: u32) -> (f64, f64) {
         match self.values.get(node * self.prepared.answers.len() + answer as usize) {
             Some(&value) => value,
-            None => self.prepared.answers[answer as usize].at(self.nodes[node].0),
+            None => with_log(self.prepared.answers[answer as usize].at(self.nodes[node].0)),
         }
     }
+}
+
+fn with_log(value: f64) -> (f64, f64) {
+    (value, (-value).ln_1p())
 }
 
 /// One power in a survival: `(1 - q)^power`, closed `(1 - q otherwise)^power`.
 pub(super) type Power = (u32, f64, f64);
 
 /// A union with what its factors are made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shape {
     pub(super) union: Union,
     /// For each term and factor its powers.
@@ -68,7 +78,8 @@ type Powers = FxHashMap<(u32, u64), f64>;
 struct Collected {
     /// Powers by shock, gate and plane.
     powers: FxHashMap<(u32, Option<u32>, usize), Powers>,
-    planes: Vec<(u32, f64)>,
+    /// Probability that each plane takes any of the set.
+    planes: Vec<f64>,
 }
 
 impl Collected {
@@ -103,11 +114,11 @@ impl Shape {
         for (plane, count) in managed {
             let sources = &prepared.planes[plane as usize];
             if counts(&sources.impact) && sources.takes_host > 0.0 && !sources.sources.is_empty() {
-                let survival = (1.0 - sources.takes_host).powf(count);
+                let log = count * (-sources.takes_host).ln_1p();
                 for source in &sources.sources {
                     collected.add(source, collected.planes.len(), 1.0);
                 }
-                collected.planes.push((plane, if survival < NO_SURVIVAL { 0.0 } else { survival }));
+                collected.planes.push(if log < NO_SURVIVAL.ln() { 1.0 } else { -log.exp_m1() });
             }
         }
         collected.into_shape(prepared)
@@ -117,17 +128,15 @@ impl Shape {
     pub(super) fn fill(&mut self, table: &Table<'_>, node: usize) {
         for (term, powers) in self.union.terms.iter_mut().zip(&self.powers) {
             for (factor, powers) in term.factors.iter_mut().zip(powers) {
-                (factor.open, factor.closed) = (1.0, 1.0);
+                let (mut open, mut closed) = (0.0, 0.0);
                 for &(answer, otherwise, power) in powers {
-                    let hit = table.at(node, answer);
-                    if power == 1.0 {
-                        factor.open *= 1.0 - hit;
-                        factor.closed *= 1.0 - hit * otherwise;
-                    } else {
-                        factor.open *= (1.0 - hit).powf(power);
-                        factor.closed *= (1.0 - hit * otherwise).powf(power);
+                    let (hit, log) = table.both(node, answer);
+                    open += power * log;
+                    if factor.gate != NONE {
+                        closed += power * (-hit * otherwise).ln_1p();
                     }
                 }
+                (factor.open, factor.closed) = (-open.exp_m1(), -closed.exp_m1());
             }
         }
     }
@@ -156,7 +165,7 @@ impl Collected {
                 .collect();
             of_factor.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
             if let (Some(term), Some(powers)) = (terms.last_mut(), powers.last_mut()) {
-                term.factors.push(Factor { gate: local(gate), plane, open: 1.0, closed: 1.0 });
+                term.factors.push(Factor { gate: local(gate), plane, open: 0.0, closed: 0.0 });
                 powers.push(of_factor);
             }
         }
@@ -164,7 +173,6 @@ impl Collected {
             .iter()
             .map(|&shock| LocalGate { shock: shock as usize, probability: prepared.shocks[shock as usize] })
             .collect();
-        let planes = self.planes.iter().map(|&(_, survival)| survival).collect();
-        Shape { union: Union::new(terms, gates, planes), powers }
+        Shape { union: Union::new(terms, gates, self.planes), powers }
     }
 }

@@ -1,24 +1,32 @@
-//! The probability that none of a set of hosts is hit, given the factor `Z`, in closed form.
+//! The probability that any of a set of hosts is hit, given the factor `Z`, in closed form.
 //!
 //! Shocks are independent, so the mean over them of a product of survivals is a product over shocks. Two things stand in the
 //! way. Controls: a gate's shock changes the factor of other shocks; gates are enumerated, but only together with those that
 //! share a shock with them. Planes: a plane that is hit by several shocks takes a host once; the survival of `n` hosts of a
 //! plane is `tau + (1 - tau) * [plane not hit]` with `tau = (1 - takes_host)^n`, and expanding this product over planes leaves
 //! terms that factorise.
+//!
+//! Everything is kept as the probability of a hit, never as one less a survival: over a short horizon a survival is so near
+//! to one that its complement has no digits left.
 
 /// "No gate", "no plane".
 pub(super) const NONE: usize = usize::MAX;
 
-/// A survival that a shock brings.
+/// Either of two independent events. Of small ones no digit is lost, as it would be in `1 - (1 - a)(1 - b)`.
+pub(super) fn either(a: f64, b: f64) -> f64 {
+    a + (1.0 - a) * b
+}
+
+/// What a shock that happens does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Factor {
     /// Local index of the gate before it, or [`NONE`].
     pub(super) gate: usize,
-    /// Local index of the plane that it is the survival of, or [`NONE`]: of hosts.
+    /// Local index of the plane that it hits, or [`NONE`]: hosts.
     pub(super) plane: usize,
-    /// Survival while the gate is open: its common-failure shock happens.
+    /// Probability that any is hit while the gate is open: its common-failure shock happens.
     pub(super) open: f64,
-    /// Survival otherwise.
+    /// Probability otherwise; at most as great.
     pub(super) closed: f64,
 }
 
@@ -55,7 +63,7 @@ struct Island {
 pub(super) struct Union {
     pub(super) terms: Vec<Term>,
     pub(super) gates: Vec<LocalGate>,
-    /// Survival `tau` of the set's hosts of each plane once it is hit.
+    /// Probability `1 - tau` that each plane, once it is hit, takes any of the set's hosts.
     pub(super) planes: Vec<f64>,
     islands: Vec<Island>,
 }
@@ -93,31 +101,41 @@ impl Union {
         self.islands.iter().map(|island| island.gates.len()).max().unwrap_or(0)
     }
 
-    /// Multiplications that [`Union::value`] takes, about.
+    /// Multiplications that [`Union::any`] takes, about.
     pub(super) fn work(&self) -> f64 {
         let one: f64 =
             self.islands.iter().map(|it| (it.gates.len() as f64).exp2() * (it.terms.len() + 1) as f64).sum();
-        let open = self.planes.iter().filter(|&&tau| tau > 0.0 && tau < 1.0).count();
+        let open = self.planes.iter().filter(|&&takes| takes > 0.0 && takes < 1.0).count();
         (open as f64).exp2() * one
     }
 
-    /// Probability that none is hit, with each shock's probability times `scale`.
-    pub(super) fn value(&self, scale: f64) -> f64 {
+    /// How steep [`Union::any`] is in `scale`, at most: the sum of all that each shock does with its gates open.
+    pub(super) fn rate(&self) -> f64 {
+        let of_term = |term: &Term| {
+            let hit = term.factors.iter().fold(0.0, |hit, factor| either(hit, factor.open));
+            if term.as_gate == NONE { term.probability * hit } else { 0.0 }
+        };
+        let of_gates: f64 = self.gates.iter().map(|gate| gate.probability).sum();
+        self.terms.iter().map(of_term).sum::<f64>() + of_gates
+    }
+
+    /// Probability that any is hit, with each shock's probability times `scale`.
+    pub(super) fn any(&self, scale: f64) -> f64 {
         let mut total = 0.0;
         self.expand(|taken, weight| {
-            let product: f64 = self.islands.iter().map(|island| self.island(island, taken, scale)).product();
-            total += weight * product;
+            let islands = self.islands.iter();
+            total += weight * islands.fold(0.0, |hit, one| either(hit, self.island(one, taken, scale)));
         });
         total
     }
 
-    /// Adds to `slopes`, one a shock of the portfolio, `weight` times the derivative of [`Union::value`] by that
-    /// shock's probability, at all probabilities times `scale`.
+    /// Adds to `slopes`, one a shock of the portfolio, `weight` times the derivative of [`Union::any`] by that shock's
+    /// probability, at all probabilities times `scale`.
     pub(super) fn add_slopes(&self, scale: f64, weight: f64, slopes: &mut [f64]) {
         self.expand(|taken, share| {
-            let values: Vec<f64> =
-                self.islands.iter().map(|island| self.island(island, taken, scale)).collect();
-            let rest = others(&values);
+            let survivals: Vec<f64> =
+                self.islands.iter().map(|island| 1.0 - self.island(island, taken, scale)).collect();
+            let rest = others(&survivals);
             for (island, rest) in self.islands.iter().zip(rest) {
                 self.island_slopes(island, taken, scale, weight * share * rest, slopes);
             }
@@ -126,13 +144,13 @@ impl Union {
 
     /// Calls for each set of planes whose fall would take a host of ours, with its weight.
     fn expand(&self, mut call: impl FnMut(&[bool], f64)) {
-        let open: Vec<usize> = (0..self.planes.len()).filter(|&at| self.planes[at] > 0.0).collect();
+        let open: Vec<usize> = (0..self.planes.len()).filter(|&at| self.planes[at] < 1.0).collect();
         let mut taken = vec![true; self.planes.len()];
         for set in 0u64..1 << open.len() {
             let mut weight = 1.0;
             for (bit, &plane) in open.iter().enumerate() {
                 taken[plane] = set >> bit & 1 == 1;
-                weight *= if taken[plane] { 1.0 - self.planes[plane] } else { self.planes[plane] };
+                weight *= if taken[plane] { self.planes[plane] } else { 1.0 - self.planes[plane] };
             }
             if weight > 0.0 {
                 call(&taken, weight);
@@ -143,11 +161,9 @@ impl Union {
     fn island(&self, island: &Island, taken: &[bool], scale: f64) -> f64 {
         let mut total = 0.0;
         for state in 0u64..1 << island.gates.len() {
-            let mut product = self.weight_of(island, state, scale);
-            for &term in &island.terms {
-                product *= self.survival(term, island, state, taken, scale);
-            }
-            total += product;
+            let terms = island.terms.iter();
+            let hit = terms.fold(0.0, |hit, &term| either(hit, self.hit(term, island, state, taken, scale)));
+            total += self.weight_of(island, state, scale) * hit;
         }
         total
     }
@@ -161,38 +177,39 @@ impl Union {
         weight
     }
 
-    /// Survival of one shock that happens.
+    /// Probability of a hit by one shock that happens.
     fn given(&self, term: usize, island: &Island, state: u64, taken: &[bool]) -> f64 {
-        let mut survival = 1.0;
+        let mut hit = 0.0;
         for factor in &self.terms[term].factors {
             if factor.plane == NONE || taken[factor.plane] {
                 let open = factor.gate == NONE || is_open(island, state, factor.gate);
-                survival *= if open { factor.open } else { factor.closed };
+                hit = either(hit, if open { factor.open } else { factor.closed });
             }
         }
-        survival
+        hit
     }
 
-    /// Survival of one shock that may happen.
-    fn survival(&self, term: usize, island: &Island, state: u64, taken: &[bool], scale: f64) -> f64 {
+    /// Probability of a hit by one shock that may happen.
+    fn hit(&self, term: usize, island: &Island, state: u64, taken: &[bool], scale: f64) -> f64 {
         let probability = match self.terms[term].as_gate {
             NONE => scale * self.terms[term].probability,
             gate if is_open(island, state, gate) => 1.0,
             _ => 0.0,
         };
-        1.0 - probability * (1.0 - self.given(term, island, state, taken))
+        probability * self.given(term, island, state, taken)
     }
 
     fn island_slopes(&self, island: &Island, taken: &[bool], scale: f64, weight: f64, slopes: &mut [f64]) {
         for state in 0u64..1 << island.gates.len() {
-            let survivals: Vec<f64> =
-                island.terms.iter().map(|&term| self.survival(term, island, state, taken, scale)).collect();
-            let product: f64 = survivals.iter().product();
+            let hits: Vec<f64> =
+                island.terms.iter().map(|&term| self.hit(term, island, state, taken, scale)).collect();
+            let survivals: Vec<f64> = hits.iter().map(|hit| 1.0 - hit).collect();
+            let any = hits.iter().fold(0.0, |any, &hit| either(any, hit));
             let of_state = weight * self.weight_of(island, state, scale);
-            for ((&term, rest), _) in island.terms.iter().zip(others(&survivals)).zip(&survivals) {
+            for (&term, rest) in island.terms.iter().zip(others(&survivals)) {
                 if self.terms[term].as_gate == NONE {
-                    let lost = 1.0 - self.given(term, island, state, taken);
-                    slopes[self.terms[term].shock] -= of_state * rest * lost;
+                    slopes[self.terms[term].shock] +=
+                        of_state * rest * self.given(term, island, state, taken);
                 }
             }
             for (bit, &gate) in island.gates.iter().enumerate() {
@@ -204,7 +221,7 @@ impl Union {
                     }
                 }
                 let sign = if state >> bit & 1 == 1 { 1.0 } else { -1.0 };
-                slopes[self.gates[gate].shock] += sign * of_others * product;
+                slopes[self.gates[gate].shock] += sign * of_others * any;
             }
         }
     }
