@@ -5,7 +5,7 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use crate::normal;
-use crate::portfolio::{Cause, Impact, Portfolio, Response};
+use crate::portfolio::{Cause, Holding, Impact, Portfolio, Response};
 
 /// Confidentiality, integrity, availability.
 pub(super) type Triple = [f64; 3];
@@ -83,7 +83,7 @@ pub(super) struct PreparedHost {
     pub(super) holdings: Range<usize>,
 }
 
-/// What one tenant has on one host.
+/// All that one tenant has on one host.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PreparedHolding {
     pub(super) tenant: u32,
@@ -223,6 +223,12 @@ fn list_answers(lists: &mut [Vec<(u32, u32)>], at: u32, sources: &[Source]) {
     }
 }
 
+fn add(sum: &mut Triple, one: &Triple) {
+    for (sum, value) in sum.iter_mut().zip(one) {
+        *sum += value;
+    }
+}
+
 /// Hosts class by class and by id, each with its holdings beside it.
 fn in_order(
     portfolio: &Portfolio,
@@ -238,13 +244,19 @@ fn in_order(
     for at in order {
         let line = &portfolio.hosts[at];
         let (start, mut guests, mut worth) = (holdings.len(), 0u32, [0.0; 3]);
-        for holding in portfolio.holdings_of(line) {
-            let one = [holding.confidentiality, holding.integrity, holding.availability];
-            guests = guests.saturating_add(holding.vms);
-            for (sum, value) in worth.iter_mut().zip(one) {
-                *sum += value;
+        // What a tenant has on a host is one holding here, also where it came in several.
+        let mut of_host: Vec<&Holding> = portfolio.holdings_of(line).iter().collect();
+        of_host.sort_by_key(|holding| holding.tenant);
+        for of_tenant in of_host.chunk_by(|a, b| a.tenant == b.tenant) {
+            let mut one = PreparedHolding { tenant: of_tenant[0].tenant, vms: 0, worth: [0.0; 3] };
+            for holding in of_tenant {
+                one.vms = one.vms.saturating_add(holding.vms);
+                let of_holding = [holding.confidentiality, holding.integrity, holding.availability];
+                add(&mut one.worth, &of_holding);
             }
-            holdings.push(PreparedHolding { tenant: holding.tenant, vms: holding.vms, worth: one });
+            guests = guests.saturating_add(one.vms);
+            add(&mut worth, &one.worth);
+            holdings.push(one);
         }
         let class = &mut classes[line.class as usize];
         if class.hosts.is_empty() {
@@ -252,9 +264,7 @@ fn in_order(
         }
         class.hosts.end += 1;
         class.guests += u64::from(guests);
-        for (sum, value) in class.worth.iter_mut().zip(worth) {
-            *sum += value;
-        }
+        add(&mut class.worth, &worth);
         hosts.push(PreparedHost { cluster: line.cluster, guests, worth, holdings: start..holdings.len() });
     }
     (hosts, holdings)

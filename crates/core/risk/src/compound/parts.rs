@@ -1,0 +1,204 @@
+//! How many are hit at once within each part of the fleet: hosts, guests and tenants of a cluster; hosts that hold a tenant,
+//! and its guests.
+//!
+//! The samples do not keep a count for each part and draw: each batch keeps the sum of the weights of its draws in which a part
+//! reached a number that is asked for, which is all that an estimate and its error need.
+
+use super::exact::{AnyOf, Members};
+use super::figures::Weights;
+use super::prepared::Prepared;
+use super::result::{AtLeast, Method, Thresholds};
+use super::rows::Batch;
+use super::sampling::Samples;
+
+/// What is counted within a part.
+pub(super) const HOSTS: usize = 0;
+pub(super) const GUESTS: usize = 1;
+pub(super) const TENANTS: usize = 2;
+
+/// Numbers hit, by what is counted.
+pub(super) type Counts = [u32; 3];
+
+/// Numbers that are asked for, each with what is counted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    pub(super) list: Vec<(usize, u64)>,
+}
+
+impl Asked {
+    /// What is asked of each cluster.
+    pub(super) fn of_clusters(thresholds: &Thresholds) -> Self {
+        let mut asked = Self::of_tenants(thresholds);
+        asked.list.extend(thresholds.tenants.iter().map(|&m| (TENANTS, m)));
+        asked
+    }
+
+    /// What is asked of each tenant.
+    pub(super) fn of_tenants(thresholds: &Thresholds) -> Self {
+        let hosts = thresholds.hosts.iter().map(|&m| (HOSTS, m));
+        Self { list: hosts.chain(thresholds.guests.iter().map(|&m| (GUESTS, m))).collect() }
+    }
+}
+
+/// Sums of the weights of a batch's draws in which each part reached each number, part after part.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    asked: Asked,
+    sums: Vec<f64>,
+}
+
+impl Reached {
+    pub(super) fn new(asked: Asked, parts: usize) -> Self {
+        let sums = vec![0.0; parts * asked.list.len()];
+        Self { asked, sums }
+    }
+
+    /// A part was hit so much in a draw of this weight.
+    pub(super) fn add(&mut self, part: u32, counts: Counts, weight: f64) {
+        let width = self.asked.list.len();
+        let sums = self.sums.iter_mut().skip(part as usize * width);
+        for (sum, &(what, m)) in sums.zip(&self.asked.list) {
+            if u64::from(counts[what]) >= m {
+                *sum += weight;
+            }
+        }
+    }
+}
+
+/// Numbers the pairs of a cluster and a tenant with guests there, cluster by cluster, so that the pairs of one host lie
+/// together.
+#[derive(Debug)]
+pub(super) struct Seats {
+    /// The pair of each holding with guests; 0 of others.
+    pub(super) of_holding: Vec<u32>,
+    /// Tenants with guests in each cluster.
+    tenants_of_cluster: Vec<u64>,
+    pub(super) count: usize,
+}
+
+impl Seats {
+    pub(super) fn new(prepared: &Prepared) -> Self {
+        let mut by_cluster: Vec<usize> = (0..prepared.hosts.len()).collect();
+        by_cluster.sort_by_key(|&at| prepared.hosts[at].cluster);
+        let of_holding = vec![0; prepared.holdings.len()];
+        let mut seats = Self { of_holding, tenants_of_cluster: vec![0; prepared.clusters], count: 0 };
+        // Of each tenant the cluster where it was met last, and its pair there.
+        let mut last: Vec<(u32, u32)> = vec![(u32::MAX, 0); prepared.tenants];
+        for host in by_cluster.into_iter().map(|at| &prepared.hosts[at]) {
+            for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+                let (cluster, pair) = &mut last[prepared.holdings[at].tenant as usize];
+                if *cluster != host.cluster {
+                    (*cluster, *pair) = (host.cluster, seats.count as u32);
+                    seats.count += 1;
+                    seats.tenants_of_cluster[host.cluster as usize] += 1;
+                }
+                seats.of_holding[at] = *pair;
+            }
+        }
+        seats
+    }
+}
+
+/// What there is in a part, and what is known of it exactly.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Part {
+    /// Hosts, guests, tenants in it.
+    pub(super) size: [u64; 3],
+    /// Probability that any host of it is hit, where it is known.
+    any_host: Option<f64>,
+    /// Probability that any host with guests of it is hit, where it is known: then so are guests, and a tenant.
+    any_guest: Option<f64>,
+}
+
+/// The parts of a fleet.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// Probability that any host is hit, where it is known.
+    pub(super) any_host: Option<f64>,
+    /// Probability that any host with guests is hit, where it is known.
+    pub(super) any_guest: Option<f64>,
+    pub(super) clusters: Vec<Part>,
+    pub(super) tenants: Vec<Part>,
+}
+
+impl Parts {
+    /// Counts what there is in each part, and works out what has a closed form.
+    pub(super) fn new(prepared: &Prepared, seats: &Seats, exact: &AnyOf<'_>, asked: &Thresholds) -> Self {
+        let mut clusters = vec![Part::default(); prepared.clusters];
+        let mut tenants = vec![Part::default(); prepared.tenants];
+        let mut fleet = [Members::default(), Members::default()];
+        let mut of_clusters =
+            [vec![Members::default(); clusters.len()], vec![Members::default(); clusters.len()]];
+        let mut of_tenants = vec![Members::default(); tenants.len()];
+        for (class, sources) in (0..).zip(&prepared.classes) {
+            for host in &prepared.hosts[sources.hosts.clone()] {
+                let cluster = host.cluster as usize;
+                clusters[cluster].size[HOSTS] += 1;
+                clusters[cluster].size[GUESTS] += u64::from(host.guests);
+                fleet[0].add(class);
+                of_clusters[0][cluster].add(class);
+                if host.guests > 0 {
+                    fleet[1].add(class);
+                    of_clusters[1][cluster].add(class);
+                }
+                for holding in prepared.holdings_of(host).iter().filter(|it| it.vms > 0) {
+                    let tenant = holding.tenant as usize;
+                    tenants[tenant].size[HOSTS] += 1;
+                    tenants[tenant].size[GUESTS] += u64::from(holding.vms);
+                    of_tenants[tenant].add(class);
+                }
+            }
+        }
+        for (part, &count) in clusters.iter_mut().zip(&seats.tenants_of_cluster) {
+            part.size[TENANTS] = count;
+        }
+        let asks = |list: &Vec<u64>| list.contains(&1);
+        if asks(&asked.hosts) || asks(&asked.guests) || asks(&asked.tenants) {
+            let any_host = exact.of_each(&of_clusters[0]);
+            // Where every host has guests, nothing is to be worked out anew.
+            let other: Vec<Members> = of_clusters[1]
+                .iter()
+                .zip(&of_clusters[0])
+                .map(|(a, b)| if a == b { Members::default() } else { a.clone() })
+                .collect();
+            let any_guest = exact.of_each(&other);
+            for (at, part) in clusters.iter_mut().enumerate() {
+                part.any_host = any_host[at];
+                part.any_guest =
+                    if of_clusters[0][at] == of_clusters[1][at] { any_host[at] } else { any_guest[at] };
+            }
+            for (part, any) in tenants.iter_mut().zip(exact.of_each(&of_tenants)) {
+                (part.any_host, part.any_guest) = (any, any);
+            }
+        }
+        let [any_host, any_guest] = fleet.map(|set| exact.of_each(&[set]).pop().flatten());
+        Self { any_host, any_guest, clusters, tenants }
+    }
+}
+
+/// From the samples, and where one is enough exactly: hosts, guests and tenants of one part hit at once. Numbers that the part
+/// does not have are left out.
+pub(super) fn at_least(
+    number: usize,
+    part: &Part,
+    asked: &Asked,
+    of: impl Fn(&Batch) -> &Reached,
+    (samples, weights, method): (&Samples, &Weights, Method),
+) -> [Vec<AtLeast>; 3] {
+    let mut lists = [Vec::new(), Vec::new(), Vec::new()];
+    let width = asked.list.len();
+    for (place, &(what, m)) in asked.list.iter().enumerate() {
+        let exact = if what == HOSTS { part.any_host } else { part.any_guest };
+        if m > part.size[what] {
+            continue;
+        }
+        lists[what].push(match exact.filter(|_| m <= 1) {
+            Some(any) => AtLeast::exact(m, if m == 0 { 1.0 } else { any }),
+            None => {
+                let sums = samples.batches.iter().map(|batch| of(batch).sums[number * width + place]);
+                weights.at_least(m, sums.collect(), method)
+            }
+        });
+    }
+    lists
+}
