@@ -53,6 +53,9 @@ fn last_moment(day: Date) -> Result<Timestamp, Failure> {
 
 fn table(report: &Report, all: bool) -> String {
     let mut text = format!("Promises on {}\n", report.as_of);
+    for warning in &report.warnings {
+        let _ = writeln!(text, "note: {}", output::harmless(warning));
+    }
     let header =
         ["PROMISE", "DAYS", "BREACHED", "UNKNOWN", "DUE SOON", "RUNNING", "NOT STARTED", "DONE", "KEPT"];
     let mut sums = List::new(&header, output::width());

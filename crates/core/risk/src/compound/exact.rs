@@ -20,6 +20,9 @@ const MOST_WORK: f64 = 2e8;
 /// Places of Gauss-Legendre in each piece of the span that Shapley values are integrated over.
 const ORDER: usize = 10;
 
+/// Most cases of planes that are enumerated for several classes together.
+const MOST_CASES: f64 = 1_048_576.0;
+
 /// Survival that is too little to have a share.
 const NOTHING_LEFT: f64 = 1e-13;
 
@@ -240,8 +243,9 @@ impl<'a> AnyOf<'a> {
 
 /// Whether gates, planes and nodes are few enough for so many multiplications.
 fn can_be_enumerated(shape: &Shape, table: &Table<'_>, most_work: f64) -> bool {
-    let open = shape.union.planes.iter().filter(|&&takes| takes < 1.0).count();
-    shape.union.widest() <= 20 && open <= 20 && shape.union.work() * table.nodes.len() as f64 <= most_work
+    shape.union.widest() <= 20
+        && shape.union.cases() <= MOST_CASES
+        && shape.union.work() * table.nodes.len() as f64 <= most_work
 }
 
 /// Places and weights to integrate slopes of a union over `t` from 0 to 1, all its numbers set.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use crate::normal;
-use crate::portfolio::{Cause, Holding, Impact, Portfolio, Response};
+use crate::portfolio::{Cause, Gate, Holding, Impact, Portfolio, Response};
 
 /// Confidentiality, integrity, availability.
 pub(super) type Triple = [f64; 3];
@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// A control before a source: its common-failure shock, and the multiplier while that does not happen.
+/// A control before a source, or between a plane and its hosts: its common-failure shock, and the multiplier while that does not happen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Gated {
     pub(super) shock: u32,
@@ -51,8 +51,28 @@ pub(super) struct Source {
 pub(super) struct PlaneSources {
     pub(super) sources: Vec<Source>,
     pub(super) takes_host: f64,
+    pub(super) gate: Option<Gated>,
     pub(super) impact: Triple,
     pub(super) classes: Vec<u32>,
+}
+
+impl PlaneSources {
+    /// Probability that its fall takes one given host, by which shocks happen.
+    pub(super) fn takes(&self, happens: &[bool]) -> f64 {
+        self.takes_host * multiplier(self.gate, happens)
+    }
+}
+
+/// What a gate leaves, by which shocks happen.
+pub(super) fn multiplier(gate: Option<Gated>, happens: &[bool]) -> f64 {
+    match gate {
+        Some(gate) if !happens[gate.shock as usize] => gate.otherwise,
+        _ => 1.0,
+    }
+}
+
+fn gated(gate: Option<Gate>) -> Option<Gated> {
+    gate.map(|gate| Gated { shock: gate.shock, otherwise: gate.otherwise })
 }
 
 /// A class of hosts.
@@ -144,8 +164,7 @@ impl Answers<'_> {
             });
             self.found.len() as u32 - 1
         });
-        let gate = response.gate.map(|gate| Gated { shock: gate.shock, otherwise: gate.otherwise });
-        Source { shock: response.shock, answer, gate, impact: triple(response.impact) }
+        Source { shock: response.shock, answer, gate: gated(response.gate), impact: triple(response.impact) }
     }
 }
 
@@ -159,6 +178,7 @@ impl Prepared {
             .map(|plane| PlaneSources {
                 sources: plane.responses.iter().map(|response| answers.source(response)).collect(),
                 takes_host: plane.takes_host,
+                gate: gated(plane.gate),
                 impact: triple(plane.impact),
                 classes: Vec::new(),
             })

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::prepared::{Gated, Prepared, Source, Triple};
-use super::union::{Factor, LocalGate, NONE, Term, Union};
+use super::union::{Factor, LocalGate, LocalPlane, NONE, Term, Union};
 use crate::quadrature::factor_nodes;
 
 /// Below this a survival counts as none: what is lost by it is less than rounding.
@@ -78,8 +78,15 @@ type Powers = FxHashMap<(u32, u64), f64>;
 struct Collected {
     /// Powers by shock, gate and plane.
     powers: FxHashMap<(u32, Option<u32>, usize), Powers>,
-    /// Probability that each plane takes any of the set.
-    planes: Vec<f64>,
+    planes: Vec<Plane>,
+}
+
+/// A plane of the set.
+struct Plane {
+    gate: Option<u32>,
+    /// Probability that its fall takes any of the set while the gate is open, and otherwise.
+    open: f64,
+    closed: f64,
 }
 
 impl Collected {
@@ -114,11 +121,18 @@ impl Shape {
         for (plane, count) in managed {
             let sources = &prepared.planes[plane as usize];
             if counts(&sources.impact) && sources.takes_host > 0.0 && !sources.sources.is_empty() {
-                let log = count * (-sources.takes_host).ln_1p();
                 for source in &sources.sources {
                     collected.add(source, collected.planes.len(), 1.0);
                 }
-                collected.planes.push(if log < NO_SURVIVAL.ln() { 1.0 } else { -log.exp_m1() });
+                let any = |takes: f64| {
+                    let log = count * (-takes).ln_1p();
+                    if log < NO_SURVIVAL.ln() { 1.0 } else { -log.exp_m1() }
+                };
+                collected.planes.push(Plane {
+                    gate: sources.gate.map(|gate| gate.shock),
+                    open: any(sources.takes_host),
+                    closed: any(sources.takes_host * sources.gate.map_or(1.0, |gate| gate.otherwise)),
+                });
             }
         }
         collected.into_shape(prepared)
@@ -146,7 +160,8 @@ impl Collected {
     fn into_shape(self, prepared: &Prepared) -> Shape {
         let mut keys: Vec<(u32, Option<u32>, usize)> = self.powers.keys().copied().collect();
         keys.sort_unstable();
-        let mut gates: Vec<u32> = keys.iter().filter_map(|&(_, gate, _)| gate).collect();
+        let before = keys.iter().filter_map(|&(_, gate, _)| gate);
+        let mut gates: Vec<u32> = before.chain(self.planes.iter().filter_map(|plane| plane.gate)).collect();
         gates.sort_unstable();
         gates.dedup();
         let local = |gate: Option<u32>| gate.and_then(|it| gates.binary_search(&it).ok()).unwrap_or(NONE);
@@ -169,10 +184,13 @@ impl Collected {
                 powers.push(of_factor);
             }
         }
-        let gates = gates
+        let local_gates = gates
             .iter()
             .map(|&shock| LocalGate { shock: shock as usize, probability: prepared.shocks[shock as usize] })
             .collect();
-        Shape { union: Union::new(terms, gates, self.planes), powers }
+        let planes = self.planes.iter();
+        let planes =
+            planes.map(|it| LocalPlane { gate: local(it.gate), open: it.open, closed: it.closed }).collect();
+        Shape { union: Union::new(terms, local_gates, planes), powers }
     }
 }

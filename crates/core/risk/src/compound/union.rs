@@ -4,7 +4,8 @@
 //! way. Controls: a gate's shock changes the factor of other shocks; gates are enumerated, but only together with those that
 //! share a shock with them. Planes: a plane that is hit by several shocks takes a host once; the survival of `n` hosts of a
 //! plane is `tau + (1 - tau) * [plane not hit]` with `tau = (1 - takes_host)^n`, and expanding this product over planes leaves
-//! terms that factorise.
+//! terms that factorise. A gate between a plane and its hosts makes it three cases: its fall takes none, takes one only while
+//! the gate is open, or takes one in any case.
 //!
 //! Everything is kept as the probability of a hit, never as one less a survival: over a short horizon a survival is so near
 //! to one that its complement has no digits left.
@@ -51,6 +52,38 @@ pub(super) struct LocalGate {
     pub(super) probability: f64,
 }
 
+/// A plane of the set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LocalPlane {
+    /// Local index of the gate between it and its hosts, or [`NONE`].
+    pub(super) gate: usize,
+    /// Probability `1 - tau` that its fall takes any of the set's hosts while the gate is open.
+    pub(super) open: f64,
+    /// Probability otherwise; at most as great, and the same without a gate.
+    pub(super) closed: f64,
+}
+
+/// When the fall of a plane takes a host of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Never,
+    /// Only while its gate is open.
+    IfOpen,
+    Always,
+}
+
+impl LocalPlane {
+    /// The cases that can be, each with its probability.
+    fn cases(&self) -> Vec<(Takes, f64)> {
+        let cases = [
+            (Takes::Always, self.closed),
+            (Takes::IfOpen, self.open - self.closed),
+            (Takes::Never, 1.0 - self.open),
+        ];
+        cases.into_iter().filter(|case| case.1 > 0.0).collect()
+    }
+}
+
 /// Gates and shocks that hang together.
 #[derive(Debug, Clone, Default)]
 struct Island {
@@ -63,18 +96,17 @@ struct Island {
 pub(super) struct Union {
     pub(super) terms: Vec<Term>,
     pub(super) gates: Vec<LocalGate>,
-    /// Probability `1 - tau` that each plane, once it is hit, takes any of the set's hosts.
-    pub(super) planes: Vec<f64>,
+    pub(super) planes: Vec<LocalPlane>,
     islands: Vec<Island>,
 }
 
 impl Union {
     /// Finds what hangs together.
-    pub(super) fn new(terms: Vec<Term>, gates: Vec<LocalGate>, planes: Vec<f64>) -> Self {
+    pub(super) fn new(terms: Vec<Term>, gates: Vec<LocalGate>, planes: Vec<LocalPlane>) -> Self {
         let mut root: Vec<usize> = (0..gates.len()).collect();
         for term in &terms {
             let mut first = NONE;
-            for gate in touched(term) {
+            for gate in touched(term, &planes) {
                 let gate = find(&root, gate);
                 if first == NONE {
                     first = gate;
@@ -89,7 +121,7 @@ impl Union {
             islands[find(&root, gate)].gates.push(gate);
         }
         for (at, term) in terms.iter().enumerate() {
-            let island = touched(term).next().map_or(gates.len(), |gate| find(&root, gate));
+            let island = touched(term, &planes).next().map_or(gates.len(), |gate| find(&root, gate));
             islands[island].terms.push(at);
         }
         islands.retain(|island| !island.gates.is_empty() || !island.terms.is_empty());
@@ -105,8 +137,12 @@ impl Union {
     pub(super) fn work(&self) -> f64 {
         let one: f64 =
             self.islands.iter().map(|it| (it.gates.len() as f64).exp2() * (it.terms.len() + 1) as f64).sum();
-        let open = self.planes.iter().filter(|&&takes| takes > 0.0 && takes < 1.0).count();
-        (open as f64).exp2() * one
+        self.cases() * one
+    }
+
+    /// Cases of all planes together.
+    pub(super) fn cases(&self) -> f64 {
+        self.planes.iter().map(|plane| plane.cases().len() as f64).product()
     }
 
     /// How steep [`Union::any`] is in `scale`, at most: the sum of all that each shock does with its gates open.
@@ -142,23 +178,29 @@ impl Union {
         });
     }
 
-    /// Calls for each set of planes whose fall would take a host of ours, with its weight.
-    fn expand(&self, mut call: impl FnMut(&[bool], f64)) {
-        let open: Vec<usize> = (0..self.planes.len()).filter(|&at| self.planes[at] < 1.0).collect();
-        let mut taken = vec![true; self.planes.len()];
-        for set in 0u64..1 << open.len() {
+    /// Calls for each case of all planes together, with its probability.
+    fn expand(&self, mut call: impl FnMut(&[Takes], f64)) {
+        let cases: Vec<Vec<(Takes, f64)>> = self.planes.iter().map(LocalPlane::cases).collect();
+        let mut places = vec![0; cases.len()];
+        let mut taken = vec![Takes::Never; cases.len()];
+        loop {
             let mut weight = 1.0;
-            for (bit, &plane) in open.iter().enumerate() {
-                taken[plane] = set >> bit & 1 == 1;
-                weight *= if taken[plane] { self.planes[plane] } else { 1.0 - self.planes[plane] };
+            for ((taken, cases), &place) in taken.iter_mut().zip(&cases).zip(&places) {
+                *taken = cases[place].0;
+                weight *= cases[place].1;
             }
-            if weight > 0.0 {
-                call(&taken, weight);
-            }
+            call(&taken, weight);
+            // The next one, counting with the first plane as the lowest digit.
+            let Some(turn) = places.iter().zip(&cases).position(|(&place, cases)| place + 1 < cases.len())
+            else {
+                return;
+            };
+            places[..turn].fill(0);
+            places[turn] += 1;
         }
     }
 
-    fn island(&self, island: &Island, taken: &[bool], scale: f64) -> f64 {
+    fn island(&self, island: &Island, taken: &[Takes], scale: f64) -> f64 {
         let mut total = 0.0;
         for state in 0u64..1 << island.gates.len() {
             let terms = island.terms.iter();
@@ -178,10 +220,15 @@ impl Union {
     }
 
     /// Probability of a hit by one shock that happens.
-    fn given(&self, term: usize, island: &Island, state: u64, taken: &[bool]) -> f64 {
+    fn given(&self, term: usize, island: &Island, state: u64, taken: &[Takes]) -> f64 {
         let mut hit = 0.0;
         for factor in &self.terms[term].factors {
-            if factor.plane == NONE || taken[factor.plane] {
+            let through = match taken.get(factor.plane) {
+                None | Some(Takes::Always) => true,
+                Some(Takes::Never) => false,
+                Some(Takes::IfOpen) => is_open(island, state, self.planes[factor.plane].gate),
+            };
+            if through {
                 let open = factor.gate == NONE || is_open(island, state, factor.gate);
                 hit = either(hit, if open { factor.open } else { factor.closed });
             }
@@ -190,7 +237,7 @@ impl Union {
     }
 
     /// Probability of a hit by one shock that may happen.
-    fn hit(&self, term: usize, island: &Island, state: u64, taken: &[bool], scale: f64) -> f64 {
+    fn hit(&self, term: usize, island: &Island, state: u64, taken: &[Takes], scale: f64) -> f64 {
         let probability = match self.terms[term].as_gate {
             NONE => scale * self.terms[term].probability,
             gate if is_open(island, state, gate) => 1.0,
@@ -199,7 +246,7 @@ impl Union {
         probability * self.given(term, island, state, taken)
     }
 
-    fn island_slopes(&self, island: &Island, taken: &[bool], scale: f64, weight: f64, slopes: &mut [f64]) {
+    fn island_slopes(&self, island: &Island, taken: &[Takes], scale: f64, weight: f64, slopes: &mut [f64]) {
         for state in 0u64..1 << island.gates.len() {
             let hits: Vec<f64> =
                 island.terms.iter().map(|&term| self.hit(term, island, state, taken, scale)).collect();
@@ -231,9 +278,11 @@ fn is_open(island: &Island, state: u64, gate: usize) -> bool {
     island.gates.iter().position(|&one| one == gate).is_some_and(|bit| state >> bit & 1 == 1)
 }
 
-fn touched(term: &Term) -> impl Iterator<Item = usize> + '_ {
-    let own = (term.as_gate != NONE).then_some(term.as_gate);
-    own.into_iter().chain(term.factors.iter().map(|factor| factor.gate).filter(|&gate| gate != NONE))
+/// Gates that decide what a shock does: that it is itself, and those before what it hits and behind the planes that it hits.
+fn touched<'a>(term: &'a Term, planes: &'a [LocalPlane]) -> impl Iterator<Item = usize> + 'a {
+    let behind = |factor: &Factor| planes.get(factor.plane).map_or(NONE, |plane| plane.gate);
+    let of_factors = term.factors.iter().flat_map(move |factor| [factor.gate, behind(factor)]);
+    std::iter::once(term.as_gate).chain(of_factors).filter(|&gate| gate != NONE)
 }
 
 fn find(root: &[usize], mut at: usize) -> usize {

@@ -66,13 +66,14 @@ fn shares_of_a_saturated_portfolio_are_their_integrals() {
 
 #[test]
 fn over_a_tiny_span_no_digit_of_a_share_is_lost() {
-    // Exploits of one in a trillion, one of them through a plane too: to first order all is a sum.
+    // Exploits of one in a trillion, one of them through a plane and its control too: to first order all is a sum.
     let (count, chance) = (40, 1e-12);
     let mut portfolio = many(5, count, 0.0, |_| chance);
     portfolio.planes.push(Plane {
         id: ManagementPlaneId::new("p").unwrap(),
         responses: vec![made::response(1, 0.25, made::ALL)],
         takes_host: 0.5,
+        gate: Some(Gate { shock: count, otherwise: 0.2 }),
         impact: made::ALL,
     });
     portfolio.classes[0].planes = vec![0];
@@ -84,7 +85,8 @@ fn over_a_tiny_span_no_digit_of_a_share_is_lost() {
             Some(gate) => 0.05 * survives(1.0) + 0.95 * survives(gate.otherwise),
             None => survives(1.0),
         };
-        let plane = if it.shock == 1 { 0.25 * (1.0 - 0.5f64.powi(5)) } else { 0.0 };
+        let takes = |left: f64| 1.0 - (1.0 - 0.5 * left).powi(5);
+        let plane = if it.shock == 1 { 0.25 * (0.05 * takes(1.0) + 0.95 * takes(0.2)) } else { 0.0 };
         chance * (1.0 - none * (1.0 - plane))
     };
     let expected: f64 = portfolio.classes[0].responses.iter().map(of).sum();
