@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use underpin_model::quantity::Probability;
 
 use super::check::PortfolioError;
-use super::prepared::{ClassSources, Prepared, Triple};
+use super::prepared::{Prepared, Triple};
 use super::shape::{Shape, Table};
 use super::union::Union;
 use crate::bounds::bonferroni_lower_alike;
@@ -15,7 +15,7 @@ use crate::quadrature::gauss_legendre;
 const MOST_TANGLED: usize = 12;
 
 /// Most multiplications spent on the probability that any host is hit, and on its Shapley values by one piece of the span.
-const MOST_WORK: f64 = 2e8;
+pub(super) const MOST_WORK: f64 = 2e8;
 
 /// Places of Gauss-Legendre in each piece of the span that Shapley values are integrated over.
 const ORDER: usize = 10;
@@ -169,80 +169,8 @@ pub(super) fn any_hit(prepared: &Prepared) -> Option<(f64, Vec<f64>)> {
     Some((probability.clamp(0.0, 1.0), shares))
 }
 
-/// Hosts by class: so many of each, classes ascending.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Members(Vec<(u32, u32)>);
-
-impl Members {
-    /// One host more, of a class that is not below those before.
-    pub(super) fn add(&mut self, class: u32) {
-        match self.0.last_mut() {
-            Some((last, count)) if *last == class => *count += 1,
-            _ => self.0.push((class, 1)),
-        }
-    }
-}
-
-/// Most sources of hits that are gathered for parts of the fleet.
-const MOST_SOURCES: usize = 30_000_000;
-
-/// Most multiplications spent on all parts of one kind.
-const MOST_WORK_OF_PARTS: f64 = 2e9;
-
-/// Works out the probability that any host of a set is hit, set after set.
-pub(super) struct AnyOf<'a> {
-    prepared: &'a Prepared,
-    laws: &'a [ClassLaw],
-    /// `None`: every host answers on its own.
-    table: Option<Table<'a>>,
-}
-
-impl<'a> AnyOf<'a> {
-    pub(super) fn new(prepared: &'a Prepared, laws: &'a [ClassLaw], independent: bool) -> Self {
-        let table = (!independent).then(|| Table::new(prepared, 0.25, 16));
-        Self { prepared, laws, table }
-    }
-
-    /// Of each set; `None`: too much is tangled, or there are too many and too large ones for it.
-    pub(super) fn of_each(&self, sets: &[Members]) -> Vec<Option<f64>> {
-        let Some(table) = &self.table else {
-            return sets.iter().map(|set| Some(self.independent(set))).collect();
-        };
-        let planes = |class: &ClassSources| -> usize {
-            class.planes.iter().map(|&plane| self.prepared.planes[plane as usize].sources.len()).sum()
-        };
-        let gathered: Vec<usize> =
-            self.prepared.classes.iter().map(|class| class.sources.len() + planes(class)).collect();
-        let sources = sets.iter().flat_map(|set| &set.0).map(|&(class, _)| gathered[class as usize]);
-        if sources.sum::<usize>() > MOST_SOURCES {
-            return vec![None; sets.len()];
-        }
-        let most_work = MOST_WORK.min(MOST_WORK_OF_PARTS / sets.len() as f64);
-        sets.par_iter().map(|set| self.of(set, table, most_work)).collect()
-    }
-
-    fn of(&self, set: &Members, table: &Table<'_>, most_work: f64) -> Option<f64> {
-        let members = set.0.iter().map(|&(class, count)| (class as usize, f64::from(count)));
-        let mut shape = Shape::new(self.prepared, members, |_| true);
-        if !can_be_enumerated(&shape, table, most_work) {
-            return None;
-        }
-        let mut any = 0.0;
-        for (node, &(_, weight)) in table.nodes.iter().enumerate() {
-            shape.fill(table, node);
-            any += weight * shape.union.any(1.0);
-        }
-        Some(any.clamp(0.0, 1.0))
-    }
-
-    fn independent(&self, set: &Members) -> f64 {
-        let log = |&(class, count): &(u32, u32)| f64::from(count) * (-self.laws[class as usize].hit).ln_1p();
-        -set.0.iter().map(log).sum::<f64>().exp_m1()
-    }
-}
-
 /// Whether gates, planes and nodes are few enough for so many multiplications.
-fn can_be_enumerated(shape: &Shape, table: &Table<'_>, most_work: f64) -> bool {
+pub(super) fn can_be_enumerated(shape: &Shape, table: &Table<'_>, most_work: f64) -> bool {
     shape.union.widest() <= 20
         && shape.union.cases() <= MOST_CASES
         && shape.union.work() * table.nodes.len() as f64 <= most_work

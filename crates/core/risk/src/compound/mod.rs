@@ -11,6 +11,7 @@
 //!   spread gives the standard errors.
 //! - The naive figure ([`Options::independent`]) keeps each host's marginal law and lets nothing be common.
 
+mod any_of;
 mod check;
 mod contributions;
 mod counts;
@@ -34,9 +35,10 @@ pub use result::{
     VarianceReduction,
 };
 
+use any_of::AnyOf;
 use contributions::{Means, Tail};
 use counts::Counts;
-use exact::{AnyOf, ClassLaw};
+use exact::ClassLaw;
 use figures::Weights;
 use parts::{Asked, Parts, Seats};
 use prepared::{Prepared, loss};
@@ -253,7 +255,8 @@ impl Judging<'_> {
                 return AtLeast::exact(m, known);
             }
             let batches = self.samples.batches.iter();
-            weights.reaches(m, batches.flat_map(|batch| of(batch, place, m)), self.method())
+            let reached = batches.flat_map(|batch| of(batch, place, m));
+            weights.reaches(m, reached, self.method()).at_most(any.filter(|_| m > 0))
         };
         thresholds.iter().enumerate().map(one).collect()
     }

@@ -4,7 +4,7 @@
 //! The samples do not keep a count for each part and draw: each batch keeps the sum of the weights of its draws in which a part
 //! reached a number that is asked for, which is all that an estimate and its error need.
 
-use super::exact::{AnyOf, Members};
+use super::any_of::{AnyOf, Members};
 use super::figures::Weights;
 use super::prepared::Prepared;
 use super::result::{AtLeast, Method, Thresholds};
@@ -189,6 +189,7 @@ pub(super) fn at_least(
     let width = asked.list.len();
     for (place, &(what, m)) in asked.list.iter().enumerate() {
         let exact = if what == HOSTS { part.any_host } else { part.any_guest };
+        // Of one at least the exact figure is the answer, of more an upper bound.
         if m > part.size[what] {
             continue;
         }
@@ -196,7 +197,7 @@ pub(super) fn at_least(
             Some(any) => AtLeast::exact(m, if m == 0 { 1.0 } else { any }),
             None => {
                 let sums = samples.batches.iter().map(|batch| of(batch).sums[number * width + place]);
-                weights.at_least(m, sums.collect(), method)
+                weights.at_least(m, sums.collect(), method).at_most(exact)
             }
         });
     }

@@ -250,6 +250,11 @@ impl AtLeast {
     pub(super) fn exact(m: u64, probability: f64) -> Self {
         Self { m, probability, standard_error: 0.0, method: Method::Exact, variance_reduction: None }
     }
+
+    /// What is sampled is not above the probability of one at least, where that is known.
+    pub(super) fn at_most(self, any: Option<f64>) -> Self {
+        Self { probability: any.map_or(self.probability, |any| self.probability.min(any)), ..self }
+    }
 }
 
 /// How a figure was worked out.

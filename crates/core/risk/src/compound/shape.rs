@@ -6,8 +6,8 @@ use super::prepared::{Gated, Prepared, Source, Triple};
 use super::union::{Factor, LocalGate, LocalPlane, NONE, Term, Union};
 use crate::quadrature::factor_nodes;
 
-/// Below this a survival counts as none: what is lost by it is less than rounding.
-const NO_SURVIVAL: f64 = 1e-15;
+/// Below this the survival of a plane's hosts counts as none: no probability is wrong by more than this share of itself.
+const NO_SURVIVAL: f64 = 1e-11;
 
 /// Values of all answers at all nodes, or the means to work them out where that would be too large.
 #[derive(Debug)]
@@ -105,16 +105,23 @@ impl Shape {
         members: impl Iterator<Item = (usize, f64)>,
         counts: impl Fn(&Triple) -> bool,
     ) -> Self {
+        let members: Vec<(usize, f64)> = members.collect();
+        let sources = members.iter().flat_map(|&(class, count)| {
+            prepared.classes[class].sources.iter().map(move |source| (source, count))
+        });
+        Self::of_sources(prepared, sources, managed(prepared, members.iter().copied()), counts)
+    }
+
+    /// What these sources, each so many times, and these planes of so many hosts do with an impact that `counts`.
+    pub(super) fn of_sources<'s>(
+        prepared: &'s Prepared,
+        sources: impl Iterator<Item = (&'s Source, f64)>,
+        managed: FxHashMap<u32, f64>,
+        counts: impl Fn(&Triple) -> bool,
+    ) -> Self {
         let mut collected = Collected::default();
-        let mut managed: FxHashMap<u32, f64> = FxHashMap::default();
-        for (class, count) in members {
-            let class = &prepared.classes[class];
-            for source in class.sources.iter().filter(|source| counts(&source.impact)) {
-                collected.add(source, NONE, count);
-            }
-            for &plane in &class.planes {
-                *managed.entry(plane).or_default() += count;
-            }
+        for (source, count) in sources.filter(|(source, _)| counts(&source.impact)) {
+            collected.add(source, NONE, count);
         }
         let mut managed: Vec<(u32, f64)> = managed.into_iter().collect();
         managed.sort_by_key(|&(plane, _)| plane);
@@ -154,6 +161,20 @@ impl Shape {
             }
         }
     }
+}
+
+/// Of so many hosts of each class those that each plane manages.
+pub(super) fn managed(
+    prepared: &Prepared,
+    members: impl Iterator<Item = (usize, f64)>,
+) -> FxHashMap<u32, f64> {
+    let mut managed: FxHashMap<u32, f64> = FxHashMap::default();
+    for (class, count) in members {
+        for &plane in &prepared.classes[class].planes {
+            *managed.entry(plane).or_default() += count;
+        }
+    }
+    managed
 }
 
 impl Collected {

@@ -116,14 +116,11 @@ fn part(portfolio: &Portfolio, hosts: impl Fn(&HostLine) -> bool, meant: impl Fn
     part
 }
 
+/// What is counted of an outcome.
+type Counted = fn(&enumeration::Outcome) -> u64;
+
 /// Each figure is that of the law: exactly for one, within its error for more. Gives how many are exact.
-fn all_close(
-    what: &str,
-    found: &[AtLeast],
-    most: u64,
-    law: &Law,
-    counted: fn(&enumeration::Outcome) -> u64,
-) -> usize {
+fn all_close(what: &str, found: &[AtLeast], most: u64, law: &Law, counted: Counted) -> usize {
     assert!(found.iter().all(|it| it.m <= most), "{what}: {found:?} of {most}");
     for at in found {
         let expected = enumeration::probability(law, |it| counted(it) >= at.m);
@@ -171,7 +168,7 @@ fn one_at_least_is_exact_where_all_other_counts_are_sampled() {
         let portfolio = made::tiny(seed);
         let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
         let law = enumeration::law(&portfolio);
-        let counts: [(&[AtLeast], fn(&enumeration::Outcome) -> u64); 3] = [
+        let counts: [(&[AtLeast], Counted); 3] = [
             (&judgement.hosts_hit_at_least, |it| it.0),
             (&judgement.guests_hit_at_least, |it| it.1),
             (&judgement.tenants_hit_at_least, |it| u64::from(it.2.count_ones())),
