@@ -74,9 +74,9 @@ impl<'a> AnyOf<'a> {
     }
 
     /// Of each set; `None`: too much is tangled, or there are too many and too large ones for it.
-    pub(super) fn of_each(&self, sets: &[Members]) -> Vec<Option<f64>> {
+    pub(super) fn of_each(&self, sets: Vec<&Members>) -> Vec<Option<f64>> {
         let Some(table) = &self.table else {
-            return sets.iter().map(|set| Some(self.independent(set))).collect();
+            return sets.into_iter().map(|set| Some(self.independent(set))).collect();
         };
         let classes = sets.iter().flat_map(|set| &set.0);
         let sources = classes.map(|&(class, _)| self.prepared.classes[class as usize].sources.len());
@@ -85,7 +85,7 @@ impl<'a> AnyOf<'a> {
         }
         let most_work = MOST_WORK.min(MOST_WORK_OF_PARTS / sets.len() as f64);
         let none = || vec![0.0; self.kinds.list.len()];
-        sets.par_iter().map_init(none, |counts, set| self.of(set, table, most_work, counts)).collect()
+        sets.into_par_iter().map_init(none, |counts, set| self.of(set, table, most_work, counts)).collect()
     }
 
     /// Of one set; `counts` has a place for each kind of source, and is left all zero.

@@ -133,13 +133,13 @@ impl Judging<'_> {
             ),
             guests_hit_at_least: self.at_least(
                 &thresholds.guests,
-                (counts.guests, self.parts.any_guest),
+                (counts.guests, self.parts.fleet.any_guest),
                 &weights,
                 |batch, _, m| reached(&batch.guests, m),
             ),
             tenants_hit_at_least: self.at_least(
                 &thresholds.tenants,
-                (counts.tenants, self.parts.any_guest),
+                (counts.tenants, self.parts.fleet.any_guest),
                 &weights,
                 |batch, _, m| reached(&batch.tenants_hit, m),
             ),
@@ -286,7 +286,7 @@ impl Judging<'_> {
             let named = self.portfolio.shocks.iter().zip(shares).filter(|(_, share)| *share > 0.0);
             any.shapley =
                 named.map(|(shock, share)| CauseShare { cause: shock.cause.clone(), share }).collect();
-        } else if let Some(probability) = self.parts.any_host {
+        } else if let Some(probability) = self.parts.fleet.any_host {
             any.probability = probability;
         } else {
             let hit = self.samples.batches.iter().flat_map(|batch| reached(&batch.hosts, 1));

@@ -104,75 +104,74 @@ impl Seats {
 pub(super) struct Part {
     /// Hosts, guests, tenants in it.
     pub(super) size: [u64; 3],
+    hosts: Members,
+    with_guests: Members,
     /// Probability that any host of it is hit, where it is known.
-    any_host: Option<f64>,
+    pub(super) any_host: Option<f64>,
     /// Probability that any host with guests of it is hit, where it is known: then so are guests, and a tenant.
-    any_guest: Option<f64>,
+    pub(super) any_guest: Option<f64>,
 }
 
-/// The parts of a fleet.
+impl Part {
+    /// One host more, with so many guests.
+    fn add(&mut self, class: u32, guests: u32) {
+        self.size[HOSTS] += 1;
+        self.size[GUESTS] += u64::from(guests);
+        self.hosts.add(class);
+        if guests > 0 {
+            self.with_guests.add(class);
+        }
+    }
+}
+
+/// The fleet and its parts.
 #[derive(Debug)]
 pub(super) struct Parts {
-    /// Probability that any host is hit, where it is known.
-    pub(super) any_host: Option<f64>,
-    /// Probability that any host with guests is hit, where it is known.
-    pub(super) any_guest: Option<f64>,
+    pub(super) fleet: Part,
     pub(super) clusters: Vec<Part>,
     pub(super) tenants: Vec<Part>,
 }
 
 impl Parts {
-    /// Counts what there is in each part, and works out what has a closed form.
+    /// Counts what there is in each part, and works out what has a closed form and is asked for.
     pub(super) fn new(prepared: &Prepared, seats: &Seats, exact: &AnyOf<'_>, asked: &Thresholds) -> Self {
-        let mut clusters = vec![Part::default(); prepared.clusters];
-        let mut tenants = vec![Part::default(); prepared.tenants];
-        let mut fleet = [Members::default(), Members::default()];
-        let mut of_clusters =
-            [vec![Members::default(); clusters.len()], vec![Members::default(); clusters.len()]];
-        let mut of_tenants = vec![Members::default(); tenants.len()];
+        let mut parts = Self {
+            fleet: Part::default(),
+            clusters: vec![Part::default(); prepared.clusters],
+            tenants: vec![Part::default(); prepared.tenants],
+        };
         for (class, sources) in (0..).zip(&prepared.classes) {
             for host in &prepared.hosts[sources.hosts.clone()] {
-                let cluster = host.cluster as usize;
-                clusters[cluster].size[HOSTS] += 1;
-                clusters[cluster].size[GUESTS] += u64::from(host.guests);
-                fleet[0].add(class);
-                of_clusters[0][cluster].add(class);
-                if host.guests > 0 {
-                    fleet[1].add(class);
-                    of_clusters[1][cluster].add(class);
-                }
+                parts.fleet.add(class, host.guests);
+                parts.clusters[host.cluster as usize].add(class, host.guests);
                 for holding in prepared.holdings_of(host).iter().filter(|it| it.vms > 0) {
-                    let tenant = holding.tenant as usize;
-                    tenants[tenant].size[HOSTS] += 1;
-                    tenants[tenant].size[GUESTS] += u64::from(holding.vms);
-                    of_tenants[tenant].add(class);
+                    parts.tenants[holding.tenant as usize].add(class, holding.vms);
                 }
             }
         }
-        for (part, &count) in clusters.iter_mut().zip(&seats.tenants_of_cluster) {
+        for (part, &count) in parts.clusters.iter_mut().zip(&seats.tenants_of_cluster) {
             part.size[TENANTS] = count;
         }
-        let asks = |list: &Vec<u64>| list.contains(&1);
-        if asks(&asked.hosts) || asks(&asked.guests) || asks(&asked.tenants) {
-            let any_host = exact.of_each(&of_clusters[0]);
-            // Where every host has guests, nothing is to be worked out anew.
-            let other: Vec<Members> = of_clusters[1]
-                .iter()
-                .zip(&of_clusters[0])
-                .map(|(a, b)| if a == b { Members::default() } else { a.clone() })
-                .collect();
-            let any_guest = exact.of_each(&other);
-            for (at, part) in clusters.iter_mut().enumerate() {
-                part.any_host = any_host[at];
-                part.any_guest =
-                    if of_clusters[0][at] == of_clusters[1][at] { any_host[at] } else { any_guest[at] };
-            }
-            for (part, any) in tenants.iter_mut().zip(exact.of_each(&of_tenants)) {
-                (part.any_host, part.any_guest) = (any, any);
-            }
+        know(std::slice::from_mut(&mut parts.fleet), exact);
+        if [&asked.hosts, &asked.guests, &asked.tenants].iter().any(|list| !list.is_empty()) {
+            know(&mut parts.clusters, exact);
+            know(&mut parts.tenants, exact);
         }
-        let [any_host, any_guest] = fleet.map(|set| exact.of_each(&[set]).pop().flatten());
-        Self { any_host, any_guest, clusters, tenants }
+        parts
+    }
+}
+
+/// Works out what has a closed form.
+fn know(parts: &mut [Part], exact: &AnyOf<'_>) {
+    let any_host = exact.of_each(parts.iter().map(|part| &part.hosts).collect());
+    // Where every host has guests, nothing is to be worked out anew.
+    let nothing = Members::default();
+    let again = |part: &Part| part.hosts != part.with_guests;
+    let sets = parts.iter().map(|part| if again(part) { &part.with_guests } else { &nothing });
+    let any_guest = exact.of_each(sets.collect());
+    for ((part, any_host), any_guest) in parts.iter_mut().zip(any_host).zip(any_guest) {
+        part.any_guest = if again(part) { any_guest } else { any_host };
+        part.any_host = any_host;
     }
 }
 
