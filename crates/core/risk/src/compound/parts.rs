@@ -4,6 +4,8 @@
 //! The samples do not keep a count for each part and draw: each batch keeps the sum of the weights of its draws in which a part
 //! reached a number that is asked for, which is all that an estimate and its error need.
 
+use std::ops::Range;
+
 use super::any_of::{AnyOf, Members};
 use super::figures::Weights;
 use super::prepared::Prepared;
@@ -58,44 +60,91 @@ impl Reached {
         let width = self.asked.list.len();
         let sums = self.sums.iter_mut().skip(part as usize * width);
         for (sum, &(what, m)) in sums.zip(&self.asked.list) {
-            if u64::from(counts[what]) >= m {
-                *sum += weight;
-            }
+            *sum += if u64::from(counts[what]) >= m { weight } else { 0.0 };
         }
     }
 }
 
-/// Numbers the pairs of a cluster and a tenant with guests there, cluster by cluster, so that the pairs of one host lie
-/// together.
+/// A seat for each tenant with guests in a cluster, as a bit: hosts share words of bits, so that to mark what a host has
+/// takes a few words side by side, not a place in memory for each of its tenants.
 #[derive(Debug)]
 pub(super) struct Seats {
-    /// The pair of each holding with guests; 0 of others.
-    pub(super) of_holding: Vec<u32>,
-    /// Tenants with guests in each cluster.
+    /// Words of each cluster.
+    of_cluster: Vec<Range<u32>>,
+    /// Stretch of `marks` of each host.
+    of_host: Vec<Range<u32>>,
+    /// Words, each with the bits of the tenants with guests on the host.
+    marks: Vec<(u32, u64)>,
     tenants_of_cluster: Vec<u64>,
-    pub(super) count: usize,
 }
 
 impl Seats {
     pub(super) fn new(prepared: &Prepared) -> Self {
         let mut by_cluster: Vec<usize> = (0..prepared.hosts.len()).collect();
         by_cluster.sort_by_key(|&at| prepared.hosts[at].cluster);
-        let of_holding = vec![0; prepared.holdings.len()];
-        let mut seats = Self { of_holding, tenants_of_cluster: vec![0; prepared.clusters], count: 0 };
-        // Of each tenant the cluster where it was met last, and its pair there.
+        let mut seats = Self {
+            of_cluster: vec![0..0; prepared.clusters],
+            of_host: vec![0..0; prepared.hosts.len()],
+            marks: Vec::new(),
+            tenants_of_cluster: vec![0; prepared.clusters],
+        };
+        // Of each tenant the cluster where it was met last, and its seat there.
         let mut last: Vec<(u32, u32)> = vec![(u32::MAX, 0); prepared.tenants];
-        for host in by_cluster.into_iter().map(|at| &prepared.hosts[at]) {
-            for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
-                let (cluster, pair) = &mut last[prepared.holdings[at].tenant as usize];
-                if *cluster != host.cluster {
-                    (*cluster, *pair) = (host.cluster, seats.count as u32);
-                    seats.count += 1;
-                    seats.tenants_of_cluster[host.cluster as usize] += 1;
+        let mut words = 0;
+        for hosts in by_cluster.chunk_by(|&a, &b| prepared.hosts[a].cluster == prepared.hosts[b].cluster) {
+            let (first, mut tenants) = (words, 0);
+            for &at in hosts {
+                let host = &prepared.hosts[at];
+                let start = seats.marks.len();
+                for holding in prepared.holdings_of(host).iter().filter(|it| it.vms > 0) {
+                    let (cluster, seat) = &mut last[holding.tenant as usize];
+                    if *cluster != host.cluster {
+                        (*cluster, *seat) = (host.cluster, tenants);
+                        tenants += 1;
+                    }
+                    let (word, bit) = (first + *seat / u64::BITS, 1 << (*seat % u64::BITS));
+                    match seats.marks[start..].iter_mut().find(|mark| mark.0 == word) {
+                        Some(mark) => mark.1 |= bit,
+                        None => seats.marks.push((word, bit)),
+                    }
                 }
-                seats.of_holding[at] = *pair;
+                seats.of_host[at] = start as u32..seats.marks.len() as u32;
             }
+            words += tenants.div_ceil(u64::BITS);
+            let cluster = hosts.first().map_or(0, |&at| prepared.hosts[at].cluster as usize);
+            seats.of_cluster[cluster] = first..words;
+            seats.tenants_of_cluster[cluster] = u64::from(tenants);
         }
         seats
+    }
+}
+
+/// Seats that were hit in a draw.
+#[derive(Debug)]
+pub(super) struct Hit<'a> {
+    seats: &'a Seats,
+    words: Vec<u64>,
+}
+
+impl<'a> Hit<'a> {
+    pub(super) fn new(seats: &'a Seats) -> Self {
+        let words = seats.of_cluster.iter().map(|words| words.end).max().unwrap_or(0);
+        Self { seats, words: vec![0; words as usize] }
+    }
+
+    /// A host is hit.
+    pub(super) fn host(&mut self, host: usize) {
+        let marks = self.seats.of_host[host].clone();
+        for &(word, bits) in &self.seats.marks[marks.start as usize..marks.end as usize] {
+            self.words[word as usize] |= bits;
+        }
+    }
+
+    /// Tenants with guests that were hit in a cluster; forgets them.
+    pub(super) fn take(&mut self, cluster: u32) -> u32 {
+        let words = self.seats.of_cluster[cluster as usize].clone();
+        let words = &mut self.words[words.start as usize..words.end as usize];
+        words.iter_mut().map(|word| std::mem::take(word).count_ones()).sum()
     }
 }
 

@@ -57,6 +57,11 @@ pub(super) struct PlaneSources {
 }
 
 impl PlaneSources {
+    /// It can be hit, and its fall can take a host.
+    pub(super) fn acts(&self) -> bool {
+        self.takes_host > 0.0 && !self.sources.is_empty()
+    }
+
     /// Probability that its fall takes one given host, by which shocks happen.
     pub(super) fn takes(&self, happens: &[bool]) -> f64 {
         self.takes_host * multiplier(self.gate, happens)

@@ -2,7 +2,7 @@
 
 use super::counts::Pmf;
 use super::draw::{By, Draw, Live};
-use super::parts::{Asked, Counts, GUESTS, HOSTS, Reached, Seats, TENANTS};
+use super::parts::{Asked, Counts, GUESTS, HOSTS, Hit, Reached, Seats, TENANTS};
 use super::prepared::{Prepared, Triple};
 use super::result::Options;
 
@@ -103,12 +103,10 @@ pub(super) fn greatest(hits: &[Live]) -> Triple {
 #[derive(Debug)]
 pub(super) struct Recorder<'a> {
     prepared: &'a Prepared,
-    seats: &'a Seats,
     thresholds: &'a [u64],
     pub(super) batch: Batch,
-    /// For each pair of cluster and tenant the draw in which it was hit last, counted from 1.
-    seat_hit: Vec<u32>,
-    draw: u32,
+    /// Tenants hit in each cluster; `None`: nobody asks.
+    seats: Option<Hit<'a>>,
     fleet: f64,
     hosts: u64,
     guests: u64,
@@ -129,11 +127,9 @@ impl<'a> Recorder<'a> {
         };
         Self {
             prepared,
-            seats,
             thresholds: &options.at_least.hosts,
             batch,
-            seat_hit: vec![0; seats.count],
-            draw: 1,
+            seats: (!asked.tenants.is_empty()).then(|| Hit::new(seats)),
             fleet: 0.0,
             hosts: 0,
             guests: 0,
@@ -146,6 +142,9 @@ impl<'a> Recorder<'a> {
 
     /// A host is hit and loses by `impact`; gives its loss by dimension.
     pub(super) fn host(&mut self, class: usize, host: usize, impact: &Triple) -> Triple {
+        if let Some(seats) = &mut self.seats {
+            seats.host(host);
+        }
         let host = &self.prepared.hosts[host];
         let lost = [host.worth[0] * impact[0], host.worth[1] * impact[1], host.worth[2] * impact[2]];
         let loss: f64 = lost.iter().sum();
@@ -156,16 +155,12 @@ impl<'a> Recorder<'a> {
         let of_cluster = self.clusters.add(host.cluster, loss);
         of_cluster[HOSTS] += 1;
         of_cluster[GUESTS] = of_cluster[GUESTS].saturating_add(host.guests);
-        let seats = &self.seats.of_holding[host.holdings.clone()];
-        for (holding, &seat) in self.prepared.holdings_of(host).iter().zip(seats) {
+        for holding in self.prepared.holdings_of(host) {
             let loss = super::prepared::loss(&holding.worth, impact);
             let of_tenant = self.tenants.add(holding.tenant, loss);
             if holding.vms > 0 {
                 of_tenant[HOSTS] += 1;
                 of_tenant[GUESTS] = of_tenant[GUESTS].saturating_add(holding.vms);
-                let seat = &mut self.seat_hit[seat as usize];
-                of_cluster[TENANTS] += u32::from(*seat != self.draw);
-                *seat = self.draw;
             }
         }
         lost
@@ -219,10 +214,13 @@ impl<'a> Recorder<'a> {
         });
         batch.tenants_hit.push(tenants_hit);
         let reached = &mut batch.clusters_reached;
-        self.clusters.end_row(&mut batch.clusters, |key, hit| reached.add(key, hit, weight));
+        let seats = &mut self.seats;
+        self.clusters.end_row(&mut batch.clusters, |key, mut hit| {
+            hit[TENANTS] = seats.as_mut().map_or(0, |seats| seats.take(key));
+            reached.add(key, hit, weight);
+        });
         self.classes.end_row(&mut batch.classes, |_, _| ());
         self.causes.end_row(&mut batch.causes, |_, _| ());
-        self.draw += 1;
         (self.fleet, self.hosts, self.guests) = (0.0, 0, 0);
     }
 }

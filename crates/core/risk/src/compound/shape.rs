@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::prepared::{Gated, Prepared, Source, Triple};
+use super::prepared::{Gated, PlaneSources, Prepared, Source, Triple};
 use super::union::{Factor, LocalGate, LocalPlane, NONE, Term, Union};
 use crate::quadrature::factor_nodes;
 
@@ -98,6 +98,31 @@ impl Collected {
     }
 }
 
+impl Plane {
+    /// Of so many hosts.
+    fn of(sources: &PlaneSources, hosts: f64) -> Self {
+        let any = |takes: f64| {
+            let log = hosts * (-takes).ln_1p();
+            if log < NO_SURVIVAL.ln() { 1.0 } else { -log.exp_m1() }
+        };
+        Self {
+            gate: sources.gate.map(|gate| gate.shock),
+            open: any(sources.takes_host),
+            closed: any(sources.takes_host * sources.gate.map_or(1.0, |gate| gate.otherwise)),
+        }
+    }
+}
+
+/// Cases that planes of so many hosts make together: what a shape of them comes to, known before it is made.
+pub(super) fn cases(prepared: &Prepared, managed: &FxHashMap<u32, f64>) -> f64 {
+    let planes = managed.iter().map(|(&plane, &hosts)| (&prepared.planes[plane as usize], hosts));
+    let of_plane = |(plane, hosts): (&PlaneSources, f64)| {
+        let Plane { open, closed, .. } = Plane::of(plane, hosts);
+        LocalPlane { gate: NONE, open, closed }.count_of_cases() as f64
+    };
+    planes.filter(|(plane, _)| plane.acts()).map(of_plane).product()
+}
+
 impl Shape {
     /// What acts on so many hosts of each class with an impact that `counts`.
     pub(super) fn new(
@@ -127,19 +152,11 @@ impl Shape {
         managed.sort_by_key(|&(plane, _)| plane);
         for (plane, count) in managed {
             let sources = &prepared.planes[plane as usize];
-            if counts(&sources.impact) && sources.takes_host > 0.0 && !sources.sources.is_empty() {
+            if counts(&sources.impact) && sources.acts() {
                 for source in &sources.sources {
                     collected.add(source, collected.planes.len(), 1.0);
                 }
-                let any = |takes: f64| {
-                    let log = count * (-takes).ln_1p();
-                    if log < NO_SURVIVAL.ln() { 1.0 } else { -log.exp_m1() }
-                };
-                collected.planes.push(Plane {
-                    gate: sources.gate.map(|gate| gate.shock),
-                    open: any(sources.takes_host),
-                    closed: any(sources.takes_host * sources.gate.map_or(1.0, |gate| gate.otherwise)),
-                });
+                collected.planes.push(Plane::of(sources, count));
             }
         }
         collected.into_shape(prepared)

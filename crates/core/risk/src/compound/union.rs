@@ -73,6 +73,11 @@ enum Takes {
 }
 
 impl LocalPlane {
+    /// How many cases can be.
+    pub(super) fn count_of_cases(&self) -> usize {
+        self.cases().len()
+    }
+
     /// The cases that can be, each with its probability.
     fn cases(&self) -> Vec<(Takes, f64)> {
         let cases = [
@@ -142,7 +147,7 @@ impl Union {
 
     /// Cases of all planes together.
     pub(super) fn cases(&self) -> f64 {
-        self.planes.iter().map(|plane| plane.cases().len() as f64).product()
+        self.planes.iter().map(|plane| plane.count_of_cases() as f64).product()
     }
 
     /// How steep [`Union::any`] is in `scale`, at most: the sum of all that each shock does with its gates open.
