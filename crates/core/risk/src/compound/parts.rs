@@ -80,42 +80,56 @@ pub(super) struct Seats {
 
 impl Seats {
     pub(super) fn new(prepared: &Prepared) -> Self {
-        let mut by_cluster: Vec<usize> = (0..prepared.hosts.len()).collect();
-        by_cluster.sort_by_key(|&at| prepared.hosts[at].cluster);
         let mut seats = Self {
             of_cluster: vec![0..0; prepared.clusters],
-            of_host: vec![0..0; prepared.hosts.len()],
+            of_host: Vec::with_capacity(prepared.hosts.len()),
             marks: Vec::new(),
             tenants_of_cluster: vec![0; prepared.clusters],
         };
+        let of_holding = seats.take_seats(prepared);
+        // In the order of the hosts, which is that in which they are hit.
+        for host in &prepared.hosts {
+            let start = seats.marks.len();
+            for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+                let (word, bit) = (of_holding[at] / u64::BITS, 1 << (of_holding[at] % u64::BITS));
+                match seats.marks[start..].iter_mut().find(|mark| mark.0 == word) {
+                    Some(mark) => mark.1 |= bit,
+                    None => seats.marks.push((word, bit)),
+                }
+            }
+            seats.of_host.push(start as u32..seats.marks.len() as u32);
+        }
+        seats
+    }
+
+    /// Gives each tenant a seat in each of its clusters; gives the seat of each holding with guests, as a bit from the first
+    /// word.
+    fn take_seats(&mut self, prepared: &Prepared) -> Vec<u32> {
+        let mut by_cluster: Vec<usize> = (0..prepared.hosts.len()).collect();
+        by_cluster.sort_by_key(|&at| prepared.hosts[at].cluster);
+        let mut of_holding = vec![0; prepared.holdings.len()];
         // Of each tenant the cluster where it was met last, and its seat there.
         let mut last: Vec<(u32, u32)> = vec![(u32::MAX, 0); prepared.tenants];
         let mut words = 0;
         for hosts in by_cluster.chunk_by(|&a, &b| prepared.hosts[a].cluster == prepared.hosts[b].cluster) {
-            let (first, mut tenants) = (words, 0);
-            for &at in hosts {
-                let host = &prepared.hosts[at];
-                let start = seats.marks.len();
-                for holding in prepared.holdings_of(host).iter().filter(|it| it.vms > 0) {
-                    let (cluster, seat) = &mut last[holding.tenant as usize];
+            let (first, mut tenants, mut at_cluster) = (words * u64::BITS, 0, 0);
+            for host in hosts.iter().map(|&at| &prepared.hosts[at]) {
+                at_cluster = host.cluster;
+                for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+                    let (cluster, seat) = &mut last[prepared.holdings[at].tenant as usize];
                     if *cluster != host.cluster {
-                        (*cluster, *seat) = (host.cluster, tenants);
+                        (*cluster, *seat) = (host.cluster, first + tenants);
                         tenants += 1;
                     }
-                    let (word, bit) = (first + *seat / u64::BITS, 1 << (*seat % u64::BITS));
-                    match seats.marks[start..].iter_mut().find(|mark| mark.0 == word) {
-                        Some(mark) => mark.1 |= bit,
-                        None => seats.marks.push((word, bit)),
-                    }
+                    of_holding[at] = *seat;
                 }
-                seats.of_host[at] = start as u32..seats.marks.len() as u32;
             }
-            words += tenants.div_ceil(u64::BITS);
-            let cluster = hosts.first().map_or(0, |&at| prepared.hosts[at].cluster as usize);
-            seats.of_cluster[cluster] = first..words;
-            seats.tenants_of_cluster[cluster] = u64::from(tenants);
+            let end = words + tenants.div_ceil(u64::BITS);
+            self.of_cluster[at_cluster as usize] = words..end;
+            self.tenants_of_cluster[at_cluster as usize] = u64::from(tenants);
+            words = end;
         }
-        seats
+        of_holding
     }
 }
 
