@@ -193,6 +193,7 @@ fn tail(
         seed: basis.policy.value.seed,
         levels: LEVELS.to_vec(),
         at_least: Thresholds { hosts: thresholds(hosts), ..Thresholds::default() },
+        at_least_in_parts: Thresholds::none(),
         independent,
         ..compound::Options::default()
     };

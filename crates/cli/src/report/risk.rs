@@ -32,6 +32,7 @@ pub(crate) fn table(report: &RiskReport, all: bool, width: Option<u16>) -> Strin
     text += &groups(report, most, width);
     text += &causes(report, most, width);
     text += &contributions(report, most, width);
+    text += &clusters(report, most, width);
     text += &tenants(report, most, width);
     text += &controls(report, width);
     text += &radii(report, width);
@@ -80,13 +81,23 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
     for (at, cvar) in report.fleet.loss.cvar.iter().enumerate() {
         let of = |it: &Figures| it.cvar.get(at).map_or_else(String::new, |it| short(it.value));
         add(format!("mean of the worst {} % (CVaR)", short((1.0 - cvar.level) * 100.0)), &|it| of(&it.loss));
+        let most = |it: &FleetRisk| it.cvar_at_most.get(at).map_or_else(String::new, |it| short(it.value));
+        add("  at most, whatever ties clusters".to_owned(), &most);
     }
     add("any host hit".to_owned(), &|it| percent(it.any_hit.probability));
+    add("  at least, by pairs of hosts".to_owned(), &|it| percent(it.any_hit.bonferroni_low));
+    add("  at most, by pairs of hosts".to_owned(), &|it| percent(it.any_hit.hunter_worsley_high));
+    let bounds = wrapped(BOUNDS, "", width);
     format!(
-        "{list}mean with what is not known at the base rate: {}\n\n",
+        "{list}{bounds}mean with what is not known at the base rate: {}\n\n",
         short(report.mean_loss_with_unknown)
     )
 }
+
+/// What the bounds among the figures mean.
+const BOUNDS: &str = "bounds: a CVaR is at most the sum of the clusters' own, which it is if all have their worst together; the \
+                      chance that any host is hit follows from those of single hosts and of pairs up to the bounds of Bonferroni \
+                      (least) and of Hunter and Worsley (most), whatever else ties the hosts";
 
 fn at_once(report: &RiskReport, width: Option<u16>) -> String {
     let mut list = List::new(&["HIT AT ONCE", "COMPOUND", "INDEPENDENT"], width);
@@ -198,18 +209,75 @@ fn contributions(report: &RiskReport, most: usize, width: Option<u16>) -> String
     format!("{list}{}\n", more(hidden, 0))
 }
 
+/// Probability that so many are hit at once; nothing where there are not so many.
+fn at_once_cell(list: &[AtLeast], m: u64) -> String {
+    list.iter().find(|it| it.m == m).map_or_else(String::new, |it| percent(it.probability))
+}
+
+fn cvar_cell(figures: &Figures) -> String {
+    figures.cvar.iter().find(|it| it.level >= 0.99).map_or_else(String::new, |it| short(it.value))
+}
+
+/// What the columns of numbers hit at once mean.
+const AT_ONCE: &str = "1 HOST, 10 GUESTS and the like: the chance that at least so many of it are hit at once; empty where it has \
+                       not so many";
+
+fn clusters(report: &RiskReport, most: usize, width: Option<u16>) -> String {
+    let header = [
+        "MEAN LOSS",
+        "CVAR 99 %",
+        "1 HOST",
+        "2 HOSTS",
+        "10 GUESTS",
+        "2 TENANTS",
+        "HOSTS",
+        "GUESTS",
+        "CLUSTER",
+    ];
+    let mut list = List::new(&header, width);
+    let mut sorted: Vec<_> = report.clusters.iter().collect();
+    sorted.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
+    for one in sorted.iter().take(most) {
+        list.row([
+            short(one.figures.mean),
+            cvar_cell(&one.figures),
+            at_once_cell(&one.hosts_hit_at_least, 1),
+            at_once_cell(&one.hosts_hit_at_least, 2),
+            at_once_cell(&one.guests_hit_at_least, 10),
+            at_once_cell(&one.tenants_hit_at_least, 2),
+            one.hosts.to_string(),
+            one.guests.to_string(),
+            one.cluster.as_ref().map_or_else(|| "hosts of no known cluster".to_owned(), ToString::to_string),
+        ]);
+    }
+    format!("{list}{}{}\n", more(sorted.len(), most), wrapped(AT_ONCE, "", width))
+}
+
 fn tenants(report: &RiskReport, most: usize, width: Option<u16>) -> String {
-    let header = ["MEAN LOSS", "CVAR 99 %", "ANY LOSS", "DEFERRAL: OWN", "NEIGHBOURS", "GUESTS", "TENANT"];
+    let header = [
+        "MEAN LOSS",
+        "CVAR 99 %",
+        "ANY LOSS",
+        "1 HOST",
+        "2 HOSTS",
+        "10 GUESTS",
+        "DEFERRAL: OWN",
+        "NEIGHBOURS",
+        "GUESTS",
+        "TENANT",
+    ];
     let mut list = List::new(&header, width);
     let mut sorted: Vec<_> = report.tenants.iter().collect();
     sorted.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
     for one in sorted.iter().take(most) {
         let deferral = report.deferrals.iter().find(|it| Some(&it.tenant) == one.tenant.as_ref());
-        let cvar = one.figures.cvar.iter().find(|it| it.level >= 0.99);
         list.row([
             short(one.figures.mean),
-            cvar.map_or_else(String::new, |it| short(it.value)),
+            cvar_cell(&one.figures),
             percent(one.figures.any_loss.value),
+            at_once_cell(&one.hosts_hit_at_least, 1),
+            at_once_cell(&one.hosts_hit_at_least, 2),
+            at_once_cell(&one.guests_hit_at_least, 10),
             deferral.map_or_else(String::new, |it| short(it.own)),
             deferral.map_or_else(String::new, |it| short(it.neighbours_sum)),
             one.guests.to_string(),
@@ -283,22 +351,20 @@ pub(crate) fn csv(report: &RiskReport, out: &mut dyn Write) -> io::Result<()> {
         rows.write_record([of, &harmless(name), figure, &value.to_string()]).map_err(csv_cause)
     };
     row_figures(&mut row, "fleet", "", &report.fleet.loss)?;
-    for (kind, list) in [
-        ("hosts", &report.fleet.hosts_hit_at_least),
-        ("guests", &report.fleet.guests_hit_at_least),
-        ("tenants", &report.fleet.tenants_hit_at_least),
-    ] {
-        for one in list {
-            row("fleet", "", &format!("p_at_least_{}_{kind}", one.m), one.probability)?;
-        }
-    }
+    row_bounds(&mut row, &report.fleet)?;
+    let fleet = &report.fleet;
+    let lists = [&fleet.hosts_hit_at_least, &fleet.guests_hit_at_least, &fleet.tenants_hit_at_least];
+    row_at_least(&mut row, "fleet", "", &lists)?;
     for one in &report.clusters {
         let name = one.cluster.as_ref().map_or("", |it| it.as_str());
         row_figures(&mut row, "cluster", name, &one.figures)?;
+        let lists = [&one.hosts_hit_at_least, &one.guests_hit_at_least, &one.tenants_hit_at_least];
+        row_at_least(&mut row, "cluster", name, &lists)?;
     }
     for one in &report.tenants {
         let name = one.tenant.as_ref().map_or("", |it| it.as_str());
         row_figures(&mut row, "tenant", name, &one.figures)?;
+        row_at_least(&mut row, "tenant", name, &[&one.hosts_hit_at_least, &one.guests_hit_at_least])?;
     }
     for one in &report.groups {
         row("group", &one.group, "mean", one.mean_loss)?;
@@ -335,6 +401,27 @@ fn row_figures(row: &mut Row<'_>, of: &str, name: &str, figures: &Figures) -> io
     }
     for one in &figures.cvar {
         row(of, name, &format!("cvar_{}", one.level), one.value)?;
+    }
+    Ok(())
+}
+
+fn row_bounds(row: &mut Row<'_>, fleet: &FleetRisk) -> io::Result<()> {
+    let any = &fleet.any_hit;
+    row("fleet", "", "any_host_hit", any.probability)?;
+    row("fleet", "", "any_host_hit_bonferroni_low", any.bonferroni_low)?;
+    row("fleet", "", "any_host_hit_hunter_worsley_high", any.hunter_worsley_high)?;
+    for one in &fleet.cvar_at_most {
+        row("fleet", "", &format!("cvar_at_most_{}", one.level), one.value)?;
+    }
+    Ok(())
+}
+
+/// Hosts, guests and tenants hit at once, as far as there are lists.
+fn row_at_least(row: &mut Row<'_>, of: &str, name: &str, lists: &[&Vec<AtLeast>]) -> io::Result<()> {
+    for (kind, list) in ["hosts", "guests", "tenants"].iter().zip(lists) {
+        for one in *list {
+            row(of, name, &format!("p_at_least_{}_{kind}", one.m), one.probability)?;
+        }
     }
     Ok(())
 }

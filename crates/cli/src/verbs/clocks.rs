@@ -42,6 +42,9 @@ pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
 
 fn table(report: &Report, all: bool) -> String {
     let mut text = format!("Promises on {}\n", report.as_of);
+    for warning in &report.warnings {
+        let _ = writeln!(text, "note: {}", output::harmless(warning));
+    }
     let header =
         ["PROMISE", "DAYS", "BREACHED", "UNKNOWN", "DUE SOON", "RUNNING", "NOT STARTED", "DONE", "KEPT"];
     let mut sums = List::new(&header, output::width());

@@ -341,6 +341,38 @@ fn risk_without_a_fleet_shows_its_help() {
     assert!(refused.stderr.contains("Usage: underpin risk"), "{}", refused.stderr);
 }
 
+#[test]
+fn csv_has_the_bounds_and_what_each_cluster_and_tenant_may_lose_at_once() {
+    let answer = json(&[]);
+    let text = risk(&["--format", "csv"]).ends(0).stdout;
+    let fleet = &answer["fleet"];
+    let mut expected = vec![
+        format!("fleet,,any_host_hit_bonferroni_low,{}", number(&fleet["any_hit"]["bonferroni_low"])),
+        format!("fleet,,cvar_at_most_0.99,{}", at(&fleet["cvar_at_most"], 0.99)),
+    ];
+    for kind in ["cluster", "tenant"] {
+        let part = answer[format!("{kind}s")].as_array().unwrap().iter().find(|it| it[kind].is_string());
+        let (part, name) = (part.unwrap(), part.unwrap()[kind].as_str().unwrap());
+        let one = &part["hosts_hit_at_least"][0];
+        assert_eq!((one["m"].as_u64(), one["method"].as_str()), (Some(1), Some("exact")), "{part}");
+        assert!(number(&one["probability"]) > 0.0, "{part}");
+        expected.push(format!("{kind},{name},p_at_least_1_hosts,{}", number(&one["probability"])));
+        assert!(part["guests_hit_at_least"].is_array(), "{part}");
+    }
+    for line in expected {
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn what_the_policy_names_and_the_fleet_does_not_have_is_a_note() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = file(&dir, "policy.toml", "[loss.tenant.nobody]\nvm_hour_down = 9.0\n");
+    let said = risk(&["--policy", &policy]).ends(0).stdout;
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("note: loss.tenant: the fleet has no tenant nobody"), "{said}");
+}
+
 /// Nobody looked at a host or plane without components: that is counted, and is in the upper figure.
 #[test]
 fn what_nobody_looked_at_is_not_fine() {

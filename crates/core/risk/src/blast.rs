@@ -120,7 +120,7 @@ fn with_hits(portfolio: &Portfolio, host: &HostLine, (mean, probability): (Impac
 }
 
 /// Each management plane, in the portfolio's order: every host that it manages, each taken with
-/// [`takes_host`](crate::portfolio::Plane::takes_host). One pass over the hosts, for there may be a plane per cluster.
+/// [`takes_host`](Portfolio::takes_host). One pass over the hosts, for there may be a plane per cluster.
 #[must_use]
 pub fn of_planes(portfolio: &Portfolio) -> Vec<Blast> {
     let mut sums: Vec<Sum> = portfolio.planes.iter().map(|_| Sum::default()).collect();
@@ -129,7 +129,7 @@ pub fn of_planes(portfolio: &Portfolio) -> Vec<Blast> {
         for at in managed_by {
             if let (Some(sum), Some(plane)) = (sums.get_mut(*at as usize), portfolio.planes.get(*at as usize))
             {
-                sum.add(portfolio.holdings_of(host), plane.impact, plane.takes_host);
+                sum.add(portfolio.holdings_of(host), plane.impact, portfolio.takes_host(plane));
             }
         }
     }

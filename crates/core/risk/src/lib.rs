@@ -24,6 +24,7 @@ pub mod evidence;
 pub mod groups;
 pub mod hazard;
 pub mod marginal;
+pub mod names;
 pub mod normal;
 pub mod poisson_binomial;
 pub mod portfolio;

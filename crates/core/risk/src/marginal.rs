@@ -1,16 +1,26 @@
 //! Probabilities of single responses, and the mean loss of one host from its own responses.
 
-use crate::portfolio::{HostClass, Impact, Portfolio, Response};
+use crate::portfolio::{Gate, HostClass, Impact, Plane, Portfolio, Response};
 
 impl Portfolio {
     /// Probability that a response hits, given its shock and nothing else: its own, times what its gate leaves on average.
     #[must_use]
     pub fn given_shock(&self, response: &Response) -> f64 {
-        let left = response.gate.map_or(1.0, |gate| {
+        response.probability * self.left_by(response.gate)
+    }
+
+    /// Probability that the fall of a plane takes one given host, given nothing else.
+    #[must_use]
+    pub fn takes_host(&self, plane: &Plane) -> f64 {
+        plane.takes_host * self.left_by(plane.gate)
+    }
+
+    /// What a gate leaves on average of what is behind it.
+    fn left_by(&self, gate: Option<Gate>) -> f64 {
+        gate.map_or(1.0, |gate| {
             let common = self.shock_probability(gate.shock);
             common + (1.0 - common) * gate.otherwise
-        });
-        response.probability * left
+        })
     }
 
     /// Probability that a response hits within the horizon.

@@ -8,7 +8,7 @@
 //!   `r` to an exploit has `Phi((Phi^-1(r) - sqrt(rho) z) / sqrt(1 - rho))` (one-factor Gaussian, science: Vasicek), which
 //!   keeps its mean at `r`. Responses to anything but exploits do not depend on `Z`.
 //! - Given shocks and `Z`, planes and hosts answer independently: each [`Response`] of a class to a shock that happened hits
-//!   with its probability. A plane that was hit takes each of its hosts with [`Plane::takes_host`].
+//!   with its probability. A plane that was hit takes each of its hosts with [`Plane::takes_host`], through its gate.
 //! - A host that was hit loses, per dimension, the greatest impact among its hits, times what its holdings are worth.
 
 use std::ops::Range;
@@ -128,8 +128,8 @@ pub struct Response {
     pub factors: Arc<[Factor]>,
 }
 
-/// A control before a response: while its common-failure shock does not happen, the response's probability is multiplied
-/// (after the factor `Z` has acted on it).
+/// A control before a response, or between a plane and its hosts: while its common-failure shock does not happen, the
+/// probability behind it is multiplied (after the factor `Z` has acted on it).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Gate {
     /// Index of the shock [`Cause::ControlFails`].
@@ -146,8 +146,10 @@ pub struct Plane {
     pub id: ManagementPlaneId,
     /// Its own responses.
     pub responses: Vec<Response>,
-    /// Probability that its fall takes one given host that it manages.
+    /// Probability that its fall takes one given host that it manages (while the gate is open, where there is one).
     pub takes_host: f64,
+    /// A control between it and its hosts.
+    pub gate: Option<Gate>,
     /// What the fall of a host to it costs.
     pub impact: Impact,
 }

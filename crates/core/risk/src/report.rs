@@ -15,7 +15,7 @@ use crate::blast::{Blast, blast_radii};
 use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
 use crate::compound::{
     self, AnyHit, AtLeast, ClusterFigures, Contribution, Cvar, Figures, Judgement, PortfolioError, Sampling,
-    TenantFigures, judge,
+    TenantFigures, Thresholds, judge,
 };
 use crate::deferral::{Deferral, deferral};
 use crate::groups::{GroupKey, HardwareClass};
@@ -340,7 +340,10 @@ pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
     let naive = if request.independent {
         None
     } else {
-        Some(judge(&built.portfolio, &compound::Options { independent: true, ..options })?)
+        // Its clusters and tenants are not shown.
+        let at_least_in_parts = Thresholds::none();
+        let options = compound::Options { independent: true, at_least_in_parts, ..options };
+        Some(judge(&built.portfolio, &options)?)
     };
     let decisions = decisions(request)?;
     Ok(RiskReport {

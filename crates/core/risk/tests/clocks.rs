@@ -146,6 +146,17 @@ fn promises_hold_for_their_tenant_platform_score_and_exploitation_only() {
 }
 
 #[test]
+fn a_promise_to_nobody_in_the_fleet_is_said_with_its_place() {
+    let promises =
+        "[[promise]]\nid = \"gold\"\nkind = \"fix-within\"\ndays = 30\nscope.tenants = [\"a\", \"acme\"]\n";
+    let report = read(&fleet(1), &[ADVISORY], promises, "2024-01-10", 10.0);
+    let [warning] = report.warnings.as_slice() else { panic!("{:?}", report.warnings) };
+    assert!(warning.starts_with("promise gold.scope.tenants: the fleet has no tenant acme;"), "{warning}");
+    let known = promises.replace(", \"acme\"", "");
+    assert!(read(&fleet(1), &[ADVISORY], &known, "2024-01-10", 10.0).warnings.is_empty());
+}
+
+#[test]
 fn a_missing_fact_is_named() {
     let undated = ADVISORY.replace("\"published\": \"2024-01-02T00:00:00Z\", ", "");
     let report = read(&fleet(1), &[&undated], CONTRACT, "2024-02-10", 10.0);

@@ -30,8 +30,8 @@ pub(super) struct RiskView {
     evidence: String,
     /// Every loss is in `currency`, over `horizon_days`. `fleet.loss` has `mean`, `sd`, `quantiles`, `cvar` and
     /// `any_loss`; `fleet.hosts_hit_at_least`, `guests_hit_at_least` and `tenants_hit_at_least` the probability that at
-    /// least `m` are hit at once; `naive` the same as if nothing were common (null, if that was asked for). `clusters`,
-    /// `tenants`, `groups` (each with `wait` and `recommendation`), `contributions` (to the mean and to the CVaR),
+    /// least `m` are hit at once; `naive` the same as if nothing were common (null, if that was asked for). `clusters`
+    /// and `tenants` have the same figures, each of its own hosts, guests and tenants. `groups` (each with `wait` and `recommendation`), `contributions` (to the mean and to the CVaR),
     /// `causes` (with `factors` and facts), `blast_radius`, `deferrals`, `unpriced`, `warnings`, `parameters`, `sampling`.
     #[schema(value_type = Object)]
     #[serde(flatten)]

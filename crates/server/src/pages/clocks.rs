@@ -95,6 +95,12 @@ fn form(query: &ClocksQuery) -> Markup {
 fn all(answer: &Answer, index: &Index) -> Markup {
     let report = &answer.report;
     html! {
+        @if !report.warnings.is_empty() {
+            div.banner role="status" {
+                strong { "Know before you read on" }
+                ul { @for warning in &report.warnings { li { (warning) } } }
+            }
+        }
         section aria-labelledby="promises" {
             h2 id="promises" { "Promises on " (report.as_of) }
             (promises(report))

@@ -84,7 +84,11 @@ impl<'p> Controls<'p> {
     /// What the controls of a set leave of a way: the gate of the strongest, whose failure everywhere at once matters most,
     /// and a factor for each of the others, which fail host by host. Marginally the way is multiplied by all of them.
     pub(super) fn leave(&self, set: u32, way: Way) -> (Option<Gate>, Vec<Factor>) {
-        let Some(path) = way.path() else { return (None, Vec::new()) };
+        way.path().map_or_else(Default::default, |path| self.leave_of(set, path))
+    }
+
+    /// The same of a path, which may be that from a management plane to its hosts.
+    pub(super) fn leave_of(&self, set: u32, path: AttackPath) -> (Option<Gate>, Vec<Factor>) {
         let mut standing = self.on_path(set, path);
         standing.sort_by(|a, b| {
             let strength = |it: &&Standing<'_>| it.control.fails.get();
@@ -108,11 +112,10 @@ impl<'p> Controls<'p> {
         self.set(set).filter(closing).collect()
     }
 
-    /// A control fails everywhere at once with this probability, where it has such a share and closes a way.
+    /// A control fails everywhere at once with this probability, where it has such a share and closes a path.
     pub(super) fn common_failure(&self, control: &Control) -> Option<f64> {
-        let closes_a_way = control.closes.iter().any(|it| *it != AttackPath::ManagementPlane);
         let fails = control.fails.get();
-        (closes_a_way && fails > 0.0 && fails < 1.0 && self.beta > 0.0).then_some(self.beta * fails)
+        (fails > 0.0 && fails < 1.0 && self.beta > 0.0).then_some(self.beta * fails)
     }
 }
 

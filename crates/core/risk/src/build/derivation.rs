@@ -8,6 +8,7 @@ use underpin_exposure::report::Area;
 use underpin_model::id::{HostId, ManagementPlaneId};
 
 use crate::hazard::Hazard;
+use crate::names::UnknownNames;
 use crate::portfolio::{Factor, Impact};
 
 /// Where the numbers of a portfolio are from. Lists go by the portfolio's indices.
@@ -99,7 +100,7 @@ pub struct PlaneDerivation {
     pub hosts: u64,
     /// Ways in, in words.
     pub ways: String,
-    /// The factors of the probability that its fall takes a host.
+    /// The factors of the probability that its fall takes a host, without the control that is its gate.
     pub takes_host: Vec<Factor>,
     /// Ids of the controls that stand before it.
     pub controls: Vec<String>,
@@ -191,6 +192,8 @@ pub enum Warning {
         /// The control.
         control: String,
     },
+    /// The policy names what the fleet does not have.
+    UnknownNames(UnknownNames),
     /// No VM is listed: the way through a guest is priced as for one guest of unknown state on each host.
     NoVms,
     /// No hour is lost after a compromise by the policy, so that the outage after a bad release costs nothing either.
@@ -212,6 +215,7 @@ impl fmt::Display for Warning {
             Self::ControlNowhere { control } => {
                 write!(f, "control {control} stands nowhere: its scope meets no host and no management plane")
             }
+            Self::UnknownNames(unknown) => unknown.fmt(f),
             Self::NoVms => f.write_str(
                 "the fleet file lists no VMs: a way through a guest is priced as for one guest on each host",
             ),

@@ -48,6 +48,7 @@ pub use derivation::{
 pub use release::ReleaseDates;
 pub use shocks::MATURE_SHARE;
 
+use crate::names::unknown_names;
 use crate::portfolio::{Holding, HostLine, Portfolio};
 use crate::ways::PublicReach;
 use classes::{Answering, Classes};
@@ -224,6 +225,7 @@ fn warnings(fleet: &Fleet, policy: &Policy) -> Vec<Warning> {
     if policy.parameters.get(Parameter::HoursAfterCompromise) <= 0.0 {
         warnings.push(Warning::NoOutage);
     }
+    warnings.extend(unknown_names(fleet, policy).into_iter().map(Warning::UnknownNames));
     warnings
 }
 

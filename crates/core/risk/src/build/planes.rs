@@ -3,7 +3,6 @@
 use underpin_model::policy::{AttackPath, Parameter};
 
 use super::classes::{ALL_LOST, Answering, Passages, certain, push};
-use super::controls::factor;
 use super::derivation::PlaneDerivation;
 use super::hole::Way;
 use super::reach::Machine;
@@ -30,8 +29,9 @@ impl Answering<'_> {
         let parameters = &self.policy.parameters;
         let mut takes_host =
             vec![from_parameter("its fall takes a host", Parameter::PlaneTakesHost, parameters)];
-        let before_hosts = self.controls.on_path(set, AttackPath::ManagementPlane);
-        takes_host.extend(before_hosts.into_iter().map(|it| factor(it.control)));
+        // The controls before its hosts are one piece of code or configuration: what fails lets the plane at all of them.
+        let (gate, others) = self.controls.leave_of(set, AttackPath::ManagementPlane);
+        takes_host.extend(others);
         let derivation = PlaneDerivation {
             id: plane.id.clone(),
             hosts: self.survey.hosts_of_plane.get(at).map_or(0, Vec::len) as u64,
@@ -45,6 +45,7 @@ impl Answering<'_> {
             id: plane.id.clone(),
             responses,
             takes_host: derivation.takes_host.iter().map(|it| it.value).product(),
+            gate,
             impact: ALL_LOST,
         };
         Some((plane, derivation))

@@ -16,6 +16,7 @@ use underpin_model::policy::{Policy, Promise, PromiseKind, Scope};
 use super::forecast::Plan;
 use super::{Clock, ClockError, PromiseState, Report, Settings, State};
 use crate::backtest::line_of;
+use crate::names::unknown_in_promises;
 
 /// Reads every clock on the day of the assessment.
 ///
@@ -61,6 +62,7 @@ pub fn read(
         soon_days: settings.soon_days,
         hosts_to_patch: plan.hosts(),
         all_patched_on: plan.last_day(),
+        warnings: unknown_in_promises(fleet, policy).iter().map(ToString::to_string).collect(),
         promises: policy.promises.iter().map(|it| sum(it, &clocks)).collect(),
         forecast,
         clocks,

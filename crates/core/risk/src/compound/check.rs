@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::result::Options;
-use crate::portfolio::{Impact, Portfolio, Response};
+use crate::portfolio::{Gate, Impact, Portfolio, Response};
 
 /// A portfolio, or what is asked of it, that cannot be judged.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -112,6 +112,9 @@ pub(super) fn portfolio(portfolio: &Portfolio) -> Result<(), PortfolioError> {
         let place = || format!("management plane {}", plane.id);
         responses(&plane.responses, portfolio.shocks.len(), &place)?;
         probability(plane.takes_host, || format!("{}, takes a host", place()))?;
+        gate(plane.gate, portfolio.shocks.len(), &place, || {
+            format!("{}, control before its hosts", place())
+        })?;
         impact(plane.impact, &place)?;
     }
     for (at, class) in portfolio.classes.iter().enumerate() {
@@ -160,12 +163,20 @@ fn responses(list: &[Response], shocks: usize, place: &impl Fn() -> String) -> R
         last = Some(response.shock);
         probability(response.probability, || format!("{}, response {at}", place()))?;
         impact(response.impact, place)?;
-        if let Some(gate) = response.gate {
-            index(gate.shock.into(), shocks, "shock", place)?;
-            probability(gate.otherwise, || format!("{}, control before response {at}", place()))?;
-        }
+        gate(response.gate, shocks, place, || format!("{}, control before response {at}", place()))?;
     }
     Ok(())
+}
+
+fn gate(
+    gate: Option<Gate>,
+    shocks: usize,
+    place: &impl Fn() -> String,
+    control: impl Fn() -> String,
+) -> Result<(), PortfolioError> {
+    let Some(gate) = gate else { return Ok(()) };
+    index(gate.shock.into(), shocks, "shock", place)?;
+    probability(gate.otherwise, control)
 }
 
 fn impact(impact: Impact, place: &impl Fn() -> String) -> Result<(), PortfolioError> {

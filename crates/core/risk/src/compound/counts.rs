@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::exact::ClassLaw;
-use super::prepared::{Prepared, Source};
+use super::prepared::{Gated, Prepared, Source, multiplier};
 use super::result::Thresholds;
 use super::shape::Table;
 use crate::binomial::{self, Odds};
@@ -277,11 +277,12 @@ pub(super) fn exact(prepared: &Prepared, thresholds: &Thresholds) -> Counts {
 }
 
 fn matters(prepared: &Prepared, shock: usize) -> bool {
-    let gates = |source: &Source| source.gate.is_some_and(|gate| gate.shock as usize == shock);
+    let is_gate = |gate: Option<Gated>| gate.is_some_and(|gate| gate.shock as usize == shock);
+    let gates = |source: &Source| is_gate(source.gate);
     !prepared.class_answers[shock].is_empty()
         || !prepared.plane_answers[shock].is_empty()
         || prepared.classes.iter().any(|class| class.sources.iter().any(gates))
-        || prepared.planes.iter().any(|plane| plane.sources.iter().any(gates))
+        || prepared.planes.iter().any(|plane| is_gate(plane.gate) || plane.sources.iter().any(gates))
 }
 
 fn add(sums: &mut [Vec<f64>; 3], part: &[Vec<f64>; 3], weight: f64) {
@@ -350,7 +351,8 @@ impl Enumeration<'_> {
                 .zip(&direct)
                 .map(|(class, direct)| {
                     let fallen = class.planes.iter().filter(|&&plane| fallen[plane as usize]);
-                    let takes = fallen.map(|&plane| 1.0 - self.prepared.planes[plane as usize].takes_host);
+                    let takes =
+                        fallen.map(|&plane| 1.0 - self.prepared.planes[plane as usize].takes(happens));
                     1.0 - direct * takes.product::<f64>()
                 })
                 .collect();
@@ -359,10 +361,6 @@ impl Enumeration<'_> {
     }
 
     fn hit(&self, node: usize, source: &Source, happens: &[bool]) -> f64 {
-        let multiplier = match source.gate {
-            Some(gate) if !happens[gate.shock as usize] => gate.otherwise,
-            _ => 1.0,
-        };
-        multiplier * self.table.at(node, source.answer)
+        multiplier(source.gate, happens) * self.table.at(node, source.answer)
     }
 }

@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 
 use super::counts::Pmf;
-use super::prepared::{Prepared, Source, Triple};
+use super::prepared::{Prepared, Source, Triple, multiplier};
 use super::tilt::Tilt;
 
 /// Most classes, and most hosts in them, whose number hit is worked out as a law in each draw.
@@ -142,10 +142,7 @@ impl<'a> Draw<'a> {
         if *seen != self.draws {
             (*seen, *value) = (self.draws, self.prepared.answers[source.answer as usize].at(self.z));
         }
-        match source.gate {
-            Some(gate) if !self.happens[gate.shock as usize] => *value * gate.otherwise,
-            _ => *value,
-        }
+        *value * multiplier(source.gate, &self.happens)
     }
 
     fn fall_of_planes(&mut self, law: usize, rng: &mut impl Rng) {
@@ -180,9 +177,12 @@ impl<'a> Draw<'a> {
                     }
                 });
                 let sources = &self.prepared.planes[plane as usize];
-                let live = Live { hit: sources.takes_host, impact: sources.impact, by: By::Plane(plane) };
-                for &class in &sources.classes {
-                    self.classes.push(class, live);
+                let hit = sources.takes(&self.happens);
+                if hit > 0.0 {
+                    let live = Live { hit, impact: sources.impact, by: By::Plane(plane) };
+                    for &class in &sources.classes {
+                        self.classes.push(class, live);
+                    }
                 }
             }
         }

@@ -7,14 +7,24 @@ use underpin_model::quantity::Probability;
 use super::check::PortfolioError;
 use super::prepared::{Prepared, Triple};
 use super::shape::{Shape, Table};
+use super::union::Union;
 use crate::bounds::bonferroni_lower_alike;
 use crate::quadrature::gauss_legendre;
 
 /// Most gates that hang together, and most planes, before one class.
 const MOST_TANGLED: usize = 12;
 
-/// Most multiplications spent on the probability that any host is hit, and on its Shapley values.
-const MOST_WORK: f64 = 2e8;
+/// Most multiplications spent on the probability that any host is hit, and on its Shapley values by one piece of the span.
+pub(super) const MOST_WORK: f64 = 2e8;
+
+/// Places of Gauss-Legendre in each piece of the span that Shapley values are integrated over.
+const ORDER: usize = 10;
+
+/// Most cases of planes that are enumerated for several classes together.
+const MOST_CASES: f64 = 1_048_576.0;
+
+/// Survival that is too little to have a share.
+const NOTHING_LEFT: f64 = 1e-13;
 
 /// Exact figures of each host of a class.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -89,19 +99,19 @@ fn class_law(prepared: &Prepared, class: usize, table: &Table<'_>) -> ClassLaw {
         levels.iter().map(|&level| (level, place(level))).collect()
     });
     let mut two = Shape::new(prepared, [(class, 2.0)].into_iter(), |_| true);
-    let (mut none, mut none_of_two) = (vec![0.0; events.shapes.len()], 0.0);
+    let (mut sums, mut any_of_two) = (vec![0.0; events.shapes.len()], 0.0);
     for (node, &(_, weight)) in table.nodes.iter().enumerate() {
-        for (sum, shape) in none.iter_mut().zip(&mut events.shapes) {
+        for (sum, shape) in sums.iter_mut().zip(&mut events.shapes) {
             shape.fill(table, node);
-            *sum += weight * (1.0 - shape.union.value(1.0));
+            *sum += weight * shape.union.any(1.0);
         }
         two.fill(table, node);
-        none_of_two += weight * (1.0 - two.union.value(1.0));
+        any_of_two += weight * two.union.any(1.0);
     }
-    let any = |at: usize| none[at].clamp(0.0, 1.0);
+    let any = |at: usize| sums[at].clamp(0.0, 1.0);
     ClassLaw {
         hit: any(hit),
-        both_hit: (2.0 * none[hit] - none_of_two).clamp(0.0, any(hit)),
+        both_hit: (2.0 * sums[hit] - any_of_two).clamp(0.0, any(hit)),
         at_least: levels.map(|levels| levels.iter().map(|&(level, at)| (level, any(at))).collect()),
     }
 }
@@ -127,44 +137,64 @@ impl Events {
 /// Probability that any host of the fleet is hit and the Shapley value of each shock; `None`: too much is tangled.
 ///
 /// The Shapley value is the integral over `t` from 0 to 1 of the probability's derivative by the shock's probability, at all
-/// probabilities times `t`, times that probability (multilinear extension, Owen). Given `Z` it is a polynomial in `t`, so
-/// that Gauss-Legendre is exact.
+/// probabilities times `t`, times that probability (multilinear extension, Owen). Given `Z` it is a polynomial in `t`; see
+/// [`places`] for how exactly it is integrated.
 pub(super) fn any_hit(prepared: &Prepared) -> Option<(f64, Vec<f64>)> {
     let members = prepared.classes.iter().enumerate().filter(|(_, class)| class.size() > 0);
     let shape = Shape::new(prepared, members.map(|(at, class)| (at, class.size() as f64)), |_| true);
-    let open = shape.union.planes.iter().filter(|&&survival| survival > 0.0).count();
     let table = Table::new(prepared, 0.125, 16);
-    if shape.union.widest() > 20
-        || open > 20
-        || shape.union.work() * table.nodes.len() as f64 * 8.0 > MOST_WORK
-    {
+    if !can_be_enumerated(&shape, &table, MOST_WORK / ORDER as f64) {
         return None;
     }
-    let degree = shape.union.terms.len() + shape.union.gates.len();
-    // Exact for the degree; where that is too much work, as many as there is room for: at least 8, on a smooth function.
-    let room = MOST_WORK / (shape.union.work() * table.nodes.len() as f64);
-    let rule = gauss_legendre((degree / 2 + 1).min((room as usize).max(8)));
+    let rule = gauss_legendre(ORDER.min((shape.union.terms.len() + shape.union.gates.len()) / 2 + 1));
     let sums: Vec<(f64, Vec<f64>)> = (0..table.nodes.len())
         .into_par_iter()
         .map(|node| {
-            let mut shape = Shape { union: shape.union.clone(), powers: shape.powers.clone() };
+            let mut shape = shape.clone();
             shape.fill(&table, node);
             let mut slopes = vec![0.0; prepared.shocks.len()];
-            for &(t, weight) in &rule {
+            for (t, weight) in places(&shape.union, &rule) {
                 shape.union.add_slopes(t, weight, &mut slopes);
             }
-            (1.0 - shape.union.value(1.0), slopes)
+            (shape.union.any(1.0), slopes)
         })
         .collect();
     let (mut probability, mut shares) = (0.0, vec![0.0; prepared.shocks.len()]);
     for (&(_, weight), (any, slopes)) in table.nodes.iter().zip(&sums) {
         probability += weight * any;
         for ((share, slope), shock) in shares.iter_mut().zip(slopes).zip(&prepared.shocks) {
-            // The slope is that of survival.
-            *share -= weight * slope * shock;
+            *share += weight * slope * shock;
         }
     }
     Some((probability.clamp(0.0, 1.0), shares))
+}
+
+/// Whether gates, planes and nodes are few enough for so many multiplications.
+pub(super) fn can_be_enumerated(shape: &Shape, table: &Table<'_>, most_work: f64) -> bool {
+    shape.union.widest() <= 20
+        && shape.union.cases() <= MOST_CASES
+        && shape.union.work() * table.nodes.len() as f64 <= most_work
+}
+
+/// Places and weights to integrate slopes of a union over `t` from 0 to 1, all its numbers set.
+///
+/// Survival falls with `t` at most like `exp(-rate t)`: where thousands of shocks hit thousands of hosts, all happens near 0,
+/// where one rule over the whole span has no place. So the span is cut at `h`, `2 h`, `4 h`, ..., 1 with `h rate <= 4`, and each
+/// piece has its own [`ORDER`] Gauss-Legendre places. Survival is a sum of products of factors that are linear in `t` and,
+/// but for the chances of gates, vanish at 1 or beyond. In the complex ellipse about a piece whose half axes sum to four times
+/// half of it such a product is greatest at the left end, where it is at most `exp(2.25)`, and less than `exp(-0.4 rate t)` in
+/// all pieces but the first; so (Bernstein) the rule errs by some `10 * 4^(-2 ORDER)` of a share, 1e-11. With so few factors
+/// that the rule is exact for their degree, there is one piece. Pieces are left out once survival is at most
+/// [`NOTHING_LEFT`]: no share is negative, and together the rest have no more.
+fn places(union: &Union, rule: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let pieces =
+        if rule.len() < ORDER { 0 } else { (union.rate() / 4.0).log2().ceil().clamp(0.0, 60.0) as i32 };
+    let (mut places, mut from, mut to) = (Vec::new(), 0.0, (-f64::from(pieces)).exp2());
+    while from < 1.0 && 1.0 - union.any(from) > NOTHING_LEFT {
+        places.extend(rule.iter().map(|&(t, weight)| (from + (to - from) * t, (to - from) * weight)));
+        (from, to) = (to, 2.0 * to);
+    }
+    places
 }
 
 /// Bounds on the probability that any host is hit.

@@ -40,6 +40,11 @@ impl Weights {
         for (value, draw) in values {
             sums[draw as usize / self.batch] += value * self.weight(draw);
         }
+        self.of_sums(sums)
+    }
+
+    /// The mean of all draws from the sum of each batch.
+    fn of_sums(&self, mut sums: Vec<f64>) -> Estimate {
         let count = sums.len() as f64;
         for sum in &mut sums {
             *sum /= self.batch as f64;
@@ -47,6 +52,26 @@ impl Weights {
         let mean = sums.iter().sum::<f64>() / count;
         let squares: f64 = sums.iter().map(|sum| (sum - mean) * (sum - mean)).sum();
         Estimate { value: mean, standard_error: (squares / (count * (count - 1.0))).sqrt() }
+    }
+
+    /// Probability that a count reaches `m`, from the probability of each draw to.
+    pub(super) fn reaches(&self, m: u64, reached: impl Iterator<Item = f64>, method: Method) -> AtLeast {
+        self.found(m, self.mean(reached.zip(0..)), method)
+    }
+
+    /// The same from the sum of weights of each batch.
+    pub(super) fn at_least(&self, m: u64, sums: Vec<f64>, method: Method) -> AtLeast {
+        self.found(m, self.of_sums(sums), method)
+    }
+
+    fn found(&self, m: u64, found: Estimate, method: Method) -> AtLeast {
+        AtLeast {
+            m,
+            probability: found.value.min(1.0),
+            standard_error: found.standard_error,
+            method,
+            variance_reduction: reduction(found, self.draws()),
+        }
     }
 }
 
@@ -129,23 +154,6 @@ pub(super) fn of_one(entries: &mut [Entry], mean: f64, weights: &Weights, levels
     let any = weights.mean(entries.iter().map(|&(_, draw)| (1.0, draw)));
     figures.any_loss = Estimate { value: any.value.min(1.0), ..any };
     figures
-}
-
-/// Probability that a count reaches `m`, from the probability of each draw to.
-pub(super) fn at_least(
-    m: u64,
-    reached: impl Iterator<Item = f64>,
-    weights: &Weights,
-    method: Method,
-) -> AtLeast {
-    let found = weights.mean(reached.zip(0..));
-    AtLeast {
-        m,
-        probability: found.value.min(1.0),
-        standard_error: found.standard_error,
-        method,
-        variance_reduction: reduction(found, weights.draws()),
-    }
 }
 
 /// Variance of as many plain samples over that found.

@@ -4,18 +4,21 @@
 //!   mean over them of a product of survivals is a product (science 1.3); the factor `Z` is integrated by quadrature.
 //! - Numbers hit at once are exact where the portfolio is small: at most 12 uncertain shocks and planes, and no more than
 //!   some hundred million multiplications of enumeration, quadrature and convolution (some thousand hosts of one class; for
-//!   tenants only where no host has two).
+//!   tenants only where no host has two). That at least one is hit, of the fleet, of a cluster or of a tenant, is the
+//!   probability that any of its hosts is, which is exact wherever that is.
 //! - All else is from weighted samples (science 1.4, Glasserman and Li): a mixture of the nominal law and tilted ones, weighted
 //!   by the balance heuristic, so that no weight is above 4; the factor is stratified within each of 40 batches, whose
 //!   spread gives the standard errors.
 //! - The naive figure ([`Options::independent`]) keeps each host's marginal law and lets nothing be common.
 
+mod any_of;
 mod check;
 mod contributions;
 mod counts;
 mod draw;
 mod exact;
 mod figures;
+mod parts;
 mod prepared;
 mod result;
 mod rows;
@@ -32,10 +35,12 @@ pub use result::{
     VarianceReduction,
 };
 
+use any_of::AnyOf;
 use contributions::{Means, Tail};
 use counts::Counts;
 use exact::ClassLaw;
 use figures::Weights;
+use parts::{Asked, Parts, Seats};
 use prepared::{Prepared, loss};
 use sampling::Samples;
 
@@ -58,12 +63,16 @@ pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, Port
     } else {
         Counts::default()
     };
+    let seats = Seats::new(&prepared);
     let samples = if options.independent {
-        sampling::independent(&prepared, options, &laws)
+        sampling::independent(&prepared, &seats, options, &laws)
     } else {
-        sampling::weighted(&prepared, options, &counts)
+        sampling::weighted(&prepared, &seats, options, &counts)
     };
-    Ok(Judging { portfolio, options, prepared: &prepared, laws: &laws, samples: &samples }.judgement(counts))
+    let any_of = AnyOf::new(&prepared, &laws, options.independent);
+    let parts = Parts::new(&prepared, &seats, &any_of, &options.at_least_in_parts);
+    let (prepared, laws, samples, parts) = (&prepared, laws.as_slice(), &samples, &parts);
+    Ok(Judging { portfolio, options, prepared, laws, samples, parts }.judgement(counts))
 }
 
 /// The exact mean loss of a portfolio, without the rest of a judgement.
@@ -90,6 +99,7 @@ struct Judging<'a> {
     prepared: &'a Prepared,
     laws: &'a [ClassLaw],
     samples: &'a Samples,
+    parts: &'a Parts,
 }
 
 impl Judging<'_> {
@@ -104,6 +114,7 @@ impl Judging<'_> {
         let tail = Tail::new(self.samples, &weights, options.contribution_level, quantile);
         let causes = !options.independent;
         let thresholds = &options.at_least;
+        let any_hit = self.any_hit(&weights);
         Judgement {
             horizon_days: self.portfolio.horizon_days,
             hosts: prepared.hosts.len() as u64,
@@ -114,18 +125,21 @@ impl Judging<'_> {
             classes: self.classes(),
             hosts_hit_at_least: self.at_least(
                 &thresholds.hosts,
-                counts.hosts,
+                (counts.hosts, Some(any_hit.probability).filter(|_| any_hit.method == Method::Exact)),
                 &weights,
                 |batch, place, _| {
                     batch.reached.iter().skip(place).step_by(thresholds.hosts.len()).copied().collect()
                 },
             ),
-            guests_hit_at_least: self.at_least(&thresholds.guests, counts.guests, &weights, |batch, _, m| {
-                reached(&batch.guests, m)
-            }),
+            guests_hit_at_least: self.at_least(
+                &thresholds.guests,
+                (counts.guests, self.parts.fleet.any_guest),
+                &weights,
+                |batch, _, m| reached(&batch.guests, m),
+            ),
             tenants_hit_at_least: self.at_least(
                 &thresholds.tenants,
-                counts.tenants,
+                (counts.tenants, self.parts.fleet.any_guest),
                 &weights,
                 |batch, _, m| reached(&batch.tenants_hit, m),
             ),
@@ -137,7 +151,7 @@ impl Judging<'_> {
                 &means,
                 causes,
             ),
-            any_hit: self.any_hit(&weights),
+            any_hit,
             sampling: self.sampling(&fleet, &losses, &weights),
             fleet,
         }
@@ -170,43 +184,43 @@ impl Judging<'_> {
     }
 
     fn clusters(&self, means: &Means, weights: &Weights) -> Vec<ClusterFigures> {
-        let mut hosts = vec![0; self.prepared.clusters];
-        for host in &self.prepared.hosts {
-            hosts[host.cluster as usize] += 1;
-        }
         let columns = figures::columns(self.samples, self.prepared.clusters, |batch| &batch.clusters);
         let all = figures::of_each(columns, &means.clusters, weights, &self.options.levels);
-        let of = |((cluster, hosts), figures): ((&Option<_>, u64), Figures)| ClusterFigures {
-            cluster: Option::clone(cluster),
-            hosts,
-            figures,
+        let asked = Asked::of_clusters(&self.options.at_least_in_parts);
+        let named = self.portfolio.clusters.iter().zip(&self.parts.clusters).zip(all).enumerate();
+        let of = |(number, ((cluster, part), figures)): (usize, ((&Option<_>, &parts::Part), Figures))| {
+            let sampled = (self.samples, weights, self.method());
+            let lists = parts::at_least(number, part, &asked, |batch| &batch.clusters_reached, sampled);
+            let [hosts_hit_at_least, guests_hit_at_least, tenants_hit_at_least] = lists;
+            let [hosts, guests, tenants] = part.size;
+            ClusterFigures {
+                cluster: Option::clone(cluster),
+                hosts,
+                guests,
+                tenants,
+                figures,
+                hosts_hit_at_least,
+                guests_hit_at_least,
+                tenants_hit_at_least,
+            }
         };
-        self.portfolio.clusters.iter().zip(hosts).zip(all).map(of).collect()
+        named.map(of).collect()
     }
 
     fn tenants(&self, means: &Means, weights: &Weights) -> Vec<TenantFigures> {
-        let (mut guests, mut hosts) = (vec![0u64; self.prepared.tenants], vec![0u64; self.prepared.tenants]);
-        let mut last = vec![usize::MAX; self.prepared.tenants];
-        for (at, host) in self.prepared.hosts.iter().enumerate() {
-            for holding in self.prepared.holdings_of(host) {
-                let tenant = holding.tenant as usize;
-                guests[tenant] += u64::from(holding.vms);
-                hosts[tenant] += u64::from(last[tenant] != at);
-                last[tenant] = at;
-            }
-        }
         let columns = figures::columns(self.samples, self.prepared.tenants, |batch| &batch.tenants);
         let all = figures::of_each(columns, &means.tenants, weights, &self.options.levels);
-        let counted = self.portfolio.tenants.iter().zip(guests.into_iter().zip(hosts));
-        counted
-            .zip(all)
-            .map(|((tenant, (guests, hosts)), figures)| TenantFigures {
-                tenant: tenant.clone(),
-                guests,
-                hosts,
-                figures,
-            })
-            .collect()
+        let asked = Asked::of_tenants(&self.options.at_least_in_parts);
+        let named = self.portfolio.tenants.iter().zip(&self.parts.tenants).zip(all).enumerate();
+        let of = |(number, ((tenant, part), figures)): (usize, ((&Option<_>, &parts::Part), Figures))| {
+            let sampled = (self.samples, weights, self.method());
+            let lists = parts::at_least(number, part, &asked, |batch| &batch.tenants_reached, sampled);
+            let [hosts_hit_at_least, guests_hit_at_least, _] = lists;
+            let [hosts, guests, _] = part.size;
+            let tenant = Option::clone(tenant);
+            TenantFigures { tenant, guests, hosts, figures, hosts_hit_at_least, guests_hit_at_least }
+        };
+        named.map(of).collect()
     }
 
     fn classes(&self) -> Vec<ClassFigures> {
@@ -227,32 +241,24 @@ impl Judging<'_> {
         self.portfolio.classes.iter().zip(laws).map(of).collect()
     }
 
+    /// Exactly where all counts are known, or where one is asked for and its probability is known; from the samples otherwise.
     fn at_least(
         &self,
         thresholds: &[u64],
-        exact: Option<Vec<f64>>,
+        (counts, any): (Option<Vec<f64>>, Option<f64>),
         weights: &Weights,
         of: impl Fn(&rows::Batch, usize, u64) -> Vec<f64>,
     ) -> Vec<AtLeast> {
-        if let Some(exact) = exact {
-            let known = |(&m, probability)| AtLeast {
-                m,
-                probability,
-                standard_error: 0.0,
-                method: Method::Exact,
-                variance_reduction: None,
-            };
-            return thresholds.iter().zip(exact).map(known).collect();
-        }
-        let reached = |place: usize, m: u64| {
-            figures::at_least(
-                m,
-                self.samples.batches.iter().flat_map(|batch| of(batch, place, m)),
-                weights,
-                self.method(),
-            )
+        let one = |(place, &m): (usize, &u64)| {
+            let counted = counts.as_ref().and_then(|all| all.get(place).copied());
+            if let Some(known) = counted.or(any.filter(|_| m == 1)) {
+                return AtLeast::exact(m, known);
+            }
+            let batches = self.samples.batches.iter();
+            let reached = batches.flat_map(|batch| of(batch, place, m));
+            weights.reaches(m, reached, self.method()).at_most(any.filter(|_| m > 0))
         };
-        thresholds.iter().enumerate().map(|(place, &m)| reached(place, m)).collect()
+        thresholds.iter().enumerate().map(one).collect()
     }
 
     fn any_hit(&self, weights: &Weights) -> AnyHit {
@@ -272,17 +278,19 @@ impl Judging<'_> {
         if self.options.independent {
             // Pairs of independent hosts are no pairs of the fleet.
             (any.bonferroni_low, any.hunter_worsley_high) = (frechet_low, frechet_high);
-            let survival = prepared.classes.iter().zip(self.laws);
+            let survival = prepared.classes.iter().zip(self.laws).filter(|(class, _)| class.size() > 0);
             let logs = survival.map(|(class, law)| class.size() as f64 * (-law.hit).ln_1p());
-            any.probability = -logs.filter(|log| !log.is_nan()).sum::<f64>().exp_m1();
+            any.probability = -logs.sum::<f64>().exp_m1();
         } else if let Some((probability, shares)) = exact::any_hit(prepared) {
             any.probability = probability;
             let named = self.portfolio.shocks.iter().zip(shares).filter(|(_, share)| *share > 0.0);
             any.shapley =
                 named.map(|(shock, share)| CauseShare { cause: shock.cause.clone(), share }).collect();
+        } else if let Some(probability) = self.parts.fleet.any_host {
+            any.probability = probability;
         } else {
             let hit = self.samples.batches.iter().flat_map(|batch| reached(&batch.hosts, 1));
-            let found = figures::at_least(1, hit, weights, self.method());
+            let found = weights.reaches(1, hit, self.method());
             (any.probability, any.standard_error) = (found.probability, found.standard_error);
             any.method = found.method;
         }

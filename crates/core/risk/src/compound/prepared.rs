@@ -5,7 +5,7 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use crate::normal;
-use crate::portfolio::{Cause, Impact, Portfolio, Response};
+use crate::portfolio::{Cause, Gate, Holding, Impact, Portfolio, Response};
 
 /// Confidentiality, integrity, availability.
 pub(super) type Triple = [f64; 3];
@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// A control before a source: its common-failure shock, and the multiplier while that does not happen.
+/// A control before a source, or between a plane and its hosts: its common-failure shock, and the multiplier while that does not happen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Gated {
     pub(super) shock: u32,
@@ -51,8 +51,33 @@ pub(super) struct Source {
 pub(super) struct PlaneSources {
     pub(super) sources: Vec<Source>,
     pub(super) takes_host: f64,
+    pub(super) gate: Option<Gated>,
     pub(super) impact: Triple,
     pub(super) classes: Vec<u32>,
+}
+
+impl PlaneSources {
+    /// It can be hit, and its fall can take a host.
+    pub(super) fn acts(&self) -> bool {
+        self.takes_host > 0.0 && !self.sources.is_empty()
+    }
+
+    /// Probability that its fall takes one given host, by which shocks happen.
+    pub(super) fn takes(&self, happens: &[bool]) -> f64 {
+        self.takes_host * multiplier(self.gate, happens)
+    }
+}
+
+/// What a gate leaves, by which shocks happen.
+pub(super) fn multiplier(gate: Option<Gated>, happens: &[bool]) -> f64 {
+    match gate {
+        Some(gate) if !happens[gate.shock as usize] => gate.otherwise,
+        _ => 1.0,
+    }
+}
+
+fn gated(gate: Option<Gate>) -> Option<Gated> {
+    gate.map(|gate| Gated { shock: gate.shock, otherwise: gate.otherwise })
 }
 
 /// A class of hosts.
@@ -83,7 +108,7 @@ pub(super) struct PreparedHost {
     pub(super) holdings: Range<usize>,
 }
 
-/// What one tenant has on one host.
+/// All that one tenant has on one host.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PreparedHolding {
     pub(super) tenant: u32,
@@ -144,8 +169,7 @@ impl Answers<'_> {
             });
             self.found.len() as u32 - 1
         });
-        let gate = response.gate.map(|gate| Gated { shock: gate.shock, otherwise: gate.otherwise });
-        Source { shock: response.shock, answer, gate, impact: triple(response.impact) }
+        Source { shock: response.shock, answer, gate: gated(response.gate), impact: triple(response.impact) }
     }
 }
 
@@ -159,6 +183,7 @@ impl Prepared {
             .map(|plane| PlaneSources {
                 sources: plane.responses.iter().map(|response| answers.source(response)).collect(),
                 takes_host: plane.takes_host,
+                gate: gated(plane.gate),
                 impact: triple(plane.impact),
                 classes: Vec::new(),
             })
@@ -223,6 +248,12 @@ fn list_answers(lists: &mut [Vec<(u32, u32)>], at: u32, sources: &[Source]) {
     }
 }
 
+fn add(sum: &mut Triple, one: &Triple) {
+    for (sum, value) in sum.iter_mut().zip(one) {
+        *sum += value;
+    }
+}
+
 /// Hosts class by class and by id, each with its holdings beside it.
 fn in_order(
     portfolio: &Portfolio,
@@ -238,13 +269,19 @@ fn in_order(
     for at in order {
         let line = &portfolio.hosts[at];
         let (start, mut guests, mut worth) = (holdings.len(), 0u32, [0.0; 3]);
-        for holding in portfolio.holdings_of(line) {
-            let one = [holding.confidentiality, holding.integrity, holding.availability];
-            guests = guests.saturating_add(holding.vms);
-            for (sum, value) in worth.iter_mut().zip(one) {
-                *sum += value;
+        // What a tenant has on a host is one holding here, also where it came in several.
+        let mut of_host: Vec<&Holding> = portfolio.holdings_of(line).iter().collect();
+        of_host.sort_by_key(|holding| holding.tenant);
+        for of_tenant in of_host.chunk_by(|a, b| a.tenant == b.tenant) {
+            let mut one = PreparedHolding { tenant: of_tenant[0].tenant, vms: 0, worth: [0.0; 3] };
+            for holding in of_tenant {
+                one.vms = one.vms.saturating_add(holding.vms);
+                let of_holding = [holding.confidentiality, holding.integrity, holding.availability];
+                add(&mut one.worth, &of_holding);
             }
-            holdings.push(PreparedHolding { tenant: holding.tenant, vms: holding.vms, worth: one });
+            guests = guests.saturating_add(one.vms);
+            add(&mut worth, &one.worth);
+            holdings.push(one);
         }
         let class = &mut classes[line.class as usize];
         if class.hosts.is_empty() {
@@ -252,9 +289,7 @@ fn in_order(
         }
         class.hosts.end += 1;
         class.guests += u64::from(guests);
-        for (sum, value) in class.worth.iter_mut().zip(worth) {
-            *sum += value;
-        }
+        add(&mut class.worth, &worth);
         hosts.push(PreparedHost { cluster: line.cluster, guests, worth, holdings: start..holdings.len() });
     }
     (hosts, holdings)

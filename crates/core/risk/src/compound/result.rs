@@ -18,6 +18,8 @@ pub struct Options {
     pub contribution_level: f64,
     /// Numbers hit at once that a probability is asked for.
     pub at_least: Thresholds,
+    /// The same within each cluster and each tenant; of tenants hosts and guests only.
+    pub at_least_in_parts: Thresholds,
     /// The naive figure: each host keeps its marginal law, and nothing is common.
     pub independent: bool,
     /// Numbers of hosts, guests and tenants hit are enumerated where the portfolio is small enough.
@@ -39,6 +41,7 @@ impl Default for Options {
             levels: vec![0.5, 0.95, 0.99, 0.999],
             contribution_level: 0.99,
             at_least: Thresholds::default(),
+            at_least_in_parts: Thresholds::of_parts(),
             independent: false,
             exact_counts: true,
         }
@@ -59,6 +62,20 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         Self { hosts: vec![1, 10, 100], guests: vec![1, 100, 1_000], tenants: vec![1, 2, 10] }
+    }
+}
+
+impl Thresholds {
+    /// What is asked of a part of a fleet: two hosts at once are more than the one that most clusters keep in reserve.
+    #[must_use]
+    pub fn of_parts() -> Self {
+        Self { hosts: vec![1, 2, 10], guests: vec![1, 10, 100], tenants: vec![1, 2, 10] }
+    }
+
+    /// Nothing is asked.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { hosts: Vec::new(), guests: Vec::new(), tenants: Vec::new() }
     }
 }
 
@@ -167,9 +184,19 @@ pub struct ClusterFigures {
     pub cluster: Option<ClusterId>,
     /// Its hosts.
     pub hosts: u64,
+    /// Guests on them.
+    pub guests: u64,
+    /// Tenants with guests on them.
+    pub tenants: u64,
     /// Figures.
     #[serde(flatten)]
     pub figures: Figures,
+    /// Probability that so many of its hosts are hit at once; numbers that it does not have are left out.
+    pub hosts_hit_at_least: Vec<AtLeast>,
+    /// Probability that so many guests stand on hosts of it that are hit at once.
+    pub guests_hit_at_least: Vec<AtLeast>,
+    /// Probability that so many tenants have a guest on a host of it that is hit.
+    pub tenants_hit_at_least: Vec<AtLeast>,
 }
 
 /// Figures of a tenant.
@@ -184,6 +211,10 @@ pub struct TenantFigures {
     /// Figures.
     #[serde(flatten)]
     pub figures: Figures,
+    /// Probability that so many of the hosts with its guests are hit at once; numbers that it does not have are left out.
+    pub hosts_hit_at_least: Vec<AtLeast>,
+    /// Probability that so many of its guests stand on hosts that are hit at once.
+    pub guests_hit_at_least: Vec<AtLeast>,
 }
 
 /// Exact figures of each host of a class.
@@ -212,6 +243,18 @@ pub struct AtLeast {
     pub method: Method,
     /// Variance of as many plain samples over the variance of these; `None` where exact, or where nothing was seen.
     pub variance_reduction: Option<f64>,
+}
+
+impl AtLeast {
+    /// What is known without sampling.
+    pub(super) fn exact(m: u64, probability: f64) -> Self {
+        Self { m, probability, standard_error: 0.0, method: Method::Exact, variance_reduction: None }
+    }
+
+    /// What is sampled is not above the probability of one at least, where that is known.
+    pub(super) fn at_most(self, any: Option<f64>) -> Self {
+        Self { probability: any.map_or(self.probability, |any| self.probability.min(any)), ..self }
+    }
 }
 
 /// How a figure was worked out.
@@ -281,7 +324,8 @@ pub struct AnyHit {
     pub bonferroni_low: f64,
     /// Upper bound from the pairs along a forest of hosts (Hunter, Worsley); here one path a class.
     pub hunter_worsley_high: f64,
-    /// Shapley value of each cause that has one; they sum to the probability. Empty where it was sampled.
+    /// Shapley value of each cause that has one; they sum to the probability. Empty where it was sampled, and where
+    /// the probability is exact but its shares are too much work.
     pub shapley: Vec<CauseShare>,
 }
 

@@ -2,7 +2,9 @@
 
 use super::counts::Pmf;
 use super::draw::{By, Draw, Live};
+use super::parts::{Asked, Counts, GUESTS, HOSTS, Hit, Reached, Seats, TENANTS};
 use super::prepared::{Prepared, Triple};
+use super::result::Options;
 
 /// Values of few keys a row, row after row.
 #[derive(Debug, Default)]
@@ -21,13 +23,13 @@ impl Sparse {
     }
 }
 
-/// Sum of one key: what was lost, and whether it was there at all. Together, because they are far apart in memory from
-/// the sum of the next key.
+/// Sum of one key: what was lost, and how many were hit. Together, because they are far apart in memory from the sum of the
+/// next key.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
     loss: f64,
+    hit: Counts,
     seen: bool,
-    hit: bool,
 }
 
 /// Sums by key of the row that is being drawn.
@@ -42,22 +44,21 @@ impl Sums {
         Self { sums: vec![Sum::default(); len], touched: Vec::new() }
     }
 
-    fn add(&mut self, key: u32, loss: f64, hit: bool) {
+    fn add(&mut self, key: u32, loss: f64) -> &mut Counts {
         let sum = &mut self.sums[key as usize];
         if !sum.seen {
             sum.seen = true;
             self.touched.push(key);
         }
-        sum.hit |= hit;
         sum.loss += loss;
+        &mut sum.hit
     }
 
-    /// Ends the row; gives how many keys were hit.
-    fn end_row(&mut self, rows: &mut Sparse) -> u64 {
-        let mut hit = 0;
+    /// Ends the row; calls for each key with how many of it were hit.
+    fn end_row(&mut self, rows: &mut Sparse, mut hit: impl FnMut(u32, Counts)) {
         for &key in &self.touched {
             let sum = std::mem::take(&mut self.sums[key as usize]);
-            hit += u64::from(sum.hit);
+            hit(key, sum.hit);
             if sum.loss > 0.0 {
                 rows.keys.push(key);
                 rows.values.push(sum.loss);
@@ -65,7 +66,6 @@ impl Sums {
         }
         rows.ends.push(rows.keys.len());
         self.touched.clear();
-        hit
     }
 }
 
@@ -83,6 +83,9 @@ pub(super) struct Batch {
     pub(super) clusters: Sparse,
     pub(super) classes: Sparse,
     pub(super) causes: Sparse,
+    /// In which draws clusters and tenants reached the numbers that are asked of them.
+    pub(super) clusters_reached: Reached,
+    pub(super) tenants_reached: Reached,
 }
 
 /// The greatest impact by dimension.
@@ -102,6 +105,8 @@ pub(super) struct Recorder<'a> {
     prepared: &'a Prepared,
     thresholds: &'a [u64],
     pub(super) batch: Batch,
+    /// Tenants hit in each cluster; `None`: nobody asks.
+    seats: Option<Hit<'a>>,
     fleet: f64,
     hosts: u64,
     guests: u64,
@@ -112,12 +117,19 @@ pub(super) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// With the numbers of hosts that are asked for.
-    pub(super) fn new(prepared: &'a Prepared, thresholds: &'a [u64]) -> Self {
+    /// With the numbers that are asked for.
+    pub(super) fn new(prepared: &'a Prepared, seats: &'a Seats, options: &'a Options) -> Self {
+        let asked = &options.at_least_in_parts;
+        let batch = Batch {
+            clusters_reached: Reached::new(Asked::of_clusters(asked), prepared.clusters),
+            tenants_reached: Reached::new(Asked::of_tenants(asked), prepared.tenants),
+            ..Batch::default()
+        };
         Self {
             prepared,
-            thresholds,
-            batch: Batch::default(),
+            thresholds: &options.at_least.hosts,
+            batch,
+            seats: (!asked.tenants.is_empty()).then(|| Hit::new(seats)),
             fleet: 0.0,
             hosts: 0,
             guests: 0,
@@ -130,16 +142,26 @@ impl<'a> Recorder<'a> {
 
     /// A host is hit and loses by `impact`; gives its loss by dimension.
     pub(super) fn host(&mut self, class: usize, host: usize, impact: &Triple) -> Triple {
+        if let Some(seats) = &mut self.seats {
+            seats.host(host);
+        }
         let host = &self.prepared.hosts[host];
         let lost = [host.worth[0] * impact[0], host.worth[1] * impact[1], host.worth[2] * impact[2]];
         let loss: f64 = lost.iter().sum();
         self.fleet += loss;
         self.hosts += 1;
         self.guests += u64::from(host.guests);
-        self.clusters.add(host.cluster, loss, true);
-        self.classes.add(class as u32, loss, true);
+        self.classes.add(class as u32, loss);
+        let of_cluster = self.clusters.add(host.cluster, loss);
+        of_cluster[HOSTS] += 1;
+        of_cluster[GUESTS] = of_cluster[GUESTS].saturating_add(host.guests);
         for holding in self.prepared.holdings_of(host) {
-            self.tenants.add(holding.tenant, super::prepared::loss(&holding.worth, impact), holding.vms > 0);
+            let loss = super::prepared::loss(&holding.worth, impact);
+            let of_tenant = self.tenants.add(holding.tenant, loss);
+            if holding.vms > 0 {
+                of_tenant[HOSTS] += 1;
+                of_tenant[GUESTS] = of_tenant[GUESTS].saturating_add(holding.vms);
+            }
         }
         lost
     }
@@ -162,11 +184,13 @@ impl<'a> Recorder<'a> {
 
     fn cause(&mut self, by: By, loss: f64, draw: &Draw<'_>) {
         match by {
-            By::Shock(shock) => self.causes.add(shock, loss, true),
+            By::Shock(shock) => {
+                self.causes.add(shock, loss);
+            }
             By::Plane(plane) => {
                 let causes = &draw.plane_causes[plane as usize];
                 for &shock in causes {
-                    self.causes.add(shock, loss / causes.len() as f64, true);
+                    self.causes.add(shock, loss / causes.len() as f64);
                 }
             }
         }
@@ -183,10 +207,20 @@ impl<'a> Recorder<'a> {
         batch.fleet.push(self.fleet);
         batch.hosts.push(self.hosts);
         batch.guests.push(self.guests);
-        batch.tenants_hit.push(self.tenants.end_row(&mut batch.tenants));
-        self.clusters.end_row(&mut batch.clusters);
-        self.classes.end_row(&mut batch.classes);
-        self.causes.end_row(&mut batch.causes);
+        let mut tenants_hit = 0;
+        self.tenants.end_row(&mut batch.tenants, |key, hit| {
+            tenants_hit += u64::from(hit[GUESTS] > 0);
+            batch.tenants_reached.add(key, hit, weight);
+        });
+        batch.tenants_hit.push(tenants_hit);
+        let reached = &mut batch.clusters_reached;
+        let seats = &mut self.seats;
+        self.clusters.end_row(&mut batch.clusters, |key, mut hit| {
+            hit[TENANTS] = seats.as_mut().map_or(0, |seats| seats.take(key));
+            reached.add(key, hit, weight);
+        });
+        self.classes.end_row(&mut batch.classes, |_, _| ());
+        self.causes.end_row(&mut batch.causes, |_, _| ());
         (self.fleet, self.hosts, self.guests) = (0.0, 0, 0);
     }
 }

@@ -122,6 +122,7 @@ fn plane(spec: &SampleSpec, at: u32, rng: &mut impl Rng) -> Result<Plane, Invali
         id: ManagementPlaneId::new(format!("plane-{at}"))?,
         responses,
         takes_host: 0.8,
+        gate: None,
         impact: Impact { confidentiality: 0.5, integrity: 0.5, availability: 1.0 },
     })
 }

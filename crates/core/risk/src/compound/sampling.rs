@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::counts::Counts;
 use super::draw::{Draw, each_hit, exponential};
 use super::exact::ClassLaw;
+use super::parts::Seats;
 use super::prepared::{Prepared, loss};
 use super::result::Options;
 use super::rows::{Batch, Recorder, greatest};
@@ -123,7 +124,7 @@ fn shares(size: usize, laws: usize) -> Vec<usize> {
 }
 
 /// Samples under the common causes.
-pub(super) fn weighted(prepared: &Prepared, options: &Options, exact: &Counts) -> Samples {
+pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, exact: &Counts) -> Samples {
     let tilts = tilts(prepared, options, exact);
     let size = batch_size(options);
     let draws = shares(size, tilts.len());
@@ -133,7 +134,7 @@ pub(super) fn weighted(prepared: &Prepared, options: &Options, exact: &Counts) -
         .map(|batch| {
             let mut rng = stream(options.seed, batch);
             let mut draw = Draw::new(prepared, &tilts, &shares);
-            let mut recorder = Recorder::new(prepared, &options.at_least.hosts);
+            let mut recorder = Recorder::new(prepared, seats, options);
             for (law, &count) in draws.iter().enumerate() {
                 for stratum in 0..count {
                     // Strata of equal probability; an edge of the unit interval would be infinite.
@@ -153,12 +154,17 @@ pub(super) fn weighted(prepared: &Prepared, options: &Options, exact: &Counts) -
 
 /// Samples where each host answers on its own. Its three dimensions reach their levels together, the higher ones
 /// within the lower ones, so that each keeps its law and the mean is the same.
-pub(super) fn independent(prepared: &Prepared, options: &Options, laws: &[ClassLaw]) -> Samples {
+pub(super) fn independent(
+    prepared: &Prepared,
+    seats: &Seats,
+    options: &Options,
+    laws: &[ClassLaw],
+) -> Samples {
     let batches = (0..BATCHES)
         .into_par_iter()
         .map(|batch| {
             let mut rng = stream(options.seed, batch);
-            let mut recorder = Recorder::new(prepared, &options.at_least.hosts);
+            let mut recorder = Recorder::new(prepared, seats, options);
             for _ in 0..batch_size(options) {
                 let mut wait = exponential(&mut rng);
                 for (at, (class, law)) in prepared.classes.iter().zip(laws).enumerate() {

@@ -2,12 +2,12 @@
 
 use rustc_hash::FxHashMap;
 
-use super::prepared::{Gated, Prepared, Source, Triple};
-use super::union::{Factor, LocalGate, NONE, Term, Union};
+use super::prepared::{Gated, PlaneSources, Prepared, Source, Triple};
+use super::union::{Factor, LocalGate, LocalPlane, NONE, Term, Union};
 use crate::quadrature::factor_nodes;
 
-/// Below this a survival counts as none: what is lost by it is less than rounding.
-const NO_SURVIVAL: f64 = 1e-15;
+/// Below this the survival of a plane's hosts counts as none: no probability is wrong by more than this share of itself.
+const NO_SURVIVAL: f64 = 1e-11;
 
 /// Values of all answers at all nodes, or the means to work them out where that would be too large.
 #[derive(Debug)]
@@ -15,11 +15,12 @@ pub(super) struct Table<'a> {
     prepared: &'a Prepared,
     /// Values of the factor and their weights.
     pub(super) nodes: Vec<(f64, f64)>,
-    values: Vec<f64>,
+    /// Each with the log of its complement.
+    values: Vec<(f64, f64)>,
 }
 
 /// Most values kept, 64 MB.
-const MOST_VALUES: usize = 8_000_000;
+const MOST_VALUES: usize = 4_000_000;
 
 impl<'a> Table<'a> {
     /// Nodes that resolve what `hosts` hosts of the portfolio do together.
@@ -34,7 +35,7 @@ impl<'a> Table<'a> {
         if nodes.len() * prepared.answers.len() <= MOST_VALUES {
             values.reserve_exact(nodes.len() * prepared.answers.len());
             for &(z, _) in &nodes {
-                values.extend(prepared.answers.iter().map(|answer| answer.at(z)));
+                values.extend(prepared.answers.iter().map(|answer| with_log(answer.at(z))));
             }
         }
         Self { prepared, nodes, values }
@@ -42,18 +43,27 @@ impl<'a> Table<'a> {
 
     /// Probability of an answer at a node.
     pub(super) fn at(&self, node: usize, answer: u32) -> f64 {
+        self.both(node, answer).0
+    }
+
+    /// Probability of an answer at a node, and the log of its complement.
+    fn both(&self, node: usize, answer: u32) -> (f64, f64) {
         match self.values.get(node * self.prepared.answers.len() + answer as usize) {
             Some(&value) => value,
-            None => self.prepared.answers[answer as usize].at(self.nodes[node].0),
+            None => with_log(self.prepared.answers[answer as usize].at(self.nodes[node].0)),
         }
     }
+}
+
+fn with_log(value: f64) -> (f64, f64) {
+    (value, (-value).ln_1p())
 }
 
 /// One power in a survival: `(1 - q)^power`, closed `(1 - q otherwise)^power`.
 pub(super) type Power = (u32, f64, f64);
 
 /// A union with what its factors are made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shape {
     pub(super) union: Union,
     /// For each term and factor its powers.
@@ -68,7 +78,15 @@ type Powers = FxHashMap<(u32, u64), f64>;
 struct Collected {
     /// Powers by shock, gate and plane.
     powers: FxHashMap<(u32, Option<u32>, usize), Powers>,
-    planes: Vec<(u32, f64)>,
+    planes: Vec<Plane>,
+}
+
+/// A plane of the set.
+struct Plane {
+    gate: Option<u32>,
+    /// Probability that its fall takes any of the set while the gate is open, and otherwise.
+    open: f64,
+    closed: f64,
 }
 
 impl Collected {
@@ -80,6 +98,31 @@ impl Collected {
     }
 }
 
+impl Plane {
+    /// Of so many hosts.
+    fn of(sources: &PlaneSources, hosts: f64) -> Self {
+        let any = |takes: f64| {
+            let log = hosts * (-takes).ln_1p();
+            if log < NO_SURVIVAL.ln() { 1.0 } else { -log.exp_m1() }
+        };
+        Self {
+            gate: sources.gate.map(|gate| gate.shock),
+            open: any(sources.takes_host),
+            closed: any(sources.takes_host * sources.gate.map_or(1.0, |gate| gate.otherwise)),
+        }
+    }
+}
+
+/// Cases that planes of so many hosts make together: what a shape of them comes to, known before it is made.
+pub(super) fn cases(prepared: &Prepared, managed: &FxHashMap<u32, f64>) -> f64 {
+    let planes = managed.iter().map(|(&plane, &hosts)| (&prepared.planes[plane as usize], hosts));
+    let of_plane = |(plane, hosts): (&PlaneSources, f64)| {
+        let Plane { open, closed, .. } = Plane::of(plane, hosts);
+        LocalPlane { gate: NONE, open, closed }.count_of_cases() as f64
+    };
+    planes.filter(|(plane, _)| plane.acts()).map(of_plane).product()
+}
+
 impl Shape {
     /// What acts on so many hosts of each class with an impact that `counts`.
     pub(super) fn new(
@@ -87,27 +130,33 @@ impl Shape {
         members: impl Iterator<Item = (usize, f64)>,
         counts: impl Fn(&Triple) -> bool,
     ) -> Self {
+        let members: Vec<(usize, f64)> = members.collect();
+        let sources = members.iter().flat_map(|&(class, count)| {
+            prepared.classes[class].sources.iter().map(move |source| (source, count))
+        });
+        Self::of_sources(prepared, sources, managed(prepared, members.iter().copied()), counts)
+    }
+
+    /// What these sources, each so many times, and these planes of so many hosts do with an impact that `counts`.
+    pub(super) fn of_sources<'s>(
+        prepared: &'s Prepared,
+        sources: impl Iterator<Item = (&'s Source, f64)>,
+        managed: FxHashMap<u32, f64>,
+        counts: impl Fn(&Triple) -> bool,
+    ) -> Self {
         let mut collected = Collected::default();
-        let mut managed: FxHashMap<u32, f64> = FxHashMap::default();
-        for (class, count) in members {
-            let class = &prepared.classes[class];
-            for source in class.sources.iter().filter(|source| counts(&source.impact)) {
-                collected.add(source, NONE, count);
-            }
-            for &plane in &class.planes {
-                *managed.entry(plane).or_default() += count;
-            }
+        for (source, count) in sources.filter(|(source, _)| counts(&source.impact)) {
+            collected.add(source, NONE, count);
         }
         let mut managed: Vec<(u32, f64)> = managed.into_iter().collect();
         managed.sort_by_key(|&(plane, _)| plane);
         for (plane, count) in managed {
             let sources = &prepared.planes[plane as usize];
-            if counts(&sources.impact) && sources.takes_host > 0.0 && !sources.sources.is_empty() {
-                let survival = (1.0 - sources.takes_host).powf(count);
+            if counts(&sources.impact) && sources.acts() {
                 for source in &sources.sources {
                     collected.add(source, collected.planes.len(), 1.0);
                 }
-                collected.planes.push((plane, if survival < NO_SURVIVAL { 0.0 } else { survival }));
+                collected.planes.push(Plane::of(sources, count));
             }
         }
         collected.into_shape(prepared)
@@ -117,27 +166,40 @@ impl Shape {
     pub(super) fn fill(&mut self, table: &Table<'_>, node: usize) {
         for (term, powers) in self.union.terms.iter_mut().zip(&self.powers) {
             for (factor, powers) in term.factors.iter_mut().zip(powers) {
-                (factor.open, factor.closed) = (1.0, 1.0);
+                let (mut open, mut closed) = (0.0, 0.0);
                 for &(answer, otherwise, power) in powers {
-                    let hit = table.at(node, answer);
-                    if power == 1.0 {
-                        factor.open *= 1.0 - hit;
-                        factor.closed *= 1.0 - hit * otherwise;
-                    } else {
-                        factor.open *= (1.0 - hit).powf(power);
-                        factor.closed *= (1.0 - hit * otherwise).powf(power);
+                    let (hit, log) = table.both(node, answer);
+                    open += power * log;
+                    if factor.gate != NONE {
+                        closed += power * (-hit * otherwise).ln_1p();
                     }
                 }
+                (factor.open, factor.closed) = (-open.exp_m1(), -closed.exp_m1());
             }
         }
     }
+}
+
+/// Of so many hosts of each class those that each plane manages.
+pub(super) fn managed(
+    prepared: &Prepared,
+    members: impl Iterator<Item = (usize, f64)>,
+) -> FxHashMap<u32, f64> {
+    let mut managed: FxHashMap<u32, f64> = FxHashMap::default();
+    for (class, count) in members {
+        for &plane in &prepared.classes[class].planes {
+            *managed.entry(plane).or_default() += count;
+        }
+    }
+    managed
 }
 
 impl Collected {
     fn into_shape(self, prepared: &Prepared) -> Shape {
         let mut keys: Vec<(u32, Option<u32>, usize)> = self.powers.keys().copied().collect();
         keys.sort_unstable();
-        let mut gates: Vec<u32> = keys.iter().filter_map(|&(_, gate, _)| gate).collect();
+        let before = keys.iter().filter_map(|&(_, gate, _)| gate);
+        let mut gates: Vec<u32> = before.chain(self.planes.iter().filter_map(|plane| plane.gate)).collect();
         gates.sort_unstable();
         gates.dedup();
         let local = |gate: Option<u32>| gate.and_then(|it| gates.binary_search(&it).ok()).unwrap_or(NONE);
@@ -156,15 +218,17 @@ impl Collected {
                 .collect();
             of_factor.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
             if let (Some(term), Some(powers)) = (terms.last_mut(), powers.last_mut()) {
-                term.factors.push(Factor { gate: local(gate), plane, open: 1.0, closed: 1.0 });
+                term.factors.push(Factor { gate: local(gate), plane, open: 0.0, closed: 0.0 });
                 powers.push(of_factor);
             }
         }
-        let gates = gates
+        let local_gates = gates
             .iter()
             .map(|&shock| LocalGate { shock: shock as usize, probability: prepared.shocks[shock as usize] })
             .collect();
-        let planes = self.planes.iter().map(|&(_, survival)| survival).collect();
-        Shape { union: Union::new(terms, gates, planes), powers }
+        let planes = self.planes.iter();
+        let planes =
+            planes.map(|it| LocalPlane { gate: local(it.gate), open: it.open, closed: it.closed }).collect();
+        Shape { union: Union::new(terms, local_gates, planes), powers }
     }
 }

@@ -82,18 +82,23 @@ impl<'a> Chooser<'a> {
                 Measure::Guests => class.guests as f64,
             }
         };
-        let falls: Vec<f64> = prepared
+        let (falls, opened): (Vec<f64>, Vec<f64>) = prepared
             .planes
             .iter()
             .map(|plane| {
                 let classes = plane.classes.iter();
                 let of_classes: f64 = classes.map(|&class| size(class as usize, &plane.impact)).sum();
-                plane.takes_host * of_classes
+                // With its gate on average; and what more, where the gate is open instead of closed.
+                let brings = plane.takes_host * of_classes;
+                let closed = plane.gate.map_or(0.0, |gate| 1.0 - gate.otherwise);
+                let open = plane.gate.map_or(1.0, |gate| prepared.shocks[gate.shock as usize]);
+                (brings * (1.0 - (1.0 - open) * closed), brings * closed)
             })
-            .collect();
+            .unzip();
         let steps = if prepared.slope() > 0.0 { 14 } else { 0 };
-        let effects =
-            (0..=steps).map(|step| effects(prepared, -0.5 * f64::from(step), &size, &falls)).collect();
+        let effects = (0..=steps)
+            .map(|step| effects(prepared, -0.5 * f64::from(step), &size, &falls, &opened))
+            .collect();
         Self { prepared, falls, effects }
     }
 
@@ -173,7 +178,13 @@ fn through_planes(effects: &Effects, shock: usize, falls: &[f64]) -> f64 {
 }
 
 /// Mean effects of each shock at `z`. A gate counts with its mean multiplier, and its own shock with what it opens.
-fn effects(prepared: &Prepared, z: f64, size: &impl Fn(usize, &Triple) -> f64, falls: &[f64]) -> Effects {
+fn effects(
+    prepared: &Prepared,
+    z: f64,
+    size: &impl Fn(usize, &Triple) -> f64,
+    falls: &[f64],
+    opened: &[f64],
+) -> Effects {
     let values: Vec<f64> = prepared.answers.iter().map(|answer| answer.at(z)).collect();
     let mut direct = vec![0.0; prepared.shocks.len()];
     let mut planes: Vec<Vec<(usize, f64)>> = vec![Vec::new(); prepared.shocks.len()];
@@ -200,6 +211,9 @@ fn effects(prepared: &Prepared, z: f64, size: &impl Fn(usize, &Triple) -> f64, f
         for source in &plane.sources {
             let hit = mean_hit(source, falls[at], &mut direct);
             planes[source.shock as usize].push((at, hit));
+            if let Some(gate) = plane.gate {
+                direct[gate.shock as usize] += prepared.shocks[source.shock as usize] * hit * opened[at];
+            }
         }
     }
     Effects { z, direct, planes }

@@ -1,24 +1,33 @@
-//! The probability that none of a set of hosts is hit, given the factor `Z`, in closed form.
+//! The probability that any of a set of hosts is hit, given the factor `Z`, in closed form.
 //!
 //! Shocks are independent, so the mean over them of a product of survivals is a product over shocks. Two things stand in the
 //! way. Controls: a gate's shock changes the factor of other shocks; gates are enumerated, but only together with those that
 //! share a shock with them. Planes: a plane that is hit by several shocks takes a host once; the survival of `n` hosts of a
 //! plane is `tau + (1 - tau) * [plane not hit]` with `tau = (1 - takes_host)^n`, and expanding this product over planes leaves
-//! terms that factorise.
+//! terms that factorise. A gate between a plane and its hosts makes it three cases: its fall takes none, takes one only while
+//! the gate is open, or takes one in any case.
+//!
+//! Everything is kept as the probability of a hit, never as one less a survival: over a short horizon a survival is so near
+//! to one that its complement has no digits left.
 
 /// "No gate", "no plane".
 pub(super) const NONE: usize = usize::MAX;
 
-/// A survival that a shock brings.
+/// Either of two independent events. Of small ones no digit is lost, as it would be in `1 - (1 - a)(1 - b)`.
+pub(super) fn either(a: f64, b: f64) -> f64 {
+    a + (1.0 - a) * b
+}
+
+/// What a shock that happens does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Factor {
     /// Local index of the gate before it, or [`NONE`].
     pub(super) gate: usize,
-    /// Local index of the plane that it is the survival of, or [`NONE`]: of hosts.
+    /// Local index of the plane that it hits, or [`NONE`]: hosts.
     pub(super) plane: usize,
-    /// Survival while the gate is open: its common-failure shock happens.
+    /// Probability that any is hit while the gate is open: its common-failure shock happens.
     pub(super) open: f64,
-    /// Survival otherwise.
+    /// Probability otherwise; at most as great.
     pub(super) closed: f64,
 }
 
@@ -43,6 +52,43 @@ pub(super) struct LocalGate {
     pub(super) probability: f64,
 }
 
+/// A plane of the set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LocalPlane {
+    /// Local index of the gate between it and its hosts, or [`NONE`].
+    pub(super) gate: usize,
+    /// Probability `1 - tau` that its fall takes any of the set's hosts while the gate is open.
+    pub(super) open: f64,
+    /// Probability otherwise; at most as great, and the same without a gate.
+    pub(super) closed: f64,
+}
+
+/// When the fall of a plane takes a host of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Never,
+    /// Only while its gate is open.
+    IfOpen,
+    Always,
+}
+
+impl LocalPlane {
+    /// How many cases can be.
+    pub(super) fn count_of_cases(&self) -> usize {
+        self.cases().len()
+    }
+
+    /// The cases that can be, each with its probability.
+    fn cases(&self) -> Vec<(Takes, f64)> {
+        let cases = [
+            (Takes::Always, self.closed),
+            (Takes::IfOpen, self.open - self.closed),
+            (Takes::Never, 1.0 - self.open),
+        ];
+        cases.into_iter().filter(|case| case.1 > 0.0).collect()
+    }
+}
+
 /// Gates and shocks that hang together.
 #[derive(Debug, Clone, Default)]
 struct Island {
@@ -55,18 +101,17 @@ struct Island {
 pub(super) struct Union {
     pub(super) terms: Vec<Term>,
     pub(super) gates: Vec<LocalGate>,
-    /// Survival `tau` of the set's hosts of each plane once it is hit.
-    pub(super) planes: Vec<f64>,
+    pub(super) planes: Vec<LocalPlane>,
     islands: Vec<Island>,
 }
 
 impl Union {
     /// Finds what hangs together.
-    pub(super) fn new(terms: Vec<Term>, gates: Vec<LocalGate>, planes: Vec<f64>) -> Self {
+    pub(super) fn new(terms: Vec<Term>, gates: Vec<LocalGate>, planes: Vec<LocalPlane>) -> Self {
         let mut root: Vec<usize> = (0..gates.len()).collect();
         for term in &terms {
             let mut first = NONE;
-            for gate in touched(term) {
+            for gate in touched(term, &planes) {
                 let gate = find(&root, gate);
                 if first == NONE {
                     first = gate;
@@ -81,7 +126,7 @@ impl Union {
             islands[find(&root, gate)].gates.push(gate);
         }
         for (at, term) in terms.iter().enumerate() {
-            let island = touched(term).next().map_or(gates.len(), |gate| find(&root, gate));
+            let island = touched(term, &planes).next().map_or(gates.len(), |gate| find(&root, gate));
             islands[island].terms.push(at);
         }
         islands.retain(|island| !island.gates.is_empty() || !island.terms.is_empty());
@@ -93,61 +138,79 @@ impl Union {
         self.islands.iter().map(|island| island.gates.len()).max().unwrap_or(0)
     }
 
-    /// Multiplications that [`Union::value`] takes, about.
+    /// Multiplications that [`Union::any`] takes, about.
     pub(super) fn work(&self) -> f64 {
         let one: f64 =
             self.islands.iter().map(|it| (it.gates.len() as f64).exp2() * (it.terms.len() + 1) as f64).sum();
-        let open = self.planes.iter().filter(|&&tau| tau > 0.0 && tau < 1.0).count();
-        (open as f64).exp2() * one
+        self.cases() * one
     }
 
-    /// Probability that none is hit, with each shock's probability times `scale`.
-    pub(super) fn value(&self, scale: f64) -> f64 {
+    /// Cases of all planes together.
+    pub(super) fn cases(&self) -> f64 {
+        self.planes.iter().map(|plane| plane.count_of_cases() as f64).product()
+    }
+
+    /// How steep [`Union::any`] is in `scale`, at most: the sum of all that each shock does with its gates open.
+    pub(super) fn rate(&self) -> f64 {
+        let of_term = |term: &Term| {
+            let hit = term.factors.iter().fold(0.0, |hit, factor| either(hit, factor.open));
+            if term.as_gate == NONE { term.probability * hit } else { 0.0 }
+        };
+        let of_gates: f64 = self.gates.iter().map(|gate| gate.probability).sum();
+        self.terms.iter().map(of_term).sum::<f64>() + of_gates
+    }
+
+    /// Probability that any is hit, with each shock's probability times `scale`.
+    pub(super) fn any(&self, scale: f64) -> f64 {
         let mut total = 0.0;
         self.expand(|taken, weight| {
-            let product: f64 = self.islands.iter().map(|island| self.island(island, taken, scale)).product();
-            total += weight * product;
+            let islands = self.islands.iter();
+            total += weight * islands.fold(0.0, |hit, one| either(hit, self.island(one, taken, scale)));
         });
         total
     }
 
-    /// Adds to `slopes`, one a shock of the portfolio, `weight` times the derivative of [`Union::value`] by that
-    /// shock's probability, at all probabilities times `scale`.
+    /// Adds to `slopes`, one a shock of the portfolio, `weight` times the derivative of [`Union::any`] by that shock's
+    /// probability, at all probabilities times `scale`.
     pub(super) fn add_slopes(&self, scale: f64, weight: f64, slopes: &mut [f64]) {
         self.expand(|taken, share| {
-            let values: Vec<f64> =
-                self.islands.iter().map(|island| self.island(island, taken, scale)).collect();
-            let rest = others(&values);
+            let survivals: Vec<f64> =
+                self.islands.iter().map(|island| 1.0 - self.island(island, taken, scale)).collect();
+            let rest = others(&survivals);
             for (island, rest) in self.islands.iter().zip(rest) {
                 self.island_slopes(island, taken, scale, weight * share * rest, slopes);
             }
         });
     }
 
-    /// Calls for each set of planes whose fall would take a host of ours, with its weight.
-    fn expand(&self, mut call: impl FnMut(&[bool], f64)) {
-        let open: Vec<usize> = (0..self.planes.len()).filter(|&at| self.planes[at] > 0.0).collect();
-        let mut taken = vec![true; self.planes.len()];
-        for set in 0u64..1 << open.len() {
+    /// Calls for each case of all planes together, with its probability.
+    fn expand(&self, mut call: impl FnMut(&[Takes], f64)) {
+        let cases: Vec<Vec<(Takes, f64)>> = self.planes.iter().map(LocalPlane::cases).collect();
+        let mut places = vec![0; cases.len()];
+        let mut taken = vec![Takes::Never; cases.len()];
+        loop {
             let mut weight = 1.0;
-            for (bit, &plane) in open.iter().enumerate() {
-                taken[plane] = set >> bit & 1 == 1;
-                weight *= if taken[plane] { 1.0 - self.planes[plane] } else { self.planes[plane] };
+            for ((taken, cases), &place) in taken.iter_mut().zip(&cases).zip(&places) {
+                *taken = cases[place].0;
+                weight *= cases[place].1;
             }
-            if weight > 0.0 {
-                call(&taken, weight);
-            }
+            call(&taken, weight);
+            // The next one, counting with the first plane as the lowest digit.
+            let Some(turn) = places.iter().zip(&cases).position(|(&place, cases)| place + 1 < cases.len())
+            else {
+                return;
+            };
+            places[..turn].fill(0);
+            places[turn] += 1;
         }
     }
 
-    fn island(&self, island: &Island, taken: &[bool], scale: f64) -> f64 {
+    fn island(&self, island: &Island, taken: &[Takes], scale: f64) -> f64 {
         let mut total = 0.0;
         for state in 0u64..1 << island.gates.len() {
-            let mut product = self.weight_of(island, state, scale);
-            for &term in &island.terms {
-                product *= self.survival(term, island, state, taken, scale);
-            }
-            total += product;
+            let terms = island.terms.iter();
+            let hit = terms.fold(0.0, |hit, &term| either(hit, self.hit(term, island, state, taken, scale)));
+            total += self.weight_of(island, state, scale) * hit;
         }
         total
     }
@@ -161,38 +224,44 @@ impl Union {
         weight
     }
 
-    /// Survival of one shock that happens.
-    fn given(&self, term: usize, island: &Island, state: u64, taken: &[bool]) -> f64 {
-        let mut survival = 1.0;
+    /// Probability of a hit by one shock that happens.
+    fn given(&self, term: usize, island: &Island, state: u64, taken: &[Takes]) -> f64 {
+        let mut hit = 0.0;
         for factor in &self.terms[term].factors {
-            if factor.plane == NONE || taken[factor.plane] {
+            let through = match taken.get(factor.plane) {
+                None | Some(Takes::Always) => true,
+                Some(Takes::Never) => false,
+                Some(Takes::IfOpen) => is_open(island, state, self.planes[factor.plane].gate),
+            };
+            if through {
                 let open = factor.gate == NONE || is_open(island, state, factor.gate);
-                survival *= if open { factor.open } else { factor.closed };
+                hit = either(hit, if open { factor.open } else { factor.closed });
             }
         }
-        survival
+        hit
     }
 
-    /// Survival of one shock that may happen.
-    fn survival(&self, term: usize, island: &Island, state: u64, taken: &[bool], scale: f64) -> f64 {
+    /// Probability of a hit by one shock that may happen.
+    fn hit(&self, term: usize, island: &Island, state: u64, taken: &[Takes], scale: f64) -> f64 {
         let probability = match self.terms[term].as_gate {
             NONE => scale * self.terms[term].probability,
             gate if is_open(island, state, gate) => 1.0,
             _ => 0.0,
         };
-        1.0 - probability * (1.0 - self.given(term, island, state, taken))
+        probability * self.given(term, island, state, taken)
     }
 
-    fn island_slopes(&self, island: &Island, taken: &[bool], scale: f64, weight: f64, slopes: &mut [f64]) {
+    fn island_slopes(&self, island: &Island, taken: &[Takes], scale: f64, weight: f64, slopes: &mut [f64]) {
         for state in 0u64..1 << island.gates.len() {
-            let survivals: Vec<f64> =
-                island.terms.iter().map(|&term| self.survival(term, island, state, taken, scale)).collect();
-            let product: f64 = survivals.iter().product();
+            let hits: Vec<f64> =
+                island.terms.iter().map(|&term| self.hit(term, island, state, taken, scale)).collect();
+            let survivals: Vec<f64> = hits.iter().map(|hit| 1.0 - hit).collect();
+            let any = hits.iter().fold(0.0, |any, &hit| either(any, hit));
             let of_state = weight * self.weight_of(island, state, scale);
-            for ((&term, rest), _) in island.terms.iter().zip(others(&survivals)).zip(&survivals) {
+            for (&term, rest) in island.terms.iter().zip(others(&survivals)) {
                 if self.terms[term].as_gate == NONE {
-                    let lost = 1.0 - self.given(term, island, state, taken);
-                    slopes[self.terms[term].shock] -= of_state * rest * lost;
+                    slopes[self.terms[term].shock] +=
+                        of_state * rest * self.given(term, island, state, taken);
                 }
             }
             for (bit, &gate) in island.gates.iter().enumerate() {
@@ -204,7 +273,7 @@ impl Union {
                     }
                 }
                 let sign = if state >> bit & 1 == 1 { 1.0 } else { -1.0 };
-                slopes[self.gates[gate].shock] += sign * of_others * product;
+                slopes[self.gates[gate].shock] += sign * of_others * any;
             }
         }
     }
@@ -214,9 +283,11 @@ fn is_open(island: &Island, state: u64, gate: usize) -> bool {
     island.gates.iter().position(|&one| one == gate).is_some_and(|bit| state >> bit & 1 == 1)
 }
 
-fn touched(term: &Term) -> impl Iterator<Item = usize> + '_ {
-    let own = (term.as_gate != NONE).then_some(term.as_gate);
-    own.into_iter().chain(term.factors.iter().map(|factor| factor.gate).filter(|&gate| gate != NONE))
+/// Gates that decide what a shock does: that it is itself, and those before what it hits and behind the planes that it hits.
+fn touched<'a>(term: &'a Term, planes: &'a [LocalPlane]) -> impl Iterator<Item = usize> + 'a {
+    let behind = |factor: &Factor| planes.get(factor.plane).map_or(NONE, |plane| plane.gate);
+    let of_factors = term.factors.iter().flat_map(move |factor| [factor.gate, behind(factor)]);
+    std::iter::once(term.as_gate).chain(of_factors).filter(|&gate| gate != NONE)
 }
 
 fn find(root: &[usize], mut at: usize) -> usize {

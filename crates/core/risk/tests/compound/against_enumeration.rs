@@ -1,6 +1,6 @@
 //! Every figure against brute force.
 
-use underpin_risk::compound::{Method, Options, Part, Thresholds, judge};
+use underpin_risk::compound::{AtLeast, Method, Options, Part, Thresholds, judge};
 use underpin_risk::portfolio::{HostLine, Portfolio};
 
 use crate::enumeration::{self, Law};
@@ -16,6 +16,7 @@ fn options() -> Options {
             guests: vec![1, 2, 3, 5],
             tenants: vec![1, 2, 3],
         },
+        at_least_in_parts: Thresholds { hosts: vec![0, 1, 2, 3], guests: vec![1, 2, 4], tenants: vec![1, 2] },
         ..Options::default()
     }
 }
@@ -102,6 +103,100 @@ fn counts_of_tiny_portfolios_are_those_of_enumeration() {
         }
     }
     assert!(with_tenants > 0, "no portfolio had tenants apart");
+}
+
+/// The portfolio of these hosts alone, each with the holdings that are meant.
+fn part(portfolio: &Portfolio, hosts: impl Fn(&HostLine) -> bool, meant: impl Fn(u32) -> bool) -> Portfolio {
+    let mut part = Portfolio { hosts: Vec::new(), holdings: Vec::new(), ..portfolio.clone() };
+    for host in portfolio.hosts.iter().filter(|host| hosts(host)) {
+        let start = part.holdings.len() as u32;
+        part.holdings.extend(portfolio.holdings_of(host).iter().filter(|it| meant(it.tenant)));
+        part.hosts.push(HostLine { holdings: start..part.holdings.len() as u32, ..host.clone() });
+    }
+    part
+}
+
+/// What is counted of an outcome.
+type Counted = fn(&enumeration::Outcome) -> u64;
+
+/// Each figure is that of the law: exactly for one, within its error for more. Gives how many are exact.
+fn all_close(what: &str, found: &[AtLeast], most: u64, law: &Law, counted: Counted) -> usize {
+    assert!(found.iter().all(|it| it.m <= most), "{what}: {found:?} of {most}");
+    for at in found {
+        let expected = enumeration::probability(law, |it| counted(it) >= at.m);
+        if at.m <= 1 {
+            assert_eq!((at.method, at.standard_error), (Method::Exact, 0.0), "{what}");
+            close(&format!("{what}: {}", at.m), at.probability, expected);
+        } else {
+            let off = (at.probability - expected).abs();
+            assert!(off <= 5.0 * at.standard_error + 1e-3, "{what}: {at:?} but {expected}");
+        }
+    }
+    found.iter().filter(|it| it.m > 1).count()
+}
+
+#[test]
+fn counts_within_clusters_and_of_tenants_are_those_of_enumeration() {
+    let mut sampled = [0; 5];
+    for seed in SEEDS {
+        let portfolio = made::tiny(seed);
+        let judgement = judge(&portfolio, &options()).unwrap();
+        for (at, found) in (0..).zip(&judgement.clusters) {
+            let what = format!("{seed}: cluster {at}");
+            let law = enumeration::law(&part(&portfolio, |host| host.cluster == at, |_| true));
+            sampled[0] += all_close(&what, &found.hosts_hit_at_least, found.hosts, &law, |it| it.0);
+            sampled[1] += all_close(&what, &found.guests_hit_at_least, found.guests, &law, |it| it.1);
+            let tenants = |it: &enumeration::Outcome| u64::from(it.2.count_ones());
+            sampled[2] += all_close(&what, &found.tenants_hit_at_least, found.tenants, &law, tenants);
+        }
+        for (at, found) in (0..).zip(&judgement.tenants) {
+            let what = format!("{seed}: tenant {at}");
+            let holds = |host: &HostLine| portfolio.holdings_of(host).iter().any(|it| it.tenant == at);
+            let alone = part(&portfolio, holds, |tenant| tenant == at);
+            assert_eq!(found.hosts, alone.hosts.len() as u64);
+            let law = enumeration::law(&alone);
+            sampled[3] += all_close(&what, &found.hosts_hit_at_least, found.hosts, &law, |it| it.0);
+            sampled[4] += all_close(&what, &found.guests_hit_at_least, found.guests, &law, |it| it.1);
+        }
+    }
+    assert!(sampled.iter().all(|&it| it > 10), "some counts are of nothing: {sampled:?}");
+}
+
+#[test]
+fn one_at_least_is_exact_where_all_other_counts_are_sampled() {
+    for seed in SEEDS {
+        let portfolio = made::tiny(seed);
+        let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
+        let law = enumeration::law(&portfolio);
+        let counts: [(&[AtLeast], Counted); 3] = [
+            (&judgement.hosts_hit_at_least, |it| it.0),
+            (&judgement.guests_hit_at_least, |it| it.1),
+            (&judgement.tenants_hit_at_least, |it| u64::from(it.2.count_ones())),
+        ];
+        for (found, counted) in counts {
+            let one = found.iter().find(|it| it.m == 1).unwrap();
+            assert_eq!((one.method, one.standard_error), (Method::Exact, 0.0));
+            close(&format!("{seed}"), one.probability, enumeration::probability(&law, |it| counted(it) >= 1));
+            assert!(found.iter().any(|it| it.method != Method::Exact), "{found:?}");
+        }
+        let one = judgement.hosts_hit_at_least.iter().find(|it| it.m == 1).unwrap();
+        assert_eq!(one.probability, judgement.any_hit.probability);
+    }
+}
+
+#[test]
+fn hosts_on_their_own_hit_a_part_as_the_product_of_their_survivals() {
+    for seed in SEEDS {
+        let portfolio = made::tiny(seed);
+        let judgement = judge(&portfolio, &Options { independent: true, ..options() }).unwrap();
+        for (at, found) in (0..).zip(&judgement.clusters) {
+            let hosts = portfolio.hosts.iter().filter(|host| host.cluster == at);
+            let none: f64 = hosts.map(|host| 1.0 - judgement.classes[host.class as usize].hit).product();
+            let one = found.hosts_hit_at_least.iter().find(|it| it.m == 1).unwrap();
+            assert_eq!(one.method, Method::Exact);
+            close(&format!("{seed}: cluster {at}"), one.probability, 1.0 - none);
+        }
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn what_is_no_probability_loss_or_correlation_is_refused_with_its_place() {
             broken(|it| made::change(it, 0, |all| all[0].gate = Some(Gate { shock: 3, otherwise: value }))),
             broken(|it| made::change(it, 0, |all| all[0].impact.integrity = value)),
             broken(|it| it.planes[0].takes_host = value),
+            broken(|it| it.planes[0].gate = Some(Gate { shock: 0, otherwise: value })),
         ] {
             assert!(matches!(error, PortfolioError::Probability { .. }), "{error:?}");
         }
@@ -48,6 +49,7 @@ fn indices_that_lead_nowhere_are_refused_with_their_place() {
         broken(|it| it.classes[0].planes = vec![9]),
         broken(|it| it.classes[0].planes = vec![0, 0]),
         broken(|it| made::change(it, 0, |all| all[1].shock = 99)),
+        broken(|it| it.planes[0].gate = Some(Gate { shock: 99, otherwise: 0.5 })),
         broken(|it| made::change(it, 0, |all| all[1].gate = Some(Gate { shock: 99, otherwise: 0.5 }))),
     ] {
         assert!(matches!(error, PortfolioError::Index { .. }), "{error:?}");
@@ -64,6 +66,7 @@ fn too_many_tangled_planes_are_refused() {
             id: underpin_model::id::ManagementPlaneId::new(format!("p{at}")).unwrap(),
             responses: vec![made::response(0, 0.1, made::ALL)],
             takes_host: 0.5,
+            gate: None,
             impact: made::ALL,
         });
         portfolio.classes[0].planes.push(at);

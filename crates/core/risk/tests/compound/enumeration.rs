@@ -70,7 +70,11 @@ fn host(world: &World<'_>, fallen: &[bool], at: usize) -> Law {
     let mut ways: Vec<(f64, Impact)> = class.responses.iter().map(|it| (world.hit(it), it.impact)).collect();
     for &plane in class.planes.iter().filter(|&&plane| fallen[plane as usize]) {
         let plane = &portfolio.planes[plane as usize];
-        ways.push((plane.takes_host, plane.impact));
+        let left = match plane.gate {
+            Some(gate) if !world.happens[gate.shock as usize] => gate.otherwise,
+            _ => 1.0,
+        };
+        ways.push((plane.takes_host * left, plane.impact));
     }
     ways.retain(|way| way.0 > 0.0);
     let mut law = Law::new();

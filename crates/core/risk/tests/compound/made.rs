@@ -74,6 +74,7 @@ pub(crate) fn tiny(seed: u64) -> Portfolio {
             responses: responses(&mut rng, 0.4),
             takes_host: [0.5, 1.0, 0.9][rng.random_range(0..3)],
             impact: impact(&mut rng),
+            gate: (seed + at).is_multiple_of(2).then_some(Gate { shock: 3 + (at as u32), otherwise: 0.3 }),
         });
     }
     for at in 0..2 {

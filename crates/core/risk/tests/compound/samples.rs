@@ -100,6 +100,7 @@ fn the_probability_of_any_hit_is_sampled_where_too_much_is_tangled_and_says_so()
             id: ManagementPlaneId::new(format!("p{at}")).unwrap(),
             responses: vec![made::response(0, 0.1, made::ALL)],
             takes_host: 0.5,
+            gate: None,
             impact: made::ALL,
         });
         portfolio.classes.push(HostClass { planes: vec![at], ..class.clone() });

@@ -84,3 +84,35 @@ fn numbers_that_cannot_be_priced_are_refused_with_their_place() {
     assert!(none.warnings.contains(&Warning::NoOutage));
     assert!(none.portfolio.holdings.iter().all(|it| it.availability == 0.0));
 }
+
+#[test]
+fn what_the_policy_names_and_the_fleet_does_not_have_is_said_with_its_place() {
+    let mut fleet = fleet();
+    add_host(&mut fleet, "h1", &[("a", 1)]);
+    let policy = policy(
+        "[loss.tenant.acme]\nvm_hour_down = 9.0\n[loss.tenant.a]\nvm_hour_down = 2.0\n\
+         [[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 0.1\nsource = \"judgement\"\n\
+         scope.hosts = [\"h5\", \"h1\", \"h4\", \"h3\", \"h2\"]\n\
+         [[accepted_risk]]\nvulnerability = \"CVE-1\"\nowner = \"cto\"\nexpires = \"2027-01-01\"\nreason = \"isolated\"\n\
+         scope.planes = [\"vc\"]\n\
+         [[promise]]\nid = \"gold\"\nkind = \"fix-within\"\ndays = 30\nscope.clusters = [\"east\"]\nscope.tenants = [\"a\", \"b\"]\n",
+    );
+    let built = built(&fleet, &Facts::new(), &policy);
+    let said: Vec<String> = built
+        .warnings
+        .iter()
+        .filter(|it| matches!(it, Warning::UnknownNames(_)))
+        .map(ToString::to_string)
+        .collect();
+    let end = "; it has no effect there: correct the name, or take it out";
+    assert_eq!(
+        said,
+        [
+            format!("accepted_risk.0 (CVE-1).scope.planes: the fleet has no management plane vc{end}"),
+            format!("control vpn.scope.hosts: the fleet has no host h2, h3, h4 and 1 more{end}"),
+            format!("loss.tenant: the fleet has no tenant acme{end}"),
+            format!("promise gold.scope.clusters: the fleet has no cluster east{end}"),
+            format!("promise gold.scope.tenants: the fleet has no tenant b{end}"),
+        ]
+    );
+}

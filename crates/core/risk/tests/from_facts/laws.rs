@@ -135,7 +135,7 @@ proptest! {
                 prop_assert!(known.is_some_and(|it| given * shock <= it.0 * it.1 + 1e-15), "{cause}");
             }
         }
-        let takes = |it: &Built| it.portfolio.planes[0].takes_host;
+        let takes = |it: &Built| it.portfolio.takes_host(&it.portfolio.planes[0]);
         prop_assert!(takes(&with) <= takes(&without) + 1e-15);
         let plane = |it: &Built| answers(it, &it.portfolio.planes[0].responses);
         let before = plane(&without);

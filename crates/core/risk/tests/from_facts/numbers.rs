@@ -189,8 +189,17 @@ fn a_management_plane_has_holes_of_its_own() {
     near(plane.responses[1].probability, 0.05);
     assert_eq!(plane.responses[1].gate, None);
     assert_eq!(built.derivations.planes[0].without_control, 1);
-    // The control before all of its hosts counts, the one before half of them does not.
-    near(plane.takes_host, 0.9 * 0.5);
+    // The control before all of its hosts counts, the one before half of them does not. It lets the plane at all of them at
+    // once with `beta` of its failures, and at each host on its own as often as it fails.
+    near(plane.takes_host, 0.9);
+    near(built.portfolio.takes_host(plane), 0.9 * 0.5);
+    let gate = plane.gate.unwrap();
+    assert_eq!(
+        built.portfolio.shocks[gate.shock as usize].cause,
+        Cause::ControlFails { control: "tiering".to_owned() }
+    );
+    near(built.portfolio.shock_probability(gate.shock), 0.05 * 0.5);
+    near(gate.otherwise, 0.5 * 0.95 / (1.0 - 0.05 * 0.5));
     assert_eq!(class(&built, "h1").planes, [0]);
     assert!(class(&built, "free").planes.is_empty());
 }

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 use underpin_risk::blast::Blast;
-use underpin_risk::compound::Figures;
+use underpin_risk::compound::{AtLeast, Figures};
 use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, GroupRisk, Radius, RiskReport};
 use underpin_risk::wait::Verdict;
 
-use super::cvar;
 use super::numbers::{amount, cause_name, derived, percent, product};
+use super::{cvar, method};
 use crate::pages::parts::{address, encode, number, scroll};
 
 /// Rows of a table; the API has all.
@@ -112,6 +112,23 @@ struct Row<'a> {
     name: Markup,
     count: u64,
     figures: &'a Figures,
+    /// Hit at once: what is counted, with its list.
+    at_once: Vec<(&'static str, &'a [AtLeast])>,
+}
+
+/// The probability that at least so many of its hosts are hit at once; opens to show all that is known of that.
+fn at_once(row: &Row<'_>, m: u64) -> Markup {
+    let hosts = row.at_once.first().map_or(&[][..], |it| it.1);
+    let Some(one) = hosts.iter().find(|it| it.m == m) else { return html! { "–" } };
+    if m != 1 {
+        return html! { (percent(one.probability)) };
+    }
+    derived(
+        &percent(one.probability),
+        &html! { ul.why { @for (what, list) in &row.at_once { @for it in *list {
+            li { "at least " (number(it.m)) " " (what) ": " (percent(it.probability)) ". " (method(it.method, it.standard_error)) }
+        } } } },
+    )
 }
 
 fn figure_rows(title: &str, anchor: &str, counted: &str, rows: &[Row<'_>], currency: &str) -> Markup {
@@ -122,10 +139,11 @@ fn figure_rows(title: &str, anchor: &str, counted: &str, rows: &[Row<'_>], curre
             @if rows.is_empty() { p.soft { "None." } } @else {
                 (scroll(&caption, html! { table {
                     caption { (caption) }
-                    thead { tr { th scope="col" { "Name" } th.num scope="col" { (counted) } th.num scope="col" { "Mean loss" } th.num scope="col" { "CVaR 99 %" } th.num scope="col" { "Any loss" } } }
+                    thead { tr { th scope="col" { "Name" } th.num scope="col" { (counted) } th.num scope="col" { "Mean loss" } th.num scope="col" { "CVaR 99 %" } th.num scope="col" { "Any loss" } th.num scope="col" { "Any host hit" } th.num scope="col" { "2 hosts at once" } } }
                     tbody { @for row in rows.iter().take(ROWS) { tr {
                         th scope="row" { (row.name) } td.num { (number(row.count)) } td.num { (amount(row.figures.mean)) }
                         td.num { (cvar(row.figures).map_or_else(|| "–".to_owned(), |it| amount(it.0))) } td.num { (percent(row.figures.any_loss.value)) }
+                        td.num { (at_once(row, 1)) } td.num { (at_once(row, 2)) }
                     } } }
                 } }))
                 (rest(rows.len()))
@@ -139,6 +157,7 @@ pub(super) fn tenants(report: &RiskReport) -> Markup {
         name: html! { @match &it.tenant { Some(id) => { a href={"/tenants/" (encode(id.as_str()))} { (id) } } None => { "no known tenant" } } },
         count: it.guests,
         figures: &it.figures,
+        at_once: vec![("hosts with its guests", &it.hosts_hit_at_least), ("of its guests", &it.guests_hit_at_least)],
     }).collect();
     rows.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
     figure_rows("Tenants", "tenants", "Guests", &rows, &report.currency)
@@ -149,6 +168,7 @@ pub(super) fn clusters(report: &RiskReport) -> Markup {
         name: html! { @match &it.cluster { Some(id) => { a href={"/clusters/" (encode(id.as_str()))} { (id) } } None => { "no known cluster" } } },
         count: it.hosts,
         figures: &it.figures,
+        at_once: vec![("hosts", &it.hosts_hit_at_least), ("guests", &it.guests_hit_at_least), ("tenants", &it.tenants_hit_at_least)],
     }).collect();
     rows.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
     figure_rows("Clusters", "clusters", "Hosts", &rows, &report.currency)

@@ -1,0 +1,267 @@
+//! How many are hit at once within each part of the fleet: hosts, guests and tenants of a cluster; hosts that hold a tenant,
+//! and its guests.
+//!
+//! The samples do not keep a count for each part and draw: each batch keeps the sum of the weights of its draws in which a part
+//! reached a number that is asked for, which is all that an estimate and its error need.
+
+use std::ops::Range;
+
+use super::any_of::{AnyOf, Members};
+use super::figures::Weights;
+use super::prepared::Prepared;
+use super::result::{AtLeast, Method, Thresholds};
+use super::rows::Batch;
+use super::sampling::Samples;
+
+/// What is counted within a part.
+pub(super) const HOSTS: usize = 0;
+pub(super) const GUESTS: usize = 1;
+pub(super) const TENANTS: usize = 2;
+
+/// Numbers hit, by what is counted.
+pub(super) type Counts = [u32; 3];
+
+/// Numbers that are asked for, each with what is counted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    pub(super) list: Vec<(usize, u64)>,
+}
+
+impl Asked {
+    /// What is asked of each cluster.
+    pub(super) fn of_clusters(thresholds: &Thresholds) -> Self {
+        let mut asked = Self::of_tenants(thresholds);
+        asked.list.extend(thresholds.tenants.iter().map(|&m| (TENANTS, m)));
+        asked
+    }
+
+    /// What is asked of each tenant.
+    pub(super) fn of_tenants(thresholds: &Thresholds) -> Self {
+        let hosts = thresholds.hosts.iter().map(|&m| (HOSTS, m));
+        Self { list: hosts.chain(thresholds.guests.iter().map(|&m| (GUESTS, m))).collect() }
+    }
+}
+
+/// Sums of the weights of a batch's draws in which each part reached each number, part after part.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    asked: Asked,
+    sums: Vec<f64>,
+}
+
+impl Reached {
+    pub(super) fn new(asked: Asked, parts: usize) -> Self {
+        let sums = vec![0.0; parts * asked.list.len()];
+        Self { asked, sums }
+    }
+
+    /// A part was hit so much in a draw of this weight.
+    pub(super) fn add(&mut self, part: u32, counts: Counts, weight: f64) {
+        let width = self.asked.list.len();
+        let sums = self.sums.iter_mut().skip(part as usize * width);
+        for (sum, &(what, m)) in sums.zip(&self.asked.list) {
+            *sum += if u64::from(counts[what]) >= m { weight } else { 0.0 };
+        }
+    }
+}
+
+/// A seat for each tenant with guests in a cluster, as a bit: hosts share words of bits, so that to mark what a host has
+/// takes a few words side by side, not a place in memory for each of its tenants.
+#[derive(Debug)]
+pub(super) struct Seats {
+    /// Words of each cluster.
+    of_cluster: Vec<Range<u32>>,
+    /// Stretch of `marks` of each host.
+    of_host: Vec<Range<u32>>,
+    /// Words, each with the bits of the tenants with guests on the host.
+    marks: Vec<(u32, u64)>,
+    tenants_of_cluster: Vec<u64>,
+}
+
+impl Seats {
+    pub(super) fn new(prepared: &Prepared) -> Self {
+        let mut seats = Self {
+            of_cluster: vec![0..0; prepared.clusters],
+            of_host: Vec::with_capacity(prepared.hosts.len()),
+            marks: Vec::new(),
+            tenants_of_cluster: vec![0; prepared.clusters],
+        };
+        let of_holding = seats.take_seats(prepared);
+        // In the order of the hosts, which is that in which they are hit.
+        for host in &prepared.hosts {
+            let start = seats.marks.len();
+            for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+                let (word, bit) = (of_holding[at] / u64::BITS, 1 << (of_holding[at] % u64::BITS));
+                match seats.marks[start..].iter_mut().find(|mark| mark.0 == word) {
+                    Some(mark) => mark.1 |= bit,
+                    None => seats.marks.push((word, bit)),
+                }
+            }
+            seats.of_host.push(start as u32..seats.marks.len() as u32);
+        }
+        seats
+    }
+
+    /// Gives each tenant a seat in each of its clusters; gives the seat of each holding with guests, as a bit from the first
+    /// word.
+    fn take_seats(&mut self, prepared: &Prepared) -> Vec<u32> {
+        let mut by_cluster: Vec<usize> = (0..prepared.hosts.len()).collect();
+        by_cluster.sort_by_key(|&at| prepared.hosts[at].cluster);
+        let mut of_holding = vec![0; prepared.holdings.len()];
+        // Of each tenant the cluster where it was met last, and its seat there.
+        let mut last: Vec<(u32, u32)> = vec![(u32::MAX, 0); prepared.tenants];
+        let mut words = 0;
+        for hosts in by_cluster.chunk_by(|&a, &b| prepared.hosts[a].cluster == prepared.hosts[b].cluster) {
+            let (first, mut tenants, mut at_cluster) = (words * u64::BITS, 0, 0);
+            for host in hosts.iter().map(|&at| &prepared.hosts[at]) {
+                at_cluster = host.cluster;
+                for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+                    let (cluster, seat) = &mut last[prepared.holdings[at].tenant as usize];
+                    if *cluster != host.cluster {
+                        (*cluster, *seat) = (host.cluster, first + tenants);
+                        tenants += 1;
+                    }
+                    of_holding[at] = *seat;
+                }
+            }
+            let end = words + tenants.div_ceil(u64::BITS);
+            self.of_cluster[at_cluster as usize] = words..end;
+            self.tenants_of_cluster[at_cluster as usize] = u64::from(tenants);
+            words = end;
+        }
+        of_holding
+    }
+}
+
+/// Seats that were hit in a draw.
+#[derive(Debug)]
+pub(super) struct Hit<'a> {
+    seats: &'a Seats,
+    words: Vec<u64>,
+}
+
+impl<'a> Hit<'a> {
+    pub(super) fn new(seats: &'a Seats) -> Self {
+        let words = seats.of_cluster.iter().map(|words| words.end).max().unwrap_or(0);
+        Self { seats, words: vec![0; words as usize] }
+    }
+
+    /// A host is hit.
+    pub(super) fn host(&mut self, host: usize) {
+        let marks = self.seats.of_host[host].clone();
+        for &(word, bits) in &self.seats.marks[marks.start as usize..marks.end as usize] {
+            self.words[word as usize] |= bits;
+        }
+    }
+
+    /// Tenants with guests that were hit in a cluster; forgets them.
+    pub(super) fn take(&mut self, cluster: u32) -> u32 {
+        let words = self.seats.of_cluster[cluster as usize].clone();
+        let words = &mut self.words[words.start as usize..words.end as usize];
+        words.iter_mut().map(|word| std::mem::take(word).count_ones()).sum()
+    }
+}
+
+/// What there is in a part, and what is known of it exactly.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Part {
+    /// Hosts, guests, tenants in it.
+    pub(super) size: [u64; 3],
+    hosts: Members,
+    with_guests: Members,
+    /// Probability that any host of it is hit, where it is known.
+    pub(super) any_host: Option<f64>,
+    /// Probability that any host with guests of it is hit, where it is known: then so are guests, and a tenant.
+    pub(super) any_guest: Option<f64>,
+}
+
+impl Part {
+    /// One host more, with so many guests.
+    fn add(&mut self, class: u32, guests: u32) {
+        self.size[HOSTS] += 1;
+        self.size[GUESTS] += u64::from(guests);
+        self.hosts.add(class);
+        if guests > 0 {
+            self.with_guests.add(class);
+        }
+    }
+}
+
+/// The fleet and its parts.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) fleet: Part,
+    pub(super) clusters: Vec<Part>,
+    pub(super) tenants: Vec<Part>,
+}
+
+impl Parts {
+    /// Counts what there is in each part, and works out what has a closed form and is asked for.
+    pub(super) fn new(prepared: &Prepared, seats: &Seats, exact: &AnyOf<'_>, asked: &Thresholds) -> Self {
+        let mut parts = Self {
+            fleet: Part::default(),
+            clusters: vec![Part::default(); prepared.clusters],
+            tenants: vec![Part::default(); prepared.tenants],
+        };
+        for (class, sources) in (0..).zip(&prepared.classes) {
+            for host in &prepared.hosts[sources.hosts.clone()] {
+                parts.fleet.add(class, host.guests);
+                parts.clusters[host.cluster as usize].add(class, host.guests);
+                for holding in prepared.holdings_of(host).iter().filter(|it| it.vms > 0) {
+                    parts.tenants[holding.tenant as usize].add(class, holding.vms);
+                }
+            }
+        }
+        for (part, &count) in parts.clusters.iter_mut().zip(&seats.tenants_of_cluster) {
+            part.size[TENANTS] = count;
+        }
+        know(std::slice::from_mut(&mut parts.fleet), exact);
+        if [&asked.hosts, &asked.guests, &asked.tenants].iter().any(|list| !list.is_empty()) {
+            know(&mut parts.clusters, exact);
+            know(&mut parts.tenants, exact);
+        }
+        parts
+    }
+}
+
+/// Works out what has a closed form.
+fn know(parts: &mut [Part], exact: &AnyOf<'_>) {
+    let any_host = exact.of_each(parts.iter().map(|part| &part.hosts).collect());
+    // Where every host has guests, nothing is to be worked out anew.
+    let nothing = Members::default();
+    let again = |part: &Part| part.hosts != part.with_guests;
+    let sets = parts.iter().map(|part| if again(part) { &part.with_guests } else { &nothing });
+    let any_guest = exact.of_each(sets.collect());
+    for ((part, any_host), any_guest) in parts.iter_mut().zip(any_host).zip(any_guest) {
+        part.any_guest = if again(part) { any_guest } else { any_host };
+        part.any_host = any_host;
+    }
+}
+
+/// From the samples, and where one is enough exactly: hosts, guests and tenants of one part hit at once. Numbers that the part
+/// does not have are left out.
+pub(super) fn at_least(
+    number: usize,
+    part: &Part,
+    asked: &Asked,
+    of: impl Fn(&Batch) -> &Reached,
+    (samples, weights, method): (&Samples, &Weights, Method),
+) -> [Vec<AtLeast>; 3] {
+    let mut lists = [Vec::new(), Vec::new(), Vec::new()];
+    let width = asked.list.len();
+    for (place, &(what, m)) in asked.list.iter().enumerate() {
+        let exact = if what == HOSTS { part.any_host } else { part.any_guest };
+        // Of one at least the exact figure is the answer, of more an upper bound.
+        if m > part.size[what] {
+            continue;
+        }
+        lists[what].push(match exact.filter(|_| m <= 1) {
+            Some(any) => AtLeast::exact(m, if m == 0 { 1.0 } else { any }),
+            None => {
+                let sums = samples.batches.iter().map(|batch| of(batch).sums[number * width + place]);
+                weights.at_least(m, sums.collect(), method).at_most(exact)
+            }
+        });
+    }
+    lists
+}
