@@ -11,7 +11,7 @@ use underpin_exposure::report::{Area, Context, Group};
 use underpin_exposure::{Assessment, FactBase};
 use underpin_model::facts::{DateKind, Family, PatchClass, ReleaseFact, Restart};
 use underpin_model::fleet::{Component, ComponentSet, Fleet, Host};
-use underpin_model::id::VulnerabilityId;
+use underpin_model::id::{ComponentSetId, VulnerabilityId};
 use underpin_model::version::{Comparison, compare};
 
 use super::withdrawals;
@@ -27,8 +27,8 @@ pub(super) struct LineKey {
 /// One open vulnerability of a line on hosts of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OpenHole {
-    /// Positions of the hosts in the fleet.
-    pub(super) hosts: BTreeSet<usize>,
+    /// The bunches of hosts on which it is open, in order: places in [`DueOnGroup::bunches`].
+    pub(super) bunches: BTreeSet<usize>,
     pub(super) area: Area,
     /// When the release that closes it was announced.
     pub(super) announced: Option<Date>,
@@ -50,12 +50,12 @@ pub(super) struct Due {
     pub(super) bug_fixes: usize,
 }
 
-/// Assessment groups by host id.
-pub(super) fn groups_by_host(assessment: &Assessment) -> FxHashMap<&str, &Group> {
+/// Places of groups of the assessment by host id.
+pub(super) fn groups_by_host(assessment: &Assessment) -> FxHashMap<&str, usize> {
     let mut of = FxHashMap::default();
-    for group in &assessment.groups {
+    for (number, group) in assessment.groups.iter().enumerate() {
         for asset in group.assets.iter().filter(|it| it.kind == underpin_exposure::report::AssetKind::Host) {
-            of.insert(&*asset.id, group);
+            of.insert(&*asset.id, number);
         }
     }
     of
@@ -90,26 +90,58 @@ impl<'b> Calendar<'b> {
     }
 }
 
-/// What is due on the hosts of a group, by line.
+/// What is due on the hosts of a group.
+pub(super) struct DueOnGroup {
+    /// Positions in the fleet of the hosts on which the same is due, in the order of their first ones.
+    pub(super) bunches: Vec<Vec<usize>>,
+    /// What is due, by line.
+    pub(super) lines: BTreeMap<LineKey, Due>,
+}
+
+/// What decides what is due on a host: its group of the assessment, the lists of components that it shares, and what its
+/// platform adds. Hosts with a list of their own stand alone.
+type Alike<'f> = (usize, &'f [ComponentSetId], Option<(&'f Family, Option<&'f str>)>, Option<usize>);
+
+/// What is due on the hosts of a group, by line: worked out once for hosts that are alike.
 pub(super) fn due(
     fleet: &Fleet,
     calendar: &Calendar<'_>,
     assessment: &Assessment,
-    by_host: &FxHashMap<&str, &Group>,
+    by_host: &FxHashMap<&str, usize>,
     hosts: &[usize],
-) -> BTreeMap<LineKey, Due> {
-    let mut lines: BTreeMap<LineKey, Due> = BTreeMap::new();
+) -> DueOnGroup {
+    let mut places: FxHashMap<Alike<'_>, usize> = FxHashMap::default();
+    let mut bunches: Vec<Vec<usize>> = Vec::new();
+    let mut of_bunch: Vec<(&Host, &Group)> = Vec::new();
     for &at in hosts {
         let Some(host) = fleet.hosts.get(at) else { continue };
-        let Some(group) = by_host.get(host.id.as_str()) else { continue };
+        let Some(number) = by_host.get(host.id.as_str()).copied() else { continue };
+        let Some(group) = assessment.groups.get(number) else { continue };
+        let platform = host.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
+        let alone = host.components.as_ref().map(|_| at);
+        let place = *places.entry((number, &host.component_sets, platform, alone)).or_insert_with(|| {
+            bunches.push(Vec::new());
+            of_bunch.push((host, group));
+            bunches.len() - 1
+        });
+        if let Some(bunch) = bunches.get_mut(place) {
+            bunch.push(at);
+        }
+    }
+    let mut lines: BTreeMap<LineKey, Due> = BTreeMap::new();
+    for ((number, (host, group)), bunch) in of_bunch.into_iter().enumerate().zip(&bunches) {
+        let open = || group.findings_in(&assessment.findings).filter(|it| it.status.is_open());
+        if open().next().is_none() {
+            continue;
+        }
         let components = components(fleet, host);
-        for finding in group.findings_in(&assessment.findings).filter(|it| it.status.is_open()) {
+        for finding in open() {
             let (Some(id), Some(fix)) = (&finding.vulnerability, &finding.fix) else { continue };
             let line = line_of(host, &components, &finding.component);
             let version = fix.version.as_ref().filter(|it| !calendar.is_ahead(&line.family, it));
             let due = lines.entry(line).or_default();
             if fix.class == PatchClass::BugFix {
-                due.bug_fixes += 1;
+                due.bug_fixes += bunch.len();
             }
             let Some(version) = version else {
                 due.without_fix.insert(id.clone());
@@ -120,19 +152,19 @@ pub(super) fn due(
             *known = earlier(*known, day);
             due.restart = due.restart.max(Some(fix.restart));
             let hole = due.holes.entry(id.clone()).or_insert_with(|| OpenHole {
-                hosts: BTreeSet::new(),
+                bunches: BTreeSet::new(),
                 area: fix.area,
                 announced: day,
                 context: group.context,
             });
-            hole.hosts.insert(at);
+            hole.bunches.insert(number);
             hole.announced = earlier(hole.announced, day);
             hole.context.publicly_exposed =
                 wider(hole.context.publicly_exposed, group.context.publicly_exposed);
             hole.context.human_impact = hole.context.human_impact.max(group.context.human_impact);
         }
     }
-    lines
+    DueOnGroup { bunches, lines }
 }
 
 fn earlier(a: Option<Date>, b: Option<Date>) -> Option<Date> {
@@ -199,30 +231,43 @@ pub(super) struct Target {
     pub(super) withdrawn: Option<withdrawals::Withdrawal>,
 }
 
+/// The releases that could be taken on a day, by family and component.
+pub(super) struct Releases<'b> {
+    of: FxHashMap<(&'b Family, String), Vec<&'b ReleaseFact>>,
+    on: Date,
+}
+
+impl<'b> Releases<'b> {
+    pub(super) fn of(base: &'b FactBase, on: Date) -> Self {
+        let mut of: FxHashMap<(&Family, String), Vec<&ReleaseFact>> = FxHashMap::default();
+        // Microcode is released as packages of revisions: the name of a package is no revision.
+        let could = |it: &&ReleaseFact| it.family != Family::IntelMicrocode && it.date <= on;
+        for release in base.releases().iter().filter(could) {
+            of.entry((&release.family, release.component.to_ascii_lowercase())).or_default().push(release);
+        }
+        Self { of, on }
+    }
+
+    fn of_line(&self, line: &LineKey) -> Vec<&'b ReleaseFact> {
+        let all = self.of.get(&(&line.family, line.component.to_ascii_lowercase()));
+        let of_train = |it: &&&ReleaseFact| {
+            it.train.is_none() || line.train.is_none() || it.train.as_deref() == line.train.as_deref()
+        };
+        all.into_iter().flatten().filter(of_train).copied().collect()
+    }
+}
+
 /// The smallest release that closes everything, and the newest of the line where that is a later one.
 ///
 /// # Errors
 /// The fact that is missing, in a sentence.
 pub(super) fn targets(
-    base: &FactBase,
+    known: &Releases<'_>,
     line: &LineKey,
     due: &Due,
-    on: Date,
 ) -> Result<(Target, Option<Target>), String> {
-    let releases: Vec<&ReleaseFact> = base
-        .releases()
-        .iter()
-        .filter(|it| {
-            // Microcode is released as packages of revisions: the name of a package is no revision.
-            it.family == line.family
-                && it.family != Family::IntelMicrocode
-                && it.date <= on
-                && it.component.eq_ignore_ascii_case(&line.component)
-                && (it.train.is_none()
-                    || line.train.is_none()
-                    || it.train.as_deref() == line.train.as_deref())
-        })
-        .collect();
+    let on = known.on;
+    let releases = known.of_line(line);
     let smallest = smallest(line, due, &releases)?;
     let newest = releases
         .iter()
