@@ -37,3 +37,4 @@ pub mod timing;
 pub mod wait;
 pub mod ways;
 pub mod weighted;
+pub mod withdrawals;

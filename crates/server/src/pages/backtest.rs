@@ -233,7 +233,7 @@ fn bad_releases(report: &Report) -> Markup {
                 @if !report.incidents.is_empty() {
                     h3 { "Known incidents of the product" }
                     ul.why { @for it in &report.incidents {
-                        li { b { (it.name) } ", released " (it.released) " (" (name(&it.released_mark)) "), known to be bad since " (it.known) " (" (name(&it.known_mark)) "). " small { (it.source) } }
+                        li { b { (it.release) } ": " (it.what) "; released " (it.released) " (" (name(&it.released_mark)) "), known to be bad since " (it.known) " (" (name(&it.known_mark)) "), " (format!("{:.0} %", it.hit * 100.0)) " of the hosts hit (" (name(&it.hit_mark)) "). " small { (it.source) } }
                     } }
                 }
             }

@@ -18,7 +18,6 @@
 
 mod choice;
 mod history;
-pub mod incidents;
 mod replay;
 mod report;
 mod rules;
@@ -26,8 +25,10 @@ mod sources;
 mod view;
 
 use jiff::civil::Date;
-use underpin_model::facts::Period;
+use underpin_model::facts::{Family, Period};
 use underpin_model::policy::Policy;
+
+use crate::withdrawals::{self, Mark};
 
 pub use choice::{Asked, choose, hosts_on};
 pub use history::{Assessed, Bad, EARLY_DAYS, History, Hole, Release, Signals, Why};
@@ -185,7 +186,7 @@ pub fn run(history: &History, question: &Question, policy: &Policy) -> Result<Re
         vulnerabilities_span: history.holes_span(),
         vulnerabilities_without_day: history.holes.iter().filter(|it| it.day_assumed).count(),
         bad_releases: history.bad.clone(),
-        incidents: incidents::of(&underpin_model::facts::Family::from_name(&history.platform)).collect(),
+        incidents: withdrawals::of_family(&Family::from_name(&history.platform)).collect(),
         frontier_axes,
         policies: rows,
         notes: notes(history, period, fleet),
@@ -307,7 +308,7 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
             "{unclear} early replacements are neither known repairs nor known security releases: counted apart"
         ));
     }
-    let recalled = |it: &&Bad| it.mark == incidents::Mark::Recalled;
+    let recalled = |it: &&Bad| it.mark == Mark::Recalled;
     let recalled: Vec<&str> = history.bad.iter().filter(recalled).map(|it| &*it.version).collect();
     if !recalled.is_empty() {
         notes.push(format!(

@@ -9,8 +9,8 @@ use serde::Serialize;
 use underpin_model::facts::{DateKind, Period};
 
 use super::history::{Bad, History};
-use super::incidents::Incident;
 use super::replay::{BLOCK_DAYS, ReplayFleet, Replayed, Sums, Taken};
+use crate::withdrawals::Withdrawal;
 
 /// Resamples of the bootstrap.
 pub const RESAMPLES: usize = 1000;
@@ -212,7 +212,7 @@ pub struct Report {
     /// Bad releases of the line.
     pub bad_releases: Vec<Bad>,
     /// Known incidents of the product, of other lines too.
-    pub incidents: Vec<&'static Incident>,
+    pub incidents: Vec<&'static Withdrawal>,
     /// The measures that the frontier compares.
     pub frontier_axes: [&'static str; 3],
     /// One row a policy.

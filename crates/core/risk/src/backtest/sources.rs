@@ -22,7 +22,7 @@ use underpin_model::id::{HostId, VulnerabilityId};
 
 use super::BacktestError;
 use super::history::{Assessed, Bad, History, Hole, Release, Signals, Why};
-use super::incidents;
+use crate::withdrawals;
 
 /// The first day of KEV: entries for older exploitation were added from then on, and count from the day they were added.
 pub const KEV_BEGAN: Date = date(2021, 11, 3);
@@ -167,7 +167,8 @@ fn esxi_releases(found: &[&ReleaseFact], line: &Line) -> (Vec<Release>, Vec<Bad>
         }
         releases.push(release);
     }
-    let incidents: Vec<_> = incidents::of(&line.platform).filter(|it| it.line == &*line.line).collect();
+    let incidents: Vec<_> =
+        withdrawals::of_family(&line.platform).filter(|it| it.line == &*line.line).collect();
     for it in &incidents {
         if !releases.iter().any(|one| &*one.version == it.version) {
             releases.push(Release {

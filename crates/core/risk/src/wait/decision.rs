@@ -93,6 +93,11 @@ pub struct Decision {
     pub optimum_interval: OptimumInterval,
     /// Probability that the recommended kind of choice is the best one, over the draws.
     pub right: f64,
+    /// It is the best one in fewer than half of the draws: the recommendation is weak.
+    pub weak: bool,
+    /// Patching now is chosen although something else would lose less, because that is within
+    /// [`FLAT`](super::curve::FLAT) of it: the curve is flat.
+    pub flat: bool,
     /// What it loses against the best choice, on average over the draws.
     pub regret: f64,
     /// Probability that a host has been compromised already through what the release closes. No part of the loss: it
@@ -178,6 +183,8 @@ pub(super) fn decide_under(
         band_never: band(uncertain.never),
         optimum_interval,
         right,
+        weak: right < 0.5,
+        flat: optimum.is_flat(),
         regret: mean(&uncertain.regret),
         compromised_before,
         loss_before,
@@ -216,14 +223,16 @@ impl Uncertain {
             regret: empty,
             optima: Vec::with_capacity(draws.len()),
         };
+        let mut losses = Vec::new();
         for (values, hits) in draws.iter().zip(hits) {
             let inputs = lumped.inputs(values, hits);
             let table = Table::of(grid, &inputs);
-            let losses = table.losses(grid, &inputs);
+            losses.clear();
+            losses.extend(table.losses(grid, &inputs));
             for (all, one) in all.losses.iter_mut().zip(grid.at_even(&losses)) {
                 all.push(one);
             }
-            let own = best_of(grid, &losses, table.never(grid, &inputs));
+            let own = best_of(grid, losses.iter().copied(), table.never(grid, &inputs));
             let taken = chosen.days.map_or(own.loss_never, |days| inputs.at(days).total());
             all.now.push(own.loss_now);
             all.never.push(own.loss_never);

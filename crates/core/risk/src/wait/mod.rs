@@ -3,7 +3,7 @@
 //! - [`curve`]: the loss of waiting `t` days, term by term, and the best time, on plain numbers.
 //!   A curve at many times at once, for the variants of a decision, is a `table`.
 //! - [`situation`]: a release, its holes and what stands on the hosts; from them and the parameters come the inputs.
-//! - [`prior`], [`evidence`], [`withdrawals`]: how likely the release is bad for this hardware.
+//! - [`prior`], [`evidence`], [`withdrawals`](crate::withdrawals): how likely the release is bad for this hardware.
 //! - [`values`]: parameters with ranges. [`decision`]: bands, tornado, flip points, value of information.
 //! - [`mod@groups`]: all of it for a fleet; from its facts to situations: `scene`. [`sentence`]: the recommendation in one sentence.
 
@@ -23,7 +23,6 @@ pub mod situation;
 mod table;
 mod target;
 pub mod values;
-pub mod withdrawals;
 
 pub use decision::{Band, Decision, Verdict};
 pub use evidence::Evidence;

@@ -106,33 +106,36 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn of(grid: &Grid, inputs: &Inputs) -> Self {
         let cells = if inputs.aged.is_empty() { even_hazard(grid, inputs) } else { ageing(grid, inputs) };
+        // Backwards what is lost after a patch, then forwards what is lost before it: two passes over two lists.
+        let mut incomplete = vec![0.0; cells.len() + 1];
+        let mut after = 0.0;
+        for (at, cell) in incomplete.iter_mut().rev().skip(1).zip(cells.iter().rev()) {
+            after = cell.loses_after + cell.survives_after * after;
+            *at = after;
+        }
+        let mut exposure = Vec::with_capacity(cells.len() + 1);
         let (mut survived, mut lost) = (1.0, 0.0);
-        let mut exposure = vec![0.0];
-        let mut alive = vec![1.0];
-        for cell in &cells {
+        exposure.push(lost);
+        for (cell, after) in cells.iter().zip(incomplete.iter_mut().skip(1)) {
             lost += survived * cell.loses;
             survived *= cell.survives;
             exposure.push(lost);
-            alive.push(survived);
+            *after *= survived;
         }
-        let mut after = 0.0;
-        let mut incomplete = vec![0.0];
-        for cell in cells.iter().rev() {
-            after = cell.loses_after + cell.survives_after * after;
-            incomplete.push(after);
-        }
-        incomplete.reverse();
-        incomplete.iter_mut().zip(alive).for_each(|(after, alive)| *after *= alive);
         Self { exposure, incomplete }
     }
 
     /// The loss of patching at each time of the grid, all hosts and all terms.
-    pub(super) fn losses(&self, grid: &Grid, inputs: &Inputs) -> Vec<f64> {
+    pub(super) fn losses<'s>(
+        &'s self,
+        grid: &'s Grid,
+        inputs: &'s Inputs,
+    ) -> impl Iterator<Item = f64> + use<'s> {
         let bad = inputs.bad_release();
         let even = (-inputs.theta * grid.step).exp();
         let mut matured = 1.0;
         let parts = self.exposure.iter().zip(&self.incomplete);
-        let at = |(node, (exposure, incomplete)): (&Node, (&f64, &f64))| {
+        let at = move |(node, (exposure, incomplete)): (&Node, (&f64, &f64))| {
             let left = if node.even {
                 let now = matured;
                 matured *= even;
@@ -144,7 +147,7 @@ impl Table {
                 - inputs.shared_drain_saves;
             inputs.hosts * per_host + bad * left + node.broken
         };
-        grid.nodes.iter().zip(parts).map(at).collect()
+        grid.nodes.iter().zip(parts).map(at)
     }
 
     /// The loss of not patching within the horizon.
@@ -156,27 +159,29 @@ impl Table {
 
     /// The best time of the grid.
     pub(super) fn optimum(&self, grid: &Grid, inputs: &Inputs) -> Optimum {
-        best_of(grid, &self.losses(grid, inputs), self.never(grid, inputs))
+        best_of(grid, self.losses(grid, inputs), self.never(grid, inputs))
     }
 
     /// The least loss over the times of the grid and *never*: exactly concave in the probability of a bad release, which
     /// the value of information rests on.
     pub(super) fn least(&self, grid: &Grid, inputs: &Inputs) -> f64 {
-        self.losses(grid, inputs).into_iter().fold(self.never(grid, inputs), f64::min)
+        self.losses(grid, inputs).fold(self.never(grid, inputs), f64::min)
     }
 }
 
 /// The best of losses at all times of a grid.
-pub(super) fn best_of(grid: &Grid, losses: &[f64], never: f64) -> Optimum {
+pub(super) fn best_of(grid: &Grid, losses: impl Iterator<Item = f64>, never: f64) -> Optimum {
     let least = NOW_DAYS.min(grid.horizon_days);
-    let waits = grid.nodes.iter().zip(losses).filter(|(node, _)| node.days >= least);
-    let best = waits.fold(
-        (f64::MAX, least),
-        |best, (node, loss)| {
-            if *loss < best.0 { (*loss, node.days) } else { best }
-        },
-    );
-    chosen(losses.first().copied().unwrap_or(0.0), best, never)
+    let (mut now, mut best) = (0.0, (f64::MAX, least));
+    for (at, (node, loss)) in grid.nodes.iter().zip(losses).enumerate() {
+        if at == 0 {
+            now = loss;
+        }
+        if node.days >= least && loss < best.0 {
+            best = (loss, node.days);
+        }
+    }
+    chosen(now, best, never)
 }
 
 /// Cells of a hazard that does not change: all whole ones are alike.
@@ -254,7 +259,7 @@ mod tests {
         for (inputs, off) in [(inputs(), 1e-12), (quiet, 1e-12), (aged(), 2e-5)] {
             let grid = Grid::of(&inputs);
             let table = Table::of(&grid, &inputs);
-            let losses = table.losses(&grid, &inputs);
+            let losses: Vec<f64> = table.losses(&grid, &inputs).collect();
             assert_eq!(losses.len(), grid.nodes.len());
             for (node, loss) in grid.nodes.iter().zip(&losses) {
                 let expected = inputs.at(node.days).total();

@@ -14,7 +14,7 @@ use underpin_model::fleet::{Component, ComponentSet, Fleet, Host};
 use underpin_model::id::{ComponentSetId, VulnerabilityId};
 use underpin_model::version::{Comparison, compare};
 
-use super::withdrawals;
+use crate::withdrawals::{self, Withdrawal};
 
 /// A component of the platform that is released as one: the source package, or the product.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,7 +220,7 @@ fn line_of(host: &Host, known: &Known<'_>, component: &str) -> LineKey {
 }
 
 /// A release that could be taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Target {
     pub(super) version: String,
     /// The day that its maturity counts from.
@@ -228,7 +228,7 @@ pub(super) struct Target {
     /// What the day is.
     pub(super) basis: &'static str,
     /// Withdrawn by its maker, as known on the day.
-    pub(super) withdrawn: Option<withdrawals::Withdrawal>,
+    pub(super) withdrawn: Option<&'static Withdrawal>,
 }
 
 /// The releases that could be taken on a day, by family and component.
@@ -292,9 +292,9 @@ pub(super) fn targets(
     Ok((target(smallest.clone()), newest.map(|it| target(named(it)))))
 }
 
-fn withdrawn(release: &ReleaseFact, on: Date) -> Option<withdrawals::Withdrawal> {
+fn withdrawn(release: &ReleaseFact, on: Date) -> Option<&'static Withdrawal> {
     let bulletin = release.bulletin.as_ref().map(|it| it.as_str());
-    withdrawals::of_release(&release.family, release.train.as_deref(), bulletin, on)
+    withdrawals::of_release(&release.family, &release.version, bulletin, on)
 }
 
 /// The version as fixes name it: an ESXi build with its update train in front.
