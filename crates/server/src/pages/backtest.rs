@@ -174,7 +174,7 @@ fn one_policy(row: &Row) -> Markup {
                     td.num { (figure(Some(it.host_reboots), NONE)) }
                     td.num { (figure(Some(it.lag_days), NONE)) }
                     td.num { (figure(it.mean_days_to_patch, NONE)) }
-                    td.num { (figure(Some(it.loss.total), NONE)) }
+                    td.num { @if it.days_without_facts > 0 && it.loss.total.is_some() { "at least " } (figure(it.loss.total, "unknown")) }
                     td.tight { (it.period.from) " to" br; (it.period.to) }
                 }
             }

@@ -34,7 +34,7 @@ pub use choice::{Asked, choose, hosts_on};
 pub use history::{Assessed, Bad, EARLY_DAYS, History, Hole, Release, Signals, Why};
 pub use replay::{BLOCK_DAYS, ReplayFleet, Taken};
 pub use report::{Bootstrap, FEWEST_BLOCKS, Figure, LossParts, Measures, RESAMPLES, Report, Row};
-pub use rules::{Economics, Rule, is_optimum_now};
+pub use rules::{Economics, Rule};
 pub use sources::{KEV_BEGAN, Line, line_of, lines, of_facts};
 pub use view::{Decision, DecisionRule, KnownHole, ReleaseRef, View};
 
@@ -295,6 +295,16 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
             "vulnerabilities of this line are known from {} to {}; before and after none is known, which is not none",
             it.from, it.to
         )),
+    }
+    let silent = |(at, it): &(usize, &Release)| {
+        it.security.is_none() && !history.holes.iter().any(|hole| hole.closed_by.first() == Some(at))
+    };
+    let silent = history.releases.iter().enumerate().filter(silent).count();
+    if silent > 0 {
+        notes.push(format!(
+            "of {silent} of {} releases no fact tells what they close: exposure that they ended is unknown and in no figure",
+            history.releases.len()
+        ));
     }
     if history.dates == underpin_model::facts::DateKind::Built {
         notes.push(

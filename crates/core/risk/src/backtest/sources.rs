@@ -2,7 +2,7 @@
 //!
 //! ESXi: the table of builds gives the releases; which release closes which vulnerability is asked of the matching itself,
 //! with one host a release, so that a backtest and an assessment never disagree. Changelogs (Debian, Proxmox, XCP-ng) name
-//! what each release closes: it is closed in that release and all later ones, and taken to be open in all earlier ones,
+//! what each release closes, and so do the lists of Windows updates: it is closed in that release and all later ones, and taken to be open in all earlier ones,
 //! because a changelog does not say since when a hole was there.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,9 +42,15 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line of a release; `None` where its source names no train.
+    /// The line of a release; `None` where its source names no train. A Windows product names its release itself, and is a
+    /// line where its updates are cumulative: each month's holds all before it. Those up to 2012 R2 came one by one, so that
+    /// which of them a host had at a time is told by no list of releases.
     fn of(release: &ReleaseFact) -> Option<Self> {
-        let train = release.train.as_deref()?;
+        let cumulative = |it: &&str| !["2008", "2012"].iter().any(|year| it.contains(year));
+        let train = match &release.family {
+            Family::Windows => Some(&*release.component).filter(cumulative)?,
+            _ => release.train.as_deref()?,
+        };
         Some(Self {
             platform: release.family.clone(),
             line: line_of(&release.family, train).into(),

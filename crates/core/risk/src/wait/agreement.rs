@@ -17,7 +17,7 @@ use crate::build::{self, ReleaseDates, build};
 use crate::portfolio::{Cause, Portfolio};
 
 /// Vulnerabilities that are open on every host with a Debian kernel, an AlmaLinux emulator or a Proxmox emulator.
-fn facts() -> FactBase {
+pub(super) fn facts() -> FactBase {
     let packages =
         [("Debian:12", "linux"), ("AlmaLinux:9", "qemu-kvm-core"), ("Debian:12", "intel-microcode")];
     let mut documents = Vec::new();
@@ -37,7 +37,7 @@ fn facts() -> FactBase {
 }
 
 /// Gives every vulnerability another vector and another state of exploitation.
-fn vary(assessment: &mut Assessment) {
+pub(super) fn vary(assessment: &mut Assessment) {
     let vectors = [
         Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"),
         Some("CVSS:3.1/AV:L/AC:L/PR:H/UI:N/S:C/C:H/I:H/A:N"),

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::table::{Grid, Table};
 use crate::hazard::{EPSS_DAYS, rise};
 
 /// Points of the grid on which the optimum is looked for.
@@ -336,6 +337,17 @@ impl Inputs {
     pub fn optimum(&self) -> Result<Optimum, InvalidInput> {
         self.check()?;
         Ok(Course::of(self).optimum())
+    }
+
+    /// The best time of a grid: for many decisions, such as those of a replay. It is no better than [`Inputs::optimum`], and
+    /// within the grid as good.
+    ///
+    /// # Errors
+    /// [`InvalidInput`] where a number is outside its domain.
+    pub fn optimum_on_grid(&self) -> Result<Optimum, InvalidInput> {
+        self.check()?;
+        let grid = Grid::of(self);
+        Ok(Table::of(&grid, self).optimum(&grid, self))
     }
 
     /// A promise is kept on the day of its deadline and broken after it.

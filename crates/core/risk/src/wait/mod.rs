@@ -22,6 +22,8 @@ pub mod sentence;
 pub mod situation;
 mod table;
 mod target;
+#[cfg(test)]
+mod unshared;
 pub mod values;
 
 pub use decision::{Band, Decision, Verdict};

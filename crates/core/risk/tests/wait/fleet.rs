@@ -13,7 +13,7 @@ use underpin_risk::wait::evidence;
 use underpin_risk::wait::prior::{LineHistory, history, prior};
 use underpin_risk::wait::situation::Situation;
 use underpin_risk::wait::values::Values;
-use underpin_risk::wait::{GroupDecision, Request, groups};
+use underpin_risk::wait::{GroupDecision, Request, Verdict, groups};
 
 use crate::decision::{scored, situation};
 
@@ -224,4 +224,44 @@ fn a_release_that_is_dated_later_is_no_target_yet() {
     assert_eq!(now[0].released.unwrap().to_string(), "2026-02-21");
     let later = decided(&fleet, &base("2026-06-01"), "", "");
     assert!(later[0].wait.is_none() && later[0].without_fix == 1, "{:?}", later[0]);
+}
+
+/// The recommendation over a range of what a maintenance costs: from *now* over *wait* to *never*.
+fn over_costs() -> Vec<GroupDecision> {
+    let costs = (0..40).map(|at| 0.001 * 1.4_f64.powi(at));
+    let policy = |cost: f64| format!("[maintenance]\nper_host = {cost}\n");
+    costs.flat_map(|it| decided(&fleet("R1", "R1"), &osv(true), &policy(it), "")).collect()
+}
+
+#[test]
+fn a_recommendation_that_most_draws_contradict_says_that_it_is_weak() {
+    let list = over_costs();
+    let mut weak = 0;
+    for it in &list {
+        let wait = it.wait.as_ref().unwrap();
+        assert_eq!(wait.weak, wait.right < 0.5);
+        assert_eq!(it.recommendation.starts_with("Weak, only "), wait.weak, "{}", it.recommendation);
+        assert_eq!(it.recommendation.contains(" of the draws of the parameters agree ("), wait.weak);
+        weak += usize::from(wait.weak);
+    }
+    assert!(weak > 0 && weak < list.len(), "{weak} of {}", list.len());
+}
+
+#[test]
+fn where_the_curve_is_flat_patching_now_is_preferred_and_said() {
+    // A maintenance that costs far more than anything else, and a promise that makes it due soon: when within these days
+    // it is done hardly matters.
+    let policy = "[maintenance]\nper_host = 100.0\n\
+                  [[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\npenalty = 100000.0\n";
+    let list = decided(&fleet("R1", "R1"), &osv(true), policy, "");
+    let (said, wait) = (&list[0].recommendation, list[0].wait.as_ref().unwrap());
+    let optimum = &wait.optimum;
+    assert!(optimum.loss_wait < optimum.loss_now && optimum.loss_wait > 0.99 * optimum.loss_now);
+    assert_eq!((wait.verdict, optimum.days, wait.flat), (Verdict::PatchNow, Some(0.0), true));
+    assert!(said.starts_with("Patch qemu-kvm") && said.contains("the curve is flat: waiting "), "{said}");
+    assert!(wait.right > 0.5, "what is flat in the draws is no contradiction: {}", wait.right);
+    // Nobody speaks of flatness where something is to be gained.
+    assert!(
+        over_costs().iter().any(|it| !it.wait.as_ref().unwrap().flat && !it.recommendation.contains("flat"))
+    );
 }
