@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write as _};
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use underpin_engine::facts;
 use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
@@ -16,7 +19,7 @@ use underpin_risk::build::{self, ReleaseDates, build};
 use underpin_risk::compound;
 use underpin_risk::wait::{self, Evidence};
 
-use crate::{intake_of, made_up, resident};
+use crate::{made_up, resident};
 
 /// Vulnerabilities that are left open on the hosts.
 const VULNERABILITIES: usize = 200;
@@ -46,16 +49,37 @@ impl Laps {
     }
 }
 
-/// Builds, judges and decides once, with the laps of each.
-pub(crate) fn measure(hosts: u32, feeds: Option<&str>) -> Result<serde_json::Value, Box<dyn Error>> {
+/// A fleet, and the vulnerabilities that its facts shall not know.
+#[derive(Serialize, Deserialize)]
+struct Made {
+    fleet: Fleet,
+    dropped: BTreeSet<VulnerabilityId>,
+}
+
+/// Writes a made-up fleet with the vulnerabilities to leave out, so that a process of its own measures with nothing else in
+/// its memory.
+pub(crate) fn make(hosts: u32, file: &str) -> Result<serde_json::Value, Box<dyn Error>> {
     let mut fleet = made_up(hosts)?;
     resize(&mut fleet)?;
+    let dropped = beyond(&fleet)?;
+    let mut out = BufWriter::new(File::create(file)?);
+    serde_json::to_writer(&mut out, &Made { fleet, dropped })?;
+    out.flush()?;
+    Ok(json!({ "hosts": hosts }))
+}
+
+/// Assesses, builds, judges and decides once, with the laps of each.
+pub(crate) fn measure(file: &str) -> Result<serde_json::Value, Box<dyn Error>> {
+    let Made { fleet, dropped } = serde_json::from_reader(BufReader::new(File::open(file)?))?;
     let at = Options::at(fleet.seen.at);
-    let base = reduced(&fleet, &at, feeds)?;
+    let base = without(&dropped)?;
     let mut laps = Laps::start();
     let assessment = assess(&fleet, &base, &at);
     let assessed = laps.lap();
     let open = open_on_hosts(&assessment);
+    let listed =
+        |id: &&VulnerabilityId| assessment.vulnerabilities.get(*id).is_some_and(|it| it.kev.is_some());
+    let exploited = open.iter().filter(listed).count();
     let before = resident("VmRSS");
     std::fs::write("/proc/self/clear_refs", "5")?;
     laps.lap();
@@ -80,6 +104,7 @@ pub(crate) fn measure(hosts: u32, feeds: Option<&str>) -> Result<serde_json::Val
         "vms": fleet.vms.len(),
         "tenants": fleet.tenants.len(),
         "open": open.len(),
+        "exploited": exploited,
         "classes": built.portfolio.classes.len(),
         "groups": decisions.iter().map(|it| &it.group).collect::<BTreeSet<_>>().len(),
         "decisions": decisions.len(),
@@ -121,36 +146,34 @@ fn resize(fleet: &mut Fleet) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn all_feeds(feeds: Option<&str>) -> Result<Vec<Feed>, Box<dyn Error>> {
-    let mut all = facts::builtin()?;
-    all.extend(feeds.map(|it| facts::accepted(intake_of(it))).into_iter().flatten());
-    Ok(all)
+/// The open vulnerabilities beyond those that shall be open: known exploited ones stay, of the others every so many, so that
+/// they are of all platforms and years.
+fn beyond(fleet: &Fleet) -> Result<BTreeSet<VulnerabilityId>, Box<dyn Error>> {
+    let assessment = assess(fleet, &FactBase::new(facts::builtin()?), &Options::at(fleet.seen.at));
+    let listed = |id: &VulnerabilityId| assessment.vulnerabilities.get(id).is_some_and(|it| it.kev.is_some());
+    let (exploited, others): (Vec<_>, Vec<_>) = open_on_hosts(&assessment).into_iter().partition(listed);
+    let wanted = VULNERABILITIES.saturating_sub(exploited.len());
+    let of = others.len().max(wanted).max(1);
+    let kept = |at: usize| (at + 1) * wanted / of > at * wanted / of;
+    Ok(others.into_iter().enumerate().filter(|(at, _)| !kept(*at)).map(|it| it.1).collect())
 }
 
-/// The facts without the vulnerabilities beyond those that shall be open.
-fn reduced(fleet: &Fleet, at: &Options, feeds: Option<&str>) -> Result<FactBase, Box<dyn Error>> {
-    let open = open_on_hosts(&assess(fleet, &FactBase::new(all_feeds(feeds)?), at));
-    // Evenly over what is open, so that it is of all platforms and years.
-    let step = open.len().max(VULNERABILITIES);
-    let kept = open
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| (at + 1) * VULNERABILITIES / step > at * VULNERABILITIES / step);
-    let kept: BTreeSet<&VulnerabilityId> = kept.map(|it| it.1).collect();
-    let dropped = |id: &VulnerabilityId| open.contains(id) && !kept.contains(id);
-    let mut all = all_feeds(feeds)?;
+/// The built-in facts without some vulnerabilities.
+fn without(dropped: &BTreeSet<VulnerabilityId>) -> Result<FactBase, Box<dyn Error>> {
+    let mut all: Vec<Feed> = facts::builtin()?;
+    let is_kept = |id: &VulnerabilityId| !dropped.contains(id);
     for document in all.iter_mut().flat_map(|it| &mut it.documents) {
         for advisory in &mut document.advisories {
             for claim in &mut advisory.claims {
-                if claim.vulnerabilities.iter().any(dropped) {
+                if !claim.vulnerabilities.iter().all(is_kept) {
                     claim.vulnerabilities =
-                        claim.vulnerabilities.iter().filter(|it| !dropped(it)).cloned().collect();
+                        claim.vulnerabilities.iter().filter(|it| is_kept(it)).cloned().collect();
                 }
             }
             advisory.claims.retain(|it| !it.vulnerabilities.is_empty());
         }
         for release in &mut document.releases {
-            release.fixes.retain(|it| !dropped(it));
+            release.fixes.retain(is_kept);
         }
     }
     Ok(FactBase::new(all))
