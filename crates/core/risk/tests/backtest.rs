@@ -469,7 +469,8 @@ fn the_interval_holds_the_value_and_repeats_with_its_seed() {
     let short =
         Question { until: Some(history.span().unwrap().from.checked_add(120.days()).unwrap()), ..question() };
     let report = run(&history, &short, &Policy::default()).unwrap();
-    assert!(report.policies[0].measures.as_ref().unwrap().exposure_days.unwrap().interval.is_none());
+    let measures = report.policies[0].measures.as_ref().unwrap();
+    assert!(measures.maintenances.interval.is_none() && measures.lag_days.interval.is_none());
 }
 
 #[test]

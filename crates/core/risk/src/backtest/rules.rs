@@ -248,13 +248,140 @@ fn exploited(listed_days: Option<i64>, epss: Option<f64>) -> Exploited {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use underpin_model::facts::DateKind;
+    use underpin_model::id::VulnerabilityId;
+
+    use super::super::history::{History, Hole, Release, Signals};
+    use super::super::view::Known;
     use super::*;
+    use crate::build::hole::Way;
+    use crate::build::hosts::{Approach, Passing};
+    use crate::build::reach::{Machine, Rates};
+    use crate::portfolio::Impact;
+    use crate::wait::evidence::Tally;
+    use crate::wait::situation::{Situation, Worth};
+    use crate::wait::values::Values;
+    use crate::ways::Ways;
 
     #[test]
     fn windows_are_first_days() {
         let day = |text: &str| text.parse::<Date>().unwrap();
         assert!(is_window(day("2024-04-01"), 3) && is_window(day("2024-05-01"), 1));
         assert!(!is_window(day("2024-05-01"), 3) && !is_window(day("2024-04-02"), 1));
+    }
+
+    /// A line whose second release, out since day 60, closes one hole that was listed on day 70 and one that nobody scored.
+    fn history() -> History {
+        let day = |at: i16| Date::constant(2022, 1, 1).with().day_of_year(at).build().unwrap();
+        let release = |name: &str, at| Release {
+            version: name.into(),
+            day: day(at),
+            train: "1".into(),
+            security: Some(true),
+        };
+        let hole = |id: &str, listed: Option<i16>| Hole {
+            id: VulnerabilityId::new(id).unwrap(),
+            published: day(50),
+            day_assumed: false,
+            closed_by: vec![1],
+            listed: listed.map(day),
+            score: None,
+            assessed: None,
+            predicted: Vec::new(),
+        };
+        History {
+            platform: "made-up".to_owned(),
+            line: "1".to_owned(),
+            component: "it".to_owned(),
+            dates: DateKind::Published,
+            releases: vec![release("r0", 1), release("r1", 60)],
+            holes: vec![hole("CVE-2022-0001", Some(70)), hole("CVE-2022-0002", None)],
+            bad: Vec::new(),
+            signals: Signals::default(),
+        }
+    }
+
+    /// The same holes as patch or wait sees them on hosts that an account opens: reached as from inside, all is lost.
+    fn as_patch_or_wait(policy: &Policy, release_age_days: f64) -> Situation {
+        let hole = |id: &str, exploited| crate::wait::situation::Hole {
+            vulnerability: VulnerabilityId::new(id).unwrap(),
+            exploited,
+            approach: 0,
+            impact: Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 },
+            share: 1.0,
+            public_days: None,
+        };
+        let machine = Machine { software: Ways::default(), controller: Ways::default(), guests: None };
+        let passing = Passing { share: 1.0, way: Way::Account, machine, controls_fail: 1.0 };
+        let rates = policy.loss.of(None);
+        let hit = policy.parameters.setting(Parameter::RegressionHit);
+        Situation {
+            horizon_days: HORIZON_DAYS,
+            hosts: 1.0,
+            holes: vec![
+                hole("CVE-2022-0001", Exploited::Listed { days_ago: 10.0, epss: None }),
+                hole("CVE-2022-0002", Exploited::Unscored),
+            ],
+            approaches: vec![Approach(vec![passing])],
+            rates: Rates::of(&policy.parameters),
+            worth: Worth {
+                vms: 20.0,
+                stated_records: 0.0,
+                per_record: 20.0 * rates.record_disclosed.get(),
+                corrupted: 20.0 * rates.system_corrupted.get(),
+                hour_down: 20.0 * rates.vm_hour_down.get(),
+            },
+            release_age_days,
+            withdrawn: false,
+            tally: Tally::default(),
+            hit_range: (hit.low, hit.high),
+            first_ring_share: 1.0,
+            known_bugs: None,
+            maintenance: policy.maintenance.per_host.get(),
+            changes: 1,
+            shared_drain_saves: 0.0,
+            penalties: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn the_own_policy_asks_the_curve_of_patch_or_wait() {
+        let policy = Policy::default();
+        let costs = Economics::new(&policy, 20.0);
+        let (history, mut known) = (history(), Known::default());
+        let today = Date::constant(2022, 1, 1).with().day_of_year(80).build().unwrap();
+        history.facts().iter().filter(|it| it.day < today).for_each(|it| known.tell(it));
+        let view = View::new(&known, today, 0);
+        let release = view.newest(0).unwrap();
+        let own = costs.inputs(&view, release);
+        // What a line has shown so far replaces the policy's share of bad releases and their rate, here as there.
+        let (share, theta) = costs.fitted(&view);
+        let values = Values::of(&policy.parameters)
+            .with(Parameter::RegressionPrior, share)
+            .with(Parameter::Theta, theta);
+        let theirs = as_patch_or_wait(&policy, 20.0).inputs(&values);
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(b.abs());
+        for (name, a, b) in [
+            ("constant", own.constant_per_day, theirs.constant_per_day),
+            ("its loss", own.constant_loss_per_day, theirs.constant_loss_per_day),
+            ("aged", own.aged[0].thirty_days, theirs.aged[0].thirty_days),
+            ("loss", own.aged[0].loss, theirs.aged[0].loss),
+            ("bad", own.bad, theirs.bad),
+            ("regression", own.loss_per_bad_host, theirs.loss_per_bad_host),
+        ] {
+            assert!(a > 0.0 && near(a, b), "{name}: {a}, in patch or wait {b}");
+        }
+        assert_eq!(
+            (own.aged.len(), own.aged[0].age_days, own.aged[0].shape),
+            (1, 10.0, theirs.aged[0].shape)
+        );
+        assert_eq!((own.theta, own.maintenance, own.horizon_days), (theirs.theta, theirs.maintenance, 90.0));
+        assert_eq!((own.incomplete_fix, own.first_ring_share), (theirs.incomplete_fix, 1.0));
+        let now = own.optimum().unwrap().choice == Choice::Now;
+        assert_eq!(costs.is_now_best(&view, release), now);
+        assert!(now, "known to be exploited for ten days");
     }
 
     #[test]

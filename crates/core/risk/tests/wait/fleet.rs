@@ -226,16 +226,16 @@ fn a_release_that_is_dated_later_is_no_target_yet() {
     assert!(later[0].wait.is_none() && later[0].without_fix == 1, "{:?}", later[0]);
 }
 
-/// The recommendation over a range of what a maintenance costs: from *now* over *wait* to *never*.
-fn over_costs() -> Vec<GroupDecision> {
-    let costs = (0..40).map(|at| 0.001 * 1.4_f64.powi(at));
-    let policy = |cost: f64| format!("[maintenance]\nper_host = {cost}\n");
-    costs.flat_map(|it| decided(&fleet("R1", "R1"), &osv(true), &policy(it), "")).collect()
+/// The recommendation over a range of how likely a campaign aims at this fleet: from *never* over *wait* to *now*.
+fn over_threats() -> Vec<GroupDecision> {
+    let aimed = (0..24).map(|at| 1e-5 * 1.6_f64.powi(at)).filter(|it| *it < 1.0);
+    let policy = |it: f64| format!("[parameters]\naimed = {it}\n");
+    aimed.flat_map(|it| decided(&fleet("R1", "R1"), &osv(true), &policy(it), "")).collect()
 }
 
 #[test]
 fn a_recommendation_that_most_draws_contradict_says_that_it_is_weak() {
-    let list = over_costs();
+    let list = over_threats();
     let mut weak = 0;
     for it in &list {
         let wait = it.wait.as_ref().unwrap();
@@ -249,9 +249,10 @@ fn a_recommendation_that_most_draws_contradict_says_that_it_is_weak() {
 
 #[test]
 fn where_the_curve_is_flat_patching_now_is_preferred_and_said() {
-    // A maintenance that costs far more than anything else, and a promise that makes it due soon: when within these days
-    // it is done hardly matters.
-    let policy = "[maintenance]\nper_host = 100.0\n\
+    // Nobody aims at this fleet, bad releases are hardly ever found out, and a promise makes it due soon: when within these
+    // days it is done hardly matters.
+    let policy = "[parameters]\naimed = { value = 1e-6, low = 1e-7, high = 1e-5, source = \"a test\" }\n\
+                  theta = { value = 1e-5, low = 1e-6, high = 1e-4, source = \"a test\" }\n\
                   [[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\npenalty = 100000.0\n";
     let list = decided(&fleet("R1", "R1"), &osv(true), policy, "");
     let (said, wait) = (&list[0].recommendation, list[0].wait.as_ref().unwrap());
@@ -262,6 +263,8 @@ fn where_the_curve_is_flat_patching_now_is_preferred_and_said() {
     assert!(wait.right > 0.5, "what is flat in the draws is no contradiction: {}", wait.right);
     // Nobody speaks of flatness where something is to be gained.
     assert!(
-        over_costs().iter().any(|it| !it.wait.as_ref().unwrap().flat && !it.recommendation.contains("flat"))
+        over_threats()
+            .iter()
+            .any(|it| !it.wait.as_ref().unwrap().flat && !it.recommendation.contains("flat"))
     );
 }
