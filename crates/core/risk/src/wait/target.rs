@@ -11,7 +11,7 @@ use underpin_exposure::report::{Area, Context, Group};
 use underpin_exposure::{Assessment, FactBase};
 use underpin_model::facts::{DateKind, Family, PatchClass, ReleaseFact, Restart};
 use underpin_model::fleet::{Component, ComponentSet, Fleet, Host};
-use underpin_model::id::{ComponentSetId, VulnerabilityId};
+use underpin_model::id::VulnerabilityId;
 use underpin_model::version::{Comparison, compare};
 
 use crate::withdrawals::{self, Withdrawal};
@@ -98,9 +98,8 @@ pub(super) struct DueOnGroup {
     pub(super) lines: BTreeMap<LineKey, Due>,
 }
 
-/// What decides what is due on a host: its group of the assessment, the lists of components that it shares, and what its
-/// platform adds. Hosts with a list of their own stand alone.
-type Alike<'f> = (usize, &'f [ComponentSetId], Option<(&'f Family, Option<&'f str>)>, Option<usize>);
+/// What decides what is due on a host: its group of the assessment, whose hosts have equal components, and its platform.
+type Alike<'f> = (usize, Option<(&'f Family, Option<&'f str>)>);
 
 /// What is due on the hosts of a group, by line: worked out once for hosts that are alike.
 pub(super) fn due(
@@ -118,8 +117,7 @@ pub(super) fn due(
         let Some(number) = by_host.get(host.id.as_str()).copied() else { continue };
         let Some(group) = assessment.groups.get(number) else { continue };
         let platform = host.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
-        let alone = host.components.as_ref().map(|_| at);
-        let place = *places.entry((number, &host.component_sets, platform, alone)).or_insert_with(|| {
+        let place = *places.entry((number, platform)).or_insert_with(|| {
             bunches.push(Vec::new());
             of_bunch.push((host, group));
             bunches.len() - 1
