@@ -73,6 +73,9 @@ pub(crate) struct OnHosts {
 /// Hosts that answer alike to holes of a way: by machine and set of controls.
 type Alike = BTreeMap<(Machine, u32), u32>;
 
+/// The same over several ways.
+type Answers = BTreeMap<(Way, Machine, u32), u32>;
+
 /// Some hosts, counted by what decides how they answer: made once for all holes that are open on them.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
@@ -129,14 +132,14 @@ impl<'a> Hosts<'a> {
         let Ok(shock) = self.open.vulnerabilities.binary_search_by(|it| it.id.cmp(vulnerability)) else {
             return Vec::new();
         };
-        let mut by_impact: Vec<(Impact, BTreeMap<(Way, Machine, u32), u32>)> = Vec::new();
+        let mut by_impact: Vec<(Impact, Answers)> = Vec::new();
         for (crowd, number) in crowds.flat_map(|it| it.sets.iter().map(move |set| (it, *set))) {
             let Some(set) = self.open.sets.get(number as usize) else { continue };
             let hole = set.holes.binary_search_by(|it| (it.shock as usize).cmp(&shock));
             let Some(hole) = hole.ok().and_then(|it| set.holes.get(it)) else { continue };
             let place = by_impact.iter().position(|(impact, _)| *impact == hole.impact);
             let place = place.unwrap_or_else(|| {
-                by_impact.push((hole.impact, BTreeMap::new()));
+                by_impact.push((hole.impact, Answers::new()));
                 by_impact.len() - 1
             });
             let Some((_, alike)) = by_impact.get_mut(place) else { continue };
@@ -147,7 +150,7 @@ impl<'a> Hosts<'a> {
         by_impact.into_iter().map(|(impact, alike)| self.on_hosts(impact, alike)).collect()
     }
 
-    fn on_hosts(&self, impact: Impact, alike: BTreeMap<(Way, Machine, u32), u32>) -> OnHosts {
+    fn on_hosts(&self, impact: Impact, alike: Answers) -> OnHosts {
         let hosts: u32 = alike.values().sum();
         let passing = |((way, machine, controls), count): ((Way, Machine, u32), u32)| Passing {
             share: f64::from(count) / f64::from(hosts.max(1)),

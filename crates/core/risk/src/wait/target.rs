@@ -101,6 +101,37 @@ pub(super) struct DueOnGroup {
 /// What decides what is due on a host: its group of the assessment, whose hosts have equal components, and its platform.
 type Alike<'f> = (usize, Option<(&'f Family, Option<&'f str>)>);
 
+/// Hosts on which the same is due, with one of them and their group of the assessment to ask.
+struct Bunch<'f> {
+    hosts: Vec<usize>,
+    host: &'f Host,
+    group: &'f Group,
+}
+
+fn bunches<'f>(
+    fleet: &'f Fleet,
+    assessment: &'f Assessment,
+    by_host: &FxHashMap<&str, usize>,
+    hosts: &[usize],
+) -> Vec<Bunch<'f>> {
+    let mut places: FxHashMap<Alike<'_>, usize> = FxHashMap::default();
+    let mut bunches: Vec<Bunch<'f>> = Vec::new();
+    for &at in hosts {
+        let Some(host) = fleet.hosts.get(at) else { continue };
+        let Some(number) = by_host.get(host.id.as_str()).copied() else { continue };
+        let Some(group) = assessment.groups.get(number) else { continue };
+        let platform = host.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
+        let place = *places.entry((number, platform)).or_insert_with(|| {
+            bunches.push(Bunch { hosts: Vec::new(), host, group });
+            bunches.len() - 1
+        });
+        if let Some(bunch) = bunches.get_mut(place) {
+            bunch.hosts.push(at);
+        }
+    }
+    bunches
+}
+
 /// What is due on the hosts of a group, by line: worked out once for hosts that are alike.
 pub(super) fn due(
     fleet: &Fleet,
@@ -109,37 +140,22 @@ pub(super) fn due(
     by_host: &FxHashMap<&str, usize>,
     hosts: &[usize],
 ) -> DueOnGroup {
-    let mut places: FxHashMap<Alike<'_>, usize> = FxHashMap::default();
-    let mut bunches: Vec<Vec<usize>> = Vec::new();
-    let mut of_bunch: Vec<(&Host, &Group)> = Vec::new();
-    for &at in hosts {
-        let Some(host) = fleet.hosts.get(at) else { continue };
-        let Some(number) = by_host.get(host.id.as_str()).copied() else { continue };
-        let Some(group) = assessment.groups.get(number) else { continue };
-        let platform = host.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
-        let place = *places.entry((number, platform)).or_insert_with(|| {
-            bunches.push(Vec::new());
-            of_bunch.push((host, group));
-            bunches.len() - 1
-        });
-        if let Some(bunch) = bunches.get_mut(place) {
-            bunch.push(at);
-        }
-    }
+    let bunches = bunches(fleet, assessment, by_host, hosts);
     let mut lines: BTreeMap<LineKey, Due> = BTreeMap::new();
-    for ((number, (host, group)), bunch) in of_bunch.into_iter().enumerate().zip(&bunches) {
+    for (number, bunch) in bunches.iter().enumerate() {
+        let group = bunch.group;
         let open = || group.findings_in(&assessment.findings).filter(|it| it.status.is_open());
         if open().next().is_none() {
             continue;
         }
-        let components = components(fleet, host);
+        let components = components(fleet, bunch.host);
         for finding in open() {
             let (Some(id), Some(fix)) = (&finding.vulnerability, &finding.fix) else { continue };
-            let line = line_of(host, &components, &finding.component);
+            let line = line_of(bunch.host, &components, &finding.component);
             let version = fix.version.as_ref().filter(|it| !calendar.is_ahead(&line.family, it));
             let due = lines.entry(line).or_default();
             if fix.class == PatchClass::BugFix {
-                due.bug_fixes += bunch.len();
+                due.bug_fixes += bunch.hosts.len();
             }
             let Some(version) = version else {
                 due.without_fix.insert(id.clone());
@@ -149,20 +165,25 @@ pub(super) fn due(
             let known = due.versions.entry(Arc::clone(version)).or_insert(day);
             *known = earlier(*known, day);
             due.restart = due.restart.max(Some(fix.restart));
-            let hole = due.holes.entry(id.clone()).or_insert_with(|| OpenHole {
-                bunches: BTreeSet::new(),
-                area: fix.area,
-                announced: day,
-                context: group.context,
-            });
-            hole.bunches.insert(number);
-            hole.announced = earlier(hole.announced, day);
-            hole.context.publicly_exposed =
-                wider(hole.context.publicly_exposed, group.context.publicly_exposed);
-            hole.context.human_impact = hole.context.human_impact.max(group.context.human_impact);
+            let new = || OpenHole::new(fix.area, day, group.context);
+            due.holes.entry(id.clone()).or_insert_with(new).add(number, day, group.context);
         }
     }
-    DueOnGroup { bunches, lines }
+    DueOnGroup { bunches: bunches.into_iter().map(|it| it.hosts).collect(), lines }
+}
+
+impl OpenHole {
+    fn new(area: Area, announced: Option<Date>, context: Context) -> Self {
+        Self { bunches: BTreeSet::new(), area, announced, context }
+    }
+
+    /// It is open on one more bunch.
+    fn add(&mut self, bunch: usize, announced: Option<Date>, context: Context) {
+        self.bunches.insert(bunch);
+        self.announced = earlier(self.announced, announced);
+        self.context.publicly_exposed = wider(self.context.publicly_exposed, context.publicly_exposed);
+        self.context.human_impact = self.context.human_impact.max(context.human_impact);
+    }
 }
 
 fn earlier(a: Option<Date>, b: Option<Date>) -> Option<Date> {
