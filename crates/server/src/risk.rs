@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -121,6 +121,8 @@ pub(crate) struct Decisions {
     pub(crate) unmatched: Vec<String>,
 }
 
+type Decided = Arc<OnceLock<Result<Arc<Decisions>, Problem>>>;
+
 type Once<T> = Arc<OnceCell<Result<Arc<T>, Problem>>>;
 
 /// What has been worked out for one basis.
@@ -129,7 +131,9 @@ pub(crate) struct Known {
     basis: Basis,
     reports: Vec<(Asked, Once<RiskAnswer>)>,
     detail: Once<Detail>,
-    decisions: Once<Decisions>,
+    decisions: Once<Arc<Decisions>>,
+    /// The same decisions, where the work for a report finds or leaves them: whoever comes first makes them.
+    decided: Decided,
     /// Of elements that were looked at: the one of a tenant takes as long as it has VMs.
     standings: BTreeMap<(Kind, String), Arc<Standing>>,
 }
@@ -144,6 +148,7 @@ impl Known {
             reports: Vec::new(),
             detail: Arc::default(),
             decisions: Arc::default(),
+            decided: Arc::default(),
             standings: BTreeMap::new(),
         }
     }
@@ -162,9 +167,18 @@ fn report_of(basis: &Basis, base: &FactBase, asked: Asked) -> Result<RiskReport,
         &basis.policy.value,
         &basis.evidence.value,
     );
+fn report_of(
+    basis: &Basis,
+    base: &FactBase,
+    asked: Asked,
+    decisions: &[GroupDecision],
+) -> Result<RiskReport, ReportError> {
+    let evidence = Evidence::default();
+    let mut request =
+        Request::new(&basis.index.fleet, &basis.index.assessment, base, &basis.policy.policy, &evidence);
     request.independent = asked.independent;
     request.group_by = asked.group_by;
-    report::report(&request)
+    report::report_with(&request, decisions)
 }
 
 /// Levels at which the picture of a tail has points.
@@ -230,6 +244,15 @@ fn decisions_of(basis: &Basis, base: &FactBase) -> Result<Decisions, Problem> {
     let list = list.map_err(|error| refused(&error))?;
     let unmatched = unmatched(&basis.evidence.value, &basis.index.fleet, &due(&list));
     Ok(Decisions { basis: basis.clone(), list, unmatched })
+}
+
+/// The decisions of a basis, made by whoever asks first.
+fn decided_once(
+    decided: &OnceLock<Result<Arc<Decisions>, Problem>>,
+    basis: &Basis,
+    base: &FactBase,
+) -> Result<Arc<Decisions>, Problem> {
+    decided.get_or_init(|| decisions_of(basis, base).map(Arc::new)).clone()
 }
 
 impl App {
@@ -299,16 +322,20 @@ impl App {
     pub(crate) async fn risk(self: &Shared, asked: Asked) -> Result<Arc<RiskAnswer>, Problem> {
         let basis = self.judged()?;
         let base = self.facts().await?;
-        let place = self.with_known(&basis, |known| {
+        let (place, decided) = self.with_known(&basis, |known| {
             let found = known.reports.iter().find(|(it, _)| *it == asked).map(|(_, once)| Arc::clone(once));
-            found.unwrap_or_else(|| {
+            let place = found.unwrap_or_else(|| {
                 let once = Once::default();
                 known.reports.push((asked, Arc::clone(&once)));
                 once
-            })
+            });
+            (place, Arc::clone(&known.decided))
         });
         let work = move || {
-            let report = report_of(&basis, &base, asked).map_err(|error| refused(&error))?;
+            let by_decision = asked.group_by == GroupBy::Decision;
+            let known = by_decision.then(|| decided_once(&decided, &basis, &base)).transpose()?;
+            let decisions = known.as_ref().map_or(&[][..], |it| &it.list);
+            let report = report_of(&basis, &base, asked, decisions).map_err(|error| refused(&error))?;
             Ok(RiskAnswer { basis, report, foretold: AtomicBool::new(false) })
         };
         let answer = self.once(place, work).await?;
@@ -330,8 +357,10 @@ impl App {
     pub(crate) async fn decisions(self: &Shared) -> Result<Arc<Decisions>, Problem> {
         let basis = self.judged()?;
         let base = self.facts().await?;
-        let place = self.with_known(&basis, |known| Arc::clone(&known.decisions));
-        self.once(place, move || decisions_of(&basis, &base)).await
+        let (place, decided) =
+            self.with_known(&basis, |known| (Arc::clone(&known.decisions), Arc::clone(&known.decided)));
+        let work = move || decided_once(&decided, &basis, &base);
+        Ok(Arc::clone(&*self.once(place, work).await?))
     }
 }
 

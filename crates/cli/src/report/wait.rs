@@ -44,12 +44,13 @@ impl Answer<'_> {
 }
 
 fn verdict(one: &GroupDecision) -> String {
-    match one.wait.as_ref().map(|it| it.verdict) {
-        None => "unknown".to_owned(),
-        Some(Verdict::PatchNow) => "patch now".to_owned(),
-        Some(Verdict::Wait { days }) => format!("wait {} days", short(days)),
-        Some(Verdict::Mitigate) => "do not patch, mitigate".to_owned(),
-    }
+    let Some(wait) = &one.wait else { return "unknown".to_owned() };
+    let verdict = match wait.verdict {
+        Verdict::PatchNow => "patch now".to_owned(),
+        Verdict::Wait { days } => format!("wait {} days", short(days)),
+        Verdict::Mitigate => "do not patch, mitigate".to_owned(),
+    };
+    if wait.weak { format!("{verdict} (weak)") } else { verdict }
 }
 
 fn release(one: &GroupDecision) -> String {

@@ -151,6 +151,8 @@ fn table(report: &Report, width: Option<u16>) -> String {
         text,
         "\nFigures with their 95 % interval; losses in {}. Frontier: {} over {}.",
         in_line(&report.currency),
+        "\nFigures with their 95 % interval; losses in {}, >= where days without a known vulnerability are left out. Frontier: {} over {}.",
+        report.currency,
         report.frontier_axes.join(", "),
         report
             .common_period
@@ -180,9 +182,15 @@ fn cells(row: &Row, it: &Measures) -> [String; 12] {
         it.host_reboots.to_string(),
         it.lag_days.to_string(),
         shown(it.mean_days_to_patch, "-"),
-        it.loss.total.to_string(),
+        loss(it),
         if row.on_frontier { "yes" } else { "" }.to_owned(),
     ]
+}
+
+/// A sum that leaves days out is at least so much.
+fn loss(it: &Measures) -> String {
+    let least = if it.days_without_facts > 0 { ">= " } else { "" };
+    it.loss.total.map_or_else(|| "unknown".to_owned(), |it| format!("{least}{it}"))
 }
 
 fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
@@ -215,7 +223,7 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
                     Some(it.host_reboots),
                     Some(it.lag_days),
                     it.mean_days_to_patch,
-                    Some(it.loss.total),
+                    it.loss.total,
                 ];
                 cells.extend(figures.into_iter().flat_map(numbers));
             }

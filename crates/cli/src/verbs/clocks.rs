@@ -47,10 +47,22 @@ fn table(report: &Report, all: bool) -> String {
     }
     let header =
         ["PROMISE", "DAYS", "BREACHED", "UNKNOWN", "DUE SOON", "RUNNING", "NOT STARTED", "DONE", "KEPT"];
+    let header = [
+        "PROMISE",
+        "DAYS",
+        "BREACHED",
+        "UNKNOWN",
+        "DUE SOON",
+        "RUNNING",
+        "ACCEPTED",
+        "NOT STARTED",
+        "DONE",
+        "KEPT",
+    ];
     let mut sums = List::new(&header, output::width());
     for it in &report.promises {
         let count = |state| it.counts.get(&state).copied().unwrap_or(0).to_string();
-        let [breached, unknown, soon, running, ahead, done, kept] = State::ALL.map(count);
+        let [breached, unknown, soon, running, accepted, ahead, done, kept] = State::ALL.map(count);
         sums.row([
             it.promise.clone(),
             it.days.to_string(),
@@ -58,6 +70,7 @@ fn table(report: &Report, all: bool) -> String {
             unknown,
             soon,
             running,
+            accepted,
             ahead,
             done,
             kept,
@@ -74,8 +87,9 @@ fn table(report: &Report, all: bool) -> String {
         }
         None => text.push_str("No host waits for a published fix\n"),
     }
-    for it in &report.forecast {
-        let _ = writeln!(text, "{}", output::harmless(&it.sentence));
+    let known = report.forecast.iter().map(|it| &it.sentence);
+    for sentence in known.chain(report.forecast_unknown.iter().map(|it| &it.sentence)) {
+        let _ = writeln!(text, "{}", output::harmless(sentence));
     }
     text.push('\n');
     let open: Vec<&Clock> =

@@ -1,10 +1,16 @@
 //! Promises of the policy as running clocks.
 //!
-//! A clock has a state, the fact that started it, the day that it is due, and what the plan makes of it: hosts are patched in
-//! the order of their due days at the planned pace, and a host whose turn comes after its due day will breach. A clock whose
-//! start no source dates is `unknown` and names the missing fact; nothing is left out silently.
+//! A clock has a state, the fact that started it, the day that it is due, and what the plan makes of it: the assets of each
+//! kind are patched in the order of their due days at the pace that is planned for the kind, and one whose turn comes after its
+//! due day will breach. Of a kind without a pace nobody knows, and that is said. A clock whose start no source dates is
+//! `unknown` and names the missing fact; nothing is left out silently.
+//!
+//! A risk that someone has accepted stops the clocks of its vulnerability in its scope up to and with the day on which it
+//! expires; with the first moment of the next day (UTC) they stand where they would have stood.
 
+mod acceptance;
 mod forecast;
+mod places;
 mod read;
 mod tenants;
 
@@ -12,7 +18,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde::Serialize;
-use underpin_exposure::report::Asset;
+use underpin_exposure::report::{Asset, AssetKind};
 use underpin_model::policy::PromiseKind;
 use underpin_model::quantity::Loss;
 
@@ -34,6 +40,8 @@ pub enum State {
     DueSoon,
     /// Not done, and not due yet.
     Running,
+    /// Not done, and the risk is accepted: the clock stands still until that expires.
+    Accepted,
     /// What starts the clock has not happened: no fix is published, the end of life lies ahead.
     NotStarted,
     /// Done after its due day or before it: the due day has passed and the day of doing is not recorded.
@@ -44,11 +52,12 @@ pub enum State {
 
 impl State {
     /// Every state, the most pressing first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Breached,
         Self::Unknown,
         Self::DueSoon,
         Self::Running,
+        Self::Accepted,
         Self::NotStarted,
         Self::Done,
         Self::Kept,
@@ -62,6 +71,7 @@ impl State {
             Self::Unknown => "unknown",
             Self::DueSoon => "due soon",
             Self::Running => "running",
+            Self::Accepted => "accepted",
             Self::NotStarted => "not started",
             Self::Done => "done, day not recorded",
             Self::Kept => "kept",
@@ -94,27 +104,61 @@ pub struct Clock {
     pub due: Option<Date>,
     /// The fact that started it and who states it, or the fact that is missing.
     pub evidence: String,
+    /// The acceptance that stops it, or that stopped it until it expired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Acceptance>,
     /// The assets, in order.
     pub assets: Vec<Asset>,
-    /// Hosts among them whose turn comes after the due day at the planned pace.
+    /// Those among them whose turn comes after the due day at the planned pace, of the kinds that have one.
     #[serde(skip_serializing_if = "is_zero")]
     pub will_breach: usize,
+    /// Those among them of a kind for which no pace is planned: whether they will breach is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub forecast_unknown: usize,
+}
+
+/// A risk that someone accepted, as a clock shows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Acceptance {
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day on which it holds.
+    pub expires: Date,
+    /// That day has passed.
+    pub expired: bool,
+    /// Why it was accepted.
+    pub reason: String,
 }
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// Hosts that will breach a promise on one day at the planned pace.
+/// Assets of one kind that will breach a promise on one day at the planned pace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ForecastBreach {
     /// The promise.
     pub promise: String,
-    /// The first day after the due day.
+    /// The first day after the due day, or after that on which its acceptance expires, if that is later.
     pub on: Date,
-    /// Hosts.
-    pub hosts: usize,
+    /// Their kind.
+    pub kind: AssetKind,
+    /// How many.
+    pub assets: usize,
     /// `at the planned pace 12 hosts breach "contract" on 2026-12-03`.
+    pub sentence: String,
+}
+
+/// Assets of one kind that wait for a fix under a promise, and of which nobody planned the pace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForecastUnknown {
+    /// The promise.
+    pub promise: String,
+    /// Their kind.
+    pub kind: AssetKind,
+    /// How many.
+    pub assets: usize,
+    /// `3 VMs wait for a fix under "contract"; no pace is planned for VMs: whether they breach is unknown`.
     pub sentence: String,
 }
 
@@ -155,6 +199,8 @@ pub struct Report {
     pub promises: Vec<PromiseState>,
     /// Who will breach and when, by day.
     pub forecast: Vec<ForecastBreach>,
+    /// Of whom that is not known.
+    pub forecast_unknown: Vec<ForecastUnknown>,
     /// The clocks, the most pressing first.
     pub clocks: Vec<Clock>,
 }
@@ -164,7 +210,7 @@ pub struct Report {
 pub struct Settings {
     /// Days that count as soon.
     pub soon_days: u16,
-    /// Hosts patched per day in the forecast.
+    /// Hosts patched per day in the forecast. The paces of other kinds are those of the policy's maintenance.
     pub hosts_per_day: f64,
 }
 

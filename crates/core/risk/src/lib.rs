@@ -38,3 +38,4 @@ pub mod timing;
 pub mod wait;
 pub mod ways;
 pub mod weighted;
+pub mod withdrawals;

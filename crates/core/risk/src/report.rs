@@ -325,6 +325,15 @@ pub struct RiskReport {
 /// # Errors
 /// [`ReportError`] with the place in the policy, the fleet or the evidence.
 pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
+    report_with(request, &decisions(request)?)
+}
+
+/// The same with decisions of [`wait::groups`] over [`wait::groups::HORIZON_DAYS`] that are known already. They are not asked
+/// for where hosts are grouped otherwise than by decision.
+///
+/// # Errors
+/// [`ReportError`] with the place in the policy or the fleet.
+pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result<RiskReport, ReportError> {
     let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(request.base.releases(), day);
     let built = build(request.fleet, request.assessment, request.policy, &build::Options::new(&dates))?;
@@ -345,7 +354,6 @@ pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
         let options = compound::Options { independent: true, at_least_in_parts, ..options };
         Some(judge(&built.portfolio, &options)?)
     };
-    let decisions = decisions(request)?;
     Ok(RiskReport {
         as_of: request.assessment.as_of,
         currency: request.policy.currency.clone(),
@@ -359,7 +367,7 @@ pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
         naive: naive.as_ref().map(FleetRisk::from),
         mean_loss_with_unknown: compound::mean_loss(&upper.portfolio)?,
         group_by: request.group_by,
-        groups: groups(request, &built.portfolio, &judgement, &decisions),
+        groups: groups(request, &built.portfolio, &judgement, decisions),
         causes: causes(&built),
         controls,
         blast_radius: radii(&built.portfolio),

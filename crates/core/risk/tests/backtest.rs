@@ -216,6 +216,14 @@ fn a_policy_without_a_published_signal_is_not_evaluable_and_says_why() {
     // No vulnerability is known of ESXi 7.0 from the built-in facts: exposure is unknown, not 0, and nobody wins by it.
     let blind = run(&of_facts(base(), &esxi("7.0"), &[]).unwrap(), &question(), &Policy::default()).unwrap();
     assert!(blind.policies.iter().filter_map(|it| it.measures.as_ref()).all(|it| it.exposure_days.is_none()));
+    for it in blind.policies.iter().filter_map(|it| it.measures.as_ref()) {
+        assert!(
+            it.loss.total.is_none() && it.loss.exposure.is_none(),
+            "what exposure cost is unknown, not 0"
+        );
+        assert_eq!(it.days_without_facts as i64, i64::from((it.period.to - it.period.from).get_days()) + 1);
+    }
+    assert!(blind.notes.iter().any(|it| it.contains("no fact tells what they close")), "{:?}", blind.notes);
     assert_eq!(blind.frontier_axes[0], "lag_days");
     assert!(value(&blind, "underpin", |it| it.maintenances.value) > 0.0);
     let old = run(&of_facts(base(), &esxi("4.1"), &[]).unwrap(), &question(), &Policy::default()).unwrap();
@@ -396,6 +404,50 @@ fn real_lines_are_replayed_and_hurry_has_the_least_exposure() {
     }
 }
 
+/// Lines of other platforms than VMware's: which release closes what, and that the replay counts it.
+#[test]
+fn proxmox_xcp_ng_and_hyper_v_lines_are_replayed() {
+    for (platform, line, component, id, fixed) in [
+        (Family::Proxmox, "8", "pve-qemu-kvm", "CVE-2024-4467", "9.0.0-5"),
+        (Family::XcpNg, "8.3", "xen", "CVE-2023-20593", "4.13.5-10.48"),
+        (Family::Windows, "Windows Server 2019", "Windows Server 2019", "CVE-2021-28476", "5003171"),
+    ] {
+        let line = Line { platform, line: line.into(), component: component.into() };
+        let history = of_facts(base(), &line, &[]).unwrap();
+        let hole = history.holes.iter().find(|it| it.id.as_str() == id).unwrap();
+        let first = hole.closed_by[0];
+        assert_eq!(&*history.releases[first].version, fixed, "{line}");
+        assert_eq!(hole.closed_by, (first..history.releases.len()).collect::<Vec<_>>(), "{line}: cumulative");
+        let report = run(&history, &question(), &Policy::default()).unwrap();
+        assert_finite(&report);
+        assert!(exposure(&report, "at once") < exposure(&report, "after 90 days"), "{line}");
+        let taken = |policy: &str| value(&report, policy, |it| it.maintenances.value);
+        assert!(taken("at once") > taken("quarterly window") && taken("quarterly window") > 0.0, "{line}");
+        let hurry = report.policies[0].measures.as_ref().unwrap();
+        assert!(hurry.loss.total.is_some() && hurry.days_without_facts > 0, "{line}: {hurry:?}");
+        assert!(report.policies.iter().any(|it| it.policy == "underpin" && it.evaluable));
+    }
+}
+
+#[test]
+fn what_no_fact_tells_is_not_evaluable_and_no_line_is_made_up() {
+    // No entry of this changelog names a vulnerability.
+    let manager = Line { platform: Family::Proxmox, line: "8".into(), component: "pve-manager".into() };
+    let report = run(&of_facts(base(), &manager, &[]).unwrap(), &question(), &Policy::default()).unwrap();
+    for policy in ["KEV only", "CVSS >= 7.0", "SSVC"] {
+        let row = report.policies.iter().find(|it| it.policy == policy).unwrap();
+        assert!(row.reason.as_ref().unwrap().starts_with("not evaluable: "), "{row:?}");
+    }
+    assert!(report.policies[0].measures.as_ref().unwrap().loss.total.is_none());
+    // Updates of 2012 R2 are not cumulative, and AlmaLinux has no list of releases.
+    let product = "Windows Server 2012 R2";
+    let old = Line { platform: Family::Windows, line: product.into(), component: product.into() };
+    let error = of_facts(base(), &old, &[]).unwrap_err().to_string();
+    assert!(error.contains("no history of") && error.contains("Windows Server 2022"), "{error}");
+    let none = Line { platform: Family::AlmaLinux, line: "9".into(), component: "qemu-kvm".into() };
+    assert!(matches!(of_facts(base(), &none, &[]).unwrap_err(), BacktestError::UnknownLine { .. }));
+}
+
 #[test]
 fn the_interval_holds_the_value_and_repeats_with_its_seed() {
     let history = of_facts(base(), &esxi("6.0"), &[]).unwrap();
@@ -404,9 +456,12 @@ fn the_interval_holds_the_value_and_repeats_with_its_seed() {
     assert_ne!(ask(1), ask(2));
     let report = ask(1);
     let measures = report.policies[0].measures.as_ref().unwrap();
-    for figure in
-        [measures.exposure_days.unwrap(), measures.maintenances, measures.host_reboots, measures.loss.total]
-    {
+    for figure in [
+        measures.exposure_days.unwrap(),
+        measures.maintenances,
+        measures.host_reboots,
+        measures.loss.total.unwrap(),
+    ] {
         let [low, high] = figure.interval.unwrap();
         assert!(low <= figure.value && figure.value <= high && low < high, "{figure:?}");
     }
@@ -414,7 +469,8 @@ fn the_interval_holds_the_value_and_repeats_with_its_seed() {
     let short =
         Question { until: Some(history.span().unwrap().from.checked_add(120.days()).unwrap()), ..question() };
     let report = run(&history, &short, &Policy::default()).unwrap();
-    assert!(report.policies[0].measures.as_ref().unwrap().exposure_days.unwrap().interval.is_none());
+    let measures = report.policies[0].measures.as_ref().unwrap();
+    assert!(measures.maintenances.interval.is_none() && measures.lag_days.interval.is_none());
 }
 
 #[test]

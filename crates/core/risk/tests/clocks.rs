@@ -55,9 +55,13 @@ fn fleet(old: usize) -> Fleet {
 }
 
 fn read(fleet: &Fleet, feeds: &[&str], promises: &str, day: &str, pace: f64) -> Report {
+    read_at(fleet, feeds, promises, &format!("{day}T23:59:59Z"), pace)
+}
+
+fn read_at(fleet: &Fleet, feeds: &[&str], promises: &str, at: &str, pace: f64) -> Report {
     let documents = feeds.iter().map(|it| document(it)).collect();
     let base = FactBase::new(vec![Feed { id: FeedId::new("f").unwrap(), fetched: None, documents }]);
-    let at: Timestamp = format!("{day}T23:59:59Z").parse().unwrap();
+    let at: Timestamp = at.parse().unwrap();
     let assessment = assess(fleet, &base, &Options { as_of: at, stale_after_days: 30 });
     let policy = policy::read(promises).unwrap();
     let settings = Settings { soon_days: 7, hosts_per_day: pace };
@@ -119,7 +123,7 @@ fn the_plan_says_who_breaches_and_when() {
     assert!(read(&fleet(12), &[ADVISORY], CONTRACT, "2024-01-28", 3.0).forecast.is_empty());
     // Half a host a day is a host every two days.
     let slow = read(&fleet(12), &[ADVISORY], CONTRACT, "2024-01-28", 0.5);
-    assert_eq!(slow.forecast[0].hosts, 10);
+    assert_eq!(slow.forecast[0].assets, 10);
 }
 
 #[test]
@@ -230,7 +234,7 @@ proptest! {
         let late = |fleet: &Fleet, pace| read(fleet, &[ADVISORY], CONTRACT, "2024-01-26", pace);
         let fleet = fleet(old);
         let slow = late(&fleet, pace);
-        let sum = |report: &Report| report.forecast.iter().map(|it| it.hosts).sum::<usize>();
+        let sum = |report: &Report| report.forecast.iter().map(|it| it.assets).sum::<usize>();
         prop_assert!(sum(&late(&fleet, pace + more)) <= sum(&slow));
         let mut turned = fleet;
         let length = turned.hosts.len();
@@ -272,4 +276,114 @@ fn clocks_are_counted_for_each_tenant_above_a_host_and_once_without_one() {
     let report = read(&shared, &[ADVISORY], CONTRACT, "2024-02-02", 1.0);
     let found = counts(&shared, CONTRACT, &report, State::Breached);
     assert_eq!(found[..2], [row("a", "contract", 1), row("b", "contract", 1)], "one host, two tenants");
+}
+
+/// An accepted risk in a scope.
+fn accepted(scope: &str) -> String {
+    format!(
+        "{CONTRACT}[[accepted_risk]]\nvulnerability = \"CVE-2023-0001\"\nowner = \"head of operations\"\n\
+         expires = \"2024-02-10\"\nreason = \"the vendor's fix breaks our backups\"\n{scope}"
+    )
+}
+
+#[test]
+fn an_accepted_risk_stops_a_clock_until_it_expires_and_not_a_second_longer() {
+    // Due on 2024-02-01, accepted up to and with 2024-02-10.
+    let at = |moment| read_at(&fleet(2), &[ADVISORY], &accepted(""), moment, 10.0);
+    for moment in ["2024-01-10T00:00:00Z", "2024-02-02T00:00:00Z", "2024-02-10T23:59:59Z"] {
+        let report = at(moment);
+        let clock = open(&report);
+        assert_eq!((clock.state, clock.due), (State::Accepted, Some(date(2024, 2, 1))), "{moment}");
+        let acceptance = clock.accepted.as_ref().unwrap();
+        assert_eq!(
+            (acceptance.owner.as_str(), acceptance.expires),
+            ("head of operations", date(2024, 2, 10))
+        );
+        assert!(!acceptance.expired && acceptance.reason.contains("backups"));
+        assert!(clock.evidence.ends_with("accepted up to and with 2024-02-10, by head of operations"));
+        assert!(!report.promises[0].broken);
+        assert_eq!(report.promises[0].counts[&State::Accepted], 2);
+    }
+    let late = at("2024-02-11T00:00:00Z");
+    let clock = open(&late);
+    assert_eq!(clock.state, State::Breached, "one second later it is broken again");
+    assert!(clock.accepted.as_ref().unwrap().expired && late.promises[0].broken);
+    assert!(clock.evidence.contains("accepted until 2024-02-10, which has passed"), "{}", clock.evidence);
+    // What is done stays done: there is nothing to accept.
+    let done = late.clocks.iter().find(|it| it.assets.iter().any(|it| &*it.id == "new-01")).unwrap();
+    assert!(done.accepted.is_none());
+}
+
+#[test]
+fn an_acceptance_holds_in_its_scope_and_for_tenants_who_share_no_host() {
+    let states = |fleet: &Fleet, scope: &str| {
+        let report = read(fleet, &[ADVISORY], &accepted(scope), "2024-02-05", 10.0);
+        let counts = &report.promises[0].counts;
+        (counts[&State::Accepted], counts[&State::Breached])
+    };
+    let three = fleet(3);
+    assert_eq!(states(&three, ""), (3, 0));
+    assert_eq!(states(&three, "scope = { hosts = [\"old-02\"] }\n"), (1, 2));
+    assert_eq!(states(&three, "scope = { platforms = [\"esxi\"] }\n"), (0, 3));
+    // Of the hosts that are open, tenant a stands on old-01 alone.
+    assert_eq!(states(&three, "scope = { tenants = [\"a\"] }\n"), (1, 2));
+    let mut shared = three;
+    shared.vms[1].host = shared.vms[0].host.clone();
+    assert_eq!(states(&shared, "scope = { tenants = [\"a\"] }\n"), (0, 3), "tenant b did not agree");
+    assert_eq!(states(&shared, "scope = { tenants = [\"a\", \"b\"] }\n"), (1, 2));
+    // Another vulnerability is none of its business.
+    let other = accepted("").replace("CVE-2023-0001", "CVE-2023-0002");
+    let report = read(&shared, &[ADVISORY], &other, "2024-02-05", 10.0);
+    assert_eq!(open(&report).state, State::Breached);
+}
+
+#[test]
+fn an_accepted_clock_breaches_the_day_after_the_acceptance_at_the_earliest() {
+    // Twelve hosts, one a day from 2024-01-29: the last has its turn on 2024-02-09, within the acceptance.
+    let plan = |pace| read(&fleet(12), &[ADVISORY], &accepted(""), "2024-01-28", pace).forecast;
+    assert_eq!(plan(1.0), []);
+    let slow = plan(0.5);
+    assert_eq!((slow.len(), slow[0].assets, slow[0].on), (1, 6, date(2024, 2, 11)));
+}
+
+/// A VM and an image with the open version, beside the hosts.
+fn with_guests() -> Fleet {
+    let set = r#"{"family": "almalinux", "train": "9", "components": [
+        {"name": "qemu-kvm-core", "version": "17:8.2.0-10.el9", "arch": "x86_64", "running_version": "17:8.2.0-10.el9"}]}"#;
+    let text = format!(
+        r#"{{"format": "underpin/fleet/1", "name": "t", "seen": {{"at": "2024-01-03T00:00:00Z", "by": "hand"}},
+        "hosts": [{{"id": "old-01", "components": {set}}}],
+        "vms": [{{"id": "vm-1", "host": "old-01", "power": "on", "components": {set}}},
+                {{"id": "vm-2", "host": "old-01", "power": "on", "components": {set}}}],
+        "management_planes": [{{"id": "plane", "components": {set}}}]}}"#
+    );
+    fleet::read(text.as_bytes()).unwrap().fleet
+}
+
+#[test]
+fn what_is_no_host_has_a_forecast_where_a_pace_is_planned_and_is_unknown_elsewhere() {
+    let at = |maintenance: &str| {
+        let policy = format!("{maintenance}{CONTRACT}");
+        read(&with_guests(), &[ADVISORY], &policy, "2024-01-31", 10.0)
+    };
+    let blind = at("");
+    assert_eq!(blind.forecast, []);
+    let said: Vec<&str> = blind.forecast_unknown.iter().map(|it| it.sentence.as_str()).collect();
+    let expected = [
+        "2 VMs wait for a fix under \"contract\"; no pace is planned for VMs: whether they breach is unknown",
+        "1 management plane waits for a fix under \"contract\"; no pace is planned for management planes: whether it breaches is unknown",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(blind.clocks.iter().map(|it| it.forecast_unknown).sum::<usize>(), 3);
+    // One VM a day from 2024-02-01: the second is a day late. Half a plane a day: its turn is on 2024-02-02.
+    let planned = at("[maintenance]\nvms_per_day = 1.0\nplanes_per_day = 0.5\n");
+    let said: Vec<&str> = planned.forecast.iter().map(|it| it.sentence.as_str()).collect();
+    let expected = [
+        "at the planned pace 1 VM breaches \"contract\" on 2024-02-02",
+        "at the planned pace 1 management plane breaches \"contract\" on 2024-02-02",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(planned.forecast_unknown, []);
+    assert_eq!((planned.hosts_to_patch, planned.all_patched_on), (1, Some(date(2024, 2, 1))), "hosts alone");
+    assert!(policy::read("[maintenance]\nvms_per_day = 0.0\n").is_err(), "a pace of none is no pace");
 }

@@ -29,10 +29,12 @@ struct ClocksView {
     warnings: Vec<String>,
     /// One row a promise: `promise`, `kind`, `days`, `counts` by state, `penalty`, `broken`.
     promises: Vec<serde_json::Value>,
-    /// Who will breach: `promise`, `on`, `hosts`, `sentence`.
+    /// Who will breach: `promise`, `on`, `kind` of asset, `assets`, `sentence`.
     forecast: Vec<serde_json::Value>,
+    /// Of whom that is not known, because no pace is planned: `promise`, `kind` of asset, `assets`, `sentence`.
+    forecast_unknown: Vec<serde_json::Value>,
     /// The most pressing first: `promise`, `kind`, `subject`, `component`, `fix`, `state`, `started`, `due`, `evidence`,
-    /// `assets`, `will_breach`.
+    /// `accepted` (`owner`, `expires`, `expired`, `reason`), `assets`, `will_breach`, `forecast_unknown`.
     clocks: Vec<serde_json::Value>,
     /// One row a tenant and promise: `tenant` (null: none), `promise`, `counts` by state.
     tenants: Vec<serde_json::Value>,

@@ -4,7 +4,7 @@ use underpin_risk::clocks::Report;
 
 use super::{Axis, Chart, Mark, Shape, Tone, day};
 
-/// Hosts that breach, added up by day, a line for each promise. `None`: the plan breaks no promise.
+/// What breaches, added up by day, a line for each promise. `None`: the plan breaks no promise.
 #[must_use]
 pub fn breaches(report: &Report) -> Option<Chart> {
     let last = report.forecast.iter().map(|it| it.on).max()?;
@@ -18,7 +18,7 @@ pub fn breaches(report: &Report) -> Option<Chart> {
         let mut sum = 0;
         let mut points = vec![(start, 0.0)];
         for breach in report.forecast.iter().filter(|it| it.promise == promise.promise) {
-            sum += breach.hosts;
+            sum += breach.assets;
             points.push((day(breach.on), sum as f64));
         }
         if sum > 0 {
@@ -33,11 +33,11 @@ pub fn breaches(report: &Report) -> Option<Chart> {
     Some(Chart {
         title: "Breaches at the planned pace".to_owned(),
         description: format!(
-            "Hosts that breach, added up from {} on, at {} hosts a day; a host that breaches on two days is counted on both.",
+            "What breaches, added up from {} on, at {} hosts a day; what breaches on two days is counted on both.",
             report.as_of, report.hosts_per_day
         ),
         x: Axis::days("", report.as_of, end.unwrap_or(last)),
-        y: Axis::counts("hosts", most),
+        y: Axis::counts("breaches", most),
         marks,
     })
 }

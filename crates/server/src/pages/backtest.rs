@@ -220,7 +220,7 @@ fn one_policy(row: &Row) -> Markup {
                     td.num { (figure(Some(it.host_reboots), NONE)) }
                     td.num { (figure(Some(it.lag_days), NONE)) }
                     td.num { (figure(it.mean_days_to_patch, NONE)) }
-                    td.num { (figure(Some(it.loss.total), NONE)) }
+                    td.num { @if it.days_without_facts > 0 && it.loss.total.is_some() { "at least " } (figure(it.loss.total, "unknown")) }
                     td.tight { (it.period.from) " to" br; (it.period.to) }
                 }
             }
@@ -279,7 +279,7 @@ fn bad_releases(report: &Report) -> Markup {
                 @if !report.incidents.is_empty() {
                     h3 { "Known incidents of the product" }
                     ul.why { @for it in &report.incidents {
-                        li { b { (it.name) } ", released " (it.released) " (" (name(&it.released_mark)) "), known to be bad since " (it.known) " (" (name(&it.known_mark)) "). " small { (it.source) } }
+                        li { b { (it.release) } ": " (it.what) "; released " (it.released) " (" (name(&it.released_mark)) "), known to be bad since " (it.known) " (" (name(&it.known_mark)) "), " (format!("{:.0} %", it.hit * 100.0)) " of the hosts hit (" (name(&it.hit_mark)) "). " small { (it.source) } }
                     } }
                 }
             }

@@ -126,7 +126,7 @@ fn tone(state: State) -> &'static str {
         State::Unknown => "unknown",
         State::DueSoon => "pending",
         State::Kept => "good",
-        State::Running | State::NotStarted | State::Done => "none",
+        State::Running | State::Accepted | State::NotStarted | State::Done => "none",
     }
 }
 
@@ -189,22 +189,24 @@ fn forecast(report: &Report) -> Markup {
             p { "The plan breaks no promise that is not broken yet." }
         } @else {
             ul.why { @for it in report.forecast.iter().take(NAMED) { li { (it.sentence) } } }
-            @if report.forecast.len() > NAMED { p.soft { "and on " (report.forecast.len() - NAMED) " more days, below" } }
+            @if report.forecast.len() > NAMED { p.soft { "and " (report.forecast.len() - NAMED) " more, below" } }
+        }
+        @if !report.forecast_unknown.is_empty() {
+            ul.why { @for it in &report.forecast_unknown { li { span.status.s-unknown { "unknown" } " " (it.sentence) "." } } }
         }
         @if let Some(chart) = charts::clocks::breaches(report) { (charts::figure(&chart, &breaches(report))) }
-        p.soft { "Guests and management planes are not in the plan: their clocks have a state and no forecast." }
     }
 }
 
 fn breaches(report: &Report) -> Markup {
-    let caption = "Hosts that breach at the planned pace";
+    let caption = "What breaches at the planned pace";
     scroll(
         caption,
         html! {
             table {
                 caption { (caption) }
-                thead { tr { th scope="col" { "Day" } th scope="col" { "Promise" } th.num scope="col" { "Hosts" } } }
-                tbody { @for it in &report.forecast { tr { td.tight { (it.on) } td { (it.promise) } td.num { (number(it.hosts as u64)) } } } }
+                thead { tr { th scope="col" { "Day" } th scope="col" { "Promise" } th scope="col" { "Kind" } th.num scope="col" { "How many" } } }
+                tbody { @for it in &report.forecast { tr { td.tight { (it.on) } td { (it.promise) } td.tight { (kind_words(it.kind)) } td.num { (number(it.assets as u64)) } } } }
             }
         },
     )
@@ -266,7 +268,7 @@ fn clock(it: &Clock, index: &Index) -> Markup {
     let has_page = VulnerabilityId::new(&*it.subject).is_ok_and(|id| index.found.contains_key(&id));
     html! {
         tr {
-            td.tight { (status(it.state)) }
+            td.tight { (status(it.state)) @if let Some(accepted) = it.accepted.as_ref().filter(|it| !it.expired) { " until " (accepted.expires) } }
             td.tight { @match it.due { Some(day) => (day), None => (NONE) } }
             td.tight { (it.promise) }
             td {

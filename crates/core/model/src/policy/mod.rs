@@ -250,15 +250,27 @@ pub struct Maintenance {
     pub shared_drain_saves: Probability,
     /// Hosts that are patched per day: the pace that forecasts use.
     pub hosts_per_day: f64,
+    /// Management planes that are patched per day; without it, no forecast is made for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planes_per_day: Option<f64>,
+    /// VMs that are patched per day; without it, no forecast is made for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vms_per_day: Option<f64>,
+    /// Images that are rebuilt per day; without it, no forecast is made for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images_per_day: Option<f64>,
 }
 
 impl Default for Maintenance {
-    /// Half a point a host, half of it saved by sharing, ten hosts a day: a judgement.
+    /// Half a point a host, half of it saved by sharing, ten hosts a day: a judgement. No other pace is known.
     fn default() -> Self {
         Self {
             per_host: Loss::new(0.5).unwrap_or_default(),
             shared_drain_saves: Probability::nearest(0.5),
             hosts_per_day: 10.0,
+            planes_per_day: None,
+            vms_per_day: None,
+            images_per_day: None,
         }
     }
 }

@@ -245,9 +245,16 @@ fn check(policy: &Policy, mistakes: &mut Mistakes) {
     if policy.rings.is_empty() {
         mistakes.add("ring", "no ring", "at least one ring");
     }
-    let pace = policy.maintenance.hosts_per_day;
-    if !(pace.is_finite() && pace > 0.0) {
-        mistakes.add("maintenance.hosts_per_day", pace, "a finite number above 0");
+    let maintenance = &policy.maintenance;
+    for (name, pace) in [
+        ("maintenance.hosts_per_day", Some(maintenance.hosts_per_day)),
+        ("maintenance.planes_per_day", maintenance.planes_per_day),
+        ("maintenance.vms_per_day", maintenance.vms_per_day),
+        ("maintenance.images_per_day", maintenance.images_per_day),
+    ] {
+        if let Some(pace) = pace.filter(|it| !(it.is_finite() && *it > 0.0)) {
+            mistakes.add(name, pace, "a finite number above 0");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use underpin_model::facts::{DateKind, Period};
 use underpin_model::id::VulnerabilityId;
 use underpin_model::ssvc::{Automatable, Exploitation};
 
-use super::incidents::Mark;
+use crate::withdrawals::Mark;
 
 /// A release that is replaced within so many days is replaced early (39 of 253 ESXi gaps are that short).
 pub const EARLY_DAYS: i64 = 21;

@@ -18,7 +18,6 @@
 
 mod choice;
 mod history;
-pub mod incidents;
 mod replay;
 mod report;
 mod rules;
@@ -26,14 +25,16 @@ mod sources;
 mod view;
 
 use jiff::civil::Date;
-use underpin_model::facts::Period;
+use underpin_model::facts::{Family, Period};
 use underpin_model::policy::Policy;
+
+use crate::withdrawals::{self, Mark};
 
 pub use choice::{Asked, choose, hosts_on};
 pub use history::{Assessed, Bad, EARLY_DAYS, History, Hole, Release, Signals, Why};
 pub use replay::{BLOCK_DAYS, ReplayFleet, Taken};
 pub use report::{Bootstrap, FEWEST_BLOCKS, Figure, LossParts, Measures, RESAMPLES, Report, Row};
-pub use rules::{Economics, Rule, is_optimum_now};
+pub use rules::{Economics, Rule};
 pub use sources::{KEV_BEGAN, Line, line_of, lines, of_facts};
 pub use view::{Decision, DecisionRule, KnownHole, ReleaseRef, View};
 
@@ -185,7 +186,7 @@ pub fn run(history: &History, question: &Question, policy: &Policy) -> Result<Re
         vulnerabilities_span: history.holes_span(),
         vulnerabilities_without_day: history.holes.iter().filter(|it| it.day_assumed).count(),
         bad_releases: history.bad.clone(),
-        incidents: incidents::of(&underpin_model::facts::Family::from_name(&history.platform)).collect(),
+        incidents: withdrawals::of_family(&Family::from_name(&history.platform)).collect(),
         frontier_axes,
         policies: rows,
         notes: notes(history, period, fleet),
@@ -295,6 +296,16 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
             it.from, it.to
         )),
     }
+    let silent = |(at, it): &(usize, &Release)| {
+        it.security.is_none() && !history.holes.iter().any(|hole| hole.closed_by.first() == Some(at))
+    };
+    let silent = history.releases.iter().enumerate().filter(silent).count();
+    if silent > 0 {
+        notes.push(format!(
+            "of {silent} of {} releases no fact tells what they close: exposure that they ended is unknown and in no figure",
+            history.releases.len()
+        ));
+    }
     if history.dates == underpin_model::facts::DateKind::Built {
         notes.push(
             "days of releases are those of their changelogs, some days before users could get them"
@@ -307,7 +318,7 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
             "{unclear} early replacements are neither known repairs nor known security releases: counted apart"
         ));
     }
-    let recalled = |it: &&Bad| it.mark == incidents::Mark::Recalled;
+    let recalled = |it: &&Bad| it.mark == Mark::Recalled;
     let recalled: Vec<&str> = history.bad.iter().filter(recalled).map(|it| &*it.version).collect();
     if !recalled.is_empty() {
         notes.push(format!(

@@ -6,9 +6,9 @@ use serde::Serialize;
 use underpin_model::facts::Period;
 
 use super::history::{Event, Fact, History, Why};
-use super::incidents;
 use super::rules::Economics;
 use super::view::{Decision, DecisionRule, Known, View, days};
+use crate::withdrawals;
 
 /// Days of one block of the bootstrap: a quarter, longer than the roll-outs and most gaps within it.
 pub const BLOCK_DAYS: i64 = 91;
@@ -288,7 +288,7 @@ impl<'h> World<'h> {
         sums.reboots += count;
         sums.loss_maintenance += count * self.costs.maintenance();
         if let Some(bad) = self.history.bad.iter().find(|it| it.release == to) {
-            let incident = incidents::INCIDENTS.iter().find(|it| it.version == &*bad.version);
+            let incident = withdrawals::TABLE.iter().find(|it| it.version == &*bad.version);
             let hit = incident.map_or_else(|| self.costs.hit(), |it| it.hit);
             let loss = count * hit * self.costs.regression();
             if bad.why == Why::Unclear {

@@ -9,8 +9,9 @@ use serde::Serialize;
 use underpin_model::facts::{DateKind, Period};
 
 use super::history::{Bad, History};
-use super::incidents::Incident;
 use super::replay::{BLOCK_DAYS, ReplayFleet, Replayed, Sums, Taken};
+use super::view::days;
+use crate::withdrawals::Withdrawal;
 
 /// Resamples of the bootstrap.
 pub const RESAMPLES: usize = 1000;
@@ -57,6 +58,9 @@ pub struct Measures {
     pub mean_days_to_patch: Option<Figure>,
     /// Hosts x vulnerabilities that were open at the end, whose days to patch are not known.
     pub open_at_end: u64,
+    /// Days of the span on which no vulnerability of the line is known, which is not none: what stands open on them is in no
+    /// figure.
+    pub days_without_facts: u64,
     /// Loss under the policy's rates.
     pub loss: LossParts,
 }
@@ -64,10 +68,13 @@ pub struct Measures {
 /// Loss in the policy's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LossParts {
-    /// All parts together.
-    pub total: Figure,
-    /// Expected loss by compromise.
-    pub exposure: f64,
+    /// All parts together; at least so much where [`Measures::days_without_facts`] is above 0. `None`: no vulnerability is
+    /// known on any day, and so neither what exposure cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Figure>,
+    /// Expected loss by compromise; `None`: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<f64>,
     /// Expected loss by bad releases.
     pub bad_releases: f64,
     /// What would be added if every early replacement that is unclear had been a repair.
@@ -78,7 +85,8 @@ pub struct LossParts {
 
 impl Measures {
     pub(super) fn of(period: Period, replayed: &Replayed, seed: u64, history: &History) -> Self {
-        let holes_known = !history.holes.is_empty();
+        let days_without_facts = without_facts(period, history.holes_span());
+        let holes_known = days_without_facts < length(period);
         let kev_known = holes_known && history.signals.kev.is_some_and(|it| it.from <= period.to);
         let blocks = &replayed.blocks;
         let mut all = Sums::default();
@@ -100,9 +108,10 @@ impl Measures {
             mean_days_to_patch: (all.patched > 0.0)
                 .then(|| Figure { value: mean(&all), interval: interval(&samples, mean) }),
             open_at_end: replayed.open_at_end,
+            days_without_facts,
             loss: LossParts {
-                total: figure(Sums::loss),
-                exposure: all.loss_exposure,
+                total: holes_known.then(|| figure(Sums::loss)),
+                exposure: holes_known.then_some(all.loss_exposure),
                 bad_releases: all.loss_bad,
                 if_unclear_are_bad: all.loss_unclear,
                 maintenance: all.loss_maintenance,
@@ -115,12 +124,23 @@ impl Measures {
     /// Whether every sum is a number: finite rates may add up beyond what a number holds.
     pub(super) fn is_finite(&self) -> bool {
         let parts = &self.loss;
-        let ends = parts.total.interval.into_iter().flatten();
-        [parts.total.value, parts.exposure, parts.bad_releases, parts.if_unclear_are_bad, parts.maintenance]
-            .into_iter()
-            .chain(ends)
-            .all(f64::is_finite)
+        let ends = parts.total.and_then(|it| it.interval).into_iter().flatten();
+        let sums = [parts.bad_releases, parts.if_unclear_are_bad, parts.maintenance].into_iter();
+        sums.chain(parts.total.map(|it| it.value)).chain(parts.exposure).chain(ends).all(f64::is_finite)
     }
+}
+
+/// Days of a span, both ends counted.
+fn length(span: Period) -> u64 {
+    u64::try_from(days(span.from, span.to) + 1).unwrap_or(0)
+}
+
+/// Days of a span outside of the days on which vulnerabilities were published.
+fn without_facts(span: Period, known: Option<Period>) -> u64 {
+    let within = known
+        .map(|it| Period { from: it.from.max(span.from), to: it.to.min(span.to) })
+        .filter(|it| it.from <= it.to);
+    length(span) - within.map_or(0, length)
 }
 
 /// Block bootstrap: as many blocks as there are, drawn with replacement. The draws depend on the seed and the number of
@@ -212,7 +232,7 @@ pub struct Report {
     /// Bad releases of the line.
     pub bad_releases: Vec<Bad>,
     /// Known incidents of the product, of other lines too.
-    pub incidents: Vec<&'static Incident>,
+    pub incidents: Vec<&'static Withdrawal>,
     /// The measures that the frontier compares.
     pub frontier_axes: [&'static str; 3],
     /// One row a policy.

@@ -4,12 +4,13 @@ use std::fmt;
 
 use jiff::civil::Date;
 use underpin_model::policy::{Parameter, Policy};
-use underpin_model::quantity::{Days, Loss, PerDay, Probability};
+use underpin_model::quantity::{Days, Probability};
 use underpin_model::ssvc::{self, Decision as Urgency, Exploitation, HumanImpact, SystemExposure};
 
 use super::view::{Decision, DecisionRule, KnownHole, View, days};
-use crate::hazard::Exploited;
-use crate::timing::{LossCurve, PatchTime, optimal_patch_time};
+use crate::hazard::{EPSS_DAYS, Exploited, LARGEST_EPSS};
+use crate::wait::curve::{AgedHazard, Choice, Inputs};
+use crate::wait::groups::HORIZON_DAYS;
 
 /// How many releases the prior of the regression rate counts for: a judgement.
 const PRIOR_RELEASES: f64 = 20.0;
@@ -163,13 +164,7 @@ impl Economics {
     /// listed) and of this EPSS score.
     #[must_use]
     pub fn daily_hazard(&self, listed_days: Option<i64>, epss: Option<f64>) -> f64 {
-        let epss = epss.and_then(|it| Probability::new(it).ok());
-        let exploited = match (listed_days, epss) {
-            (Some(age), epss) => Exploited::Listed { days_ago: age.max(0) as f64, epss },
-            (None, Some(epss)) => Exploited::Scored { epss },
-            (None, None) => Exploited::Unscored,
-        };
-        let hazard = exploited.hazard(|it| self.get(it));
+        let hazard = exploited(listed_days, epss).hazard(|it| self.get(it));
         let day = Days::new(1.0).unwrap_or_default();
         hazard.cumulative(day) * self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal)
     }
@@ -186,52 +181,89 @@ impl Economics {
         (share, rate)
     }
 
-    /// Whether installing a release today is best: the expected loss `L(t)` of waiting `t` more days has its minimum at
-    /// 0, and what has accrued by waiting, with what the policy's horizon adds, outweighs a maintenance (rent or buy).
+    /// Whether [`wait`](crate::wait) would recommend to install a release today: the whole curve, on the facts of the view.
     fn is_now_best(&self, view: &View<'_>, release: super::view::ReleaseRef) -> bool {
+        let best = self.inputs(view, release).optimum_on_grid();
+        best.is_ok_and(|it| it.choice == Choice::Now && it.loss_never > it.loss_now)
+    }
+
+    /// The inputs of the loss of waiting with a release, as they could be known on the day of a view.
+    ///
+    /// Of the terms of the curve a replay knows all that history tells: hazards that age since the day of a listing, incomplete
+    /// fixes, the belief about the release at its age, its maintenance, the horizon of a decision. It knows no rings, trials,
+    /// known bugs, shared drains and promises, because no history of them is in the facts: those terms are 0. Every hole is
+    /// reached as from inside and takes all that stands on the host.
+    fn inputs(&self, view: &View<'_>, release: super::view::ReleaseRef) -> Inputs {
+        let (share, theta) = self.fitted(view);
+        let still = share * (-theta * view.age_days(release) as f64).exp();
+        let mut inputs = Inputs {
+            horizon_days: HORIZON_DAYS,
+            hosts: 1.0,
+            incomplete_fix: self.get(Parameter::IncompleteFix),
+            // Bayes, as in patch or wait: it has not been found to be bad at this age.
+            bad: if still > 0.0 { still / (still + 1.0 - share) } else { 0.0 },
+            theta,
+            hit: self.hit(),
+            loss_per_bad_host: self.regression(),
+            first_ring_share: 1.0,
+            maintenance: self.maintenance(),
+            ..Inputs::default()
+        };
         let today = view.today();
-        let (mut rate, mut accrued) = (0.0, 0.0);
         for hole in view.closed_by(release) {
-            let daily = self.daily_hazard(hole.listed.map(|it| days(it, today)), hole.predicted);
-            rate += daily;
-            accrued += daily * hole.fix_known.map_or(0, |it| days(it, today)) as f64;
+            self.add(&mut inputs, exploited(hole.listed.map(|it| days(it, today)), hole.predicted));
         }
         // What nobody says is not nothing: such a release is taken to close one vulnerability of unknown score.
-        for age in view.unexplained(release) {
-            let daily = self.daily_hazard(None, None);
-            rate += daily;
-            accrued += daily * age as f64;
+        for _ in view.unexplained(release) {
+            self.add(&mut inputs, Exploited::Unscored);
         }
-        let (share, theta) = self.fitted(view);
-        let bad = share * (-theta * view.age_days(release) as f64).exp() * self.hit() * self.regression();
-        let waiting = accrued + rate * self.policy.horizon.get();
-        is_optimum_now(rate, self.compromise(), theta, bad)
-            && waiting * self.compromise() >= self.maintenance() + bad
+        inputs
+    }
+
+    /// Adds a hole as [`Hole`](crate::wait::situation::Hole) does: the 30-day probability of the whole path in the exact form.
+    fn add(&self, inputs: &mut Inputs, exploited: Exploited) {
+        let hazard = exploited.hazard(|it| self.get(it));
+        let path = hazard.thirty_days.get() * self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal);
+        let thirty_days = -(-path.min(LARGEST_EPSS)).ln_1p();
+        let loss = self.compromise();
+        if hazard.shape < 1.0 {
+            let (age_days, shape) = (hazard.age.get(), hazard.shape);
+            inputs.aged.push(AgedHazard { thirty_days, age_days, shape, loss });
+        } else {
+            inputs.constant_per_day += thirty_days / EPSS_DAYS;
+            inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
+        }
     }
 }
 
-/// Whether `L(t) = loss (1 - e^(-rate t)) + bad e^(-theta t)` is least at `t = 0`: the closed form of
-/// [`timing`](crate::timing), not the numeric optimum of [`wait::curve`](crate::wait::curve), which a replay would ask for at
-/// each line on each of some six thousand days.
-///
-/// It is the same model with fewer terms. A replay knows no rings, trials, known bugs, shared drains, promises or incomplete
-/// fixes, so that those terms are 0. Hazards are constant, at today's rate: a listed hole's falls with its age, and is asked
-/// for again the next day. And it looks beyond any horizon: whether the maintenance is worth its price is asked apart, against
-/// what has accrued.
-#[must_use]
-pub fn is_optimum_now(rate: f64, loss: f64, theta: f64, bad: f64) -> bool {
-    let (Ok(hazard), Ok(exposure_loss), Ok(maturing), Ok(patch_loss)) =
-        (PerDay::new(rate), Loss::new(loss), PerDay::new(theta), Loss::new(bad))
-    else {
-        return false;
-    };
-    let curve = LossCurve { hazard, exposure_loss, bad_patch: Probability::CERTAIN, maturing, patch_loss };
-    rate * loss > 0.0 && optimal_patch_time(&curve).best == PatchTime::After(Days::default())
+/// What was known about exploitation: listed in KEV so many days ago (`None`: not listed), and an EPSS score.
+fn exploited(listed_days: Option<i64>, epss: Option<f64>) -> Exploited {
+    let epss = epss.and_then(|it| Probability::new(it).ok());
+    match (listed_days, epss) {
+        (Some(age), epss) => Exploited::Listed { days_ago: age.max(0) as f64, epss },
+        (None, Some(epss)) => Exploited::Scored { epss },
+        (None, None) => Exploited::Unscored,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use underpin_model::facts::DateKind;
+    use underpin_model::id::VulnerabilityId;
+
+    use super::super::history::{History, Hole, Release, Signals};
+    use super::super::view::Known;
     use super::*;
+    use crate::build::hole::Way;
+    use crate::build::hosts::{Approach, Passing};
+    use crate::build::reach::{Machine, Rates};
+    use crate::portfolio::Impact;
+    use crate::wait::evidence::Tally;
+    use crate::wait::situation::{Situation, Worth};
+    use crate::wait::values::Values;
+    use crate::ways::Ways;
 
     #[test]
     fn windows_are_first_days() {
@@ -240,18 +272,116 @@ mod tests {
         assert!(!is_window(day("2024-05-01"), 3) && !is_window(day("2024-04-02"), 1));
     }
 
-    /// The published vectors of the best time to patch: 20.35 and 9.30 days, and twice at once.
-    #[test]
-    fn now_is_best_exactly_where_the_optimum_is_zero() {
-        for (rate, loss, share, theta, regression, now) in [
-            (0.001, 100.0, 0.15, 0.1, 50.0, false),
-            (0.0005, 1000.0, 0.08, 0.2, 200.0, false),
-            (0.02, 100.0, 0.15, 0.1, 50.0, true),
-            (0.2, 1000.0, 0.05, 0.1, 100.0, true),
-        ] {
-            assert_eq!(is_optimum_now(rate, loss, theta, share * regression), now, "{rate} {loss}");
+    /// A line whose second release, out since day 60, closes one hole that was listed on day 70 and one that nobody scored.
+    fn history() -> History {
+        let day = |at: i16| Date::constant(2022, 1, 1).with().day_of_year(at).build().unwrap();
+        let release = |name: &str, at| Release {
+            version: name.into(),
+            day: day(at),
+            train: "1".into(),
+            security: Some(true),
+        };
+        let hole = |id: &str, listed: Option<i16>| Hole {
+            id: VulnerabilityId::new(id).unwrap(),
+            published: day(50),
+            day_assumed: false,
+            closed_by: vec![1],
+            listed: listed.map(day),
+            score: None,
+            assessed: None,
+            predicted: Vec::new(),
+        };
+        History {
+            platform: "made-up".to_owned(),
+            line: "1".to_owned(),
+            component: "it".to_owned(),
+            dates: DateKind::Published,
+            releases: vec![release("r0", 1), release("r1", 60)],
+            holes: vec![hole("CVE-2022-0001", Some(70)), hole("CVE-2022-0002", None)],
+            bad: Vec::new(),
+            signals: Signals::default(),
         }
-        assert!(!is_optimum_now(0.0, 100.0, 0.1, 1.0), "without an open hole nothing is gained");
+    }
+
+    /// The same holes as patch or wait sees them on hosts that an account opens: reached as from inside, all is lost.
+    fn as_patch_or_wait(policy: &Policy, release_age_days: f64) -> Situation {
+        let hole = |id: &str, exploited| crate::wait::situation::Hole {
+            vulnerability: VulnerabilityId::new(id).unwrap(),
+            exploited,
+            approach: 0,
+            impact: Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 },
+            share: 1.0,
+            public_days: None,
+        };
+        let machine = Machine { software: Ways::default(), controller: Ways::default(), guests: None };
+        let passing = Passing { share: 1.0, way: Way::Account, machine, controls_fail: 1.0 };
+        let rates = policy.loss.of(None);
+        let hit = policy.parameters.setting(Parameter::RegressionHit);
+        Situation {
+            horizon_days: HORIZON_DAYS,
+            hosts: 1.0,
+            holes: vec![
+                hole("CVE-2022-0001", Exploited::Listed { days_ago: 10.0, epss: None }),
+                hole("CVE-2022-0002", Exploited::Unscored),
+            ],
+            approaches: vec![Approach(vec![passing])],
+            rates: Rates::of(&policy.parameters),
+            worth: Worth {
+                vms: 20.0,
+                stated_records: 0.0,
+                per_record: 20.0 * rates.record_disclosed.get(),
+                corrupted: 20.0 * rates.system_corrupted.get(),
+                hour_down: 20.0 * rates.vm_hour_down.get(),
+            },
+            release_age_days,
+            withdrawn: false,
+            tally: Tally::default(),
+            hit_range: (hit.low, hit.high),
+            first_ring_share: 1.0,
+            known_bugs: None,
+            maintenance: policy.maintenance.per_host.get(),
+            changes: 1,
+            shared_drain_saves: 0.0,
+            penalties: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn the_own_policy_asks_the_curve_of_patch_or_wait() {
+        let policy = Policy::default();
+        let costs = Economics::new(&policy, 20.0);
+        let (history, mut known) = (history(), Known::default());
+        let today = Date::constant(2022, 1, 1).with().day_of_year(80).build().unwrap();
+        history.facts().iter().filter(|it| it.day < today).for_each(|it| known.tell(it));
+        let view = View::new(&known, today, 0);
+        let release = view.newest(0).unwrap();
+        let own = costs.inputs(&view, release);
+        // What a line has shown so far replaces the policy's share of bad releases and their rate, here as there.
+        let (share, theta) = costs.fitted(&view);
+        let values = Values::of(&policy.parameters)
+            .with(Parameter::RegressionPrior, share)
+            .with(Parameter::Theta, theta);
+        let theirs = as_patch_or_wait(&policy, 20.0).inputs(&values);
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(b.abs());
+        for (name, a, b) in [
+            ("constant", own.constant_per_day, theirs.constant_per_day),
+            ("its loss", own.constant_loss_per_day, theirs.constant_loss_per_day),
+            ("aged", own.aged[0].thirty_days, theirs.aged[0].thirty_days),
+            ("loss", own.aged[0].loss, theirs.aged[0].loss),
+            ("bad", own.bad, theirs.bad),
+            ("regression", own.loss_per_bad_host, theirs.loss_per_bad_host),
+        ] {
+            assert!(a > 0.0 && near(a, b), "{name}: {a}, in patch or wait {b}");
+        }
+        assert_eq!(
+            (own.aged.len(), own.aged[0].age_days, own.aged[0].shape),
+            (1, 10.0, theirs.aged[0].shape)
+        );
+        assert_eq!((own.theta, own.maintenance, own.horizon_days), (theirs.theta, theirs.maintenance, 90.0));
+        assert_eq!((own.incomplete_fix, own.first_ring_share), (theirs.incomplete_fix, 1.0));
+        let now = own.optimum().unwrap().choice == Choice::Now;
+        assert_eq!(costs.is_now_best(&view, release), now);
+        assert!(now, "known to be exploited for ten days");
     }
 
     #[test]

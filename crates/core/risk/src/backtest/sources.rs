@@ -2,7 +2,7 @@
 //!
 //! ESXi: the table of builds gives the releases; which release closes which vulnerability is asked of the matching itself,
 //! with one host a release, so that a backtest and an assessment never disagree. Changelogs (Debian, Proxmox, XCP-ng) name
-//! what each release closes: it is closed in that release and all later ones, and taken to be open in all earlier ones,
+//! what each release closes, and so do the lists of Windows updates: it is closed in that release and all later ones, and taken to be open in all earlier ones,
 //! because a changelog does not say since when a hole was there.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use underpin_model::id::{HostId, VulnerabilityId};
 
 use super::BacktestError;
 use super::history::{Assessed, Bad, History, Hole, Release, Signals, Why};
-use super::incidents;
+use crate::withdrawals;
 
 /// The first day of KEV: entries for older exploitation were added from then on, and count from the day they were added.
 pub const KEV_BEGAN: Date = date(2021, 11, 3);
@@ -42,9 +42,15 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line of a release; `None` where its source names no train.
+    /// The line of a release; `None` where its source names no train. A Windows product names its release itself, and is a
+    /// line where its updates are cumulative: each month's holds all before it. Those up to 2012 R2 came one by one, so that
+    /// which of them a host had at a time is told by no list of releases.
     fn of(release: &ReleaseFact) -> Option<Self> {
-        let train = release.train.as_deref()?;
+        let cumulative = |it: &&str| !["2008", "2012"].iter().any(|year| it.contains(year));
+        let train = match &release.family {
+            Family::Windows => Some(&*release.component).filter(cumulative)?,
+            _ => release.train.as_deref()?,
+        };
         Some(Self {
             platform: release.family.clone(),
             line: line_of(&release.family, train).into(),
@@ -168,7 +174,8 @@ fn esxi_releases(found: &[&ReleaseFact], line: &Line) -> (Vec<Release>, Vec<Bad>
         }
         releases.push(release);
     }
-    let incidents: Vec<_> = incidents::of(&line.platform).filter(|it| it.line == &*line.line).collect();
+    let incidents: Vec<_> =
+        withdrawals::of_family(&line.platform).filter(|it| it.line == &*line.line).collect();
     for it in &incidents {
         if !releases.iter().any(|one| &*one.version == it.version) {
             releases.push(Release {

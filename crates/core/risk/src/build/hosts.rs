@@ -4,7 +4,7 @@
 //! A portfolio is built with the parameters of a policy. Patch or wait moves them to see what a decision hinges on, so that
 //! here they stay open: an [`Approach`] becomes a probability when [`Rates`] are given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_exposure::Assessment;
 use underpin_model::fleet::Fleet;
@@ -70,8 +70,20 @@ pub(crate) struct OnHosts {
     pub(crate) approach: Approach,
 }
 
-/// Hosts that answer alike: by way, machine, and set of controls.
-type Alike = BTreeMap<(Way, Machine, u32), u32>;
+/// Hosts that answer alike to holes of a way: by machine and set of controls.
+type Alike = BTreeMap<(Machine, u32), u32>;
+
+/// The same over several ways.
+type Answers = BTreeMap<(Way, Machine, u32), u32>;
+
+/// Some hosts, counted by what decides how they answer: made once for all holes that are open on them.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    /// By set of open holes and way.
+    counts: BTreeMap<(u32, Way), Alike>,
+    /// The sets.
+    sets: BTreeSet<u32>,
+}
 
 /// The hosts of a fleet.
 pub(crate) struct Hosts<'a> {
@@ -88,39 +100,57 @@ impl<'a> Hosts<'a> {
         Self { survey, open, controls }
     }
 
+    /// Counts hosts.
+    pub(crate) fn crowd<'h>(&self, hosts: impl Iterator<Item = &'h HostId>) -> Crowd {
+        let mut crowd = Crowd::default();
+        for at in hosts.filter_map(|id| self.survey.host_index.get(id.as_str())) {
+            let at = *at as usize;
+            let number = self.open.of_host.get(at).copied().flatten();
+            let Some((number, set)) = number.and_then(|it| Some((it, self.open.sets.get(it as usize)?)))
+            else {
+                continue;
+            };
+            let Some(facts) = self.survey.hosts.get(at) else { continue };
+            let machine = self.survey.machine(facts);
+            let controls = self.controls.of_host.get(at).copied().unwrap_or(0);
+            crowd.sets.insert(number);
+            for way in set.ways.iter().copied() {
+                let alike = crowd.counts.entry((number, way)).or_default();
+                *alike.entry((machine.asked_by(|it| it == way), controls)).or_default() += 1;
+            }
+        }
+        crowd
+    }
+
     /// How a vulnerability is open on some hosts, by what a hit takes: the area of the platform that has it may differ.
-    pub(crate) fn holes<'h>(
+    pub(crate) fn holes<'c>(
         &self,
         vulnerability: &VulnerabilityId,
-        hosts: impl Iterator<Item = &'h HostId>,
+        crowds: impl Iterator<Item = &'c Crowd>,
     ) -> Vec<OnHosts> {
         // Open vulnerabilities are in the order of their ids.
         let Ok(shock) = self.open.vulnerabilities.binary_search_by(|it| it.id.cmp(vulnerability)) else {
             return Vec::new();
         };
-        let mut by_impact: Vec<(Impact, Alike)> = Vec::new();
-        for at in hosts.filter_map(|id| self.survey.host_index.get(id.as_str())) {
-            let at = *at as usize;
-            let set = self.open.of_host.get(at).copied().flatten();
-            let Some(set) = set.and_then(|it| self.open.sets.get(it as usize)) else { continue };
+        let mut by_impact: Vec<(Impact, Answers)> = Vec::new();
+        for (crowd, number) in crowds.flat_map(|it| it.sets.iter().map(move |set| (it, *set))) {
+            let Some(set) = self.open.sets.get(number as usize) else { continue };
             let hole = set.holes.binary_search_by(|it| (it.shock as usize).cmp(&shock));
             let Some(hole) = hole.ok().and_then(|it| set.holes.get(it)) else { continue };
-            let Some(facts) = self.survey.hosts.get(at) else { continue };
-            let machine = self.survey.machine(facts).asked_by(|way| way == hole.way);
-            let controls = self.controls.of_host.get(at).copied().unwrap_or(0);
             let place = by_impact.iter().position(|(impact, _)| *impact == hole.impact);
             let place = place.unwrap_or_else(|| {
-                by_impact.push((hole.impact, Alike::new()));
+                by_impact.push((hole.impact, Answers::new()));
                 by_impact.len() - 1
             });
-            if let Some((_, alike)) = by_impact.get_mut(place) {
-                *alike.entry((hole.way, machine, controls)).or_default() += 1;
+            let Some((_, alike)) = by_impact.get_mut(place) else { continue };
+            for ((machine, controls), count) in crowd.counts.get(&(number, hole.way)).into_iter().flatten() {
+                *alike.entry((hole.way, *machine, *controls)).or_default() += count;
             }
         }
         by_impact.into_iter().map(|(impact, alike)| self.on_hosts(impact, alike)).collect()
     }
 
-    fn on_hosts(&self, impact: Impact, alike: Alike) -> OnHosts {
+    fn on_hosts(&self, impact: Impact, alike: Answers) -> OnHosts {
         let hosts: u32 = alike.values().sum();
         let passing = |((way, machine, controls), count): ((Way, Machine, u32), u32)| Passing {
             share: f64::from(count) / f64::from(hosts.max(1)),

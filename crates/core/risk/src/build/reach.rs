@@ -79,6 +79,13 @@ impl Rates {
         }
     }
 
+    /// Whether a parameter is one of those that reach depends on.
+    #[must_use]
+    pub fn depend_on(parameter: Parameter) -> bool {
+        use Parameter::{GuestCompromised, ReachExposed, ReachInternal};
+        matches!(parameter, ReachExposed | ReachInternal | GuestCompromised)
+    }
+
     /// The same ranges with other values.
     #[must_use]
     pub fn at(self, value: impl Fn(Parameter) -> f64) -> Self {

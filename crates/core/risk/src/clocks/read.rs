@@ -6,15 +6,17 @@ use std::sync::Arc;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use underpin_exposure::report::{Asset, AssetKind, Finding};
+use underpin_exposure::report::{Asset, Finding};
 use underpin_exposure::{Assessment, FactBase, Status};
 use underpin_model::facts::{DateKind, Family, Lifecycle, LifecycleDate, ReleaseFact};
-use underpin_model::fleet::{ComponentSet, Fleet};
-use underpin_model::id::{ClusterId, ComponentSetId, TenantId, VulnerabilityId};
+use underpin_model::fleet::Fleet;
+use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::{Policy, Promise, PromiseKind, Scope};
 
-use super::forecast::Plan;
-use super::{Clock, ClockError, PromiseState, Report, Settings, State};
+use super::acceptance::Acceptances;
+use super::forecast::{Paces, Plan};
+use super::places::Places;
+use super::{Acceptance, Clock, ClockError, PromiseState, Report, Settings, State};
 use crate::backtest::line_of;
 use crate::names::unknown_in_promises;
 
@@ -42,6 +44,7 @@ pub fn read(
         assessment,
         places: Places::of(fleet),
         releases: named_releases(base),
+        acceptances: Acceptances::of(&policy.accepted, as_of),
         as_of,
         soon: settings.soon_days,
     };
@@ -54,8 +57,8 @@ pub fn read(
         }
     }
     let mut clocks = found.clocks();
-    let plan = Plan::new(&clocks, as_of, pace);
-    let forecast = plan.forecast(&mut clocks);
+    let plan = Plan::new(&clocks, as_of, &Paces::of(&policy.maintenance, pace));
+    let (forecast, forecast_unknown) = plan.forecast(&mut clocks);
     Ok(Report {
         as_of,
         hosts_per_day: pace,
@@ -65,6 +68,7 @@ pub fn read(
         warnings: unknown_in_promises(fleet, policy).iter().map(ToString::to_string).collect(),
         promises: policy.promises.iter().map(|it| sum(it, &clocks)).collect(),
         forecast,
+        forecast_unknown,
         clocks,
     })
 }
@@ -84,82 +88,6 @@ fn sum(promise: &Promise, clocks: &[Clock]) -> PromiseState {
     }
 }
 
-/// What a scope asks of an asset.
-#[derive(Debug, Clone, Default)]
-struct Place {
-    cluster: Option<ClusterId>,
-    tenants: BTreeSet<TenantId>,
-    family: Option<Family>,
-    /// Products and trains that it runs; a train of `None` is not known.
-    releases: BTreeSet<(Family, Option<String>)>,
-}
-
-/// Where assets stand, by kind and id.
-pub(super) struct Places(BTreeMap<(AssetKind, String), Place>);
-
-impl Places {
-    pub(super) fn of(fleet: &Fleet) -> Self {
-        let mut places: BTreeMap<(AssetKind, String), Place> = BTreeMap::new();
-        for host in &fleet.hosts {
-            let mut place = Place { cluster: host.cluster.clone(), ..Place::default() };
-            if let Some(platform) = &host.platform {
-                place.family = Some(platform.family.clone());
-                place.releases.insert((platform.family.clone(), platform.train.clone()));
-            }
-            place.releases.extend(releases(fleet, &host.component_sets, host.components.as_ref()));
-            places.insert((AssetKind::Host, host.id.to_string()), place);
-        }
-        for vm in &fleet.vms {
-            let host = vm.host.as_ref().map(|it| (AssetKind::Host, it.to_string()));
-            let below = host.and_then(|it| places.get_mut(&it));
-            let mut place = Place { cluster: vm.cluster.clone(), ..Place::default() };
-            place.tenants.extend(vm.tenant.clone());
-            if let Some(below) = below {
-                below.tenants.extend(vm.tenant.clone());
-                place.cluster = place.cluster.or_else(|| below.cluster.clone());
-                place.family = below.family.clone();
-            }
-            place.releases = releases(fleet, &vm.component_sets, vm.components.as_ref());
-            places.insert((AssetKind::Vm, vm.id.to_string()), place);
-        }
-        Self(places)
-    }
-
-    fn get(&self, asset: &Asset) -> Option<&Place> {
-        self.0.get(&(asset.kind, asset.id.to_string()))
-    }
-
-    /// The tenants of an asset: its own, or those whose VMs stand on it.
-    pub(super) fn tenants(&self, asset: &Asset) -> impl Iterator<Item = &TenantId> {
-        self.get(asset).into_iter().flat_map(|it| &it.tenants)
-    }
-
-    /// Whether an asset is in a scope. What is not known of it is in no list.
-    fn holds(&self, scope: &Scope, asset: &Asset) -> bool {
-        let none = Place::default();
-        let place = self.get(asset).unwrap_or(&none);
-        let id = &*asset.id;
-        let is = |kind, listed: bool| asset.kind == kind && listed;
-        (scope.hosts.is_empty() || is(AssetKind::Host, scope.hosts.iter().any(|it| it.as_str() == id)))
-            && (scope.planes.is_empty()
-                || is(AssetKind::ManagementPlane, scope.planes.iter().any(|it| it.as_str() == id)))
-            && (scope.clusters.is_empty()
-                || place.cluster.as_ref().is_some_and(|it| scope.clusters.contains(it)))
-            && (scope.tenants.is_empty() || scope.tenants.iter().any(|it| place.tenants.contains(it)))
-            && (scope.platforms.is_empty()
-                || place.family.as_ref().is_some_and(|it| scope.platforms.contains(it)))
-    }
-}
-
-fn releases(
-    fleet: &Fleet,
-    shared: &[ComponentSetId],
-    own: Option<&ComponentSet>,
-) -> BTreeSet<(Family, Option<String>)> {
-    let sets = shared.iter().filter_map(|it| fleet.component_sets.get(it)).chain(own);
-    sets.filter_map(|it| Some((it.family.clone()?, it.train.clone()))).collect()
-}
-
 /// A reading, before the assets that share it are joined.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Reading {
@@ -171,6 +99,7 @@ struct Reading {
     fix: Option<String>,
     started: Option<Date>,
     evidence: String,
+    accepted: Option<Acceptance>,
 }
 
 #[derive(Default)]
@@ -195,8 +124,10 @@ impl Found {
             started: it.started,
             due: it.due,
             evidence: it.evidence,
+            accepted: it.accepted,
             assets: assets.into_iter().collect(),
             will_breach: 0,
+            forecast_unknown: 0,
         };
         self.0.into_iter().map(clock).collect()
     }
@@ -213,6 +144,7 @@ struct Reader<'a> {
     assessment: &'a Assessment,
     places: Places,
     releases: BTreeMap<String, &'a ReleaseFact>,
+    acceptances: Acceptances<'a>,
     as_of: Date,
     soon: u16,
 }
@@ -245,6 +177,7 @@ impl Reader<'_> {
             fix: None,
             started: start.day,
             evidence: start.evidence,
+            accepted: None,
         }
     }
 
@@ -257,8 +190,16 @@ impl Reader<'_> {
                 continue;
             }
             for finding in group.findings_in(&self.assessment.findings) {
-                if let Some(reading) = self.fix(promise, finding) {
+                let Some(reading) = self.fix(promise, finding) else { continue };
+                let id = finding.vulnerability.as_ref().filter(|_| finding.status.is_open());
+                let about = id.map(|it| self.acceptances.about(self.assessment, it)).unwrap_or_default();
+                if about.is_empty() {
                     found.add(promise.kind, reading, assets.iter().cloned());
+                    continue;
+                }
+                for asset in &assets {
+                    let accepted = self.acceptances.on(&about, &self.places, asset);
+                    found.add(promise.kind, stopped(reading.clone(), accepted), [asset.clone()]);
                 }
             }
         }
@@ -369,7 +310,7 @@ impl Reader<'_> {
     /// The releases in use by assets in scope, with those assets.
     fn in_use(&self, scope: &Scope) -> BTreeMap<(Family, Option<String>), BTreeSet<Asset>> {
         let mut used: BTreeMap<(Family, Option<String>), BTreeSet<Asset>> = BTreeMap::new();
-        for ((kind, id), place) in &self.places.0 {
+        for ((kind, id), place) in self.places.all() {
             let asset = Asset { kind: *kind, id: Arc::from(id.as_str()) };
             if self.places.holds(scope, &asset) {
                 for (family, train) in &place.releases {
@@ -467,6 +408,20 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// A clock as an acceptance leaves it: at a standstill while that holds. What has not started is not stopped.
+fn stopped(mut reading: Reading, accepted: Option<Acceptance>) -> Reading {
+    let Some(accepted) = accepted else { return reading };
+    let words = if accepted.expired { "accepted until" } else { "accepted up to and with" };
+    let passed = if accepted.expired { ", which has passed" } else { "" };
+    reading.evidence =
+        format!("{}; {words} {}{passed}, by {}", reading.evidence, accepted.expires, accepted.owner);
+    if !accepted.expired && reading.state != State::NotStarted {
+        reading.state = State::Accepted;
+    }
+    reading.accepted = Some(accepted);
+    reading
 }
 
 /// Releases by what an advisory or a fix calls them: their bulletin, `family/component@version`, an ESXi build.

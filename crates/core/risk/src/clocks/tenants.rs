@@ -7,7 +7,7 @@ use underpin_model::fleet::Fleet;
 use underpin_model::id::TenantId;
 use underpin_model::policy::Policy;
 
-use super::read::Places;
+use super::places::Places;
 use super::{Report, State};
 
 /// One promise for one tenant: the clocks of its VMs and of the hosts beneath them.

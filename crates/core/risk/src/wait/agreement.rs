@@ -10,13 +10,14 @@ use underpin_model::id::{FeedId, HostId, VulnerabilityId};
 use underpin_model::policy;
 
 use super::evidence::Evidence;
-use super::groups::{Request, Scene};
+use super::groups::Request;
+use super::scene::Scene;
 use super::values::Values;
 use crate::build::{self, ReleaseDates, build};
 use crate::portfolio::{Cause, Portfolio};
 
 /// Vulnerabilities that are open on every host with a Debian kernel, an AlmaLinux emulator or a Proxmox emulator.
-fn facts() -> FactBase {
+pub(super) fn facts() -> FactBase {
     let packages =
         [("Debian:12", "linux"), ("AlmaLinux:9", "qemu-kvm-core"), ("Debian:12", "intel-microcode")];
     let mut documents = Vec::new();
@@ -36,7 +37,7 @@ fn facts() -> FactBase {
 }
 
 /// Gives every vulnerability another vector and another state of exploitation.
-fn vary(assessment: &mut Assessment) {
+pub(super) fn vary(assessment: &mut Assessment) {
     let vectors = [
         Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"),
         Some("CVSS:3.1/AV:L/AC:L/PR:H/UI:N/S:C/C:H/I:H/A:N"),
@@ -88,12 +89,12 @@ fn all(fleet: &Fleet, policy_text: &str) -> usize {
     let values = Values::of(&policy.parameters);
     let mut compared = 0;
     for case in scene.cases() {
-        let mut shell = scene.shell(&case);
-        let situation = scene.situation(&case, &mut shell, "any", "2026-02-20".parse().unwrap(), false);
+        let shell = scene.shell(case);
+        let situation = scene.situation_of_any(case, "2026-02-20".parse().unwrap());
         let found: BTreeMap<_, f64> = situation.hit_in_thirty_days(&values);
         assert_eq!(found.len(), case.due.holes.len());
         for (id, hit) in found {
-            let open = case.due.holes[id].hosts.iter().map(|at| &fleet.hosts[*at].id);
+            let open = case.open_on(&case.due.holes[id]).map(|at| &fleet.hosts[at].id);
             let sum: f64 = open.map(|it| in_portfolio(&portfolio, it, id)).sum();
             let expected = sum / shell.hosts.len() as f64;
             assert!((hit - expected).abs() <= 1e-12 * expected, "{id}: {hit}, in the portfolio {expected}");

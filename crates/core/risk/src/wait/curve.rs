@@ -15,20 +15,26 @@
 //! et al., LISA'02, in the form of expected losses). Its stationary point is a minimum only if `theta > lambda`: so the
 //! optimum is found by comparing a grid, golden section around its best point, and the end points *now* and *never*.
 
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
 
+use super::table::{Grid, Table};
 use crate::hazard::{EPSS_DAYS, rise};
 
 /// Points of the grid on which the optimum is looked for.
 const GRID: u32 = 180;
-/// Points of the grid for variants of a decision.
-const COARSE: u32 = 60;
+/// Cells of the grid for variants of a decision and for charts.
+pub(super) const CELLS: u32 = 60;
 /// Steps of the integral of competing hazards, where it has no closed form.
 const STEPS: u32 = 24;
 /// Iterations of golden section: 1e-8 of the bracket is as fine as a minimum can be found in double precision.
 const GOLDEN: u32 = 45;
 /// Waiting less than this is patching now: half a day.
 pub const NOW_DAYS: f64 = 0.5;
+/// The share of the loss of patching now that anything else must save to be better. A curve that is flatter is decided by
+/// rounding and by parameters that nobody knows as well, so that the earlier action is taken. A judgement.
+pub const FLAT: f64 = 0.01;
 
 /// A hole with a hazard that changes with age.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -88,8 +94,8 @@ pub struct Inputs {
     pub maintenance: f64,
     /// Of it, what is saved because the drain is shared with other changes.
     pub shared_drain_saves: f64,
-    /// Promises.
-    pub penalties: Vec<Penalty>,
+    /// Promises; shared by the variants of a decision.
+    pub penalties: Arc<[Penalty]>,
 }
 
 /// Why inputs cannot be computed with.
@@ -177,7 +183,7 @@ pub struct Optimum {
     pub days: Option<f64>,
     /// Loss of patching now.
     pub loss_now: f64,
-    /// Least loss.
+    /// Loss of the choice: the least, or within [`FLAT`] of it.
     #[serde(rename = "loss_at_optimum")]
     pub loss: f64,
     /// Loss of not patching within the horizon.
@@ -189,17 +195,28 @@ pub struct Optimum {
 }
 
 impl Optimum {
-    /// How much worse the best choice of another kind is than one kind; negative: that kind is not the best one.
+    /// How much worse the best choice of another kind is than one kind; negative: that kind is not the best one. Patching now
+    /// is given the share [`FLAT`] as a lead, as in the choice itself.
     #[must_use]
     pub fn margin(&self, choice: Choice) -> f64 {
-        let others = |own: Choice| {
-            Choice::ALL
-                .into_iter()
-                .filter(move |it| *it != own)
-                .map(|it| self.loss_of(it))
-                .fold(f64::MAX, f64::min)
+        let weighed = |it: Choice| {
+            let lead = if it == Choice::Now { 1.0 - FLAT } else { 1.0 };
+            self.loss_of(it) * lead
         };
-        others(choice) - self.loss_of(choice)
+        let others = Choice::ALL.into_iter().filter(|it| *it != choice).map(weighed);
+        others.fold(f64::MAX, f64::min) - weighed(choice)
+    }
+
+    /// Loss of patching now, less the least loss of waiting or not patching: positive, where that is less.
+    #[must_use]
+    pub fn now_over_later(&self) -> f64 {
+        self.loss_now - self.loss_wait.min(self.loss_never)
+    }
+
+    /// Patching now is chosen although something else would lose a little less: the curve is flat.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.choice == Choice::Now && self.now_over_later() > 0.0
     }
 
     /// The least loss of a kind of choice.
@@ -322,38 +339,67 @@ impl Inputs {
         Ok(Course::of(self).optimum())
     }
 
-    /// The best time to patch on a coarse grid, of inputs that were checked: for the many variants of one decision.
-    pub(super) fn optimum_on_grid(&self) -> Optimum {
-        let course = Course::of(self);
-        course.chosen(course.wait_on_grid(COARSE))
+    /// The best time of a grid: for many decisions, such as those of a replay. It is no better than [`Inputs::optimum`], and
+    /// within the grid as good.
+    ///
+    /// # Errors
+    /// [`InvalidInput`] where a number is outside its domain.
+    pub fn optimum_on_grid(&self) -> Result<Optimum, InvalidInput> {
+        self.check()?;
+        let grid = Grid::of(self);
+        Ok(Table::of(&grid, self).optimum(&grid, self))
     }
 
-    /// The least loss over a fixed set of times and *never*: exactly concave in the probability of a bad release, which
-    /// the value of information rests on.
-    pub(super) fn least_on_grid(&self, from_days: f64) -> f64 {
-        let course = Course::of(self);
-        let span = (self.horizon_days - from_days).max(0.0);
-        let times = (0..=60).map(|at| from_days + span * f64::from(at) / 60.0);
-        times.map(|it| course.at(it).total()).fold(course.never().total(), f64::min)
+    /// A promise is kept on the day of its deadline and broken after it.
+    pub(super) fn broken(&self, days: f64) -> f64 {
+        self.penalties.iter().filter(|it| it.at_days < days).fold(0.0, |sum, it| sum + it.loss)
+    }
+
+    /// Loss of all hosts to a bad release that is taken now: first ring, and what it does not stop in later ones.
+    pub(super) fn bad_release(&self) -> f64 {
+        let reaches = self.first_ring_share + (1.0 - self.first_ring_share) * (1.0 - self.ring_stops);
+        self.hosts * self.bad * self.hit * self.loss_per_bad_host * reaches
+    }
+
+    /// Hazards, what a hit loses and what fixes leave open are the same: so is all that a [`Table`](super::table) holds.
+    pub(super) fn has_hazards_of(&self, other: &Self) -> bool {
+        self.constant_per_day == other.constant_per_day
+            && self.constant_loss_per_day == other.constant_loss_per_day
+            && self.incomplete_fix == other.incomplete_fix
+            && self.aged == other.aged
     }
 }
 
-/// A hazard that changes with age, with what does not change with time worked out once.
+/// Hazards of one age and shape, with what does not change with time worked out once.
 struct Ageing {
     /// Cumulative hazard per unit of the rise.
     scale: f64,
+    /// The same, each hazard weighted with its loss.
+    weighted: f64,
     age_days: f64,
     shape: f64,
     /// `age^shape`.
     start: f64,
-    loss: f64,
 }
 
 impl Ageing {
-    fn of(hole: &AgedHazard) -> Self {
-        let AgedHazard { thirty_days, age_days, shape, loss } = *hole;
-        let scale = thirty_days / rise(age_days, shape, EPSS_DAYS);
-        Self { scale, age_days, shape, start: age_days.powf(shape), loss }
+    /// Holes that were listed on one day age alike.
+    fn all(holes: &[AgedHazard]) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for AgedHazard { thirty_days, age_days, shape, loss } in holes.iter().copied() {
+            let alike = all.iter().position(|it| it.age_days == age_days && it.shape == shape);
+            let at = alike.unwrap_or_else(|| {
+                let start = age_days.powf(shape);
+                all.push(Self { scale: 0.0, weighted: 0.0, age_days, shape, start });
+                all.len() - 1
+            });
+            if let Some(it) = all.get_mut(at) {
+                let scale = thirty_days / rise(age_days, shape, EPSS_DAYS);
+                it.scale += scale;
+                it.weighted += scale * loss;
+            }
+        }
+        all
     }
 }
 
@@ -374,16 +420,15 @@ impl std::ops::Deref for Course<'_> {
 
 impl<'i> Course<'i> {
     pub(super) fn of(inputs: &'i Inputs) -> Self {
-        let aged = inputs.aged.iter().map(Ageing::of).collect();
-        Self { inputs, aged, steps: if inputs.alike() { 1 } else { STEPS } }
+        Self { inputs, aged: Ageing::all(&inputs.aged), steps: if inputs.alike() { 1 } else { STEPS } }
     }
 
     /// Cumulative hit hazard until `days`, and the same weighted with losses.
-    fn cumulative(&self, days: f64) -> (f64, f64) {
+    pub(super) fn cumulative(&self, days: f64) -> (f64, f64) {
         let start = (self.constant_per_day * days, self.constant_loss_per_day * days);
-        self.aged.iter().fold(start, |(hazard, loss), hole| {
-            let own = hole.scale * ((hole.age_days + days).powf(hole.shape) - hole.start);
-            (hazard + own, loss + own * hole.loss)
+        self.aged.iter().fold(start, |(hazard, loss), it| {
+            let rise = (it.age_days + days).powf(it.shape) - it.start;
+            (hazard + it.scale * rise, loss + it.weighted * rise)
         })
     }
 
@@ -436,11 +481,6 @@ impl<'i> Course<'i> {
         }
     }
 
-    /// A promise is kept on the day of its deadline and broken after it.
-    fn broken(&self, days: f64) -> f64 {
-        self.penalties.iter().filter(|it| it.at_days < days).fold(0.0, |sum, it| sum + it.loss)
-    }
-
     fn optimum(&self) -> Optimum {
         let loss = |days: f64| self.at(days).total();
         let step = self.horizon_days / f64::from(GRID);
@@ -451,7 +491,7 @@ impl<'i> Course<'i> {
         if near.0 < wait.0 {
             wait = near;
         }
-        self.chosen(wait)
+        chosen(self.at(0.0).total(), wait, self.never().total())
     }
 
     /// The least loss of waiting at least half a day, and its time.
@@ -465,19 +505,19 @@ impl<'i> Course<'i> {
             .map(|it| (self.at(it).total(), it))
             .fold((f64::MAX, least), |best, it| if it.0 < best.0 { it } else { best })
     }
+}
 
-    /// Equal losses: the earlier action is taken.
-    fn chosen(&self, wait: (f64, f64)) -> Optimum {
-        let (loss_now, loss_never) = (self.at(0.0).total(), self.never().total());
-        let (choice, days, loss) = if loss_now <= wait.0 && loss_now <= loss_never {
-            (Choice::Now, Some(0.0), loss_now)
-        } else if wait.0 <= loss_never {
-            (Choice::Wait, Some(wait.1), wait.0)
-        } else {
-            (Choice::Never, None, loss_never)
-        };
-        Optimum { choice, days, loss_now, loss, loss_never, loss_wait: wait.0, wait_days: wait.1 }
-    }
+/// The best of three: to patch now, the least loss of waiting with its days, never. What is nearly equal to patching now
+/// is no reason to wait ([`FLAT`]); of waiting and never the earlier action is taken where they are equal.
+pub(super) fn chosen(loss_now: f64, (loss_wait, wait_days): (f64, f64), loss_never: f64) -> Optimum {
+    let (choice, days, loss) = if loss_now * (1.0 - FLAT) <= loss_wait.min(loss_never) {
+        (Choice::Now, Some(0.0), loss_now)
+    } else if loss_wait <= loss_never {
+        (Choice::Wait, Some(wait_days), loss_wait)
+    } else {
+        (Choice::Never, None, loss_never)
+    };
+    Optimum { choice, days, loss_now, loss, loss_never, loss_wait, wait_days }
 }
 
 /// Writes a number of days, or the word `never`.

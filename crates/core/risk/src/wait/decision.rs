@@ -3,16 +3,16 @@
 use serde::Serialize;
 use underpin_model::policy::Parameter;
 
-use super::curve::{Choice, Course, InvalidInput, Optimum, Terms, days_or_never};
+use super::curve::{Choice, InvalidInput, Optimum, Terms, days_or_never};
+use super::draws::Draws;
 use super::information::{self, InformationValue};
 use super::sensitivity::{self, Sensitivity};
-use super::situation::{Belief, Situation};
-use super::values::Assumptions;
+use super::situation::{Belief, Lumped, Situation};
+use super::table::{Grid, Table, best_of};
+use super::values::{Assumptions, Values};
 
 /// Draws of the parameters.
 pub const DRAWS: u32 = 400;
-/// Points of a chart.
-const POINTS: u32 = 45;
 
 /// A 5 % and a 95 % quantile over the draws.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -93,6 +93,11 @@ pub struct Decision {
     pub optimum_interval: OptimumInterval,
     /// Probability that the recommended kind of choice is the best one, over the draws.
     pub right: f64,
+    /// It is the best one in fewer than half of the draws: the recommendation is weak.
+    pub weak: bool,
+    /// Patching now is chosen although something else would lose less, because that is within
+    /// [`FLAT`](super::curve::FLAT) of it: the curve is flat.
+    pub flat: bool,
     /// What it loses against the best choice, on average over the draws.
     pub regret: f64,
     /// Probability that a host has been compromised already through what the release closes. No part of the loss: it
@@ -122,16 +127,46 @@ pub fn decide(
     soak_days: f64,
     seed: u64,
 ) -> Result<Decision, InvalidInput> {
-    let inputs = situation.inputs(&assumptions.values);
+    let draws = Draws::of(assumptions, (DRAWS, seed), situation.rates, situation.approaches.iter());
+    decide_under(situation, assumptions, soak_days, &draws)
+}
+
+/// The same with draws that were made for many decisions.
+pub(super) fn decide_under(
+    situation: &Situation,
+    assumptions: &Assumptions,
+    soak_days: f64,
+    draws: &Draws,
+) -> Result<Decision, InvalidInput> {
+    let lumped = Lumped::of(situation);
+    let hits = situation.hits(&assumptions.values);
+    let inputs = lumped.inputs(&assumptions.values, &hits);
     let optimum = inputs.optimum()?;
     let belief = situation.belief(&assumptions.values);
-    let uncertain = Uncertain::draw(situation, assumptions, &optimum, seed);
-    let sensitivity = sensitivity::tornado(situation, assumptions, optimum.choice);
+    let grid = Grid::of(&inputs);
+    let table = Table::of(&grid, &inputs);
+    let uncertain = Uncertain::draw(
+        &lumped,
+        (&draws.under(assumptions), &draws.hits(&situation.approaches)),
+        &grid,
+        &optimum,
+    );
+    let variants = sensitivity::Variants {
+        situation,
+        lumped: &lumped,
+        assumptions,
+        grid: &grid,
+        base: &inputs,
+        hits: &hits,
+        table: &table,
+    };
+    let sensitivity = variants.tornado(optimum.choice);
     let best = optimum.days.map_or_else(|| inputs.never(), |days| inputs.at(days));
     let (compromised_before, loss_before) = situation.before_now(&assumptions.values);
-    let curve = uncertain.times.iter().zip(&uncertain.losses).map(|(days, losses)| {
-        let terms = inputs.at(*days);
-        CurvePoint { days: *days, loss: terms.total(), band: band(losses.clone()), terms }
+    let (right, optimum_interval) = (uncertain.share(optimum.choice), uncertain.interval());
+    let curve = grid.even_days().zip(uncertain.losses).map(|(days, losses)| {
+        let terms = inputs.at(days);
+        CurvePoint { days, loss: terms.total(), band: band(losses), terms }
     });
     Ok(Decision {
         verdict: match (optimum.choice, optimum.days) {
@@ -143,26 +178,27 @@ pub fn decide(
         now: inputs.at(0.0),
         best,
         never: inputs.never(),
-        band: band(uncertain.best.clone()),
-        band_now: band(uncertain.now.clone()),
-        band_never: band(uncertain.never.clone()),
-        optimum_interval: uncertain.interval(),
-        right: uncertain.share(optimum.choice),
+        band: band(uncertain.best),
+        band_now: band(uncertain.now),
+        band_never: band(uncertain.never),
+        optimum_interval,
+        right,
+        weak: right < 0.5,
+        flat: optimum.is_flat(),
         regret: mean(&uncertain.regret),
         compromised_before,
         loss_before,
         belief,
         hinge: sensitivity::hinge(&sensitivity),
         sensitivity,
-        information: information::values(situation, &inputs, &belief, soak_days),
+        information: information::values(situation, &inputs, (&grid, &table), &belief, soak_days),
         curve: curve.collect(),
     })
 }
 
 /// Losses under every draw.
 struct Uncertain {
-    times: Vec<f64>,
-    /// Per time, all draws.
+    /// Per time of the chart, all draws.
     losses: Vec<Vec<f64>>,
     now: Vec<f64>,
     never: Vec<f64>,
@@ -172,31 +208,36 @@ struct Uncertain {
 }
 
 impl Uncertain {
-    fn draw(situation: &Situation, assumptions: &Assumptions, chosen: &Optimum, seed: u64) -> Self {
-        let step = situation.horizon_days / f64::from(POINTS);
-        let times: Vec<f64> = (0..=POINTS).map(|at| f64::from(at) * step).collect();
-        let empty = Vec::with_capacity(DRAWS as usize);
+    fn draw(
+        lumped: &Lumped<'_>,
+        (draws, hits): (&[Values], &[Vec<f64>]),
+        grid: &Grid,
+        chosen: &Optimum,
+    ) -> Self {
+        let empty = Vec::with_capacity(draws.len());
         let mut all = Self {
-            losses: vec![empty.clone(); times.len()],
-            times,
+            losses: vec![empty.clone(); grid.even_days().count()],
             now: empty.clone(),
             never: empty.clone(),
             best: empty.clone(),
             regret: empty,
-            optima: Vec::with_capacity(DRAWS as usize),
+            optima: Vec::with_capacity(draws.len()),
         };
-        for values in assumptions.draws(DRAWS, seed) {
-            let inputs = situation.inputs(&values);
-            let course = Course::of(&inputs);
-            for (days, losses) in all.times.iter().zip(&mut all.losses) {
-                losses.push(course.at(*days).total());
+        let mut losses = Vec::new();
+        for (values, hits) in draws.iter().zip(hits) {
+            let inputs = lumped.inputs(values, hits);
+            let table = Table::of(grid, &inputs);
+            losses.clear();
+            losses.extend(table.losses(grid, &inputs));
+            for (all, one) in all.losses.iter_mut().zip(grid.at_even(&losses)) {
+                all.push(one);
             }
-            let own = inputs.optimum_on_grid();
+            let own = best_of(grid, losses.iter().copied(), table.never(grid, &inputs));
             let taken = chosen.days.map_or(own.loss_never, |days| inputs.at(days).total());
             all.now.push(own.loss_now);
             all.never.push(own.loss_never);
             all.best.push(taken);
-            all.regret.push((taken - own.loss).max(0.0));
+            all.regret.push((taken - own.loss_now.min(own.loss_wait).min(own.loss_never)).max(0.0));
             all.optima.push(own);
         }
         all
@@ -228,10 +269,10 @@ fn mean(list: &[f64]) -> f64 {
 
 /// Quantiles by the nearest rank, so that each is one of the values.
 fn band(mut list: Vec<f64>) -> Band {
-    list.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| {
+    let mut at = |share: f64| {
         let rank = (share * list.len() as f64).ceil() as usize;
-        list.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+        let place = rank.saturating_sub(1);
+        if place < list.len() { *list.select_nth_unstable_by(place, f64::total_cmp).1 } else { 0.0 }
     };
     Band { low: at(0.05), high: at(0.95) }
 }

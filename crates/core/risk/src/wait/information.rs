@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::curve::Inputs;
 use super::evidence::Count;
 use super::situation::{Belief, Situation};
+use super::table::{Grid, Table};
 
 /// What could be done to learn more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -47,13 +48,15 @@ impl InformationValue {
 
 /// What each observation is worth for a decision. `soak_days` is how long a trial or a canary is watched.
 #[must_use]
-pub fn values(
+pub(super) fn values(
     situation: &Situation,
     inputs: &Inputs,
+    (grid, table): (&Grid, &Table),
     belief: &Belief,
     soak_days: f64,
 ) -> Vec<InformationValue> {
-    let least = |bad: f64, hit: f64| Inputs { bad, hit, ..inputs.clone() }.least_on_grid(0.0);
+    // How bad the release is changes no hazard: one table serves all.
+    let least = |bad: f64, hit: f64| table.least(grid, &Inputs { bad, hit, ..inputs.clone() });
     let before = least(belief.now, belief.hit.mean());
     let soak_days = soak_days.min(inputs.horizon_days);
     let at_now = inputs.at(0.0);

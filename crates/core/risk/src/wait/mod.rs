@@ -1,26 +1,31 @@
 //! Patch or wait: per group of hosts and release, because updates are cumulative and are not taken hole by hole.
 //!
 //! - [`curve`]: the loss of waiting `t` days, term by term, and the best time, on plain numbers.
+//!   A curve at many times at once, for the variants of a decision, is a `table`.
 //! - [`situation`]: a release, its holes and what stands on the hosts; from them and the parameters come the inputs.
-//! - [`prior`], [`evidence`], [`withdrawals`]: how likely the release is bad for this hardware.
+//! - [`prior`], [`evidence`], [`withdrawals`](crate::withdrawals): how likely the release is bad for this hardware.
 //! - [`values`]: parameters with ranges. [`decision`]: bands, tornado, flip points, value of information.
-//! - [`mod@groups`]: all of it for a fleet. [`sentence`]: the recommendation in one sentence.
+//! - [`mod@groups`]: all of it for a fleet; from its facts to situations: `scene`. [`sentence`]: the recommendation in one sentence.
 
 #[cfg(test)]
 mod agreement;
 pub mod curve;
 pub mod decision;
+mod draws;
 pub mod evidence;
 pub mod groups;
 pub mod information;
 pub mod prior;
+mod scene;
 pub mod sensitivity;
 pub mod sentence;
 pub mod situation;
+mod table;
 mod target;
 pub mod unmatched;
+#[cfg(test)]
+mod unshared;
 pub mod values;
-pub mod withdrawals;
 
 pub use decision::{Band, Decision, Verdict};
 pub use evidence::Evidence;

@@ -3,7 +3,7 @@
 //! What can be seen is how soon a release was replaced. An early replacement (within three weeks) is not always a bad release: it
 //! may be the next urgent security release. And a withdrawn release vanishes from lists, so that the worst ones are not
 //! seen at all. So early replacements are parted into security follow-ups, repairs, and those of a kind that no fact
-//! tells; known withdrawals come from a [table](super::withdrawals); and what is shown is an interval: from *only the
+//! tells; known withdrawals come from a [table](crate::withdrawals); and what is shown is an interval: from *only the
 //! withdrawn ones were bad* to *every early replacement was a repair*.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ use underpin_model::policy::{Parameter, Parameters};
 use underpin_model::quantity::Probability;
 
 use super::values::Span;
-use super::withdrawals::{self, Withdrawal};
 use crate::evidence::{Beta, interval_95};
+use crate::withdrawals::{self, Withdrawal};
 
 /// A replacement within so many days is early.
 pub const EARLY_DAYS: i32 = 21;
@@ -54,7 +54,7 @@ pub struct LineHistory {
     /// Of them, with a replacement of which no fact tells what it was for.
     pub early_unknown: u32,
     /// Known withdrawals: not in the list of releases.
-    pub withdrawn: Vec<Withdrawal>,
+    pub withdrawn: Vec<&'static Withdrawal>,
     /// Why the history says nothing about bad releases; `None`: it does.
     pub unusable: Option<&'static str>,
 }

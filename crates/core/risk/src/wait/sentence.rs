@@ -72,19 +72,58 @@ pub(super) fn recommend(
             )
         }
     };
+    let (what, weak) = if decision.weak { (lower(&what), weak(decision)) } else { (what, String::new()) };
     format!(
-        "{what}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}; {}; it closes {}{}, {}, and {}.",
+        "{weak}{what}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}, and {}.",
         count(about.hosts.len() as u64, "host", "hosts"),
         count(about.vms.into(), "VM", "VMs"),
         short(optimum.loss),
         short(decision.band.low),
         short(decision.band.high),
+        flat(decision),
         largest(&decision.best),
         count(about.closes.len() as u64, "vulnerability", "vulnerabilities"),
         if about.exploited > 0 { format!(" ({} known exploited)", about.exploited) } else { String::new() },
         trust(decision),
         hinges(decision),
     )
+}
+
+/// What comes before a recommendation that most draws contradict.
+fn weak(decision: &Decision) -> String {
+    let interval = &decision.optimum_interval;
+    let others = [
+        (Choice::Now, interval.now, "patch now"),
+        (Choice::Wait, interval.wait, "wait"),
+        (Choice::Never, interval.never, "do not take it"),
+    ];
+    let others = others.iter().filter(|it| it.0 != decision.optimum.choice && it.1 > 0.0);
+    let others: Vec<String> = others.map(|it| format!("{} say {}", percent(it.1), it.2)).collect();
+    format!(
+        "Weak, only {} of the draws of the parameters agree ({}): ",
+        percent(decision.right),
+        others.join(", ")
+    )
+}
+
+/// That something else would lose a little less than patching now, and how little.
+fn flat(decision: &Decision) -> String {
+    let optimum = &decision.optimum;
+    if !decision.flat {
+        return String::new();
+    }
+    let other = if optimum.loss_wait <= optimum.loss_never {
+        format!("waiting {} days", short(optimum.wait_days))
+    } else {
+        "not patching".to_owned()
+    };
+    let saved = optimum.now_over_later() / optimum.loss_now;
+    format!(" (the curve is flat: {other} would save {} of it, which is no reason to wait)", percent(saved))
+}
+
+fn lower(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// The term that weighs most in what is recommended.

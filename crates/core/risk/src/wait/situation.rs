@@ -2,6 +2,7 @@
 //! parameters come the [`Inputs`] of the curve.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use underpin_model::id::VulnerabilityId;
@@ -33,7 +34,21 @@ pub struct Hole {
     pub public_days: Option<f64>,
 }
 
-impl Hole {
+/// Holes that the hazard model cannot tell apart, as one: the same facts of exploitation, approach and impact.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Lump {
+    exploited: Exploited,
+    approach: usize,
+    impact: Impact,
+    /// Sum of the shares of hosts on which each is open.
+    share: f64,
+}
+
+impl Lump {
+    fn of(hole: &Hole) -> Self {
+        Self { exploited: hole.exploited, approach: hole.approach, impact: hole.impact, share: hole.share }
+    }
+
     /// Cumulative hit hazard of the next 30 days. EPSS, and the question how likely a campaign aims at this fleet, are
     /// both about 30 days: their product becomes a hazard in the exact form, with the profile of the exploitation hazard
     /// over time. Over 30 days this is the probability of compound risk, and beyond it does not saturate.
@@ -41,16 +56,16 @@ impl Hole {
         -(-self.hit_in_thirty_days(values, hits).min(LARGEST_EPSS)).ln_1p() * self.share
     }
 
-    /// The 30-day probability that it is exploited, aimed at this fleet, reaches a host and passes the controls.
+    /// The 30-day probability that one of it is exploited, aimed at this fleet, reaches a host and passes the controls.
     fn hit_in_thirty_days(&self, values: &Values, hits: &[f64]) -> f64 {
         let exploited = self.exploited.hazard(|it| values.get(it)).thirty_days.get();
         exploited * values.get(Parameter::Aimed) * hits.get(self.approach).copied().unwrap_or(0.0)
     }
 
-    /// Cumulative hit hazard from the day that it became public until now, were it open all the time.
-    fn hazard_until_now(&self, values: &Values, hits: &[f64]) -> f64 {
+    /// Cumulative hit hazard of the days since it became public until now, were it open all the time.
+    fn hazard_until_now(&self, public_days: Option<f64>, values: &Values, hits: &[f64]) -> f64 {
         let thirty = self.hazard_of_thirty_days(values, hits);
-        let days = self.public_days.unwrap_or(0.0).max(0.0);
+        let days = public_days.unwrap_or(0.0).max(0.0);
         match self.exploited {
             Exploited::Listed { days_ago, .. } => {
                 let shape = values.get(Parameter::Shape);
@@ -130,7 +145,7 @@ pub struct Situation {
     /// Share of the maintenance that each further change saves.
     pub shared_drain_saves: f64,
     /// Promises with a deadline ahead.
-    pub penalties: Vec<Penalty>,
+    pub penalties: Arc<[Penalty]>,
 }
 
 /// The belief about a release.
@@ -166,7 +181,7 @@ impl Situation {
     }
 
     /// Per approach, the probability that a host is hit, given a campaign that tries this fleet.
-    fn hits(&self, values: &Values) -> Vec<f64> {
+    pub(super) fn hits(&self, values: &Values) -> Vec<f64> {
         let rates = self.rates.at(|it| values.get(it));
         self.approaches.iter().map(|it| it.hit(&rates)).collect()
     }
@@ -179,7 +194,7 @@ impl Situation {
         let mut sums = BTreeMap::new();
         for hole in &self.holes {
             *sums.entry(&hole.vulnerability).or_default() +=
-                hole.hit_in_thirty_days(values, &hits) * hole.share;
+                Lump::of(hole).hit_in_thirty_days(values, &hits) * hole.share;
         }
         sums
     }
@@ -187,39 +202,7 @@ impl Situation {
     /// The inputs of the curve under these parameters.
     #[must_use]
     pub fn inputs(&self, values: &Values) -> Inputs {
-        let belief = self.belief(values);
-        let mut inputs = Inputs {
-            horizon_days: self.horizon_days,
-            hosts: self.hosts,
-            incomplete_fix: values.get(Parameter::IncompleteFix),
-            bad: belief.now,
-            theta: values.get(Parameter::Theta),
-            hit: belief.hit.mean(),
-            loss_per_bad_host: self.worth.hour_down * values.get(Parameter::HoursAfterRegression),
-            ring_stops: values.get(Parameter::RingStops),
-            first_ring_share: self.first_ring_share,
-            known_bugs_per_day: self
-                .known_bugs
-                .map_or(0.0, |it| it.per_host_day * it.hours_down * self.worth.hour_down),
-            maintenance: self.maintenance,
-            shared_drain_saves: self.shared(),
-            penalties: self.penalties.clone(),
-            ..Inputs::default()
-        };
-        let hits = self.hits(values);
-        for hole in &self.holes {
-            let hazard = hole.exploited.hazard(|it| values.get(it));
-            let thirty_days = hole.hazard_of_thirty_days(values, &hits);
-            let loss = self.worth.loss(hole.impact, values);
-            if hazard.shape < 1.0 {
-                let age_days = hazard.age.get();
-                inputs.aged.push(AgedHazard { thirty_days, age_days, shape: hazard.shape, loss });
-            } else {
-                inputs.constant_per_day += thirty_days / EPSS_DAYS;
-                inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
-            }
-        }
-        inputs
+        Lumped::of(self).inputs(values, &self.hits(values))
     }
 
     /// What each of several changes saves of the maintenance: all share the drain of the first.
@@ -234,11 +217,70 @@ impl Situation {
     pub fn before_now(&self, values: &Values) -> (f64, f64) {
         let hits = self.hits(values);
         let (hazard, weighted) = self.holes.iter().fold((0.0, 0.0), |(hazard, weighted), hole| {
-            let own = hole.hazard_until_now(values, &hits);
+            let own = Lump::of(hole).hazard_until_now(hole.public_days, values, &hits);
             (hazard + own, weighted + own * self.worth.loss(hole.impact, values))
         });
         let probability = -(-hazard).exp_m1();
         let loss = if hazard > 0.0 { weighted / hazard * probability } else { 0.0 };
         (probability, loss * self.hosts)
+    }
+}
+
+/// A situation whose holes are lumped: made once for the many variants of one decision.
+pub(super) struct Lumped<'s> {
+    situation: &'s Situation,
+    lumps: Vec<Lump>,
+}
+
+impl<'s> Lumped<'s> {
+    pub(super) fn of(situation: &'s Situation) -> Self {
+        let mut lumps: Vec<Lump> = Vec::new();
+        for one in situation.holes.iter().map(Lump::of) {
+            let alike = |it: &&mut Lump| {
+                it.exploited == one.exploited && it.approach == one.approach && it.impact == one.impact
+            };
+            match lumps.iter_mut().find(alike) {
+                Some(lump) => lump.share += one.share,
+                None => lumps.push(one),
+            }
+        }
+        Self { situation, lumps }
+    }
+
+    /// The inputs of the curve under parameters, of which each approach's probability of a hit is known.
+    pub(super) fn inputs(&self, values: &Values, hits: &[f64]) -> Inputs {
+        let it = self.situation;
+        let belief = it.belief(values);
+        let mut inputs = Inputs {
+            horizon_days: it.horizon_days,
+            hosts: it.hosts,
+            incomplete_fix: values.get(Parameter::IncompleteFix),
+            bad: belief.now,
+            theta: values.get(Parameter::Theta),
+            hit: belief.hit.mean(),
+            loss_per_bad_host: it.worth.hour_down * values.get(Parameter::HoursAfterRegression),
+            ring_stops: values.get(Parameter::RingStops),
+            first_ring_share: it.first_ring_share,
+            known_bugs_per_day: it
+                .known_bugs
+                .map_or(0.0, |bugs| bugs.per_host_day * bugs.hours_down * it.worth.hour_down),
+            maintenance: it.maintenance,
+            shared_drain_saves: it.shared(),
+            penalties: Arc::clone(&it.penalties),
+            ..Inputs::default()
+        };
+        for lump in &self.lumps {
+            let hazard = lump.exploited.hazard(|parameter| values.get(parameter));
+            let thirty_days = lump.hazard_of_thirty_days(values, hits);
+            let loss = it.worth.loss(lump.impact, values);
+            if hazard.shape < 1.0 {
+                let age_days = hazard.age.get();
+                inputs.aged.push(AgedHazard { thirty_days, age_days, shape: hazard.shape, loss });
+            } else {
+                inputs.constant_per_day += thirty_days / EPSS_DAYS;
+                inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
+            }
+        }
+        inputs
     }
 }

@@ -14,7 +14,7 @@ use underpin_model::fleet::{Component, ComponentSet, Fleet, Host};
 use underpin_model::id::VulnerabilityId;
 use underpin_model::version::{Comparison, compare};
 
-use super::withdrawals;
+use crate::withdrawals::{self, Withdrawal};
 
 /// A component of the platform that is released as one: the source package, or the product.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,8 +27,8 @@ pub(super) struct LineKey {
 /// One open vulnerability of a line on hosts of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OpenHole {
-    /// Positions of the hosts in the fleet.
-    pub(super) hosts: BTreeSet<usize>,
+    /// The bunches of hosts on which it is open, in order: places in [`DueOnGroup::bunches`].
+    pub(super) bunches: BTreeSet<usize>,
     pub(super) area: Area,
     /// When the release that closes it was announced.
     pub(super) announced: Option<Date>,
@@ -50,12 +50,12 @@ pub(super) struct Due {
     pub(super) bug_fixes: usize,
 }
 
-/// Assessment groups by host id.
-pub(super) fn groups_by_host(assessment: &Assessment) -> FxHashMap<&str, &Group> {
+/// Places of groups of the assessment by host id.
+pub(super) fn groups_by_host(assessment: &Assessment) -> FxHashMap<&str, usize> {
     let mut of = FxHashMap::default();
-    for group in &assessment.groups {
+    for (number, group) in assessment.groups.iter().enumerate() {
         for asset in group.assets.iter().filter(|it| it.kind == underpin_exposure::report::AssetKind::Host) {
-            of.insert(&*asset.id, group);
+            of.insert(&*asset.id, number);
         }
     }
     of
@@ -90,26 +90,72 @@ impl<'b> Calendar<'b> {
     }
 }
 
-/// What is due on the hosts of a group, by line.
+/// What is due on the hosts of a group.
+pub(super) struct DueOnGroup {
+    /// Positions in the fleet of the hosts on which the same is due, in the order of their first ones.
+    pub(super) bunches: Vec<Vec<usize>>,
+    /// What is due, by line.
+    pub(super) lines: BTreeMap<LineKey, Due>,
+}
+
+/// What decides what is due on a host: its group of the assessment, whose hosts have equal components, and its platform.
+type Alike<'f> = (usize, Option<(&'f Family, Option<&'f str>)>);
+
+/// Hosts on which the same is due, with one of them and their group of the assessment to ask.
+struct Bunch<'f> {
+    hosts: Vec<usize>,
+    host: &'f Host,
+    group: &'f Group,
+}
+
+fn bunches<'f>(
+    fleet: &'f Fleet,
+    assessment: &'f Assessment,
+    by_host: &FxHashMap<&str, usize>,
+    hosts: &[usize],
+) -> Vec<Bunch<'f>> {
+    let mut places: FxHashMap<Alike<'_>, usize> = FxHashMap::default();
+    let mut bunches: Vec<Bunch<'f>> = Vec::new();
+    for &at in hosts {
+        let Some(host) = fleet.hosts.get(at) else { continue };
+        let Some(number) = by_host.get(host.id.as_str()).copied() else { continue };
+        let Some(group) = assessment.groups.get(number) else { continue };
+        let platform = host.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
+        let place = *places.entry((number, platform)).or_insert_with(|| {
+            bunches.push(Bunch { hosts: Vec::new(), host, group });
+            bunches.len() - 1
+        });
+        if let Some(bunch) = bunches.get_mut(place) {
+            bunch.hosts.push(at);
+        }
+    }
+    bunches
+}
+
+/// What is due on the hosts of a group, by line: worked out once for hosts that are alike.
 pub(super) fn due(
     fleet: &Fleet,
     calendar: &Calendar<'_>,
     assessment: &Assessment,
-    by_host: &FxHashMap<&str, &Group>,
+    by_host: &FxHashMap<&str, usize>,
     hosts: &[usize],
-) -> BTreeMap<LineKey, Due> {
+) -> DueOnGroup {
+    let bunches = bunches(fleet, assessment, by_host, hosts);
     let mut lines: BTreeMap<LineKey, Due> = BTreeMap::new();
-    for &at in hosts {
-        let Some(host) = fleet.hosts.get(at) else { continue };
-        let Some(group) = by_host.get(host.id.as_str()) else { continue };
-        let components = components(fleet, host);
-        for finding in group.findings_in(&assessment.findings).filter(|it| it.status.is_open()) {
+    for (number, bunch) in bunches.iter().enumerate() {
+        let group = bunch.group;
+        let open = || group.findings_in(&assessment.findings).filter(|it| it.status.is_open());
+        if open().next().is_none() {
+            continue;
+        }
+        let components = components(fleet, bunch.host);
+        for finding in open() {
             let (Some(id), Some(fix)) = (&finding.vulnerability, &finding.fix) else { continue };
-            let line = line_of(host, &components, &finding.component);
+            let line = line_of(bunch.host, &components, &finding.component);
             let version = fix.version.as_ref().filter(|it| !calendar.is_ahead(&line.family, it));
             let due = lines.entry(line).or_default();
             if fix.class == PatchClass::BugFix {
-                due.bug_fixes += 1;
+                due.bug_fixes += bunch.hosts.len();
             }
             let Some(version) = version else {
                 due.without_fix.insert(id.clone());
@@ -119,20 +165,25 @@ pub(super) fn due(
             let known = due.versions.entry(Arc::clone(version)).or_insert(day);
             *known = earlier(*known, day);
             due.restart = due.restart.max(Some(fix.restart));
-            let hole = due.holes.entry(id.clone()).or_insert_with(|| OpenHole {
-                hosts: BTreeSet::new(),
-                area: fix.area,
-                announced: day,
-                context: group.context,
-            });
-            hole.hosts.insert(at);
-            hole.announced = earlier(hole.announced, day);
-            hole.context.publicly_exposed =
-                wider(hole.context.publicly_exposed, group.context.publicly_exposed);
-            hole.context.human_impact = hole.context.human_impact.max(group.context.human_impact);
+            let new = || OpenHole::new(fix.area, day, group.context);
+            due.holes.entry(id.clone()).or_insert_with(new).add(number, day, group.context);
         }
     }
-    lines
+    DueOnGroup { bunches: bunches.into_iter().map(|it| it.hosts).collect(), lines }
+}
+
+impl OpenHole {
+    fn new(area: Area, announced: Option<Date>, context: Context) -> Self {
+        Self { bunches: BTreeSet::new(), area, announced, context }
+    }
+
+    /// It is open on one more bunch.
+    fn add(&mut self, bunch: usize, announced: Option<Date>, context: Context) {
+        self.bunches.insert(bunch);
+        self.announced = earlier(self.announced, announced);
+        self.context.publicly_exposed = wider(self.context.publicly_exposed, context.publicly_exposed);
+        self.context.human_impact = self.context.human_impact.max(context.human_impact);
+    }
 }
 
 fn earlier(a: Option<Date>, b: Option<Date>) -> Option<Date> {
@@ -188,7 +239,7 @@ fn line_of(host: &Host, known: &Known<'_>, component: &str) -> LineKey {
 }
 
 /// A release that could be taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Target {
     pub(super) version: String,
     /// The day that its maturity counts from.
@@ -196,7 +247,33 @@ pub(super) struct Target {
     /// What the day is.
     pub(super) basis: &'static str,
     /// Withdrawn by its maker, as known on the day.
-    pub(super) withdrawn: Option<withdrawals::Withdrawal>,
+    pub(super) withdrawn: Option<&'static Withdrawal>,
+}
+
+/// The releases that could be taken on a day, by family and component.
+pub(super) struct Releases<'b> {
+    of: FxHashMap<(&'b Family, String), Vec<&'b ReleaseFact>>,
+    on: Date,
+}
+
+impl<'b> Releases<'b> {
+    pub(super) fn of(base: &'b FactBase, on: Date) -> Self {
+        let mut of: FxHashMap<(&Family, String), Vec<&ReleaseFact>> = FxHashMap::default();
+        // Microcode is released as packages of revisions: the name of a package is no revision.
+        let could = |it: &&ReleaseFact| it.family != Family::IntelMicrocode && it.date <= on;
+        for release in base.releases().iter().filter(could) {
+            of.entry((&release.family, release.component.to_ascii_lowercase())).or_default().push(release);
+        }
+        Self { of, on }
+    }
+
+    fn of_line(&self, line: &LineKey) -> Vec<&'b ReleaseFact> {
+        let all = self.of.get(&(&line.family, line.component.to_ascii_lowercase()));
+        let of_train = |it: &&&ReleaseFact| {
+            it.train.is_none() || line.train.is_none() || it.train.as_deref() == line.train.as_deref()
+        };
+        all.into_iter().flatten().filter(of_train).copied().collect()
+    }
 }
 
 /// The smallest release that closes everything, and the newest of the line where that is a later one.
@@ -204,25 +281,12 @@ pub(super) struct Target {
 /// # Errors
 /// The fact that is missing, in a sentence.
 pub(super) fn targets(
-    base: &FactBase,
+    known: &Releases<'_>,
     line: &LineKey,
     due: &Due,
-    on: Date,
 ) -> Result<(Target, Option<Target>), String> {
-    let releases: Vec<&ReleaseFact> = base
-        .releases()
-        .iter()
-        .filter(|it| {
-            // Microcode is released as packages of revisions: the name of a package is no revision.
-            it.family == line.family
-                && it.family != Family::IntelMicrocode
-                && it.date <= on
-                && it.component.eq_ignore_ascii_case(&line.component)
-                && (it.train.is_none()
-                    || line.train.is_none()
-                    || it.train.as_deref() == line.train.as_deref())
-        })
-        .collect();
+    let on = known.on;
+    let releases = known.of_line(line);
     let smallest = smallest(line, due, &releases)?;
     let newest = releases
         .iter()
@@ -247,9 +311,9 @@ pub(super) fn targets(
     Ok((target(smallest.clone()), newest.map(|it| target(named(it)))))
 }
 
-fn withdrawn(release: &ReleaseFact, on: Date) -> Option<withdrawals::Withdrawal> {
+fn withdrawn(release: &ReleaseFact, on: Date) -> Option<&'static Withdrawal> {
     let bulletin = release.bulletin.as_ref().map(|it| it.as_str());
-    withdrawals::of_release(&release.family, release.train.as_deref(), bulletin, on)
+    withdrawals::of_release(&release.family, &release.version, bulletin, on)
 }
 
 /// The version as fixes name it: an ESXi build with its update train in front.

@@ -51,10 +51,14 @@ impl Values {
     #[must_use]
     pub fn with(&self, parameter: Parameter, value: f64) -> Self {
         let mut changed = self.clone();
-        if let Some(slot) = changed.0.get_mut(parameter as usize) {
+        changed.set(parameter, value);
+        changed
+    }
+
+    pub(super) fn set(&mut self, parameter: Parameter, value: f64) {
+        if let Some(slot) = self.0.get_mut(parameter as usize) {
             *slot = value;
         }
-        changed
     }
 }
 
@@ -112,20 +116,29 @@ impl Assumptions {
     /// its draws would be of the order of its far end.
     #[must_use]
     pub fn draws(&self, count: u32, seed: u64) -> Vec<Values> {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let one = |random: &mut ChaCha8Rng| {
-            self.spans.iter().fold(self.values.clone(), |values, span| {
-                // 53 bits make a number in [0, 1).
-                let uniform = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-                values.with(span.parameter, quantile(span, uniform))
-            })
-        };
-        (0..count).map(|_| one(&mut random)).collect()
+        uniforms(self.spans.len(), count, seed).iter().map(|it| self.at(it)).collect()
+    }
+
+    /// The values at one uniform number per span.
+    pub(super) fn at(&self, uniforms: &[f64]) -> Values {
+        let mut values = self.values.clone();
+        for (span, uniform) in self.spans.iter().zip(uniforms) {
+            values.set(span.parameter, quantile(span, *uniform));
+        }
+        values
     }
 }
 
+/// Per draw one uniform number for each of so many spans.
+pub(super) fn uniforms(spans: usize, count: u32, seed: u64) -> Vec<Vec<f64>> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    // 53 bits make a number in [0, 1).
+    let mut uniform = || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    (0..count).map(|_| (0..spans).map(|_| uniform()).collect()).collect()
+}
+
 /// Quantile of the two triangles of a span.
-fn quantile(span: &Span, uniform: f64) -> f64 {
+pub(super) fn quantile(span: &Span, uniform: f64) -> f64 {
     let Span { low, value, high, .. } = *span;
     // How far it is from the value to the end, 0 to 1.
     let (end, part) = if uniform < 0.5 {

@@ -86,7 +86,7 @@ fn each_end_point_can_be_best() {
 #[test]
 fn a_penalty_is_avoided_on_the_day_of_its_deadline() {
     let free = plain(0.001, 100.0, 0.15, 0.1, 50.0, 90.0);
-    let penalties = vec![Penalty { promise: "p".to_owned(), at_days: 10.0, loss: 40.0 }];
+    let penalties = [Penalty { promise: "p".to_owned(), at_days: 10.0, loss: 40.0 }].into();
     let bound = Inputs { penalties, ..free.clone() };
     assert_eq!(bound.optimum().unwrap().days, Some(10.0));
     assert_eq!((bound.at(10.0).penalties, bound.at(10.001).penalties), (0.0, 40.0));

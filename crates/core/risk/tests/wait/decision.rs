@@ -54,7 +54,7 @@ pub(crate) fn situation(exploited: Exploited) -> Situation {
         maintenance: 0.5,
         changes: 1,
         shared_drain_saves: 0.5,
-        penalties: Vec::new(),
+        penalties: std::sync::Arc::default(),
     }
 }
 

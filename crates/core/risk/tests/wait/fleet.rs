@@ -13,7 +13,7 @@ use underpin_risk::wait::evidence;
 use underpin_risk::wait::prior::{LineHistory, history, prior};
 use underpin_risk::wait::situation::Situation;
 use underpin_risk::wait::values::Values;
-use underpin_risk::wait::{GroupDecision, Request, groups};
+use underpin_risk::wait::{GroupDecision, Request, Verdict, groups};
 
 use crate::decision::{scored, situation};
 
@@ -224,4 +224,47 @@ fn a_release_that_is_dated_later_is_no_target_yet() {
     assert_eq!(now[0].released.unwrap().to_string(), "2026-02-21");
     let later = decided(&fleet, &base("2026-06-01"), "", "");
     assert!(later[0].wait.is_none() && later[0].without_fix == 1, "{:?}", later[0]);
+}
+
+/// The recommendation over a range of how likely a campaign aims at this fleet: from *never* over *wait* to *now*.
+fn over_threats() -> Vec<GroupDecision> {
+    let aimed = (0..24).map(|at| 1e-5 * 1.6_f64.powi(at)).filter(|it| *it < 1.0);
+    let policy = |it: f64| format!("[parameters]\naimed = {it}\n");
+    aimed.flat_map(|it| decided(&fleet("R1", "R1"), &osv(true), &policy(it), "")).collect()
+}
+
+#[test]
+fn a_recommendation_that_most_draws_contradict_says_that_it_is_weak() {
+    let list = over_threats();
+    let mut weak = 0;
+    for it in &list {
+        let wait = it.wait.as_ref().unwrap();
+        assert_eq!(wait.weak, wait.right < 0.5);
+        assert_eq!(it.recommendation.starts_with("Weak, only "), wait.weak, "{}", it.recommendation);
+        assert_eq!(it.recommendation.contains(" of the draws of the parameters agree ("), wait.weak);
+        weak += usize::from(wait.weak);
+    }
+    assert!(weak > 0 && weak < list.len(), "{weak} of {}", list.len());
+}
+
+#[test]
+fn where_the_curve_is_flat_patching_now_is_preferred_and_said() {
+    // Nobody aims at this fleet, bad releases are hardly ever found out, and a promise makes it due soon: when within these
+    // days it is done hardly matters.
+    let policy = "[parameters]\naimed = { value = 1e-6, low = 1e-7, high = 1e-5, source = \"a test\" }\n\
+                  theta = { value = 1e-5, low = 1e-6, high = 1e-4, source = \"a test\" }\n\
+                  [[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\npenalty = 100000.0\n";
+    let list = decided(&fleet("R1", "R1"), &osv(true), policy, "");
+    let (said, wait) = (&list[0].recommendation, list[0].wait.as_ref().unwrap());
+    let optimum = &wait.optimum;
+    assert!(optimum.loss_wait < optimum.loss_now && optimum.loss_wait > 0.99 * optimum.loss_now);
+    assert_eq!((wait.verdict, optimum.days, wait.flat), (Verdict::PatchNow, Some(0.0), true));
+    assert!(said.starts_with("Patch qemu-kvm") && said.contains("the curve is flat: waiting "), "{said}");
+    assert!(wait.right > 0.5, "what is flat in the draws is no contradiction: {}", wait.right);
+    // Nobody speaks of flatness where something is to be gained.
+    assert!(
+        over_threats()
+            .iter()
+            .any(|it| !it.wait.as_ref().unwrap().flat && !it.recommendation.contains("flat"))
+    );
 }

@@ -77,7 +77,7 @@ fn all(known: &Decisions) -> Markup {
                     tbody { @for one in &known.list { tr {
                         th scope="row" { a.long href=(group_address(&one.group.to_string())) { (one.group) } }
                         td { (title(one)) } td.num { (number(one.hosts.len() as u64)) } td.num { (number(one.closes.len() as u64)) }
-                        td.tight { @match &one.wait { Some(wait) => (verdict(wait.verdict)), None => { span.status.s-unknown { "unknown" } } } }
+                        td.tight { @match &one.wait { Some(wait) => (verdict(wait)), None => { span.status.s-unknown { "unknown" } } } }
                         td.wide { (one.recommendation) }
                     } } }
                 } }))

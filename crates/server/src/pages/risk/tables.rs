@@ -5,7 +5,7 @@ use underpin_risk::blast::Blast;
 use underpin_risk::compound::{AtLeast, Figures};
 use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, GroupRisk, Radius, RiskReport};
-use underpin_risk::wait::Verdict;
+use underpin_risk::wait::{Decision, Verdict};
 
 use super::numbers::{amount, cause_name, derived, percent, product};
 use super::{cvar, method};
@@ -24,12 +24,13 @@ pub(super) fn group_address(group: &str) -> String {
     address("/risk/group", &[("name", Some(group))])
 }
 
-pub(super) fn verdict(verdict: Verdict) -> String {
-    match verdict {
+pub(super) fn verdict(decision: &Decision) -> String {
+    let verdict = match decision.verdict {
         Verdict::PatchNow => "patch now".to_owned(),
         Verdict::Wait { days } => format!("wait {} days", amount(days)),
         Verdict::Mitigate => "mitigate".to_owned(),
-    }
+    };
+    if decision.weak { format!("{verdict} (weak)") } else { verdict }
 }
 
 pub(super) fn groups(report: &RiskReport) -> Markup {
@@ -42,7 +43,7 @@ pub(super) fn groups(report: &RiskReport) -> Markup {
             th scope="row" { @if group.releases.is_empty() { (group.group) } @else { a.long href=(group_address(&group.group)) { (group.group) } } }
             td.num { (number(group.hosts)) } td.num { (number(group.guests)) }
             td.num { (derived(&amount(group.mean_loss), &html! { "Sum over its hosts of the exact mean loss; one host of it is hit with up to " (percent(group.hit)) "." })) }
-            td.tight { @match &group.wait { Some(wait) => (verdict(wait.verdict)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
+            td.tight { @match &group.wait { Some(wait) => (verdict(wait)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
             td.wide { (group.recommendation.as_deref().unwrap_or("–")) }
         } }
     };

@@ -2,9 +2,13 @@
 //!
 //! `measure ingest FOLDER`, `measure match HOSTS FEEDS`, `measure fleet HOSTS FILE` (writes a made-up fleet),
 //! `measure read FILE`, `measure portfolio HOSTS FILE` (writes a made-up portfolio as plain lists of numbers),
-//! `measure risk HOSTS`, `measure build HOSTS` (a made-up fleet to its portfolio, by the built-in facts). Each prints one JSON object.
+//! `measure risk HOSTS`, `measure build HOSTS` (a made-up fleet to its portfolio, by the built-in facts), `measure whole HOSTS FILE`
+//! (writes a made-up fleet with 200 open vulnerabilities), `measure chain FILE` (that fleet to its losses and to patch or wait). Each prints
+//! one JSON object.
 
 #![allow(clippy::print_stdout, reason = "a program that measures prints what it measured")]
+
+mod chain;
 
 use std::error::Error;
 use std::time::Instant;
@@ -42,9 +46,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         ["risk", hosts] => risk(hosts.parse()?)?,
         ["build", hosts] => building(hosts.parse()?)?,
+        ["whole", hosts, file] => chain::make(hosts.parse()?, file)?,
+        ["chain", file] => chain::measure(file)?,
         _ => {
             return Err("usage: measure ingest FOLDER | match HOSTS FEEDS | fleet HOSTS FILE | read FILE \
-                        | portfolio HOSTS FILE | risk HOSTS | build HOSTS"
+                        | portfolio HOSTS FILE | risk HOSTS | build HOSTS | whole HOSTS FILE | chain FILE"
                 .into());
         }
     };

@@ -1,0 +1,87 @@
+//! The draws of the parameters, made once for all decisions of a fleet: groups are compared under the same assumptions, and
+//! what a draw says about a way into a machine is worked out once for all groups with such machines.
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::values::{Assumptions, Span, Values, quantile, uniforms};
+use crate::build::hole::Way;
+use crate::build::hosts::{Approach, Passing};
+use crate::build::reach::{Machine, Rates, reach};
+
+/// Draws of the parameters, and the reach of machines under each.
+pub(super) struct Draws {
+    spans: Vec<Span>,
+    /// Per draw one uniform number for each span.
+    uniforms: Vec<Vec<f64>>,
+    values: Vec<Values>,
+    rates: Vec<Rates>,
+    reaches: FxHashMap<(Way, Machine), Box<[f64]>>,
+}
+
+impl Draws {
+    /// So many draws from a seed, and the reach of every way into a machine that a group asks for.
+    pub(super) fn of<'a>(
+        assumptions: &Assumptions,
+        (count, seed): (u32, u64),
+        rates: Rates,
+        approaches: impl Iterator<Item = &'a Approach>,
+    ) -> Self {
+        let uniforms = uniforms(assumptions.spans.len(), count, seed);
+        let values: Vec<Values> = uniforms.iter().map(|it| assumptions.at(it)).collect();
+        let rates: Vec<Rates> = values.iter().map(|it| rates.at(|parameter| it.get(parameter))).collect();
+        let mut asked: Vec<(Way, Machine)> =
+            approaches.flat_map(|it| &it.0).map(|it| (it.way, it.machine)).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let table = |(way, machine): (Way, Machine)| {
+            let of: Box<[f64]> = rates.iter().map(|it| reach(way, &machine, it).value).collect();
+            ((way, machine), of)
+        };
+        let reaches = asked.into_par_iter().map(table).collect::<Vec<_>>().into_iter().collect();
+        Self { spans: assumptions.spans.clone(), uniforms, values, rates, reaches }
+    }
+
+    /// The draws under assumptions that differ in some spans: the same uniform numbers, other quantiles.
+    pub(super) fn under(&self, assumptions: &Assumptions) -> Vec<Values> {
+        let spans = self.spans.iter().zip(&assumptions.spans).enumerate();
+        let learned: Vec<(usize, &Span)> =
+            spans.filter(|(_, (a, b))| a != b).map(|(at, (_, span))| (at, span)).collect();
+        let one = |(values, uniforms): (&Values, &Vec<f64>)| {
+            let mut values = values.clone();
+            for (at, span) in &learned {
+                values.set(span.parameter, quantile(span, uniforms.get(*at).copied().unwrap_or(0.5)));
+            }
+            values
+        };
+        self.values.iter().zip(&self.uniforms).map(one).collect()
+    }
+
+    /// Per draw, [`Approach::hit`] of each approach. What is learned about a release does not move a reach.
+    pub(super) fn hits(&self, approaches: &[Approach]) -> Vec<Vec<f64>> {
+        let mut hits = vec![Vec::with_capacity(approaches.len()); self.values.len()];
+        for approach in approaches {
+            let mut sums = vec![0.0; self.values.len()];
+            for passing in &approach.0 {
+                self.add(passing, &mut sums);
+            }
+            hits.iter_mut().zip(sums).for_each(|(hits, sum)| hits.push(f64::clamp(sum, 0.0, 1.0)));
+        }
+        hits
+    }
+
+    fn add(&self, it: &Passing, sums: &mut [f64]) {
+        match self.reaches.get(&(it.way, it.machine)) {
+            Some(reaches) => {
+                for (sum, reach) in sums.iter_mut().zip(reaches) {
+                    *sum += it.share * reach * it.controls_fail;
+                }
+            }
+            None => {
+                for (sum, rates) in sums.iter_mut().zip(&self.rates) {
+                    *sum += it.share * reach(it.way, &it.machine, rates).value * it.controls_fail;
+                }
+            }
+        }
+    }
+}

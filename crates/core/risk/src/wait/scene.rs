@@ -1,0 +1,480 @@
+//! The groups of a fleet and what is due on each: from facts to the situations that decisions are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rayon::prelude::*;
+use underpin_exposure::decision as context;
+use underpin_exposure::report::VulnerabilityView;
+use underpin_model::facts::Restart;
+use underpin_model::id::HostId;
+use underpin_model::policy::{Parameter, Promise, PromiseKind};
+
+use super::curve::Penalty;
+use super::evidence::Tally;
+use super::groups::{GroupDecision, PromiseState, Request, Role};
+use super::prior::{LineHistory, history, line, prior};
+use super::sentence;
+use super::situation::{Hole, KnownBugs, Situation, Worth};
+use super::target::{self, Calendar, LineKey, OpenHole, Releases, Target};
+use super::values::Assumptions;
+use crate::build::hosts::{Approach, Crowd, Hosts};
+use crate::build::reach::Rates;
+use crate::groups::{GroupKey, HardwareClass, groups as groups_of};
+use crate::hazard::Exploited;
+
+/// The hosts of a group, by what is due on them.
+pub(super) struct Members {
+    key: GroupKey,
+    /// Positions in the fleet.
+    all: Vec<usize>,
+    bunches: Vec<Vec<usize>>,
+    /// Per bunch.
+    crowds: Vec<Crowd>,
+    /// Lines that need a drain.
+    drains: u32,
+}
+
+/// One group and one line.
+pub(super) struct Case {
+    group: Arc<Members>,
+    line: LineKey,
+    pub(super) due: target::Due,
+    /// The hosts on which the line is due, in order.
+    hosts: Vec<usize>,
+}
+
+impl Case {
+    /// The hosts on which a hole is open.
+    pub(super) fn open_on<'s>(&'s self, hole: &'s OpenHole) -> impl Iterator<Item = usize> + 's {
+        hole.bunches.iter().filter_map(|it| self.group.bunches.get(*it)).flatten().copied()
+    }
+
+    fn crowds_of<'s>(&'s self, hole: &'s OpenHole) -> impl Iterator<Item = &'s Crowd> + 's {
+        hole.bunches.iter().filter_map(|it| self.group.crowds.get(*it))
+    }
+}
+
+/// A release that is due on a group: all that is known before the decision.
+pub(super) struct Due {
+    pub(super) decision: GroupDecision,
+    /// What the decision is about; `None`: it cannot be made.
+    pub(super) case: Option<Situated>,
+}
+
+/// What a decision is about, and what it assumes.
+pub(super) struct Situated {
+    pub(super) situation: Situation,
+    pub(super) assumptions: Assumptions,
+}
+
+/// What all releases of a case share.
+struct Shared {
+    holes: Vec<Hole>,
+    approaches: Vec<Approach>,
+    worth: Worth,
+    first_ring_share: f64,
+    /// What was assumed for them.
+    assumed: Vec<String>,
+}
+
+/// A promise to fix within some days, with the hosts that it is about.
+struct Promised<'a> {
+    promise: &'a Promise,
+    /// Per host of the fleet.
+    about: Vec<bool>,
+    hosts: usize,
+}
+
+/// Places of rings by hypervisor product and hardware class.
+type Rings = BTreeMap<(Option<String>, HardwareClass), usize>;
+
+pub(super) struct Scene<'a> {
+    request: &'a Request<'a>,
+    day: Date,
+    hosts: Hosts<'a>,
+    cases: Vec<Case>,
+    histories: BTreeMap<LineKey, LineHistory>,
+    releases: Releases<'a>,
+    promises: Vec<Promised<'a>>,
+    /// The earliest ring of the policy in which each kind of host stands.
+    earliest: Rings,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn of(request: &'a Request<'a>) -> Self {
+        let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
+        let hosts = Hosts::of(request.fleet, request.assessment, request.policy);
+        let cases = cases(request, &hosts, day);
+        let lines: BTreeSet<&LineKey> = cases.iter().map(|it| &it.line).collect();
+        let one = |it: &LineKey| {
+            let of = it.train.as_deref().map_or("", |train| line(&it.family, train));
+            (it.clone(), history(request.base, &it.family, of, &it.component, day))
+        };
+        let histories = lines.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect();
+        let promises = promised(request, &hosts);
+        let releases = Releases::of(request.base, day);
+        Self { request, day, hosts, cases, histories, releases, promises, earliest: earliest(request) }
+    }
+
+    pub(super) fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// The releases that are due in a case: the smallest that closes everything and the newest, or none that is known.
+    pub(super) fn due(&self, case: &Case) -> Vec<Due> {
+        let shell = self.shell(case);
+        match target::targets(&self.releases, &case.line, &case.due) {
+            Err(missing) => vec![unknown(shell, missing)],
+            Ok((smallest, newest)) => {
+                let role = if newest.is_some() { Role::Smallest } else { Role::OnlyOne };
+                let both = [(role, Some(smallest)), (Role::Newest, newest)];
+                let both = both.into_iter().filter_map(|(role, target)| Some((role, target?)));
+                let shared = self.shared(case);
+                both.map(|(role, target)| self.release(case, &shared, shell.clone(), role, &target)).collect()
+            }
+        }
+    }
+
+    /// What is known whatever the release.
+    pub(super) fn shell(&self, case: &Case) -> GroupDecision {
+        let views: Vec<(&VulnerabilityView, &OpenHole)> = self.views(case).collect();
+        let ssvc = views.iter().map(|(view, hole)| context::ssvc(&view.points, hole.context).decision).max();
+        let due = views.iter().map(|(view, hole)| context::due(&view.points, hole.context));
+        let exploited = views.iter().filter(|(view, _)| view.kev.is_some_and(|it| it <= self.day)).count();
+        GroupDecision {
+            group: case.group.key.clone(),
+            hosts: self.ids(&case.hosts).cloned().collect(),
+            vms: self.ids(&case.hosts).flat_map(|it| self.hosts.stands_on(it)).map(|(_, vms)| vms).sum(),
+            component: case.line.component.clone(),
+            release: None,
+            role: Role::Unknown,
+            released: None,
+            released_basis: "unknown",
+            closes: case.due.holes.keys().cloned().collect(),
+            exploited: u32::try_from(exploited).unwrap_or(u32::MAX),
+            without_fix: u32::try_from(case.due.without_fix.len()).unwrap_or(u32::MAX),
+            changes: if needs_drain(&case.due) { case.group.drains.max(1) } else { 1 },
+            prior: None,
+            tally: Tally::default(),
+            ssvc,
+            // The earliest day; without one, the strictest table entry.
+            bod_26_04: due.min_by_key(|it| (it.date.unwrap_or(Date::MAX), std::cmp::Reverse(it.timeline))),
+            promises: Vec::new(),
+            assumed: Vec::new(),
+            wait: None,
+            unknown: None,
+            recommendation: String::new(),
+        }
+    }
+
+    fn views<'s>(&'s self, case: &'s Case) -> impl Iterator<Item = (&'s VulnerabilityView, &'s OpenHole)> {
+        let known = &self.request.assessment.vulnerabilities;
+        case.due.holes.iter().filter_map(|(id, hole)| Some((known.get(id)?, hole)))
+    }
+
+    fn release(
+        &self,
+        case: &Case,
+        shared: &Shared,
+        mut shell: GroupDecision,
+        role: Role,
+        target: &Target,
+    ) -> Due {
+        let policy = self.request.policy;
+        let name = format!("{} {}", case.line.component, target.version);
+        shell.release = Some(target.version.clone());
+        shell.role = role;
+        shell.released = target.released;
+        shell.released_basis = target.basis;
+        shell.promises = self.promises(case, &mut shell.assumed);
+        let Some(released) = target.released else {
+            return unknown(shell, format!("the day on which {name} was released"));
+        };
+        let known = self.histories.get(&case.line).cloned().unwrap_or_default();
+        let prior = prior(known, &policy.parameters);
+        let mut assumptions = Assumptions::of(&policy.parameters);
+        assumptions.learn(prior.together.clone());
+        shell.prior = Some(prior);
+        shell.tally = self.request.evidence.about(&name, &case.group.key.hardware);
+        let withdrawn = target.withdrawn.is_some();
+        let situation = self.situation(case, shared, &mut shell, &name, (released, withdrawn));
+        if let Some(withdrawal) = &target.withdrawn {
+            shell.assumed.push(format!("{} was withdrawn: {}", withdrawal.release, withdrawal.what));
+        }
+        Due { decision: shell, case: Some(Situated { situation, assumptions }) }
+    }
+
+    /// What all releases of a case share.
+    fn shared(&self, case: &Case) -> Shared {
+        let mut assumed = Vec::new();
+        let (holes, approaches) = self.holes(case, &mut assumed);
+        let worth = self.worth(&case.hosts);
+        let first_ring_share = self.first_ring_share(&case.group.key, &mut assumed);
+        Shared { holes, approaches, worth, first_ring_share, assumed }
+    }
+
+    fn situation(
+        &self,
+        case: &Case,
+        shared: &Shared,
+        shell: &mut GroupDecision,
+        name: &str,
+        (released, withdrawn): (Date, bool),
+    ) -> Situation {
+        let policy = self.request.policy;
+        let hit = policy.parameters.setting(Parameter::RegressionHit);
+        let maintenance = if needs_drain(&case.due) { policy.maintenance.per_host.get() } else { 0.0 };
+        let penalties = shell.promises.iter().filter(|it| it.days_left >= 0);
+        let penalties = penalties
+            .map(|it| Penalty { promise: it.id.clone(), at_days: it.days_left.into(), loss: it.penalty })
+            .collect();
+        shell.assumed.extend(shared.assumed.iter().cloned());
+        Situation {
+            horizon_days: self.request.horizon_days,
+            hosts: case.hosts.len() as f64,
+            holes: shared.holes.clone(),
+            approaches: shared.approaches.clone(),
+            rates: Rates::of(&policy.parameters),
+            worth: shared.worth,
+            release_age_days: f64::from((self.day - released).get_days().max(0)),
+            withdrawn,
+            tally: shell.tally,
+            hit_range: (hit.low, hit.high),
+            first_ring_share: shared.first_ring_share,
+            known_bugs: self.known_bugs(case, name, &mut shell.assumed),
+            maintenance,
+            changes: shell.changes,
+            shared_drain_saves: policy.maintenance.shared_drain_saves.get(),
+            penalties,
+        }
+    }
+
+    /// The situation of a release of any name and day, for tests that compare it with the portfolio.
+    #[cfg(test)]
+    pub(super) fn situation_of_any(&self, case: &Case, released: Date) -> Situation {
+        let mut shell = self.shell(case);
+        self.situation(case, &self.shared(case), &mut shell, "any", (released, false))
+    }
+
+    /// What the release closes, and how the hosts answer to it.
+    fn holes(&self, case: &Case, assumed: &mut Vec<String>) -> (Vec<Hole>, Vec<Approach>) {
+        let mut approaches: Vec<Approach> = Vec::new();
+        let mut holes = Vec::new();
+        let (mut unscored, mut undated) = (0, 0);
+        let mut without_way = BTreeSet::new();
+        for (view, open) in self.views(case) {
+            let exploited = Exploited::of(view, self.day);
+            let public_days = view.published.map(|it| f64::from((self.day - it).get_days().max(0)));
+            unscored += usize::from(exploited == Exploited::Unscored);
+            undated += usize::from(public_days.is_none());
+            for found in self.hosts.holes(&view.id, case.crowds_of(open)) {
+                if found.approach.way_is_unknown() {
+                    without_way.insert(&view.id);
+                }
+                let known = approaches.iter().position(|it| *it == found.approach);
+                let approach = known.unwrap_or_else(|| {
+                    approaches.push(found.approach);
+                    approaches.len() - 1
+                });
+                holes.push(Hole {
+                    vulnerability: view.id.clone(),
+                    exploited,
+                    approach,
+                    impact: found.impact,
+                    share: f64::from(found.hosts) / case.hosts.len().max(1) as f64,
+                    public_days,
+                });
+            }
+        }
+        if undated > 0 {
+            assumed.push(format!(
+                "the day of becoming public is not known, so that compromise before now is understated: vulnerabilities {undated}"
+            ));
+        }
+        if unscored > 0 {
+            assumed.push(format!(
+                "without an EPSS score the parameter epss_unknown counts: vulnerabilities {unscored}"
+            ));
+        }
+        if !without_way.is_empty() {
+            assumed.push(format!(
+                "without a CVSS vector any way counts, from the hardest to the easiest, and half of what stands there is lost: \
+                 vulnerabilities {}",
+                without_way.len()
+            ));
+        }
+        if approaches.iter().any(Approach::exposure_is_unknown) {
+            assumed.push(
+                "whether the public Internet reaches these hosts is not in the fleet: counted between yes and no"
+                    .to_owned(),
+            );
+        }
+        (holes, approaches)
+    }
+
+    fn ids<'s>(&'s self, hosts: &'s [usize]) -> impl Iterator<Item = &'s HostId> {
+        hosts.iter().filter_map(|at| self.request.fleet.hosts.get(*at)).map(|it| &it.id)
+    }
+
+    /// What stands on the hosts, by the rates of each tenant, as in compound risk: guests that run, or may.
+    fn worth(&self, hosts: &[usize]) -> Worth {
+        let mut worth = Worth::default();
+        for (tenant, vms) in self.ids(hosts).flat_map(|it| self.hosts.stands_on(it)) {
+            let rates = self.request.policy.loss.of(tenant);
+            let each = f64::from(vms) / hosts.len().max(1) as f64;
+            worth.vms += each;
+            match rates.records_per_vm {
+                Some(records) => worth.stated_records += each * records * rates.record_disclosed.get(),
+                None => worth.per_record += each * rates.record_disclosed.get(),
+            }
+            worth.corrupted += each * rates.system_corrupted.get();
+            worth.hour_down += each * rates.vm_hour_down.get();
+        }
+        worth
+    }
+
+    /// A first ring stops a bad release for those after it only where it has hosts of their hardware.
+    fn first_ring_share(&self, key: &GroupKey, assumed: &mut Vec<String>) -> f64 {
+        let Some(own) = place(self.request, key.ring.as_deref()) else {
+            assumed.push(
+                "the ring of these hosts is not known to the policy: no earlier ring protects them"
+                    .to_owned(),
+            );
+            return 1.0;
+        };
+        let kind = (key.platform.clone(), key.hardware.clone());
+        let first = self.earliest.get(&kind).filter(|_| !key.hardware.is_unknown());
+        if first.is_some_and(|it| *it < own) {
+            return 0.0;
+        }
+        if own > 0 {
+            assumed.push(
+                "no host of an earlier ring has this hardware: no earlier ring protects these".to_owned(),
+            );
+        }
+        1.0
+    }
+
+    fn known_bugs(&self, case: &Case, name: &str, assumed: &mut Vec<String>) -> Option<KnownBugs> {
+        let priced = self.request.evidence.known_bugs.iter().filter(|it| it.release == name);
+        let sum = priced.fold((0.0, 0.0), |(rate, hours), it| {
+            (rate + it.per_host_day, hours + it.per_host_day * it.hours_down)
+        });
+        if sum.0 > 0.0 {
+            return Some(KnownBugs { per_host_day: sum.0, hours_down: sum.1 / sum.0 });
+        }
+        if case.due.bug_fixes > 0 {
+            assumed.push(format!("{} bug fixes that apply here are not priced", case.due.bug_fixes));
+        }
+        None
+    }
+
+    fn promises(&self, case: &Case, assumed: &mut Vec<String>) -> Vec<PromiseState> {
+        let mut states = Vec::new();
+        for Promised { promise, about, hosts } in &self.promises {
+            let is_about = |at: &usize| about.get(*at).copied().unwrap_or(false);
+            let speaks_of = |(view, hole): &(&VulnerabilityView, &OpenHole)| {
+                let score = view.cvss.as_ref().map(|it| it.score);
+                promise.cvss_at_least.is_none_or(|least| score.is_none_or(|score| score >= least))
+                    && (!promise.exploited_only || view.kev.is_some_and(|it| it <= self.day))
+                    && case.open_on(hole).any(|at| is_about(&at))
+            };
+            let holes: Vec<&OpenHole> = self.views(case).filter(speaks_of).map(|(_, hole)| hole).collect();
+            if holes.is_empty() {
+                continue;
+            }
+            let Some(since) = holes.iter().filter_map(|it| it.announced).min() else {
+                assumed.push(format!(
+                    "promise {}: the day of the fix is not known, so neither its deadline",
+                    promise.id
+                ));
+                continue;
+            };
+            let Ok(deadline) = since.checked_add(i64::from(promise.days).days()) else { continue };
+            let bunches: BTreeSet<usize> = holes.iter().flat_map(|it| it.bunches.iter().copied()).collect();
+            let own = bunches.iter().filter_map(|it| case.group.bunches.get(*it)).flatten();
+            let own = own.filter(|at| is_about(at)).count();
+            states.push(PromiseState {
+                id: promise.id.clone(),
+                deadline,
+                days_left: (deadline - self.day).get_days(),
+                penalty: promise.penalty.get() * own as f64 / (*hosts).max(1) as f64,
+            });
+        }
+        states
+    }
+}
+
+/// What is due on every group of the fleet, line by line.
+fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> Vec<Case> {
+    let Request { fleet, assessment, base, .. } = *request;
+    let by_host = target::groups_by_host(assessment);
+    let calendar = Calendar::of(base, day);
+    let ids =
+        |bunch: &Vec<usize>| hosts.crowd(bunch.iter().filter_map(|at| fleet.hosts.get(*at)).map(|it| &it.id));
+    let of_group = |(key, all): (GroupKey, Vec<usize>)| {
+        let target::DueOnGroup { bunches, lines } = target::due(fleet, &calendar, assessment, &by_host, &all);
+        let drains = lines.values().filter(|it| needs_drain(it) && !it.versions.is_empty()).count();
+        let drains = u32::try_from(drains).unwrap_or(u32::MAX);
+        let crowds = if lines.is_empty() { Vec::new() } else { bunches.iter().map(ids).collect() };
+        let group = Arc::new(Members { key, all, bunches, crowds, drains });
+        let case = |(line, due)| {
+            let hosts = due_hosts(&group, &due);
+            Case { group: Arc::clone(&group), line, due, hosts }
+        };
+        lines.into_iter().map(case).collect::<Vec<_>>()
+    };
+    groups_of(fleet).into_iter().collect::<Vec<_>>().into_par_iter().flat_map_iter(of_group).collect()
+}
+
+/// The hosts on which a line is due: those on which it closes something, or else all.
+fn due_hosts(group: &Members, due: &target::Due) -> Vec<usize> {
+    let closed: BTreeSet<usize> = due.holes.values().flat_map(|it| it.bunches.iter().copied()).collect();
+    if closed.is_empty() {
+        return group.all.clone();
+    }
+    let mut hosts: Vec<usize> =
+        closed.iter().filter_map(|it| group.bunches.get(*it)).flatten().copied().collect();
+    hosts.sort_unstable();
+    hosts
+}
+
+fn promised<'a>(request: &'a Request<'a>, hosts: &Hosts<'_>) -> Vec<Promised<'a>> {
+    let promises = request.policy.promises.iter().filter(|it| it.kind == PromiseKind::FixWithin);
+    let about = |promise: &'a Promise| {
+        let about = hosts.promised(&promise.scope, request.fleet.hosts.iter().map(|it| &it.id));
+        let hosts = about.iter().filter(|it| **it).count();
+        Promised { promise, about, hosts }
+    };
+    promises.map(about).collect()
+}
+
+fn place(request: &Request<'_>, ring: Option<&str>) -> Option<usize> {
+    request.policy.rings.iter().position(|it| Some(it.name.as_str()) == ring)
+}
+
+fn earliest(request: &Request<'_>) -> Rings {
+    let mut earliest = Rings::new();
+    for host in &request.fleet.hosts {
+        let Some(at) = place(request, host.ring.as_deref()) else { continue };
+        let platform = host.platform.as_ref().map(|it| it.family.to_string());
+        let first = earliest.entry((platform, HardwareClass::of(host))).or_insert(at);
+        *first = (*first).min(at);
+    }
+    earliest
+}
+
+fn unknown(mut shell: GroupDecision, missing: String) -> Due {
+    shell.recommendation = sentence::unknown(&shell, &missing);
+    shell.unknown = Some(missing);
+    Due { decision: shell, case: None }
+}
+
+/// A restart of the machine, or of nobody knows what, empties the host.
+fn needs_drain(due: &target::Due) -> bool {
+    due.restart.is_none_or(|it| it >= Restart::Machine)
+}

@@ -1,0 +1,180 @@
+//! Releases that their maker withdrew, or that failed everywhere: one table of dated facts, each with its source and an honest
+//! mark, for the prior of [`wait`](crate::wait) and for [`backtest`](crate::backtest).
+//!
+//! Lists of releases forget the withdrawn ones: the table of ESXi builds goes from 7.0 U2d to 7.0 U3c. A rate of bad releases
+//! that is computed from such lists alone is too low; this table puts the known ones back. It is no complete record, and is not
+//! meant to be one: a release that is missing here is not thereby good.
+
+use jiff::civil::{Date, date};
+use serde::Serialize;
+use underpin_model::facts::Family;
+
+/// How well a fact is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mark {
+    /// A source that was read states it.
+    Stated,
+    /// From general knowledge; the incident is stated by a source, this fact is not.
+    Recalled,
+    /// Computed from the dates of releases.
+    Computed,
+}
+
+/// One release that was withdrawn or failed everywhere.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Withdrawal {
+    /// Product.
+    pub family: &'static Family,
+    /// Line.
+    pub line: &'static str,
+    /// Update train.
+    pub train: &'static str,
+    /// The release as its maker named it.
+    pub release: &'static str,
+    /// Its build.
+    pub version: &'static str,
+    /// How well the build is known.
+    pub version_mark: Mark,
+    /// When it appeared.
+    pub released: Date,
+    /// How well that day is known.
+    pub released_mark: Mark,
+    /// The first day on which it counts as known to be bad.
+    pub known: Date,
+    /// How well that day is known.
+    pub known_mark: Mark,
+    /// Share of the hosts that took it and were hit.
+    pub hit: f64,
+    /// How well that share is known.
+    pub hit_mark: Mark,
+    /// What happened.
+    pub what: &'static str,
+    /// Where it is from.
+    pub source: &'static str,
+}
+
+impl Withdrawal {
+    /// The facts of it that no source states.
+    pub fn recalled(&self) -> impl Iterator<Item = &'static str> {
+        let marks = [
+            ("build", self.version_mark),
+            ("day of release", self.released_mark),
+            ("day of withdrawal", self.known_mark),
+            ("share of hosts hit", self.hit_mark),
+        ];
+        marks.into_iter().filter(|(_, mark)| *mark == Mark::Recalled).map(|(what, _)| what)
+    }
+}
+
+const DRIVERS: &str =
+    "two network drivers of one name: failed upgrades and HA; about 8 % of some 30,000 adopters were hit";
+
+/// A release of the 7.0 U3 family, all withdrawn on one day.
+const fn drivers(release: &'static str, version: &'static str, released: Date) -> Withdrawal {
+    Withdrawal {
+        family: &Family::Esxi,
+        line: "7.0",
+        train: "7.0U3",
+        release,
+        version,
+        version_mark: Mark::Recalled,
+        released,
+        released_mark: Mark::Recalled,
+        known: date(2021, 11, 19),
+        known_mark: Mark::Recalled,
+        hit: 0.08,
+        hit_mark: Mark::Stated,
+        what: DRIVERS,
+        source: "The Register, 2022-01-28; builds and days are recalled",
+    }
+}
+
+/// The table, reviewed by hand.
+pub static TABLE: [Withdrawal; 4] = [
+    Withdrawal {
+        family: &Family::Esxi,
+        line: "3.5",
+        train: "3.5U2",
+        release: "3.5 U2",
+        version: "103908",
+        version_mark: Mark::Recalled,
+        released: date(2008, 7, 25),
+        released_mark: Mark::Recalled,
+        known: date(2008, 8, 12),
+        known_mark: Mark::Recalled,
+        hit: 1.0,
+        hit_mark: Mark::Recalled,
+        what: "a licence check expired on a date: no VM could be started, on every host that ran it",
+        source: "widely reported in August 2008; build, days and share are recalled",
+    },
+    drivers("7.0 U3", "18644231", date(2021, 10, 5)),
+    drivers("7.0 U3a", "18825058", date(2021, 11, 9)),
+    drivers("7.0 U3b", "18905247", date(2021, 11, 12)),
+];
+
+/// The withdrawals of a product.
+pub fn of_family(family: &Family) -> impl Iterator<Item = &'static Withdrawal> {
+    TABLE.iter().filter(move |it| it.family == family)
+}
+
+/// The withdrawals of a line that were known on a day.
+pub fn of_line<'a>(
+    family: &'a Family,
+    line: &'a str,
+    on: Date,
+) -> impl Iterator<Item = &'static Withdrawal> + use<'a> {
+    of_family(family).filter(move |it| it.line == line && it.known <= on)
+}
+
+/// The withdrawal of one release, if it was known on a day. `bulletin` is the name that its maker gave the release.
+///
+/// A train is named like its first release (`7.0U3`), but holds the repaired later ones too: a train alone is no match.
+#[must_use]
+pub fn of_release(
+    family: &Family,
+    version: &str,
+    bulletin: Option<&str>,
+    on: Date,
+) -> Option<&'static Withdrawal> {
+    let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
+    let bulletin = bulletin.map(plain);
+    of_family(family).filter(|it| it.known <= on).find(|it| {
+        it.version == version || bulletin.as_ref().is_some_and(|name| name.ends_with(&plain(it.release)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_withdrawal_counts_from_the_day_that_it_was_known() {
+        let on = |day: &str| of_line(&Family::Esxi, "7.0", day.parse().unwrap()).count();
+        assert_eq!((on("2021-11-18"), on("2021-11-19")), (0, 3));
+        assert_eq!(of_line(&Family::Debian, "7.0", "2026-01-01".parse().unwrap()).count(), 0);
+    }
+
+    #[test]
+    fn every_row_is_possible_and_says_what_of_it_is_recalled() {
+        for it in &TABLE {
+            assert!(it.released < it.known, "{}", it.release);
+            assert!(it.hit > 0.0 && it.hit <= 1.0);
+            assert!(!it.what.is_empty() && !it.source.is_empty());
+            assert_eq!(it.recalled().next().is_some(), it.source.contains("recalled"), "{}", it.release);
+        }
+        let mut builds: Vec<&str> = TABLE.iter().map(|it| it.version).collect();
+        builds.sort_unstable();
+        builds.dedup();
+        assert_eq!(builds.len(), TABLE.len());
+    }
+
+    #[test]
+    fn only_the_named_release_is_withdrawn_not_its_train() {
+        let day = "2022-06-01".parse().unwrap();
+        let named = |version, bulletin| of_release(&Family::Esxi, version, bulletin, day).is_some();
+        assert!(named("1", Some("ESXi 7.0 U3a")) && named("1", Some("7.0U3")) && named("18905247", None));
+        assert!(!named("19193900", Some("ESXi 7.0 U3c")) && !named("19193900", None));
+        assert!(of_release(&Family::Vcenter, "18905247", None, day).is_none());
+    }
+}
