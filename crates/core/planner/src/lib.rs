@@ -1,4 +1,5 @@
-//! Waves, placement and migration schedules. So far: how long a live migration takes, and the static wave model.
+//! Waves, placement and migration schedules. So far: how long a live migration takes, the static wave model, and
+//! machine reassignment.
 //!
 //! ```
 //! use underpin_planner::precopy::{MigrationLoad, precopy};
@@ -13,4 +14,5 @@
 pub mod groups;
 pub mod instances;
 pub mod precopy;
+pub mod reassignment;
 pub mod waves;
