@@ -19,5 +19,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let s = t.elapsed().as_secs_f64();
     let v = check(&instance, &initial, &found.assignment);
     println!("found {} = {} feasible {} moved {} {:.1}s {:.2} M/s", found.cost, v.cost.total(), v.is_feasible(), v.moved, s, found.evaluations as f64 / s / 1e6);
+    if let Some(path) = words.get(4) { std::fs::write(path, write_assignment(&found.assignment))?; }
     Ok(())
 }

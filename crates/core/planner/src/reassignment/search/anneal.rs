@@ -25,6 +25,7 @@ pub(super) fn anneal(
     let env = |k: &str, d: f64| std::env::var(k).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
     let t0 = env("T0", 1e6);
     let t1 = env("T1", 1.0);
+    let pown = (env("PO", 0.2) * 4294967296.0) as u32;
     let pshift = (env("PS", 0.4) * 4294967296.0) as u32;
     let mut best = state.cost;
     let mut best_assignment = initial.to_vec();
@@ -33,7 +34,7 @@ pub(super) fn anneal(
     let mut acc = [0u64; 4];
     let mut step = 0;
     loop {
-        let fraction = (done as f64 / options.evaluations as f64).max(spent());
+        let fraction = ((done as f64 / options.evaluations as f64).max(spent())) / env("SA", 0.4);
         if (fraction * 20.0) as u64 >= step {
             let t = t0 * libm::pow(t1 / t0, fraction);
             eprintln!("{fraction:.2} T {t:.3e} cost {} best {best} shift {}/{} swap {}/{}", state.cost, acc[0], acc[1], acc[2], acc[3]);
@@ -41,6 +42,7 @@ pub(super) fn anneal(
             step += 1;
         }
         if fraction >= 1.0 {
+            eprintln!("end of first");
             break;
         }
         temperature = t0 * libm::pow(t1 / t0, fraction);
@@ -64,7 +66,10 @@ pub(super) fn anneal(
                 }
             } else {
                 acc[3] += 1;
-                let other = below((pick >> 32) as u32, layout.processes);
+                let other = if rng.next_u32() < pown {
+                    let own = layout.members.of(layout.service[one as usize]);
+                    own[below((pick >> 32) as u32, own.len()) as usize]
+                } else { below((pick >> 32) as u32, layout.processes) };
                 if state.machine_of[other as usize] == here {
                     continue;
                 }
@@ -82,5 +87,86 @@ pub(super) fn anneal(
         }
         done += 1024;
     }
+    for (process, machine) in (0u32..).zip(&best_assignment) {
+        state.relocate(process, *machine);
+    }
+    // Local annealing.
+    const TEMPS: usize = 12;
+    const KS: [usize; 5] = [2, 3, 4, 6, 10];
+    let mut stats = vec![[0f64; 4]; TEMPS * KS.len() * 3];
+    let hot0 = env("H0", 30.0);
+    let hot1 = env("H1", 1e6);
+    let cold = env("C", 10.0);
+    let mut next = 0.0;
+    let mut rounds = 0u64;
+    while done < options.evaluations {
+        let f = done as f64 / options.evaluations as f64;
+        if f >= next {
+            eprintln!("{f:.2} rounds {rounds} cost {}", state.cost);
+            next += 0.05;
+        }
+        rounds += 1;
+        let arm = below(rng.next_u32(), TEMPS);
+        let k_arm = below(rng.next_u32(), KS.len()) as usize;
+        let n_arm = below(rng.next_u32(), 3) as usize;
+        let k = KS[k_arm].min(layout.machines);
+        let hot = hot0 * libm::pow(hot1 / hot0, arm as f64 / (TEMPS - 1) as f64);
+        let mut machines: Vec<u32> = Vec::new();
+        while machines.len() < k {
+            let m = below(rng.next_u32(), layout.machines);
+            if !machines.contains(&m) { machines.push(m); }
+        }
+        let pool: Vec<u32> = machines.iter().flat_map(|m| state.on[*m as usize].iter().copied()).collect();
+        if pool.is_empty() { done += 1; continue; }
+        let home: Vec<u32> = pool.iter().map(|p| state.machine_of[*p as usize]).collect();
+        let start = state.cost;
+        let evals = pool.len() as u64 * [10, 40, 160][n_arm];
+        let mut local_best = start;
+        let mut local: Vec<u32> = Vec::new();
+        let ratio = libm::pow(cold / hot, 16.0 / evals as f64);
+        let mut temperature = hot;
+        for i in 0..evals {
+            if i % 16 == 0 { temperature *= ratio; }
+            let word = rng.next_u64();
+            let pick = rng.next_u64();
+            let limit = (temperature * table[(word >> 52) as usize]) as i64;
+            let one = pool[below(pick as u32, pool.len()) as usize];
+            let here = state.machine_of[one as usize];
+            if (word as u32) < pshift {
+                let to = machines[below((pick >> 32) as u32, k) as usize];
+                if to == here { continue; }
+                if let Some(change) = state.shift(one, to) && change <= limit {
+                    state.relocate(one, to);
+                }
+            } else {
+                let other = pool[below((pick >> 32) as u32, pool.len()) as usize];
+                if state.machine_of[other as usize] == here { continue; }
+                if let Some(change) = state.swap(one, other) && change <= limit {
+                    state.exchange_places(one, other);
+                }
+            }
+            if state.cost < local_best {
+                local_best = state.cost;
+                local = pool.iter().map(|p| state.machine_of[*p as usize]).collect();
+            }
+        }
+        done += evals;
+        let st = &mut stats[(arm as usize * KS.len() + k_arm) * 3 + n_arm];
+        st[0] += 1.0;
+        st[1] += evals as f64;
+        if local_best < start { st[2] += (start - local_best) as f64; st[3] += 1.0; }
+        let target = if local_best < start { &local } else if state.cost <= start { continue } else { &home };
+        for (p, m) in pool.iter().zip(target) { state.relocate(*p, *m); }
+        // Marks of services may be lost when places are exchanged one after the other.
+        for (p, m) in pool.iter().zip(target) { state.mark(layout.service[*p as usize] as usize, *m); }
+    }
+    for arm in 0..TEMPS { for k in 0..KS.len() { for n in 0..3 {
+        let s = stats[(arm * KS.len() + k) * 3 + n];
+        if s[3] > 0.0 {
+        eprintln!("hot {:.0} k {} n {} tries {} succ {} gain/Meval {:.0}", hot0 * libm::pow(hot1 / hot0, arm as f64 / (TEMPS - 1) as f64), KS[k], [10,40,160][n], s[0], s[3], s[2]/s[1]*1e6);
+        }
+    }}}
+    best = state.cost;
+    best_assignment.clone_from(&state.machine_of);
     Found { assignment: best_assignment, cost: best, evaluations: done }
 }

@@ -334,7 +334,7 @@ impl<'a> State<'a> {
     }
 
     /// Notes that a service has a process on a machine.
-    fn mark(&mut self, service: usize, machine: u32) {
+    pub(super) fn mark(&mut self, service: usize, machine: u32) {
         let conflict = self.layout.conflict_row[service];
         if conflict != NONE {
             self.present[conflict as usize * self.present_words + machine as usize / 64] |= 1 << (machine % 64);
