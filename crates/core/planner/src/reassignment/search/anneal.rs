@@ -20,9 +20,9 @@ pub(super) fn anneal(
     spent: &(dyn Fn() -> f64 + Sync),
 ) -> Found {
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let mut state = State::new(layout, initial);
     let table: Vec<f64> = (0..TABLE).map(|at| -libm::log((at as f64 + 0.5) / TABLE as f64)).collect();
     let env = |k: &str, d: f64| std::env::var(k).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
+    let mut state = State::new(layout, initial, env("OF", 5.0) as i64, env("LP", 1e6) as i64);
     let t0 = env("T0", 1e6);
     let t1 = env("T1", 1.0);
     let pown = (env("PO", 0.2) * 4294967296.0) as u32;
@@ -37,7 +37,7 @@ pub(super) fn anneal(
         let fraction = ((done as f64 / options.evaluations as f64).max(spent())) / env("SA", 0.4);
         if (fraction * 20.0) as u64 >= step {
             let t = t0 * libm::pow(t1 / t0, fraction);
-            eprintln!("{fraction:.2} T {t:.3e} cost {} best {best} shift {}/{} swap {}/{}", state.cost, acc[0], acc[1], acc[2], acc[3]);
+            eprintln!("{fraction:.2} T {t:.3e} cost {} pen {} best {best} shift {}/{} swap {}/{}", state.cost, state.penalty, acc[0], acc[1], acc[2], acc[3]);
             acc = [0; 4];
             step += 1;
         }
@@ -80,7 +80,7 @@ pub(super) fn anneal(
                     state.exchange_places(one, other);
                 }
             }
-            if state.cost < best {
+            if state.cost < best && state.penalty == 0 {
                 best = state.cost;
                 best_assignment.clone_from(&state.machine_of);
             }
@@ -145,7 +145,7 @@ pub(super) fn anneal(
                     state.exchange_places(one, other);
                 }
             }
-            if state.cost < local_best {
+            if state.cost < local_best && state.penalty == 0 {
                 local_best = state.cost;
                 local = pool.iter().map(|p| state.machine_of[*p as usize]).collect();
             }

@@ -23,8 +23,14 @@ pub(super) struct State<'a> {
     /// `target x left(first) - left(second)` by balance. One block, because they are read together.
     block: Vec<i64>,
     block_len: usize,
-    /// Load and balance cost of each machine.
+    /// Load and balance cost of each machine, and what its use above capacity is priced at.
     pub(super) machine_cost: Vec<i64>,
+    /// What that use alone is priced at.
+    machine_penalty: Vec<i64>,
+    /// Price of a unit above capacity, by resource.
+    over_price: Vec<i64>,
+    /// Price of a dependency or a location that is missing.
+    law_price: i64,
     /// Processes on each machine, in no order.
     pub(super) on: Vec<Vec<u32>>,
     /// Position of a process in the list of its machine.
@@ -41,13 +47,15 @@ pub(super) struct State<'a> {
     moved_of: Vec<u32>,
     with_moved: Vec<u32>,
     most_moved: usize,
-    /// The objective.
+    /// The objective and all prices.
     pub(super) cost: i64,
+    /// The prices in it: 0 if and only if all laws hold.
+    pub(super) penalty: i64,
 }
 
 impl<'a> State<'a> {
     /// An assignment that is known to be feasible.
-    pub(super) fn new(layout: &'a Layout, assignment: &[u32]) -> Self {
+    pub(super) fn new(layout: &'a Layout, assignment: &[u32], over_factor: i64, law_price: i64) -> Self {
         let block_len = 2 * layout.width + layout.balances.len();
         let present_words = layout.machines.div_ceil(64);
         let largest = (0..layout.services as u32).map(|it| layout.members.of(it).len()).max().unwrap_or(0);
@@ -59,6 +67,9 @@ impl<'a> State<'a> {
             block: vec![0; block_len * layout.machines],
             block_len,
             machine_cost: vec![0; layout.machines],
+            machine_penalty: vec![0; layout.machines],
+            over_price: layout.load_weight.iter().map(|it| (*it).max(1) * over_factor).collect(),
+            law_price,
             on: vec![Vec::new(); layout.machines],
             position: vec![0; layout.processes],
             present: vec![0; layout.conflict_rows * present_words],
@@ -70,6 +81,7 @@ impl<'a> State<'a> {
             with_moved,
             most_moved: 0,
             cost: 0,
+            penalty: 0,
         };
         state.start();
         for (process, machine) in (0u32..).zip(assignment) {
@@ -111,9 +123,7 @@ impl<'a> State<'a> {
             self.cost += layout.machine_move(machine, machine);
         }
         for machine in 0..layout.machines as u32 {
-            let cost = self.price(machine);
-            self.machine_cost[machine as usize] = cost;
-            self.cost += cost;
+            self.reprice(machine);
         }
     }
 
@@ -136,17 +146,26 @@ impl<'a> State<'a> {
         }
     }
 
-    fn price(&self, machine: u32) -> i64 {
+    /// Prices a machine anew.
+    fn reprice(&mut self, machine: u32) {
         let layout = self.layout;
         let block = &self.block[machine as usize * self.block_len..][..self.block_len];
-        let load = block.iter().zip(&layout.load_weight).map(|(over, weight)| (*over).max(0) * weight);
-        let missing = block[2 * layout.width..].iter().zip(&layout.balances);
-        load.sum::<i64>() + missing.map(|(missing, it)| (*missing).max(0) * it.weight).sum::<i64>()
+        let (over, rest) = block.split_at(layout.width);
+        let (room, missing) = rest.split_at(layout.width);
+        let load = over.iter().zip(&layout.load_weight).map(|(over, weight)| (*over).max(0) * weight);
+        let unbalanced =
+            missing.iter().zip(&layout.balances).map(|(missing, it)| (*missing).max(0) * it.weight);
+        let without_room = room.iter().zip(&self.over_price).map(|(room, price)| (-*room).max(0) * price);
+        let penalty = without_room.sum::<i64>();
+        let cost = load.sum::<i64>() + unbalanced.sum::<i64>() + penalty;
+        let at = machine as usize;
+        self.penalty += penalty - self.machine_penalty[at];
+        self.cost += cost - self.machine_cost[at];
+        (self.machine_cost[at], self.machine_penalty[at]) = (cost, penalty);
     }
 
-    /// What a machine's load and balance cost change by when one process leaves and one arrives ([`NONE`]: none does);
-    /// `None`: there is no room.
-    fn exchange(&self, machine: u32, leaving: u32, arriving: u32) -> Option<i64> {
+    /// What a machine's cost changes by when one process leaves and one arrives ([`NONE`]: none does).
+    fn exchange(&self, machine: u32, leaving: u32, arriving: u32) -> i64 {
         let layout = self.layout;
         let width = layout.width;
         let block = &self.block[machine as usize * self.block_len..][..self.block_len];
@@ -154,28 +173,26 @@ impl<'a> State<'a> {
             let process = (process as usize).min(layout.processes);
             &layout.requirement[process * width..][..width]
         };
+        let home = |process: u32| {
+            layout.any_transient && process != NONE && layout.origin[process as usize] == machine
+        };
         let (out, into) = (row(leaving), row(arriving));
         let (over, rest) = block.split_at(width);
         let (room, missing) = rest.split_at(width);
-        if arriving != NONE {
-            let home = |process: u32| {
-                layout.any_transient && process != NONE && layout.origin[process as usize] == machine
-            };
-            let (out_home, in_home) = (home(leaving), home(arriving));
-            if out_home || in_home {
-                for (resource, room) in room.iter().enumerate() {
-                    let kept = layout.transient[resource];
-                    let given = if out_home && kept { 0 } else { out[resource] };
-                    let taken = if in_home && kept { 0 } else { into[resource] };
-                    if room + given < taken {
-                        return None;
-                    }
-                }
-            } else if room.iter().zip(out).zip(into).any(|((room, given), taken)| room + given < *taken) {
-                return None;
+        let mut cost = 0;
+        let (out_home, in_home) = (home(leaving), home(arriving));
+        if out_home || in_home {
+            for (resource, room) in room.iter().enumerate() {
+                let kept = layout.transient[resource];
+                let given = if out_home && kept { 0 } else { out[resource] };
+                let taken = if in_home && kept { 0 } else { into[resource] };
+                cost += (taken - given - room).max(0) * self.over_price[resource];
+            }
+        } else {
+            for (((room, price), given), taken) in room.iter().zip(&self.over_price).zip(out).zip(into) {
+                cost += (taken - given - room).max(0) * price;
             }
         }
-        let mut cost = 0;
         for (((over, weight), given), taken) in over.iter().zip(&layout.load_weight).zip(out).zip(into) {
             cost += (over + taken - given).max(0) * weight;
         }
@@ -183,7 +200,7 @@ impl<'a> State<'a> {
             let change = it.target * (into[it.first] - out[it.first]) - (into[it.second] - out[it.second]);
             cost += (missing - change).max(0) * it.weight;
         }
-        Some(cost - self.machine_cost[machine as usize])
+        cost - self.machine_cost[machine as usize]
     }
 
     fn is_present(&self, row: u32, machine: u32) -> bool {
@@ -194,52 +211,69 @@ impl<'a> State<'a> {
         self.around[row as usize * self.layout.neighbourhoods + neighbourhood as usize]
     }
 
-    /// Whether conflict, spread and dependency let a process go to another machine, all others staying.
-    fn may_go(&self, process: u32, to: u32) -> bool {
+    /// Whether a process of the same service is on a machine.
+    fn conflicts(&self, process: u32, to: u32) -> bool {
+        let conflict = self.layout.conflict_row[self.layout.service[process as usize] as usize];
+        conflict != NONE && self.is_present(conflict, to)
+    }
+
+    /// Change of the number of locations and dependencies that are missing when a process goes to another machine, all
+    /// others staying.
+    fn law_change(&self, process: u32, to: u32) -> i64 {
         let layout = self.layout;
         let from = self.machine_of[process as usize];
         let service = layout.service[process as usize] as usize;
-        let conflict = layout.conflict_row[service];
-        if conflict != NONE && self.is_present(conflict, to) {
-            return false;
-        }
+        let mut change = 0;
         let spread = layout.spread_row[service];
         if spread != NONE {
             let (old, new) = (layout.location[from as usize], layout.location[to as usize]);
-            let count = |at: u32| self.in_location[spread as usize * layout.locations + at as usize];
-            if old != new && count(old) == 1 && count(new) > 0 {
-                let used = self.used_locations[spread as usize];
-                if used <= layout.spread_min[service] {
-                    return false;
-                }
+            if old != new {
+                let count = |at: u32| self.in_location[spread as usize * layout.locations + at as usize];
+                let used = i64::from(self.used_locations[spread as usize]);
+                let then = used - i64::from(count(old) == 1) + i64::from(count(new) == 0);
+                let least = i64::from(layout.spread_min[service]);
+                change += (least - then).max(0) - (least - used).max(0);
             }
         }
         let row = layout.dependency_row[service];
         if row != NONE {
             let (old, new) = (layout.neighbourhood[from as usize], layout.neighbourhood[to as usize]);
             if old != new {
-                let there = self.around(row, old);
-                if self.around(row, new).missing > 0 || (there.processes == 1 && there.dependants > 0) {
-                    return false;
+                let (left, entered) = (self.around(row, old), self.around(row, new));
+                if left.processes == 1 {
+                    change += i64::from(left.dependants) - i64::from(left.missing);
+                }
+                if entered.processes == 0 {
+                    change += i64::from(entered.missing) - i64::from(entered.dependants);
                 }
             }
         }
-        true
+        change
     }
 
-    /// Whether a process that follows another into its neighbourhood needs it there: the last of a service that it depends on.
-    fn follows_what_it_needs(&self, follower: u32, leader: u32) -> bool {
+    /// What `law_change` of two processes that change places does not see of each other: where one service appears as the other
+    /// vanishes, a need between them is either met once, not twice, or not met after all.
+    fn law_change_between(&self, one: u32, other: u32) -> i64 {
         let layout = self.layout;
         let row = |process: u32| layout.dependency_row[layout.service[process as usize] as usize];
-        let (needs, needed) = (row(follower), row(leader));
-        if needs == NONE || needed == NONE {
-            return false;
+        let (first, second) = (row(one), row(other));
+        if first == NONE || second == NONE {
+            return 0;
         }
-        let left = layout.neighbourhood[self.machine_of[leader as usize] as usize];
-        let entered = layout.neighbourhood[self.machine_of[follower as usize] as usize];
-        left != entered
-            && self.around(needed, left).processes == 1
-            && layout.needs.of(needs).binary_search(&needed).is_ok()
+        let at = |process: u32| layout.neighbourhood[self.machine_of[process as usize] as usize];
+        let (here, there) = (at(one), at(other));
+        if here == there {
+            return 0;
+        }
+        let turns = |leaving: u32, entering: u32, at: u32| {
+            self.around(leaving, at).processes == 1 && self.around(entering, at).processes == 0
+        };
+        let places = i64::from(turns(first, second, here)) + i64::from(turns(second, first, there));
+        if places == 0 {
+            return 0;
+        }
+        let needs = |who: u32, whom: u32| i64::from(layout.needs.of(who).binary_search(&whom).is_ok());
+        places * (needs(first, second) + needs(second, first))
     }
 
     /// Change of what moving one process costs by itself.
@@ -282,40 +316,51 @@ impl<'a> State<'a> {
         (others.max(most) as i64 - self.most_moved as i64) * self.layout.service_move_weight
     }
 
-    /// What the cost changes by when a process goes to another machine than its own; `None`: it may not.
+    /// What the cost changes by when a process goes to another machine than its own; `None`: one of its service is there.
     pub(super) fn shift(&self, process: u32, to: u32) -> Option<i64> {
-        if !self.may_go(process, to) {
+        if self.conflicts(process, to) {
             return None;
         }
-        let arrival = self.exchange(to, NONE, process)?;
-        let leave = self.exchange(self.machine_of[process as usize], process, NONE)?;
+        let from = self.machine_of[process as usize];
         let service = self.layout.service[process as usize];
         let moved = (service, self.moved_change(process, to));
-        Some(arrival + leave + self.move_change(process, to) + self.service_change([moved, (service, 0)]))
+        Some(
+            self.exchange(to, NONE, process)
+                + self.exchange(from, process, NONE)
+                + self.law_change(process, to) * self.law_price
+                + self.move_change(process, to)
+                + self.service_change([moved, (service, 0)]),
+        )
     }
 
-    /// What the cost changes by when two processes on different machines change places; `None`: they may not.
+    /// What the cost changes by when two processes on different machines change places; `None`: one of their service is
+    /// there already.
     pub(super) fn swap(&self, one: u32, other: u32) -> Option<i64> {
         let layout = self.layout;
         let (here, there) = (self.machine_of[one as usize], self.machine_of[other as usize]);
         let service = |process: u32| layout.service[process as usize];
+        let mut laws = 0;
         // Within a service nothing changes for its laws.
-        if service(one) != service(other)
-            && (!self.may_go(one, there)
-                || !self.may_go(other, here)
-                || self.follows_what_it_needs(one, other)
-                || self.follows_what_it_needs(other, one))
-        {
-            return None;
+        if service(one) != service(other) {
+            if self.conflicts(one, there) || self.conflicts(other, here) {
+                return None;
+            }
+            laws = self.law_change(one, there)
+                + self.law_change(other, here)
+                + self.law_change_between(one, other);
         }
-        let first = self.exchange(there, other, one)?;
-        let second = self.exchange(here, one, other)?;
         let moved = [
             (service(one), self.moved_change(one, there)),
             (service(other), self.moved_change(other, here)),
         ];
-        let moves = self.move_change(one, there) + self.move_change(other, here);
-        Some(first + second + moves + self.service_change(moved))
+        Some(
+            self.exchange(there, other, one)
+                + self.exchange(here, one, other)
+                + laws * self.law_price
+                + self.move_change(one, there)
+                + self.move_change(other, here)
+                + self.service_change(moved),
+        )
     }
 
     fn list(&mut self, process: u32, machine: u32) {
@@ -422,6 +467,9 @@ impl<'a> State<'a> {
                 self.most_moved -= 1;
             }
         }
+        let laws = self.law_change(process, to) * self.law_price;
+        self.cost += laws;
+        self.penalty += laws;
         self.leave_service(process, from);
         self.unlist(process, from);
         self.account(from, process, -1);
@@ -429,11 +477,8 @@ impl<'a> State<'a> {
         self.list(process, to);
         self.enter_service(process, to);
         self.machine_of[process as usize] = to;
-        for machine in [from, to] {
-            let cost = self.price(machine);
-            self.cost += cost - self.machine_cost[machine as usize];
-            self.machine_cost[machine as usize] = cost;
-        }
+        self.reprice(from);
+        self.reprice(to);
     }
 
     /// Lets two processes change places without asking whether they may.
