@@ -26,7 +26,9 @@ pub(super) fn anneal(
     let t0 = env("T0", 1e6);
     let t1 = env("T1", 1.0);
     let pown = (env("PO", 0.2) * 4294967296.0) as u32;
+    let phome = (env("PH", 0.2) * 4294967296.0) as u32;
     let pshift = (env("PS", 0.4) * 4294967296.0) as u32;
+    let (mut of, mut lp) = (env("OF", 5.0), env("LP", 1e6));
     let mut best = state.cost;
     let mut best_assignment = initial.to_vec();
     let mut done = 0u64;
@@ -37,13 +39,24 @@ pub(super) fn anneal(
         let fraction = ((done as f64 / options.evaluations as f64).max(spent())) / env("SA", 0.4);
         if (fraction * 20.0) as u64 >= step {
             let t = t0 * libm::pow(t1 / t0, fraction);
-            eprintln!("{fraction:.2} T {t:.3e} cost {} pen {} best {best} shift {}/{} swap {}/{}", state.cost, state.penalty, acc[0], acc[1], acc[2], acc[3]);
+            eprintln!("{fraction:.2} T {t:.3e} cost {} of {of:.0} {} lp {lp:.0} {} best {best} shift {}/{} swap {}/{}", state.cost, state.over_penalty(), state.penalty - state.over_penalty(), acc[0], acc[1], acc[2], acc[3]);
             acc = [0; 4];
             step += 1;
         }
         if fraction >= 1.0 {
             eprintln!("end of first");
             break;
+        }
+        if done % (1 << 16) == 0 {
+            let t = t0 * libm::pow(t1 / t0, fraction);
+            let step = 65536.0 / options.evaluations as f64 / env("DB", 0.01);
+            let (grow, shrink) = (libm::exp2(step), libm::exp2(-step * env("SH", 0.5)));
+            let over = state.over_penalty() as f64;
+            let law = (state.penalty - state.over_penalty()) as f64;
+            let m = layout.machines as f64;
+            of = if over > env("KO", 0.3) * m * t { of * grow } else { of * shrink }.clamp(env("OF", 5.0), 1000.0);
+            lp = if law > env("KL", 0.3) * m * t { lp * grow } else { lp * shrink }.clamp(env("LP", 1e6), 1e9);
+            state.set_prices(of, lp);
         }
         temperature = t0 * libm::pow(t1 / t0, fraction);
         for _ in 0..1024 {
@@ -54,7 +67,7 @@ pub(super) fn anneal(
             let here = state.machine_of[one as usize];
             if (word as u32) < pshift {
                 acc[1] += 1;
-                let to = below((pick >> 32) as u32, layout.machines);
+                let to = if rng.next_u32() < phome { layout.origin[one as usize] } else { below((pick >> 32) as u32, layout.machines) };
                 if to == here {
                     continue;
                 }

@@ -363,6 +363,31 @@ impl<'a> State<'a> {
         )
     }
 
+    /// The part of the prices that is for use above capacity.
+    pub(super) fn over_penalty(&self) -> i64 {
+        self.machine_penalty.iter().sum()
+    }
+
+    /// Prices everything anew.
+    pub(super) fn set_prices(&mut self, over_factor: f64, law_price: f64) {
+        let missing = if self.law_price > 0 {
+            (self.penalty - self.machine_penalty.iter().sum::<i64>()) / self.law_price
+        } else {
+            0
+        };
+        let law_price = law_price as i64;
+        let change = missing * (law_price - self.law_price);
+        self.cost += change;
+        self.penalty += change;
+        self.law_price = law_price;
+        for (price, weight) in self.over_price.iter_mut().zip(&self.layout.load_weight) {
+            *price = ((*weight).max(1) as f64 * over_factor) as i64;
+        }
+        for machine in 0..self.layout.machines as u32 {
+            self.reprice(machine);
+        }
+    }
+
     fn list(&mut self, process: u32, machine: u32) {
         let list = &mut self.on[machine as usize];
         self.position[process as usize] = list.len() as u32;
