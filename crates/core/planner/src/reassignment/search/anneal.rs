@@ -1,185 +1,259 @@
-//! Annealing.
+//! One annealing: shifts and swaps at a falling temperature, under prices that follow it.
+//!
+//! Capacity, spread and dependency may be broken on the way, at a price: a large process finds its place while it is hot, and the
+//! small ones make room as it cools. Where laws stay broken although it is cold, their prices rise. What is transient has a
+//! price of its own, which falls to nothing: a process that moves without need takes room from two machines.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
+use super::Found;
 use super::layout::Layout;
-use super::state::State;
-use super::{Found, Options};
+use super::state::{Prices, State};
 
-const TABLE: usize = 1 << 12;
+/// Acceptance thresholds: `-ln` of this many equally likely numbers between 0 and 1. A table, because logarithms of the
+/// machine's library are not the same everywhere.
+const THRESHOLDS: usize = 1 << 12;
+/// Moves between two looks at the clock and changes of the temperature.
+const STEP: u64 = 1 << 10;
+/// Share of the moves that are shifts; the others are swaps.
+const SHIFTS: u32 = share(0.4);
+/// Share of the shifts that go back to the first machine.
+const HOMEWARD: u32 = share(0.3);
+/// Share of the swaps within a service.
+const WITHIN_SERVICE: u32 = share(0.2);
+/// Share of an annealing in which a price may double.
+const DOUBLING: f64 = 0.01;
+/// Penalty per machine, in temperatures, above which a price rises: what fluctuates around a law that holds is below.
+const FLUCTUATION: f64 = 0.3;
+/// Highest prices, as multiples of the lowest.
+const STEEPEST: f64 = 200.0;
+/// Share of an annealing after which nothing is paid for what is left behind.
+const LEFT_FREE: f64 = 0.8;
+/// Moves that are remembered to get back to the best assignment, before it is copied.
+const JOURNAL: usize = 1 << 12;
 
-fn below(word: u32, limit: usize) -> u32 {
-    ((u64::from(word) * limit as u64) >> 32) as u32
+/// A probability as a threshold for 32 random bits.
+const fn share(probability: f64) -> u32 {
+    (probability * 4_294_967_296.0) as u32
 }
 
+/// Temperatures and prices of an annealing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Schedule {
+    hot: f64,
+    cold: f64,
+    /// The lowest.
+    prices: Prices,
+}
+
+impl Schedule {
+    /// Spread and dependency are never broken.
+    pub(super) fn strict(mean_load: f64) -> Self {
+        let prices = Prices { over: 5.0, law: 1_000.0 * mean_load, left: 4.0 };
+        Self { hot: 0.2 * mean_load, cold: (2e-6 * mean_load).max(1.0), prices }
+    }
+
+    /// They may be broken for a while.
+    pub(super) fn lenient(mean_load: f64) -> Self {
+        let prices = Prices { over: 20.0, law: 0.1 * mean_load, left: 4.0 };
+        Self { prices, ..Self::strict(mean_load) }
+    }
+
+    /// From lukewarm on, and nothing is broken any more.
+    pub(super) fn warm(self) -> Self {
+        let law = self.prices.law * STEEPEST;
+        Self {
+            hot: self.hot * 3e-3,
+            cold: (self.cold * 0.1).max(0.5),
+            prices: Prices { over: 100.0, law, left: 0.0 },
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Annealing {
+    pub(super) schedule: Schedule,
+    pub(super) seed: u64,
+    /// Makes islands and rounds differ.
+    pub(super) stream: u64,
+    /// Of a whole search on one island.
+    pub(super) evaluations: u64,
+    /// Shares of the whole search at which this begins and ends.
+    pub(super) from: f64,
+    pub(super) until: f64,
+}
+
+impl Annealing {
+    /// How much of this annealing is over, once a share of the whole search is.
+    fn progress(&self, whole: f64) -> f64 {
+        ((whole - self.from) / (self.until - self.from)).clamp(0.0, 1.0)
+    }
+}
+
+/// Anneals from an assignment on; the best feasible one that came up, or that one.
 pub(super) fn anneal(
     layout: &Layout,
-    initial: &[u32],
-    options: &Options,
+    start: &[u32],
+    task: &Annealing,
     spent: &(dyn Fn() -> f64 + Sync),
 ) -> Found {
-    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let table: Vec<f64> = (0..TABLE).map(|at| -libm::log((at as f64 + 0.5) / TABLE as f64)).collect();
-    let env = |k: &str, d: f64| std::env::var(k).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-    let mut state = State::new(layout, initial, env("OF", 5.0) as i64, env("LP", 1e6) as i64);
-    let t0 = env("T0", 1e6);
-    let t1 = env("T1", 1.0);
-    let pown = (env("PO", 0.2) * 4294967296.0) as u32;
-    let phome = (env("PH", 0.2) * 4294967296.0) as u32;
-    let pshift = (env("PS", 0.4) * 4294967296.0) as u32;
-    let (mut of, mut lp) = (env("OF", 5.0), env("LP", 1e6));
-    let mut best = state.cost;
-    let mut best_assignment = initial.to_vec();
-    let mut done = 0u64;
-    let mut temperature;
-    let mut acc = [0u64; 4];
-    let mut step = 0;
+    let mut run = Run::new(layout, start, task);
+    let before = task.from * task.evaluations as f64;
+    let (mut evaluations, mut priced) = (0, 0.0);
+    let schedule = task.schedule;
+    // Prices cost a look at everything.
+    let pricing = ((layout.processes + layout.machines * layout.width) as u64).next_power_of_two().max(STEP);
     loop {
-        let fraction = ((done as f64 / options.evaluations as f64).max(spent())) / env("SA", 0.4);
-        if (fraction * 20.0) as u64 >= step {
-            let t = t0 * libm::pow(t1 / t0, fraction);
-            eprintln!("{fraction:.2} T {t:.3e} cost {} of {of:.0} {} lp {lp:.0} {} best {best} shift {}/{} swap {}/{}", state.cost, state.over_penalty(), state.penalty - state.over_penalty(), acc[0], acc[1], acc[2], acc[3]);
-            acc = [0; 4];
-            step += 1;
-        }
-        if fraction >= 1.0 {
-            eprintln!("end of first");
+        let counted = (before + evaluations as f64) / task.evaluations.max(1) as f64;
+        let progress = task.progress(counted.max(spent()));
+        if progress >= 1.0 {
             break;
         }
-        if done % (1 << 16) == 0 {
-            let t = t0 * libm::pow(t1 / t0, fraction);
-            let step = 65536.0 / options.evaluations as f64 / env("DB", 0.01);
-            let (grow, shrink) = (libm::exp2(step), libm::exp2(-step * env("SH", 0.5)));
-            let over = state.over_penalty() as f64;
-            let law = (state.penalty - state.over_penalty()) as f64;
-            let m = layout.machines as f64;
-            of = if over > env("KO", 0.3) * m * t { of * grow } else { of * shrink }.clamp(env("OF", 5.0), 1000.0);
-            lp = if law > env("KL", 0.3) * m * t { lp * grow } else { lp * shrink }.clamp(env("LP", 1e6), 1e9);
-            state.set_prices(of, lp);
+        let temperature = schedule.hot * libm::pow(schedule.cold / schedule.hot, progress);
+        if evaluations % pricing == 0 {
+            run.price(&schedule, temperature, progress, progress - priced);
+            priced = progress;
         }
-        temperature = t0 * libm::pow(t1 / t0, fraction);
-        for _ in 0..1024 {
-            let word = rng.next_u64();
-            let pick = rng.next_u64();
-            let limit = (temperature * table[(word >> 52) as usize]) as i64;
-            let one = below(pick as u32, layout.processes);
-            let here = state.machine_of[one as usize];
-            if (word as u32) < pshift {
-                acc[1] += 1;
-                let to = if rng.next_u32() < phome { layout.origin[one as usize] } else { below((pick >> 32) as u32, layout.machines) };
-                if to == here {
-                    continue;
-                }
-                if let Some(change) = state.shift(one, to)
-                    && change <= limit
-                {
-                    acc[0] += 1;
-                    state.relocate(one, to);
-                }
+        for _ in 0..STEP {
+            run.try_one(temperature);
+        }
+        evaluations += STEP;
+    }
+    let (assignment, cost) = run.best.take(&run.state);
+    Found { assignment, cost, evaluations }
+}
+
+struct Run<'a> {
+    layout: &'a Layout,
+    state: State<'a>,
+    rng: ChaCha8Rng,
+    thresholds: Vec<f64>,
+    prices: Prices,
+    best: Best,
+}
+
+impl<'a> Run<'a> {
+    fn new(layout: &'a Layout, start: &[u32], task: &Annealing) -> Self {
+        let prices = task.schedule.prices;
+        let state = State::new(layout, start, prices);
+        let mut rng = ChaCha8Rng::seed_from_u64(task.seed);
+        rng.set_stream(task.stream);
+        let threshold = |at: usize| -libm::log((at as f64 + 0.5) / THRESHOLDS as f64);
+        let best = Best { cost: state.objective(), copy: start.to_vec(), journal: None };
+        Self { layout, state, rng, thresholds: (0..THRESHOLDS).map(threshold).collect(), prices, best }
+    }
+
+    /// Lets prices follow the temperature; `passed` is the share of the annealing since the last time.
+    fn price(&mut self, schedule: &Schedule, temperature: f64, progress: f64, passed: f64) {
+        let grow = libm::exp2((passed / DOUBLING).min(1.0));
+        let tolerated = FLUCTUATION * self.layout.machines as f64 * temperature;
+        let over = self.state.over_penalty() as f64;
+        let laws = self.state.penalty() as f64 - over;
+        let follow = |price: f64, penalty: f64, least: f64| {
+            let next = if penalty > tolerated { price * grow } else { price / libm::sqrt(grow) };
+            next.clamp(least, least * STEEPEST)
+        };
+        let lowest = schedule.prices;
+        self.prices = Prices {
+            over: follow(self.prices.over, over, lowest.over),
+            law: follow(self.prices.law, laws, lowest.law),
+            left: lowest.left * (1.0 - progress / LEFT_FREE).max(0.0),
+        };
+        self.state.set_prices(self.prices);
+    }
+
+    /// Proposes a move, and makes it if the temperature allows.
+    fn try_one(&mut self, temperature: f64) {
+        let (kind, pick) = (self.rng.next_u64(), self.rng.next_u64());
+        let limit = (temperature * self.thresholds[(kind >> 52) as usize]) as i64;
+        let (first, second) = (pick as u32, (pick >> 32) as u32);
+        let process = below(first, self.layout.processes);
+        let home = self.state.machine_of[process as usize];
+        // Bits that decide on the threshold do not decide on anything else.
+        let (is_shift, special) = ((kind as u32) < SHIFTS, (kind >> 20) as u32);
+        if is_shift {
+            let to = if special < HOMEWARD {
+                self.layout.origin[process as usize]
             } else {
-                acc[3] += 1;
-                let other = if rng.next_u32() < pown {
-                    let own = layout.members.of(layout.service[one as usize]);
-                    own[below((pick >> 32) as u32, own.len()) as usize]
-                } else { below((pick >> 32) as u32, layout.processes) };
-                if state.machine_of[other as usize] == here {
-                    continue;
-                }
-                if let Some(change) = state.swap(one, other)
-                    && change <= limit
-                {
-                    acc[2] += 1;
-                    state.exchange_places(one, other);
-                }
+                below(second, self.layout.machines)
+            };
+            if to != home && self.state.shift(process, to).is_some_and(|change| change <= limit) {
+                self.relocate(process, to);
+                self.best.look(&self.state);
             }
-            if state.cost < best && state.penalty == 0 {
-                best = state.cost;
-                best_assignment.clone_from(&state.machine_of);
-            }
+            return;
         }
-        done += 1024;
+        let own = self.layout.members.of(self.layout.service[process as usize]);
+        let other = if special < WITHIN_SERVICE && own.len() > 1 {
+            own[below(second, own.len()) as usize]
+        } else {
+            below(second, self.layout.processes)
+        };
+        let there = self.state.machine_of[other as usize];
+        if there != home && self.state.swap(process, other).is_some_and(|change| change <= limit) {
+            self.best.note(&self.state, process, home);
+            self.best.note(&self.state, other, there);
+            self.state.exchange_places(process, other);
+            self.best.look(&self.state);
+        }
     }
-    for (process, machine) in (0u32..).zip(&best_assignment) {
-        state.relocate(process, *machine);
+
+    fn relocate(&mut self, process: u32, to: u32) {
+        self.best.note(&self.state, process, self.state.machine_of[process as usize]);
+        self.state.relocate(process, to);
     }
-    // Local annealing.
-    const TEMPS: usize = 12;
-    const KS: [usize; 5] = [2, 3, 4, 6, 10];
-    let mut stats = vec![[0f64; 4]; TEMPS * KS.len() * 3];
-    let hot0 = env("H0", 30.0);
-    let hot1 = env("H1", 1e6);
-    let cold = env("C", 10.0);
-    let mut next = 0.0;
-    let mut rounds = 0u64;
-    while done < options.evaluations {
-        let f = done as f64 / options.evaluations as f64;
-        if f >= next {
-            eprintln!("{f:.2} rounds {rounds} cost {}", state.cost);
-            next += 0.05;
+}
+
+/// An index below a limit, from 32 random bits.
+fn below(bits: u32, limit: usize) -> u32 {
+    ((u64::from(bits) * limit as u64) >> 32) as u32
+}
+
+/// The best feasible assignment so far: as a copy, or as the way back to it from the present one. Most moves of a cold
+/// search are a new best one, too many to copy each.
+struct Best {
+    cost: i64,
+    copy: Vec<u32>,
+    /// Processes that moved since the best one, and the machines that they left; `None`: the copy is the best one.
+    journal: Option<Vec<(u32, u32)>>,
+}
+
+impl Best {
+    /// Notes that a process is about to leave a machine.
+    fn note(&mut self, state: &State<'_>, process: u32, from: u32) {
+        let Some(journal) = &mut self.journal else { return };
+        if journal.len() == JOURNAL {
+            // Asked before both moves of a swap, so that the journal leads here from every state in between.
+            let journal = std::mem::take(journal);
+            self.unwind(state, &journal);
+            self.journal = None;
+            return;
         }
-        rounds += 1;
-        let arm = below(rng.next_u32(), TEMPS);
-        let k_arm = below(rng.next_u32(), KS.len()) as usize;
-        let n_arm = below(rng.next_u32(), 3) as usize;
-        let k = KS[k_arm].min(layout.machines);
-        let hot = hot0 * libm::pow(hot1 / hot0, arm as f64 / (TEMPS - 1) as f64);
-        let mut machines: Vec<u32> = Vec::new();
-        while machines.len() < k {
-            let m = below(rng.next_u32(), layout.machines);
-            if !machines.contains(&m) { machines.push(m); }
-        }
-        let pool: Vec<u32> = machines.iter().flat_map(|m| state.on[*m as usize].iter().copied()).collect();
-        if pool.is_empty() { done += 1; continue; }
-        let home: Vec<u32> = pool.iter().map(|p| state.machine_of[*p as usize]).collect();
-        let start = state.cost;
-        let evals = pool.len() as u64 * [10, 40, 160][n_arm];
-        let mut local_best = start;
-        let mut local: Vec<u32> = Vec::new();
-        let ratio = libm::pow(cold / hot, 16.0 / evals as f64);
-        let mut temperature = hot;
-        for i in 0..evals {
-            if i % 16 == 0 { temperature *= ratio; }
-            let word = rng.next_u64();
-            let pick = rng.next_u64();
-            let limit = (temperature * table[(word >> 52) as usize]) as i64;
-            let one = pool[below(pick as u32, pool.len()) as usize];
-            let here = state.machine_of[one as usize];
-            if (word as u32) < pshift {
-                let to = machines[below((pick >> 32) as u32, k) as usize];
-                if to == here { continue; }
-                if let Some(change) = state.shift(one, to) && change <= limit {
-                    state.relocate(one, to);
-                }
-            } else {
-                let other = pool[below((pick >> 32) as u32, pool.len()) as usize];
-                if state.machine_of[other as usize] == here { continue; }
-                if let Some(change) = state.swap(one, other) && change <= limit {
-                    state.exchange_places(one, other);
-                }
-            }
-            if state.cost < local_best && state.penalty == 0 {
-                local_best = state.cost;
-                local = pool.iter().map(|p| state.machine_of[*p as usize]).collect();
-            }
-        }
-        done += evals;
-        let st = &mut stats[(arm as usize * KS.len() + k_arm) * 3 + n_arm];
-        st[0] += 1.0;
-        st[1] += evals as f64;
-        if local_best < start { st[2] += (start - local_best) as f64; st[3] += 1.0; }
-        let target = if local_best < start { &local } else if state.cost <= start { continue } else { &home };
-        for (p, m) in pool.iter().zip(target) { state.relocate(*p, *m); }
-        // Marks of services may be lost when places are exchanged one after the other.
-        for (p, m) in pool.iter().zip(target) { state.mark(layout.service[*p as usize] as usize, *m); }
+        journal.push((process, from));
     }
-    for arm in 0..TEMPS { for k in 0..KS.len() { for n in 0..3 {
-        let s = stats[(arm * KS.len() + k) * 3 + n];
-        if s[3] > 0.0 {
-        eprintln!("hot {:.0} k {} n {} tries {} succ {} gain/Meval {:.0}", hot0 * libm::pow(hot1 / hot0, arm as f64 / (TEMPS - 1) as f64), KS[k], [10,40,160][n], s[0], s[3], s[2]/s[1]*1e6);
+
+    /// Looks whether the present assignment is a better one.
+    fn look(&mut self, state: &State<'_>) {
+        if state.is_feasible() && state.objective() < self.cost {
+            self.cost = state.objective();
+            self.journal.get_or_insert_default().clear();
         }
-    }}}
-    best = state.cost;
-    best_assignment.clone_from(&state.machine_of);
-    Found { assignment: best_assignment, cost: best, evaluations: done }
+    }
+
+    fn unwind(&mut self, state: &State<'_>, journal: &[(u32, u32)]) {
+        self.copy.clone_from(&state.machine_of);
+        for (process, machine) in journal.iter().rev() {
+            self.copy[*process as usize] = *machine;
+        }
+    }
+
+    /// The best assignment and its cost.
+    fn take(mut self, state: &State<'_>) -> (Vec<u32>, i64) {
+        if let Some(journal) = self.journal.take() {
+            self.unwind(state, &journal);
+        }
+        (self.copy, self.cost)
+    }
 }

@@ -3,15 +3,15 @@
 use rustc_hash::FxHashMap;
 
 use super::Unsearchable;
-use crate::reassignment::instance::Instance;
+use crate::reassignment::instance::{Instance, Process};
 
 /// No process, no service row, no count.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Cells of the tables of services by machine, location and neighbourhood together: what fits in some hundred megabytes.
 const MAX_CELLS: u128 = 1 << 27;
-/// Costs that the search counts in `i64` stay below this, with room for the sums in between.
-const MAX_COST: i128 = 1 << 60;
+/// Costs that the search counts in `i64` stay below this: prices of broken laws are up to a few thousand times as much.
+const MAX_COST: i128 = 1 << 48;
 
 /// Lists of indices, one after the other.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +66,10 @@ pub(super) struct Layout {
     pub(super) neighbourhoods: usize,
     /// By process and resource; one more row of zeros stands for no process.
     pub(super) requirement: Vec<i64>,
+    /// Transient resources that a process uses where it was at first once it is away, in all.
+    pub(super) left_behind: Vec<i64>,
+    /// Mean load cost of a process where nothing is safe: the scale of temperatures and prices.
+    pub(super) mean_load: f64,
     /// Weighted, by process.
     pub(super) process_move: Vec<i64>,
     /// Not weighted, by machine and machine.
@@ -160,6 +164,8 @@ impl Layout {
             neighbourhood,
             neighbourhoods,
             requirement,
+            left_behind: instance.processes.iter().map(|it| left_behind(instance, it)).collect(),
+            mean_load: mean_load(instance),
             process_move: instance.processes.iter().map(|it| it.move_cost * weights.process).collect(),
             machine_move: instance.machines.iter().flat_map(|it| it.move_cost.iter().copied()).collect(),
             machine_move_weight: weights.machine,
@@ -206,6 +212,20 @@ impl Layout {
     pub(super) fn requirement(&self, process: u32) -> &[i64] {
         &self.requirement[process as usize * self.width..][..self.width]
     }
+}
+
+fn left_behind(instance: &Instance, process: &Process) -> i64 {
+    let transient = process.requirement.iter().zip(&instance.resources).filter(|(_, it)| it.transient);
+    transient.map(|(amount, _)| amount).sum()
+}
+
+fn mean_load(instance: &Instance) -> f64 {
+    let load = |process: &Process| {
+        let amounts = process.requirement.iter().zip(&instance.resources);
+        amounts.map(|(amount, it)| *amount as f64 * it.load_weight as f64).sum::<f64>()
+    };
+    let sum: f64 = instance.processes.iter().map(load).sum();
+    (sum / instance.processes.len().max(1) as f64).max(1.0)
 }
 
 fn balances(instance: &Instance) -> Vec<Balance> {

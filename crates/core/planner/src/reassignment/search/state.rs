@@ -49,13 +49,28 @@ pub(super) struct State<'a> {
     most_moved: usize,
     /// The objective and all prices.
     pub(super) cost: i64,
-    /// The prices in it: 0 if and only if all laws hold.
-    pub(super) penalty: i64,
+    /// The prices of broken laws in it: 0 if and only if all laws hold.
+    penalty: i64,
+    /// The price in it of what moved processes still use where they were at first.
+    left_behind: i64,
+    /// Price of a unit of it, in sixteenths.
+    left_price: i64,
+}
+
+/// What a search pays on top of the objective, so that it can pass where a law is broken, and keeps room where it is scarce.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Prices {
+    /// Of a unit above capacity, as a multiple of the resource's load weight.
+    pub(super) over: f64,
+    /// Of a location or a dependency that is missing.
+    pub(super) law: f64,
+    /// Of a unit of transient resources that a process uses where it no longer is.
+    pub(super) left: f64,
 }
 
 impl<'a> State<'a> {
-    /// An assignment that is known to be feasible.
-    pub(super) fn new(layout: &'a Layout, assignment: &[u32], over_factor: i64, law_price: i64) -> Self {
+    /// An assignment, by way of the initial one, which is known to be feasible.
+    pub(super) fn new(layout: &'a Layout, assignment: &[u32], prices: Prices) -> Self {
         let block_len = 2 * layout.width + layout.balances.len();
         let present_words = layout.machines.div_ceil(64);
         let largest = (0..layout.services as u32).map(|it| layout.members.of(it).len()).max().unwrap_or(0);
@@ -68,8 +83,8 @@ impl<'a> State<'a> {
             block_len,
             machine_cost: vec![0; layout.machines],
             machine_penalty: vec![0; layout.machines],
-            over_price: layout.load_weight.iter().map(|it| (*it).max(1) * over_factor).collect(),
-            law_price,
+            over_price: vec![0; layout.width],
+            law_price: 0,
             on: vec![Vec::new(); layout.machines],
             position: vec![0; layout.processes],
             present: vec![0; layout.conflict_rows * present_words],
@@ -82,8 +97,11 @@ impl<'a> State<'a> {
             most_moved: 0,
             cost: 0,
             penalty: 0,
+            left_behind: 0,
+            left_price: 0,
         };
         state.start();
+        state.set_prices(prices);
         for (process, machine) in (0u32..).zip(assignment) {
             state.relocate(process, *machine);
         }
@@ -276,12 +294,17 @@ impl<'a> State<'a> {
         places * (needs(first, second) + needs(second, first))
     }
 
+    /// What is paid while a process is away from its first machine.
+    fn left_by(&self, process: u32) -> i64 {
+        (self.layout.left_behind[process as usize] * self.left_price) >> 4
+    }
+
     /// Change of what moving one process costs by itself.
     fn move_change(&self, process: u32, to: u32) -> i64 {
         let layout = self.layout;
         let (home, from) = (layout.origin[process as usize], self.machine_of[process as usize]);
         let own = i64::from(to != home) - i64::from(from != home);
-        own * layout.process_move[process as usize] + layout.machine_move(home, to)
+        own * (layout.process_move[process as usize] + self.left_by(process)) + layout.machine_move(home, to)
             - layout.machine_move(home, from)
     }
 
@@ -363,29 +386,46 @@ impl<'a> State<'a> {
         )
     }
 
+    /// The objective alone.
+    pub(super) fn objective(&self) -> i64 {
+        self.cost - self.penalty - self.left_behind
+    }
+
+    /// Whether all laws hold.
+    pub(super) fn is_feasible(&self) -> bool {
+        self.penalty == 0
+    }
+
+    /// The price of all broken laws.
+    pub(super) fn penalty(&self) -> i64 {
+        self.penalty
+    }
+
     /// The part of the prices that is for use above capacity.
     pub(super) fn over_penalty(&self) -> i64 {
         self.machine_penalty.iter().sum()
     }
 
-    /// Prices everything anew.
-    pub(super) fn set_prices(&mut self, over_factor: f64, law_price: f64) {
-        let missing = if self.law_price > 0 {
-            (self.penalty - self.machine_penalty.iter().sum::<i64>()) / self.law_price
-        } else {
-            0
-        };
-        let law_price = law_price as i64;
-        let change = missing * (law_price - self.law_price);
+    /// Sets all prices anew.
+    pub(super) fn set_prices(&mut self, prices: Prices) {
+        let layout = self.layout;
+        let laws = self.penalty - self.over_penalty();
+        let missing = if self.law_price > 0 { laws / self.law_price } else { 0 };
+        self.law_price = prices.law as i64;
+        let change = missing * self.law_price - laws;
         self.cost += change;
         self.penalty += change;
-        self.law_price = law_price;
-        for (price, weight) in self.over_price.iter_mut().zip(&self.layout.load_weight) {
-            *price = ((*weight).max(1) as f64 * over_factor) as i64;
+        for (price, weight) in self.over_price.iter_mut().zip(&layout.load_weight) {
+            *price = ((*weight).max(1) as f64 * prices.over) as i64;
         }
-        for machine in 0..self.layout.machines as u32 {
+        for machine in 0..layout.machines as u32 {
             self.reprice(machine);
         }
+        self.left_price = (prices.left * 16.0) as i64;
+        let away = |process: &u32| self.machine_of[*process as usize] != layout.origin[*process as usize];
+        let left: i64 = (0..layout.processes as u32).filter(away).map(|it| self.left_by(it)).sum();
+        self.cost += left - self.left_behind;
+        self.left_behind = left;
     }
 
     fn list(&mut self, process: u32, machine: u32) {
@@ -481,6 +521,7 @@ impl<'a> State<'a> {
         self.cost += self.move_change(process, to);
         let by = self.moved_change(process, to);
         if by != 0 {
+            self.left_behind += i64::from(by) * self.left_by(process);
             let service = self.layout.service[process as usize];
             self.cost += self.service_change([(service, by), (service, 0)]);
             let moved = &mut self.moved_of[service as usize];
