@@ -105,6 +105,10 @@ impl<'a> State<'a> {
         for (process, machine) in (0u32..).zip(assignment) {
             state.relocate(process, *machine);
         }
+        // On the way two processes of a service may have met, and the one that left took the other's mark away.
+        for (process, machine) in assignment.iter().enumerate() {
+            state.mark(layout.service[process] as usize, *machine);
+        }
         state
     }
 
@@ -444,7 +448,7 @@ impl<'a> State<'a> {
     }
 
     /// Notes that a service has a process on a machine.
-    pub(super) fn mark(&mut self, service: usize, machine: u32) {
+    fn mark(&mut self, service: usize, machine: u32) {
         let conflict = self.layout.conflict_row[service];
         if conflict != NONE {
             self.present[conflict as usize * self.present_words + machine as usize / 64] |= 1 << (machine % 64);
