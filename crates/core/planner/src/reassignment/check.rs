@@ -3,15 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use super::instance::Instance;
 
 /// Violations that are told; all of them are counted.
 const TOLD: usize = 20;
 
 /// The parts of a cost, weighted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     /// Use above safety capacities.
     pub load: i128,
@@ -34,8 +32,7 @@ impl Cost {
 }
 
 /// What is wrong with a solution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(tag = "law", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// It is no assignment of this instance.
     #[error("found {found} machines, expected {expected}, one for each process")]
@@ -112,7 +109,7 @@ pub enum Violation {
 }
 
 /// What the checker says about a solution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The cost by parts, of an infeasible solution too; all 0 if it is no assignment of the instance.
     pub cost: Cost,

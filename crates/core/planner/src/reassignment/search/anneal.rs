@@ -50,13 +50,13 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Spread and dependency are never broken.
     pub(super) fn strict(mean_load: f64) -> Self {
-        let prices = Prices { over: env("OVER", 5.0), law: env("LAW", 1_000.0) * mean_load, left: env("LEFT", 4.0) };
-        Self { hot: env("HOT", 0.2) * mean_load, cold: (env("COLD", 2e-6) * mean_load).max(1.0), prices }
+        let prices = Prices { over: 5.0, law: 1_000.0 * mean_load, left: 4.0 };
+        Self { hot: 0.2 * mean_load, cold: (2e-6 * mean_load).max(1.0), prices }
     }
 
     /// They may be broken for a while.
     pub(super) fn lenient(mean_load: f64) -> Self {
-        let prices = Prices { over: env("OVER2", 20.0), law: env("LAW2", 0.1) * mean_load, left: env("LEFT2", 4.0) };
+        let prices = Prices { over: 20.0, law: 0.1 * mean_load, left: 4.0 };
         Self { prices, ..Self::strict(mean_load) }
     }
 
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
     /// Lets prices follow the temperature; `passed` is the share of the annealing since the last time.
     fn price(&mut self, schedule: &Schedule, temperature: f64, progress: f64, passed: f64) {
         let grow = libm::exp2((passed / DOUBLING).min(1.0));
-        let tolerated = env("FL", FLUCTUATION) * self.layout.machines as f64 * temperature;
+        let tolerated = FLUCTUATION * self.layout.machines as f64 * temperature;
         let over = self.state.over_penalty() as f64;
         let laws = self.state.penalty() as f64 - over;
         let follow = |price: f64, penalty: f64, least: f64| {
@@ -256,8 +256,4 @@ impl Best {
         }
         (self.copy, self.cost)
     }
-}
-
-fn env(name: &str, default: f64) -> f64 {
-    std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(default)
 }

@@ -136,15 +136,11 @@ fn rounds(layout: &Layout, start: &Found, options: &Options, spent: &(dyn Fn() -
     };
     let strategies = [Schedule::strict(layout.mean_load), Schedule::lenient(layout.mean_load)];
     let tried = round(0, 0.0, first, strategies.map(|it| (it, start)));
-    // Of equals the first: the strict one.
-    let ((schedule, trial), _) =
-        strategies.into_iter().zip(&tried).zip(0..).min_by_key(|((_, it), at)| (it.cost, *at)).unwrap_or_else(|| unreachable!());
-    eprintln!("tried {:?}", tried.iter().map(|it| it.cost).collect::<Vec<_>>());
-    let annealed = round(1, first, second, [(schedule, start), (schedule, start)]);
-    let best = annealed.iter().chain([trial, start]).min_by_key(|it| it.cost).unwrap_or(start).clone();
-    eprintln!("annealed {:?}", annealed.iter().map(|it| it.cost).collect::<Vec<_>>());
-    let polished = round(2, second, 1.0, [(schedule.warm(), &best), (schedule.warm(), &best)]);
-    let best = polished.into_iter().chain([best]).min_by_key(|it| it.cost);
-    let best = best.unwrap_or_else(|| start.clone());
-    Found { evaluations, ..best }
+    let better = strategies.into_iter().zip(&tried).min_by_key(|(_, it)| it.cost);
+    let (schedule, trial) = better.unwrap_or((strategies[0], start));
+    let annealed = round(1, first, second, [(schedule, start); ISLANDS]);
+    let best = annealed.iter().chain([trial]).min_by_key(|it| it.cost).unwrap_or(start);
+    let polished = round(2, second, 1.0, [(schedule.warm(), best); ISLANDS]);
+    let best = polished.iter().chain([best]).min_by_key(|it| it.cost).unwrap_or(start);
+    Found { evaluations, ..best.clone() }
 }
