@@ -1,5 +1,7 @@
 //! Waves, placement and migration schedules. So far: how long a live migration takes, when given
 //! migrations take place, and the static wave model.
+//! Waves, placement and migration schedules. So far: how long a live migration takes, the static wave model, and
+//! machine reassignment.
 //!
 //! ```
 //! use underpin_planner::precopy::{MigrationLoad, precopy};
@@ -17,4 +19,5 @@ pub mod groups;
 pub mod instances;
 pub mod migrations;
 pub mod precopy;
+pub mod reassignment;
 pub mod waves;

@@ -36,7 +36,7 @@ pub struct InstanceError {
 }
 
 impl InstanceError {
-    fn new(place: impl Into<String>, found: impl AsRef<str>, expected: impl Into<String>) -> Self {
+    pub(crate) fn new(place: impl Into<String>, found: impl AsRef<str>, expected: impl Into<String>) -> Self {
         let found = found.as_ref();
         let shown = match found.char_indices().nth(MAX_EXCERPT) {
             Some((end, _)) => format!("{}...", found.get(..end).unwrap_or_default()),
