@@ -230,8 +230,8 @@ pub enum Action {
     Stage {
         /// The element.
         element: ElementId,
-        /// The release (or setting).
-        to: String,
+        /// The releases (or settings), each hop on the way.
+        to: Vec<String>,
     },
     /// Makes sure that a backup of the element's own state exists and can be read.
     BackupCheck {
