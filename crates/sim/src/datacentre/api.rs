@@ -68,6 +68,7 @@ impl Datacentre {
             ends_ms: None,
             was_on: false,
             moved: Vec::new(),
+            trouble: None,
         });
         self.running += 1;
         Arc::make_mut(&mut self.keys).insert(key.clone(), task);

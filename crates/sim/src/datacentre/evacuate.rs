@@ -15,6 +15,12 @@ impl Datacentre {
     /// Looks for guests that can leave now.
     pub(crate) fn evacuation_looks(&mut self, task: usize) {
         let Some((host, only_to, mbps)) = self.evacuation(task) else { return };
+        if let Some((kind, text)) = self.tasks.get(task).and_then(|it| it.trouble.clone()) {
+            if !self.moves.values().any(|it| it.origin == Origin::Evacuation(task)) {
+                self.fail(task, kind, text);
+            }
+            return;
+        }
         // Its scheduler is part of the management plane: without it nothing new is begun.
         if !self.manages(host) {
             return self.plan(LOOKS_EVERY_MS, Happening::EvacuationLooks(task));
@@ -73,9 +79,13 @@ impl Datacentre {
             }
             // The same guest at once again would fail again: later.
             Err(_) if self.settings.evacuation_waits => self.plan(LOOKS_EVERY_MS, Happening::EvacuationLooks(task)),
+            // The others are let go on first.
             Err((kind, text)) => {
-                let vm = self.guest_name(guest);
-                self.fail(task, kind, format!("left on the host: {vm}: {text}"));
+                let text = format!("left on the host: {}: {text}", self.guest_name(guest));
+                if let Some(it) = self.tasks.get_mut(task) {
+                    it.trouble.get_or_insert((kind, text));
+                }
+                self.plan(0, Happening::EvacuationLooks(task));
             }
         }
     }

@@ -300,6 +300,8 @@ pub struct Task {
     pub(crate) was_on: bool,
     /// Guests that an evacuation has moved, with the positions of their hosts.
     pub(crate) moved: Vec<(usize, usize)>,
+    /// Why an evacuation will fail, once the moves that it began have ended.
+    pub(crate) trouble: Option<(FailureKind, String)>,
 }
 
 /// How a task stands.

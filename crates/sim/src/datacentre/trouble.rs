@@ -98,10 +98,11 @@ impl Datacentre {
     fn power_is_back(&mut self, host: usize) {
         let Some(it) = self.hosts.get_mut(host).filter(|it| it.power == HostPower::Down) else { return };
         it.power = HostPower::Rebooting;
-        let away = it.away;
+        // Whoever waits for a reboot that did not end waits for this.
+        let (away, task) = (it.away, it.busy);
         let spread = self.settings.durations_of(underpin_model::change::Method::EvacuateReboot).reboot;
         let span_ms = self.takes_ms(spread, 1.0);
-        self.plan(span_ms, Happening::HostReturns { host, away, task: None });
+        self.plan(span_ms, Happening::HostReturns { host, away, task });
     }
 
     /// Management of a host goes or comes. Its guests run on, and nothing is restarted: storage shows that it lives.
