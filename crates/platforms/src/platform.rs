@@ -544,7 +544,9 @@ impl fmt::Display for FailureKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
     /// No answer came in time. The order may have been carried out.
-    #[error("{call}: no answer within {after_s} s; whether it was carried out is not known: ask again with the same key")]
+    #[error(
+        "{call}: no answer within {after_s} s; whether it was carried out is not known: ask again with the same key"
+    )]
     Timeout {
         /// The call.
         call: &'static str,
@@ -574,7 +576,9 @@ pub enum PlatformError {
         id: String,
     },
     /// Another executor has taken over. Nothing was begun.
-    #[error("generation {given} is behind {current}: another executor has taken over; stop, and read the current plan")]
+    #[error(
+        "generation {given} is behind {current}: another executor has taken over; stop, and read the current plan"
+    )]
     StaleGeneration {
         /// Of the order.
         given: u64,

@@ -44,7 +44,8 @@ impl History {
         self.at = self.next;
         self.next += 1;
         if self.states.len() > MOST_STATES
-            && let Some(oldest) = self.states.keys().copied().find(|it| !self.names.values().any(|kept| kept == it))
+            && let Some(oldest) =
+                self.states.keys().copied().find(|it| !self.names.values().any(|kept| kept == it))
         {
             self.states.remove(&oldest);
         }

@@ -27,11 +27,9 @@ mod link;
 mod platform;
 pub mod script;
 
-
-
 pub use datacentre::{
-    AddError, Cluster, Datacentre, Event, EventKind, Guest, Health, Host, HostPower, Hung, MOST_HAPPENINGS, NewGuest,
-    NewHost, Plane, Settings, Storage, Task, TaskPhase, TooMuchHappened,
+    AddError, Cluster, Datacentre, Event, EventKind, Guest, Health, Host, HostPower, Hung, MOST_HAPPENINGS,
+    NewGuest, NewHost, Plane, Settings, Storage, Task, TaskPhase, TooMuchHappened,
 };
 pub use fault::{Changed, Fault, FaultKind, Often, Scope};
 pub use history::History;

@@ -22,7 +22,8 @@ pub(crate) fn max_min(capacity: &[f64], flows: &[Flow]) -> Vec<f64> {
             flow.links.iter().filter_map(|link| users.get_mut(*link).map(|it| *it += 1)).for_each(drop);
         }
         let shares = left.iter().zip(&users).filter(|(_, users)| **users > 0);
-        let by_link = shares.map(|(left, users)| left.max(0.0) / f64::from(*users)).fold(f64::INFINITY, f64::min);
+        let by_link =
+            shares.map(|(left, users)| left.max(0.0) / f64::from(*users)).fold(f64::INFINITY, f64::min);
         let wanted = |at: usize| {
             let most = flows.get(at).and_then(|it| it.most)?;
             Some((most - rates.get(at).copied().unwrap_or(0.0)).max(0.0))
@@ -64,7 +65,10 @@ mod tests {
     #[test]
     fn the_textbook_case() {
         // Three flows share the first link, one of them is alone on a wide second one; a limited flow leaves its rest to others.
-        let rates = max_min(&[9.0, 100.0], &[flow(&[0], None), flow(&[0], None), flow(&[0, 1], None), flow(&[1], None)]);
+        let rates = max_min(
+            &[9.0, 100.0],
+            &[flow(&[0], None), flow(&[0], None), flow(&[0, 1], None), flow(&[1], None)],
+        );
         assert_eq!(rates, [3.0, 3.0, 3.0, 97.0]);
         assert_eq!(max_min(&[10.0], &[flow(&[0], Some(2.0)), flow(&[0], None)]), [2.0, 8.0]);
         assert_eq!(max_min(&[0.0], &[flow(&[0], None)]), [0.0]);

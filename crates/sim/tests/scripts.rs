@@ -74,7 +74,10 @@ fn there_are_stories_with_an_address_and_expectations() {
         let text = fs_err::read_to_string(&path).unwrap();
         let name = path.display();
         assert!(text.starts_with("# "), "{name}: begins with its story");
-        assert!(text.contains("https://") || text.contains("http://"), "{name}: names the thread that it tells");
+        assert!(
+            text.contains("https://") || text.contains("http://"),
+            "{name}: names the thread that it tells"
+        );
         assert!(text.lines().any(|it| it.starts_with("expect ")), "{name}: expects something");
     }
 }

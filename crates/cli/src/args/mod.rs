@@ -2,6 +2,7 @@
 
 mod cadence;
 mod risk;
+mod sim;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use underpin_exposure::Status;
 
 pub(crate) use cadence::{Cadence, ChartFormat};
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
+pub(crate) use sim::{Sim, SimVerb};
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]
@@ -56,6 +58,8 @@ pub(crate) enum Verb {
     Selfcheck(Selfcheck),
     /// Pages and HTTP API on an embedded store.
     Serve(Serve),
+    /// A simulated datacentre with faults on a virtual clock: scripts, or line by line.
+    Sim(Sim),
     /// The order of versions.
     #[command(subcommand)]
     Version(VersionVerb),

@@ -7,10 +7,10 @@ use underpin_model::plan::Frozen;
 use underpin_model::policy::Spread;
 use underpin_platforms::platform::{Action, Evidence, FailureKind, Saved};
 
+use super::Datacentre;
 use super::fit::No;
 use super::moves::Origin;
 use super::state::{EventKind, Happening, HostPower, PowerState, TaskPhase};
-use super::Datacentre;
 use crate::fault::{FaultKind, Subject};
 
 impl Datacentre {
@@ -43,11 +43,14 @@ impl Datacentre {
             Action::Evacuate { host, .. } => self.evacuate(task, host.as_str()),
             Action::Stop { vm, host } => self.guest_task(task, vm.as_str(), host.as_str(), PowerState::On),
             Action::Suspend { vm, host } => self.guest_task(task, vm.as_str(), host.as_str(), PowerState::On),
-            Action::Resume { vm, host } => self.guest_task(task, vm.as_str(), host.as_str(), PowerState::Suspended),
-            Action::Start { vm, host } => self.start(task, vm.as_str(), host.as_str()),
-            Action::Stage { element, .. } | Action::BackupCheck { element } | Action::Attest { element } | Action::Verify { element } => {
-                self.element_task(task, element.as_str(), action)
+            Action::Resume { vm, host } => {
+                self.guest_task(task, vm.as_str(), host.as_str(), PowerState::Suspended)
             }
+            Action::Start { vm, host } => self.start(task, vm.as_str(), host.as_str()),
+            Action::Stage { element, .. }
+            | Action::BackupCheck { element }
+            | Action::Attest { element }
+            | Action::Verify { element } => self.element_task(task, element.as_str(), action),
             Action::Patch { element, .. } => self.patch(task, element.as_str(), action),
             Action::Reboot { element, quick } => self.reboot(task, element.as_str(), *quick),
             Action::EnterMaintenance { host } => self.maintenance(task, host.as_str(), true),
@@ -89,7 +92,10 @@ impl Datacentre {
         }
         let power = self.guests.get(guest).map_or(PowerState::Off, |it| it.power);
         if live && power != PowerState::On {
-            let text = format!("{} does not run; move it while it is off, or start it first", self.guest_name(guest));
+            let text = format!(
+                "{} does not run; move it while it is off, or start it first",
+                self.guest_name(guest)
+            );
             return Err((FailureKind::NotAsExpected, text));
         }
         if from == to {
@@ -180,7 +186,8 @@ impl Datacentre {
         let staged = self.hosts.get(at).is_some_and(|it| it.staged.contains(to));
         // What was not brought before is brought now.
         let stage = if staged { Spread::new(0, 0) } else { self.settings.durations_of(*method).stage };
-        let spread = Spread::new(usual.p50_s.saturating_add(stage.p50_s), usual.p95_s.saturating_add(stage.p95_s));
+        let spread =
+            Spread::new(usual.p50_s.saturating_add(stage.p50_s), usual.p95_s.saturating_add(stage.p95_s));
         self.ends_in(task, spread, slow);
         Ok(())
     }
@@ -243,8 +250,12 @@ impl Datacentre {
         match self.guests.get(guest).and_then(|it| it.host) {
             Some(found) if found == at => Ok((guest, at)),
             found => {
-                let found = found.map_or_else(|| "on no host".to_owned(), |it| format!("on {}", self.name_of(it)));
-                Err((FailureKind::NotAsExpected, format!("{vm} is {found}, expected on {host}; observe again")))
+                let found =
+                    found.map_or_else(|| "on no host".to_owned(), |it| format!("on {}", self.name_of(it)));
+                Err((
+                    FailureKind::NotAsExpected,
+                    format!("{vm} is {found}, expected on {host}; observe again"),
+                ))
             }
         }
     }
@@ -262,7 +273,8 @@ impl Datacentre {
         let moved = self.move_of(guest).is_some();
         let other = self.guests.get(guest).and_then(|it| it.busy);
         if moved || other.is_some() {
-            let by = other.map_or_else(|| "the platform's own move".to_owned(), |it| format!("task-{}", it + 1));
+            let by =
+                other.map_or_else(|| "the platform's own move".to_owned(), |it| format!("task-{}", it + 1));
             return Err((FailureKind::Busy, format!("{} is held by {by}", self.guest_name(guest))));
         }
         if let Some(it) = self.guests.get_mut(guest) {
@@ -330,7 +342,9 @@ impl Datacentre {
         let now_ms = self.clock_ms;
         let Some(it) = self.tasks.get_mut(task).filter(|it| it.phase == TaskPhase::Running) else { return };
         let text = match &phase {
-            TaskPhase::Failed(kind, text) => format!("task-{} {}: failed: {kind}: {text}", task + 1, it.action.name()),
+            TaskPhase::Failed(kind, text) => {
+                format!("task-{} {}: failed: {kind}: {text}", task + 1, it.action.name())
+            }
             other => format!("task-{} {}: {}", task + 1, it.action.name(), other.name()),
         };
         it.phase = phase;
@@ -369,9 +383,9 @@ pub(crate) fn subject(action: &Action) -> (Option<String>, Option<String>) {
         | Action::Start { vm, host }
         | Action::Suspend { vm, host }
         | Action::Resume { vm, host } => (Some(host.to_string()), Some(vm.to_string())),
-        Action::Evacuate { host, .. } | Action::EnterMaintenance { host } | Action::ExitMaintenance { host } => {
-            (Some(host.to_string()), None)
-        }
+        Action::Evacuate { host, .. }
+        | Action::EnterMaintenance { host }
+        | Action::ExitMaintenance { host } => (Some(host.to_string()), None),
         Action::Stage { element, .. }
         | Action::BackupCheck { element }
         | Action::Patch { element, .. }

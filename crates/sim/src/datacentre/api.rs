@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use underpin_model::plan::Frozen;
 use underpin_platforms::platform::{
     Action, Capabilities, Capability, FailureKind, Key, PlatformError, TaskId, TaskState,
 };
-use underpin_model::plan::Frozen;
 
+use super::Datacentre;
 use super::moves::{Origin, Phase};
 use super::state::{EventKind, Task, TaskPhase};
-use super::Datacentre;
 use crate::fault::Subject;
 
 const BEGIN: &str = "begin";
@@ -54,7 +54,11 @@ impl Datacentre {
         self.generation = generation;
         if let Some(known) = self.keys.get(key).copied() {
             let same = self.tasks.get(known).is_some_and(|it| it.action == *action);
-            return if same { Ok(task_id(known)) } else { Err(PlatformError::KeyReused { key: key.0.clone() }) };
+            return if same {
+                Ok(task_id(known))
+            } else {
+                Err(PlatformError::KeyReused { key: key.0.clone() })
+            };
         }
         self.known(action)?;
         let task = self.tasks.len();
@@ -145,7 +149,8 @@ impl Datacentre {
             return Some(it.percent());
         }
         let ends_ms = task.ends_ms?;
-        let (passed, whole) = (self.clock_ms.saturating_sub(task.began_ms), ends_ms.saturating_sub(task.began_ms));
+        let (passed, whole) =
+            (self.clock_ms.saturating_sub(task.began_ms), ends_ms.saturating_sub(task.began_ms));
         // A task that is late stays at 99.
         u8::try_from((passed.saturating_mul(100) / whole.max(1)).min(99)).ok()
     }
@@ -159,7 +164,8 @@ impl Datacentre {
             }
             _ => host.and_then(|it| self.host_at(&it)).and_then(|it| self.hosts.get(it)?.cluster),
         };
-        let planes = cluster.and_then(|it| self.clusters.get(it)).map(|it| it.planes.as_slice()).unwrap_or_default();
+        let planes =
+            cluster.and_then(|it| self.clusters.get(it)).map(|it| it.planes.as_slice()).unwrap_or_default();
         match planes.iter().filter_map(|at| self.planes.get(*at)).find(|it| !it.up) {
             Some(down) => Err(PlatformError::Unreachable { call: BEGIN, what: down.id.to_string() }),
             None => Ok(()),
@@ -179,7 +185,9 @@ impl Datacentre {
                     return no("cluster", cluster.as_str());
                 }
             }
-            Action::Migrate { to, .. } if self.host_at(to.as_str()).is_none() => return no("host", to.as_str()),
+            Action::Migrate { to, .. } if self.host_at(to.as_str()).is_none() => {
+                return no("host", to.as_str());
+            }
             Action::Evacuate { only_to, .. } => {
                 if let Some(id) = only_to.iter().find(|it| self.host_at(it.as_str()).is_none()) {
                     return no("host", id.as_str());

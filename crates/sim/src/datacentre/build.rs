@@ -7,8 +7,8 @@ use underpin_model::fleet::{self, Element as _, Fleet, Vm};
 use underpin_model::id::{ClusterId, HostId, InvalidId, VmId};
 use underpin_model::policy::{MigrationPolicy, Spread};
 
-use super::state::{Cluster, Guest, Health, Host, HostPower, Plane, PowerState, Settings, Storage};
 use super::Datacentre;
+use super::state::{Cluster, Guest, Health, Host, HostPower, Plane, PowerState, Settings, Storage};
 use crate::chunks::Chunks;
 use crate::dice::Dice;
 
@@ -136,7 +136,16 @@ impl Datacentre {
         }
         for from in &base.management_planes {
             let hosts = from.runs_on.iter().filter_map(|id| self.host_at(id.as_str())).collect();
-            self.planes.push(Plane { id: from.id.clone(), guest: None, hosts, up: true, changing: false, booting: false, starts: 0, epoch: 0 });
+            self.planes.push(Plane {
+                id: from.id.clone(),
+                guest: None,
+                hosts,
+                up: true,
+                changing: false,
+                booting: false,
+                starts: 0,
+                epoch: 0,
+            });
         }
         for from in &base.hosts {
             let host = self.host_of(from);
@@ -159,7 +168,11 @@ impl Datacentre {
             auto_start: false,
             admission_control: from.admission_control.unwrap_or(false),
             migrates_over_management: false,
-            planes: from.managed_by.iter().filter_map(|id| self.index.planes.get(id.as_str()).copied()).collect(),
+            planes: from
+                .managed_by
+                .iter()
+                .filter_map(|id| self.index.planes.get(id.as_str()).copied())
+                .collect(),
         }
     }
 
@@ -245,8 +258,10 @@ impl Datacentre {
             memory_mib: Some(new.memory_mib),
             ..fleet::Capacity::default()
         });
-        from.migration =
-            Some(fleet::Migration { bandwidth_mbps: Some(new.migration_mbps), ..fleet::Migration::default() });
+        from.migration = Some(fleet::Migration {
+            bandwidth_mbps: Some(new.migration_mbps),
+            ..fleet::Migration::default()
+        });
         from.platform = Some(fleet::PlatformRelease {
             family: underpin_model::facts::Family::Other("simulated".into()),
             train: None,

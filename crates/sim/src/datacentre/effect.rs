@@ -3,9 +3,9 @@
 use underpin_model::change::Method;
 use underpin_platforms::platform::{Action, Evidence, FailureKind, GuestHealth};
 
+use super::Datacentre;
 use super::fit::No;
 use super::state::{EventKind, Happening, Health, HostPower, PowerState, TaskPhase};
-use super::Datacentre;
 use crate::fault::Subject;
 
 /// Measurements that a boot is compared by: the PCRs 0 to 7 of the firmware.
@@ -74,7 +74,11 @@ impl Datacentre {
         if host.power != HostPower::Up {
             return Err((FailureKind::TookTooLong, format!("host {element} is not back")));
         }
-        Ok(Evidence::Booted { element: id, boot_id: Some(host.boot_id.clone()), running: host.running.clone() })
+        Ok(Evidence::Booted {
+            element: id,
+            boot_id: Some(host.boot_id.clone()),
+            running: host.running.clone(),
+        })
     }
 
     fn attested(&mut self, element: &str) -> Result<Evidence, No> {
@@ -94,13 +98,16 @@ impl Datacentre {
         }
         let here = self.hosts.get(host).into_iter().flat_map(|it| it.guests.iter());
         let guests = here.filter_map(|it| self.guests.get(*it)).filter(|it| it.power == PowerState::On);
-        let unwell = guests.filter(|it| it.health != Health::Well).map(|it| (it.id.clone(), health(it.health)));
+        let unwell =
+            guests.filter(|it| it.health != Health::Well).map(|it| (it.id.clone(), health(it.health)));
         Ok(Evidence::Verified { element: id, unwell: unwell.collect(), facts: self.facts(host) })
     }
 
     /// A guest that was moved while it was off.
     fn moved_off(&mut self, vm: &str, to: &str, was_on: bool) -> Result<Evidence, No> {
-        let (Some(guest), Some(host)) = (self.guest_at(vm), self.host_at(to)) else { return Ok(Evidence::Word) };
+        let (Some(guest), Some(host)) = (self.guest_at(vm), self.host_at(to)) else {
+            return Ok(Evidence::Word);
+        };
         let result = self.fits(guest, host);
         if result.is_ok() {
             self.relocate(guest, host);
@@ -128,7 +135,9 @@ impl Datacentre {
     }
 
     fn started(&mut self, vm: &str, host: &str) -> Result<Evidence, No> {
-        let (Some(guest), Some(host)) = (self.guest_at(vm), self.host_at(host)) else { return Ok(Evidence::Word) };
+        let (Some(guest), Some(host)) = (self.guest_at(vm), self.host_at(host)) else {
+            return Ok(Evidence::Word);
+        };
         // The room may be gone since it was ordered.
         self.fits(guest, host)?;
         self.relocate(guest, host);

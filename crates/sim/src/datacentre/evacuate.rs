@@ -3,10 +3,10 @@
 use underpin_model::plan::Frozen;
 use underpin_platforms::platform::{Action, Evidence, FailureKind};
 
+use super::Datacentre;
 use super::fit::No;
 use super::moves::Origin;
 use super::state::{Happening, PowerState, TaskPhase};
-use super::Datacentre;
 
 /// How often an evacuation that waits looks again, in milliseconds.
 const LOOKS_EVERY_MS: u64 = 30_000;
@@ -26,7 +26,8 @@ impl Datacentre {
             return self.plan(LOOKS_EVERY_MS, Happening::EvacuationLooks(task));
         }
         let mut stuck: Vec<(usize, No)> = Vec::new();
-        let here: Vec<usize> = self.hosts.get(host).map(|it| it.guests.iter().copied().collect()).unwrap_or_default();
+        let here: Vec<usize> =
+            self.hosts.get(host).map(|it| it.guests.iter().copied().collect()).unwrap_or_default();
         for guest in here {
             let on = self.guests.get(guest).is_some_and(|it| it.power == PowerState::On);
             if !on || self.move_of(guest).is_some() {
@@ -66,7 +67,13 @@ impl Datacentre {
         self.fail(task, kind.clone(), format!("left on the host: {}: {text}", names.join(", ")));
     }
 
-    pub(crate) fn move_of_evacuation_ended(&mut self, task: usize, guest: usize, to: usize, result: Result<u64, No>) {
+    pub(crate) fn move_of_evacuation_ended(
+        &mut self,
+        task: usize,
+        guest: usize,
+        to: usize,
+        result: Result<u64, No>,
+    ) {
         if self.evacuation(task).is_none() {
             return;
         }
@@ -78,7 +85,9 @@ impl Datacentre {
                 self.plan(0, Happening::EvacuationLooks(task));
             }
             // The same guest at once again would fail again: later.
-            Err(_) if self.settings.evacuation_waits => self.plan(LOOKS_EVERY_MS, Happening::EvacuationLooks(task)),
+            Err(_) if self.settings.evacuation_waits => {
+                self.plan(LOOKS_EVERY_MS, Happening::EvacuationLooks(task))
+            }
             // The others are let go on first.
             Err((kind, text)) => {
                 let text = format!("left on the host: {}: {text}", self.guest_name(guest));

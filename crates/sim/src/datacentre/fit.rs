@@ -3,8 +3,8 @@
 use underpin_model::fleet::{AffinityKind, Strength};
 use underpin_platforms::platform::FailureKind;
 
-use super::state::{Host, HostPower, PowerState};
 use super::Datacentre;
+use super::state::{Host, HostPower, PowerState};
 
 /// Why not, in the platform's words.
 pub(crate) type No = (FailureKind, String);
@@ -61,7 +61,8 @@ impl Datacentre {
         let own = if it.host == Some(host) { self.holds(guest) } else { (0, 0) };
         let free_mib = on.memory_mib.saturating_sub(memory.saturating_sub(own.0));
         if it.memory_mib > free_mib {
-            let text = format!("host {} has {free_mib} MiB free, {} needs {} MiB", on.id, it.id, it.memory_mib);
+            let text =
+                format!("host {} has {free_mib} MiB free, {} needs {} MiB", on.id, it.id, it.memory_mib);
             return Err((FailureKind::NotEnoughMemory, text));
         }
         let free_vcpus = u64::from(on.vcpus).saturating_sub(vcpus.saturating_sub(own.1));
@@ -86,26 +87,36 @@ impl Datacentre {
         let (Some(vm), Some(on)) = (self.base.vms.get(guest), self.base.hosts.get(host)) else {
             return Ok(());
         };
-        let cluster = on.cluster.as_ref().and_then(|id| {
-            self.index.clusters.get(id.as_str()).and_then(|at| self.base.clusters.get(*at))
-        });
+        let cluster = on
+            .cluster
+            .as_ref()
+            .and_then(|id| self.index.clusters.get(id.as_str()).and_then(|at| self.base.clusters.get(*at)));
         let shared = cluster.map(|it| it.storage.as_slice()).unwrap_or_default();
         // A host of which no storage is known is taken at its word.
         let known = !(on.reach.storage.is_empty() && shared.is_empty());
         let out = vm.storage.iter().find(|it| !on.reach.storage.contains(it) && !shared.contains(it));
         if let Some(storage) = out.filter(|_| known) {
-            return Err((FailureKind::Reach, format!("host {} does not reach storage {storage} of {}", on.id, vm.id)));
+            return Err((
+                FailureKind::Reach,
+                format!("host {} does not reach storage {storage} of {}", on.id, vm.id),
+            ));
         }
         let shared = cluster.map(|it| it.networks.as_slice()).unwrap_or_default();
         let known = !(on.reach.networks.is_empty() && shared.is_empty());
         let out = vm.networks.iter().find(|it| !on.reach.networks.contains(it) && !shared.contains(it));
         if let Some(network) = out.filter(|_| known) {
-            return Err((FailureKind::Reach, format!("host {} does not reach network {network} of {}", on.id, vm.id)));
+            return Err((
+                FailureKind::Reach,
+                format!("host {} does not reach network {network} of {}", on.id, vm.id),
+            ));
         }
         let features = on.cpu.as_ref().map(|it| it.features.as_slice()).unwrap_or_default();
         let lacks = vm.cpu_features.iter().find(|it| !features.contains(it));
         if let Some(feature) = lacks.filter(|_| !features.is_empty()) {
-            return Err((FailureKind::CpuFeatures, format!("host {} lacks {feature}, which {} needs", on.id, vm.id)));
+            return Err((
+                FailureKind::CpuFeatures,
+                format!("host {} lacks {feature}, which {} needs", on.id, vm.id),
+            ));
         }
         self.rules_allow(guest, host)
     }
@@ -119,13 +130,19 @@ impl Datacentre {
         for rule in musts.filter(|it| it.vms.contains(&vm.id)) {
             match rule.kind {
                 AffinityKind::OnHosts if !rule.hosts.contains(&on.id) => {
-                    return Err((FailureKind::Affinity, format!("a rule keeps {} off host {}", vm.id, on.id)));
+                    return Err((
+                        FailureKind::Affinity,
+                        format!("a rule keeps {} off host {}", vm.id, on.id),
+                    ));
                 }
                 AffinityKind::Apart => {
                     let others = rule.vms.iter().filter(|it| **it != vm.id);
-                    let met = others.filter_map(|it| self.guest_at(it.as_str())).find(|it| self.is_or_comes(*it, host));
+                    let met = others
+                        .filter_map(|it| self.guest_at(it.as_str()))
+                        .find(|it| self.is_or_comes(*it, host));
                     if let Some(other) = met.and_then(|it| self.guests.get(it)) {
-                        let text = format!("a rule keeps {} apart from {} on host {}", vm.id, other.id, on.id);
+                        let text =
+                            format!("a rule keeps {} apart from {} on host {}", vm.id, other.id, on.id);
                         return Err((FailureKind::Affinity, text));
                     }
                 }
@@ -136,7 +153,8 @@ impl Datacentre {
     }
 
     fn is_or_comes(&self, guest: usize, host: usize) -> bool {
-        let here = self.guests.get(guest).is_some_and(|it| it.host == Some(host) && it.power != PowerState::Off);
+        let here =
+            self.guests.get(guest).is_some_and(|it| it.host == Some(host) && it.power != PowerState::Off);
         here || self.moves.values().any(|it| it.guest == guest && it.to == host)
     }
 
@@ -153,7 +171,9 @@ impl Datacentre {
         let now = self.now();
         let held = vm.locks.iter().find(|it| it.expires.is_none_or(|end| end > now));
         match held {
-            Some(lock) => Err((FailureKind::Locked, format!("{} is held by {:?}", vm.id, lock.kind).to_lowercase())),
+            Some(lock) => {
+                Err((FailureKind::Locked, format!("{} is held by {:?}", vm.id, lock.kind).to_lowercase()))
+            }
             None => Ok(()),
         }
     }
@@ -162,7 +182,8 @@ impl Datacentre {
     /// empty. Of equals the first.
     pub(crate) fn best_target(&self, guest: usize, not: Option<usize>, only_to: &[usize]) -> Option<usize> {
         let cluster = self.guests.get(guest)?.host.and_then(|it| self.hosts.get(it)?.cluster)?;
-        let candidates = self.hosts.iter().enumerate().filter(|(_, it)| it.cluster == Some(cluster)).map(|(at, _)| at);
+        let candidates =
+            self.hosts.iter().enumerate().filter(|(_, it)| it.cluster == Some(cluster)).map(|(at, _)| at);
         candidates
             .filter(|at| Some(*at) != not && (only_to.is_empty() || only_to.contains(at)))
             .filter(|at| self.fits(guest, *at).is_ok())
@@ -213,7 +234,10 @@ impl Datacentre {
         }
         let remain = |at: &usize| {
             self.hosts.get(*at).is_some_and(|it| {
-                it.cluster == Some(cluster) && it.power == HostPower::Up && !it.maintenance && !(without && *at == host)
+                it.cluster == Some(cluster)
+                    && it.power == HostPower::Up
+                    && !it.maintenance
+                    && !(without && *at == host)
             })
         };
         let hosts: Vec<usize> = (0..self.hosts.len()).filter(remain).collect();

@@ -26,7 +26,8 @@ use crate::fault::Fault;
 
 pub use build::{AddError, NewGuest, NewHost};
 pub use state::{
-    Cluster, Event, EventKind, Guest, Health, Host, HostPower, Hung, Plane, Settings, Storage, Task, TaskPhase,
+    Cluster, Event, EventKind, Guest, Health, Host, HostPower, Hung, Plane, Settings, Storage, Task,
+    TaskPhase,
 };
 
 pub(crate) use moves::Move;
@@ -37,7 +38,9 @@ pub const MOST_HAPPENINGS: u64 = 2_000_000;
 
 /// A run was not finished.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MOST_HAPPENINGS} things happened before {until_ms} ms of the virtual clock; run a shorter span at a time")]
+#[error(
+    "more than {MOST_HAPPENINGS} things happened before {until_ms} ms of the virtual clock; run a shorter span at a time"
+)]
 pub struct TooMuchHappened {
     /// Where the run was to end.
     pub until_ms: u64,

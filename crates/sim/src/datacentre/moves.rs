@@ -2,8 +2,8 @@
 
 use underpin_platforms::platform::FailureKind;
 
-use super::state::{EventKind, Health, HostPower, Hung, PowerState};
 use super::Datacentre;
+use super::state::{EventKind, Health, HostPower, Hung, PowerState};
 use crate::fault::Subject;
 use crate::link::{Flow, max_min};
 
@@ -109,7 +109,14 @@ impl Move {
 
 impl Datacentre {
     /// Begins a live migration that was found to be possible.
-    pub(crate) fn begin_move(&mut self, guest: usize, from: usize, to: usize, origin: Origin, most_mbps: Option<u32>) {
+    pub(crate) fn begin_move(
+        &mut self,
+        guest: usize,
+        from: usize,
+        to: usize,
+        origin: Origin,
+        most_mbps: Option<u32>,
+    ) {
         let Some(memory_mib) = self.guests.get(guest).map(|it| it.memory_mib as f64) else { return };
         let (host, vm) = (self.name_of(from), self.guest_name(guest));
         let at = Subject { host: Some(&host), vm: Some(&vm), action: Some("migrate") };
@@ -139,10 +146,16 @@ impl Datacentre {
 
     /// Starts what waits, in order, where both hosts have a slot.
     fn admit_moves(&mut self) {
-        let waiting: Vec<u64> =
-            self.moves.iter().filter(|(_, it)| it.phase == Phase::Queued).map(|(serial, _)| *serial).collect();
+        let waiting: Vec<u64> = self
+            .moves
+            .iter()
+            .filter(|(_, it)| it.phase == Phase::Queued)
+            .map(|(serial, _)| *serial)
+            .collect();
         for serial in waiting {
-            let Some((from, to, guest)) = self.moves.get(&serial).map(|it| (it.from, it.to, it.guest)) else { continue };
+            let Some((from, to, guest)) = self.moves.get(&serial).map(|it| (it.from, it.to, it.guest)) else {
+                continue;
+            };
             if !(self.has_slot(from) && self.has_slot(to)) {
                 continue;
             }
@@ -160,7 +173,8 @@ impl Datacentre {
     }
 
     fn has_slot(&self, host: usize) -> bool {
-        let taken = self.moves.values().filter(|it| it.holds_target() && (it.from == host || it.to == host)).count();
+        let taken =
+            self.moves.values().filter(|it| it.holds_target() && (it.from == host || it.to == host)).count();
         self.hosts.get(host).is_some_and(|it| taken < it.slots as usize)
     }
 
@@ -213,7 +227,9 @@ impl Datacentre {
             it.cluster.and_then(|at| self.clusters.get(at)).is_some_and(|it| it.migrates_over_management);
         let own = if over_management { it.management_mbps } else { it.migration_mbps };
         let slow = self.faults.values().filter_map(|fault| match fault.kind {
-            crate::fault::FaultKind::SlowLink(mbps) if fault.scope.host.as_deref().is_none_or(|at| at == it.id.as_str()) => {
+            crate::fault::FaultKind::SlowLink(mbps)
+                if fault.scope.host.as_deref().is_none_or(|at| at == it.id.as_str()) =>
+            {
                 Some(mbps)
             }
             _ => None,
@@ -254,7 +270,8 @@ impl Datacentre {
     /// After a round: little enough is left to pause for it, or another round, or it will never be little enough.
     fn round_ends(&mut self, serial: u64, round: u32, took_ms: u64) {
         let now_ms = self.clock_ms;
-        let (most_rounds, longest_pause_ms) = (self.settings.most_rounds, f64::from(self.settings.longest_pause_ms));
+        let (most_rounds, longest_pause_ms) =
+            (self.settings.most_rounds, f64::from(self.settings.longest_pause_ms));
         let Some(it) = self.moves.get(&serial) else { return };
         let dirty_mib_s = self.guests.get(it.guest).map_or(0.0, |it| it.dirty_mib_s);
         let dirtied = (dirty_mib_s * took_ms as f64 / 1000.0).min(it.memory_mib);
@@ -303,7 +320,10 @@ impl Datacentre {
                 it.health = Health::Hung(Hung::Landed);
             }
             let release = release.unwrap_or_else(|| "an unknown release".to_owned());
-            self.tell(EventKind::Harm, format!("{vm} runs and does not answer since it landed on {on} ({release})"));
+            self.tell(
+                EventKind::Harm,
+                format!("{vm} runs and does not answer since it landed on {on} ({release})"),
+            );
         }
         self.plane_guest_changed(guest);
     }
@@ -334,8 +354,12 @@ impl Datacentre {
 
     /// Migrations that cannot go on because a host went down, or their guest did.
     pub(crate) fn break_moves(&mut self, host: usize) {
-        let broken: Vec<u64> =
-            self.moves.iter().filter(|(_, it)| it.from == host || it.to == host).map(|(serial, _)| *serial).collect();
+        let broken: Vec<u64> = self
+            .moves
+            .iter()
+            .filter(|(_, it)| it.from == host || it.to == host)
+            .map(|(serial, _)| *serial)
+            .collect();
         for serial in broken {
             let down = self.name_of(host);
             let state = self.hosts.get(host).map_or("gone", |it| match it.power {

@@ -7,9 +7,9 @@ use underpin_model::fleet::{Capacity, Host as Seen};
 use underpin_platforms::Note;
 use underpin_platforms::platform::{HostFacts, Observation, PlatformError};
 
+use super::Datacentre;
 use super::effect::health;
 use super::state::{Host, PowerState};
-use super::Datacentre;
 use crate::fault::Subject;
 
 impl Datacentre {

@@ -2,8 +2,8 @@
 
 use underpin_platforms::platform::{Evidence, FailureKind};
 
-use super::state::{EventKind, Happening, Health, HostPower, PowerState};
 use super::Datacentre;
+use super::state::{EventKind, Happening, Health, HostPower, PowerState};
 use crate::fault::{FaultKind, Subject};
 
 /// How often the restart of a guest for which there is no room is tried again, in milliseconds.
@@ -117,7 +117,10 @@ impl Datacentre {
 
     /// Guests that are to start by themselves do so on a host that came back, even where a plan keeps it empty.
     pub(crate) fn auto_start(&mut self, host: usize, boots: u32) {
-        let Some(it) = self.hosts.get(host).filter(|it| it.boots == boots && it.power == HostPower::Up) else { return };
+        let Some(it) = self.hosts.get(host).filter(|it| it.boots == boots && it.power == HostPower::Up)
+        else {
+            return;
+        };
         let Some(cluster) = it.cluster else { return };
         if !self.clusters.get(cluster).is_some_and(|it| it.auto_start) {
             return;
@@ -129,7 +132,9 @@ impl Datacentre {
             .guests
             .iter()
             .enumerate()
-            .filter(|(_, it)| it.auto_start && it.power == PowerState::Off && it.busy.is_none() && of_cluster(it))
+            .filter(|(_, it)| {
+                it.auto_start && it.power == PowerState::Off && it.busy.is_none() && of_cluster(it)
+            })
             .map(|(at, _)| at)
             .collect();
         for guest in waiting {

@@ -2,9 +2,9 @@
 
 use underpin_model::fleet::Redundancy;
 
+use super::Datacentre;
 use super::moves::{Origin, Phase};
 use super::state::{EventKind, Happening, Health, HostPower, Hung, PowerState};
-use super::Datacentre;
 use crate::fault::FaultKind;
 
 impl Datacentre {
@@ -24,7 +24,8 @@ impl Datacentre {
         it.balancer_runs = false;
         self.balancer(cluster);
         let busy = self.moves.values().any(|it| {
-            it.origin == Origin::Balancer && self.hosts.get(it.from).is_some_and(|it| it.cluster == Some(cluster))
+            it.origin == Origin::Balancer
+                && self.hosts.get(it.from).is_some_and(|it| it.cluster == Some(cluster))
         });
         let runs = self.clusters.get(cluster).is_some_and(|it| it.balancing);
         if !runs || busy || !self.cluster_managed(cluster) {
@@ -36,7 +37,9 @@ impl Datacentre {
         let mut load: Vec<(u64, usize)> =
             ready.map(|(at, it)| (self.used(at).0.saturating_mul(1000) / it.memory_mib, at)).collect();
         load.sort_unstable();
-        let (Some((low, to)), Some((high, from))) = (load.first().copied(), load.last().copied()) else { return };
+        let (Some((low, to)), Some((high, from))) = (load.first().copied(), load.last().copied()) else {
+            return;
+        };
         if high.saturating_sub(low) < u64::from(self.settings.balancer_percent) * 10 {
             return;
         }
@@ -44,12 +47,15 @@ impl Datacentre {
         let here = self.hosts.get(from).map(|it| it.guests.clone()).unwrap_or_default();
         let candidates = here.into_iter().filter(|it| {
             self.guests.get(*it).is_some_and(|it| {
-                it.power == PowerState::On && it.busy.is_none() && it.memory_mib.saturating_mul(2) <= gap_mib.max(1)
+                it.power == PowerState::On
+                    && it.busy.is_none()
+                    && it.memory_mib.saturating_mul(2) <= gap_mib.max(1)
             }) && self.move_of(*it).is_none()
                 && self.bound(*it, true).is_ok()
                 && self.fits(*it, to).is_ok()
         });
-        let largest = candidates.max_by_key(|it| (self.guests.get(*it).map_or(0, |it| it.memory_mib), std::cmp::Reverse(*it)));
+        let largest = candidates
+            .max_by_key(|it| (self.guests.get(*it).map_or(0, |it| it.memory_mib), std::cmp::Reverse(*it)));
         if let Some(guest) = largest {
             let (vm, from_name, to_name) = (self.guest_name(guest), self.name_of(from), self.name_of(to));
             self.tell(EventKind::Guest, format!("the balancer moves {vm} from {from_name} to {to_name}"));
@@ -123,7 +129,9 @@ impl Datacentre {
     /// How many times as long work on storage takes.
     pub(crate) fn slow_storage(&self, element: &str) -> f64 {
         let slow = self.faults.values().filter_map(|fault| match fault.kind {
-            FaultKind::SlowStorage(factor) if fault.scope.host.as_deref().is_none_or(|it| it == element) => Some(factor),
+            FaultKind::SlowStorage(factor) if fault.scope.host.as_deref().is_none_or(|it| it == element) => {
+                Some(factor)
+            }
             _ => None,
         });
         slow.fold(1.0, f64::max)
@@ -179,7 +187,8 @@ impl Datacentre {
 
     fn could_answer(&self, plane: usize) -> bool {
         let Some(it) = self.planes.get(plane) else { return false };
-        let hosts_up = it.hosts.iter().any(|at| self.hosts.get(*at).is_some_and(|it| it.power == HostPower::Up));
+        let hosts_up =
+            it.hosts.iter().any(|at| self.hosts.get(*at).is_some_and(|it| it.power == HostPower::Up));
         let runs = match it.guest {
             Some(guest) => {
                 let paused = self.move_of(guest).and_then(|it| self.moves.get(&it));
@@ -196,7 +205,9 @@ impl Datacentre {
         let could = self.could_answer(plane);
         let Some(guest) = self.planes.get(plane).map(|it| it.guest) else { return };
         let starts = guest.and_then(|it| self.guests.get(it)).map_or(0, |it| it.starts);
-        let Some(it) = self.planes.get_mut(plane).filter(|it| it.epoch == epoch && !it.up && could) else { return };
+        let Some(it) = self.planes.get_mut(plane).filter(|it| it.epoch == epoch && !it.up && could) else {
+            return;
+        };
         it.up = true;
         it.booting = false;
         it.starts = starts;

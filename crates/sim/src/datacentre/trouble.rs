@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::state::{EventKind, Happening, HostPower};
 use super::Datacentre;
+use super::state::{EventKind, Happening, HostPower};
 use crate::fault::{Fault, FaultKind, Often, Subject};
 
 impl Datacentre {
@@ -114,7 +114,9 @@ impl Datacentre {
     }
 
     pub(crate) fn flaps(&mut self, fault: u64, host: usize) {
-        let Some(FaultKind::Flapping { away_ms, back_ms }) = self.faults.get(&fault).map(|it| it.kind.clone()) else {
+        let Some(FaultKind::Flapping { away_ms, back_ms }) =
+            self.faults.get(&fault).map(|it| it.kind.clone())
+        else {
             return;
         };
         let goes = self.hosts.get(host).is_some_and(|it| !it.partitioned);
@@ -130,7 +132,12 @@ impl Datacentre {
     }
 
     /// The same for faults that are about a release.
-    pub(crate) fn strikes_on(&mut self, kind: &str, at: &Subject<'_>, release: Option<&str>) -> Option<FaultKind> {
+    pub(crate) fn strikes_on(
+        &mut self,
+        kind: &str,
+        at: &Subject<'_>,
+        release: Option<&str>,
+    ) -> Option<FaultKind> {
         let about = |fault: &Fault| {
             let on_release = match &fault.kind {
                 FaultKind::Hangs { on: Some(on) } => release == Some(on.as_str()),
@@ -138,9 +145,12 @@ impl Datacentre {
             };
             fault.kind.name() == kind && fault.is_about(at) && on_release
         };
-        let candidates: Vec<u64> = self.faults.iter().filter(|(_, it)| about(it)).map(|(number, _)| *number).collect();
+        let candidates: Vec<u64> =
+            self.faults.iter().filter(|(_, it)| about(it)).map(|(number, _)| *number).collect();
         for number in candidates {
-            let Some((often, found)) = self.faults.get(&number).map(|it| (it.often, it.kind.clone())) else { continue };
+            let Some((often, found)) = self.faults.get(&number).map(|it| (it.often, it.kind.clone())) else {
+                continue;
+            };
             let struck = match often {
                 Often::Always => true,
                 Often::Times(left) => {

@@ -3,7 +3,9 @@
 use underpin_model::fleet::{self, Affinity, AffinityKind, Lock, LockKind, SealedKeys, Strength};
 use underpin_model::id::{HostId, StorageId, VmId};
 
-use super::words::{Arguments, Wrong, duration_ms, fraction, list, number, number_u32, size_mib, spread, switch};
+use super::words::{
+    Arguments, Wrong, duration_ms, fraction, list, number, number_u32, size_mib, spread, switch,
+};
 use super::{Files, Session, example};
 use crate::datacentre::{AddError, Datacentre, NewGuest, NewHost};
 
@@ -15,7 +17,10 @@ fn added(error: &AddError) -> Wrong {
 }
 
 fn memory(text: &str) -> Result<u64, Wrong> {
-    size_mib(text)?.checked_sub(0).filter(|it| *it <= MOST_MIB).ok_or_else(|| Wrong::new(text, "at most 1024TiB"))
+    size_mib(text)?
+        .checked_sub(0)
+        .filter(|it| *it <= MOST_MIB)
+        .ok_or_else(|| Wrong::new(text, "at most 1024TiB"))
 }
 
 impl Session {
@@ -28,8 +33,14 @@ impl Session {
         let host_mib = rest.parsed("host-memory", memory)?.unwrap_or(256 * 1024);
         rest.end("hosts=, vms=, seed=, memory= or host-memory=")?;
         let size = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
-        let fleet = example::fleet(&example::Example { hosts: size(hosts), guests: size(guests), seed, memory_mib, host_mib })
-            .map_err(|error| Wrong::new(error.to_string(), "an example"))?;
+        let fleet = example::fleet(&example::Example {
+            hosts: size(hosts),
+            guests: size(guests),
+            seed,
+            memory_mib,
+            host_mib,
+        })
+        .map_err(|error| Wrong::new(error.to_string(), "an example"))?;
         self.begin_with(fleet, seed);
         Ok(vec![format!("{hosts} hosts, {guests} guests")])
     }
@@ -46,7 +57,10 @@ impl Session {
         let fleet = fleet.fleet;
         if fleet.hosts.len() > self.limits.hosts || fleet.vms.len() > self.limits.guests {
             let found = format!("{} hosts, {} guests", fleet.hosts.len(), fleet.vms.len());
-            return Err(Wrong::new(found, format!("at most {} and {}", self.limits.hosts, self.limits.guests)));
+            return Err(Wrong::new(
+                found,
+                format!("at most {} and {}", self.limits.hosts, self.limits.guests),
+            ));
         }
         let text = format!("{} hosts, {} guests", fleet.hosts.len(), fleet.vms.len());
         self.begin_with(fleet, seed);
@@ -152,9 +166,12 @@ impl Session {
         let passthrough = rest.value("passthrough").map(|it| list(&it));
         let vtpm = rest.parsed("vtpm", switch)?;
         let features = rest.value("features").map(|it| list(&it));
-        let lock = rest.parsed("lock", |it| if it == "forever" { Ok(None) } else { duration_ms(it).map(Some) })?;
+        let lock =
+            rest.parsed("lock", |it| if it == "forever" { Ok(None) } else { duration_ms(it).map(Some) })?;
         let storage = match rest.value("storage") {
-            Some(names) => Some(list(&names).iter().map(|it| self.known_storage(it)).collect::<Result<Vec<_>, _>>()?),
+            Some(names) => {
+                Some(list(&names).iter().map(|it| self.known_storage(it)).collect::<Result<Vec<_>, _>>()?)
+            }
             None => None,
         };
         let now = self.datacentre.now();
@@ -162,7 +179,12 @@ impl Session {
             let span = jiff::SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
             now.checked_add(span).unwrap_or(now)
         };
-        if passthrough.is_none() && vtpm.is_none() && features.is_none() && lock.is_none() && storage.is_none() {
+        if passthrough.is_none()
+            && vtpm.is_none()
+            && features.is_none()
+            && lock.is_none()
+            && storage.is_none()
+        {
             return Ok(());
         }
         self.datacentre.change_base(|base| {
@@ -182,7 +204,8 @@ impl Session {
 
     fn known_storage(&self, id: &str) -> Result<StorageId, Wrong> {
         let at = self.datacentre.index.storage.get(id).and_then(|at| self.datacentre.storage.get(*at));
-        at.map(|it| it.id.clone()).ok_or_else(|| Wrong::new(id, "storage that exists; `storage NAME` adds one"))
+        at.map(|it| it.id.clone())
+            .ok_or_else(|| Wrong::new(id, "storage that exists; `storage NAME` adds one"))
     }
 
     pub(super) fn cluster(&mut self, rest: &mut Arguments) -> Result<Vec<String>, Wrong> {
@@ -218,7 +241,9 @@ impl Session {
         let copies = rest.parsed("copies", |it| number_u32(it, 1, 1000))?;
         let resync = rest.parsed("resync", spread)?;
         rest.end("members=, copies= or resync=")?;
-        let known = |name: &String| self.datacentre.host_at(name).ok_or_else(|| Wrong::new(name, "a host that exists"));
+        let known = |name: &String| {
+            self.datacentre.host_at(name).ok_or_else(|| Wrong::new(name, "a host that exists"))
+        };
         let members = match members {
             Some(names) => Some(names.iter().map(known).collect::<Result<_, _>>()?),
             None => None,

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{
-    Action, Capacity, Cluster, Fleet, Host, Migration, PlatformRelease, PowerState, Redundancy, Seen, Storage, Vm,
+    Action, Capacity, Cluster, Fleet, Host, Migration, PlatformRelease, PowerState, Redundancy, Seen,
+    Storage, Vm,
 };
 use underpin_model::id::{ClusterId, HostId, InvalidId, StorageId, VmId};
 
@@ -53,12 +54,14 @@ pub(crate) fn fleet(example: &Example) -> Result<Fleet, InvalidId> {
         });
         host.capacity =
             Some(Capacity { vcpus: Some(128), memory_mib: Some(example.host_mib), ..Capacity::default() });
-        host.migration = Some(Migration { bandwidth_mbps: Some(10_000), slots: Some(8), ..Migration::default() });
+        host.migration =
+            Some(Migration { bandwidth_mbps: Some(10_000), slots: Some(8), ..Migration::default() });
         fleet.hosts.push(host);
     }
     for number in 0..example.guests {
         let mut vm = Vm::new(VmId::new(format!("vm-{}", number + 1))?);
-        let drawn = [4, 8, 16, 32].get(usize::try_from(dice.below(4)).unwrap_or(0)).map_or(4096, |gib| gib * 1024);
+        let drawn =
+            [4, 8, 16, 32].get(usize::try_from(dice.below(4)).unwrap_or(0)).map_or(4096, |gib| gib * 1024);
         vm.host = fleet.hosts.get(number % example.hosts.max(1)).map(|it| it.id.clone());
         vm.power = Some(PowerState::On);
         vm.vcpus = Some(2);

@@ -5,7 +5,8 @@ use super::words::{Arguments, Word, Wrong};
 use super::{Session, Stop};
 
 /// What can be expected.
-const SUBJECTS: &str = "host, vm, task, storage, cluster, plane, total, clock, answer, events, observed or same-as";
+const SUBJECTS: &str =
+    "host, vm, task, storage, cluster, plane, total, clock, answer, events, observed or same-as";
 
 impl Session {
     pub(super) fn expect(&mut self, rest: &mut Arguments) -> Result<Vec<String>, Stop> {
@@ -17,7 +18,8 @@ impl Session {
         };
         match subject.as_str() {
             "" => self.compare(rest, "the clock", &["clock"], |this, field| {
-                (field == "clock").then(|| Value::Span(i64::try_from(this.datacentre.clock_ms()).unwrap_or(i64::MAX)))
+                (field == "clock")
+                    .then(|| Value::Span(i64::try_from(this.datacentre.clock_ms()).unwrap_or(i64::MAX)))
             }),
             "host" => {
                 let (id, at) = self.named(rest, "host", |this, id| this.datacentre.host_at(id))?;
@@ -30,22 +32,26 @@ impl Session {
             "task" => {
                 let name = rest.name("a task, or last")?;
                 let task = self.task_named(&name)?;
-                let at = task.0.strip_prefix("task-").and_then(|it| it.parse::<usize>().ok()).unwrap_or(1) - 1;
+                let at =
+                    task.0.strip_prefix("task-").and_then(|it| it.parse::<usize>().ok()).unwrap_or(1) - 1;
                 self.compare(rest, &task.0, TASK, |this, field| this.task_fact(at, field))
             }
             "storage" => {
-                let (id, at) = self.named(rest, "storage", |this, id| this.datacentre.index.storage.get(id).copied())?;
+                let (id, at) =
+                    self.named(rest, "storage", |this, id| this.datacentre.index.storage.get(id).copied())?;
                 self.compare(rest, &id, &["redundancy"], |this, field| {
                     let it = this.datacentre.storage.get(at).filter(|_| field == "redundancy")?;
                     Some(Value::Text(redundancy(it.redundancy).to_owned()))
                 })
             }
             "cluster" => {
-                let (id, at) = self.named(rest, "cluster", |this, id| this.datacentre.index.clusters.get(id).copied())?;
+                let (id, at) =
+                    self.named(rest, "cluster", |this, id| this.datacentre.index.clusters.get(id).copied())?;
                 self.compare(rest, &id, CLUSTER, |this, field| this.cluster_fact(at, field))
             }
             "plane" => {
-                let (id, at) = self.named(rest, "plane", |this, id| this.datacentre.index.planes.get(id).copied())?;
+                let (id, at) =
+                    self.named(rest, "plane", |this, id| this.datacentre.index.planes.get(id).copied())?;
                 self.compare(rest, &id, &["answers"], |this, field| {
                     let it = this.datacentre.planes.get(at).filter(|_| field == "answers")?;
                     Some(Value::Text(if it.up { "yes" } else { "no" }.to_owned()))
@@ -81,15 +87,26 @@ impl Session {
         fields: &[&str],
         fact: impl Fn(&Self, &str) -> Option<Value>,
     ) -> Result<Vec<String>, Stop> {
-        let known = || format!("a comparison like {}=VALUE; there are {}", fields.first().unwrap_or(&""), fields.join(", "));
+        let known = || {
+            format!(
+                "a comparison like {}=VALUE; there are {}",
+                fields.first().unwrap_or(&""),
+                fields.join(", ")
+            )
+        };
         if rest.0.is_empty() {
             return Err(Wrong::new("nothing to compare", known()).into());
         }
         for word in std::mem::take(&mut rest.0) {
-            let Word::Pair(field, is, written) = &word else { return Err(Wrong::new(word.to_string(), known()).into()) };
+            let Word::Pair(field, is, written) = &word else {
+                return Err(Wrong::new(word.to_string(), known()).into());
+            };
             let found = fact(self, field).ok_or_else(|| Wrong::new(field, known()))?;
             if !is.holds(found.compare(written)?) {
-                return Err(Stop::Unmet(Wrong::new(format!("{who} {field}={}", found.shown()), word.to_string())));
+                return Err(Stop::Unmet(Wrong::new(
+                    format!("{who} {field}={}", found.shown()),
+                    word.to_string(),
+                )));
             }
         }
         Ok(Vec::new())
@@ -116,23 +133,32 @@ impl Session {
             };
         }
         let count = Value::Count(i64::try_from(count).unwrap_or(i64::MAX));
-        self.compare(rest, &format!("events with {text:?}:"), &["count"], |_, field| (field == "count").then(|| count.clone()))
+        self.compare(rest, &format!("events with {text:?}:"), &["count"], |_, field| {
+            (field == "count").then(|| count.clone())
+        })
     }
 
     /// What the platform tells, as opposed to what is so. It is seen as by a call that is answered.
     fn expect_observed(&mut self, rest: &mut Arguments) -> Result<Vec<String>, Stop> {
         let kind = rest.name("host, vm or age")?;
         let mut other = self.datacentre.clone();
-        let seen = other.observe().map_err(|error| Stop::Unmet(Wrong::new(error.to_string(), "an observation")))?;
+        let seen =
+            other.observe().map_err(|error| Stop::Unmet(Wrong::new(error.to_string(), "an observation")))?;
         match kind.as_str() {
             "host" => {
                 let id = rest.name("a host")?;
-                self.named(&mut Arguments(vec![Word::Plain(id.clone())]), "host", |this, id| this.datacentre.host_at(id))?;
-                self.compare(rest, &format!("observed host {id}"), OBSERVED_HOST, |_, field| Self::observed_host(&seen, &id, field))
+                self.named(&mut Arguments(vec![Word::Plain(id.clone())]), "host", |this, id| {
+                    this.datacentre.host_at(id)
+                })?;
+                self.compare(rest, &format!("observed host {id}"), OBSERVED_HOST, |_, field| {
+                    Self::observed_host(&seen, &id, field)
+                })
             }
             "vm" => {
                 let (id, at) = self.named(rest, "guest", |this, id| this.datacentre.guest_at(id))?;
-                self.compare(rest, &format!("observed {id}"), OBSERVED_VM, |_, field| Self::observed_vm(&seen, at, field))
+                self.compare(rest, &format!("observed {id}"), OBSERVED_VM, |_, field| {
+                    Self::observed_vm(&seen, at, field)
+                })
             }
             "inventory" => {
                 let age = self.datacentre.now().duration_since(seen.seen_at).as_millis();

@@ -3,8 +3,8 @@
 use underpin_model::fleet::{PowerState, Redundancy};
 use underpin_platforms::platform::{GuestHealth, Observation};
 
-use super::words::{Wrong, duration_ms, shown_mib, shown_ms, size_mib};
 use super::Session;
+use super::words::{Wrong, duration_ms, shown_mib, shown_ms, size_mib};
 use crate::datacentre::{EventKind, HostPower, TaskPhase};
 
 /// The value of a field.
@@ -65,15 +65,41 @@ impl Value {
 }
 
 pub(super) const HOST: &[&str] = &[
-    "power", "answers", "maintenance", "release", "installed", "boots", "uplinks", "paths", "memory", "free", "vcpus",
-    "guests", "evacuable",
+    "power",
+    "answers",
+    "maintenance",
+    "release",
+    "installed",
+    "boots",
+    "uplinks",
+    "paths",
+    "memory",
+    "free",
+    "vcpus",
+    "guests",
+    "evacuable",
 ];
-pub(super) const VM: &[&str] = &["host", "power", "health", "moves", "killed", "restarts", "paused", "memory"];
+pub(super) const VM: &[&str] =
+    &["host", "power", "health", "moves", "killed", "restarts", "paused", "memory"];
 pub(super) const TASK: &[&str] = &["state", "kind", "text", "percent", "took", "action"];
 pub(super) const CLUSTER: &[&str] = &["ha", "balancing", "auto-start", "admission-control"];
-pub(super) const TOTAL: &[&str] =
-    &["hosts", "guests", "hosts-up", "running", "off", "suspended", "hung", "killed", "restarts", "moves", "tasks", "harms", "unbalance"];
-pub(super) const OBSERVED_HOST: &[&str] = &["answers", "release", "installed", "boot", "uplinks", "paths", "memory", "maintenance"];
+pub(super) const TOTAL: &[&str] = &[
+    "hosts",
+    "guests",
+    "hosts-up",
+    "running",
+    "off",
+    "suspended",
+    "hung",
+    "killed",
+    "restarts",
+    "moves",
+    "tasks",
+    "harms",
+    "unbalance",
+];
+pub(super) const OBSERVED_HOST: &[&str] =
+    &["answers", "release", "installed", "boot", "uplinks", "paths", "memory", "maintenance"];
 pub(super) const OBSERVED_VM: &[&str] = &["host", "power", "health"];
 
 pub(super) const fn redundancy(redundancy: Option<Redundancy>) -> &'static str {
@@ -92,7 +118,9 @@ impl Session {
         let release = |it: &Option<String>| Value::text(it.as_deref().unwrap_or("unknown"));
         Some(match field {
             "power" => Value::text(it.power.name()),
-            "answers" => Value::yes(it.power == HostPower::Up && !it.partitioned && self.datacentre.manages(at)),
+            "answers" => {
+                Value::yes(it.power == HostPower::Up && !it.partitioned && self.datacentre.manages(at))
+            }
             "maintenance" => Value::switch(it.maintenance),
             "release" => release(&it.running),
             "installed" => release(&it.installed),
@@ -107,14 +135,18 @@ impl Session {
                 Ok(()) => Value::text("yes"),
                 Err((kind, _)) => Value::text(kind.name()),
             },
-            other => Value::text(it.settings.get(other.strip_prefix("setting.")?).map_or("unknown", String::as_str)),
+            other => Value::text(
+                it.settings.get(other.strip_prefix("setting.")?).map_or("unknown", String::as_str),
+            ),
         })
     }
 
     pub(super) fn vm_fact(&self, at: usize, field: &str) -> Option<Value> {
         let it = self.datacentre.guests.get(at)?;
         Some(match field {
-            "host" => Value::text(it.host.map_or_else(|| "none".to_owned(), |it| self.datacentre.name_of(it))),
+            "host" => {
+                Value::text(it.host.map_or_else(|| "none".to_owned(), |it| self.datacentre.name_of(it)))
+            }
             "power" => Value::text(power(it.power)),
             "health" => Value::text(if it.power == PowerState::On { it.health.name() } else { "none" }),
             "moves" => Value::count(it.moves),
@@ -143,7 +175,9 @@ impl Session {
                     _ => Value::count(100),
                 }
             }
-            ("took", _) => Value::ms(it.ended_ms.unwrap_or(self.datacentre.clock_ms()).saturating_sub(it.began_ms)),
+            ("took", _) => {
+                Value::ms(it.ended_ms.unwrap_or(self.datacentre.clock_ms()).saturating_sub(it.began_ms))
+            }
             ("action", _) => Value::text(it.action.name()),
             _ => return None,
         })
@@ -163,7 +197,8 @@ impl Session {
     pub(super) fn total_fact(&self, field: &str) -> Option<Value> {
         let data = &self.datacentre;
         let in_power = |power: PowerState| data.guests().filter(|it| it.power == power).count();
-        let sum = |of: fn(&crate::datacentre::Guest) -> u32| data.guests().map(|it| u64::from(of(it))).sum::<u64>();
+        let sum =
+            |of: fn(&crate::datacentre::Guest) -> u32| data.guests().map(|it| u64::from(of(it))).sum::<u64>();
         Some(match field {
             "hosts" => Value::count(data.hosts.len()),
             "guests" => Value::count(data.guests.len()),
@@ -181,7 +216,8 @@ impl Session {
             "harms" => Value::count(data.events().filter(|it| it.kind == EventKind::Harm).count()),
             "unbalance" => {
                 let running = (0..data.hosts.len()).map(|at| data.running_on(at));
-                let (least, most) = running.fold((usize::MAX, 0), |(low, high), it| (low.min(it), high.max(it)));
+                let (least, most) =
+                    running.fold((usize::MAX, 0), |(low, high), it| (low.min(it), high.max(it)));
                 Value::count(most.saturating_sub(least))
             }
             _ => return None,
@@ -200,7 +236,9 @@ impl Session {
             "boot" => text(facts.and_then(|it| it.boot_id.as_ref())),
             "uplinks" => number(facts.and_then(|it| it.uplinks)),
             "paths" => number(facts.and_then(|it| it.storage_paths)),
-            "memory" => facts.and_then(|it| it.capacity.memory_mib).map_or_else(|| Value::text("unknown"), Value::mib),
+            "memory" => {
+                facts.and_then(|it| it.capacity.memory_mib).map_or_else(|| Value::text("unknown"), Value::mib)
+            }
             "maintenance" => {
                 facts.and_then(|it| it.maintenance).map_or_else(|| Value::text("unknown"), Value::switch)
             }

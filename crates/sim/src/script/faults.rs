@@ -2,12 +2,13 @@
 
 use underpin_model::fleet::Capacity;
 
-use super::words::{Arguments, Wrong, duration_ms, fraction, number_u32, size_mib};
 use super::Session;
+use super::words::{Arguments, Wrong, duration_ms, fraction, number_u32, size_mib};
 use crate::fault::{Changed, Fault, FaultKind, Often, Scope};
 
 /// What follows a fault's word.
-const KNOWN: &str = "host=, vm=, action=, count=, rate=, for= or in=, and what the kind of fault takes (`help fault`)";
+const KNOWN: &str =
+    "host=, vm=, action=, count=, rate=, for= or in=, and what the kind of fault takes (`help fault`)";
 
 impl Session {
     pub(super) fn fault(&mut self, rest: &mut Arguments) -> Result<Vec<String>, Wrong> {
@@ -22,7 +23,8 @@ impl Session {
                 return Err(Wrong::new(id, "something that exists"));
             }
         }
-        let strikes_at_once = matches!(kind, FaultKind::PowerLoss | FaultKind::Partition | FaultKind::Flapping { .. });
+        let strikes_at_once =
+            matches!(kind, FaultKind::PowerLoss | FaultKind::Partition | FaultKind::Flapping { .. });
         if strikes_at_once && scope.host.is_none() {
             return Err(Wrong::new(&name, "host=NAME: this fault is about one host"));
         }
@@ -76,7 +78,11 @@ impl Session {
     pub(super) fn power_on(&mut self, rest: &mut Arguments) -> Result<Vec<String>, Wrong> {
         let host = rest.name("a host that is down")?;
         rest.end("nothing after the host")?;
-        if self.datacentre.power_on(&host) { Ok(Vec::new()) } else { Err(Wrong::new(host, "a host that is down")) }
+        if self.datacentre.power_on(&host) {
+            Ok(Vec::new())
+        } else {
+            Err(Wrong::new(host, "a host that is down"))
+        }
     }
 }
 

@@ -13,8 +13,14 @@ const COMMANDS: &[(&str, &str)] = &[
         "NAME host=HOST [power=on] [memory=] [vcpus=] [dirty=MIB/S] [auto-start=on] [passthrough=DEVICE] [vtpm=on] [storage=A,B] \
          [features=A,B] [lock=10m|forever]: add or change a guest",
     ),
-    ("cluster", "NAME [ha=] [balancing=] [auto-start=] [admission-control=] [migrates-over=management|migration]: add or change a cluster"),
-    ("storage", "NAME [members=A,B] [copies=2] [resync=20m/40m]: add or change storage; members are hosts that carry it"),
+    (
+        "cluster",
+        "NAME [ha=] [balancing=] [auto-start=] [admission-control=] [migrates-over=management|migration]: add or change a cluster",
+    ),
+    (
+        "storage",
+        "NAME [members=A,B] [copies=2] [resync=20m/40m]: add or change storage; members are hosts that carry it",
+    ),
     ("plane", "NAME vm=GUEST: make a guest the management plane of its cluster"),
     ("rule", "apart|together|on-hosts vms=A,B [hosts=A,B]: add a rule that the platform keeps"),
     ("set", super::setting::KNOWN),
@@ -40,7 +46,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("observe", "ask for the inventory; `expect observed` looks at it"),
     ("run", "SPAN: let time pass"),
     ("wait", "[SPAN]: let time pass until no task is running"),
-    ("plan", "run FILE: carry a plan out step by step, stop where a step fails, and say what differs from the plan"),
+    (
+        "plan",
+        "run FILE: carry a plan out step by step, stop where a step fails, and say what differs from the plan",
+    ),
     (
         "expect",
         "host|vm|task|storage|cluster|plane NAME FIELD=VALUE...; total FIELD=VALUE; clock<=10m; answer kind=ok; events \"TEXT\" [count=N]; \

@@ -178,7 +178,12 @@ impl Session {
     ///
     /// # Errors
     /// [`ScriptError`]: the line is wrong, or what it expects is not so. Nothing has changed then.
-    pub fn line(&mut self, line: &str, files: &dyn Files, mut tell: impl FnMut(&str)) -> Result<(), ScriptError> {
+    pub fn line(
+        &mut self,
+        line: &str,
+        files: &dyn Files,
+        mut tell: impl FnMut(&str),
+    ) -> Result<(), ScriptError> {
         self.line += 1;
         let before = self.datacentre.clone();
         let result = self.command(line, files);
@@ -220,7 +225,9 @@ impl Session {
         }
         let verb = match words.remove(0) {
             Word::Plain(verb) => verb,
-            pair @ Word::Pair(..) => return Err(Wrong::new(pair.to_string(), "a command; `help` lists them").into()),
+            pair @ Word::Pair(..) => {
+                return Err(Wrong::new(pair.to_string(), "a command; `help` lists them").into());
+            }
         };
         let mut rest = Arguments(words);
         match verb.as_str() {
@@ -279,7 +286,10 @@ impl Session {
     fn run(&mut self, span_ms: u64) -> Result<Vec<String>, Wrong> {
         if span_ms > self.limits.span_ms {
             let most = words::shown_ms(i64::try_from(self.limits.span_ms).unwrap_or(i64::MAX));
-            return Err(Wrong::new(words::shown_ms(i64::try_from(span_ms).unwrap_or(i64::MAX)), format!("at most {most} at a time")));
+            return Err(Wrong::new(
+                words::shown_ms(i64::try_from(span_ms).unwrap_or(i64::MAX)),
+                format!("at most {most} at a time"),
+            ));
         }
         self.datacentre.run(span_ms).map_err(|error| Wrong::new(error.to_string(), "a shorter span"))?;
         Ok(Vec::new())
@@ -299,8 +309,13 @@ impl Session {
         match self.running_tasks() {
             0 => Ok(Vec::new()),
             running => {
-                self.datacentre.run_to(until_ms).map_err(|error| Wrong::new(error.to_string(), "a shorter wait"))?;
-                Ok(vec![format!("{running} tasks are still running at {}", clock(self.datacentre.clock_ms()))])
+                self.datacentre
+                    .run_to(until_ms)
+                    .map_err(|error| Wrong::new(error.to_string(), "a shorter wait"))?;
+                Ok(vec![format!(
+                    "{running} tasks are still running at {}",
+                    clock(self.datacentre.clock_ms())
+                )])
             }
         }
     }
@@ -320,7 +335,11 @@ impl Session {
             }
             ("branch", Some(name)) => self.history.branch(&name).cloned().ok_or_else(|| {
                 let names: Vec<&str> = self.history.names().map(|it| it.0).collect();
-                let names = if names.is_empty() { "`save NAME` first".to_owned() } else { format!("one of {}", names.join(", ")) };
+                let names = if names.is_empty() {
+                    "`save NAME` first".to_owned()
+                } else {
+                    format!("one of {}", names.join(", "))
+                };
                 Wrong::new(name, names)
             })?,
             ("undo", steps) => {

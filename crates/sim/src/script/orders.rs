@@ -8,8 +8,8 @@ use underpin_model::id::{ClusterId, ElementId, HostId, InvalidId, VmId};
 use underpin_model::plan::Frozen;
 use underpin_platforms::platform::{Action, Evidence, Key, PlatformError, Saved, TaskId, TaskState};
 
-use super::words::{Arguments, Wrong, list, number, number_u32};
 use super::Session;
+use super::words::{Arguments, Wrong, list, number, number_u32};
 use crate::datacentre::{Datacentre, TaskPhase};
 
 /// What a call was answered with.
@@ -85,13 +85,24 @@ impl Session {
                 let from = from.ok_or_else(|| Wrong::new(&vm, "a guest that exists, or from=HOST"))?;
                 let mbps = rest.parsed("mbps", |it| number_u32(it, 1, 10_000_000))?;
                 let live = !rest.flag("cold");
-                Action::Migrate { vm: id(&vm, VmId::new)?, from: id(&from, HostId::new)?, to: id(&to, HostId::new)?, live, mbps }
+                Action::Migrate {
+                    vm: id(&vm, VmId::new)?,
+                    from: id(&from, HostId::new)?,
+                    to: id(&to, HostId::new)?,
+                    live,
+                    mbps,
+                }
             }
             "evacuate" => {
                 let host = id(&rest.name("the host")?, HostId::new)?;
                 let names = list(&rest.value("to").unwrap_or_default());
-                let only_to = names.iter().map(|it| id(it, HostId::new)).collect::<Result<BTreeSet<_>, _>>()?;
-                Action::Evacuate { host, only_to, mbps: rest.parsed("mbps", |it| number_u32(it, 1, 10_000_000))? }
+                let only_to =
+                    names.iter().map(|it| id(it, HostId::new)).collect::<Result<BTreeSet<_>, _>>()?;
+                Action::Evacuate {
+                    host,
+                    only_to,
+                    mbps: rest.parsed("mbps", |it| number_u32(it, 1, 10_000_000))?,
+                }
             }
             "stop" | "start" | "suspend" | "resume" => {
                 let vm = rest.name("the guest")?;
@@ -142,7 +153,10 @@ impl Session {
         if verb == "thaw" {
             let saved = last_saved(&self.datacentre, &cluster);
             let expected = "a cluster that was frozen before: what it had is put back";
-            return Ok(Action::Thaw { saved: saved.ok_or_else(|| Wrong::new(cluster.as_str(), expected))?, cluster });
+            return Ok(Action::Thaw {
+                saved: saved.ok_or_else(|| Wrong::new(cluster.as_str(), expected))?,
+                cluster,
+            });
         }
         let mut what = BTreeSet::new();
         while let Some(name) = rest.maybe_name() {
@@ -196,7 +210,11 @@ impl Session {
 
     pub(super) fn task_named(&self, name: &str) -> Result<TaskId, Wrong> {
         let count = self.datacentre.tasks.len();
-        let at = if name == "last" { count } else { name.strip_prefix("task-").and_then(|it| it.parse().ok()).unwrap_or(0) };
+        let at = if name == "last" {
+            count
+        } else {
+            name.strip_prefix("task-").and_then(|it| it.parse().ok()).unwrap_or(0)
+        };
         if at == 0 || at > count {
             return Err(Wrong::new(name, format!("last, or task-1 to task-{count}")));
         }
@@ -212,7 +230,9 @@ pub(super) fn shown(evidence: &Evidence) -> String {
 /// What was in force when a cluster was frozen last.
 pub(super) fn last_saved(datacentre: &Datacentre, cluster: &ClusterId) -> Option<Saved> {
     datacentre.tasks().rev().find_map(|it| match (&it.action, &it.phase) {
-        (Action::Freeze { cluster: of, .. }, TaskPhase::Done(Evidence::Frozen { saved })) if of == cluster => {
+        (Action::Freeze { cluster: of, .. }, TaskPhase::Done(Evidence::Frozen { saved }))
+            if of == cluster =>
+        {
             Some(saved.clone())
         }
         _ => None,

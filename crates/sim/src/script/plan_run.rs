@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::id::{ElementId, VmId};
 use underpin_model::plan::{FORMAT, Plan, Step, StepKind};
-use underpin_platforms::platform::{Action, Evidence, FailureKind, HostFacts, Key, PlatformError, TaskId, TaskState};
+use underpin_platforms::platform::{Action, Evidence, FailureKind, HostFacts, Key, TaskId, TaskState};
 
 use super::orders::{Answer, last_saved};
 use super::words::{Arguments, Wrong, clock, shown_ms};
@@ -17,6 +17,8 @@ use crate::datacentre::{EventKind, HostPower, PowerState};
 
 /// After an unanswered call the same order is given again so much later, in milliseconds.
 const AGAIN_MS: u64 = 10_000;
+/// For so long, in milliseconds.
+const ASKS_FOR_MS: u64 = 3_600_000;
 /// A step that takes longer than so many times its planned span, and an hour more, is never over.
 const NEVER: u64 = 4;
 /// Differences that are listed; the rest are counted.
@@ -32,6 +34,8 @@ struct Run<'a> {
     /// Steps that wait for their time only: by that time, in milliseconds of the virtual clock.
     ready: BTreeSet<(u64, usize)>,
     running: BTreeMap<usize, Running>,
+    /// When an order that was not answered yet was given first.
+    asked: BTreeMap<usize, u64>,
     done: usize,
     /// Facts of hosts before anything was done to them.
     before: BTreeMap<ElementId, HostFacts>,
@@ -55,7 +59,8 @@ impl Session {
             return Err(Wrong::new(verb, "plan run FILE").into());
         }
         let bytes = files.read(&name).map_err(|error| Wrong::new(error, "a plan file that can be read"))?;
-        let plan = read(&bytes).map_err(|error| Wrong::new(format!("{name}: {error}"), "a plan as `underpin plan` writes it"))?;
+        let plan = read(&bytes)
+            .map_err(|error| Wrong::new(format!("{name}: {error}"), "a plan as `underpin plan` writes it"))?;
         let harms_before = self.harms();
         let mut run = Run::new(&plan, self.datacentre.clock_ms());
         let stopped = self.carry(&mut run);
@@ -63,7 +68,13 @@ impl Session {
         let took_ms = self.datacentre.clock_ms().saturating_sub(run.began_ms);
         let planned_ms = u64::from(plan.end_s()) * 1000;
         let text = |ms: u64| shown_ms(i64::try_from(ms / 1000 * 1000).unwrap_or(i64::MAX));
-        lines.push(format!("{} of {} steps done in {}, planned {}", run.done, plan.steps.len(), text(took_ms), text(planned_ms)));
+        lines.push(format!(
+            "{} of {} steps done in {}, planned {}",
+            run.done,
+            plan.steps.len(),
+            text(took_ms),
+            text(planned_ms)
+        ));
         let mut differs = self.differences(&run);
         differs.extend(std::mem::take(&mut run.late));
         let harms = self.harms().saturating_sub(harms_before);
@@ -95,22 +106,22 @@ impl Session {
         let mut left = crate::datacentre::MOST_HAPPENINGS;
         while run.done < run.plan.steps.len() {
             left = left.checked_sub(1).ok_or("too much happened")?;
-            let wanted_ms = self.begin_ready(run)?;
-            self.look_at_running(run)?;
+            self.begin_ready(run)?;
+            let again_ms = self.look_at_running(run)?;
+            // What ended now may have set others free for now.
+            if run.ready.first().is_some_and(|it| it.0 <= self.datacentre.clock_ms()) {
+                continue;
+            }
             if run.done >= run.plan.steps.len() {
                 break;
-            }
-            // What ended now may have set others free for now.
-            if run.ready.first().is_some_and(|it| it.0 <= self.datacentre.clock_ms()) && wanted_ms.is_none() {
-                continue;
             }
             if run.running.is_empty() && run.ready.is_empty() {
                 return Err("the steps that are left wait for each other".to_owned());
             }
-            let next_ready = run.ready.first().map(|it| it.0.max(self.datacentre.clock_ms() + 1));
+            let next_ready = run.ready.first().map(|it| it.0);
             let polled = (!run.running.is_empty()).then(|| self.datacentre.next_ms()).flatten();
             let deadline = run.running.iter().map(|(at, it)| run.deadline_ms(*at, it)).min();
-            let next = [next_ready, polled, deadline, wanted_ms].into_iter().flatten().min();
+            let next = [next_ready, polled, deadline, again_ms].into_iter().flatten().min();
             let next = next.ok_or("nothing is to come, and steps are left")?;
             if self.datacentre.next_ms().is_some_and(|it| it <= next) {
                 self.datacentre.step();
@@ -121,9 +132,8 @@ impl Session {
         Ok(())
     }
 
-    /// Orders what is ready. Where a call was not answered, returns when to ask again.
-    fn begin_ready(&mut self, run: &mut Run<'_>) -> Result<Option<u64>, String> {
-        let mut again = None;
+    /// Orders what is ready; what was not answered is ordered again later.
+    fn begin_ready(&mut self, run: &mut Run<'_>) -> Result<(), String> {
         let now_ms = self.datacentre.clock_ms();
         let ready: Vec<(u64, usize)> = run.ready.range(..=(now_ms, usize::MAX)).copied().collect();
         for (at_ms, at) in ready {
@@ -134,18 +144,22 @@ impl Session {
             match self.datacentre.begin(&Key(format!("plan/{at}")), self.generation, &action) {
                 Ok(task) => {
                     run.ready.remove(&(at_ms, at));
+                    run.asked.remove(&at);
                     run.running.insert(at, Running { task, began_ms: now_ms, boots });
                 }
-                Err(error) if error.may_have_happened() && now_ms.saturating_sub(at_ms) < 3_600_000 => {
-                    again = Some(now_ms + AGAIN_MS);
+                Err(error) if error.may_have_happened() && run.may_ask_again(at, now_ms) => {
+                    run.ready.remove(&(at_ms, at));
+                    run.ready.insert((now_ms + AGAIN_MS, at));
                 }
                 Err(error) => return Err(format!("step {at} ({}): {error}", name(step))),
             }
         }
-        Ok(again)
+        Ok(())
     }
 
-    fn look_at_running(&mut self, run: &mut Run<'_>) -> Result<(), String> {
+    /// Asks after what runs. Where a question was not answered, returns when to ask again.
+    fn look_at_running(&mut self, run: &mut Run<'_>) -> Result<Option<u64>, String> {
+        let mut again_ms = None;
         let now_ms = self.datacentre.clock_ms();
         let tasks: Vec<(usize, TaskId, u64, u32)> =
             run.running.iter().map(|(at, it)| (*at, it.task.clone(), it.began_ms, it.boots)).collect();
@@ -157,7 +171,10 @@ impl Session {
                     let deadline = run.running.get(&at).map(|it| run.deadline_ms(at, it));
                     if deadline.is_some_and(|it| it <= now_ms) {
                         let took = shown_ms(i64::try_from(now_ms - began_ms).unwrap_or(i64::MAX));
-                        return fail(format!("not slow but never: it runs since {took}, planned {} s", step.p95_s));
+                        return fail(format!(
+                            "not slow but never: it runs since {took}, planned {} s",
+                            step.p95_s
+                        ));
                     }
                 }
                 Ok(TaskState::Done { evidence }) => {
@@ -168,19 +185,27 @@ impl Session {
                     let took_ms = now_ms.saturating_sub(began_ms);
                     if took_ms > u64::from(step.p95_s) * 1000 {
                         let took = shown_ms(i64::try_from(took_ms / 1000 * 1000).unwrap_or(i64::MAX));
-                        run.late.push(format!("step {at} ({}) took {took}, planned {} s", name(step), step.p95_s));
+                        run.late.push(format!(
+                            "step {at} ({}) took {took}, planned {} s",
+                            name(step),
+                            step.p95_s
+                        ));
                     }
                     run.end(at, now_ms);
                     self.give_back(step, at);
                 }
-                Ok(TaskState::Failed { kind: FailureKind::Other(kind), text }) => return fail(format!("{kind}: {text}")),
+                Ok(TaskState::Failed { kind: FailureKind::Other(kind), text }) => {
+                    return fail(format!("{kind}: {text}"));
+                }
                 Ok(TaskState::Failed { kind, text }) => return fail(format!("{kind}: {text}")),
                 Ok(TaskState::Unknown { text }) => return fail(text),
-                Err(PlatformError::Timeout { .. } | PlatformError::Unreachable { .. }) => {}
+                Err(error) if error.may_have_happened() && run.may_ask_again(at, now_ms) => {
+                    again_ms = Some(now_ms + AGAIN_MS);
+                }
                 Err(error) => return fail(error.to_string()),
             }
         }
-        Ok(())
+        Ok(again_ms)
     }
 
     /// A host that the platform emptied takes guests again once it was verified.
@@ -203,7 +228,8 @@ impl Session {
     fn remember(&self, run: &mut Run<'_>, step: &Step) {
         let Some(subject) = &step.subject else { return };
         if !run.before.contains_key(subject)
-            && let Some(facts) = self.datacentre.host_at(subject.as_str()).and_then(|it| self.datacentre.facts(it))
+            && let Some(facts) =
+                self.datacentre.host_at(subject.as_str()).and_then(|it| self.datacentre.facts(it))
         {
             run.before.insert(subject.clone(), facts);
         }
@@ -211,11 +237,16 @@ impl Session {
 
     fn action_of(&self, run: &Run<'_>, step: &Step) -> Action {
         match step.kind.clone() {
-            StepKind::Freeze { cluster, what } => Action::Freeze { cluster, what: what.into_iter().collect() },
+            StepKind::Freeze { cluster, what } => {
+                Action::Freeze { cluster, what: what.into_iter().collect() }
+            }
             StepKind::Thaw { cluster } => {
                 Action::Thaw { saved: last_saved(&self.datacentre, &cluster).unwrap_or_default(), cluster }
             }
-            StepKind::Stage { element, change } => Action::Stage { to: run.hops.get(&(element.clone(), change)).cloned().unwrap_or_default(), element },
+            StepKind::Stage { element, change } => Action::Stage {
+                to: run.hops.get(&(element.clone(), change)).cloned().unwrap_or_default(),
+                element,
+            },
             StepKind::BackupCheck { element } => Action::BackupCheck { element },
             StepKind::Migrate { vm, from, to, live, mbps, .. } => {
                 Action::Migrate { vm, from, to, live, mbps: (mbps > 0).then_some(mbps) }
@@ -247,7 +278,9 @@ impl Session {
             if found == wanted { Ok(()) } else { Err(format!("{what} is {found}, expected {wanted}")) }
         };
         match (&step.kind, evidence) {
-            (StepKind::Migrate { vm, to, .. }, _) => expect(vm.as_str(), &host_of(vm), to.as_str()),
+            (StepKind::Migrate { vm, to, .. }, _) => {
+                expect(&format!("the host of {vm}"), &host_of(vm), to.as_str())
+            }
             (StepKind::Stop { vm, .. }, _) => self.powered(vm, PowerState::Off),
             (StepKind::Suspend { vm, .. }, _) => self.powered(vm, PowerState::Suspended),
             (StepKind::Start { vm, .. } | StepKind::Resume { vm, .. }, _) => self.powered(vm, PowerState::On),
@@ -255,16 +288,22 @@ impl Session {
                 let left = data.host_at(host.as_str()).map_or(0, |it| data.running_on(it));
                 expect("the number of guests left", &left.to_string(), "0")?;
                 let out = expected.iter().map(|it| (&it.0, host_of(&it.0)));
-                let out = out.into_iter().find(|(_, on)| on != host.as_str() && !only_to.iter().any(|it| it.as_str() == on));
+                let out = out
+                    .into_iter()
+                    .find(|(_, on)| on != host.as_str() && !only_to.iter().any(|it| it.as_str() == on));
                 out.map_or(Ok(()), |(vm, on)| Err(format!("{vm} went to {on}, which may not take guests")))
             }
             (StepKind::Patch { element, to, .. }, _) => {
                 let host = data.host_at(element.as_str()).and_then(|it| data.hosts.get(it));
-                if let (Some((setting, value)), Some(before)) = (to.split_once('='), run.before.get_mut(element)) {
+                if let (Some((setting, value)), Some(before)) =
+                    (to.split_once('='), run.before.get_mut(element))
+                {
                     before.settings.insert(setting.to_owned(), value.to_owned());
                     return Ok(());
                 }
-                host.map_or(Ok(()), |it| expect("the installed release", it.installed.as_deref().unwrap_or("unknown"), to))
+                host.map_or(Ok(()), |it| {
+                    expect("the installed release", it.installed.as_deref().unwrap_or("unknown"), to)
+                })
             }
             (StepKind::Reboot { element, .. }, _) => {
                 let host = data.host_at(element.as_str()).and_then(|it| data.hosts.get(it));
@@ -278,7 +317,11 @@ impl Session {
                 if *compared == 0 {
                     return Err("no measurement was compared".to_owned());
                 }
-                if differ.is_empty() { Ok(()) } else { Err(format!("measurements differ: {}", differ.join(", "))) }
+                if differ.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("measurements differ: {}", differ.join(", ")))
+                }
             }
             (StepKind::Verify { element }, Evidence::Verified { facts, unwell, .. }) => {
                 if let (Some(now), Some(before)) = (facts, run.before.get(element)) {
@@ -292,12 +335,17 @@ impl Session {
                     .filter(|it| it.1 != underpin_platforms::platform::GuestHealth::Booting)
                     .map(|it| it.0.as_str())
                     .collect();
-                if hung.is_empty() { Ok(()) } else { Err(format!("guests do not answer: {}", hung.join(", "))) }
+                if hung.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("guests do not answer: {}", hung.join(", ")))
+                }
             }
             (StepKind::Thaw { cluster }, _) => {
                 let saved = last_saved(data, cluster).unwrap_or_default();
                 let at = data.index.clusters.get(cluster.as_str()).copied();
-                let other = saved.iter().find(|(what, on)| at.is_some_and(|at| data.in_force(at, **what) != **on));
+                let other =
+                    saved.iter().find(|(what, on)| at.is_some_and(|at| data.in_force(at, **what) != **on));
                 other.map_or(Ok(()), |(what, on)| Err(format!("{what:?} is not back to {on}")))
             }
             _ => Ok(()),
@@ -305,8 +353,16 @@ impl Session {
     }
 
     fn powered(&self, vm: &VmId, wanted: PowerState) -> Result<(), String> {
-        let power = self.datacentre.guest_at(vm.as_str()).and_then(|it| self.datacentre.guests.get(it)).map(|it| it.power);
-        if power == Some(wanted) { Ok(()) } else { Err(format!("{vm} is {power:?}, expected {wanted:?}").to_lowercase()) }
+        let power = self
+            .datacentre
+            .guest_at(vm.as_str())
+            .and_then(|it| self.datacentre.guests.get(it))
+            .map(|it| it.power);
+        if power == Some(wanted) {
+            Ok(())
+        } else {
+            Err(format!("{vm} is {power:?}, expected {wanted:?}").to_lowercase())
+        }
     }
 
     /// Where the plan would have guests and releases after the steps that were done, and they are not there.
@@ -321,14 +377,18 @@ impl Session {
             match &step.kind {
                 StepKind::Migrate { vm, to, .. } => drop(hosts.insert(vm, to.as_str())),
                 StepKind::Evacuate { expected, .. } => emptied.extend(expected.iter().map(|it| &it.0)),
-                StepKind::Patch { element, to, .. } if !to.contains('=') => drop(releases.insert(element, to)),
+                StepKind::Patch { element, to, .. } if !to.contains('=') => {
+                    drop(releases.insert(element, to))
+                }
                 _ => {}
             }
         }
         let mut lines = Vec::new();
         for (vm, planned) in hosts.iter().filter(|it| !emptied.contains(it.0)) {
             let guest = self.datacentre.guest_at(vm.as_str()).and_then(|it| self.datacentre.guests.get(it));
-            let on = guest.and_then(|it| it.host).map_or_else(|| "no host".to_owned(), |it| self.datacentre.name_of(it));
+            let on = guest
+                .and_then(|it| it.host)
+                .map_or_else(|| "no host".to_owned(), |it| self.datacentre.name_of(it));
             if on != *planned {
                 lines.push(format!("{vm} is on {on}, planned on {planned}"));
             }
@@ -337,7 +397,10 @@ impl Session {
             let host = self.datacentre.host_at(element.as_str()).and_then(|it| self.datacentre.hosts.get(it));
             if let Some(it) = host.filter(|it| it.running.as_deref() != Some(planned)) {
                 let runs = it.running.as_deref().unwrap_or("an unknown release");
-                lines.push(format!("{element} runs {runs}, planned {planned}, at {}", clock(self.datacentre.clock_ms())));
+                lines.push(format!(
+                    "{element} runs {runs}, planned {planned}, at {}",
+                    clock(self.datacentre.clock_ms())
+                ));
             }
         }
         lines
@@ -354,6 +417,7 @@ impl<'a> Run<'a> {
             followers: vec![Vec::new(); count],
             ready: BTreeSet::new(),
             running: BTreeMap::new(),
+            asked: BTreeMap::new(),
             done: 0,
             before: BTreeMap::new(),
             late: Vec::new(),
@@ -383,6 +447,12 @@ impl<'a> Run<'a> {
     /// When a step's time has come, in milliseconds of the virtual clock.
     fn time_ms(&self, at: usize) -> u64 {
         self.began_ms.saturating_add(self.plan.steps.get(at).map_or(0, |it| u64::from(it.start_s) * 1000))
+    }
+
+    /// Whether a call that was not answered is made again: for an hour.
+    fn may_ask_again(&mut self, at: usize, now_ms: u64) -> bool {
+        let first_ms = *self.asked.entry(at).or_insert(now_ms);
+        now_ms.saturating_sub(first_ms) < ASKS_FOR_MS
     }
 
     fn deadline_ms(&self, at: usize, running: &Running) -> u64 {
@@ -428,6 +498,7 @@ fn read(bytes: &[u8]) -> Result<Plan, String> {
 fn name(step: &Step) -> String {
     let kind = serde_json::to_value(&step.kind).ok();
     let word = kind.as_ref().and_then(|it| it.get("do")?.as_str()).unwrap_or("step").to_owned();
-    let about = step.kind.vm().map(ToString::to_string).or_else(|| step.kind.element().map(ToString::to_string));
+    let about =
+        step.kind.vm().map(ToString::to_string).or_else(|| step.kind.element().map(ToString::to_string));
     about.map_or(word.clone(), |it| format!("{word} {it}"))
 }

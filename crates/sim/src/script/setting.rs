@@ -3,8 +3,8 @@
 use underpin_model::change::Method;
 use underpin_model::policy::Durations;
 
-use super::words::{Arguments, Wrong, duration_ms, number_u32, spread, switch};
 use super::Session;
+use super::words::{Arguments, Wrong, duration_ms, number_u32, spread, switch};
 use crate::datacentre::Settings;
 
 /// The words after `set`.
@@ -58,7 +58,9 @@ fn durations(new: &mut Settings, rest: &mut Arguments) -> Result<(), Wrong> {
             stage: stage.unwrap_or(old.stage),
             patch: patch.unwrap_or(old.patch),
             // Live patches do not reboot, and a quick boot has a time of its own.
-            reboot: reboot.filter(|_| matches!(method, Method::EvacuateReboot | Method::PowerOff)).unwrap_or(old.reboot),
+            reboot: reboot
+                .filter(|_| matches!(method, Method::EvacuateReboot | Method::PowerOff))
+                .unwrap_or(old.reboot),
             attest: attest.unwrap_or(old.attest),
             verify: verify.unwrap_or(old.verify),
             rollback: old.rollback,

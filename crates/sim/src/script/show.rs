@@ -1,8 +1,8 @@
 //! `show`: tables of what is there.
 
+use super::Session;
 use super::facts::{Value, redundancy};
 use super::words::{Arguments, Wrong, clock, number};
-use super::Session;
 use crate::datacentre::{Datacentre, Guest};
 
 /// Rows that a table shows; the rest are counted.
@@ -13,33 +13,58 @@ impl Session {
         const WHAT: &str = "hosts, guests, clusters, storage, planes, tasks, events, faults, history or diff";
         let what = rest.name(WHAT)?;
         let lines = match what.as_str() {
-            "hosts" => self.table(&["power", "release", "guests", "free", "maintenance"], self.datacentre.hosts.len(), "host"),
-            "guests" => self.table(&["host", "power", "health", "moves", "killed"], self.datacentre.guests.len(), "guest"),
+            "hosts" => self.table(
+                &["power", "release", "guests", "free", "maintenance"],
+                self.datacentre.hosts.len(),
+                "host",
+            ),
+            "guests" => self.table(
+                &["host", "power", "health", "moves", "killed"],
+                self.datacentre.guests.len(),
+                "guest",
+            ),
             "tasks" => self.table(&["action", "state", "kind", "took"], self.datacentre.tasks.len(), "task"),
-            "clusters" => {
-                self.table(&["ha", "balancing", "auto-start", "admission-control"], self.datacentre.clusters.len(), "cluster")
-            }
-            "storage" => {
-                self.datacentre.storage.iter().map(|it| format!("{} redundancy={}", it.id, redundancy(it.redundancy))).collect()
-            }
+            "clusters" => self.table(
+                &["ha", "balancing", "auto-start", "admission-control"],
+                self.datacentre.clusters.len(),
+                "cluster",
+            ),
+            "storage" => self
+                .datacentre
+                .storage
+                .iter()
+                .map(|it| format!("{} redundancy={}", it.id, redundancy(it.redundancy)))
+                .collect(),
             "planes" => {
                 let state = |up: bool| if up { "answers" } else { "does not answer" };
                 self.datacentre.planes.iter().map(|it| format!("{} {}", it.id, state(it.up))).collect()
             }
             "events" => {
-                let most = rest.maybe_name().map(|it| number(&it, 1, 1_000_000)).transpose()?.unwrap_or(u64::MAX);
+                let most =
+                    rest.maybe_name().map(|it| number(&it, 1, 1_000_000)).transpose()?.unwrap_or(u64::MAX);
                 let count = self.datacentre.event_count();
                 let skip = count.saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
-                let of = |it: &crate::datacentre::Event| format!("{} {:<7} {}", clock(it.at_ms), it.kind.name(), it.text);
+                let of = |it: &crate::datacentre::Event| {
+                    format!("{} {:<7} {}", clock(it.at_ms), it.kind.name(), it.text)
+                };
                 self.datacentre.events().skip(skip).map(of).collect()
             }
-            "faults" => self.datacentre.faults().map(|(number, it)| format!("{number} {} {:?}", it.kind.name(), it.often)).collect(),
+            "faults" => self
+                .datacentre
+                .faults()
+                .map(|(number, it)| format!("{number} {} {:?}", it.kind.name(), it.often))
+                .collect(),
             "history" => self.tree(),
             "diff" => {
                 let name = rest.maybe_name();
                 let other = match &name {
-                    Some(name) => self.history.named(name).ok_or_else(|| Wrong::new(name, "a state that was saved"))?,
-                    None => self.history.before().ok_or_else(|| Wrong::new("the first state", "a state with one before it"))?,
+                    Some(name) => {
+                        self.history.named(name).ok_or_else(|| Wrong::new(name, "a state that was saved"))?
+                    }
+                    None => self
+                        .history
+                        .before()
+                        .ok_or_else(|| Wrong::new("the first state", "a state with one before it"))?,
                 };
                 difference(other, &self.datacentre)
             }
@@ -71,7 +96,9 @@ impl Session {
             "cluster" => self.cluster_fact(at, field),
             _ => self.task_fact(at, field),
         };
-        let shown = fields.iter().map(|it| format!("{it}={}", value(it).map_or_else(String::new, |it: Value| it.shown())));
+        let shown = fields
+            .iter()
+            .map(|it| format!("{it}={}", value(it).map_or_else(String::new, |it: Value| it.shown())));
         let shown: Vec<String> = shown.collect();
         format!("{id} {}", shown.join(" "))
     }
@@ -79,7 +106,10 @@ impl Session {
     fn tree(&self) -> Vec<String> {
         let at = self.history.at();
         let name = |number: usize| {
-            self.history.names().find(|it| it.1 == number).map_or_else(String::new, |it| format!(" ({})", it.0))
+            self.history
+                .names()
+                .find(|it| it.1 == number)
+                .map_or_else(String::new, |it| format!(" ({})", it.0))
         };
         self.history
             .states()
@@ -112,14 +142,25 @@ pub(super) fn difference(before: &Datacentre, after: &Datacentre) -> Vec<String>
         note(&id, "memory in MiB", old.memory_mib.to_string(), new.memory_mib.to_string());
     }
     for (old, new) in before.guests().zip(after.guests()) {
-        let on = |data: &Datacentre, it: &Guest| it.host.map_or_else(|| "none".to_owned(), |at| data.name_of(at));
+        let on =
+            |data: &Datacentre, it: &Guest| it.host.map_or_else(|| "none".to_owned(), |at| data.name_of(at));
         let id = new.id.to_string();
         note(&id, "host", on(before, old), on(after, new));
-        note(&id, "power", format!("{:?}", old.power).to_lowercase(), format!("{:?}", new.power).to_lowercase());
+        note(
+            &id,
+            "power",
+            format!("{:?}", old.power).to_lowercase(),
+            format!("{:?}", new.power).to_lowercase(),
+        );
         note(&id, "health", old.health.name().to_owned(), new.health.name().to_owned());
     }
     for (old, new) in before.storage.iter().zip(&after.storage) {
-        note(&new.id.to_string(), "redundancy", redundancy(old.redundancy).to_owned(), redundancy(new.redundancy).to_owned());
+        note(
+            &new.id.to_string(),
+            "redundancy",
+            redundancy(old.redundancy).to_owned(),
+            redundancy(new.redundancy).to_owned(),
+        );
     }
     for (what, old, new) in [
         ("hosts", before.hosts.len(), after.hosts.len()),

@@ -152,7 +152,9 @@ impl Arguments {
         parse: impl FnOnce(&str) -> Result<T, Wrong>,
     ) -> Result<Option<T>, Wrong> {
         let value = self.value(key);
-        value.map(|it| parse(&it).map_err(|wrong| Wrong::new(format!("{key}={it}"), wrong.expected))).transpose()
+        value
+            .map(|it| parse(&it).map_err(|wrong| Wrong::new(format!("{key}={it}"), wrong.expected)))
+            .transpose()
     }
 
     pub(crate) fn rest_shown(&self) -> String {
@@ -296,7 +298,9 @@ mod tests {
 
     #[test]
     fn durations_and_sizes_are_read_and_shown() {
-        for (text, ms) in [("500ms", 500), ("90s", 90_000), ("1h30m", 5_400_000), ("2d", 172_800_000), ("0s", 0)] {
+        for (text, ms) in
+            [("500ms", 500), ("90s", 90_000), ("1h30m", 5_400_000), ("2d", 172_800_000), ("0s", 0)]
+        {
             assert_eq!(duration_ms(text), Ok(ms), "{text}");
         }
         for bad in ["", "10", "m", "10x", "-5m", "99999999999999999999s", "40000000d", "1h 3m"] {
