@@ -102,6 +102,9 @@ impl Datacentre {
             return Err((FailureKind::NotAsExpected, format!("{} is there already", self.guest_name(guest))));
         }
         self.fits(guest, to)?;
+        if live {
+            self.not_lower(guest, to)?;
+        }
         self.take_guest(task, guest)?;
         if live {
             self.begin_move(guest, from, to, Origin::Task(task), mbps);

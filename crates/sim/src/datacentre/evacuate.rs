@@ -35,7 +35,7 @@ impl Datacentre {
             }
             let target = self.bound(guest, true).and_then(|()| {
                 let none = || (FailureKind::NoTarget, format!("no host takes {}", self.guest_name(guest)));
-                self.best_target(guest, Some(host), &only_to).ok_or_else(none)
+                self.best_target(guest, Some(host), &only_to, true).ok_or_else(none)
             });
             match target {
                 Ok(to) => self.begin_move(guest, host, to, Origin::Evacuation(task), mbps),

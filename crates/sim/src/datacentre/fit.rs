@@ -1,6 +1,9 @@
 //! Whether a guest may be on a host.
 
+use std::cmp::Ordering;
+
 use underpin_model::fleet::{AffinityKind, Strength};
+use underpin_model::version::{Comparison, Scheme, compare};
 use underpin_platforms::platform::FailureKind;
 
 use super::Datacentre;
@@ -178,15 +181,39 @@ impl Datacentre {
         }
     }
 
+    /// Whether a host's release is not lower than that of the guest's host, where the platform asks for that. Releases that cannot be
+    /// compared are taken as equal, as platforms do.
+    pub(crate) fn not_lower(&self, guest: usize, to: usize) -> Result<(), No> {
+        let from = self.guests.get(guest).and_then(|it| it.host);
+        let release = |at: usize| self.hosts.get(at).and_then(|it| it.running.clone());
+        let (Some(from), true) = (from, self.settings.refuses_lower) else { return Ok(()) };
+        let (Some(has), Some(gets)) = (release(from), release(to)) else { return Ok(()) };
+        let family = self.base.hosts.get(to).and_then(|it| it.platform.as_ref()).map(|it| it.family.scheme());
+        match compare(family.unwrap_or(Scheme::Generic), &gets, &has) {
+            Ok(Comparison::Ordered(Ordering::Less)) => {
+                let text =
+                    format!("host {} runs {gets}, {} is on {has}", self.name_of(to), self.guest_name(guest));
+                Err((FailureKind::LowerRelease, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The host with most free memory that takes a guest: of its cluster, not the one given, and among `only_to` unless that is
     /// empty. Of equals the first.
-    pub(crate) fn best_target(&self, guest: usize, not: Option<usize>, only_to: &[usize]) -> Option<usize> {
+    pub(crate) fn best_target(
+        &self,
+        guest: usize,
+        not: Option<usize>,
+        only_to: &[usize],
+        live: bool,
+    ) -> Option<usize> {
         let cluster = self.guests.get(guest)?.host.and_then(|it| self.hosts.get(it)?.cluster)?;
         let candidates =
             self.hosts.iter().enumerate().filter(|(_, it)| it.cluster == Some(cluster)).map(|(at, _)| at);
         candidates
             .filter(|at| Some(*at) != not && (only_to.is_empty() || only_to.contains(at)))
-            .filter(|at| self.fits(guest, *at).is_ok())
+            .filter(|at| self.fits(guest, *at).is_ok() && (!live || self.not_lower(guest, *at).is_ok()))
             .map(|at| (self.free_mib(at), std::cmp::Reverse(at)))
             .max()
             .map(|(_, at)| at.0)
@@ -205,7 +232,7 @@ impl Datacentre {
         leaving.sort_by_key(|it| std::cmp::Reverse(self.guests.get(*it).map_or(0, |it| it.memory_mib)));
         for guest in leaving {
             self.bound(guest, true)?;
-            let Some(to) = after.best_target(guest, Some(host), &[]) else {
+            let Some(to) = after.best_target(guest, Some(host), &[], true) else {
                 let id = self.guests.get(guest).map_or_else(String::new, |it| it.id.to_string());
                 return Err((FailureKind::NoTarget, format!("no host takes {id}")));
             };

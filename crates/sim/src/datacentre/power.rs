@@ -103,7 +103,7 @@ impl Datacentre {
         if it.power != PowerState::Off || !it.wanted || it.busy.is_some() {
             return;
         }
-        let Some(to) = self.best_target(guest, None, &[]) else {
+        let Some(to) = self.best_target(guest, None, &[], false) else {
             return self.plan(RETRY_MS, Happening::Restart { guest });
         };
         self.relocate(guest, to);

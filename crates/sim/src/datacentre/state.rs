@@ -242,6 +242,8 @@ pub struct Settings {
     pub refuses_occupied: bool,
     /// An evacuation that finds no target for a guest waits for ever, instead of failing.
     pub evacuation_waits: bool,
+    /// Running guests do not move to a host with a lower release.
+    pub refuses_lower: bool,
     /// Guests with a vTPM move while they run.
     pub vtpm_moves: bool,
     /// How long the caller of an order waits for its answer, in seconds.
@@ -267,6 +269,7 @@ impl Default for Settings {
             most_rounds: 30,
             refuses_occupied: false,
             evacuation_waits: false,
+            refuses_lower: false,
             vtpm_moves: true,
             call_timeout_s: 30,
         }

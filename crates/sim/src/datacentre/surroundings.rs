@@ -53,6 +53,7 @@ impl Datacentre {
             }) && self.move_of(*it).is_none()
                 && self.bound(*it, true).is_ok()
                 && self.fits(*it, to).is_ok()
+                && self.not_lower(*it, to).is_ok()
         });
         let largest = candidates
             .max_by_key(|it| (self.guests.get(*it).map_or(0, |it| it.memory_mib), std::cmp::Reverse(*it)));

@@ -375,10 +375,12 @@ impl Session {
                 continue;
             }
             match &step.kind {
-                StepKind::Migrate { vm, to, .. } => drop(hosts.insert(vm, to.as_str())),
+                StepKind::Migrate { vm, to, .. } => {
+                    hosts.insert(vm, to.as_str());
+                }
                 StepKind::Evacuate { expected, .. } => emptied.extend(expected.iter().map(|it| &it.0)),
                 StepKind::Patch { element, to, .. } if !to.contains('=') => {
-                    drop(releases.insert(element, to))
+                    releases.insert(element, to);
                 }
                 _ => {}
             }

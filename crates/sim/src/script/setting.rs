@@ -10,7 +10,7 @@ use crate::datacentre::Settings;
 /// The words after `set`.
 pub(super) const KNOWN: &str = "exact=on, stage=10m/20m, patch=, reboot=, attest=, verify= (of every method with them), guest-boot=, \
      guest-action=, plane-boot=, ha-detects=, balancer-every=, balancer-percent=, auto-start-after=, migration-timeout=, \
-     reboot-timeout= (never: off), longest-pause=, rounds=, refuses-occupied=, evacuation-waits=, vtpm-moves=";
+     reboot-timeout= (never: off), longest-pause=, rounds=, refuses-occupied=, evacuation-waits=, refuses-lower=, vtpm-moves=";
 
 const METHODS: [Method; 4] = [Method::EvacuateReboot, Method::PowerOff, Method::QuickBoot, Method::LivePatch];
 
@@ -39,6 +39,7 @@ impl Session {
         it.most_rounds = rest.parsed("rounds", |text| number_u32(text, 1, 1000))?.unwrap_or(it.most_rounds);
         it.refuses_occupied = rest.parsed("refuses-occupied", switch)?.unwrap_or(it.refuses_occupied);
         it.evacuation_waits = rest.parsed("evacuation-waits", switch)?.unwrap_or(it.evacuation_waits);
+        it.refuses_lower = rest.parsed("refuses-lower", switch)?.unwrap_or(it.refuses_lower);
         it.vtpm_moves = rest.parsed("vtpm-moves", switch)?.unwrap_or(it.vtpm_moves);
         rest.end(KNOWN)?;
         *self.datacentre.settings_mut() = new;
