@@ -41,6 +41,7 @@ impl Datacentre {
 
     fn staged(&mut self, element: &str, to: &[String]) -> Result<Evidence, No> {
         if let Some(host) = self.host_at(element).and_then(|it| self.hosts.get_mut(it)) {
+            Self::answers(host)?;
             host.staged.extend(to.iter().cloned());
         }
         Ok(Evidence::Word)
@@ -82,6 +83,9 @@ impl Datacentre {
     }
 
     fn attested(&mut self, element: &str) -> Result<Evidence, No> {
+        if let Some(host) = self.host_at(element).and_then(|it| self.hosts.get(it)) {
+            Self::answers(host)?;
+        }
         let at = Subject { host: Some(element), vm: None, action: Some("attest") };
         let differ = self.strikes("attestation-differs", &at).map(|_| "PCR 4".to_owned());
         let differ = differ.into_iter().collect();
@@ -115,15 +119,20 @@ impl Datacentre {
                 it.moves += 1;
             }
         }
-        if was_on {
+        if was_on && self.host_is_up(guest) {
             // Where it was, if it could not go.
             self.power_up(guest);
+        } else if was_on {
+            self.plan(0, Happening::Restart { guest });
         }
         result.map(|()| self.evidence_of(guest))
     }
 
     fn powered(&mut self, vm: &str, power: PowerState) -> Result<Evidence, No> {
         let Some(guest) = self.guest_at(vm) else { return Ok(Evidence::Word) };
+        if let Some(host) = self.guests.get(guest).and_then(|it| self.hosts.get(it.host?)) {
+            Self::answers(host)?;
+        }
         if let Some(it) = self.guests.get_mut(guest) {
             it.power = power;
             it.wanted = power != PowerState::Off;
@@ -143,6 +152,11 @@ impl Datacentre {
         self.relocate(guest, host);
         self.power_up(guest);
         Ok(self.evidence_of(guest))
+    }
+
+    fn host_is_up(&self, guest: usize) -> bool {
+        let host = self.guests.get(guest).and_then(|it| self.hosts.get(it.host?));
+        host.is_some_and(|it| it.power == HostPower::Up)
     }
 
     /// A guest boots where it is.

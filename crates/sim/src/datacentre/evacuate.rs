@@ -6,7 +6,7 @@ use underpin_platforms::platform::{Action, Evidence, FailureKind};
 use super::Datacentre;
 use super::fit::No;
 use super::moves::Origin;
-use super::state::{Happening, PowerState, TaskPhase};
+use super::state::{Happening, HostPower, PowerState, TaskPhase};
 
 /// How often an evacuation that waits looks again, in milliseconds.
 const LOOKS_EVERY_MS: u64 = 30_000;
@@ -15,6 +15,10 @@ impl Datacentre {
     /// Looks for guests that can leave now.
     pub(crate) fn evacuation_looks(&mut self, task: usize) {
         let Some((host, only_to, mbps)) = self.evacuation(task) else { return };
+        if self.hosts.get(host).is_some_and(|it| it.power != HostPower::Up) {
+            let text = format!("host {} went down", self.name_of(host));
+            return self.fail(task, FailureKind::HostNotReady, text);
+        }
         if let Some((kind, text)) = self.tasks.get(task).and_then(|it| it.trouble.clone()) {
             if !self.moves.values().any(|it| it.origin == Origin::Evacuation(task)) {
                 self.fail(task, kind, text);

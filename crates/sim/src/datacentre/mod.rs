@@ -36,6 +36,9 @@ pub(crate) use state::{Happening, PowerState};
 /// Most things that may happen in one [`Datacentre::run`]: a span that is too long ends with an error instead of never.
 pub const MOST_HAPPENINGS: u64 = 2_000_000;
 
+/// Most events that are kept, in all: a night that tells more is not read, but would fill the memory.
+const MOST_EVENTS: usize = 1_000_000;
+
 /// A run was not finished.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -166,7 +169,7 @@ impl Datacentre {
     pub fn run_to(&mut self, until_ms: u64) -> Result<(), TooMuchHappened> {
         let mut left = MOST_HAPPENINGS;
         while self.next_ms().is_some_and(|it| it <= until_ms) {
-            left = left.checked_sub(1).ok_or(TooMuchHappened { until_ms })?;
+            left = left.checked_sub(1).filter(|_| !self.is_full()).ok_or(TooMuchHappened { until_ms })?;
             self.step();
         }
         self.pass(until_ms.max(self.clock_ms));
@@ -179,6 +182,11 @@ impl Datacentre {
     /// [`TooMuchHappened`].
     pub fn run(&mut self, span_ms: u64) -> Result<(), TooMuchHappened> {
         self.run_to(self.clock_ms.saturating_add(span_ms))
+    }
+
+    /// There is no room for more events.
+    pub(crate) fn is_full(&self) -> bool {
+        self.log.len() >= MOST_EVENTS
     }
 
     /// Goes to the next moment at which something happens, and lets it happen. False: nothing is to come.

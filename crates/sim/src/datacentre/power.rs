@@ -15,8 +15,7 @@ impl Datacentre {
         let Some(it) = self.hosts.get_mut(host) else { return };
         it.power = power;
         it.away += 1;
-        let (name, cluster) = (it.id.to_string(), it.cluster);
-        let holder = it.busy;
+        let (name, holder) = (it.id.to_string(), it.busy);
         let guests: Vec<usize> = it.guests.iter().copied().collect();
         self.tell(EventKind::Host, format!("{name} goes down: {why}"));
         // What is rebooted on purpose goes on with its own task.
@@ -27,13 +26,13 @@ impl Datacentre {
         }
         self.break_moves(host);
         for guest in guests {
-            self.cut_off(guest, &name, quick, cluster);
+            self.cut_off(guest, &name, quick);
         }
         self.members_changed(host);
         self.planes_changed();
     }
 
-    fn cut_off(&mut self, guest: usize, host: &str, quick: bool, cluster: Option<usize>) {
+    fn cut_off(&mut self, guest: usize, host: &str, quick: bool) {
         let Some(it) = self.guests.get_mut(guest) else { return };
         let survives = it.power == PowerState::Off || (quick && it.power == PowerState::Suspended);
         if survives {
@@ -47,9 +46,7 @@ impl Datacentre {
         if let Some(task) = busy {
             self.fail(task, FailureKind::HostNotReady, format!("host {host} went down"));
         }
-        if cluster.and_then(|at| self.clusters.get(at)).is_some_and(|it| it.ha_restart) {
-            self.plan(self.settings.ha_detects_ms, Happening::Restart { guest });
-        }
+        self.plan(self.settings.ha_detects_ms, Happening::Restart { guest });
         self.plane_guest_changed(guest);
     }
 
@@ -100,7 +97,9 @@ impl Datacentre {
     /// The platform restarts a guest that was cut off, where there is room; otherwise it tries again.
     pub(crate) fn restart(&mut self, guest: usize) {
         let Some(it) = self.guests.get(guest) else { return };
-        if it.power != PowerState::Off || !it.wanted || it.busy.is_some() {
+        let cluster = it.host.and_then(|at| self.hosts.get(at)?.cluster);
+        let ha = cluster.and_then(|at| self.clusters.get(at)).is_some_and(|it| it.ha_restart);
+        if !ha || it.power != PowerState::Off || !it.wanted || it.busy.is_some() {
             return;
         }
         let Some(to) = self.best_target(guest, None, &[], false) else {

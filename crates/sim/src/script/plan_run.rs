@@ -105,7 +105,7 @@ impl Session {
     fn carry(&mut self, run: &mut Run<'_>) -> Result<(), String> {
         let mut left = crate::datacentre::MOST_HAPPENINGS;
         while run.done < run.plan.steps.len() {
-            left = left.checked_sub(1).ok_or("too much happened")?;
+            left = left.checked_sub(1).filter(|_| !self.datacentre.is_full()).ok_or("too much happened")?;
             self.begin_ready(run)?;
             let again_ms = self.look_at_running(run)?;
             // What ended now may have set others free for now.
