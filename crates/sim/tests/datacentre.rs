@@ -277,9 +277,8 @@ async fn a_lost_reply_and_the_same_key_do_it_once() {
     assert_eq!(platform.snapshot().tasks().count(), 1);
 }
 
-/// A fleet of 2,000 hosts and 40,000 guests: copies of the state share what they have in common.
 #[test]
-fn checkpoints_are_cheap() {
+fn hundreds_of_states_of_a_large_datacentre_are_undone() {
     let mut session = session("load-example hosts=2000 vms=40000 memory=8GiB\n");
     for round in 0..300 {
         session.line(&format!("do maintenance host-{} on", round + 1), &NoFiles, |_| {}).unwrap();

@@ -115,6 +115,7 @@ impl Datacentre {
         let result = self.fits(guest, host);
         if result.is_ok() {
             self.relocate(guest, host);
+            self.tell(EventKind::Guest, format!("{vm} moved to {to} while it was off"));
             if let Some(it) = self.guests.get_mut(guest) {
                 it.moves += 1;
             }
