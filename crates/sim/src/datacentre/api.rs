@@ -180,10 +180,10 @@ impl Datacentre {
             return no("guest", &vm);
         }
         match action {
-            Action::Freeze { cluster, .. } | Action::Thaw { cluster, .. } => {
-                if !self.index.clusters.contains_key(cluster.as_str()) {
-                    return no("cluster", cluster.as_str());
-                }
+            Action::Freeze { cluster, .. } | Action::Thaw { cluster, .. }
+                if !self.index.clusters.contains_key(cluster.as_str()) =>
+            {
+                return no("cluster", cluster.as_str());
             }
             Action::Migrate { to, .. } if self.host_at(to.as_str()).is_none() => {
                 return no("host", to.as_str());

@@ -77,6 +77,14 @@ pub struct NewGuest {
     pub dirty_mib_s: Option<f64>,
 }
 
+/// A setting as text: what a script compares, and what a host tells.
+pub(super) fn setting_text(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 fn positions<'a>(ids: impl Iterator<Item = &'a str>) -> BTreeMap<String, usize> {
     ids.enumerate().map(|(at, id)| (id.to_owned(), at)).collect()
 }
@@ -181,10 +189,6 @@ impl Datacentre {
         let migration = from.migration.clone().unwrap_or_default();
         let policy = MigrationPolicy::default();
         let release = from.platform.as_ref().and_then(|it| it.release.clone());
-        let text = |value: &serde_json::Value| match value {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
         Host {
             id: from.id.clone(),
             cluster: from.cluster.as_ref().and_then(|id| self.index.clusters.get(id.as_str()).copied()),
@@ -205,7 +209,11 @@ impl Datacentre {
             slots: migration.slots.unwrap_or(policy.slots),
             uplinks: 2,
             storage_paths: 4,
-            settings: from.settings.iter().map(|(name, it)| (name.clone(), text(it.value()))).collect(),
+            settings: from
+                .settings
+                .iter()
+                .map(|(name, it)| (name.clone(), setting_text(it.value())))
+                .collect(),
             guests: Default::default(),
             busy: None,
         }

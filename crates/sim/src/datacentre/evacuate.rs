@@ -90,7 +90,7 @@ impl Datacentre {
             }
             // The same guest at once again would fail again: later.
             Err(_) if self.settings.evacuation_waits => {
-                self.plan(LOOKS_EVERY_MS, Happening::EvacuationLooks(task))
+                self.plan(LOOKS_EVERY_MS, Happening::EvacuationLooks(task));
             }
             // The others are let go on first.
             Err((kind, text)) => {

@@ -8,6 +8,7 @@ use underpin_platforms::Note;
 use underpin_platforms::platform::{HostFacts, Observation, PlatformError};
 
 use super::Datacentre;
+use super::build::setting_text;
 use super::effect::health;
 use super::state::{Host, PowerState};
 use crate::fault::Subject;
@@ -133,12 +134,9 @@ fn show_host(to: &mut Seen, host: &Host) {
         platform.release.clone_from(&host.running);
     }
     for (name, value) in &host.settings {
-        let value = serde_json::Value::String(value.clone());
-        let differs = |it: &underpin_model::fleet::Setting| match it.value() {
-            serde_json::Value::String(text) => *text != value,
-            other => other.to_string() != value.as_str().unwrap_or_default(),
-        };
-        if to.settings.get(name).is_none_or(differs) {
+        // A value that is as it was keeps its form and its provenance.
+        if to.settings.get(name).is_none_or(|it| setting_text(it.value()) != *value) {
+            let value = serde_json::Value::String(value.clone());
             to.settings.insert(name.clone(), underpin_model::fleet::Setting::Plain(value));
         }
     }

@@ -156,7 +156,7 @@ pub(super) fn difference(before: &Datacentre, after: &Datacentre) -> Vec<String>
     }
     for (old, new) in before.storage.iter().zip(&after.storage) {
         note(
-            &new.id.to_string(),
+            new.id.as_str(),
             "redundancy",
             redundancy(old.redundancy).to_owned(),
             redundancy(new.redundancy).to_owned(),
