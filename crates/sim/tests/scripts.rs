@@ -139,9 +139,9 @@ proptest! {
         let mut text = "load-example hosts=4 vms=12 memory=8GiB\n".to_owned();
         for (line, shuffled, as_it_stands) in &picks {
             if *as_it_stands {
-                text.push_str(line.get(&lines));
+                text.push_str(lines[line.index(lines.len())]);
             } else {
-                let made: Vec<&str> = shuffled.iter().map(|it| it.get(&words).as_str()).collect();
+                let made: Vec<&str> = shuffled.iter().map(|it| words[it.index(words.len())].as_str()).collect();
                 text.push_str(&made.join(" "));
             }
             text.push('\n');

@@ -252,10 +252,6 @@ pub(crate) fn shown_mib(mib: i64) -> String {
 /// A duration with its units; what is less than a second in milliseconds.
 pub(crate) fn shown_ms(ms: i64) -> String {
     let (sign, ms) = if ms < 0 { ("-", ms.unsigned_abs()) } else { ("", ms.unsigned_abs()) };
-    if ms % 1000 != 0 {
-        let seconds = if ms >= 1000 { format!("{}s", ms / 1000) } else { String::new() };
-        return format!("{sign}{seconds}{}ms", ms % 1000);
-    }
     let mut left = ms / 1000;
     let mut text = String::new();
     for (unit, seconds) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
@@ -263,6 +259,9 @@ pub(crate) fn shown_ms(ms: i64) -> String {
             text.push_str(&format!("{}{unit}", left / seconds));
             left %= seconds;
         }
+    }
+    if ms % 1000 != 0 {
+        text.push_str(&format!("{}ms", ms % 1000));
     }
     if text.is_empty() { "0s".to_owned() } else { format!("{sign}{text}") }
 }
@@ -307,7 +306,7 @@ mod tests {
             assert!(duration_ms(bad).is_err(), "{bad}");
         }
         assert_eq!(shown_ms(5_400_000), "1h30m");
-        assert_eq!(shown_ms(-1500), "-1s500ms");
+        assert_eq!((shown_ms(-1500), shown_ms(90_001)), ("-1s500ms".to_owned(), "1m30s1ms".to_owned()));
         assert_eq!((shown_ms(7), shown_ms(0)), ("7ms".to_owned(), "0s".to_owned()));
         assert_eq!(size_mib("16GiB"), Ok(16_384));
         assert!(size_mib("16").is_err() && size_mib("99999999999TiB").is_err());
