@@ -288,8 +288,33 @@ fn hundreds_of_states_of_a_large_datacentre_are_undone() {
 }
 
 #[test]
+fn what_ends_while_its_host_is_down_starts_nothing_there() {
+    // A guest on its way while it is off, and both ends go down: it waits for a host.
+    let waits = session(
+        "set exact=on\nload-example hosts=2 vms=1\ndo migrate vm-1 to host-2 cold\nfault power-loss host=host-1\n\
+         fault power-loss host=host-2\nwait\nexpect task last state=failed kind=host-not-ready\nexpect vm vm-1 power=off\n\
+         run 5m\nexpect vm vm-1 power=off\nmend all\nrun 1h\nexpect vm vm-1 power=on health=well\n",
+    );
+    consistent(waits.datacentre());
+    // A guest that is being resumed while its host boots quickly under it.
+    let mut resumed = session(
+        "set exact=on\nload-example hosts=2 vms=1\ndo suspend vm-1\nwait\ndo resume vm-1\ndo reboot host-1 quick\nrun 1m\n\
+         expect host host-1 power=rebooting\nexpect vm vm-1 power=suspended\nwait\ndo resume vm-1\nwait\n",
+    );
+    consistent(resumed.datacentre());
+    resumed.line("expect vm vm-1 power=on killed=0", &NoFiles, |_| {}).unwrap();
+    // A guest that moves to a host that goes down stays where it was.
+    let stays = session(
+        "set exact=on\nload-example hosts=2 vms=1\ndo migrate vm-1 to host-2\nrun 1s\nfault power-loss host=host-2\nwait\n\
+         expect task last state=failed kind=host-not-ready\nexpect vm vm-1 host=host-1 power=on killed=0\n",
+    );
+    consistent(stays.datacentre());
+}
+
+#[test]
 fn errors_name_line_value_and_way_out() {
     let cases = [
+        ("\"\"", "an empty text", "`help` lists them"),
         ("fly host-1", "found fly", "`help` lists them"),
         ("do migrate vm-1", "the end of the line", "do migrate VM to HOST"),
         ("run ten", "found ten", "a duration like"),

@@ -11,7 +11,9 @@ pub(crate) struct Wrong {
 
 impl Wrong {
     pub(crate) fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { found: short(&found.into()), expected: expected.into() }
+        let found = found.into();
+        let found = if found.trim().is_empty() { "an empty text".to_owned() } else { short(&found) };
+        Self { found, expected: expected.into() }
     }
 }
 
