@@ -57,6 +57,9 @@ pub(crate) enum Failure {
     /// A planning instance of a public format is not usable.
     #[error("{0}")]
     Instance(String),
+    /// A script of a simulation is not usable.
+    #[error("{0}")]
+    Script(String),
     /// A provider could not be read.
     #[error("{0}")]
     Provider(String),
@@ -104,6 +107,7 @@ impl Failure {
             Self::Policy { .. } => "UP0011",
             Self::Instance(_) => "UP0012",
             Self::Plan { .. } => "UP0013",
+            Self::Script(_) => "UP0015",
         }
     }
 

@@ -44,6 +44,7 @@ fn run(verb: Verb) -> Result<exit::Code, Failure> {
         Verb::Risk(arguments) => verbs::risk::run(&arguments),
         Verb::Selfcheck(arguments) => verbs::selfcheck::run(&arguments),
         Verb::Serve(arguments) => verbs::serve::run(&arguments),
+        Verb::Sim(arguments) => verbs::sim::run(&arguments),
         Verb::Version(verb) => verbs::tables::version(&verb),
         Verb::Wait(arguments) => verbs::wait::run(&arguments),
     }

@@ -1,4 +1,5 @@
-//! Inventories: the local host and files of other tools become a fleet.
+//! Inventories: the local host and files of other tools become a fleet. And the contract of every platform that can be acted
+//! on: [`platform`].
 //!
 //! Each collector turns what it can see into [`underpin_model::fleet::Fleet`] values and says in [`Note`]s what it
 //! could not see. What was not seen is absent from the fleet: unknown is never written as fine.
@@ -23,6 +24,7 @@ pub mod csv;
 pub mod cyclonedx;
 mod kept;
 pub mod local;
+pub mod platform;
 mod release;
 pub mod rvtools;
 

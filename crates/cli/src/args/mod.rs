@@ -4,6 +4,7 @@ mod cadence;
 mod judged;
 mod lint;
 mod risk;
+mod sim;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,8 @@ pub(crate) use cadence::{Cadence, ChartFormat};
 pub(crate) use judged::{FleetAndFacts, PolicyAndEvidence};
 pub(crate) use lint::{Lint, LintFailOn};
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskShape, RiskVerb, Sheet, Wait};
+pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
+pub(crate) use sim::{Sim, SimVerb};
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]
@@ -63,6 +66,8 @@ pub(crate) enum Verb {
     Selfcheck(Selfcheck),
     /// Pages and HTTP API on an embedded store.
     Serve(Serve),
+    /// A simulated datacentre with faults on a virtual clock: scripts, or line by line.
+    Sim(Sim),
     /// The order of versions.
     #[command(subcommand)]
     Version(VersionVerb),

@@ -19,6 +19,7 @@ const CODES: &[(&str, &str)] = &[
     ("UP0011", include_str!("../codes/UP0011.md")),
     ("UP0012", include_str!("../codes/UP0012.md")),
     ("UP0013", include_str!("../codes/UP0013.md")),
+    ("UP0015", include_str!("../codes/UP0015.md")),
 ];
 
 pub(crate) fn run(arguments: &Explain) -> Result<Code, Failure> {

@@ -16,5 +16,6 @@ pub(crate) mod ripple;
 pub(crate) mod risk;
 pub(crate) mod selfcheck;
 pub(crate) mod serve;
+pub(crate) mod sim;
 pub(crate) mod tables;
 pub(crate) mod wait;

@@ -25,6 +25,7 @@ mod plan;
 mod risk;
 mod selfcheck;
 mod serve;
+mod sim;
 mod statuses;
 mod support;
 mod tables;

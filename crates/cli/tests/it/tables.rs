@@ -29,6 +29,8 @@ fn help_of_every_verb() {
         "risk",
         "risk elicit",
         "serve",
+        "sim",
+        "sim run",
         "version",
         "version compare",
         "wait",
