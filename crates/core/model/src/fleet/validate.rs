@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::finding::{Findings, quoted, segment};
 use super::{
     Component, ComponentKind, ComponentSet, Element, Fleet, FleetError, FleetWarning, Host,
-    ManagementInterface, Planning, Vm, placement,
+    ManagementInterface, Planning, Vm, changes, placement,
 };
 use crate::facts::Family;
 use crate::id::ComponentSetId;
@@ -16,7 +16,7 @@ use crate::version::{Scheme, compare};
 ///
 /// Errors: ids that come twice, references that lead nowhere, a VM on a host of another cluster, applications that
 /// depend on themselves, unknown time zones, provenance for a fact that the element does not have, components
-/// without name or version, and affinity rules that no placement can satisfy. Warnings: capacities of zero,
+/// without name or version, affinity rules that no placement can satisfy, and changes that wait for themselves. Warnings: capacities of zero,
 /// versions that their platform's tools would reject (their status will be unknown), components listed twice,
 /// affinity rules that say nothing.
 #[must_use]
@@ -50,11 +50,11 @@ pub fn validate(fleet: &Fleet) -> (Vec<FleetError>, Vec<FleetWarning>) {
     check.findings.finish()
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     fleet: &'a Fleet,
     /// Every element's id with its list and position.
     places: FxHashMap<&'a str, (&'static str, usize)>,
-    findings: Findings,
+    pub(super) findings: Findings,
     /// Versions that were compared before: sets repeat the same few thousand.
     sound: FxHashSet<(Scheme, &'a str)>,
     zones: TimeZoneDatabase,
@@ -111,7 +111,7 @@ impl<'a> Check<'a> {
     }
 
     /// References from `field` of the element at `path` into `list`.
-    fn refer<'r, I: AsRef<str> + 'r>(
+    pub(super) fn refer<'r, I: AsRef<str> + 'r>(
         &mut self,
         path: &str,
         field: &str,
@@ -241,6 +241,7 @@ impl<'a> Check<'a> {
                 });
             }
         }
+        changes::check(self, planning);
         let Some(groups) = &planning.reboot_groups else { return };
         for (at, host) in groups.hosts.iter().enumerate() {
             self.refer(&format!("/planning/reboot_groups/hosts/{at}"), "id", "hosts", [&host.id]);
