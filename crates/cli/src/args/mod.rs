@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cadence;
+mod plan;
 mod risk;
 
 use std::path::PathBuf;
@@ -10,6 +11,10 @@ use jiff::civil::Date;
 use underpin_exposure::Status;
 
 pub(crate) use cadence::{Cadence, ChartFormat};
+pub(crate) use plan::{
+    FullPlan, HomingChoice, PlanDiff, PlanFile, PlanInputs, PlanSchema, PlanShow, PlanVerb, PlanWhatIf,
+    WhatIf,
+};
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
@@ -46,7 +51,7 @@ pub(crate) enum Verb {
     /// Schema, example, sample and check of fleet files.
     #[command(subcommand)]
     Fleet(FleetVerb),
-    /// In which waves hosts can be away, and where all VMs are meanwhile.
+    /// When each host is changed, by which method and after which moves; what cannot be, why, and what would unblock it.
     Plan(Plan),
     /// What stands on an asset or component, and what it stands on.
     Ripple(Ripple),
@@ -297,25 +302,27 @@ pub(crate) struct Plan {
     /// Fleet file (JSON or YAML); `-` for standard input. A file of this name in the folder: `./convert`.
     #[arg(required = true)]
     pub(crate) fleet: Option<PathBuf>,
-    /// The static waves: what holds while a wave is away, not the moves between. There is no other plan yet.
+    #[command(flatten)]
+    pub(crate) full: FullPlan,
+    /// The static waves alone: what holds while a wave is away, not the moves between.
     #[arg(long)]
     pub(crate) waves_only: bool,
-    /// Seed of the shuffled attempts: the same seed gives the same answer.
+    /// Seed of the search: the same seed gives the same answer.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Hosts that may be tried for a VM, in all, in each cluster: a larger number searches longer.
-    #[arg(long, default_value_t = 30_000_000, value_name = "NUMBER")]
-    pub(crate) evaluations: u64,
+    /// How long to search: orders of hosts that are tried in all clusters together at each stage, beyond the first [default:
+    /// 64]. With --waves-only: hosts that may be tried for a VM, in all, in each cluster [default: 30000000].
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) evaluations: Option<u64>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Plain::Table)]
     pub(crate) format: Plain,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum PlanVerb {
-    /// Make a fleet file from a public planning instance, its limits and model included.
-    Convert(PlanConvert),
-}
+/// Orders of hosts that a full plan tries at each stage beyond the first.
+pub(crate) const PLAN_ORDERS: u64 = 64;
+/// Hosts that static waves try for a VM in each cluster.
+pub(crate) const WAVES_TRIES: u64 = 30_000_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanConvert {

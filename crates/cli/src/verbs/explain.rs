@@ -18,6 +18,7 @@ const CODES: &[(&str, &str)] = &[
     ("UP0010", include_str!("../codes/UP0010.md")),
     ("UP0011", include_str!("../codes/UP0011.md")),
     ("UP0012", include_str!("../codes/UP0012.md")),
+    ("UP0013", include_str!("../codes/UP0013.md")),
 ];
 
 pub(crate) fn run(arguments: &Explain) -> Result<Code, Failure> {

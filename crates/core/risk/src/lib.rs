@@ -25,6 +25,7 @@ pub mod groups;
 pub mod hazard;
 pub mod marginal;
 pub mod normal;
+pub mod per_host;
 pub mod poisson_binomial;
 pub mod portfolio;
 pub mod quadrature;

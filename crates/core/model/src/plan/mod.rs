@@ -16,6 +16,7 @@
 
 mod outcome;
 mod rule;
+mod schema;
 mod step;
 
 use jiff::Timestamp;
@@ -31,6 +32,7 @@ pub use outcome::{
     Outcome, PlanReport, Reason, Relaxation, Standing, WaveReport,
 };
 pub use rule::{Rule, Severity};
+pub use schema::{report_schema, schema};
 pub use step::{Frozen, Step, StepKind};
 
 /// The value of `format` in a plan of this version.
