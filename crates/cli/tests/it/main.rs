@@ -19,6 +19,7 @@ mod feeds;
 mod fleets;
 mod pages;
 mod plan;
+mod plan_full;
 mod risk;
 mod selfcheck;
 mod serve;

@@ -23,7 +23,10 @@ fn block(language: &str) -> &'static str {
 #[test]
 fn the_policy_of_the_guide_has_every_key_at_its_default() {
     let mut planning = read(block("toml")).unwrap_or_else(|it| panic!("{it:#?}")).planning;
-    assert_eq!(planning.durations.remove(&Method::EvacuateReboot), Some(Durations::of(Method::EvacuateReboot)));
+    assert_eq!(
+        planning.durations.remove(&Method::EvacuateReboot),
+        Some(Durations::of(Method::EvacuateReboot))
+    );
     assert_eq!((planning.window.len(), planning.freeze.len(), planning.exception.len()), (1, 1, 1));
     planning.window.clear();
     planning.freeze.clear();

@@ -28,3 +28,6 @@ pub(crate) struct Shown<'a> {
     /// Columns of the terminal; `None`: there is none.
     pub(crate) width: Option<u16>,
 }
+
+#[cfg(test)]
+mod tests;

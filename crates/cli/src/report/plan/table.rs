@@ -54,7 +54,7 @@ impl Shown<'_> {
         let mut header = vec!["WAVE", "START", "CLUSTER", "HOSTS", "MOVES", "ENDS"];
         if !self.narrow() {
             header.insert(2, "LOCAL");
-            header.extend(["P95", "SOAKS UNTIL", "RING"]);
+            header.extend(["TAKES", "SOAKS UNTIL", "RING"]);
         }
         header.push("WHICH, AND WHY THEN");
         let mut list = List::new(&header, self.width);
