@@ -95,10 +95,10 @@ pub(super) fn lines(plan: &Plan, report: Option<&PlanReport>, width: Option<u16>
     text += &wrapped(&line, "", width);
     if let (Some(first), Some(last)) = (report.exposure.first(), report.exposure.last()) {
         let line = format!(
-            "open holes cost {} a day now, {} when it is over ({} elements are open then)",
+            "open holes cost {} a day now, {} when it is over; open then: {}",
             number(first.loss_per_day),
             number(last.loss_per_day),
-            last.open
+            last.open,
         );
         text += &wrapped(&line, "", width);
     }

@@ -53,7 +53,9 @@ impl Shown<'_> {
         }
         let mut header = vec!["WAVE", "START", "CLUSTER", "HOSTS", "MOVES", "ENDS"];
         if !self.narrow() {
-            header.insert(2, "LOCAL");
+            if !self.zones.is_empty() {
+                header.insert(2, "LOCAL");
+            }
             header.extend(["TAKES", "SOAKS UNTIL", "RING"]);
         }
         header.push("WHICH, AND WHY THEN");
@@ -99,19 +101,12 @@ impl Shown<'_> {
         }
         let soaks =
             if wave.soak_until_s > wave.end_s { short(instant(wave.soak_until_s)) } else { "-".to_owned() };
-        vec![
-            number,
-            short(instant(wave.start_s)),
-            local(wave.start_s),
-            cluster,
-            hosts,
-            moves,
-            short(instant(wave.end_s)),
-            length,
-            soaks,
-            ring,
-            why,
-        ]
+        let mut cells = vec![number, short(instant(wave.start_s))];
+        if !self.zones.is_empty() {
+            cells.push(local(wave.start_s));
+        }
+        cells.extend([cluster, hosts, moves, short(instant(wave.end_s)), length, soaks, ring, why]);
+        cells
     }
 
     /// What cannot be changed, and what is left on purpose, with why.
