@@ -56,9 +56,9 @@ fn a_plan_is_read_in_80_and_in_160_columns() {
         // Every host of the fleet has its row, with something drawn in it.
         for host in planned.plan.waves.iter().flat_map(|it| &it.elements) {
             let row = chart.lines().find(|it| it.split_whitespace().nth(1) == Some(host.as_str())).unwrap();
-            assert!(row.contains('█') && row.contains('·'), "{row}");
+            assert!(row.contains('█'), "{row}");
         }
-        insta::assert_snapshot!(format!("plan_table_{width}"), table.replace(['\u{1b}'], ""));
+        insta::assert_snapshot!(format!("plan_table_{width}"), table);
         insta::assert_snapshot!(format!("plan_gantt_{width}"), chart);
     }
 }

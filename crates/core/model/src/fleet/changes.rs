@@ -298,4 +298,22 @@ mod tests {
         assert!(said.starts_with("/planning/consents/0: found from 2026-11-20T00:00:00Z until"), "{said}");
         assert!(read(&fleet(&consent("2026-11-20T00:00:01Z"))).is_ok());
     }
+
+    #[test]
+    fn memory_that_no_machine_has_is_refused_so_that_sums_stay_in_range() {
+        let with = |mib: u64| {
+            let mut fleet: Value = serde_json::from_slice(&fleet(&json!({}))).unwrap();
+            fleet["vms"][0]["memory_mib"] = json!(mib);
+            fleet["hosts"][0]["capacity"] = json!({"memory_mib": mib});
+            read(fleet.to_string().as_bytes())
+        };
+        assert!(with(1 << 40).is_ok());
+        let errors = with((1 << 40) + 1).unwrap_err();
+        let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert!(
+            said[0].starts_with("/hosts/0/capacity/memory_mib: found 1099511627777, expected at most"),
+            "{said:?}"
+        );
+        assert!(said[1].starts_with("/vms/0/memory_mib: found 1099511627777, expected at most"), "{said:?}");
+    }
 }

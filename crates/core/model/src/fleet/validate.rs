@@ -12,6 +12,9 @@ use crate::facts::Family;
 use crate::id::ComponentSetId;
 use crate::version::{Scheme, compare};
 
+/// Most memory of one machine, in MiB: more than any has.
+const MOST_MEMORY_MIB: u64 = 1 << 40;
+
 /// Checks the meaning of a fleet; all findings at once: errors, then warnings.
 ///
 /// Errors: ids that come twice, references that lead nowhere, a VM on a host of another cluster, applications that
@@ -273,6 +276,7 @@ impl<'a> Check<'a> {
         if let Some(capacity) = &host.capacity {
             self.not_zero(&path, "capacity/vcpus", capacity.vcpus.map(u64::from));
             self.not_zero(&path, "capacity/memory_mib", capacity.memory_mib);
+            self.memory(&path, "capacity/memory_mib", capacity.memory_mib);
         }
         if let Some(migration) = &host.migration {
             self.refer(&path, "migration/network", "networks", &migration.network);
@@ -301,6 +305,7 @@ impl<'a> Check<'a> {
         self.own(&path, vm.components.as_ref(), None);
         self.not_zero(&path, "vcpus", vm.vcpus.map(u64::from));
         self.not_zero(&path, "memory_mib", vm.memory_mib);
+        self.memory(&path, "memory_mib", vm.memory_mib);
         if let Some(rate) = vm.dirty_rate_mib_s.filter(|it| !it.is_finite() || *it < 0.0) {
             self.findings.error(|| {
                 FleetError::new(format!("{path}/dirty_rate_mib_s"), rate.to_string(), "a rate of 0 or more")
@@ -327,6 +332,20 @@ impl<'a> Check<'a> {
         }
         if let (Some(vmm), Some(platform)) = (&vm.vmm, &host.platform) {
             self.version(platform.family.scheme(), &vmm.version, || format!("{path}/vmm/version"));
+        }
+    }
+
+    /// Sums over a fleet stay within 64 bits, whatever its file says.
+    fn memory(&mut self, path: &str, field: &str, mib: Option<u64>) {
+        if let Some(mib) = mib.filter(|it| *it > MOST_MEMORY_MIB) {
+            self.findings.error(|| {
+                FleetError::new(
+                    format!("{path}/{field}"),
+                    mib.to_string(),
+                    format!("at most {MOST_MEMORY_MIB} MiB (1 EiB)"),
+                )
+                .with_help("the unit is MiB, not bytes")
+            });
         }
     }
 
