@@ -9,6 +9,8 @@ pub(crate) enum Code {
     Done,
     /// Done, and something was found that the caller asked to be told about.
     Findings,
+    /// Done, and nothing of what was asked for is possible as things stand.
+    Blocked,
 }
 
 impl From<Code> for ExitCode {
@@ -16,6 +18,7 @@ impl From<Code> for ExitCode {
         match code {
             Code::Done => Self::SUCCESS,
             Code::Findings => Self::from(1),
+            Code::Blocked => Self::from(3),
         }
     }
 }
@@ -60,6 +63,9 @@ pub(crate) enum Failure {
     /// A script of a simulation is not usable.
     #[error("{0}")]
     Script(String),
+    /// A plan file or the report of a plan is not usable.
+    #[error("{0}")]
+    Plan(String),
     /// A provider could not be read.
     #[error("{0}")]
     Provider(String),
@@ -108,6 +114,7 @@ impl Failure {
             Self::Instance(_) => "UP0012",
             Self::Plan { .. } => "UP0013",
             Self::Script(_) => "UP0015",
+            Self::Plan(_) => "UP0013",
         }
     }
 

@@ -83,6 +83,11 @@ pub(crate) fn fleet_hashed(path: &Path) -> Result<(Checked, String), Failure> {
 }
 
 fn checked(path: &Path, bytes: &[u8]) -> Result<Checked, Failure> {
+    fleet_of(path, &bytes(path)?)
+}
+
+/// Checks the bytes of a fleet file.
+pub(crate) fn fleet_of(path: &Path, bytes: &[u8]) -> Result<Checked, Failure> {
     fleet::read(bytes).map_err(|errors| Failure::Fleet {
         source_name: path.display().to_string(),
         problems: errors.iter().map(|error| format!("  {error}")).collect(),
@@ -92,7 +97,12 @@ fn checked(path: &Path, bytes: &[u8]) -> Result<Checked, Failure> {
 /// Reads and checks a policy; without a file, the policy of one who has not written any.
 pub(crate) fn policy(path: Option<&Path>) -> Result<Policy, Failure> {
     let Some(path) = path else { return Ok(Policy::default()) };
-    policy::read(&text(path)?).map_err(|errors| unusable(path, &errors))
+    policy_of(path, bytes(path)?)
+}
+
+/// Checks the bytes of a policy.
+pub(crate) fn policy_of(path: &Path, bytes: Vec<u8>) -> Result<Policy, Failure> {
+    policy::read(&text_of(path, bytes)?).map_err(|errors| unusable(path, &errors))
 }
 
 /// Reads and checks an evidence file; without one, there is no evidence.
@@ -109,7 +119,11 @@ fn unusable<E: std::fmt::Display>(path: &Path, errors: &[E]) -> Failure {
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
-    String::from_utf8(bytes(path)?)
+    text_of(path, bytes(path)?)
+}
+
+fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes)
         .map_err(|error| unusable(path, &[format!("the file is not UTF-8 text: {error}")]))
 }
 

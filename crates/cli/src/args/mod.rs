@@ -3,6 +3,7 @@
 mod cadence;
 mod judged;
 mod lint;
+mod plan;
 mod risk;
 mod sim;
 
@@ -17,6 +18,10 @@ pub(crate) use cadence::{Cadence, ChartFormat};
 pub(crate) use judged::{FleetAndFacts, PolicyAndEvidence};
 pub(crate) use lint::{Lint, LintFailOn};
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskShape, RiskVerb, Sheet, Wait};
+pub(crate) use plan::{
+    FullPlan, HomingChoice, PlanDiff, PlanFile, PlanInputs, PlanSchema, PlanShow, PlanVerb, PlanWhatIf,
+    WhatIf,
+};
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
 pub(crate) use sim::{Sim, SimVerb};
 
@@ -57,6 +62,7 @@ pub(crate) enum Verb {
     /// Replay a plan against its fleet and policy, with code of its own, and report every rule that it breaks.
     Lint(Lint),
     /// In which waves hosts can be away, and where all VMs are meanwhile.
+    /// When each host is changed, by which method and after which moves; what cannot be, why, and what would unblock it.
     Plan(Plan),
     /// What stands on an asset or component, and what it stands on.
     Ripple(Ripple),
@@ -323,16 +329,27 @@ pub(crate) struct Plan {
     /// number searches longer.
     #[arg(long, default_value_t = 30_000_000, value_name = "NUMBER")]
     pub(crate) evaluations: u64,
+    #[command(flatten)]
+    pub(crate) full: FullPlan,
+    /// The static waves alone: what holds while a wave is away, not the moves between.
+    #[arg(long)]
+    pub(crate) waves_only: bool,
+    /// Seed of the search: the same seed gives the same answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How long to search: orders of hosts that are tried in all clusters together at each stage, beyond the first [default:
+    /// 64]. With --waves-only: hosts that may be tried for a VM, in all, in each cluster [default: 30000000].
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) evaluations: Option<u64>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Plain::Table)]
     pub(crate) format: Plain,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum PlanVerb {
-    /// Make a fleet file from a public planning instance, its limits and model included.
-    Convert(PlanConvert),
-}
+/// Orders of hosts that a full plan tries at each stage beyond the first.
+pub(crate) const PLAN_ORDERS: u64 = 64;
+/// Hosts that static waves try for a VM in each cluster.
+pub(crate) const WAVES_TRIES: u64 = 30_000_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanConvert {

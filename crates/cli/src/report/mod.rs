@@ -6,6 +6,7 @@ mod hits;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod left_out;
+pub(crate) mod plan;
 pub(crate) mod risk;
 pub(crate) mod standing;
 mod sums;

@@ -1,4 +1,11 @@
-//! `underpin plan`: static waves, and fleet files from public planning instances.
+//! `underpin plan`: the full plan, static waves, and fleet files from public planning instances.
+
+mod compare;
+mod files;
+mod inputs;
+mod make;
+mod show;
+mod what_if;
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -10,11 +17,13 @@ use underpin_model::fleet::{Fleet, Seen, validate};
 use underpin_planner::instances::{self, InstanceError};
 use underpin_planner::waves::{FleetWaves, Options, Status, plan_waves};
 
-use crate::args::{InstanceFormat, Plain, Plan, PlanConvert, PlanVerb};
+use crate::args::{InstanceFormat, Plain, Plan, PlanConvert, PlanVerb, WAVES_TRIES};
 use crate::exit::{Code, Failure};
 use crate::output::{List, say};
 use crate::verbs::{fleet, migrations};
 use crate::{facts, output};
+
+pub(crate) use what_if::{Comparison, Sum};
 
 /// Largest instance once it is unpacked.
 const MAX_BYTES: u64 = 256 << 20;
@@ -26,6 +35,12 @@ pub(crate) fn run(arguments: &Plan) -> Result<Code, Failure> {
         (Some(PlanVerb::Convert(arguments)), _) => convert(arguments),
         (None, Some(path)) if arguments.migrations_only => migrations::run(arguments, path),
         (None, Some(path)) => waves(arguments, path),
+        (Some(PlanVerb::Diff(arguments)), _) => compare::run(arguments),
+        (Some(PlanVerb::Schema(arguments)), _) => show::schema(arguments),
+        (Some(PlanVerb::Show(arguments)), _) => show::run(arguments),
+        (Some(PlanVerb::WhatIf(arguments)), _) => what_if::run(arguments),
+        (None, Some(path)) if arguments.waves_only => waves(arguments, path),
+        (None, Some(path)) => make::run(arguments, path),
         (None, None) => Err(Failure::Usage("name a fleet file".to_owned())),
     }
 }
@@ -35,10 +50,13 @@ fn waves(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
         let why = "there is no full plan yet, only its static waves: add --waves-only. They hold while a wave is away; \
                    nothing is said about the moves between, about time, or about what tenants allow. For the migrations of a \
                    public migration plan add --migrations-only";
+    if !arguments.full.is_empty() {
+        let why = "--waves-only solves the static model alone: it takes --seed, --evaluations and --format; leave it out for \
+                   the full plan";
         return Err(Failure::Usage(why.to_owned()));
     }
     let checked = facts::fleet(path)?;
-    let options = Options { seed: arguments.seed, evaluations: arguments.evaluations };
+    let options = Options { seed: arguments.seed, evaluations: arguments.evaluations.unwrap_or(WAVES_TRIES) };
     let waves = plan_waves(&checked.fleet, &options)
         .map_err(|error| Failure::Instance(format!("{}: {error}", path.display())))?;
     match arguments.format {

@@ -22,6 +22,7 @@ mod hostile;
 mod lint;
 mod pages;
 mod plan;
+mod plan_full;
 mod risk;
 mod selfcheck;
 mod serve;

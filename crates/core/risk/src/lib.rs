@@ -26,6 +26,7 @@ pub mod hazard;
 pub mod marginal;
 pub mod names;
 pub mod normal;
+pub mod per_host;
 pub mod poisson_binomial;
 pub mod portfolio;
 pub mod quadrature;

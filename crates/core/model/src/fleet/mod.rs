@@ -4,6 +4,7 @@
 //! [`Seen`], and `provenance` overrides it per fact. Unknown fields are kept in `extra`, so that a newer file or a
 //! richer source loses nothing. A missing fact is `None`: unknown, never fine.
 
+mod changes;
 mod component;
 mod element;
 mod finding;

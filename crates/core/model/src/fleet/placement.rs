@@ -16,11 +16,27 @@ pub(super) fn dependency_cycles(applications: &[Application], findings: &mut Fin
         .iter()
         .map(|it| it.depends_on.iter().filter_map(|id| index.get(id.as_str()).copied()).collect())
         .collect();
-    // Position in the current walk plus one; 0: not in it. Done applications are never walked again. The walk keeps
-    // a stack of its own: a chain of 100,000 dependencies must not overflow the thread's.
-    let mut in_walk = vec![0usize; applications.len()];
-    let mut done = vec![false; applications.len()];
-    for start in 0..applications.len() {
+    cycles(&next, |members, to| {
+        let last = members.last().copied().unwrap_or(to);
+        let found = cycle_text(members, to, |at| applications.get(at).map_or("", |it| it.id.as_str()));
+        findings.error(|| {
+            FleetError::new(
+                format!("/applications/{last}/depends_on"),
+                found,
+                "applications that do not depend on themselves",
+            )
+            .with_help("remove the dependency that is not needed to start")
+        });
+    });
+}
+
+/// Calls back for each cycle that a walk along `next` closes: with its members in order, and the member that it returns to.
+pub(super) fn cycles(next: &[Vec<usize>], mut found: impl FnMut(&[usize], usize)) {
+    // Position in the current walk plus one; 0: not in it. What is done is never walked again. The walk keeps a stack of
+    // its own: a chain of 100,000 dependencies must not overflow the thread's.
+    let mut in_walk = vec![0usize; next.len()];
+    let mut done = vec![false; next.len()];
+    for start in 0..next.len() {
         let mut walk: Vec<(usize, usize)> = if done[start] { vec![] } else { vec![(start, 0)] };
         in_walk[start] = walk.len();
         while let Some((at, edge)) = walk.last_mut() {
@@ -34,7 +50,7 @@ pub(super) fn dependency_cycles(applications: &[Application], findings: &mut Fin
             *edge += 1;
             if in_walk[to] > 0 {
                 let members: Vec<usize> = walk[in_walk[to] - 1..].iter().map(|it| it.0).collect();
-                findings.error(|| cycle(applications, &members, to));
+                found(&members, to);
             } else if !done[to] {
                 walk.push((to, 0));
                 in_walk[to] = walk.len();
@@ -43,20 +59,14 @@ pub(super) fn dependency_cycles(applications: &[Application], findings: &mut Fin
     }
 }
 
-fn cycle(applications: &[Application], members: &[usize], to: usize) -> FleetError {
-    let last = members.last().copied().unwrap_or(to);
-    let mut names: Vec<String> =
-        members.iter().take(SHOWN_CYCLE).map(|at| quoted(applications[*at].id.as_str())).collect();
+/// A cycle in words, shortened to what a line can hold.
+pub(super) fn cycle_text<'n>(members: &[usize], to: usize, name: impl Fn(usize) -> &'n str) -> String {
+    let mut names: Vec<String> = members.iter().take(SHOWN_CYCLE).map(|at| quoted(name(*at))).collect();
     if members.len() > SHOWN_CYCLE {
         names.push(format!("{} more", members.len() - SHOWN_CYCLE));
     }
-    names.push(quoted(applications[to].id.as_str()));
-    FleetError::new(
-        format!("/applications/{last}/depends_on"),
-        format!("a cycle: {}", names.join(" -> ")),
-        "applications that do not depend on themselves",
-    )
-    .with_help("remove the dependency that is not needed to start")
+    names.push(quoted(name(to)));
+    format!("a cycle: {}", names.join(" -> "))
 }
 
 /// Groups of VMs that must be together.

@@ -6,17 +6,20 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::finding::{Findings, quoted, segment};
 use super::{
     Component, ComponentKind, ComponentSet, Element, Fleet, FleetError, FleetWarning, Host,
-    ManagementInterface, Planning, Vm, placement,
+    ManagementInterface, Planning, Vm, changes, placement,
 };
 use crate::facts::Family;
 use crate::id::ComponentSetId;
 use crate::version::{Scheme, compare};
 
+/// Most memory of one machine, in MiB: more than any has.
+const MOST_MEMORY_MIB: u64 = 1 << 40;
+
 /// Checks the meaning of a fleet; all findings at once: errors, then warnings.
 ///
 /// Errors: ids that come twice, references that lead nowhere, a VM on a host of another cluster, applications that
 /// depend on themselves, unknown time zones, provenance for a fact that the element does not have, components
-/// without name or version, and affinity rules that no placement can satisfy. Warnings: capacities of zero,
+/// without name or version, affinity rules that no placement can satisfy, and changes that wait for themselves. Warnings: capacities of zero,
 /// versions that their platform's tools would reject (their status will be unknown), components listed twice,
 /// affinity rules that say nothing.
 #[must_use]
@@ -50,11 +53,11 @@ pub fn validate(fleet: &Fleet) -> (Vec<FleetError>, Vec<FleetWarning>) {
     check.findings.finish()
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     fleet: &'a Fleet,
     /// Every element's id with its list and position.
     places: FxHashMap<&'a str, (&'static str, usize)>,
-    findings: Findings,
+    pub(super) findings: Findings,
     /// Versions that were compared before: sets repeat the same few thousand.
     sound: FxHashSet<(Scheme, &'a str)>,
     zones: TimeZoneDatabase,
@@ -111,7 +114,7 @@ impl<'a> Check<'a> {
     }
 
     /// References from `field` of the element at `path` into `list`.
-    fn refer<'r, I: AsRef<str> + 'r>(
+    pub(super) fn refer<'r, I: AsRef<str> + 'r>(
         &mut self,
         path: &str,
         field: &str,
@@ -241,6 +244,7 @@ impl<'a> Check<'a> {
                 });
             }
         }
+        changes::check(self, planning);
         let Some(groups) = &planning.reboot_groups else { return };
         for (at, host) in groups.hosts.iter().enumerate() {
             self.refer(&format!("/planning/reboot_groups/hosts/{at}"), "id", "hosts", [&host.id]);
@@ -272,6 +276,7 @@ impl<'a> Check<'a> {
         if let Some(capacity) = &host.capacity {
             self.not_zero(&path, "capacity/vcpus", capacity.vcpus.map(u64::from));
             self.not_zero(&path, "capacity/memory_mib", capacity.memory_mib);
+            self.memory(&path, "capacity/memory_mib", capacity.memory_mib);
         }
         if let Some(migration) = &host.migration {
             self.refer(&path, "migration/network", "networks", &migration.network);
@@ -300,6 +305,7 @@ impl<'a> Check<'a> {
         self.own(&path, vm.components.as_ref(), None);
         self.not_zero(&path, "vcpus", vm.vcpus.map(u64::from));
         self.not_zero(&path, "memory_mib", vm.memory_mib);
+        self.memory(&path, "memory_mib", vm.memory_mib);
         if let Some(rate) = vm.dirty_rate_mib_s.filter(|it| !it.is_finite() || *it < 0.0) {
             self.findings.error(|| {
                 FleetError::new(format!("{path}/dirty_rate_mib_s"), rate.to_string(), "a rate of 0 or more")
@@ -326,6 +332,20 @@ impl<'a> Check<'a> {
         }
         if let (Some(vmm), Some(platform)) = (&vm.vmm, &host.platform) {
             self.version(platform.family.scheme(), &vmm.version, || format!("{path}/vmm/version"));
+        }
+    }
+
+    /// Sums over a fleet stay within 64 bits, whatever its file says.
+    fn memory(&mut self, path: &str, field: &str, mib: Option<u64>) {
+        if let Some(mib) = mib.filter(|it| *it > MOST_MEMORY_MIB) {
+            self.findings.error(|| {
+                FleetError::new(
+                    format!("{path}/{field}"),
+                    mib.to_string(),
+                    format!("at most {MOST_MEMORY_MIB} MiB (1 EiB)"),
+                )
+                .with_help("the unit is MiB, not bytes")
+            });
         }
     }
 

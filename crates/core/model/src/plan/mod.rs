@@ -17,6 +17,7 @@
 mod outcome;
 mod read;
 mod rule;
+mod schema;
 mod step;
 
 use jiff::Timestamp;
@@ -33,6 +34,7 @@ pub use outcome::{
 };
 pub use read::{MAX_BYTES, MAX_STEPS, PlanError, read};
 pub use rule::{Rule, Severity};
+pub use schema::{report_schema, schema};
 pub use step::{Frozen, Step, StepKind};
 
 /// The value of `format` in a plan of this version.

@@ -12,6 +12,7 @@
 //! assert_eq!(wrong[0].to_string(), "parameters.rho.value: found 1.5, expected a correlation from 0 to below 1");
 //! ```
 
+mod check;
 mod parameter;
 mod planning;
 mod read;

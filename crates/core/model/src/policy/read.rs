@@ -256,9 +256,10 @@ fn check(policy: &Policy, mistakes: &mut Mistakes) {
             mistakes.add(name, pace, "a finite number above 0");
         }
     }
+    super::check::planning(&policy.planning, mistakes);
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Mistakes) {
+pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Mistakes) {
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
@@ -268,10 +269,15 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut M
 }
 
 #[derive(Default)]
-struct Mistakes(Vec<PolicyError>);
+pub(super) struct Mistakes(Vec<PolicyError>);
 
 impl Mistakes {
-    fn add(&mut self, path: impl Into<String>, found: impl fmt::Display, expected: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        path: impl Into<String>,
+        found: impl fmt::Display,
+        expected: impl Into<String>,
+    ) {
         self.0.push(PolicyError { path: path.into(), found: found.to_string(), expected: expected.into() });
     }
 }

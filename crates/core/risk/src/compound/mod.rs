@@ -87,6 +87,21 @@ pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
     Ok(prepared.classes.iter().zip(&laws).map(|(class, law)| loss(&class.worth, &law.mean_impact())).sum())
 }
 
+/// The exact mean impact on a host of each class, in the order of the portfolio's classes.
+///
+/// # Errors
+/// [`PortfolioError`]: a portfolio that cannot be judged, with the place.
+pub fn mean_impacts(portfolio: &Portfolio) -> Result<Vec<Impact>, PortfolioError> {
+    check::portfolio(portfolio)?;
+    let prepared = Prepared::new(portfolio);
+    let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
+    let impacts = exact::classes(&prepared, &labels)?.into_iter().map(|law| {
+        let [confidentiality, integrity, availability] = law.mean_impact();
+        Impact { confidentiality, integrity, availability }
+    });
+    Ok(impacts.collect())
+}
+
 /// For each draw 1 where its count reaches `m`, else 0.
 fn reached(counts: &[u64], m: u64) -> Vec<f64> {
     counts.iter().map(|&count| f64::from(u8::from(count >= m))).collect()

@@ -124,3 +124,29 @@ fn a_guest_on_an_old_vmm_opens_its_host() {
     }
     assert!(seen > 0, "hosts of the sample have guests on old emulators");
 }
+
+#[test]
+fn losses_per_day_of_hosts_sum_up_to_the_mean_of_the_fleet() {
+    let (fleet, assessment, releases) = sampled(60);
+    let policy = policy("horizon_days = 45");
+    let per_day = underpin_risk::per_host::loss_per_day(&fleet, &assessment, &facts(), &policy).unwrap();
+    assert_eq!(per_day.len(), fleet.hosts.len());
+    let built = build(&fleet, &assessment, &policy, &Options::new(&releases)).unwrap();
+    let mean = underpin_risk::compound::mean_loss(&built.portfolio).unwrap();
+    assert!(mean > 0.0);
+    near(per_day.values().sum::<f64>() * 45.0 / mean, 1.0);
+    // Hosts of a group sum up to the group of the report, which is exact too.
+    let request = underpin_risk::report::Request {
+        samples: 1000,
+        group_by: underpin_risk::report::GroupBy::Cluster,
+        ..underpin_risk::report::Request::new(&fleet, &assessment, &facts(), &policy, &Default::default())
+    };
+    let report = underpin_risk::report::report(&request).unwrap();
+    for group in &report.groups {
+        let of = |it: &&underpin_model::fleet::Host| {
+            it.cluster.as_ref().map_or("unknown", |it| it.as_str()) == group.group
+        };
+        let sum: f64 = fleet.hosts.iter().filter(of).map(|it| per_day[&it.id] * 45.0).sum();
+        assert!((sum - group.mean_loss).abs() < 1e-9 * mean, "{}: {sum} {}", group.group, group.mean_loss);
+    }
+}

@@ -1,0 +1,225 @@
+//! The verbs about plans.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use underpin_model::fleet::Action;
+use underpin_model::id::{ClusterId, TenantId};
+
+use super::{Plain, PlanConvert};
+
+/// What a plan is made from, beside the fleet.
+#[derive(Debug, Args)]
+pub(crate) struct PlanInputs {
+    /// Feeds: files, folders, archives. Without any, the built-in facts are used alone. They say what the holes of each
+    /// host stand for: hosts that cost most while they are open come first.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub(crate) feeds: Vec<PathBuf>,
+    /// Leave the built-in facts out. Without feeds and without these, all hosts are equally urgent.
+    #[arg(long)]
+    pub(crate) no_builtin: bool,
+    /// Policy file (TOML): rings, limits, windows, durations, prices. Without one, the default policy.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The instant at which the plan starts and facts are judged (2026-11-21T20:00:00Z); now, if not given.
+    #[arg(long, visible_alias = "as-of", value_name = "TIMESTAMP")]
+    pub(crate) starts_at: Option<Timestamp>,
+}
+
+impl PlanInputs {
+    /// Nothing was asked for beyond the fleet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.feeds.is_empty() && !self.no_builtin && self.policy.is_none() && self.starts_at.is_none()
+    }
+}
+
+/// What is asked of a full plan, and where it goes.
+#[derive(Debug, Args)]
+pub(crate) struct FullPlan {
+    #[command(flatten)]
+    pub(crate) inputs: PlanInputs,
+    /// Compress soak and rings within the policy's limits; the report says what that gives up.
+    #[arg(long)]
+    pub(crate) emergency: bool,
+    /// Where guests stay after their host was changed; as the policy says, if not given.
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub(crate) homing: Option<HomingChoice>,
+    /// The plan that this one follows: what changes against it is told.
+    #[arg(long, value_name = "PLAN")]
+    pub(crate) parent: Option<PathBuf>,
+    /// Write the plan here (JSON). Without it, a table or JSON on stdout.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the report of the plan here (JSON).
+    #[arg(long, value_name = "FILE", requires = "out")]
+    pub(crate) report: Option<PathBuf>,
+    /// Show every row of the tables, not only the first ones.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+impl FullPlan {
+    /// Nothing was asked for that only a full plan has.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+            && !self.emergency
+            && self.homing.is_none()
+            && self.parent.is_none()
+            && self.out.is_none()
+            && !self.all
+    }
+}
+
+/// Where guests stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HomingChoice {
+    /// Where they went: fewest moves.
+    Drift,
+    /// They go back: twice the moves, the old placement.
+    Home,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanVerb {
+    /// Make a fleet file from a public planning instance, its limits and model included.
+    Convert(PlanConvert),
+    /// What a plan does otherwise than another one.
+    Diff(PlanDiff),
+    /// The JSON Schema of plan files, or of their reports.
+    Schema(PlanSchema),
+    /// A plan as a table, as a Gantt chart, or step by step for one host.
+    Show(PlanShow),
+    /// Plan twice, as things are and as they might be, and tell what that changes.
+    WhatIf(PlanWhatIf),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanDiff {
+    /// The old plan.
+    pub(crate) old: PathBuf,
+    /// The new plan.
+    pub(crate) new: PathBuf,
+    /// Exit with code 1 when they differ.
+    #[arg(long)]
+    pub(crate) fail_on_change: bool,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Plain::Table)]
+    pub(crate) format: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanSchema {
+    /// Of which file.
+    #[arg(long, value_enum, default_value_t = PlanFile::Plan)]
+    pub(crate) of: PlanFile,
+}
+
+/// The two files of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFile {
+    /// The plan.
+    Plan,
+    /// Its report.
+    Report,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanShow {
+    /// The plan; `-` for standard input.
+    pub(crate) plan: PathBuf,
+    /// Its report: why waves wait, what is blocked, bounds.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// A Gantt chart in the terminal.
+    #[arg(long, conflicts_with_all = ["host", "format"])]
+    pub(crate) gantt: bool,
+    /// Write the Gantt chart as a picture (SVG) to a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// The steps of one host (or other element), and of guests that come to it.
+    #[arg(long, value_name = "ID")]
+    pub(crate) host: Option<String>,
+    /// Show every row, not only the first ones.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Plain::Table)]
+    pub(crate) format: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanWhatIf {
+    /// Fleet file (JSON or YAML); `-` for standard input.
+    pub(crate) fleet: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: PlanInputs,
+    #[command(flatten)]
+    pub(crate) relaxed: WhatIf,
+    /// Seed of the search: the same seed gives the same plans.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Orders of hosts that are tried in all clusters together at each stage, beyond the first.
+    #[arg(long, default_value_t = super::PLAN_ORDERS, value_name = "NUMBER")]
+    pub(crate) evaluations: u64,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Plain::Table)]
+    pub(crate) format: Plain,
+}
+
+/// What might be otherwise.
+#[derive(Debug, Args)]
+#[group(id = "relaxed", required = true, multiple = true)]
+pub(crate) struct WhatIf {
+    /// One more host in a cluster (or N), each like its largest one, and empty.
+    #[arg(long, value_parser = more_hosts, value_name = "CLUSTER[=N]")]
+    pub(crate) add_host: Vec<(ClusterId, u32)>,
+    /// Without any consent of a tenant.
+    #[arg(long, value_parser = tenant, value_name = "TENANT")]
+    pub(crate) without_consent: Vec<TenantId>,
+    /// With the consent of a tenant to an action: cold-migrate, suspend or power-off.
+    #[arg(long, value_parser = consent, value_name = "TENANT:ACTION")]
+    pub(crate) with_consent: Vec<(TenantId, Action)>,
+    /// At most so many hosts of a cluster away at a time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_unavailable: Option<u32>,
+    /// Without the reserve for a failure.
+    #[arg(long)]
+    pub(crate) without_reserve: bool,
+    /// Guests stay elsewhere.
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub(crate) homing: Option<HomingChoice>,
+    /// In the emergency profile.
+    #[arg(long)]
+    pub(crate) emergency: bool,
+}
+
+/// Most hosts that may be added to a cluster.
+const MOST_HOSTS: u32 = 1000;
+
+fn more_hosts(text: &str) -> Result<(ClusterId, u32), String> {
+    let (cluster, hosts) = match text.rsplit_once('=') {
+        Some((cluster, hosts)) => {
+            let hosts = hosts.parse().ok().filter(|it| (1..=MOST_HOSTS).contains(it));
+            (cluster, hosts.ok_or_else(|| format!("expected CLUSTER=N with N from 1 to {MOST_HOSTS}"))?)
+        }
+        None => (text, 1),
+    };
+    Ok((ClusterId::new(cluster).map_err(|error| error.to_string())?, hosts))
+}
+
+fn tenant(text: &str) -> Result<TenantId, String> {
+    TenantId::new(text).map_err(|error| error.to_string())
+}
+
+fn consent(text: &str) -> Result<(TenantId, Action), String> {
+    let expected = "expected TENANT:ACTION with one of cold-migrate, suspend, power-off";
+    let (name, action) = text.rsplit_once(':').ok_or(expected)?;
+    let action = match action {
+        "cold-migrate" => Action::ColdMigrate,
+        "suspend" => Action::Suspend,
+        "power-off" => Action::PowerOff,
+        _ => return Err(expected.to_owned()),
+    };
+    Ok((tenant(name)?, action))
+}

@@ -1,0 +1,236 @@
+//! A plan as tables: waves, what is blocked, what would unblock it, room, alternatives.
+
+use std::fmt::Write as _;
+
+use underpin_model::plan::{ElementOutcome, Outcome, PlanReport, Reason, Severity, Wave};
+use underpin_risk::wait::sentence::short as number;
+
+use super::words::{self, memory, relaxation};
+use super::zones::{short, span};
+use super::{Shown, head};
+use crate::output::{List, wrapped};
+
+/// Rows of each table that are shown unless all are asked for.
+const FIRST: usize = 40;
+/// From this width on a table has the columns that a narrow one leaves out.
+const WIDE: u16 = 120;
+
+impl Shown<'_> {
+    /// Everything a person needs first.
+    pub(crate) fn table(&self) -> String {
+        let mut text = head::lines(self.plan, self.report, self.width);
+        text += &self.given_up();
+        text += &self.waves();
+        text += &self.blocked();
+        text += &self.unblock();
+        text += &self.room();
+        text += &self.alternatives();
+        text += &self.notes();
+        text
+    }
+
+    /// One sentence, for who has the files.
+    pub(crate) fn in_short(&self) -> String {
+        format!("{}; {}", head::counts(self.plan, self.report), head::eta(self.plan, self.report))
+    }
+
+    fn most(&self) -> usize {
+        if self.all { usize::MAX } else { FIRST }
+    }
+
+    fn more(&self, all: usize) -> String {
+        let more = all.saturating_sub(self.most());
+        if more == 0 { String::new() } else { format!("{more} more (--all shows them)\n") }
+    }
+
+    fn narrow(&self) -> bool {
+        self.width.is_some_and(|it| it < WIDE)
+    }
+
+    fn waves(&self) -> String {
+        if self.plan.waves.is_empty() {
+            return String::new();
+        }
+        let mut header = vec!["WAVE", "START", "CLUSTER", "HOSTS", "MOVES", "ENDS"];
+        if !self.narrow() {
+            if !self.zones.is_empty() {
+                header.insert(2, "LOCAL");
+            }
+            header.extend(["TAKES", "SOAKS UNTIL", "RING"]);
+        }
+        header.push("WHICH, AND WHY THEN");
+        let mut list = List::new(&header, self.width);
+        for wave in self.plan.waves.iter().take(self.most()) {
+            list.cells(self.wave(wave));
+        }
+        let clocks = match (self.zones.is_empty(), self.narrow()) {
+            (true, _) => "Times are UTC; ends are those of 19 of 20 cases.",
+            (false, true) => "Times are those of the cluster's site; ends are those of 19 of 20 cases.",
+            (false, false) => "START, ENDS and SOAKS UNTIL are UTC; ends are those of 19 of 20 cases.",
+        };
+        format!("\n{}{list}{}", wrapped(clocks, "", self.width), self.more(self.plan.waves.len()))
+    }
+
+    fn wave(&self, wave: &Wave) -> Vec<String> {
+        let report = self.report.and_then(|it| it.waves.iter().find(|it| it.wave == wave.number));
+        let instant = |seconds: u32| self.plan.instant(seconds);
+        let local = |seconds: u32| self.zones.local(wave.cluster.as_ref(), instant(seconds));
+        let cluster = wave.cluster.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let moves = report.map_or_else(|| "-".to_owned(), |it| it.moves.to_string());
+        let ring = match (&wave.ring, wave.canary) {
+            (Some(ring), true) => format!("{ring}, canary"),
+            (Some(ring), false) => ring.clone(),
+            (None, true) => "canary".to_owned(),
+            (None, false) => String::new(),
+        };
+        let mut why = words::elements(&wave.elements);
+        // A narrow table has no columns for these.
+        let apart = [
+            (self.narrow() && !ring.is_empty()).then(|| format!("ring {ring}")),
+            report.map(|it| words::reasons(&it.reasons, self.plan)).filter(|it| !it.is_empty()),
+        ];
+        for part in apart.into_iter().flatten() {
+            let _ = write!(why, "; {part}");
+        }
+        let length = span(wave.end_s.saturating_sub(wave.start_s));
+        let (number, hosts) = (wave.number.to_string(), wave.elements.len().to_string());
+        if self.narrow() {
+            let start =
+                if self.zones.is_empty() { short(instant(wave.start_s)) } else { local(wave.start_s) };
+            return vec![number, start, cluster, hosts, moves, format!("in {length}"), why];
+        }
+        let soaks =
+            if wave.soak_until_s > wave.end_s { short(instant(wave.soak_until_s)) } else { "-".to_owned() };
+        let mut cells = vec![number, short(instant(wave.start_s))];
+        if !self.zones.is_empty() {
+            cells.push(local(wave.start_s));
+        }
+        cells.extend([cluster, hosts, moves, short(instant(wave.end_s)), length, soaks, ring, why]);
+        cells
+    }
+
+    /// What cannot be changed, and what is left on purpose, with why.
+    pub(crate) fn blocked(&self) -> String {
+        let Some(report) = self.report else { return String::new() };
+        let of = |outcome: Outcome| -> Vec<&ElementOutcome> {
+            report.elements.iter().filter(|it| it.outcome == outcome).collect()
+        };
+        let mut text = String::new();
+        for (name, all) in [("BLOCKED", of(Outcome::Blocked)), ("DEFERRED", of(Outcome::Deferred))] {
+            if all.is_empty() {
+                continue;
+            }
+            let mut list = List::new(&[name, "CHANGE", "WHY"], self.width);
+            for it in all.iter().take(self.most()) {
+                list.row([it.element.to_string(), words::names(&it.changes), self.why_not(it)]);
+            }
+            let _ = write!(text, "\n{list}{}", self.more(all.len()));
+        }
+        text
+    }
+
+    /// What keeps an element from being changed; how urgent it is, is no such reason.
+    fn why_not(&self, element: &ElementOutcome) -> String {
+        let keeps = |it: &&Reason| !matches!(it, Reason::MostUrgent { .. } | Reason::Canary { .. });
+        let reasons: Vec<Reason> = element.reasons.iter().filter(keeps).cloned().collect();
+        words::reasons(&reasons, self.plan)
+    }
+
+    fn unblock(&self) -> String {
+        let Some(report) = self.report.filter(|it| !it.counterfactuals.is_empty()) else {
+            return String::new();
+        };
+        let header = ["UNBLOCKS", "TRIED", "PRICE", "COST A DAY", "WHAT WOULD UNBLOCK, AND WHICH"];
+        let mut list = List::new(&header, self.width);
+        for it in report.counterfactuals.iter().take(self.most()) {
+            list.row([
+                it.unblocks.len().to_string(),
+                if it.tried { "yes" } else { "no" }.to_owned(),
+                it.price.map_or_else(|| "-".to_owned(), |it| number(it.get())),
+                number(it.loss_per_day),
+                format!("{}: {}", relaxation(&it.relaxation), words::elements(&it.unblocks)),
+            ]);
+        }
+        let what = "What would unblock: tried means that a plan with it has these elements; otherwise it is needed and may not be \
+                    enough. COST A DAY is what staying blocked costs.";
+        let all = report.counterfactuals.len();
+        format!("\n{}{list}{}", wrapped(what, "", self.width), self.more(all))
+    }
+
+    fn room(&self) -> String {
+        let Some(report) = self.report.filter(|it| !it.capacity_floors.is_empty()) else {
+            return String::new();
+        };
+        let header = ["CLUSTER", "FREE MEMORY AT START", "AT WORST", "WHEN"];
+        let mut list = List::new(&header, self.width);
+        for it in report.capacity_floors.iter().take(self.most()) {
+            list.row([
+                it.cluster.to_string(),
+                memory(it.at_start_mib),
+                memory(it.free_memory_mib),
+                short(self.plan.instant(it.at_s)),
+            ]);
+        }
+        format!("\n{list}{}", self.more(report.capacity_floors.len()))
+    }
+
+    fn alternatives(&self) -> String {
+        let Some(report) = self.report.filter(|it| it.alternatives.len() > 1) else { return String::new() };
+        let mut list = List::new(&["HOMING", "ELEMENTS", "MOVES", "THEIR PRICE", "ENDS AFTER"], self.width);
+        for it in &report.alternatives {
+            list.row([
+                head::homing(it.homing).to_owned(),
+                it.planned.to_string(),
+                it.moves.to_string(),
+                number(it.move_price),
+                span(it.makespan_s),
+            ]);
+        }
+        format!("\n{list}")
+    }
+
+    fn given_up(&self) -> String {
+        let Some(report) = self.report.filter(|it| !it.given_up.is_empty()) else { return String::new() };
+        let mut text = "\n".to_owned();
+        for it in &report.given_up {
+            let line = format!("gives up {}: {} ({} hosts)", it.what.replace('-', " "), it.how, it.hosts);
+            text += &wrapped(&line, "", self.width);
+        }
+        text
+    }
+
+    /// What was wrong before, what is used, what changed against the parent.
+    fn notes(&self) -> String {
+        let Some(report) = self.report else { return String::new() };
+        let mut text = self.standing(report);
+        if !report.exceptions_used.is_empty() {
+            let line = format!("exceptions used: {}", report.exceptions_used.join(", "));
+            text += &format!("\n{}", wrapped(&line, "", self.width));
+        }
+        if !report.changed.is_empty() {
+            text += "\nAgainst the parent:\n";
+            for line in report.changed.iter().take(self.most()) {
+                text += &wrapped(line, "  ", self.width);
+            }
+            text += &self.more(report.changed.len());
+        }
+        text
+    }
+
+    fn standing(&self, report: &PlanReport) -> String {
+        if report.standing.is_empty() {
+            return String::new();
+        }
+        let mut list = List::new(&["BEFORE THE PLAN", "RULE", "WHERE", "WHAT"], self.width);
+        for it in report.standing.iter().take(self.most()) {
+            let severity = match it.severity {
+                Severity::Error => "error",
+                Severity::Before => "broken",
+                Severity::Unknown => "unknown",
+                Severity::Worse => "preference",
+            };
+            list.row([severity.to_owned(), it.rule.name().to_owned(), it.place.clone(), it.text.clone()]);
+        }
+        format!("\n{list}{}", self.more(report.standing.len()))
+    }
+}

@@ -1,0 +1,64 @@
+use std::collections::BTreeMap;
+
+use underpin_model::fleet;
+use underpin_model::plan::Profile;
+use underpin_model::policy::{Policy, read};
+use underpin_planner::campaign::{Planned, Request, plan};
+
+use super::zones::Zones;
+use super::{Shown, gantt};
+
+fn planned(policy: &Policy) -> (fleet::Fleet, Planned) {
+    let bytes = include_bytes!("../../../tests/it/fixtures/plan-fleet.json");
+    let fleet = fleet::read(bytes).unwrap().fleet;
+    let loss_per_day = fleet.hosts.iter().map(|it| (it.id.clone(), 12.5)).collect::<BTreeMap<_, _>>();
+    let planned = plan(&Request {
+        fleet: &fleet,
+        policy,
+        starts_at: "2026-11-21T20:00:00Z".parse().unwrap(),
+        profile: Profile::Normal,
+        homing: None,
+        seed: 1,
+        evaluations: 4,
+        loss_per_day: &loss_per_day,
+        parent: None,
+        fleet_sha256: None,
+        policy_sha256: None,
+    })
+    .unwrap();
+    (fleet, planned)
+}
+
+/// What stands between the escapes that make headers bold.
+fn letters(line: &str) -> usize {
+    line.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "").chars().count()
+}
+
+#[test]
+fn a_plan_is_read_in_80_and_in_160_columns() {
+    let policy =
+        read("[[ring]]\nname = \"test\"\nsoak = 3\n[[ring]]\nname = \"production\"\nsoak = 7\n").unwrap();
+    let (fleet, planned) = planned(&policy);
+    let zones = Zones::of(&fleet);
+    for width in [80, 160] {
+        let shown = Shown {
+            plan: &planned.plan,
+            report: Some(&planned.report),
+            zones: &zones,
+            all: false,
+            width: Some(width),
+        };
+        let table = shown.table();
+        let chart = gantt::chart(&planned.plan, width, &gantt::UNICODE, false);
+        for line in table.lines().chain(chart.lines()) {
+            assert!(letters(line) <= usize::from(width), "{width}: {line}");
+        }
+        // Every host of the fleet has its row, with something drawn in it.
+        for host in planned.plan.waves.iter().flat_map(|it| &it.elements) {
+            let row = chart.lines().find(|it| it.split_whitespace().nth(1) == Some(host.as_str())).unwrap();
+            assert!(row.contains('█'), "{row}");
+        }
+        insta::assert_snapshot!(format!("plan_table_{width}"), table);
+        insta::assert_snapshot!(format!("plan_gantt_{width}"), chart);
+    }
+}

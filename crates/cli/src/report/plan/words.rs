@@ -1,0 +1,236 @@
+//! Reasons, relaxations, bounds and steps in words.
+
+use underpin_model::change::Method;
+use underpin_model::fleet::Action;
+use underpin_model::id::{ElementId, TenantId, VmId};
+use underpin_model::plan::{Frozen, Plan, Reason, Relaxation, StepKind};
+use underpin_risk::wait::sentence::short as number;
+
+use super::zones::{short, span};
+
+/// Names of a list that are written out.
+const NAMED: usize = 4;
+
+/// The first names of a list, with the count of the others.
+pub(super) fn names<T: AsRef<str>>(all: &[T]) -> String {
+    let first: Vec<&str> = all.iter().take(NAMED).map(AsRef::as_ref).collect();
+    let more = all.len() - first.len();
+    if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
+}
+
+pub(super) fn action(action: Action) -> &'static str {
+    match action {
+        Action::LiveMigrate => "live migration",
+        Action::ColdMigrate => "cold migration",
+        Action::Suspend => "suspending",
+        Action::PowerOff => "powering off",
+    }
+}
+
+pub(super) fn method(method: Method) -> &'static str {
+    match method {
+        Method::LivePatch => "live patch",
+        Method::QuickBoot => "quick boot",
+        Method::EvacuateReboot => "evacuate and reboot",
+        Method::PowerOff => "power off",
+        Method::InPlace => "in place",
+        Method::Defer => "defer",
+    }
+}
+
+fn whose(tenant: Option<&TenantId>) -> String {
+    tenant.map_or_else(|| "the hosts".to_owned(), |it| format!("tenant {it}"))
+}
+
+fn owner(tenant: Option<&TenantId>) -> String {
+    tenant.map_or_else(|| "the operator".to_owned(), |it| format!("tenant {it}"))
+}
+
+/// MiB as a person reads it.
+pub(super) fn memory(mib: u64) -> String {
+    if mib >= 10 * 1024 { format!("{} GiB", number(mib as f64 / 1024.0)) } else { format!("{mib} MiB") }
+}
+
+fn amount(resource: &str, much: u64) -> String {
+    match resource {
+        "memory_mib" => format!("{} of memory", memory(much)),
+        "hugepages_mib" => format!("{} of huge pages", memory(much)),
+        "vcpus" => format!("{much} vCPUs"),
+        other => format!("{much} {other}"),
+    }
+}
+
+/// Why something waits or is not possible; times as instants of the plan.
+pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
+    let at = |seconds: u32| short(plan.instant(seconds));
+    match reason {
+        Reason::Soak { ring: Some(ring), until_s } => format!("ring {ring} soaks until {}", at(*until_s)),
+        Reason::Soak { ring: None, until_s } => format!("canaries soak until {}", at(*until_s)),
+        Reason::EarlierWave { wave } => format!("wave {wave} must be back first"),
+        Reason::EarlierChange { change, element } => format!("{change} on {element} comes first"),
+        Reason::WindowOpens { tenant, at_s } => {
+            format!("the window of {} opens {}", whose(tenant.as_ref()), at(*at_s))
+        }
+        Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(
+            "no window of {} is long enough: it needs {}, the longest is {}",
+            whose(tenant.as_ref()),
+            span(*needs_s),
+            span(*longest_s)
+        ),
+        Reason::RequiredAffinity { vm, rule } => format!("rule {} binds {vm}", rule.name()),
+        Reason::NoTargetWithFeature { vm, features } => {
+            format!("no host has the CPU features of {vm}: {}", names(features))
+        }
+        Reason::NoTargetWithReach { vm, needs } => {
+            format!("no host reaches what {vm} needs: {}", names(needs))
+        }
+        Reason::NoTargetWithRelease { vm } => format!("{vm} could only go to a lower release"),
+        Reason::LargerThanAnyHost { vm, memory_mib } => {
+            format!("{vm} ({}) is larger than any other host", memory(*memory_mib))
+        }
+        Reason::Short { resource, short, reserve } => format!(
+            "{} short{}",
+            amount(resource, *short),
+            if *reserve { " of the reserve for a failure" } else { "" }
+        ),
+        Reason::Fragmented { vm } => format!("there is room in sum, but no host has it for {vm}"),
+        Reason::NoAllowedAction { vm, pinned_by } => {
+            format!("{vm} is pinned ({pinned_by}), and no other action is allowed")
+        }
+        Reason::Consent { vm, tenant, action: wanted, refused } => format!(
+            "{} has {} {} {vm}",
+            owner(tenant.as_ref()),
+            if *refused { "refused" } else { "not agreed to" },
+            action(*wanted)
+        ),
+        Reason::Locked { vm, until_s: Some(until_s) } => format!("{vm} is locked until {}", at(*until_s)),
+        Reason::Locked { vm, until_s: None } => format!("{vm} is locked, nobody knows until when"),
+        Reason::DoesNotConverge { vm, dirty_mbps, best_mbps } => {
+            format!("{vm} writes {dirty_mbps} Mbit/s, its migration gets {best_mbps} at best")
+        }
+        other => rarer(other),
+    }
+}
+
+fn rarer(reason: &Reason) -> String {
+    match reason {
+        Reason::UnknownFact { element, fact } => format!("{fact} of {element} is not known"),
+        Reason::Degraded { cluster } => format!("cluster {cluster} is degraded"),
+        Reason::StorageRedundancy { storage } => format!("storage {storage} has lost redundancy"),
+        Reason::Deferred => "deferred by choice".to_owned(),
+        Reason::AlreadyThere => "it is there already".to_owned(),
+        Reason::ReleaseDiversity { application } => {
+            format!("all of application {application} would be on a release that soaks")
+        }
+        Reason::MostAway { of, most } => format!("at most {most} away of one {}", of.replace('-', " ")),
+        Reason::MostUrgent { loss_per_day } => format!("{} a day while it is open", number(*loss_per_day)),
+        Reason::Canary { class } => format!("canary of {class}"),
+        Reason::Coordinator => "it manages the others".to_owned(),
+        Reason::Cycle { changes } => format!("changes wait for each other: {}", names(changes)),
+        // Said above; a reason that comes new has its name in the file at least.
+        other => serde_json::to_value(other)
+            .ok()
+            .and_then(|it| it.get("why")?.as_str().map(str::to_owned))
+            .unwrap_or_default(),
+    }
+}
+
+/// All reasons in one cell.
+pub(super) fn reasons(all: &[Reason], plan: &Plan) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for it in all {
+        let it = reason(it, plan);
+        if !words.contains(&it) {
+            words.push(it);
+        }
+    }
+    words.join("; ")
+}
+
+/// What would have to change.
+pub(super) fn relaxation(relaxation: &Relaxation) -> String {
+    match relaxation {
+        Relaxation::SpareHosts { cluster, hosts } => format!("{hosts} more host(s) in cluster {cluster}"),
+        Relaxation::Consent { tenant, action: wanted, vms } => {
+            format!("consent of {} to {} {}", owner(tenant.as_ref()), action(*wanted), names(vms))
+        }
+        Relaxation::LongerWindow { tenant, minutes } => {
+            format!("the window of {} {minutes} min longer", whose(tenant.as_ref()))
+        }
+        Relaxation::WithoutReserve { cluster } => {
+            format!("an exception from the reserve for a failure in cluster {cluster}")
+        }
+        Relaxation::WithoutRule { rule, vms } => format!("without rule {} for {}", rule.name(), names(vms)),
+        Relaxation::MostAway { cluster, most } => format!("{most} hosts away at a time in cluster {cluster}"),
+        Relaxation::Fact { element, fact } => format!("find out {fact} of {element}"),
+        Relaxation::Bandwidth { host, mbps } => format!("{mbps} Mbit/s for migrations at {host}"),
+        Relaxation::Repair { element } => format!("repair {element}"),
+        Relaxation::Unlock { vm } => format!("the lock on {vm} ends"),
+    }
+}
+
+/// The term that gives the bound on time.
+pub(super) fn bound_by(term: &str) -> &str {
+    match term {
+        "longest-host" => "the longest host",
+        "hosts-away" => "the limit on hosts away",
+        "link" => "the links of migrations",
+        "soak" => "soak",
+        "window" => "windows",
+        other => other,
+    }
+}
+
+fn frozen(it: Frozen) -> &'static str {
+    match it {
+        Frozen::Balancing => "balancing",
+        Frozen::AutoStart => "auto start",
+        Frozen::AdmissionControl => "admission control",
+    }
+}
+
+/// Name and particulars of a step.
+pub(super) fn step(kind: &StepKind) -> (&'static str, String) {
+    let with_consent = |vm: &VmId, consent: Option<&String>| match consent {
+        Some(consent) => format!("{vm}, consent {consent}"),
+        None => vm.to_string(),
+    };
+    match kind {
+        StepKind::Freeze { cluster, what } => {
+            let what: Vec<&str> = what.iter().map(|it| frozen(*it)).collect();
+            ("freeze", format!("{} of {cluster}", what.join(", ")))
+        }
+        StepKind::Stage { element, change } => ("stage", format!("{change} on {element}")),
+        StepKind::BackupCheck { element } => ("backup check", element.to_string()),
+        StepKind::Migrate { vm, from, to, live, mbps, pause_ms } => (
+            "migrate",
+            format!(
+                "{vm} from {from} to {to}, {mbps} Mbit/s, {}",
+                if *live { format!("pause {pause_ms} ms") } else { "cold".to_owned() }
+            ),
+        ),
+        StepKind::Evacuate { host, expected, only_to, mbps } => (
+            "evacuate",
+            format!("{host}: {} guests, only to {}, {mbps} Mbit/s", expected.len(), names(only_to)),
+        ),
+        StepKind::Stop { vm, consent, .. } => ("stop", with_consent(vm, consent.as_ref())),
+        StepKind::Start { vm, .. } => ("start", vm.to_string()),
+        StepKind::Suspend { vm, consent, .. } => ("suspend", with_consent(vm, consent.as_ref())),
+        StepKind::Resume { vm, .. } => ("resume", vm.to_string()),
+        StepKind::Patch { element, change, method: how, to, unit } => {
+            let unit = if *unit > 1 { format!(", unit {unit}") } else { String::new() };
+            ("patch", format!("{element} to {to} ({change}, {}{unit})", method(*how)))
+        }
+        StepKind::Reboot { element, quick } => {
+            ("reboot", if *quick { format!("{element}, without firmware") } else { element.to_string() })
+        }
+        StepKind::Attest { element } => ("attest", element.to_string()),
+        StepKind::Verify { element } => ("verify", element.to_string()),
+        StepKind::Thaw { cluster } => ("thaw", cluster.to_string()),
+    }
+}
+
+/// Elements in one cell.
+pub(super) fn elements(all: &[ElementId]) -> String {
+    names(all)
+}

@@ -1,0 +1,75 @@
+//! `underpin plan FLEET`: the full plan and its report.
+
+use std::path::Path;
+
+use serde::Serialize;
+use underpin_model::plan::{Outcome, PlanReport};
+use underpin_planner::campaign::{Parent, Planned};
+
+use super::files;
+use super::inputs::{self, Inputs, Wanted, profile};
+use crate::args::{PLAN_ORDERS, Plain, Plan};
+use crate::exit::{Code, Failure};
+use crate::output::{self, say};
+use crate::report::plan::{Shown, zones::Zones};
+
+/// A plan with its report, on stdout.
+#[derive(Serialize)]
+struct Both<'a> {
+    plan: &'a underpin_model::plan::Plan,
+    report: &'a PlanReport,
+}
+
+pub(super) fn run(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
+    let full = &arguments.full;
+    // Planning may take long: a path that cannot be written should not cost it.
+    for path in [&full.out, &full.report].into_iter().flatten() {
+        underpin_engine::data::can_write(path)?;
+    }
+    let parent = full.parent.as_deref().map(files::plan).transpose()?;
+    let inputs = inputs::read(path, &full.inputs)?;
+    let wanted = Wanted {
+        profile: profile(full.emergency),
+        homing: full.homing.map(Into::into),
+        seed: arguments.seed,
+        evaluations: arguments.evaluations.unwrap_or(PLAN_ORDERS),
+        parent: parent.as_ref().map(|(plan, sha256)| Parent { plan, sha256 }),
+    };
+    let Planned { plan, mut report } = inputs.plan(path, wanted)?;
+    let bytes = files::bytes(&plan)?;
+    report.plan_sha256 = files::sha256(&bytes);
+    if let Some(out) = &full.out {
+        output::file(out, &bytes)?;
+    }
+    if let Some(out) = &full.report {
+        output::file(out, &files::bytes(&report)?)?;
+    }
+    let zones = Zones::of(&inputs.fleet);
+    let shown =
+        Shown { plan: &plan, report: Some(&report), zones: &zones, all: full.all, width: output::width() };
+    match (&full.out, arguments.format) {
+        (Some(out), Plain::Table) => say!("{}: {}", out.display(), shown.in_short()),
+        (_, Plain::Json) => output::json(&Both { plan: &plan, report: &report })?,
+        (None, Plain::Table) => output::data(&shown.table())?,
+    }
+    let code = code(&report);
+    if code == Code::Blocked && full.out.is_some() {
+        say!("blocked: nothing could be planned\n{}", shown.blocked().trim_end());
+    }
+    warn_of_nothing(&inputs, &report);
+    Ok(code)
+}
+
+/// Everything that is to be changed is blocked: the caller waits for nothing.
+fn code(report: &PlanReport) -> Code {
+    let any = |outcome| report.elements.iter().any(|it| it.outcome == outcome);
+    if any(Outcome::Blocked) && !any(Outcome::Planned) { Code::Blocked } else { Code::Done }
+}
+
+/// A plan of no steps is no mistake, but likely a surprise.
+fn warn_of_nothing(inputs: &Inputs, report: &PlanReport) {
+    if report.elements.iter().all(|it| it.outcome == Outcome::NotNeeded) {
+        let changes = inputs.fleet.planning.as_ref().map_or(0, |it| it.changes.len());
+        say!("nothing to do: no element has one of the {changes} changes to come");
+    }
+}

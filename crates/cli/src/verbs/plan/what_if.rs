@@ -1,0 +1,207 @@
+//! `underpin plan what-if`: two plans from the same facts, as things are and as they might be.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use underpin_model::change::Consent;
+use underpin_model::fleet::{Action, Fleet};
+use underpin_model::id::{ClusterId, ElementId, HostId, TenantId};
+use underpin_model::plan::{Bounds, ElementOutcome, Eta, Moves, Outcome, PlanReport, Profile};
+use underpin_model::policy::FailureSets;
+use underpin_planner::campaign::Planned;
+
+use super::inputs::{self, Inputs, Wanted, profile};
+use crate::args::{Plain, PlanWhatIf, WhatIf};
+use crate::exit::{Code, Failure};
+use crate::output;
+use crate::report::plan::compared;
+
+/// What a plan comes to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sum {
+    pub(crate) planned: usize,
+    pub(crate) blocked: usize,
+    pub(crate) deferred: usize,
+    pub(crate) waves: usize,
+    pub(crate) eta: Eta,
+    pub(crate) moves: Moves,
+    pub(crate) bounds: Bounds,
+    /// Loss per day that is still open when the plan is over, in the policy's currency.
+    pub(crate) open_loss_per_day: f64,
+}
+
+impl Sum {
+    fn of(report: &PlanReport) -> Self {
+        let count = |outcome| report.elements.iter().filter(|it| it.outcome == outcome).count();
+        Self {
+            planned: count(Outcome::Planned),
+            blocked: count(Outcome::Blocked),
+            deferred: count(Outcome::Deferred),
+            waves: report.waves.len(),
+            eta: report.eta,
+            moves: report.moves,
+            bounds: report.bounds.clone(),
+            open_loss_per_day: report.exposure.last().map_or(0.0, |it| it.loss_per_day),
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) before: Sum,
+    pub(crate) after: Sum,
+    /// Elements that are planned only with what might be.
+    pub(crate) becomes_planned: Vec<ElementId>,
+    /// Elements that are not planned any more, with why.
+    pub(crate) becomes_unplanned: Vec<ElementOutcome>,
+}
+
+pub(super) fn run(arguments: &PlanWhatIf) -> Result<Code, Failure> {
+    let path = &arguments.fleet;
+    let inputs = inputs::read(path, &arguments.inputs)?;
+    let wanted = Wanted {
+        profile: Profile::Normal,
+        homing: None,
+        seed: arguments.seed,
+        evaluations: arguments.evaluations,
+        parent: None,
+    };
+    let before = inputs.plan(path, wanted)?;
+    let relaxed = &arguments.relaxed;
+    let otherwise = otherwise(inputs, relaxed, path)?;
+    let wanted =
+        Wanted { profile: profile(relaxed.emergency), homing: relaxed.homing.map(Into::into), ..wanted };
+    let after = otherwise.plan(path, wanted)?;
+    let comparison = compare(&before, &after);
+    match arguments.format {
+        Plain::Json => output::json(&comparison)?,
+        Plain::Table => output::data(&compared::table(&comparison, &after.plan, output::width()))?,
+    }
+    Ok(Code::Done)
+}
+
+fn compare(before: &Planned, after: &Planned) -> Comparison {
+    let of = |planned: &Planned| -> BTreeMap<ElementId, Outcome> {
+        planned.report.elements.iter().map(|it| (it.element.clone(), it.outcome)).collect()
+    };
+    let (old, new) = (of(before), of(after));
+    let planned = |map: &BTreeMap<ElementId, Outcome>, it: &ElementId| map.get(it) == Some(&Outcome::Planned);
+    Comparison {
+        before: Sum::of(&before.report),
+        after: Sum::of(&after.report),
+        becomes_planned: new.keys().filter(|it| planned(&new, it) && !planned(&old, it)).cloned().collect(),
+        becomes_unplanned: after
+            .report
+            .elements
+            .iter()
+            .filter(|it| planned(&old, &it.element) && it.outcome != Outcome::Planned)
+            .cloned()
+            .collect(),
+    }
+}
+
+/// The inputs as they might be.
+fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs, Failure> {
+    let fleet = &mut inputs.fleet;
+    for (cluster, hosts) in &relaxed.add_host {
+        add_hosts(fleet, cluster, *hosts, path)?;
+    }
+    for tenant in &relaxed.without_consent {
+        known(fleet, tenant, path)?;
+        withdraw(fleet, tenant);
+    }
+    for (tenant, action) in &relaxed.with_consent {
+        known(fleet, tenant, path)?;
+        grant(fleet, tenant, *action);
+    }
+    if let Some(most) = relaxed.max_unavailable {
+        inputs.policy.planning.most_away.per_cluster = most;
+        // Where the fleet file has a limit, it takes the place of the policy's.
+        if let Some(limit) = fleet.planning.as_mut().and_then(|it| it.max_hosts_per_wave.as_mut()) {
+            *limit = most;
+        }
+    }
+    if relaxed.without_reserve {
+        inputs.policy.planning.failure_sets = FailureSets::None;
+        if let Some(planning) = &mut fleet.planning {
+            planning.n_plus_one = false;
+        }
+    }
+    Ok(inputs)
+}
+
+/// New hosts are like the largest of the cluster: its release too, so that they need the change as well, and no guest.
+fn add_hosts(fleet: &mut Fleet, cluster: &ClusterId, hosts: u32, path: &Path) -> Result<(), Failure> {
+    let own = fleet.hosts.iter().filter(|it| it.cluster.as_ref() == Some(cluster));
+    let largest = own.max_by_key(|it| (it.capacity.and_then(|it| it.memory_mib), std::cmp::Reverse(&it.id)));
+    let Some(largest) = largest.cloned() else {
+        return Err(Failure::NotFound(format!(
+            "--add-host {cluster}: {} has no host in a cluster of this id, that a new one could be like",
+            path.display()
+        )));
+    };
+    for number in 1..=hosts {
+        let mut spare = largest.clone();
+        spare.id = HostId::new(format!("new-{number} like {}", largest.id))
+            .map_err(|error| Failure::Usage(format!("--add-host {cluster}: {error}")))?;
+        spare.maintenance = None;
+        fleet.hosts.push(spare);
+    }
+    Ok(())
+}
+
+fn known(fleet: &Fleet, tenant: &TenantId, path: &Path) -> Result<(), Failure> {
+    if fleet.tenants.iter().any(|it| it.id == *tenant) {
+        return Ok(());
+    }
+    let names: Vec<&str> = fleet.tenants.iter().map(|it| it.id.as_str()).take(12).collect();
+    Err(Failure::NotFound(format!(
+        "{}: found no tenant {tenant}, expected one of the fleet's: {}",
+        path.display(),
+        names.join(", ")
+    )))
+}
+
+/// Takes a tenant out of every answer that speaks of it by name; what speaks of everybody is overruled for it.
+fn withdraw(fleet: &mut Fleet, tenant: &TenantId) {
+    let Some(planning) = &mut fleet.planning else { return };
+    take_out(&mut planning.consents, tenant, |it| it.granted);
+    for action in [Action::LiveMigrate, Action::ColdMigrate, Action::Suspend, Action::PowerOff] {
+        let of_all = |it: &Consent| it.granted && it.action == action && it.tenants.is_empty();
+        if planning.consents.iter().any(of_all) {
+            planning.consents.push(answer(tenant, action, false));
+        }
+    }
+}
+
+fn grant(fleet: &mut Fleet, tenant: &TenantId, action: Action) {
+    let planning = fleet.planning.get_or_insert_default();
+    take_out(&mut planning.consents, tenant, |it| !it.granted && it.action == action);
+    planning.consents.push(answer(tenant, action, true));
+}
+
+/// Answers of one kind speak of a tenant no more; those that spoke of nobody else are gone.
+fn take_out(consents: &mut Vec<Consent>, tenant: &TenantId, which: impl Fn(&Consent) -> bool) {
+    consents.retain_mut(|it| {
+        if !which(it) || !it.tenants.contains(tenant) {
+            return true;
+        }
+        it.tenants.retain(|other| other != tenant);
+        !it.tenants.is_empty()
+    });
+}
+
+fn answer(tenant: &TenantId, action: Action, granted: bool) -> Consent {
+    Consent {
+        id: "what-if".to_owned(),
+        tenants: vec![tenant.clone()],
+        applications: Vec::new(),
+        vms: Vec::new(),
+        action,
+        granted,
+        from: None,
+        until: None,
+    }
+}

@@ -1,0 +1,319 @@
+//! What must hold among the changes that wait and the consents to them.
+
+use jiff::Timestamp;
+use rustc_hash::FxHashMap;
+
+use super::finding::quoted;
+use super::validate::Check;
+use super::{FleetError, Planning, placement};
+use crate::change::{Change, Layer, Target};
+
+/// Most units of one element: no storage has as many controllers.
+const MOST_UNITS: u32 = 1024;
+
+/// Checks changes and consents: names, references, spans, cycles.
+pub(super) fn check<'a>(check: &mut Check<'a>, planning: &'a Planning) {
+    names(check, "changes", planning.changes.iter().map(|it| it.id.as_str()));
+    names(check, "consents", planning.consents.iter().map(|it| it.id.as_str()));
+    let known: FxHashMap<&str, usize> =
+        planning.changes.iter().enumerate().map(|(at, it)| (it.id.as_str(), at)).collect();
+    for (at, it) in planning.changes.iter().enumerate() {
+        change(check, &format!("/planning/changes/{at}"), it, &known);
+    }
+    cycles(check, &planning.changes, &known);
+    for (at, it) in planning.consents.iter().enumerate() {
+        let path = format!("/planning/consents/{at}");
+        check.refer(&path, "tenants", "tenants", &it.tenants);
+        check.refer(&path, "applications", "applications", &it.applications);
+        check.refer(&path, "vms", "vms", &it.vms);
+        if let (Some(from), Some(until)) = (it.from, it.until)
+            && until <= from
+        {
+            span(check, &path, from, until);
+        }
+    }
+}
+
+fn span(check: &mut Check<'_>, path: &str, from: Timestamp, until: Timestamp) {
+    check.findings.error(|| {
+        FleetError::new(path, format!("from {from} until {until}"), "`until` after `from`").with_help(
+            "it never holds otherwise; leave `until` out for an answer that holds until it is taken back",
+        )
+    });
+}
+
+/// Names of a list come once and are no empty text.
+fn names<'n>(check: &mut Check<'_>, list: &str, ids: impl Iterator<Item = &'n str>) {
+    let mut seen: FxHashMap<&str, usize> = FxHashMap::default();
+    for (at, id) in ids.enumerate() {
+        let path = || format!("/planning/{list}/{at}/id");
+        if id.trim().is_empty() {
+            check.findings.error(|| FleetError::new(path(), quoted(id), "a name: plans refer to it"));
+        } else if let Some(first) = seen.insert(id, at) {
+            check.findings.error(|| {
+                FleetError::new(
+                    path(),
+                    quoted(id),
+                    format!("a name of its own: /planning/{list}/{first} has this one"),
+                )
+            });
+        }
+    }
+}
+
+fn change(check: &mut Check<'_>, path: &str, change: &Change, known: &FxHashMap<&str, usize>) {
+    let list = match change.layer {
+        Layer::ManagementPlane => "management_planes",
+        Layer::Witness => "witnesses",
+        Layer::Storage => "storage",
+        Layer::Host => "hosts",
+    };
+    check.refer(path, "elements", list, &change.elements);
+    check.refer(path, "clusters", "clusters", &change.clusters);
+    if !(1..=MOST_UNITS).contains(&change.units) {
+        check.findings.error(|| {
+            FleetError::new(format!("{path}/units"), change.units.to_string(), format!("1 to {MOST_UNITS}"))
+                .with_help("leave it out for an element that is changed as a whole")
+        });
+    }
+    for id in change.after.iter().filter(|id| !known.contains_key(id.as_str())) {
+        check.findings.error(|| {
+            FleetError::new(format!("{path}/after"), quoted(id), "the id of one of /planning/changes")
+                .with_help("add the change or leave the name out")
+        });
+    }
+    for (field, text) in texts(&change.to) {
+        if text.trim().is_empty() {
+            check.findings.error(|| {
+                FleetError::new(format!("{path}/to/{field}"), quoted(text), "a text: where the change leads")
+            });
+        }
+    }
+    let Some(spans) = &change.durations else { return };
+    let all = [
+        ("stage", spans.stage),
+        ("patch", spans.patch),
+        ("reboot", spans.reboot),
+        ("attest", spans.attest),
+        ("verify", spans.verify),
+        ("rollback", spans.rollback),
+    ];
+    for (field, spread) in all {
+        if let Some(expected) = spread.mistake() {
+            let found = format!("p50_s {}, p95_s {}", spread.p50_s, spread.p95_s);
+            check.findings.error(|| FleetError::new(format!("{path}/durations/{field}"), found, expected));
+        }
+    }
+}
+
+/// The texts of a target with their fields.
+fn texts(target: &Target) -> Vec<(&'static str, &str)> {
+    match target {
+        Target::Release { release, via } => {
+            let mut all = vec![("release/release", release.as_str())];
+            all.extend(via.iter().map(|it| ("release/via", it.as_str())));
+            all
+        }
+        Target::Component { name, version } => {
+            vec![("component/name", name.as_str()), ("component/version", version.as_str())]
+        }
+        // A setting may be set to an empty text.
+        Target::Setting { name, .. } => vec![("setting/name", name.as_str())],
+    }
+}
+
+/// Changes that wait for each other are never carried out.
+fn cycles(check: &mut Check<'_>, changes: &[Change], known: &FxHashMap<&str, usize>) {
+    let next: Vec<Vec<usize>> = changes
+        .iter()
+        .map(|it| it.after.iter().filter_map(|id| known.get(id.as_str()).copied()).collect())
+        .collect();
+    placement::cycles(&next, |members, to| {
+        let last = members.last().copied().unwrap_or(to);
+        let found = placement::cycle_text(members, to, |at| changes.get(at).map_or("", |it| it.id.as_str()));
+        check.findings.error(|| {
+            FleetError::new(
+                format!("/planning/changes/{last}/after"),
+                found,
+                "changes that do not wait for themselves",
+            )
+            .with_help("leave out the `after` that is not needed")
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::read;
+
+    /// A fleet with these changes and consents.
+    fn fleet(planning: &Value) -> Vec<u8> {
+        let fleet = json!({
+            "format": "underpin/fleet/1",
+            "name": "f",
+            "seen": {"at": "2026-11-20T00:00:00Z", "by": "test"},
+            "clusters": [{"id": "c1"}],
+            "management_planes": [{"id": "vc1"}],
+            "storage": [{"id": "san"}],
+            "hosts": [{"id": "h1", "cluster": "c1"}],
+            "tenants": [{"id": "acme"}],
+            "applications": [{"id": "shop"}],
+            "vms": [{"id": "v1", "host": "h1"}],
+            "planning": planning,
+        });
+        serde_json::to_vec(&fleet).unwrap()
+    }
+
+    /// The only mistake of such a fleet.
+    #[track_caller]
+    fn mistake(planning: &Value) -> String {
+        let errors: Vec<String> =
+            read(&fleet(planning)).unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        errors.into_iter().next().unwrap()
+    }
+
+    fn change(id: &str, more: &Value) -> Value {
+        let mut change = json!({"id": id, "to": {"release": {"release": "8.0.3"}}});
+        for (key, value) in more.as_object().unwrap() {
+            change[key] = value.clone();
+        }
+        change
+    }
+
+    fn of(changes: &[Value]) -> Value {
+        json!({"changes": changes})
+    }
+
+    #[test]
+    fn sound_changes_and_consents_pass() {
+        let planning = json!({
+            "changes": [
+                change("vc", &json!({"layer": "management-plane", "elements": ["vc1"]})),
+                change("san", &json!({"layer": "storage", "elements": ["san"], "units": 2, "after": ["vc"]})),
+                change("esx", &json!({"elements": ["h1"], "clusters": ["c1"], "after": ["vc", "san"]})),
+            ],
+            "consents": [{"id": "c", "tenants": ["acme"], "applications": ["shop"], "vms": ["v1"],
+                "action": "power-off", "granted": true, "from": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}],
+        });
+        assert!(read(&fleet(&planning)).is_ok(), "{:?}", read(&fleet(&planning)).unwrap_err());
+    }
+
+    #[test]
+    fn names_come_once_and_are_no_empty_text() {
+        let said = mistake(&of(&[change("a", &json!({})), change("a", &json!({}))]));
+        assert!(
+            said.starts_with("/planning/changes/1/id: found \"a\", expected a name of its own"),
+            "{said}"
+        );
+        let said = mistake(&of(&[change(" ", &json!({}))]));
+        assert!(said.starts_with("/planning/changes/0/id: found \" \", expected a name"), "{said}");
+        let consent = json!({"id": "c", "action": "suspend", "granted": true});
+        let said = mistake(&json!({"consents": [consent, consent]}));
+        assert!(said.starts_with("/planning/consents/1/id: found \"c\""), "{said}");
+    }
+
+    #[test]
+    fn references_of_changes_and_consents_lead_somewhere() {
+        // A host is no storage, whatever its name.
+        let said = mistake(&of(&[change("a", &json!({"layer": "storage", "elements": ["h1"]}))]));
+        assert!(
+            said.starts_with(
+                "/planning/changes/0/elements: found \"h1\", expected the id of one of the storage"
+            ),
+            "{said}"
+        );
+        for (layer, list) in
+            [("management-plane", "management_planes"), ("witness", "witnesses"), ("host", "hosts")]
+        {
+            let said = mistake(&of(&[change("a", &json!({"layer": layer, "elements": ["nobody"]}))]));
+            assert!(said.contains(&format!("the id of one of the {list}")), "{said}");
+        }
+        assert!(mistake(&of(&[change("a", &json!({"clusters": ["c9"]}))])).contains("/changes/0/clusters"));
+        let said = mistake(&of(&[change("a", &json!({"after": ["b"]}))]));
+        assert!(
+            said.starts_with("/planning/changes/0/after: found \"b\", expected the id of one of"),
+            "{said}"
+        );
+        for list in ["tenants", "applications", "vms"] {
+            let consent = json!({"id": "c", "action": "suspend", "granted": true, list: ["nobody"]});
+            let said = mistake(&json!({"consents": [consent]}));
+            assert!(said.starts_with(&format!("/planning/consents/0/{list}: found \"nobody\"")), "{said}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_texts_of_a_change_make_sense() {
+        for units in [0, 1025, u32::MAX] {
+            let said = mistake(&of(&[change("a", &json!({"units": units}))]));
+            assert!(
+                said.starts_with(&format!("/planning/changes/0/units: found {units}, expected 1 to")),
+                "{said}"
+            );
+        }
+        let said = mistake(&of(&[change("a", &json!({"to": {"release": {"release": "1", "via": [""]}}}))]));
+        assert!(said.starts_with("/planning/changes/0/to/release/via: found \"\""), "{said}");
+        let said = mistake(&of(&[change("a", &json!({"to": {"component": {"name": " ", "version": "1"}}}))]));
+        assert!(said.starts_with("/planning/changes/0/to/component/name"), "{said}");
+        let one = json!({"p50_s": 1, "p95_s": 1});
+        let wrong = json!({"p50_s": 2, "p95_s": 1});
+        let durations = json!({"stage": one, "patch": one, "reboot": wrong, "attest": one, "verify": one, "rollback": one});
+        let said = mistake(&of(&[change("a", &json!({"durations": durations}))]));
+        assert!(said.starts_with("/planning/changes/0/durations/reboot: found p50_s 2, p95_s 1"), "{said}");
+    }
+
+    #[test]
+    fn changes_that_wait_for_each_other_are_refused() {
+        let said = mistake(&of(&[
+            change("a", &json!({"after": ["b"]})),
+            change("b", &json!({"after": ["c"]})),
+            change("c", &json!({"after": ["a"]})),
+        ]));
+        assert!(
+            said.contains(
+                "found a cycle: \"a\" -> \"b\" -> \"c\" -> \"a\", expected changes that do not wait"
+            ),
+            "{said}"
+        );
+        assert!(mistake(&of(&[change("a", &json!({"after": ["a"]}))])).contains("\"a\" -> \"a\""));
+        // A chain is no cycle, however long.
+        let chain: Vec<Value> = (0..2000)
+            .map(|at| {
+                let after = if at == 0 { json!([]) } else { json!([format!("c{}", at - 1)]) };
+                change(&format!("c{at}"), &json!({"after": after}))
+            })
+            .collect();
+        assert!(read(&fleet(&of(&chain))).is_ok());
+    }
+
+    #[test]
+    fn an_answer_that_never_holds_is_refused() {
+        let consent = |until: &str| {
+            json!({"consents": [{"id": "c", "action": "suspend", "granted": true,
+                "from": "2026-11-20T00:00:00Z", "until": until}]})
+        };
+        let said = mistake(&consent("2026-11-20T00:00:00Z"));
+        assert!(said.starts_with("/planning/consents/0: found from 2026-11-20T00:00:00Z until"), "{said}");
+        assert!(read(&fleet(&consent("2026-11-20T00:00:01Z"))).is_ok());
+    }
+
+    #[test]
+    fn memory_that_no_machine_has_is_refused_so_that_sums_stay_in_range() {
+        let with = |mib: u64| {
+            let mut fleet: Value = serde_json::from_slice(&fleet(&json!({}))).unwrap();
+            fleet["vms"][0]["memory_mib"] = json!(mib);
+            fleet["hosts"][0]["capacity"] = json!({"memory_mib": mib});
+            read(fleet.to_string().as_bytes())
+        };
+        assert!(with(1 << 40).is_ok());
+        let errors = with((1 << 40) + 1).unwrap_err();
+        let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert!(
+            said[0].starts_with("/hosts/0/capacity/memory_mib: found 1099511627777, expected at most"),
+            "{said:?}"
+        );
+        assert!(said[1].starts_with("/vms/0/memory_mib: found 1099511627777, expected at most"), "{said:?}");
+    }
+}

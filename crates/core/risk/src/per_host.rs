@@ -1,0 +1,38 @@
+//! What the holes of each single host stand for: what a planner sorts hosts by.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use underpin_exposure::{Assessment, FactBase};
+use underpin_model::fleet::Fleet;
+use underpin_model::id::HostId;
+use underpin_model::policy::Policy;
+
+use crate::build::{self, ReleaseDates, build};
+use crate::compound;
+use crate::report::ReportError;
+
+/// Mean loss per day that each host stands for, in the policy's currency: its exact mean loss over the policy's horizon (its
+/// class's mean impact times what stands on it) by the days of the horizon. Exact, and without a sample: common causes change
+/// how losses fall together, not their means.
+///
+/// # Errors
+/// [`ReportError`] with the place in the policy or the fleet.
+pub fn loss_per_day(
+    fleet: &Fleet,
+    assessment: &Assessment,
+    base: &FactBase,
+    policy: &Policy,
+) -> Result<BTreeMap<HostId, f64>, ReportError> {
+    let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
+    let dates = ReleaseDates::from_facts(base.releases(), day);
+    let portfolio = build(fleet, assessment, policy, &build::Options::new(&dates))?.portfolio;
+    let impacts = compound::mean_impacts(&portfolio)?;
+    let days = portfolio.horizon_days;
+    let hosts = portfolio.hosts.iter().map(|line| {
+        let impact = impacts.get(line.class as usize).copied().unwrap_or_default();
+        let loss: f64 = portfolio.holdings_of(line).iter().map(|it| it.loss(impact)).sum();
+        (line.id.clone(), if days > 0.0 { loss / days } else { 0.0 })
+    });
+    Ok(hosts.collect())
+}
