@@ -63,9 +63,6 @@ pub(crate) enum Failure {
     /// A script of a simulation is not usable.
     #[error("{0}")]
     Script(String),
-    /// A plan file or the report of a plan is not usable.
-    #[error("{0}")]
-    Plan(String),
     /// A provider could not be read.
     #[error("{0}")]
     Provider(String),
@@ -80,7 +77,7 @@ pub(crate) enum Failure {
         /// One line each: place, value, expectation.
         problems: Vec<String>,
     },
-    /// A plan file cannot be read as one.
+    /// A plan file, or the report of a plan, cannot be read as one.
     #[error("{source_name} is not a usable plan: {} problem(s)\n{}", problems.len(), problems.join("\n"))]
     Plan {
         /// The file.
@@ -114,7 +111,6 @@ impl Failure {
             Self::Instance(_) => "UP0012",
             Self::Plan { .. } => "UP0013",
             Self::Script(_) => "UP0015",
-            Self::Plan(_) => "UP0013",
         }
     }
 

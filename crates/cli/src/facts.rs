@@ -73,17 +73,13 @@ fn say_what_was_left_out(intake: &Intake) {
 
 /// Reads and checks a fleet file; warnings go to stderr.
 pub(crate) fn fleet(path: &Path) -> Result<Checked, Failure> {
-    checked(path, &bytes(path)?)
+    fleet_of(path, &bytes(path)?)
 }
 
 /// The same, with the SHA-256 of the file.
 pub(crate) fn fleet_hashed(path: &Path) -> Result<(Checked, String), Failure> {
     let bytes = bytes(path)?;
-    Ok((checked(path, &bytes)?, sha256(&bytes)))
-}
-
-fn checked(path: &Path, bytes: &[u8]) -> Result<Checked, Failure> {
-    fleet_of(path, &bytes(path)?)
+    Ok((fleet_of(path, &bytes)?, sha256(&bytes)))
 }
 
 /// Checks the bytes of a fleet file.

@@ -159,7 +159,12 @@ fn refused(error: &impl std::fmt::Display) -> Problem {
 }
 
 /// The report with what the core asks for.
-fn report_of(basis: &Basis, base: &FactBase, asked: Asked) -> Result<RiskReport, ReportError> {
+fn report_of(
+    basis: &Basis,
+    base: &FactBase,
+    asked: Asked,
+    decisions: &[GroupDecision],
+) -> Result<RiskReport, ReportError> {
     let mut request = Request::new(
         &basis.index.fleet,
         &basis.index.assessment,
@@ -167,15 +172,6 @@ fn report_of(basis: &Basis, base: &FactBase, asked: Asked) -> Result<RiskReport,
         &basis.policy.value,
         &basis.evidence.value,
     );
-fn report_of(
-    basis: &Basis,
-    base: &FactBase,
-    asked: Asked,
-    decisions: &[GroupDecision],
-) -> Result<RiskReport, ReportError> {
-    let evidence = Evidence::default();
-    let mut request =
-        Request::new(&basis.index.fleet, &basis.index.assessment, base, &basis.policy.policy, &evidence);
     request.independent = asked.independent;
     request.group_by = asked.group_by;
     report::report_with(&request, decisions)

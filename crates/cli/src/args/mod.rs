@@ -17,12 +17,11 @@ use underpin_planner::instances::UCC15_LINKS_MBPS;
 pub(crate) use cadence::{Cadence, ChartFormat};
 pub(crate) use judged::{FleetAndFacts, PolicyAndEvidence};
 pub(crate) use lint::{Lint, LintFailOn};
-pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskShape, RiskVerb, Sheet, Wait};
 pub(crate) use plan::{
     FullPlan, HomingChoice, PlanDiff, PlanFile, PlanInputs, PlanSchema, PlanShow, PlanVerb, PlanWhatIf,
     WhatIf,
 };
-pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
+pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskShape, RiskVerb, Sheet, Wait};
 pub(crate) use sim::{Sim, SimVerb};
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
@@ -63,7 +62,7 @@ pub(crate) enum Verb {
     Lint(Lint),
     /// In which waves hosts can be away, and where all VMs are meanwhile.
     /// When each host is changed, by which method and after which moves; what cannot be, why, and what would unblock it.
-    Plan(Plan),
+    Plan(Box<Plan>),
     /// What stands on an asset or component, and what it stands on.
     Ripple(Ripple),
     /// What open holes and bad patches can cost: compound risk by cluster, tenant and cause, or the parameters as questions.
@@ -309,9 +308,6 @@ pub(crate) struct Plan {
     /// Fleet file (JSON or YAML); `-` for standard input. A file of this name in the folder: `./convert`.
     #[arg(required = true)]
     pub(crate) fleet: Option<PathBuf>,
-    /// The static waves: what holds while a wave is away, not the moves between. There is no full plan yet.
-    #[arg(long)]
-    pub(crate) waves_only: bool,
     /// When each migration of a public migration plan (UCC 2015: JSON, or an archive of them, in place of a fleet file) starts
     /// at best: the same moves, bandwidths, links and room as the plan has.
     #[arg(long, conflicts_with = "waves_only")]
@@ -322,13 +318,6 @@ pub(crate) struct Plan {
     /// The links of the nodes by their numbers, in Mbit/s (with --migrations-only): they are not in the file.
     #[arg(long, value_name = "MBPS", value_delimiter = ',', default_values_t = UCC15_LINKS_MBPS, requires = "migrations_only")]
     pub(crate) link_mbps: Vec<u64>,
-    /// Seed of the shuffled attempts: the same seed gives the same answer.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Hosts that may be tried for a VM, in all, in each cluster (with --migrations-only: moves tried at a moment): a larger
-    /// number searches longer.
-    #[arg(long, default_value_t = 30_000_000, value_name = "NUMBER")]
-    pub(crate) evaluations: u64,
     #[command(flatten)]
     pub(crate) full: FullPlan,
     /// The static waves alone: what holds while a wave is away, not the moves between.
@@ -338,7 +327,8 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// How long to search: orders of hosts that are tried in all clusters together at each stage, beyond the first [default:
-    /// 64]. With --waves-only: hosts that may be tried for a VM, in all, in each cluster [default: 30000000].
+    /// 64]. With --waves-only: hosts that may be tried for a VM, in all, in each cluster; with --migrations-only: moves that
+    /// are tried at a moment [default: 30000000].
     #[arg(long, value_name = "NUMBER")]
     pub(crate) evaluations: Option<u64>,
     /// Form of the output.

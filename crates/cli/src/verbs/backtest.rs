@@ -149,10 +149,8 @@ fn table(report: &Report, width: Option<u16>) -> String {
     let _ = write!(text, "{list}");
     let _ = writeln!(
         text,
-        "\nFigures with their 95 % interval; losses in {}. Frontier: {} over {}.",
-        in_line(&report.currency),
         "\nFigures with their 95 % interval; losses in {}, >= where days without a known vulnerability are left out. Frontier: {} over {}.",
-        report.currency,
+        in_line(&report.currency),
         report.frontier_axes.join(", "),
         report
             .common_period

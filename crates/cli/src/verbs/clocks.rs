@@ -45,8 +45,6 @@ fn table(report: &Report, all: bool) -> String {
     for warning in &report.warnings {
         let _ = writeln!(text, "note: {}", output::harmless(warning));
     }
-    let header =
-        ["PROMISE", "DAYS", "BREACHED", "UNKNOWN", "DUE SOON", "RUNNING", "NOT STARTED", "DONE", "KEPT"];
     let header = [
         "PROMISE",
         "DAYS",

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Lint) -> Result<Code, Failure> {
     if arguments.plan.as_os_str() == "-" && arguments.fleet.as_os_str() == "-" {
         return Err(Failure::Usage("only one of plan and --fleet can come from standard input".to_owned()));
     }
-    let plan = read(&arguments.plan)?;
+    let plan = read(&arguments.plan, &facts::bytes(&arguments.plan)?)?;
     let (checked, fleet_sha256) = facts::fleet_hashed(&arguments.fleet)?;
     let policy_sha256 = match &arguments.policy {
         Some(path) => Some(sha256(&facts::bytes(path)?)),
@@ -48,8 +48,9 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-fn read(path: &Path) -> Result<Plan, Failure> {
-    plan::read(&facts::bytes(path)?).map_err(|errors| Failure::Plan {
+/// Reads a plan from its bytes.
+pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Plan, Failure> {
+    plan::read(bytes).map_err(|errors| Failure::Plan {
         source_name: path.display().to_string(),
         problems: errors.iter().map(|error| format!("  {error}")).collect(),
     })

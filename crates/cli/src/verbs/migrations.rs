@@ -7,7 +7,7 @@ use serde::Serialize;
 use underpin_planner::instances::{Ucc15, ucc15};
 use underpin_planner::migrations::{Options, Schedule, Scheduled, schedule};
 
-use crate::args::{Plain, Plan};
+use crate::args::{Plain, Plan, WAVES_TRIES};
 use crate::exit::{Code, Failure};
 use crate::output::{self, List};
 use crate::verbs::plan::unpacked;
@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
     let (name, text) = unpacked(path, arguments.instance.as_deref())?;
     let bad = |why: String| Failure::Instance(format!("{}: {why}", path.display()));
     let plan = ucc15(&text, &arguments.link_mbps).map_err(|error| bad(format!("{name}: {error}")))?;
-    let (seed, evaluations) = (arguments.seed, arguments.evaluations);
+    let (seed, evaluations) = (arguments.seed, arguments.evaluations.unwrap_or(WAVES_TRIES));
     let options = Options { seed, evaluations, ..Options::default() };
     let ours = schedule(&plan.nodes, &plan.moves, &options)
         .map_err(|error| bad(format!("{name}: no schedule: {error} (moves by their positions)")))?;

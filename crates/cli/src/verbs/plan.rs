@@ -34,7 +34,6 @@ pub(crate) fn run(arguments: &Plan) -> Result<Code, Failure> {
     match (&arguments.verb, &arguments.fleet) {
         (Some(PlanVerb::Convert(arguments)), _) => convert(arguments),
         (None, Some(path)) if arguments.migrations_only => migrations::run(arguments, path),
-        (None, Some(path)) => waves(arguments, path),
         (Some(PlanVerb::Diff(arguments)), _) => compare::run(arguments),
         (Some(PlanVerb::Schema(arguments)), _) => show::schema(arguments),
         (Some(PlanVerb::Show(arguments)), _) => show::run(arguments),
@@ -46,10 +45,6 @@ pub(crate) fn run(arguments: &Plan) -> Result<Code, Failure> {
 }
 
 fn waves(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
-    if !arguments.waves_only {
-        let why = "there is no full plan yet, only its static waves: add --waves-only. They hold while a wave is away; \
-                   nothing is said about the moves between, about time, or about what tenants allow. For the migrations of a \
-                   public migration plan add --migrations-only";
     if !arguments.full.is_empty() {
         let why = "--waves-only solves the static model alone: it takes --seed, --evaluations and --format; leave it out for \
                    the full plan";

@@ -86,7 +86,7 @@ fn cut(spans: &[(u32, u32)], most: usize) -> Vec<(u32, u32)> {
     for &(from, to) in spans {
         match joined.last_mut() {
             Some(last) if from - last.1 < least || f64::from(from - last.1) <= busy * CUT_SHARE => {
-                last.1 = to
+                last.1 = to;
             }
             _ => joined.push((from, to)),
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
-use underpin_model::plan::{FORMAT, Plan, PlanReport, REPORT_FORMAT};
+use underpin_model::plan::{Plan, PlanReport, REPORT_FORMAT};
 
 use crate::exit::Failure;
 use crate::facts;
@@ -26,8 +26,7 @@ pub(super) fn bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, Failure> {
 /// Reads a plan, with the SHA-256 of its bytes.
 pub(super) fn plan(path: &Path) -> Result<(Plan, String), Failure> {
     let bytes = facts::bytes(path)?;
-    let plan: Plan = json(path, &bytes)?;
-    form(path, &plan.format, FORMAT)?;
+    let plan = crate::verbs::lint::read(path, &bytes)?;
     Ok((plan, sha256(&bytes)))
 }
 
@@ -36,25 +35,28 @@ pub(super) fn report(path: &Path, plan_sha256: &str) -> Result<PlanReport, Failu
     let report: PlanReport = json(path, &facts::bytes(path)?)?;
     form(path, &report.format, REPORT_FORMAT)?;
     if report.plan_sha256 != plan_sha256 {
-        return Err(Failure::Plan(format!(
-            "{}: plan_sha256: found {:?}, expected {plan_sha256:?}, that of the plan: it is the report of another plan, or the \
+        let what = format!(
+            "/plan_sha256: found {:?}, expected {plan_sha256:?}, that of the plan: it is the report of another plan, or the \
              plan was edited",
-            path.display(),
             report.plan_sha256
-        )));
+        );
+        return Err(unusable(path, &what));
     }
     Ok(report)
 }
 
 fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        Failure::Plan(format!("{}: {error} (`underpin plan schema` prints the form)", path.display()))
-    })
+    serde_json::from_slice(bytes)
+        .map_err(|error| unusable(path, &format!("{error} (`underpin plan schema` prints the form)")))
 }
 
 fn form(path: &Path, found: &str, expected: &str) -> Result<(), Failure> {
     if found == expected {
         return Ok(());
     }
-    Err(Failure::Plan(format!("{}: format: found {found:?}, expected {expected:?}", path.display())))
+    Err(unusable(path, &format!("/format: found {found:?}, expected {expected:?}")))
+}
+
+fn unusable(path: &Path, what: &str) -> Failure {
+    Failure::Plan { source_name: path.display().to_string(), problems: vec![format!("  {what}")] }
 }

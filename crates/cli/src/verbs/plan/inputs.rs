@@ -17,7 +17,7 @@ use crate::args::{HomingChoice, PlanInputs};
 use crate::exit::Failure;
 use crate::facts;
 use crate::output::say;
-use crate::verbs::assess::warn;
+use crate::verbs::opening::{FLEET_CHECK, warn};
 
 /// Everything that a plan is made from.
 pub(super) struct Inputs {
@@ -67,7 +67,7 @@ pub(super) fn read(path: &Path, arguments: &PlanInputs) -> Result<Inputs, Failur
     };
     let bytes = facts::bytes(path)?;
     let Checked { fleet, warnings } = facts::fleet_of(path, &bytes)?;
-    warn(&warnings);
+    warn(&warnings, FLEET_CHECK);
     for warning in unknown_names(&fleet, &policy) {
         say!("warning: {warning}");
     }

@@ -82,7 +82,7 @@ pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<H
     let mut times = vec![HostTimes::default(); works.len()];
     let out = match facts.policy.planning.placing {
         Placing::WePlace => schedule(facts, departures(works)),
-        Placing::PlatformPlaces => one_by_one(facts, departures(works)),
+        Placing::PlatformPlaces => one_by_one(facts, &departures(works)),
     };
     for (work, it) in out {
         times[work].out.push(it);
@@ -131,7 +131,7 @@ fn departures(works: &[Work]) -> Vec<Wanted> {
 
 /// How a platform that places is given time: host after host, guest after guest, at a rate that every link on the way carries,
 /// since nobody knows what it does at once.
-fn one_by_one(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
+fn one_by_one(facts: &Facts<'_>, wanted: &[Wanted]) -> Vec<(usize, Move)> {
     let link = |host: u32| facts.hosts[host as usize].link_mbps;
     let mut narrow = rustc_hash::FxHashMap::<usize, u32>::default();
     for it in wanted.iter().filter(|it| it.live) {
@@ -140,7 +140,7 @@ fn one_by_one(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
     }
     let mut now = 0;
     let mut done = Vec::with_capacity(wanted.len());
-    for it in &wanted {
+    for it in wanted {
         let rate = narrow.get(&it.work).copied().unwrap_or(0);
         let Some(moved) = moved(facts, it, now, rate) else { continue };
         now = moved.end();

@@ -99,7 +99,7 @@ proptest! {
     fn the_order_of_the_file_does_not_matter((fleet, policy) in random()) {
         let loss = BTreeMap::new();
         let first = plan(&request(&fleet, &policy, &loss)).unwrap();
-        let mut turned = fleet.clone();
+        let mut turned = fleet;
         turned.hosts.reverse();
         turned.vms.reverse();
         turned.affinities.reverse();

@@ -33,7 +33,7 @@ fn controllers_of_storage_go_one_after_the_other_with_no_host_away() {
     fleet.clusters[0].storage = vec![id];
     let mut array = change("array-firmware", "6.2");
     (array.layer, array.units) = (Layer::Storage, 2);
-    planning(&mut fleet).changes.push(array.clone());
+    planning(&mut fleet).changes.push(array);
     let it = planned(&fleet, &policy());
     assert_eq!(
         story(&it.plan, "array"),

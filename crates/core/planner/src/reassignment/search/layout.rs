@@ -277,7 +277,8 @@ fn most_cost(instance: &Instance) -> i128 {
     }
     let weights = instance.move_weights;
     let own: i128 = instance.processes.iter().map(|it| wide(it.move_cost)).sum();
-    let farthest = most(&mut instance.machines.iter().flat_map(|it| it.move_cost.iter().map(|it| i64::from(*it))));
+    let farthest =
+        most(&mut instance.machines.iter().flat_map(|it| it.move_cost.iter().map(|it| i64::from(*it))));
     let processes = instance.processes.len() as i128;
     cost + own * wide(weights.process)
         + processes * wide(weights.service)

@@ -336,7 +336,8 @@ impl<'a> State<'a> {
         }
         // The most of the services that do not change; below `most` it does not matter.
         let mut others = self.most_moved;
-        while others > most && self.with_moved[others] as usize == changed.iter().filter(|it| **it == others).count()
+        while others > most
+            && self.with_moved[others] as usize == changed.iter().filter(|it| **it == others).count()
         {
             others -= 1;
         }
@@ -376,10 +377,8 @@ impl<'a> State<'a> {
                 + self.law_change(other, here)
                 + self.law_change_between(one, other);
         }
-        let moved = [
-            (service(one), self.moved_change(one, there)),
-            (service(other), self.moved_change(other, here)),
-        ];
+        let moved =
+            [(service(one), self.moved_change(one, there)), (service(other), self.moved_change(other, here))];
         Some(
             self.exchange(there, other, one)
                 + self.exchange(here, one, other)
@@ -451,7 +450,8 @@ impl<'a> State<'a> {
     fn mark(&mut self, service: usize, machine: u32) {
         let conflict = self.layout.conflict_row[service];
         if conflict != NONE {
-            self.present[conflict as usize * self.present_words + machine as usize / 64] |= 1 << (machine % 64);
+            self.present[conflict as usize * self.present_words + machine as usize / 64] |=
+                1 << (machine % 64);
         }
     }
 
@@ -505,8 +505,7 @@ impl<'a> State<'a> {
     fn appears(&mut self, row: u32, neighbourhood: usize, now: bool) {
         let layout = self.layout;
         for other in layout.needed_by.of(row) {
-            let missing =
-                &mut self.around[*other as usize * layout.neighbourhoods + neighbourhood].missing;
+            let missing = &mut self.around[*other as usize * layout.neighbourhoods + neighbourhood].missing;
             *missing = if now { *missing - 1 } else { *missing + 1 };
         }
         for other in layout.needs.of(row) {
