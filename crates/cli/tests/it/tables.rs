@@ -24,6 +24,7 @@ fn help_of_every_verb() {
         "fleet example",
         "fleet sample",
         "fleet check",
+        "lint",
         "ripple",
         "selfcheck",
         "risk",
