@@ -2,6 +2,7 @@
 
 mod cadence;
 mod risk;
+mod roadef;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use underpin_exposure::Status;
 
 pub(crate) use cadence::{Cadence, ChartFormat};
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
+pub(crate) use roadef::Roadef;
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]
@@ -52,6 +54,8 @@ pub(crate) enum Verb {
     Ripple(Ripple),
     /// The parameters of the risk model.
     Risk(Risk),
+    /// The placement engine alone, on machine reassignment instances (ROADEF/EURO challenge 2012): solve, or check a solution.
+    Roadef(Roadef),
     /// Check what is computed against a file of expected values.
     Selfcheck(Selfcheck),
     /// Pages and HTTP API on an embedded store.

@@ -11,6 +11,7 @@ pub(crate) mod fleet;
 pub(crate) mod plan;
 pub(crate) mod ripple;
 pub(crate) mod risk;
+pub(crate) mod roadef;
 pub(crate) mod selfcheck;
 pub(crate) mod serve;
 pub(crate) mod tables;

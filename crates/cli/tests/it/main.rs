@@ -20,6 +20,7 @@ mod fleets;
 mod pages;
 mod plan;
 mod risk;
+mod roadef;
 mod selfcheck;
 mod serve;
 mod statuses;

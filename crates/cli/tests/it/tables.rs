@@ -28,6 +28,7 @@ fn help_of_every_verb() {
         "selfcheck",
         "risk",
         "risk elicit",
+        "roadef",
         "serve",
         "version",
         "version compare",
