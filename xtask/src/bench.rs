@@ -6,6 +6,7 @@ mod machine;
 mod matching;
 mod plan;
 mod risk;
+mod roadef;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,25 +26,30 @@ const THREADS: usize = 2;
 const HEAD: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; one part alone: `cargo xtask bench ingest` (or `match`, `risk`, `plan`). Each figure is of a process of
+Written by `cargo xtask bench`; one part alone: `cargo xtask bench ingest` (or `match`, `risk`, `plan`, `roadef`). Each figure is of a process of
 its own, optimised, on two threads; each part says what it was run on. Sizes: 1 MB is 1,000,000 bytes. Peaks are
 the kernel's largest resident size of the process (`VmHWM`). Other machines give other figures: no test asserts them.
 The single parsers, the matching of a small fleet and the version orders have Criterion benches: `cargo bench -p underpin-feeds`,
 `cargo bench -p underpin-exposure`.
 ";
 
-/// Measures what the words ask for: `ingest`, `match`, `risk`, `plan` or `all`.
+/// Measures what the words ask for: `ingest`, `match`, `risk`, `plan`, `all` of these, or `roadef`, which takes five minutes an instance.
 ///
 /// # Errors
 /// Unknown words, reference data or a program that is missing, a measured process that fails.
 pub(crate) fn run(words: &[String]) -> Result<()> {
-    let wanted = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["roadef", options @ ..] = words.as_slice() {
+        let options = roadef::Options::of(options)?;
+        return put("roadef", &roadef::measure(&plan::data()?, &options)?);
+    }
+    let wanted = match words.as_slice() {
         [] | ["all"] => &["ingest", "match", "risk", "plan"][..],
         ["ingest"] => &["ingest"],
         ["match"] => &["match"],
         ["risk"] => &["risk"],
         ["plan"] => &["plan"],
-        _ => bail!("usage: cargo xtask bench [ingest|match|risk|plan|all]"),
+        _ => bail!("usage: cargo xtask bench [ingest|match|risk|plan|all], or roadef [--only a1_1,...] [--seconds 300]"),
     };
     if wanted.contains(&"plan") {
         put("plan", &plan::measure(&plan::data()?)?)?;

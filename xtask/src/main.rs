@@ -28,6 +28,7 @@ Tasks of this project.
       --only         these suites only; `--only list` lists them
 
   cargo xtask bench [ingest|match|risk|plan|all]
+  cargo xtask bench roadef [--only a1_1,...] [--seconds 300]
       Measures speed and memory on the reference data and writes docs/benchmarks.md.
 
   cargo xtask facts [--check]

@@ -42,6 +42,7 @@ fn run(verb: Verb) -> Result<exit::Code, Failure> {
         Verb::Plan(arguments) => verbs::plan::run(&arguments),
         Verb::Ripple(arguments) => verbs::ripple::run(&arguments),
         Verb::Risk(arguments) => verbs::risk::run(&arguments),
+        Verb::Roadef(arguments) => verbs::roadef::run(&arguments),
         Verb::Selfcheck(arguments) => verbs::selfcheck::run(&arguments),
         Verb::Serve(arguments) => verbs::serve::run(&arguments),
         Verb::Sim(arguments) => verbs::sim::run(&arguments),

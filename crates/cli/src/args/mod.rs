@@ -6,6 +6,7 @@ mod lint;
 mod plan;
 mod risk;
 mod sim;
+mod roadef;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,8 @@ pub(crate) use plan::{
 };
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskShape, RiskVerb, Sheet, Wait};
 pub(crate) use sim::{Sim, SimVerb};
+pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
+pub(crate) use roadef::Roadef;
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]
@@ -67,6 +70,8 @@ pub(crate) enum Verb {
     Ripple(Ripple),
     /// What open holes and bad patches can cost: compound risk by cluster, tenant and cause, or the parameters as questions.
     Risk(Risk),
+    /// The placement engine alone, on machine reassignment instances (ROADEF/EURO challenge 2012): solve, or check a solution.
+    Roadef(Roadef),
     /// Check what is computed against a file of expected values.
     Selfcheck(Selfcheck),
     /// Pages and HTTP API on an embedded store.

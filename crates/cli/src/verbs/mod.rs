@@ -14,6 +14,7 @@ mod opening;
 pub(crate) mod plan;
 pub(crate) mod ripple;
 pub(crate) mod risk;
+pub(crate) mod roadef;
 pub(crate) mod selfcheck;
 pub(crate) mod serve;
 pub(crate) mod sim;

@@ -24,6 +24,7 @@ mod pages;
 mod plan;
 mod plan_full;
 mod risk;
+mod roadef;
 mod selfcheck;
 mod serve;
 mod sim;

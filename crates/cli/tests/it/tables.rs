@@ -29,6 +29,7 @@ fn help_of_every_verb() {
         "selfcheck",
         "risk",
         "risk elicit",
+        "roadef",
         "serve",
         "sim",
         "sim run",
