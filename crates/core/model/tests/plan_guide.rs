@@ -6,7 +6,6 @@
     reason = "the helpers of a test fail by panicking"
 )]
 
-use serde_json::{Value, json};
 use underpin_model::change::Method;
 use underpin_model::fleet;
 use underpin_model::policy::{Durations, PlanningPolicy, read};
@@ -44,18 +43,10 @@ fn the_policy_of_the_guide_has_every_key_at_its_default() {
 
 #[test]
 fn the_changes_of_the_guide_are_read() {
-    let planning: Value = serde_yaml_ng::from_str(block("yaml")).unwrap();
-    let fleet = json!({
-        "format": "underpin/fleet/1",
-        "name": "f",
-        "seen": {"at": "2026-11-20T00:00:00Z", "by": "test"},
-        "clusters": [{"id": "c1"}, {"id": "c2"}],
-        "management_planes": [{"id": "vc1"}],
-        "storage": [{"id": "san1"}],
-        "tenants": [{"id": "acme"}],
-        "planning": planning["planning"],
-    });
-    let checked = fleet::read(fleet.to_string().as_bytes()).unwrap_or_else(|it| panic!("{it:#?}"));
+    let head = "format: underpin/fleet/1\nname: f\nseen: {at: 2026-11-20T00:00:00Z, by: test}\n\
+                clusters: [{id: c1}, {id: c2}]\nmanagement_planes: [{id: vc1}]\nstorage: [{id: san1}]\ntenants: [{id: acme}]\n";
+    let text = head.to_owned() + block("yaml");
+    let checked = fleet::read(text.as_bytes()).unwrap_or_else(|it| panic!("{it:#?}"));
     let planning = checked.fleet.planning.unwrap();
     assert_eq!((planning.changes.len(), planning.consents.len()), (5, 1));
     let schema = fleet::schema();

