@@ -49,7 +49,9 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         ["match"] => &["match"],
         ["risk"] => &["risk"],
         ["plan"] => &["plan"],
-        _ => bail!("usage: cargo xtask bench [ingest|match|risk|plan|all], or roadef [--only a1_1,...] [--seconds 300]"),
+        _ => bail!(
+            "usage: cargo xtask bench [ingest|match|risk|plan|all], or roadef [--only a1_1,...] [--seconds 300]"
+        ),
     };
     if wanted.contains(&"plan") {
         put("plan", &plan::measure(&plan::data()?)?)?;

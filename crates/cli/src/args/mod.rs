@@ -5,8 +5,8 @@ mod judged;
 mod lint;
 mod plan;
 mod risk;
-mod sim;
 mod roadef;
+mod sim;
 
 use std::path::PathBuf;
 
@@ -23,9 +23,8 @@ pub(crate) use plan::{
     WhatIf,
 };
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskShape, RiskVerb, Sheet, Wait};
-pub(crate) use sim::{Sim, SimVerb};
-pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskOf, RiskVerb, Sheet, Wait};
 pub(crate) use roadef::Roadef;
+pub(crate) use sim::{Sim, SimVerb};
 
 /// Patch the hypervisor under running virtual machines, and show when that is safer than waiting.
 #[derive(Debug, Parser)]

@@ -31,11 +31,7 @@ pub(crate) fn run(arguments: &Roadef) -> Result<Code, Failure> {
 }
 
 /// Looks for a solution, checks and writes it.
-fn search(
-    arguments: &Roadef,
-    instance: &Instance,
-    initial: &[u32],
-) -> Result<(Verdict, Value), Failure> {
+fn search(arguments: &Roadef, instance: &Instance, initial: &[u32]) -> Result<(Verdict, Value), Failure> {
     let started = Instant::now();
     let limit_s = arguments.seconds.map(|it| it as f64);
     let evaluations = if limit_s.is_some() { u64::MAX } else { arguments.evaluations };

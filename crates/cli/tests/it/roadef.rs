@@ -14,7 +14,10 @@ fn an_instance_is_solved_written_and_checked() {
     let words = ["roadef", &model, &initial, "--evaluations", "20000", "--out", new, "--format", "json"];
     let report = run(&words).ends(0).json();
     assert_eq!((&report["initial_cost"], &report["lower_bound"]), (&40.into(), &0.into()));
-    assert_eq!((&report["cost"], &report["feasible"], &report["moved"]), (&3.into(), &true.into(), &1.into()));
+    assert_eq!(
+        (&report["cost"], &report["feasible"], &report["moved"]),
+        (&3.into(), &true.into(), &1.into())
+    );
     assert_eq!(report["parts"]["machine_move"], 1);
 
     let checked = run(&["roadef", "--check", &model, &initial, new, "--format", "json"]).ends(0).json();
@@ -45,9 +48,17 @@ fn files_and_words_that_cannot_be_meant_are_refused_with_their_place() {
     let dir = tempfile::tempdir().unwrap();
     let (model, initial) = (file(&dir, "model.txt", MODEL), file(&dir, "assignment.txt", "0 2\n"));
     let ran = run(&["roadef", &model, &initial]).ends(2);
-    assert!(ran.stderr.contains("assignment.txt: line 1, the machine of process 1: found 2"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("assignment.txt: line 1, the machine of process 1: found 2"),
+        "{}",
+        ran.stderr
+    );
     let ran = run(&["roadef", &initial, &initial]).ends(2);
-    assert!(ran.stderr.contains("the number of machines: found 2") || ran.stderr.contains("the end of the file"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("the number of machines: found 2") || ran.stderr.contains("the end of the file"),
+        "{}",
+        ran.stderr
+    );
     assert!(run(&["roadef", "--check", &model, &initial]).ends(2).stderr.contains("SOLUTION"));
     assert!(run(&["roadef", &model, &initial, &initial]).ends(2).stderr.contains("--check"));
     run(&["roadef", &model, &initial, "--seconds", "5", "--evaluations", "5"]).ends(2);

@@ -64,7 +64,8 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
             let mut used: BTreeMap<u32, u64> = BTreeMap::new();
             for guest in it.guests.clone().filter(|guest| !stays.contains(guest)) {
                 let demand = facts.guests[guest as usize].demand.map_or(0, |it| it[resource]);
-                *used.entry(facts.home[guest as usize]).or_default() += demand;
+                let used = used.entry(facts.home[guest as usize]).or_default();
+                *used = used.saturating_add(demand);
             }
             let demand: u64 = used.iter().map(|(&host, &used)| used.min(capacity(host))).sum();
             let to_change: u64 = leaving.iter().map(|work| capacity(work.host)).sum();

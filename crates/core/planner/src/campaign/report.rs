@@ -217,7 +217,7 @@ fn standing(facts: &Facts<'_>) -> Vec<Standing> {
     let mut used = vec![[0_u64; 2]; facts.hosts.len()];
     for (guest, &host) in facts.guests.iter().zip(&facts.home) {
         let demand = guest.demand.unwrap_or_default();
-        (0..2).for_each(|it| used[host as usize][it] += demand[it]);
+        (0..2).for_each(|it| used[host as usize][it] = used[host as usize][it].saturating_add(demand[it]));
         if guest.demand.is_none() {
             let fact = if guest.it.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
             standing.push(Standing {

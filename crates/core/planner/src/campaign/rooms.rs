@@ -274,7 +274,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
             let first = facts.together.first().copied().filter(|_| facts.together.len() > 1);
             match first.and_then(|it| tied.get(&it)).and_then(|&at| units.get_mut(at)) {
                 Some((room, members)) => {
-                    (0..2).for_each(|it| room[it] += demand[it]);
+                    (0..2).for_each(|it| room[it] = room[it].saturating_add(demand[it]));
                     members.push(guest);
                 }
                 None => {
@@ -309,7 +309,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
                 if room[0] < need[0] || room[1] < need[1] {
                     continue;
                 }
-                let left = room[0] - need[0];
+                let left = room[0].saturating_sub(need[0]);
                 let better = best.is_none_or(|(other, _)| if tight { left < other } else { left > other });
                 let takes =
                     |guest: &u32| self.facts.may_stand(*guest, host) && self.apart_of(*guest, host, &given);
@@ -329,7 +329,11 @@ impl<'f, 'a> Rooms<'f, 'a> {
                 let most = free.iter().map(|it| it[resource]).max().unwrap_or(0).max(0);
                 let short = need[resource].saturating_sub(most).max(1) as u64;
                 let (count, so_far) = missing.unwrap_or((0, Shortage { resource, short: 0 }));
-                let short = if so_far.resource == resource { so_far.short + short } else { so_far.short };
+                let short = if so_far.resource == resource {
+                    so_far.short.saturating_add(short)
+                } else {
+                    so_far.short
+                };
                 missing = Some((count + members.len() as u32, Shortage { resource: so_far.resource, short }));
             }
         }

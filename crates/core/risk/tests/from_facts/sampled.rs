@@ -136,10 +136,11 @@ fn losses_per_day_of_hosts_sum_up_to_the_mean_of_the_fleet() {
     assert!(mean > 0.0);
     near(per_day.values().sum::<f64>() * 45.0 / mean, 1.0);
     // Hosts of a group sum up to the group of the report, which is exact too.
+    let (base, evidence) = (facts(), underpin_risk::wait::Evidence::default());
     let request = underpin_risk::report::Request {
         samples: 1000,
         group_by: underpin_risk::report::GroupBy::Cluster,
-        ..underpin_risk::report::Request::new(&fleet, &assessment, &facts(), &policy, &Default::default())
+        ..underpin_risk::report::Request::new(&fleet, &assessment, &base, &policy, &evidence)
     };
     let report = underpin_risk::report::report(&request).unwrap();
     for group in &report.groups {
