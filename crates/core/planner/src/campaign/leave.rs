@@ -170,6 +170,12 @@ impl Leaving<'_, '_, '_> {
         self.soaking[self.local(host)]
     }
 
+    /// After the wave a guest runs on a release that soaks: where it stands, where it stays, or where it comes home to.
+    fn will_soak(&self, guest: u32) -> bool {
+        let at = self.rooms.at(guest);
+        self.returning.contains(&guest) || self.wave.contains(&at) || self.soaks(at)
+    }
+
     /// Guests that move as one.
     fn units(&self, host: u32) -> Vec<Vec<u32>> {
         let facts = self.rooms.facts;
@@ -320,10 +326,7 @@ impl Leaving<'_, '_, '_> {
         facts.may_stand(guest, to)
             && self.rooms.stands_apart(guest, to)
             && self.rooms.direction(guest, to)
-            && (!self.soaks(to)
-                || self
-                    .rooms
-                    .diverse(guest, &|it| self.returning.contains(&it) || self.soaks(self.rooms.at(it))))
+            && (!self.soaks(to) || self.rooms.diverse(guest, &|it| self.will_soak(it)))
             && self.carries(guest, to)
     }
 
