@@ -66,8 +66,7 @@ fn initial_costs_and_lower_bounds_are_the_published_ones() {
 fn the_smallest_instance_is_solved_to_its_optimum() {
     let Some(instances) = instances() else { return };
     let (instance, initial) = &instances["a1_1"];
-    let found =
-        improve(instance, initial, &Options { seed: 1, evaluations: 12_000_000 }, &|| 0.0).unwrap();
+    let found = improve(instance, initial, &Options { seed: 1, evaluations: 12_000_000 }, &|| 0.0).unwrap();
     let verdict = check(instance, initial, &found.assignment);
     assert!(verdict.is_feasible() && verdict.cost.total() == 44_306_501, "{verdict:?}");
     // What is written is what is read.
@@ -79,8 +78,7 @@ fn the_smallest_instance_is_solved_to_its_optimum() {
 fn a_large_instance_gets_close_to_its_bound_in_a_small_budget() {
     let Some(instances) = instances() else { return };
     let (instance, initial) = &instances["b_4"];
-    let found =
-        improve(instance, initial, &Options { seed: 1, evaluations: 4_000_000 }, &|| 0.0).unwrap();
+    let found = improve(instance, initial, &Options { seed: 1, evaluations: 4_000_000 }, &|| 0.0).unwrap();
     let verdict = check(instance, initial, &found.assignment);
     assert!(verdict.is_feasible(), "{:?}", verdict.violations);
     let (cost, bound) = (verdict.cost.total(), lower_bound(instance));
@@ -138,16 +136,10 @@ fn every_kind_of_broken_solution_is_refused() {
     );
     assert_eq!(laws(&[0, 1, 2]), [Violation::Dependency { service: 1, neighbourhood: 1, missing: 0 }]);
     // Processes 0 and 1 change places: 8 run on machine 0, and 4 that leave count until they are gone.
-    assert_eq!(
-        laws(&[1, 0, 0]),
-        [Violation::Transient { machine: 0, resource: 1, used: 12, capacity: 10 }]
-    );
+    assert_eq!(laws(&[1, 0, 0]), [Violation::Transient { machine: 0, resource: 1, used: 12, capacity: 10 }]);
     let tight = MODEL.replacen("0 0  10 10", "0 0  7 10", 1);
     let verdict = check(&read_model(&tight).unwrap(), &[0, 1, 0], &[0, 1, 0]);
-    assert_eq!(
-        verdict.violations,
-        [Violation::Capacity { machine: 0, resource: 0, used: 8, capacity: 7 }]
-    );
+    assert_eq!(verdict.violations, [Violation::Capacity { machine: 0, resource: 0, used: 8, capacity: 7 }]);
 }
 
 #[test]
@@ -174,24 +166,40 @@ fn a_file_that_is_not_an_instance_is_refused_with_its_place() {
         "line 1, the number of resources: found the end of the file, expected a whole number from 0 to 2147483647"
     );
     // A count is a promise: nothing is set aside for it.
-    assert!(refused("1 0 1 1000000 0 0").starts_with("line 1, machine 0: its capacity of resource 0: found the end"));
+    assert!(
+        refused("1 0 1 1000000 0 0")
+            .starts_with("line 1, machine 0: its capacity of resource 0: found the end")
+    );
     assert!(refused("1 0 1 2147483647").contains("found 2147483647, expected at most 1048576"));
     assert!(refused("99999 ").contains("the number of resources: found 99999, expected at most 1024"));
-    assert!(refused("1\n2 1").starts_with("line 2, resource 0: whether it is transient: found 2, expected a whole number below 2"));
+    assert!(refused("1\n2 1").starts_with(
+        "line 2, resource 0: whether it is transient: found 2, expected a whole number below 2"
+    ));
     assert!(refused("1 0 -1").contains("resource 0: its load weight: found -1"));
     assert!(refused("1 0 1e3").contains("found 1e3"));
     assert!(refused("1 0 99999999999999999999").contains("found 99999999999999999999"));
     assert!(refused("1 0 \u{661}").contains("expected a whole number"));
     let broken = |from: &str, to: &str| refused(&MODEL.replacen(from, to, 1));
-    assert!(broken("0 1 0\n", "0 1 2\n").contains("line 6, service 1: its dependency 0: found 2, expected a whole number below 2"));
+    assert!(
+        broken("0 1 0\n", "0 1 2\n")
+            .contains("line 6, service 1: its dependency 0: found 2, expected a whole number below 2")
+    );
     assert!(broken("1  4 4  7", "2  4 4  7").contains("line 9, process 2: its service: found 2"));
     assert!(broken("1  0 1 3  2", "1  0 2 3  2").contains("balance 0: its second resource: found 2"));
-    assert!(broken("1 10 100", "1 10 100 1").contains("after the last number: found 1, expected the end of the file"));
-    assert!(broken("1 10 100", "1 10").contains("the weight of machine move costs: found the end of the file"));
+    assert!(
+        broken("1 10 100", "1 10 100 1")
+            .contains("after the last number: found 1, expected the end of the file")
+    );
+    assert!(
+        broken("1 10 100", "1 10").contains("the weight of machine move costs: found the end of the file")
+    );
 
     let instance = read_model(MODEL).unwrap();
     let refused = |text: &str| read_assignment(text, &instance).unwrap_err().to_string();
     assert!(refused("0 1").contains("the machine of process 2: found the end of the file"));
-    assert!(refused("0 1\n3").starts_with("line 2, the machine of process 2: found 3, expected a whole number below 3"));
+    assert!(
+        refused("0 1\n3")
+            .starts_with("line 2, the machine of process 2: found 3, expected a whole number below 3")
+    );
     assert!(refused("0 1 0 0").contains("after the last number"));
 }

@@ -65,7 +65,9 @@ pub enum Violation {
         capacity: i64,
     },
     /// A machine carries too much while what leaves it still counts there.
-    #[error("transient: machine {machine} uses {used} of resource {resource} during the moves, and has {capacity}")]
+    #[error(
+        "transient: machine {machine} uses {used} of resource {resource} during the moves, and has {capacity}"
+    )]
     Transient {
         /// The machine.
         machine: usize,
@@ -97,7 +99,9 @@ pub enum Violation {
         expected: u32,
     },
     /// A service runs in a neighbourhood without one that it depends on.
-    #[error("dependency: service {service} runs in neighbourhood {neighbourhood}, and service {missing} does not")]
+    #[error(
+        "dependency: service {service} runs in neighbourhood {neighbourhood}, and service {missing} does not"
+    )]
     Dependency {
         /// The service.
         service: usize,
@@ -140,8 +144,7 @@ impl Verdict {
 /// the initial cost.
 #[must_use]
 pub fn check(instance: &Instance, initial: &[u32], solution: &[u32]) -> Verdict {
-    let mut verdict =
-        Verdict { cost: Cost::default(), moved: 0, violation_count: 0, violations: Vec::new() };
+    let mut verdict = Verdict { cost: Cost::default(), moved: 0, violation_count: 0, violations: Vec::new() };
     for assignment in [initial, solution] {
         if assignment.len() != instance.processes.len() {
             let expected = instance.processes.len();
@@ -188,9 +191,8 @@ fn capacities(instance: &Instance, initial: &[u32], solution: &[u32], verdict: &
             verdict.cost.load += over * i128::from(kind.load_weight);
         }
         for balance in &instance.balances {
-            let left = |resource: u32| {
-                i128::from(it.capacity[resource as usize]) - used[machine][resource as usize]
-            };
+            let left =
+                |resource: u32| i128::from(it.capacity[resource as usize]) - used[machine][resource as usize];
             let missing = i128::from(balance.target) * left(balance.first) - left(balance.second);
             verdict.cost.balance += missing.max(0) * i128::from(balance.weight);
         }
@@ -218,11 +220,7 @@ fn services(instance: &Instance, solution: &[u32], verdict: &mut Verdict) {
         let locations: BTreeSet<u32> =
             machines[service].keys().map(|it| instance.machines[*it as usize].location).collect();
         if locations.len() < it.spread_min as usize {
-            verdict.add(Violation::Spread {
-                service,
-                locations: locations.len(),
-                expected: it.spread_min,
-            });
+            verdict.add(Violation::Spread { service, locations: locations.len(), expected: it.spread_min });
         }
         for missing in &it.depends_on {
             let there = neighbourhoods.get(*missing as usize).unwrap_or(&none);
@@ -248,8 +246,7 @@ fn moves(instance: &Instance, initial: &[u32], solution: &[u32], verdict: &mut V
     }
     let weights = instance.move_weights;
     verdict.cost.process_move = own * i128::from(weights.process);
-    verdict.cost.service_move =
-        moved_of_service.into_iter().max().unwrap_or(0) * i128::from(weights.service);
+    verdict.cost.service_move = moved_of_service.into_iter().max().unwrap_or(0) * i128::from(weights.service);
     verdict.cost.machine_move = between * i128::from(weights.machine);
 }
 
@@ -275,9 +272,7 @@ pub fn lower_bound(instance: &Instance) -> i128 {
     let balance: i128 = instance
         .balances
         .iter()
-        .map(|it| {
-            (i128::from(it.target) * left(it.first) - left(it.second)).max(0) * i128::from(it.weight)
-        })
+        .map(|it| (i128::from(it.target) * left(it.first) - left(it.second)).max(0) * i128::from(it.weight))
         .sum();
     load + balance
 }

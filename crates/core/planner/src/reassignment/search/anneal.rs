@@ -49,15 +49,15 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// Spread and dependency are never broken.
-    pub(super) fn strict(mean_load: f64) -> Self {
-        let prices = Prices { over: 5.0, law: 1_000.0 * mean_load, left: 4.0 };
-        Self { hot: 0.2 * mean_load, cold: (2e-6 * mean_load).max(1.0), prices }
+    pub(super) fn strict(scale: f64) -> Self {
+        let prices = Prices { over: 5.0, law: 1_000.0 * scale, left: 4.0 };
+        Self { hot: 0.2 * scale, cold: (2e-6 * scale).max(1.0), prices }
     }
 
     /// They may be broken for a while.
-    pub(super) fn lenient(mean_load: f64) -> Self {
-        let prices = Prices { over: 20.0, law: 0.1 * mean_load, left: 4.0 };
-        Self { prices, ..Self::strict(mean_load) }
+    pub(super) fn lenient(scale: f64) -> Self {
+        let prices = Prices { over: 20.0, law: 0.1 * scale, left: 4.0 };
+        Self { prices, ..Self::strict(scale) }
     }
 
     /// From lukewarm on, and nothing is broken any more.

@@ -10,8 +10,9 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// Cells of the tables of services by machine, location and neighbourhood together: what fits in some hundred megabytes.
 const MAX_CELLS: u128 = 1 << 27;
-/// Costs that the search counts in `i64` stay below this: prices of broken laws are up to a few thousand times as much.
-const MAX_COST: i128 = 1 << 48;
+/// Costs that the search counts in `i64` stay below this: a unit above capacity is priced up to
+/// twenty thousand times as high.
+const MAX_COST: i128 = 1 << 46;
 
 /// Lists of indices, one after the other.
 #[derive(Debug, Clone, Default)]
@@ -68,8 +69,9 @@ pub(super) struct Layout {
     pub(super) requirement: Vec<i64>,
     /// Transient resources that a process uses where it was at first once it is away, in all.
     pub(super) left_behind: Vec<i64>,
-    /// Mean load cost of a process where nothing is safe: the scale of temperatures and prices.
-    pub(super) mean_load: f64,
+    /// What a process costs, on the whole: mean load cost where nothing is safe, and the weights of a move. The scale of
+    /// temperatures and prices.
+    pub(super) scale: f64,
     /// Weighted, by process.
     pub(super) process_move: Vec<i64>,
     /// Not weighted, by machine and machine.
@@ -165,7 +167,7 @@ impl Layout {
             neighbourhoods,
             requirement,
             left_behind: instance.processes.iter().map(|it| left_behind(instance, it)).collect(),
-            mean_load: mean_load(instance),
+            scale: scale(instance),
             process_move: instance.processes.iter().map(|it| it.move_cost * weights.process).collect(),
             machine_move: instance.machines.iter().flat_map(|it| it.move_cost.iter().copied()).collect(),
             machine_move_weight: weights.machine,
@@ -219,13 +221,15 @@ fn left_behind(instance: &Instance, process: &Process) -> i64 {
     transient.map(|(amount, _)| amount).sum()
 }
 
-fn mean_load(instance: &Instance) -> f64 {
+fn scale(instance: &Instance) -> f64 {
     let load = |process: &Process| {
         let amounts = process.requirement.iter().zip(&instance.resources);
         amounts.map(|(amount, it)| *amount as f64 * it.load_weight as f64).sum::<f64>()
     };
     let sum: f64 = instance.processes.iter().map(load).sum();
-    (sum / instance.processes.len().max(1) as f64).max(1.0)
+    let weights = instance.move_weights;
+    let moved = weights.process + weights.service + weights.machine;
+    (sum / instance.processes.len().max(1) as f64 + moved as f64).max(1.0)
 }
 
 fn balances(instance: &Instance) -> Vec<Balance> {
@@ -277,7 +281,8 @@ fn most_cost(instance: &Instance) -> i128 {
     }
     let weights = instance.move_weights;
     let own: i128 = instance.processes.iter().map(|it| wide(it.move_cost)).sum();
-    let farthest = most(&mut instance.machines.iter().flat_map(|it| it.move_cost.iter().map(|it| i64::from(*it))));
+    let farthest =
+        most(&mut instance.machines.iter().flat_map(|it| it.move_cost.iter().map(|it| i64::from(*it))));
     let processes = instance.processes.len() as i128;
     cost + own * wide(weights.process)
         + processes * wide(weights.service)

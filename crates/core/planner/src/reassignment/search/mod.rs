@@ -134,7 +134,7 @@ fn rounds(layout: &Layout, start: &Found, options: &Options, spent: &(dyn Fn() -
         evaluations += found.iter().map(|it| it.evaluations).sum::<u64>();
         found
     };
-    let strategies = [Schedule::strict(layout.mean_load), Schedule::lenient(layout.mean_load)];
+    let strategies = [Schedule::strict(layout.scale), Schedule::lenient(layout.scale)];
     let tried = round(0, 0.0, first, strategies.map(|it| (it, start)));
     let better = strategies.into_iter().zip(&tried).min_by_key(|(_, it)| it.cost);
     let (schedule, trial) = better.unwrap_or((strategies[0], start));

@@ -1,40 +1,31 @@
 //! An assignment with everything that a change is judged by: what a move costs and whether it may be made is answered in
 //! O(resources + balances), by counts of services in locations and neighbourhoods instead of their processes.
 
+mod laws;
+
 use super::layout::{Layout, NONE};
+use laws::Around;
 
-/// A row of a service in a neighbourhood.
-#[derive(Debug, Clone, Copy, Default)]
-struct Around {
-    /// Its processes there.
-    processes: u32,
-    /// Services that it depends on and that have no process there.
-    missing: u32,
-    /// Services that depend on it and have a process there.
-    dependants: u32,
-}
+/// Highest price of a missing location or dependency: times what may be missing, it stays within `i64`.
+const MAX_LAW_PRICE: i64 = 1 << 35;
 
-/// A feasible assignment and its cost.
+/// An assignment, what it costs, and what its broken laws are priced at.
 #[derive(Debug, Clone)]
 pub(super) struct State<'a> {
-    pub(super) layout: &'a Layout,
+    layout: &'a Layout,
     pub(super) machine_of: Vec<u32>,
     /// By machine: use above safety capacity by resource, room by resource (what leaves still counts), and
     /// `target x left(first) - left(second)` by balance. One block, because they are read together.
     block: Vec<i64>,
     block_len: usize,
     /// Load and balance cost of each machine, and what its use above capacity is priced at.
-    pub(super) machine_cost: Vec<i64>,
+    machine_cost: Vec<i64>,
     /// What that use alone is priced at.
     machine_penalty: Vec<i64>,
     /// Price of a unit above capacity, by resource.
     over_price: Vec<i64>,
     /// Price of a dependency or a location that is missing.
     law_price: i64,
-    /// Processes on each machine, in no order.
-    pub(super) on: Vec<Vec<u32>>,
-    /// Position of a process in the list of its machine.
-    position: Vec<u32>,
     /// Bits by conflict row and machine: whether the service has a process there.
     present: Vec<u64>,
     present_words: usize,
@@ -85,8 +76,6 @@ impl<'a> State<'a> {
             machine_penalty: vec![0; layout.machines],
             over_price: vec![0; layout.width],
             law_price: 0,
-            on: vec![Vec::new(); layout.machines],
-            position: vec![0; layout.processes],
             present: vec![0; layout.conflict_rows * present_words],
             present_words,
             in_location: vec![0; layout.spread_rows * layout.locations],
@@ -141,7 +130,6 @@ impl<'a> State<'a> {
                 self.block[room] -= layout.requirement(process)[resource];
             }
             self.enter_service(process, machine);
-            self.list(process, machine);
             self.cost += layout.machine_move(machine, machine);
         }
         for machine in 0..layout.machines as u32 {
@@ -225,79 +213,6 @@ impl<'a> State<'a> {
         cost - self.machine_cost[machine as usize]
     }
 
-    fn is_present(&self, row: u32, machine: u32) -> bool {
-        self.present[row as usize * self.present_words + machine as usize / 64] >> (machine % 64) & 1 == 1
-    }
-
-    fn around(&self, row: u32, neighbourhood: u32) -> Around {
-        self.around[row as usize * self.layout.neighbourhoods + neighbourhood as usize]
-    }
-
-    /// Whether a process of the same service is on a machine.
-    fn conflicts(&self, process: u32, to: u32) -> bool {
-        let conflict = self.layout.conflict_row[self.layout.service[process as usize] as usize];
-        conflict != NONE && self.is_present(conflict, to)
-    }
-
-    /// Change of the number of locations and dependencies that are missing when a process goes to another machine, all
-    /// others staying.
-    fn law_change(&self, process: u32, to: u32) -> i64 {
-        let layout = self.layout;
-        let from = self.machine_of[process as usize];
-        let service = layout.service[process as usize] as usize;
-        let mut change = 0;
-        let spread = layout.spread_row[service];
-        if spread != NONE {
-            let (old, new) = (layout.location[from as usize], layout.location[to as usize]);
-            if old != new {
-                let count = |at: u32| self.in_location[spread as usize * layout.locations + at as usize];
-                let used = i64::from(self.used_locations[spread as usize]);
-                let then = used - i64::from(count(old) == 1) + i64::from(count(new) == 0);
-                let least = i64::from(layout.spread_min[service]);
-                change += (least - then).max(0) - (least - used).max(0);
-            }
-        }
-        let row = layout.dependency_row[service];
-        if row != NONE {
-            let (old, new) = (layout.neighbourhood[from as usize], layout.neighbourhood[to as usize]);
-            if old != new {
-                let (left, entered) = (self.around(row, old), self.around(row, new));
-                if left.processes == 1 {
-                    change += i64::from(left.dependants) - i64::from(left.missing);
-                }
-                if entered.processes == 0 {
-                    change += i64::from(entered.missing) - i64::from(entered.dependants);
-                }
-            }
-        }
-        change
-    }
-
-    /// What `law_change` of two processes that change places does not see of each other: where one service appears as the other
-    /// vanishes, a need between them is either met once, not twice, or not met after all.
-    fn law_change_between(&self, one: u32, other: u32) -> i64 {
-        let layout = self.layout;
-        let row = |process: u32| layout.dependency_row[layout.service[process as usize] as usize];
-        let (first, second) = (row(one), row(other));
-        if first == NONE || second == NONE {
-            return 0;
-        }
-        let at = |process: u32| layout.neighbourhood[self.machine_of[process as usize] as usize];
-        let (here, there) = (at(one), at(other));
-        if here == there {
-            return 0;
-        }
-        let turns = |leaving: u32, entering: u32, at: u32| {
-            self.around(leaving, at).processes == 1 && self.around(entering, at).processes == 0
-        };
-        let places = i64::from(turns(first, second, here)) + i64::from(turns(second, first, there));
-        if places == 0 {
-            return 0;
-        }
-        let needs = |who: u32, whom: u32| i64::from(layout.needs.of(who).binary_search(&whom).is_ok());
-        places * (needs(first, second) + needs(second, first))
-    }
-
     /// What is paid while a process is away from its first machine.
     fn left_by(&self, process: u32) -> i64 {
         (self.layout.left_behind[process as usize] * self.left_price) >> 4
@@ -336,7 +251,8 @@ impl<'a> State<'a> {
         }
         // The most of the services that do not change; below `most` it does not matter.
         let mut others = self.most_moved;
-        while others > most && self.with_moved[others] as usize == changed.iter().filter(|it| **it == others).count()
+        while others > most
+            && self.with_moved[others] as usize == changed.iter().filter(|it| **it == others).count()
         {
             others -= 1;
         }
@@ -376,10 +292,8 @@ impl<'a> State<'a> {
                 + self.law_change(other, here)
                 + self.law_change_between(one, other);
         }
-        let moved = [
-            (service(one), self.moved_change(one, there)),
-            (service(other), self.moved_change(other, here)),
-        ];
+        let moved =
+            [(service(one), self.moved_change(one, there)), (service(other), self.moved_change(other, here))];
         Some(
             self.exchange(there, other, one)
                 + self.exchange(here, one, other)
@@ -415,7 +329,7 @@ impl<'a> State<'a> {
         let layout = self.layout;
         let laws = self.penalty - self.over_penalty();
         let missing = if self.law_price > 0 { laws / self.law_price } else { 0 };
-        self.law_price = prices.law as i64;
+        self.law_price = (prices.law as i64).min(MAX_LAW_PRICE);
         let change = missing * self.law_price - laws;
         self.cost += change;
         self.penalty += change;
@@ -430,90 +344,6 @@ impl<'a> State<'a> {
         let left: i64 = (0..layout.processes as u32).filter(away).map(|it| self.left_by(it)).sum();
         self.cost += left - self.left_behind;
         self.left_behind = left;
-    }
-
-    fn list(&mut self, process: u32, machine: u32) {
-        let list = &mut self.on[machine as usize];
-        self.position[process as usize] = list.len() as u32;
-        list.push(process);
-    }
-
-    fn unlist(&mut self, process: u32, machine: u32) {
-        let at = self.position[process as usize];
-        let list = &mut self.on[machine as usize];
-        list.swap_remove(at as usize);
-        if let Some(last) = list.get(at as usize) {
-            self.position[*last as usize] = at;
-        }
-    }
-
-    /// Notes that a service has a process on a machine.
-    fn mark(&mut self, service: usize, machine: u32) {
-        let conflict = self.layout.conflict_row[service];
-        if conflict != NONE {
-            self.present[conflict as usize * self.present_words + machine as usize / 64] |= 1 << (machine % 64);
-        }
-    }
-
-    fn enter_service(&mut self, process: u32, machine: u32) {
-        let layout = self.layout;
-        let service = layout.service[process as usize] as usize;
-        self.mark(service, machine);
-        let spread = layout.spread_row[service];
-        if spread != NONE {
-            let at = spread as usize * layout.locations + layout.location[machine as usize] as usize;
-            self.used_locations[spread as usize] += u32::from(self.in_location[at] == 0);
-            self.in_location[at] += 1;
-        }
-        let row = layout.dependency_row[service];
-        if row != NONE {
-            let at = layout.neighbourhood[machine as usize] as usize;
-            let around = &mut self.around[row as usize * layout.neighbourhoods + at];
-            around.processes += 1;
-            if around.processes == 1 {
-                self.appears(row, at, true);
-            }
-        }
-    }
-
-    fn leave_service(&mut self, process: u32, machine: u32) {
-        let layout = self.layout;
-        let service = layout.service[process as usize] as usize;
-        let conflict = layout.conflict_row[service];
-        if conflict != NONE {
-            self.present[conflict as usize * self.present_words + machine as usize / 64] &=
-                !(1 << (machine % 64));
-        }
-        let spread = layout.spread_row[service];
-        if spread != NONE {
-            let at = spread as usize * layout.locations + layout.location[machine as usize] as usize;
-            self.in_location[at] -= 1;
-            self.used_locations[spread as usize] -= u32::from(self.in_location[at] == 0);
-        }
-        let row = layout.dependency_row[service];
-        if row != NONE {
-            let at = layout.neighbourhood[machine as usize] as usize;
-            let around = &mut self.around[row as usize * layout.neighbourhoods + at];
-            around.processes -= 1;
-            if around.processes == 0 {
-                self.appears(row, at, false);
-            }
-        }
-    }
-
-    /// A service is now in a neighbourhood, or no more.
-    fn appears(&mut self, row: u32, neighbourhood: usize, now: bool) {
-        let layout = self.layout;
-        for other in layout.needed_by.of(row) {
-            let missing =
-                &mut self.around[*other as usize * layout.neighbourhoods + neighbourhood].missing;
-            *missing = if now { *missing - 1 } else { *missing + 1 };
-        }
-        for other in layout.needs.of(row) {
-            let dependants =
-                &mut self.around[*other as usize * layout.neighbourhoods + neighbourhood].dependants;
-            *dependants = if now { *dependants + 1 } else { *dependants - 1 };
-        }
     }
 
     /// Puts a process on another machine without asking whether it may.
@@ -541,10 +371,8 @@ impl<'a> State<'a> {
         self.cost += laws;
         self.penalty += laws;
         self.leave_service(process, from);
-        self.unlist(process, from);
         self.account(from, process, -1);
         self.account(to, process, 1);
-        self.list(process, to);
         self.enter_service(process, to);
         self.machine_of[process as usize] = to;
         self.reprice(from);
