@@ -128,9 +128,9 @@ fn every_kind_of_broken_solution_is_refused() {
     assert_eq!(laws(&[0, 1]), [Violation::Length { found: 2, expected: 3 }]);
     assert_eq!(laws(&[0, 1, 3]), [Violation::Machine { process: 2, machine: 3, machines: 3 }]);
     assert_eq!(
-        laws(&[0, 0, 1]),
+        laws(&[1, 1, 0]),
         [
-            Violation::Conflict { service: 0, machine: 0, processes: 2 },
+            Violation::Conflict { service: 0, machine: 1, processes: 2 },
             Violation::Spread { service: 0, locations: 1, expected: 2 },
         ]
     );
