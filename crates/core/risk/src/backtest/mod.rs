@@ -327,7 +327,7 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
         ));
     }
     notes.push(
-        "losses are those of Underpin's own model, which its own policy minimises: compare the counts too"
+        "losses are those of Underpin's own model, which its own policy minimises over 90 days at a time: compare the counts too"
             .to_owned(),
     );
     notes.push(format!(
