@@ -328,7 +328,7 @@ pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
     report_with(request, &decisions(request)?)
 }
 
-/// The same with decisions of [`wait::groups`] over [`wait::groups::HORIZON_DAYS`] that are known already. They are not asked
+/// The same with decisions of [`wait::groups()`] over [`wait::groups::HORIZON_DAYS`] that are known already. They are not asked
 /// for where hosts are grouped otherwise than by decision.
 ///
 /// # Errors
