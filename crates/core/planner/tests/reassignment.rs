@@ -63,16 +63,16 @@ fn initial_costs_and_lower_bounds_are_the_published_ones() {
 }
 
 #[test]
-fn the_smallest_instance_comes_within_a_ten_thousandth_of_its_optimum() {
+fn the_smallest_instance_is_solved_to_its_optimum() {
     let Some(instances) = instances() else { return };
     let (instance, initial) = &instances["a1_1"];
-    // A small instance has deep valleys: a few seeds, as a person would try them.
-    let tries = (1..=8)
-        .map(|seed| improve(instance, initial, &Options { seed, evaluations: 12_000_000 }, &|| 0.0).unwrap());
-    let of = |found: &[u32]| check(instance, initial, found);
-    let found = tries.min_by_key(|it| of(&it.assignment).cost.total()).unwrap();
-    let verdict = of(&found.assignment);
-    assert!(verdict.is_feasible() && verdict.cost.total() <= 44_306_501 + 4_430, "{verdict:?}");
+    // A single short search may end a few hundred units above it.
+    let found = (1..=12)
+        .map(|seed| improve(instance, initial, &Options { seed, evaluations: 8_000_000 }, &|| 0.0).unwrap())
+        .find(|found| found.cost == 44_306_501)
+        .unwrap();
+    let verdict = check(instance, initial, &found.assignment);
+    assert!(verdict.is_feasible() && verdict.cost.total() == 44_306_501, "{verdict:?}");
     // What is written is what is read.
     let written = write_assignment(&found.assignment);
     assert_eq!(read_assignment(&written, instance).unwrap(), found.assignment);
