@@ -103,7 +103,7 @@ const MUTATIONS: &[Mutation] = &[
     }),
     (Rule::MostAway, "no host of a ring", |it| it.policy.planning.most_away.per_ring = Some(0)),
     (Rule::MostAway, "no host with guests of a tenant", |it| {
-        it.policy.planning.most_away.per_tenant = Some(0)
+        it.policy.planning.most_away.per_tenant = Some(0);
     }),
     (Rule::MostAway, "no host of a fault domain", |it| {
         let domain = FaultDomainId::new("rack").unwrap();
@@ -172,10 +172,10 @@ const MUTATIONS: &[Mutation] = &[
         }
     }),
     (Rule::AllowedAction, "a guest that may not move", |it| {
-        it.vm("v1").allowed_actions = vec![Action::ColdMigrate]
+        it.vm("v1").allowed_actions = vec![Action::ColdMigrate];
     }),
     (Rule::AllowedAction, "a guest of which nothing is known to be allowed", |it| {
-        it.vm("v5").allowed_actions.clear()
+        it.vm("v5").allowed_actions.clear();
     }),
     (Rule::Lock, "a lock that nobody knows the end of", |it| {
         it.vm("v1").locks = vec![Lock { kind: LockKind::Backup, expires: None }];
