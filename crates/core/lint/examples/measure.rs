@@ -15,7 +15,7 @@ use underpin_model::plan::{FORMAT, MadeFrom, Plan, Profile, Severity, Step, Step
 use underpin_model::policy::{Homing, Placing, Policy, Ring};
 
 /// Hosts of a cluster.
-const CLUSTER: usize = 64;
+const CLUSTER: usize = 50;
 /// Guests of a host.
 const GUESTS: usize = 20;
 const GUEST_MIB: u64 = 10 * 1024;
