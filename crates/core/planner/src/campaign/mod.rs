@@ -9,6 +9,7 @@
 mod assemble;
 mod bounds;
 mod calendar;
+mod candidates;
 mod counterfactual;
 mod couplings;
 mod drive;
@@ -17,9 +18,11 @@ mod facts;
 mod leave;
 mod order;
 mod report;
+mod rings;
 mod rooms;
 mod search;
 mod stage;
+mod start;
 mod timing;
 
 use std::collections::BTreeMap;
