@@ -81,8 +81,12 @@ pub(super) struct Drive<'f, 'a> {
     pub(super) driven: Driven,
 }
 
-/// Makes all decisions.
-pub(super) fn drive<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Driven, PlanError> {
+/// Makes all decisions; no guest goes to the hosts `without`.
+pub(super) fn drive<'a>(
+    request: &Request<'a>,
+    facts: &Facts<'a>,
+    without: &[u32],
+) -> Result<Driven, PlanError> {
     if request.changes().is_empty() {
         return Err(PlanError::NoChanges);
     }
@@ -128,6 +132,9 @@ pub(super) fn drive<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Driv
         }
     }
     drive.clusters();
+    for &host in without {
+        drive.clusters[facts.hosts[host as usize].cluster as usize].rooms.shut(host, true);
+    }
     drive.fates();
     let last = drive.levels.of.iter().flatten().max().copied().unwrap_or(0);
     for level in 0..=last {

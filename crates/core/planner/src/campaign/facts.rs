@@ -61,6 +61,16 @@ pub(super) struct GuestFacts<'a> {
     pub(super) together: Vec<u32>,
     /// Hosts that it is bound to; `None`: any.
     pub(super) bound: Option<Vec<u32>>,
+    /// Rules that should hold for it, by position in [`Facts::wishes`].
+    pub(super) wishes: Vec<u32>,
+}
+
+/// A rule about affinity that should hold: kept where nothing speaks against it.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub(super) kind: AffinityKind,
+    pub(super) members: Vec<u32>,
+    pub(super) hosts: Vec<u32>,
 }
 
 /// A cluster: hosts and guests are ranges, since both are sorted by cluster.
@@ -83,6 +93,8 @@ pub(super) struct Facts<'a> {
     pub(super) clusters: Vec<ClusterFacts>,
     /// Members of each group that must be apart.
     pub(super) apart: Vec<Vec<u32>>,
+    /// Rules about affinity that should hold.
+    pub(super) wishes: Vec<Wish>,
     /// Running guests of each application.
     pub(super) applications: Vec<Vec<u32>>,
     /// Whether guests of a class may stand on hosts of a class.
@@ -120,6 +132,7 @@ impl<'a> Facts<'a> {
             home: Vec::new(),
             clusters: Vec::new(),
             apart: Vec::new(),
+            wishes: Vec::new(),
             applications: Vec::new(),
             fits: Vec::new(),
             host_classes: 0,
@@ -202,6 +215,7 @@ impl<'a> Facts<'a> {
                 apart: Vec::new(),
                 together: Vec::new(),
                 bound: None,
+                wishes: Vec::new(),
             });
             self.home.push(host);
             let cluster = self.hosts.get(host as usize).map_or(0, |it| it.cluster as usize);
@@ -271,6 +285,7 @@ impl<'a> Facts<'a> {
                 _ => {}
             }
         }
+        self.wishes(&places);
         let Some(planning) = &fleet.planning else { return };
         for among in &planning.among {
             let members: Vec<u32> =
@@ -285,6 +300,18 @@ impl<'a> Facts<'a> {
             {
                 members.iter().for_each(|&it| bind(&mut self.guests[it as usize].bound, &part));
             }
+        }
+    }
+
+    fn wishes(&mut self, places: &FxHashMap<&str, u32>) {
+        for rule in self.fleet.affinities.iter().filter(|it| it.strength == Strength::Should) {
+            let members: Vec<u32> =
+                rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+            let hosts = rule.hosts.iter().filter_map(|id| self.host_places.get(id.as_str()));
+            let hosts: Vec<u32> = hosts.copied().collect();
+            let number = self.wishes.len() as u32;
+            members.iter().for_each(|&it| self.guests[it as usize].wishes.push(number));
+            self.wishes.push(Wish { kind: rule.kind, members, hosts });
         }
     }
 

@@ -42,30 +42,43 @@ impl Drive<'_, '_> {
                     break;
                 }
                 let hosts: Vec<Candidate> = now.clone();
-                rest.extend(self.stage(now, Some(ring), true, &mut clock));
-                for it in hosts.iter().filter(|it| self.driven.by_host.contains_key(&it.host)) {
-                    let left = canaries.entry(self.class(it)).or_default();
-                    *left = left.saturating_sub(1);
-                }
+                let undone = self.stage(now, Some(ring), true, &mut clock);
+                rest.extend(undone.into_iter().map(|it| it.0));
+                self.count_down(&hosts, &mut canaries);
                 self.without_coordinator(&mut pending);
                 self.without_coordinator(&mut candidates);
             }
             rest.append(&mut pending);
             self.without_coordinator(&mut rest);
-            // A class that has none yet sends its first ones ahead; they soak like canaries.
+            // Once the canaries of other classes are done, those of a class that has none yet may find what they lacked. Without
+            // any its first hosts would soak as canaries do, and what a canary must not do holds for them.
             let (now, later) = self.take_canaries(std::mem::take(&mut rest), &canaries);
             rest = later;
-            for it in &now {
-                let left = canaries.entry(self.class(it)).or_default();
-                *left = left.saturating_sub(1);
+            let hosts: Vec<Candidate> = now.clone();
+            let undone = self.stage(now, Some(ring), true, &mut clock);
+            self.count_down(&hosts, &mut canaries);
+            for (it, reasons) in undone {
+                let known = canaries.get(&self.class(&it)).is_none_or(|left| *left == 0);
+                let element = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
+                match element.filter(|_| !known) {
+                    Some(element) => self.block(&element, reasons),
+                    None => rest.push(it),
+                }
             }
-            self.stage(now, Some(ring), false, &mut clock);
             if !merged {
                 self.stage(std::mem::take(&mut rest), Some(ring), false, &mut clock);
             }
         }
         if merged {
             self.stage(rest, None, false, &mut clock);
+        }
+    }
+
+    /// Canaries that were done are no longer wanted.
+    fn count_down(&self, hosts: &[Candidate], canaries: &mut BTreeMap<Class, usize>) {
+        for it in hosts.iter().filter(|it| self.driven.by_host.contains_key(&it.host)) {
+            let left = canaries.entry(self.class(it)).or_default();
+            *left = left.saturating_sub(1);
         }
     }
 
@@ -160,7 +173,7 @@ impl Drive<'_, '_> {
         ring: Option<usize>,
         canary: bool,
         clock: &mut BTreeMap<u32, Soaked>,
-    ) -> Vec<Candidate> {
+    ) -> Vec<(Candidate, Vec<Reason>)> {
         if candidates.is_empty() {
             return Vec::new();
         }
@@ -199,7 +212,7 @@ impl Drive<'_, '_> {
             for (host, reasons) in staged.blocked {
                 // What only a canary cannot do, it may do with the rest of its ring.
                 if canary && !reasons.iter().any(lasting) {
-                    again.extend(by_host.remove(&host));
+                    again.extend(by_host.remove(&host).map(|it| (it, reasons)));
                     continue;
                 }
                 if let Some(element) =

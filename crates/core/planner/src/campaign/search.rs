@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use super::Request;
 use super::couplings::Couplings;
-use super::stage::{Candidate, Cluster, Shared, Staged};
+use super::facts::Facts;
+use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave};
 
 /// Plans one stage of every cluster that has candidates.
 pub(super) fn stages<'f, 'a>(
@@ -103,9 +104,9 @@ fn vary(order: &mut [Candidate], last: &Staged, dice: &mut ChaCha8Rng) {
 }
 
 /// What a stage is worth, in the order in which it counts.
-#[derive(Debug, Clone, Copy)]
-struct Worth {
-    blocked: usize,
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Worth {
+    pub(super) blocked: usize,
     /// Loss while open: loss per day times seconds.
     loss: f64,
     end: u32,
@@ -114,19 +115,21 @@ struct Worth {
 
 impl Worth {
     fn of(shared: &Shared<'_, '_>, staged: &Staged) -> Self {
-        let mut worth = Self { blocked: staged.blocked.len(), loss: 0.0, end: 0, moves: 0 };
-        for wave in &staged.waves {
-            worth.end = worth.end.max(wave.end);
-            for (work, times) in wave.works.iter().zip(&wave.times) {
-                let loss = shared.facts.hosts[work.host as usize].loss_per_day;
-                worth.loss += loss * f64::from(wave.start.saturating_add(times.end));
-                worth.moves += times.out.len() + times.home.len();
-            }
-        }
+        let mut worth = Self { blocked: staged.blocked.len(), ..Self::default() };
+        staged.waves.iter().for_each(|it| worth.add(shared.facts, it));
         worth
     }
 
-    fn better(&self, other: &Self) -> bool {
+    pub(super) fn add(&mut self, facts: &Facts<'_>, wave: &StagedWave) {
+        self.end = self.end.max(wave.end);
+        for (work, times) in wave.works.iter().zip(&wave.times) {
+            let loss = facts.hosts[work.host as usize].loss_per_day;
+            self.loss += loss * f64::from(wave.start.saturating_add(times.end));
+            self.moves += times.out.len() + times.home.len();
+        }
+    }
+
+    pub(super) fn better(&self, other: &Self) -> bool {
         let loss = self.loss.total_cmp(&other.loss);
         (self.blocked.cmp(&other.blocked))
             .then(loss)

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Method;
 use underpin_model::plan::Reason;
-use underpin_model::policy::{Durations, Homing};
+use underpin_model::policy::{Durations, Homing, Placing};
 
 use super::calendar::{Calendar, Seconds, earliest};
 use super::couplings::Couplings;
 use super::facts::{Facts, NONE};
 use super::leave::{Answers, Departure, Leaving};
-use super::rooms::Rooms;
+use super::rooms::{Rooms, Shortage};
 use super::timing::{Hop, HostTimes, Work, layout};
 
 /// Failures after the first host of a wave that are tolerated in looking for more.
@@ -307,6 +307,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
             due: &draft.due,
             soaking: &self.soaking,
             returning: &returning,
+            moved: draft.works.iter().flat_map(|it| it.departures.iter().map(|it| it.guest)).collect(),
+            stay: Vec::new(),
+            relocates: shared.facts.policy.planning.placing == Placing::WePlace,
         };
         let departures = leaving.empty(candidate.host, method)?;
         if canary {
@@ -317,7 +320,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 .filter(stays)
                 .find_map(|it| self.undiverse(it.guest, candidate.host, &draft.works, &[]));
             if let Some(reason) = broken {
-                self.undo(&departures, candidate.host);
+                self.rooms.undo(&departures);
                 return Err(vec![reason]);
             }
         }
@@ -341,12 +344,6 @@ impl<'f, 'a> Cluster<'f, 'a> {
         Some(Reason::ReleaseDiversity { application })
     }
 
-    fn undo(&mut self, departures: &[Departure], host: u32) {
-        for it in departures.iter().rev().filter(|it| it.how.moves()) {
-            self.rooms.go(it.guest, host);
-        }
-    }
-
     /// Whether an emptied host fits into the wave: limits, reserve, time.
     fn fit(
         &mut self,
@@ -361,11 +358,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let departures = work.departures.clone();
         let was_shut = self.rooms.is_shut(host);
         self.rooms.shut(host, true);
-        if self.reserve
-            && let Err(shortage) = self.rooms.reserve()
-        {
+        let reserved = if self.reserve { self.reserved(&work, &draft.works) } else { Ok(()) };
+        if let Err(shortage) = reserved {
             self.rooms.shut(host, was_shut);
-            self.undo(&departures, host);
+            self.rooms.undo(&departures);
             let resource = super::facts::RESOURCES[shortage.resource].to_owned();
             return Err(vec![Reason::Short { resource, short: shortage.short, reserve: true }]);
         }
@@ -386,10 +382,32 @@ impl<'f, 'a> Cluster<'f, 'a> {
             Err(reasons) => {
                 draft.works.pop();
                 self.rooms.shut(host, was_shut);
-                self.undo(&departures, host);
+                self.rooms.undo(&departures);
                 Err(reasons)
             }
         }
+    }
+
+    /// The reserve holds once the hosts of a wave are away, and while guests of others make room: these count twice then, and
+    /// everyone else is where the wave found them.
+    fn reserved(&mut self, work: &Work, works: &[Work]) -> Result<(), Shortage> {
+        self.rooms.reserve()?;
+        let moved = || works.iter().chain([work]);
+        let makes = |work: &Work| work.departures.iter().any(|it| it.from != work.host);
+        if !moved().any(makes) {
+            return Ok(());
+        }
+        let mut then = self.rooms.clone();
+        for it in moved().rev() {
+            // From its first move on a host takes nobody.
+            then.shut(it.host, true);
+            then.undo(&it.departures);
+        }
+        for it in moved().flat_map(|work| work.departures.iter().filter(|it| it.from != work.host)) {
+            let demand = then.facts.guests[it.guest as usize].demand.unwrap_or([0, 0]);
+            then.resize(it.to, demand.map(|it| -i64::try_from(it).unwrap_or(i64::MAX)));
+        }
+        then.reserve()
     }
 
     /// Guests that return after the wave: all that moved, but those whose return would leave their application wholly on a
@@ -400,7 +418,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
         let facts = self.rooms.facts;
         let mut home: Vec<u32> = Vec::new();
-        for guest in work.departures.iter().filter(|it| it.how.moves()).map(|it| it.guest) {
+        // Those that made room stay: where they came from is on an older release by then, or taken.
+        let own = work.departures.iter().filter(|it| it.how.moves() && it.from == work.host);
+        for guest in own.map(|it| it.guest) {
             let groups = &facts.guests[guest as usize].apart;
             // Guests that should never have been on one host do not come back to it together.
             let meets =
