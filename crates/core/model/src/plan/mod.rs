@@ -89,7 +89,7 @@ pub struct Wave {
     /// They are the first of their hardware classes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub canary: bool,
-    /// The elements.
+    /// The elements that it changes; none: guests leave hosts of a later wave early.
     pub elements: Vec<ElementId>,
     /// First step's start.
     pub start_s: u32,

@@ -40,6 +40,11 @@ pub enum Reason {
         /// At that moment, in seconds.
         at_s: u32,
     },
+    /// Guests of a tenant leave a host before it is changed, since their windows are not open when it is.
+    LeavesEarly {
+        /// The tenant.
+        tenant: TenantId,
+    },
     /// No window within the horizon is long enough or open at the right time.
     OutsideWindow {
         /// The tenant whose window it is; absent: the hosts' own.

@@ -49,14 +49,17 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
         // Stages follow one another, so that each has waves of its own.
         let mut by_stage: BTreeMap<usize, usize> = BTreeMap::new();
         for wave in driven.waves.iter().filter(|it| it.cluster == cluster) {
-            *by_stage.entry(wave.stage).or_default() += wave.staged.works.len();
+            *by_stage.entry(wave.stage).or_default() +=
+                wave.staged.works.iter().filter(|it| !it.hops.is_empty()).count();
         }
         let mut bound = by_stage.values().map(|it| it.div_ceil(driven.most) as u64).sum::<u64>();
         let it = &facts.clusters[cluster as usize];
         // Guests that stay on their host, stopped or suspended, need no room elsewhere.
         let stays = staying(&works);
-        let leaving: Vec<&&Work> =
-            works.iter().filter(|it| it.departures.iter().any(|it| it.how.moves())).collect();
+        let leaving: Vec<&&Work> = works
+            .iter()
+            .filter(|it| !it.hops.is_empty() && it.departures.iter().any(|it| it.how.moves()))
+            .collect();
         for resource in 0..2 {
             let capacity = |host: u32| facts.hosts[host as usize].capacity.map_or(0, |it| it[resource]);
             let all: u64 = it.hosts.clone().map(capacity).sum();

@@ -178,6 +178,16 @@ impl Leaving<'_, '_, '_> {
         Ok(done)
     }
 
+    /// Moves those of a host's guests that can move and that are asked for, unit by unit; the others stay.
+    pub(super) fn some(&mut self, host: u32, asked: &dyn Fn(&u32) -> bool) -> Vec<Vec<Departure>> {
+        let units = self.units(host).into_iter().filter(|unit| unit.iter().any(asked));
+        let mut done = Vec::new();
+        for unit in units.collect::<Vec<_>>() {
+            done.extend(self.unit(host, &unit, &[How::Live, How::Cold]));
+        }
+        done
+    }
+
     pub(super) fn local(&self, host: u32) -> usize {
         (host - self.rooms.hosts().start) as usize
     }

@@ -13,6 +13,7 @@ mod candidates;
 mod counterfactual;
 mod couplings;
 mod drive;
+mod early;
 mod elements;
 mod facts;
 mod leave;

@@ -76,7 +76,7 @@ fn elements(facts: &Facts<'_>, driven: &Driven, plan: &Plan) -> Vec<ElementOutco
         it.start = it.start.min(step.start_s);
         it.end = it.end.max(step.end_s());
         if let StepKind::Patch { method, .. } = &step.kind {
-            it.method = Some(*method);
+            (it.method, it.wave) = (Some(*method), step.wave);
         }
     }
     let changes = facts.fleet.planning.as_ref().map(|it| it.changes.as_slice()).unwrap_or_default();

@@ -222,8 +222,9 @@ impl Drive<'_, '_> {
                 }
             }
             for wave in staged.waves {
-                let soak =
-                    wave.works.iter().map(|it| self.soak(self.facts.hosts[it.host as usize].ring)).max();
+                let changed = || wave.works.iter().filter(|it| !it.hops.is_empty());
+                let soak = changed().map(|it| self.soak(self.facts.hosts[it.host as usize].ring)).max();
+                let canary = canary && changed().next().is_some();
                 let soak_until = wave.end.saturating_add(soak.unwrap_or(0));
                 let name =
                     ring.and_then(|ring| self.request.policy.rings.get(ring)).map(|it| it.name.clone());

@@ -87,8 +87,8 @@ pub(super) struct Cluster<'f, 'a> {
 }
 
 /// A wave in the making.
-struct Draft {
-    works: Vec<Work>,
+pub(super) struct Draft {
+    pub(super) works: Vec<Work>,
     /// Position in the pending list of each work's candidate.
     from: Vec<usize>,
     times: Vec<HostTimes>,
@@ -136,7 +136,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 // Nobody who is ready can be done; those who are ready later may be.
                 match pending.iter().map(|it| it.ready).filter(|&it| it > now).min() {
                     Some(later) => self.free_at = later,
-                    None => break,
+                    None => match self.any_early(shared, couplings, &mut pending, &mut why, canary) {
+                        Some(waves) => staged.waves.extend(waves),
+                        None => break,
+                    },
                 }
             }
         }
@@ -147,7 +150,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
     }
 
     /// Gathers hosts for the next wave; none: nobody who is ready can be done, `why` says why.
-    fn draft(
+    pub(super) fn draft(
         &mut self,
         shared: &Shared<'f, 'a>,
         couplings: &Couplings,
@@ -434,24 +437,20 @@ impl<'f, 'a> Cluster<'f, 'a> {
     }
 
     /// Makes a wave real.
-    fn commit(
+    pub(super) fn commit(
         &mut self,
         couplings: &mut Couplings,
         draft: Draft,
         pending: &[Candidate],
         canary: bool,
     ) -> StagedWave {
-        let end = draft.times.iter().map(|it| it.end).max().unwrap_or(0);
-        let free_memory_mib = self.rooms.free_memory();
-        for (key, amount, _) in self.keys(couplings, &draft.works, &draft.times) {
-            couplings.take(&key, draft.start, draft.start.saturating_add(end), amount);
-        }
         let waited = draft.reasons.is_empty() && self.waves > 0 && draft.start == self.free_at;
         let mut reasons = draft.reasons;
         if waited {
             reasons.push(Reason::EarlierWave { wave: self.waves });
         }
-        for (work, at) in draft.works.iter().zip(&draft.from) {
+        let wave = self.take(couplings, draft.start, draft.works, draft.times, reasons);
+        for (work, at) in wave.works.iter().zip(&draft.from) {
             let local = self.local(work.host);
             let Some(candidate) = pending.get(*at) else { continue };
             // Who put it into maintenance takes it out.
@@ -465,16 +464,26 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 self.rooms.go(guest, work.host);
             }
         }
-        self.free_at = draft.start.saturating_add(end);
-        self.waves += 1;
-        StagedWave {
-            start: draft.start,
-            end: self.free_at,
-            works: draft.works,
-            times: draft.times,
-            reasons,
-            free_memory_mib,
+        wave
+    }
+
+    /// Time and limits that a wave takes.
+    pub(super) fn take(
+        &mut self,
+        couplings: &mut Couplings,
+        start: Seconds,
+        works: Vec<Work>,
+        times: Vec<HostTimes>,
+        reasons: Vec<Reason>,
+    ) -> StagedWave {
+        let lasts = times.iter().map(|it| it.end).max().unwrap_or(0);
+        for (key, amount, _) in self.keys(couplings, &works, &times) {
+            couplings.take(&key, start, start.saturating_add(lasts), amount);
         }
+        self.free_at = start.saturating_add(lasts);
+        self.waves += 1;
+        let free_memory_mib = self.rooms.free_memory();
+        StagedWave { start, end: self.free_at, works, times, reasons, free_memory_mib }
     }
 }
 

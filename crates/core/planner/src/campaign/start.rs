@@ -1,13 +1,14 @@
 //! When a wave can start: windows, consents, locks that expire, and limits that couple clusters.
 
 use underpin_model::plan::Reason;
+use underpin_model::policy::Placing;
 
 use super::calendar::{Seconds, earliest};
 use super::couplings::{Couplings, Key};
 use super::facts::{Facts, NONE};
 use super::leave::How;
 use super::stage::{Cluster, FREEZE_S, Shared};
-use super::timing::{HostTimes, Work};
+use super::timing::{HostTimes, Move, Work};
 
 impl<'f, 'a> Cluster<'f, 'a> {
     /// First start at which windows, consents, locks and limits allow everything in a wave.
@@ -115,6 +116,7 @@ impl Need {
 
 fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Need> {
     let mut needs = Vec::new();
+    let platform = shared.facts.policy.planning.placing == Placing::PlatformPlaces;
     for (work, times) in works.iter().zip(times) {
         if let Some(spans) = shared.calendar.host(work.host) {
             let length = times.end.saturating_add(work.durations.rollback.p95_s);
@@ -131,8 +133,13 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
                 None => hulls.push((number, phase, from, until, guest)),
             }
         };
+        // What the platform empties by itself it may move at any moment of that step.
+        let theirs = |it: &&Move| platform && it.live;
+        let from = times.out.iter().filter(theirs).map(|it| it.start).min().unwrap_or(0);
+        let until = times.out.iter().filter(theirs).map(Move::end).max().unwrap_or(0);
         for it in &times.out {
-            touch(it.guest, false, it.start, it.end());
+            let (from, until) = if theirs(&it) { (from, until) } else { (it.start, it.end()) };
+            touch(it.guest, false, from, until);
         }
         for it in &times.home {
             touch(it.guest, true, it.start, it.end());

@@ -8,7 +8,7 @@ use underpin_model::fleet::{
 };
 use underpin_model::id::{ApplicationId, VmId};
 use underpin_model::plan::Outcome;
-use underpin_model::policy::{FailureSets, Homing, Placing, Policy};
+use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Request, plan};
 
 use super::build::{clean, consent, fleet, guest, policy, request, start, tenant};
@@ -16,8 +16,8 @@ use super::build::{clean, consent, fleet, guest, policy, request, start, tenant}
 /// Guests by host and size with what is allowed, hosts of different size, groups that must be apart, a policy.
 fn random() -> impl Strategy<Value = (Fleet, Policy)> {
     let guests = prop::collection::vec((0..6_usize, 1..24_u64, 0..12_u8, 0..3_usize), 0..30);
-    (2..7_usize, guests, 0..4_u8, 1..4_u32, any::<bool>(), 0..3_u8, 0..3_u8).prop_map(
-        |(hosts, guests, groups, most, home, reserve, rings)| {
+    (2..7_usize, guests, 0..4_u8, 1..4_u32, any::<bool>(), 0..3_u8, 0..3_u8, 0..3_u8).prop_map(
+        |(hosts, guests, groups, most, home, reserve, rings, windows)| {
             let mut fleet = fleet(hosts);
             for id in ["a", "b", "c"] {
                 tenant(&mut fleet, id);
@@ -74,6 +74,16 @@ fn random() -> impl Strategy<Value = (Fleet, Policy)> {
             policy.planning.placing = if rings == 2 { Placing::PlatformPlaces } else { Placing::WePlace };
             policy.planning.failure_sets =
                 [FailureSets::None, FailureSets::Host, FailureSets::FaultDomain][usize::from(reserve)];
+            // Nights of two tenants that never meet.
+            for (owner, hour) in [("a", 1), ("b", 4)].into_iter().take(usize::from(windows)) {
+                let tenants = vec![tenant(&mut fleet, owner)];
+                policy.planning.window.push(super::time::window(
+                    Scope { tenants, ..Scope::default() },
+                    Vec::new(),
+                    hour,
+                    90,
+                ));
+            }
             (fleet, policy)
         },
     )
