@@ -116,6 +116,9 @@ const MUTATIONS: &[Mutation] = &[
         it.vm("v4").application = it.vm("v1").application.clone();
         it.vm("v2").application = None;
     }),
+    (Rule::Controller, "the guest that steers is powered off", |it| {
+        it.policy.planning.controllers = vec![vm("v5")];
+    }),
     (Rule::MigrationSlots, "two migrations over one slot", |it| {
         let migration = underpin_model::fleet::Migration { slots: Some(1), ..Default::default() };
         it.host("h4").migration = Some(migration);

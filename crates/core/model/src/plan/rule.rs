@@ -95,6 +95,8 @@ rules! {
     Consent = "consent",
     /// Nothing is done to a guest that is not among its allowed actions.
     AllowedAction = "allowed-action",
+    /// A guest that the roll-out itself needs (Underpin's own, a management plane's) is never stopped, suspended or moved cold.
+    Controller = "controller",
     /// A guest is not moved, stopped or suspended while a lock holds it (for ever, if nobody knows when it ends).
     Lock = "lock",
     /// A host that takes a guest is of its cluster, and reaches its storage and networks, key providers and licence sets. What a guest uses

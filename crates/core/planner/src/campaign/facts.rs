@@ -61,6 +61,8 @@ pub(super) struct GuestFacts<'a> {
     pub(super) together: Vec<u32>,
     /// Hosts that it is bound to; `None`: any.
     pub(super) bound: Option<Vec<u32>>,
+    /// The roll-out needs it.
+    pub(super) controller: bool,
     /// Rules that should hold for it, by position in [`Facts::wishes`].
     pub(super) wishes: Vec<u32>,
 }
@@ -194,6 +196,7 @@ impl<'a> Facts<'a> {
         }
         order.sort_unstable_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
         self.applications = vec![Vec::new(); self.fleet.applications.len()];
+        let controllers = &self.policy.planning.controllers;
         let per_gib = self.policy.planning.migration.dirty_mib_s_per_gib;
         for (host, vm) in order {
             let at = self.guests.len() as u32;
@@ -215,6 +218,7 @@ impl<'a> Facts<'a> {
                 apart: Vec::new(),
                 together: Vec::new(),
                 bound: None,
+                controller: controllers.contains(&vm.id),
                 wishes: Vec::new(),
             });
             self.home.push(host);

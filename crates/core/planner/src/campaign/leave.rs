@@ -275,7 +275,9 @@ impl Leaving<'_, '_, '_> {
         let local = |id: &underpin_model::id::StorageId| {
             self.rooms.facts.fleet.storage.iter().any(|it| it.id == *id && it.shared == Some(false))
         };
-        if !vm.passthrough.is_empty() {
+        if self.rooms.facts.guests[guest as usize].controller {
+            "controller"
+        } else if !vm.passthrough.is_empty() {
             "passthrough"
         } else if vm.sealed_keys.as_ref().is_some_and(|it| it.vtpm == Some(true)) {
             "vtpm"
@@ -298,7 +300,7 @@ impl Leaving<'_, '_, '_> {
             How::Suspend => allowed.suspend,
             How::Stop => allowed.power_off,
         };
-        if !open {
+        if !open || (facts.guests[guest as usize].controller && how != How::Live) {
             return Err(None);
         }
         for lock in &vm.locks {
@@ -370,6 +372,7 @@ impl Leaving<'_, '_, '_> {
         facts.may_stand(guest, to)
             && self.rooms.stands_apart(guest, to)
             && self.rooms.direction(guest, to)
+            && !(self.soaks(to) && facts.guests[guest as usize].controller)
             && (!self.soaks(to) || self.rooms.diverse(guest, &|it| self.will_soak(it)))
             && self.carries(guest, to)
     }

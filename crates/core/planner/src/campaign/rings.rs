@@ -149,7 +149,14 @@ impl Drive<'_, '_> {
         let behind: BTreeSet<u32> = hosts.iter().filter(|it| it.coordinator).map(cluster).collect();
         let guests = |it: &Candidate| self.clusters[cluster(it) as usize].rooms.guests_on(it.host).len();
         let mut order: Vec<usize> = (0..hosts.len()).collect();
-        order.sort_by_key(|&at| (!hosts[at].coordinator, guests(&hosts[at]), hosts[at].host));
+        let steers = |it: &Candidate| {
+            let rooms = &self.clusters[cluster(it) as usize].rooms;
+            rooms.guests_on(it.host).iter().any(|&it| self.facts.guests[it as usize].controller)
+        };
+        order.sort_by_key(|&at| {
+            let it = &hosts[at];
+            (!it.coordinator, steers(it), guests(it), it.host)
+        });
         let mut left = wanted.clone();
         let mut chosen: BTreeSet<usize> = BTreeSet::new();
         for at in order {

@@ -428,7 +428,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
             // Guests that should never have been on one host do not come back to it together.
             let meets =
                 |other: &u32| facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it));
-            let diverse = !canary || self.undiverse(guest, work.host, works, &home).is_none();
+            let diverse = !canary
+                || !facts.guests[guest as usize].controller
+                    && self.undiverse(guest, work.host, works, &home).is_none();
             if diverse && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
                 home.push(guest);
             }

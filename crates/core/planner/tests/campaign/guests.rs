@@ -265,3 +265,37 @@ fn wishes_are_kept_where_nothing_speaks_against_them() {
     fleet.affinities = vec![wish(AffinityKind::OnHosts, &["v001"], &["h3", "h2"])];
     assert_ne!(target(&fleet, "v001"), "h4");
 }
+
+#[test]
+fn the_guest_that_steers_moves_live_only_and_keeps_off_releases_that_soak() {
+    let mut fleet = fleet(4);
+    guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::LiveMigrate, Action::PowerOff, Action::Suspend];
+    for action in [Action::PowerOff, Action::Suspend] {
+        consent(&mut fleet, action, true);
+    }
+    planning(&mut fleet).changes[0].methods = vec![underpin_model::change::Method::QuickBoot];
+    let mut policy = policy();
+    policy.rings[0].soak = underpin_model::quantity::Days::new(1.0).unwrap();
+    let steps = |it: &underpin_planner::campaign::Planned| -> Vec<String> {
+        let about = it.plan.steps.iter().filter(|it| it.kind.vm().is_some());
+        about.map(|it| serde_json::to_value(&it.kind).unwrap()["do"].as_str().unwrap().to_owned()).collect()
+    };
+    // A quick boot suspends guests.
+    assert_eq!(steps(&planned(&fleet, &policy)), ["suspend", "resume"]);
+    policy.planning.controllers = vec![VmId::new("v001").unwrap()];
+    let it = planned(&fleet, &policy);
+    assert!(steps(&it).iter().all(|it| it == "migrate") && !steps(&it).is_empty(), "{:?}", steps(&it));
+    // The canary is another host, and it is not where the guest goes.
+    let canary = it.plan.waves[0].elements[0].to_string();
+    let end = finally(&fleet, &it.plan);
+    assert_ne!(canary, "h1");
+    assert_ne!(it.plan.waves[0].elements.len(), 0, "{end:?}");
+    // Where it cannot move, nobody stops it.
+    fleet.vms[0].allowed_actions = vec![Action::PowerOff];
+    let it = planned(&fleet, &policy);
+    assert!(
+        matches!(&of(&it, "h1").reasons[..], [.., Reason::NoAllowedAction { pinned_by, .. }] if pinned_by == "controller"),
+        "{:?}",
+        of(&it, "h1").reasons
+    );
+}
