@@ -8,7 +8,7 @@ use underpin_model::id::{ClusterId, ElementId};
 use underpin_model::plan::{Outcome, Profile, Reason, Rule};
 use underpin_model::policy::Homing;
 
-use super::calendar::{Calendar, Seconds, host_in};
+use super::calendar::{Calendar, Seconds, host_in, tenants_wait};
 use super::couplings::Couplings;
 use super::elements::{self, ElementWork};
 use super::facts::Facts;
@@ -95,10 +95,9 @@ pub(super) fn drive<'a>(
             "the id {id:?} comes twice; give every element one of its own"
         )));
     }
-    let emergency = request.profile == Profile::Emergency;
     let rules = &request.policy.planning;
-    let calendar = Calendar::new(facts, request.starts_at, !(emergency && rules.emergency.outside_windows))
-        .map_err(PlanError::Policy)?;
+    let calendar =
+        Calendar::new(facts, request.starts_at, tenants_wait(request)).map_err(PlanError::Policy)?;
     let consents = request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
     let answers = Answers { consents, starts_at: request.starts_at };
     let homing = request.homing.unwrap_or(rules.homing);

@@ -22,7 +22,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     let report = &mut planned.report;
     report.moves = moves(plan);
     report.elements = elements(facts, driven, plan);
-    report.bounds = bounds::bounds(facts, driven, plan, report.moves.moves);
+    report.bounds = bounds::bounds(request, facts, driven, plan, report.moves.moves);
     report.eta.p50_s = median(facts, driven);
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);
