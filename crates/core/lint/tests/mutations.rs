@@ -217,6 +217,12 @@ const MUTATIONS: &[Mutation] = &[
         it.fleet.affinities.clear();
         it.remove(|it| matches!(it, StepKind::Migrate { vm, .. } if vm.as_str() == "v6"));
     }),
+    (Rule::OccupiedHost, "a guest that was suspended before on a host that reboots", |it| {
+        let mut asleep = it.vm("v5").clone();
+        asleep.id = vm("v9");
+        (asleep.power, asleep.memory_mib) = (Some(underpin_model::fleet::PowerState::Suspended), Some(1));
+        it.fleet.vms.push(asleep);
+    }),
     (Rule::RingOrder, "a ring that does not wait for the soak of the one before", |it| it.shift(4, -3000)),
     (Rule::RingOrder, "the rest of a ring before the soak of its canary", |it| {
         it.shift(3, -3000);

@@ -18,7 +18,8 @@ pub enum PowerState {
     On,
     /// It is off.
     Off,
-    /// It is suspended or saved.
+    /// It is suspended. Where it was saved to disk, nobody says so: the memory of its host counts as what keeps it, and only a quick
+    /// boot leaves that alone.
     Suspended,
 }
 

@@ -105,7 +105,7 @@ pub enum Reason {
     NoAllowedAction {
         /// The guest.
         vm: VmId,
-        /// Why it cannot move: `controller`, `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
+        /// Why it cannot move: `controller`, `suspended`, `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
         pinned_by: String,
     },
     /// The action needs consent that is not there, or was refused.

@@ -106,7 +106,8 @@ rules! {
     CpuFeatures = "cpu-features",
     /// A running guest never moves to a host of a lower release of the same product; a stopped one may.
     Direction = "direction",
-    /// A host is patched or rebooted only when it holds no running guest, unless the method leaves guests running.
+    /// A host is patched or rebooted only when it holds no running guest, unless the method leaves guests running; a reboot that is not
+    /// a quick one takes suspended guests with it, so that it must hold none of these either.
     OccupiedHost = "occupied-host",
     /// A ring's waves start after the soak of every earlier ring's waves of the same change, and the rest of a ring after the soak of its
     /// canaries. A wave starts with its first step that touches. A host whose ring is not among the policy's counts as in the last; in a pool

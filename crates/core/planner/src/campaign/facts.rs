@@ -40,6 +40,8 @@ pub(super) struct HostFacts<'a> {
     pub(super) coordinator: bool,
     /// Position of its release among those of its product; `None`: unknown.
     pub(super) release: Option<u32>,
+    /// A guest that is suspended in its memory.
+    pub(super) asleep: Option<&'a Vm>,
     /// Loss per day that its holes stand for.
     pub(super) loss_per_day: f64,
 }
@@ -177,6 +179,7 @@ impl<'a> Facts<'a> {
             ring: ring(self.policy, host),
             coordinator: classes.coordinators.contains(host.id.as_str()),
             release: release.and_then(|it| self.ranks.get(&it)).copied(),
+            asleep: None,
             loss_per_day: request.loss_per_day.get(&host.id).copied().unwrap_or(0.0).max(0.0),
         });
     }
@@ -240,6 +243,9 @@ impl<'a> Facts<'a> {
             let Some(host) = host.and_then(|&it| self.hosts.get_mut(it as usize)) else { continue };
             if let Some(capacity) = &mut host.capacity {
                 capacity[0] = capacity[0].saturating_sub(vm.memory_mib.unwrap_or(0));
+            }
+            if host.asleep.is_none_or(|it| vm.id < it.id) {
+                host.asleep = Some(vm);
             }
         }
     }

@@ -117,7 +117,8 @@ pub(super) fn converges(vm: &Vm, rules: &MigrationPolicy, mbps: u32) -> bool {
 /// Ways for the guests of a host, in the order in which a method prefers them.
 fn preferred(method: Method) -> &'static [How] {
     match method {
-        Method::EvacuateReboot => &[How::Live, How::Cold, How::Suspend, How::Stop],
+        // A full reboot takes what is suspended in the host's memory.
+        Method::EvacuateReboot => &[How::Live, How::Cold, How::Stop],
         Method::QuickBoot => &[How::Suspend, How::Live, How::Cold, How::Stop],
         Method::PowerOff => &[How::Stop],
         Method::LivePatch | Method::InPlace | Method::Defer => &[],

@@ -9,6 +9,7 @@ use super::calendar::Seconds;
 use super::drive::{Class, Drive, HostWave, Soaked};
 use super::search;
 use super::stage::{Candidate, StagedWave, lasting};
+use super::timing::Hop;
 
 impl Drive<'_, '_> {
     /// All changes of hosts at one level, ring by ring.
@@ -50,21 +51,24 @@ impl Drive<'_, '_> {
             }
             rest.append(&mut pending);
             self.without_coordinator(&mut rest);
-            // Once the canaries of other classes are done, those of a class that has none yet may find what they lacked. Without
-            // any its first hosts would soak as canaries do, and what a canary must not do holds for them.
+            // A class that has none yet sends its first ones ahead, after the canaries of others have soaked. Without any canary
+            // they are the first of all, and what a canary must not do holds for them.
             let (now, later) = self.take_canaries(std::mem::take(&mut rest), &canaries);
             rest = later;
-            let hosts: Vec<Candidate> = now.clone();
-            let undone = self.stage(now, Some(ring), true, &mut clock);
-            self.count_down(&hosts, &mut canaries);
-            for (it, reasons) in undone {
-                let known = canaries.get(&self.class(&it)).is_none_or(|left| *left == 0);
-                let element = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
-                match element.filter(|_| !known) {
-                    Some(element) => self.block(&element, reasons),
-                    None => rest.push(it),
+            let (now, first): (Vec<Candidate>, Vec<Candidate>) =
+                now.into_iter().partition(|it| self.has_canary(it));
+            let hosts: Vec<Candidate> = first.clone();
+            for (it, reasons) in self.stage(first, Some(ring), true, &mut clock) {
+                if let Some(element) =
+                    underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id)
+                {
+                    self.block(&element, reasons);
                 }
             }
+            self.count_down(&hosts, &mut canaries);
+            let hosts: Vec<Candidate> = now.clone();
+            self.stage(now, Some(ring), false, &mut clock);
+            self.count_down(&hosts, &mut canaries);
             if !merged {
                 self.stage(std::mem::take(&mut rest), Some(ring), false, &mut clock);
             }
@@ -72,6 +76,13 @@ impl Drive<'_, '_> {
         if merged {
             self.stage(rest, None, false, &mut clock);
         }
+    }
+
+    /// Somebody tried one of its changes as a canary.
+    fn has_canary(&self, it: &Candidate) -> bool {
+        let tries = |hop: &Hop| it.hops.iter().any(|own| own.change == hop.change);
+        let canaries = self.driven.waves.iter().filter(|it| it.canary);
+        canaries.flat_map(|it| &it.staged.works).any(|work| work.hops.iter().any(tries))
     }
 
     /// Canaries that were done are no longer wanted.

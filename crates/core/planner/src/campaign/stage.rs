@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Method;
+use underpin_model::id::VmId;
 use underpin_model::plan::Reason;
 use underpin_model::policy::{Durations, Homing, Placing};
 
@@ -270,6 +271,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
     ) -> Result<(), Vec<Reason>> {
         let mut reasons = Vec::new();
         for (method, durations) in &candidate.methods {
+            if let Some(vm) = self.kept_in_memory(candidate, *method) {
+                reasons.push(Reason::NoAllowedAction { vm, pinned_by: "suspended".to_owned() });
+                continue;
+            }
             match self.empty(shared, candidate, *method, draft, canary) {
                 Err(why) => reasons.extend(why),
                 Ok(departures) => {
@@ -290,6 +295,14 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
         reasons.dedup();
         Err(reasons)
+    }
+
+    /// A guest that was suspended before, and that a full reboot would take.
+    fn kept_in_memory(&self, candidate: &Candidate, method: Method) -> Option<VmId> {
+        let keeps = matches!(method, Method::QuickBoot | Method::LivePatch);
+        let reboots = !keeps && candidate.hops.iter().any(|it| it.reboot);
+        let asleep = self.rooms.facts.hosts[candidate.host as usize].asleep;
+        asleep.filter(|_| reboots).map(|it| it.id.clone())
     }
 
     fn empty(

@@ -299,3 +299,22 @@ fn the_guest_that_steers_moves_live_only_and_keeps_off_releases_that_soak() {
         of(&it, "h1").reasons
     );
 }
+
+#[test]
+fn a_full_reboot_takes_no_suspended_guest_with_it() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8).power = Some(underpin_model::fleet::PowerState::Suspended);
+    guest(&mut fleet, "h2", 8).allowed_actions = vec![Action::Suspend];
+    consent(&mut fleet, Action::Suspend, true);
+    let it = planned(&fleet, &policy());
+    assert!(
+        matches!(&of(&it, "h1").reasons[..], [Reason::NoAllowedAction { pinned_by, .. }] if pinned_by == "suspended"),
+        "{:?}",
+        of(&it, "h1").reasons
+    );
+    // Nor is a guest suspended for one.
+    assert_eq!(of(&it, "h2").outcome, Outcome::Blocked);
+    planning(&mut fleet).changes[0].methods = vec![underpin_model::change::Method::QuickBoot];
+    let it = planned(&fleet, &policy());
+    assert_eq!((of(&it, "h1").outcome, of(&it, "h2").outcome), (Outcome::Planned, Outcome::Planned));
+}

@@ -102,9 +102,11 @@ fn images(fleet: &mut Fleet, hosts: usize, at: Timestamp, dice: &mut Dice) {
 
 fn guest(fleet: &Fleet, on: &Standing, at: Timestamp, dice: &mut Dice) -> Option<Vm> {
     let mut vm = Vm::new(id!(VmId, "vm-{:06}", fleet.vms.len() + 1)?);
-    let states =
-        [(94, Some(PowerState::On)), (3, Some(PowerState::Off)), (1, Some(PowerState::Suspended)), (2, None)];
+    let states = [(95, Some(PowerState::On)), (3, Some(PowerState::Off)), (2, None)];
     vm.power = dice.weighted(&states).copied().flatten();
+    if vm.id.as_str().ends_with("500") {
+        vm.power = Some(PowerState::Suspended);
+    }
     vm.host = Some(on.host.clone());
     let application = skewed(&fleet.applications, dice);
     vm.tenant = application.and_then(|it| it.tenant.clone());

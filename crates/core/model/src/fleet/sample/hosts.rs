@@ -110,7 +110,8 @@ pub(super) fn fill(fleet: &mut Fleet, count: u32, at: Timestamp, dice: &mut Dice
         host.ring = dice.weighted(&rings).map(|it| (*it).to_owned());
         let (level, running) = software(&mut host, platform, at, dice);
         hardware(&mut host, dice);
-        host.maintenance = Some(dice.chance(1));
+        // In maintenance is who waits for its update.
+        host.maintenance = Some(dice.chance(1) && running + 1 < platform.levels.len());
         all.push(Standing { host: id, platform, level, running, site });
         fleet.hosts.push(host);
     }
