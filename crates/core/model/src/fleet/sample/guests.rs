@@ -34,8 +34,9 @@ pub(super) fn fill(fleet: &mut Fleet, standing: &[Standing], at: Timestamp, dice
     applications(fleet, standing.len(), dice);
     images(fleet, standing.len(), at, dice);
     for host in standing {
-        // 14 to 26, twenty on average.
-        for _ in 0..14 + dice.below(13) {
+        // 14 to 26, twenty on average; nobody is left on a host in maintenance.
+        let count = if host.maintenance { 0 } else { 14 + dice.below(13) };
+        for _ in 0..count {
             if let Some(vm) = guest(fleet, host, at, dice) {
                 fleet.vms.push(vm);
             }
