@@ -157,3 +157,39 @@ fn plans_of_sample_fleets_are_clean_whatever_the_threads() {
         assert!(!one.waves.is_empty());
     }
 }
+
+#[test]
+fn searching_finds_better_plans_and_never_leaves_more_hosts_out() {
+    let loss = BTreeMap::new();
+    let (mut fewer_out, mut earlier, mut fewer_moves) = (0, 0, 0);
+    for seed in 0..60_u64 {
+        let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut below = |end: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) % end
+        };
+        let mut fleet = fleet(8);
+        for host in &mut fleet.hosts {
+            host.capacity.as_mut().unwrap().memory_mib = Some((80 + 16 * below(6)) * 1024);
+        }
+        for host in 1..=8 {
+            for _ in 0..4 + below(4) {
+                guest(&mut fleet, &format!("h{host}"), 2 + below(14));
+            }
+        }
+        let mut policy = policy();
+        policy.planning.most_away.per_cluster = 2;
+        let worth = |evaluations: u64| {
+            let it = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap();
+            clean(&fleet, &policy, &it.plan);
+            let out = it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).count();
+            (out, it.plan.waves.iter().map(|it| it.end_s).max(), it.report.moves.moves)
+        };
+        let (first, searched) = (worth(0), worth(60));
+        assert!(searched <= first, "seed {seed}: {first:?}, then {searched:?}");
+        fewer_out += usize::from(searched.0 < first.0);
+        earlier += usize::from(searched.0 == first.0 && searched.1 < first.1);
+        fewer_moves += usize::from((searched.0, searched.1) == (first.0, first.1) && searched.2 < first.2);
+    }
+    assert!(earlier + fewer_moves + fewer_out > 30, "{fewer_out} {earlier} {fewer_moves}");
+}
