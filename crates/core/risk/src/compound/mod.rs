@@ -69,6 +69,12 @@ pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, Port
     } else {
         sampling::weighted(&prepared, &seats, options, &counts)
     };
+    #[allow(clippy::print_stderr)]
+    {
+        let n = |f: &dyn Fn(&rows::Batch) -> usize| samples.batches.iter().map(f).sum::<usize>();
+        eprintln!("DBG laws {} tenants {} clusters {} classes {} causes {} hits {} profiles {} kinds {} planes {}", samples.tilts.len(), n(&|b| b.tenants.keys.len()), n(&|b| b.clusters.keys.len()), n(&|b| b.classes.keys.len()), n(&|b| b.causes.keys.len()), n(&|b| b.hosts.iter().sum::<u64>() as usize), prepared.profiles.len(), prepared.plane_kinds.len(), prepared.planes.len());
+        eprintln!("DBG {}", std::fs::read_to_string("/proc/self/status").unwrap_or_default().lines().filter(|l| l.starts_with("VmHWM")||l.starts_with("VmRSS")).collect::<Vec<_>>().join(" "));
+    }
     let any_of = AnyOf::new(&prepared, &laws, options.independent);
     let parts = Parts::new(&prepared, &seats, &any_of, &options.at_least_in_parts);
     let (prepared, laws, samples, parts) = (&prepared, laws.as_slice(), &samples, &parts);
@@ -199,8 +205,8 @@ impl Judging<'_> {
     }
 
     fn clusters(&self, means: &Means, weights: &Weights) -> Vec<ClusterFigures> {
-        let columns = figures::columns(self.samples, self.prepared.clusters, |batch| &batch.clusters);
-        let all = figures::of_each(columns, &means.clusters, weights, &self.options.levels);
+        let levels = &self.options.levels;
+        let all = figures::of_keys(self.samples, |batch| &batch.clusters, &means.clusters, weights, levels);
         let asked = Asked::of_clusters(&self.options.at_least_in_parts);
         let named = self.portfolio.clusters.iter().zip(&self.parts.clusters).zip(all).enumerate();
         let of = |(number, ((cluster, part), figures)): (usize, ((&Option<_>, &parts::Part), Figures))| {
@@ -223,8 +229,8 @@ impl Judging<'_> {
     }
 
     fn tenants(&self, means: &Means, weights: &Weights) -> Vec<TenantFigures> {
-        let columns = figures::columns(self.samples, self.prepared.tenants, |batch| &batch.tenants);
-        let all = figures::of_each(columns, &means.tenants, weights, &self.options.levels);
+        let levels = &self.options.levels;
+        let all = figures::of_keys(self.samples, |batch| &batch.tenants, &means.tenants, weights, levels);
         let asked = Asked::of_tenants(&self.options.at_least_in_parts);
         let named = self.portfolio.tenants.iter().zip(&self.parts.tenants).zip(all).enumerate();
         let of = |(number, ((tenant, part), figures)): (usize, ((&Option<_>, &parts::Part), Figures))| {

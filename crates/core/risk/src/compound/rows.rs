@@ -141,7 +141,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// A host is hit and loses by `impact`; gives its loss by dimension.
-    pub(super) fn host(&mut self, class: usize, host: usize, impact: &Triple) -> Triple {
+    pub(super) fn host(&mut self, host: usize, impact: &Triple) -> Triple {
         if let Some(seats) = &mut self.seats {
             seats.host(host);
         }
@@ -151,7 +151,7 @@ impl<'a> Recorder<'a> {
         self.fleet += loss;
         self.hosts += 1;
         self.guests += u64::from(host.guests);
-        self.classes.add(class as u32, loss);
+        self.classes.add(host.class, loss);
         let of_cluster = self.clusters.add(host.cluster, loss);
         of_cluster[HOSTS] += 1;
         of_cluster[GUESTS] = of_cluster[GUESTS].saturating_add(host.guests);
@@ -168,9 +168,9 @@ impl<'a> Recorder<'a> {
 
     /// A host is hit by these: in each dimension it loses by the greatest impact, and those that reach it share the
     /// loss equally; what a plane brings is shared by the shocks that hit the plane.
-    pub(super) fn host_by(&mut self, class: usize, host: usize, hits: &[Live], draw: &Draw<'_>) {
+    pub(super) fn host_by(&mut self, host: usize, hits: &[Live], draw: &Draw<'_>) {
         let impact = greatest(hits);
-        let lost = self.host(class, host, &impact);
+        let lost = self.host(host, &impact);
         for dimension in 0..3 {
             if lost[dimension] > 0.0 {
                 let reaches = |live: &&Live| live.impact[dimension] >= impact[dimension];
