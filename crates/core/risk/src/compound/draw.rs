@@ -165,6 +165,9 @@ impl<'a> Draw<'a> {
             }
         }
         self.taken.clear();
+        if self.kinds.touched.is_empty() {
+            return;
+        }
         let prepared = self.prepared;
         let tilted = &self.tilts[law];
         let mut wait = exponential(rng);

@@ -125,7 +125,9 @@ fn columns(
     for batch in &samples.batches {
         for row in 0..batch.weights.len() {
             for (key, value) in of(batch).row(row) {
-                if let Some(column) = (key as usize).checked_sub(keys.start).and_then(|at| columns.get_mut(at)) {
+                if let Some(column) =
+                    (key as usize).checked_sub(keys.start).and_then(|at| columns.get_mut(at))
+                {
                     column.push((value, draw));
                 }
             }

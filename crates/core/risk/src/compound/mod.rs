@@ -69,12 +69,6 @@ pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, Port
     } else {
         sampling::weighted(&prepared, &seats, options, &counts)
     };
-    #[allow(clippy::print_stderr)]
-    {
-        let n = |f: &dyn Fn(&rows::Batch) -> usize| samples.batches.iter().map(f).sum::<usize>();
-        eprintln!("DBG laws {} tenants {} clusters {} classes {} causes {} hits {} profiles {} kinds {} planes {}", samples.tilts.len(), n(&|b| b.tenants.keys.len()), n(&|b| b.clusters.keys.len()), n(&|b| b.classes.keys.len()), n(&|b| b.causes.keys.len()), n(&|b| b.hosts.iter().sum::<u64>() as usize), prepared.profiles.len(), prepared.plane_kinds.len(), prepared.planes.len());
-        eprintln!("DBG {}", std::fs::read_to_string("/proc/self/status").unwrap_or_default().lines().filter(|l| l.starts_with("VmHWM")||l.starts_with("VmRSS")).collect::<Vec<_>>().join(" "));
-    }
     let any_of = AnyOf::new(&prepared, &laws, options.independent);
     let parts = Parts::new(&prepared, &seats, &any_of, &options.at_least_in_parts);
     let (prepared, laws, samples, parts) = (&prepared, laws.as_slice(), &samples, &parts);

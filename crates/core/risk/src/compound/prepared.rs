@@ -286,10 +286,7 @@ fn list_answers(lists: &mut [Vec<(u32, u32)>], at: u32, sources: &[Source]) {
 }
 
 /// Planes kind by kind, the kinds, and where each plane of the portfolio has gone.
-fn planes(
-    portfolio: &Portfolio,
-    answers: &mut Answers<'_>,
-) -> (Vec<PlaneSources>, Vec<PlaneKind>, Vec<u32>) {
+fn planes(portfolio: &Portfolio, answers: &mut Answers<'_>) -> (Vec<PlaneSources>, Vec<PlaneKind>, Vec<u32>) {
     let mut manages = vec![false; portfolio.planes.len()];
     for class in portfolio.hosts.iter().map(|host| &portfolio.classes[host.class as usize]) {
         class.planes.iter().for_each(|&plane| manages[plane as usize] = true);

@@ -15,6 +15,13 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
+    /// Gives back the room for rows that did not come.
+    fn end(&mut self) {
+        self.ends.shrink_to_fit();
+        self.keys.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
     /// The entries of a row.
     pub(super) fn row(&self, row: usize) -> impl Iterator<Item = (u32, f64)> + '_ {
         let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -104,7 +111,7 @@ pub(super) fn greatest(hits: &[Live]) -> Triple {
 pub(super) struct Recorder<'a> {
     prepared: &'a Prepared,
     thresholds: &'a [u64],
-    pub(super) batch: Batch,
+    batch: Batch,
     /// Tenants hit in each cluster; `None`: nobody asks.
     seats: Option<Hit<'a>>,
     fleet: f64,
@@ -222,5 +229,11 @@ impl<'a> Recorder<'a> {
         self.classes.end_row(&mut batch.classes, |_, _| ());
         self.causes.end_row(&mut batch.causes, |_, _| ());
         (self.fleet, self.hosts, self.guests) = (0.0, 0, 0);
+    }
+    /// Ends the batch.
+    pub(super) fn into_batch(mut self) -> Batch {
+        let Batch { tenants, clusters, classes, causes, .. } = &mut self.batch;
+        [tenants, clusters, classes, causes].into_iter().for_each(Sparse::end);
+        self.batch
     }
 }

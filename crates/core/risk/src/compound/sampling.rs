@@ -146,7 +146,7 @@ pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, ex
                     recorder.end_draw(weight, draw.count_law().as_ref());
                 }
             }
-            recorder.batch
+            recorder.into_batch()
         })
         .collect();
     Samples { batches, tilts, shares }
@@ -178,7 +178,7 @@ pub(super) fn independent(
                 }
                 recorder.end_draw(1.0, None);
             }
-            recorder.batch
+            recorder.into_batch()
         })
         .collect();
     Samples { batches, tilts: vec![Tilt::none(prepared)], shares: vec![1.0] }

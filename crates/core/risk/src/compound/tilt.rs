@@ -111,9 +111,8 @@ impl<'a> Chooser<'a> {
                 Measure::Guests => guests as f64,
             }
         };
-        let of_class = |class: &ClassSources, impact: &Triple| {
-            size(&class.worth, class.size(), class.guests, impact)
-        };
+        let of_class =
+            |class: &ClassSources, impact: &Triple| size(&class.worth, class.size(), class.guests, impact);
         let of_profile = |profile: &Profile, impact: &Triple| {
             size(&profile.worth, profile.hosts.len(), profile.guests, impact)
         };
@@ -284,7 +283,10 @@ mod tests {
             for hit in [0.0, 1e-3, 1.0] {
                 let expected: f64 = gains.iter().map(|gain| (hit * gain).ln_1p()).sum();
                 let found = log_of_product(&gains, hit);
-                assert!((found - expected).abs() <= 1e-12 * (1.0 + expected), "{count}, {hit}: {found}, {expected}");
+                assert!(
+                    (found - expected).abs() <= 1e-12 * (1.0 + expected),
+                    "{count}, {hit}: {found}, {expected}"
+                );
             }
         }
     }
