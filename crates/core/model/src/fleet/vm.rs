@@ -117,8 +117,10 @@ element! {
         /// Storage that it needs.
         storage: Vec<StorageId>,
         /// Networks that it needs.
+        #[serde(deserialize_with = "super::read::exact")]
         networks: Vec<NetworkId>,
         /// What may be done to it; empty: nothing is known to be allowed.
+        #[serde(deserialize_with = "super::read::exact")]
         allowed_actions: Vec<Action>,
         /// What holds it where it is.
         locks: Vec<Lock>,

@@ -279,9 +279,9 @@ pub(super) fn exact(prepared: &Prepared, thresholds: &Thresholds) -> Counts {
 fn matters(prepared: &Prepared, shock: usize) -> bool {
     let is_gate = |gate: Option<Gated>| gate.is_some_and(|gate| gate.shock as usize == shock);
     let gates = |source: &Source| is_gate(source.gate);
-    !prepared.class_answers[shock].is_empty()
-        || !prepared.plane_answers[shock].is_empty()
-        || prepared.classes.iter().any(|class| class.sources.iter().any(gates))
+    !prepared.profile_answers[shock].is_empty()
+        || !prepared.kind_answers[shock].is_empty()
+        || prepared.profiles.iter().any(|profile| profile.sources.iter().any(gates))
         || prepared.planes.iter().any(|plane| is_gate(plane.gate) || plane.sources.iter().any(gates))
 }
 

@@ -199,8 +199,8 @@ impl Judging<'_> {
     }
 
     fn clusters(&self, means: &Means, weights: &Weights) -> Vec<ClusterFigures> {
-        let columns = figures::columns(self.samples, self.prepared.clusters, |batch| &batch.clusters);
-        let all = figures::of_each(columns, &means.clusters, weights, &self.options.levels);
+        let levels = &self.options.levels;
+        let all = figures::of_keys(self.samples, |batch| &batch.clusters, &means.clusters, weights, levels);
         let asked = Asked::of_clusters(&self.options.at_least_in_parts);
         let named = self.portfolio.clusters.iter().zip(&self.parts.clusters).zip(all).enumerate();
         let of = |(number, ((cluster, part), figures)): (usize, ((&Option<_>, &parts::Part), Figures))| {
@@ -223,8 +223,8 @@ impl Judging<'_> {
     }
 
     fn tenants(&self, means: &Means, weights: &Weights) -> Vec<TenantFigures> {
-        let columns = figures::columns(self.samples, self.prepared.tenants, |batch| &batch.tenants);
-        let all = figures::of_each(columns, &means.tenants, weights, &self.options.levels);
+        let levels = &self.options.levels;
+        let all = figures::of_keys(self.samples, |batch| &batch.tenants, &means.tenants, weights, levels);
         let asked = Asked::of_tenants(&self.options.at_least_in_parts);
         let named = self.portfolio.tenants.iter().zip(&self.parts.tenants).zip(all).enumerate();
         let of = |(number, ((tenant, part), figures)): (usize, ((&Option<_>, &parts::Part), Figures))| {

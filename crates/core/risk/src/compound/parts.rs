@@ -90,7 +90,7 @@ impl Seats {
         // In the order of the hosts, which is that in which they are hit.
         for host in &prepared.hosts {
             let start = seats.marks.len();
-            for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+            for at in host.holdings().filter(|&at| prepared.holdings[at].vms > 0) {
                 let (word, bit) = (of_holding[at] / u64::BITS, 1 << (of_holding[at] % u64::BITS));
                 match seats.marks[start..].iter_mut().find(|mark| mark.0 == word) {
                     Some(mark) => mark.1 |= bit,
@@ -115,7 +115,7 @@ impl Seats {
             let (first, mut tenants, mut at_cluster) = (words * u64::BITS, 0, 0);
             for host in hosts.iter().map(|&at| &prepared.hosts[at]) {
                 at_cluster = host.cluster;
-                for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+                for at in host.holdings().filter(|&at| prepared.holdings[at].vms > 0) {
                     let (cluster, seat) = &mut last[prepared.holdings[at].tenant as usize];
                     if *cluster != host.cluster {
                         (*cluster, *seat) = (host.cluster, first + tenants);

@@ -95,7 +95,7 @@ fn pilot(prepared: &Prepared, seed: u64) -> Vec<f64> {
                 let place = (at as f64 + rng.random::<f64>().max(1e-12)) / PILOT_DRAWS as f64;
                 draw.common_causes(0, normal::place(place.min(1.0 - 1e-15)), &mut rng);
                 let mut sum = 0.0;
-                draw.hosts(&mut rng, |_, host, hits| {
+                draw.hosts(&mut rng, |host, hits| {
                     sum += loss(&prepared.hosts[host].worth, &greatest(hits));
                 });
                 losses.push(sum);
@@ -142,11 +142,11 @@ pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, ex
                     let place = ((stratum as f64 + within) / count as f64).min(1.0 - 1e-15);
                     let z = tilts[law].shift + normal::place(place);
                     let weight = draw.common_causes(law, z, &mut rng);
-                    draw.hosts(&mut rng, |class, host, hits| recorder.host_by(class, host, hits, &draw));
+                    draw.hosts(&mut rng, |host, hits| recorder.host_by(host, hits, &draw));
                     recorder.end_draw(weight, draw.count_law().as_ref());
                 }
             }
-            recorder.batch
+            recorder.into_batch()
         })
         .collect();
     Samples { batches, tilts, shares }
@@ -167,18 +167,18 @@ pub(super) fn independent(
             let mut recorder = Recorder::new(prepared, seats, options);
             for _ in 0..batch_size(options) {
                 let mut wait = exponential(&mut rng);
-                for (at, (class, law)) in prepared.classes.iter().zip(laws).enumerate() {
+                for (class, law) in prepared.classes.iter().zip(laws) {
                     wait = each_hit(class.hosts.clone(), -(-law.hit).ln_1p(), wait, &mut rng, |host, rng| {
                         let place = rng.random::<f64>() * law.hit;
                         let level = |levels: &Vec<(f64, f64)>| {
                             levels.iter().rev().find(|level| place < level.1).map_or(0.0, |level| level.0)
                         };
-                        recorder.host(at, host, &law.at_least.each_ref().map(level));
+                        recorder.host(host, &law.at_least.each_ref().map(level));
                     });
                 }
                 recorder.end_draw(1.0, None);
             }
-            recorder.batch
+            recorder.into_batch()
         })
         .collect();
     Samples { batches, tilts: vec![Tilt::none(prepared)], shares: vec![1.0] }

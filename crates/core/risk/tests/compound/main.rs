@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read the reference data")]
 
 mod against_enumeration;
+mod alike;
 mod any_hit;
 mod bad_input;
 mod enumeration;
