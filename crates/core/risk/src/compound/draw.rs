@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt};
 
-use super::counts::Pmf;
+use super::pmf::Pmf;
 use super::prepared::{Prepared, Source, Triple, multiplier};
 use super::tilt::Tilt;
 
@@ -199,7 +199,7 @@ impl<'a> Draw<'a> {
         Some(touched.iter().fold(Pmf::zero(), |sum, class| {
             let survival: f64 =
                 self.classes.sources[*class as usize].iter().map(|live| 1.0 - live.hit).product();
-            sum.plus(&Pmf::binomial(hosts(class), 1.0 - survival), 1)
+            sum.plus(&Pmf::binomial(hosts(class), 1.0 - survival), 1, MOST_HOSTS)
         }))
     }
 
