@@ -12,6 +12,7 @@ mod calendar;
 mod counterfactual;
 mod couplings;
 mod drive;
+mod durations;
 mod elements;
 mod facts;
 mod leave;
