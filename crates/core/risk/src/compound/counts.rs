@@ -55,8 +55,6 @@ enum Tenants {
 pub(super) struct Question<'a> {
     /// Indices of the classes of its hosts.
     pub(super) classes: Vec<u32>,
-    /// Its hosts.
-    pub(super) size: usize,
     trials: [Vec<Trials>; 2],
     tenants: Option<Tenants>,
     asked: [&'a [u64]; 3],
@@ -82,7 +80,6 @@ impl<'a> Question<'a> {
         let tenants = tenants.then(|| Tenants::of(prepared, members, &classes));
         Self {
             classes,
-            size: members.len(),
             trials,
             tenants,
             asked: [&asked.hosts, &asked.guests, if whole { &asked.tenants } else { &[] }],

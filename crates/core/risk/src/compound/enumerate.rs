@@ -41,8 +41,9 @@ pub(super) fn fleet(prepared: &Prepared, how: Dependence<'_>, asked: &Thresholds
         let hosts = sources.hosts.clone().zip(&prepared.hosts[sources.hosts.clone()]);
         members.extend(hosts.map(|(at, host)| (at as u32, class, host.guests)));
     }
-    let question = Question::new(prepared, &members, asked, true);
-    answers(prepared, how, vec![question], MOST_WORK, usize::MAX).pop().unwrap_or_default()
+    let limits = Limits { work: MOST_WORK, hosts: usize::MAX };
+    let ask = Ask { prepared, how, asked, whole: true, limits };
+    ask.answers(std::slice::from_ref(&members)).pop().unwrap_or_default()
 }
 
 /// Of each cluster.
@@ -77,45 +78,70 @@ fn parts(
     asked: &Thresholds,
     whole: bool,
 ) -> Vec<Known> {
-    let most_work = MOST_WORK.min(MOST_WORK_OF_PARTS / members.len().max(1) as f64);
-    let questions = members.par_iter().map(|it| Question::new(prepared, it, asked, whole)).collect();
-    answers(prepared, how, questions, most_work, MOST_HOSTS_OF_PART)
+    let work = MOST_WORK.min(MOST_WORK_OF_PARTS / members.len().max(1) as f64);
+    let limits = Limits { work, hosts: MOST_HOSTS_OF_PART };
+    Ask { prepared, how, asked, whole, limits }.answers(members)
 }
 
-/// Answers to questions that may each take so much work and have so many hosts; nothing where that is too little.
-fn answers(
-    prepared: &Prepared,
-    how: Dependence<'_>,
-    mut questions: Vec<Question<'_>>,
-    most_work: f64,
-    most_hosts: usize,
-) -> Vec<Known> {
-    let Dependence::None(laws) = how else {
-        let scopes: Vec<Option<Scope>> = questions
-            .par_iter()
-            .map(|it| if it.size > most_hosts { None } else { Scope::of(prepared, &it.classes) })
-            .collect();
-        let sizes = questions.iter().zip(&scopes).filter(|(_, scope)| scope.is_some()).map(|it| it.0.size);
-        let table = Table::new(prepared, 0.125, sizes.max().unwrap_or(0));
-        let both = questions.par_iter_mut().zip(scopes);
-        return both
-            .map(|(question, scope)| {
-                scope.map_or_else(Known::default, |scope| {
-                    Enumeration { prepared, table: &table, scope }.answer(question, most_work)
-                })
-            })
-            .collect();
-    };
-    let one = |question: &mut Question<'_>| {
+/// How much work one set may be, and how many hosts it may have.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    work: f64,
+    hosts: usize,
+}
+
+/// The same question about many sets of hosts.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    prepared: &'a Prepared,
+    how: Dependence<'a>,
+    asked: &'a Thresholds,
+    whole: bool,
+    limits: Limits,
+}
+
+impl Ask<'_> {
+    /// For each set; nothing where it is too large or too much acts on it.
+    fn answers(&self, sets: &[Vec<Member>]) -> Vec<Known> {
+        match self.how {
+            Dependence::None(laws) => sets.par_iter().map(|set| self.alone(set, laws)).collect(),
+            Dependence::Common => {
+                // Before anything is counted: on most sets of a great fleet too much acts.
+                let scope = |set: &Vec<Member>| {
+                    let few = set.len() <= self.limits.hosts;
+                    if few { Scope::of(self.prepared, set) } else { None }
+                };
+                let scopes: Vec<Option<Scope>> = sets.par_iter().map(scope).collect();
+                let sizes =
+                    sets.iter().zip(&scopes).filter(|(_, scope)| scope.is_some()).map(|it| it.0.len());
+                let Some(most) = sizes.max() else { return vec![Known::default(); sets.len()] };
+                let table = Table::new(self.prepared, 0.125, most);
+                let both = sets.par_iter().zip(scopes);
+                both.map(|(set, scope)| scope.map_or_else(Known::default, |it| self.common(set, it, &table)))
+                    .collect()
+            }
+        }
+    }
+
+    fn question(&self, set: &[Member]) -> Question<'_> {
+        Question::new(self.prepared, set, self.asked, self.whole)
+    }
+
+    fn alone(&self, set: &[Member], laws: &[ClassLaw]) -> Known {
+        let mut question = self.question(set);
         let hit: Vec<f64> = question.classes.iter().map(|&class| laws[class as usize].hit).collect();
         let work = question.work(Some(&hit));
-        question.only(|work| work < most_work * MOST_WORK_ALONE / MOST_WORK, work);
+        question.only(|work| work < self.limits.work * MOST_WORK_ALONE / MOST_WORK, work);
         Question::known(question.answer(&hit))
-    };
-    questions.par_iter_mut().map(one).collect()
+    }
+
+    fn common(&self, set: &[Member], scope: Scope, table: &Table<'_>) -> Known {
+        let mut question = self.question(set);
+        Enumeration { prepared: self.prepared, table, scope }.answer(&mut question, self.limits.work)
+    }
 }
 
-/// What acts on the hosts of some classes and may or may not.
+/// What acts on a set of hosts and may or may not.
 #[derive(Debug)]
 struct Scope {
     uncertain: Vec<u32>,
@@ -124,10 +150,10 @@ struct Scope {
 
 impl Scope {
     /// `None`: too much to enumerate.
-    fn of(prepared: &Prepared, classes: &[u32]) -> Option<Self> {
+    fn of(prepared: &Prepared, set: &[Member]) -> Option<Self> {
         let mut scope = Self { uncertain: Vec::new(), planes: Vec::new() };
-        for class in classes {
-            let class = &prepared.classes[*class as usize];
+        for alike in set.chunk_by(|a, b| a.1 == b.1) {
+            let class = &prepared.classes[alike[0].1 as usize];
             for &plane in &class.planes {
                 let sources = &prepared.planes[plane as usize];
                 if sources.acts() && !scope.planes.contains(&plane) {
