@@ -194,9 +194,9 @@ impl Shown<'_> {
     fn durations(&self) -> String {
         let Some(report) = self.report else { return String::new() };
         let mut list = List::new(&["STEP", "HALF", "19 OF 20", "FROM", "ELEMENTS"], self.width);
-        let (mut rows, mut elements) = (0, String::new());
+        let mut rows = 0;
         for source in &report.durations {
-            elements.clone_from(&words::elements(&source.elements));
+            let elements = words::elements(&source.elements);
             for it in source.steps.iter().filter(|it| it.from != DurationFrom::Policy) {
                 rows += 1;
                 if rows <= self.most() {
