@@ -99,6 +99,7 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         given_up: Vec::new(),
         exceptions_used: driven.exceptions.iter().cloned().collect(),
         standing: Vec::new(),
+        durations: Vec::new(),
         changed: Vec::new(),
     };
     Planned { plan, report }

@@ -68,7 +68,7 @@ impl<'a> Drive<'_, 'a> {
                 resize = [by(memory, before[0]), by(vcpus, before[1])];
             }
         }
-        let methods = self.methods(&own, &mut hops)?;
+        let methods = self.methods(host, &own, &mut hops)?;
         Ok(Candidate {
             host,
             ready,
@@ -84,6 +84,7 @@ impl<'a> Drive<'_, 'a> {
     /// Ways that every change of a host allows, in the first one's order of preference.
     fn methods(
         &self,
+        host: u32,
         own: &[usize],
         hops: &mut [Hop],
     ) -> Result<Vec<(Method, underpin_model::policy::Durations)>, Vec<Reason>> {
@@ -102,7 +103,7 @@ impl<'a> Drive<'_, 'a> {
         }
         let durations = |method: Method| {
             let own = own.iter().find_map(|&it| all[it].durations);
-            own.unwrap_or_else(|| self.request.policy.planning.durations_of(method))
+            own.unwrap_or_else(|| self.facts.durations.of(self.facts.hosts[host as usize].it, method))
         };
         Ok(common.into_iter().filter(|it| *it != Method::Defer).map(|it| (it, durations(it))).collect())
     }

@@ -11,6 +11,7 @@ use underpin_model::policy::Policy;
 use underpin_model::version::{Comparison, compare};
 
 use super::Request;
+use super::durations::Fitted;
 
 /// No element.
 pub(super) const NONE: u32 = u32::MAX;
@@ -111,6 +112,8 @@ pub(super) struct Facts<'a> {
     host_places: FxHashMap<&'a str, u32>,
     /// Guests that run nobody knows where.
     pub(super) nowhere: Vec<&'a Vm>,
+    /// How long steps take.
+    pub(super) durations: Fitted<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -144,6 +147,7 @@ impl<'a> Facts<'a> {
             ranks,
             host_places: FxHashMap::default(),
             nowhere: Vec::new(),
+            durations: Fitted::new(fleet, &policy.planning),
         };
         for (cluster, host) in order {
             facts.add_host(cluster, host, request, &mut classes);

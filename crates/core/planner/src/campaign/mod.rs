@@ -13,6 +13,7 @@ mod candidates;
 mod counterfactual;
 mod couplings;
 mod drive;
+mod durations;
 mod early;
 mod elements;
 mod facts;

@@ -27,6 +27,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);
     report.standing = standing(facts);
+    report.durations = facts.durations.sources(request, &report.elements);
     report.given_up = given_up(request, facts, driven);
     report.alternatives = alternatives(request, driven, report, plan);
     if let Some(parent) = request.parent {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rand::{Rng, RngExt};
 
-use super::counts::Pmf;
+use super::pmf::Pmf;
 use super::prepared::{Prepared, Source, Triple, multiplier};
 use super::tilt::Tilt;
 
@@ -248,7 +248,7 @@ impl<'a> Draw<'a> {
         }
         let mut law = Pmf::zero();
         self.alike(|hosts, sources| {
-            law = law.plus(&Pmf::binomial(hosts.len(), 1.0 - survival(sources)), 1);
+            law = law.plus(&Pmf::binomial(hosts.len(), 1.0 - survival(sources)), 1, MOST_HOSTS);
         });
         Some(law)
     }

@@ -19,13 +19,18 @@ type Entry = (f64, u32);
 pub(super) struct Weights {
     pub(super) all: Vec<f64>,
     batch: usize,
+    /// Greatest probability, with 95 % confidence, of what no sample saw.
+    pub(super) unseen: f64,
 }
 
 impl Weights {
     pub(super) fn of(samples: &Samples) -> Self {
         let all: Vec<f64> = samples.batches.iter().flat_map(|batch| batch.weights.iter().copied()).collect();
         let batch = samples.batches.first().map_or(1, |batch| batch.weights.len().max(1));
-        Self { all, batch }
+        // Draws of the nominal law alone: with strata none sees it with a chance of at most that without.
+        let nominal = samples.shares.first().copied().unwrap_or(1.0) * all.len() as f64;
+        let unseen = (-f64::ln(0.05) / nominal.max(1.0)).min(1.0);
+        Self { all, batch, unseen }
     }
 
     pub(super) fn draws(&self) -> f64 {
@@ -73,6 +78,7 @@ impl Weights {
             standard_error: found.standard_error,
             method,
             variance_reduction: reduction(found, self.draws()),
+            at_most: None,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What each draw of a batch lost, and whose it was.
 
-use super::counts::Pmf;
 use super::draw::{By, Draw, Live};
 use super::parts::{Asked, Counts, GUESTS, HOSTS, Hit, Reached, Seats, TENANTS};
+use super::pmf::Pmf;
 use super::prepared::{Prepared, Triple};
 use super::result::Options;
 

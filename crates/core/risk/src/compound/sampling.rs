@@ -5,10 +5,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::counts::Counts;
+use super::counts::Known;
 use super::draw::{Draw, each_hit, exponential};
 use super::exact::ClassLaw;
-use super::parts::Seats;
+use super::parts::{GUESTS, HOSTS, Seats};
 use super::prepared::{Prepared, loss};
 use super::result::Options;
 use super::rows::{Batch, Recorder, greatest};
@@ -48,7 +48,7 @@ fn stream(seed: u64, batch: usize) -> ChaCha8Rng {
 }
 
 /// The laws to sample: one for each tail that is asked for and not exact already.
-fn tilts(prepared: &Prepared, options: &Options, exact: &Counts) -> Vec<Tilt> {
+fn tilts(prepared: &Prepared, options: &Options, exact: &Known) -> Vec<Tilt> {
     let mut levels: Vec<f64> = options.levels.iter().copied().chain([options.contribution_level]).collect();
     levels.retain(|&level| level >= 0.9);
     levels.sort_by(f64::total_cmp);
@@ -63,13 +63,14 @@ fn tilts(prepared: &Prepared, options: &Options, exact: &Counts) -> Vec<Tilt> {
     let mut chosen: Vec<Tilt> =
         levels.iter().rev().take(4).filter_map(|&level| losses.for_value(value(level), 0.9)).collect();
     let counts = [
-        (Measure::Hosts, &options.at_least.hosts, exact.hosts.is_some(), prepared.hosts.len() as f64),
-        (Measure::Guests, &options.at_least.guests, exact.guests.is_some(), guests(prepared) as f64),
+        (Measure::Hosts, &options.at_least.hosts, &exact[HOSTS], prepared.hosts.len() as f64),
+        (Measure::Guests, &options.at_least.guests, &exact[GUESTS], guests(prepared) as f64),
     ];
     for (measure, thresholds, known, most) in counts {
         let mut thresholds: Vec<u64> =
             thresholds.iter().copied().filter(|&m| m > 1 && m as f64 <= most).collect();
-        if known || thresholds.is_empty() {
+        // Counts of hosts and guests are known at every threshold or at none.
+        if known.first().is_some_and(Option::is_some) || thresholds.is_empty() {
             continue;
         }
         thresholds.sort_unstable();
@@ -124,7 +125,7 @@ fn shares(size: usize, laws: usize) -> Vec<usize> {
 }
 
 /// Samples under the common causes.
-pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, exact: &Counts) -> Samples {
+pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, exact: &Known) -> Samples {
     let tilts = tilts(prepared, options, exact);
     let size = batch_size(options);
     let draws = shares(size, tilts.len());

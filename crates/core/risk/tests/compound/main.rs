@@ -7,6 +7,7 @@
 mod against_enumeration;
 mod alike;
 mod any_hit;
+mod at_once;
 mod bad_input;
 mod enumeration;
 mod made;
