@@ -29,8 +29,9 @@ use crate::id::{ClusterId, ElementId, HostId};
 use crate::policy::{Homing, Placing};
 
 pub use outcome::{
-    Alternative, Bounds, CapacityFloor, Counterfactual, ElementOutcome, Eta, ExposurePoint, GivenUp, Moves,
-    Outcome, PlanReport, Reason, Relaxation, Standing, WaveReport,
+    Alternative, Bounds, CapacityFloor, Counterfactual, ElementOutcome, Eta, ExposurePoint, Forced, GivenUp,
+    Moves, Outcome, PlanReport, Reason, Relaxation, Standing, StaticStatus, StaticWaves, WaveForce,
+    WaveReport,
 };
 pub use read::{MAX_BYTES, MAX_STEPS, PlanError, read};
 pub use rule::{Rule, Severity};

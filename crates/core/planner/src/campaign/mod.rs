@@ -20,6 +20,7 @@ mod report;
 mod rooms;
 mod search;
 mod stage;
+mod static_bound;
 mod timing;
 
 use std::collections::BTreeMap;
