@@ -14,7 +14,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use build::{change, fleet, guest, planned, planning, policy};
+use build::{change, clean, fleet, guest, planned, planning, policy, request};
 use serde_json::Value;
 use support::seen;
 use underpin_model::facts::Family;
@@ -22,7 +22,7 @@ use underpin_model::fleet::{Action, Fleet, PlatformRelease};
 use underpin_model::plan::{Forced, Outcome, StaticStatus, StaticWaves};
 use underpin_model::policy::{FailureSets, Policy, Ring};
 use underpin_model::quantity::Days;
-use underpin_planner::campaign::Planned;
+use underpin_planner::campaign::{Planned, Request, plan};
 use underpin_planner::instances::waves_json;
 
 /// A converted instance with what a full plan needs: a release to leave, one to reach, and guests that may move.
@@ -55,7 +55,7 @@ fn open(fleet: &Fleet, reserve: bool) -> Policy {
 /// The difference is explained: arithmetic leads up to some number of waves, and each wave beyond has a reason of its own.
 fn explained(it: &StaticWaves) {
     if it.waves <= it.at_least {
-        assert!(it.forced.is_empty(), "{it:#?}");
+        assert!(it.forced.is_empty() && it.proven, "{it:#?}");
         return;
     }
     let mut reached = it.at_least;
@@ -68,6 +68,7 @@ fn explained(it: &StaticWaves) {
         }
     }
     assert!(!it.forced.is_empty() && reached + pairs >= it.waves, "{it:#?}");
+    assert_eq!(it.proven, reached >= it.waves, "{it:#?}");
 }
 
 fn only(it: &Planned) -> &StaticWaves {
@@ -75,52 +76,72 @@ fn only(it: &Planned) -> &StaticWaves {
     &it.report.static_waves[0]
 }
 
+/// A plan after so many other orders; the lint must find no error in it.
+fn searched(fleet: &Fleet, policy: &Policy, evaluations: u64) -> Planned {
+    let loss = BTreeMap::new();
+    let request = Request { evaluations, ..request(fleet, policy, &loss) };
+    let planned = plan(&request).unwrap();
+    clean(fleet, policy, &planned.plan);
+    planned
+}
+
 #[test]
 fn full_plans_of_proven_instances_state_the_static_bound_and_what_forces_more() {
     let Some(path) = support::planning("waves-proven.json") else { return };
     let text = std::fs::read_to_string(path).unwrap();
     let raw: Vec<Value> = serde_json::from_str(&text).unwrap();
-    let (mut whole, mut blocked, mut different) = (0, 0, 0);
-    let mut forces: BTreeMap<String, u32> = BTreeMap::new();
-    for instance in raw.iter().filter(|it| it["result"]["verdict"] != "infeasible") {
-        let id = instance["id"].as_str().unwrap();
-        let proven = u32::try_from(instance["result"]["optimal_waves"].as_u64().unwrap()).unwrap();
-        let fleet = plannable(waves_json(&text, Some(id), seen()).unwrap());
-        // The lint is clean, or this fails.
-        let it = planned(&fleet, &open(&fleet, instance["n_plus"].as_bool().unwrap()));
-        let left: Vec<_> = it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).collect();
-        assert!(left.iter().all(|it| !it.reasons.is_empty()), "{id}: {left:#?}");
-        assert_eq!(it.report.elements.len(), fleet.hosts.len(), "{id}");
-        if it.plan.waves.is_empty() {
-            assert_eq!(left.len(), fleet.hosts.len(), "{id}");
-            blocked += 1;
-            println!("{id}: proven {proven}, no host planned: {:?}", left[0].reasons);
-            continue;
-        }
-        let beside = only(&it);
-        assert_eq!((beside.status, beside.found), (StaticStatus::Optimal, Some(proven)), "{id}");
-        assert_eq!(beside.waves as usize, it.plan.waves.len(), "{id}");
-        assert!(beside.waves >= beside.at_least, "{id}: {beside:#?}");
-        if beside.planned == beside.hosts {
-            whole += 1;
-            assert_eq!(beside.at_least, proven, "{id}");
-            different += u32::from(beside.waves > proven);
-        }
-        explained(beside);
-        for force in &beside.forced {
-            let name = serde_json::to_value(force).unwrap();
-            *forces.entry(format!("{} (proven: {})", name["by"], force.proven)).or_default() += 1;
+    let mut most = 0;
+    for evaluations in [0, 400] {
+        let mut forces: BTreeMap<String, u32> = BTreeMap::new();
+        let (mut whole, mut blocked, mut different) = (0, 0, 0);
+        for instance in raw.iter().filter(|it| it["result"]["verdict"] != "infeasible") {
+            let id = instance["id"].as_str().unwrap();
+            let proven = u32::try_from(instance["result"]["optimal_waves"].as_u64().unwrap()).unwrap();
+            let fleet = plannable(waves_json(&text, Some(id), seen()).unwrap());
+            let it = searched(&fleet, &open(&fleet, instance["n_plus"].as_bool().unwrap()), evaluations);
+            let left: Vec<_> =
+                it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).collect();
+            assert!(left.iter().all(|it| !it.reasons.is_empty()), "{id}: {left:#?}");
+            assert_eq!(it.report.elements.len(), fleet.hosts.len(), "{id}");
+            if it.plan.waves.is_empty() {
+                assert_eq!(left.len(), fleet.hosts.len(), "{id}");
+                blocked += 1;
+                println!("{id}: proven {proven}, no host planned: {:?}", left[0].reasons);
+                continue;
+            }
+            let beside = only(&it);
+            assert_eq!((beside.status, beside.found), (StaticStatus::Optimal, Some(proven)), "{id}");
+            assert_eq!(beside.waves as usize, it.plan.waves.len(), "{id}");
+            assert!(beside.waves >= beside.at_least, "{id}: {beside:#?}");
+            assert_eq!(left.len() + beside.planned as usize, fleet.hosts.len(), "{id}");
+            if left.is_empty() {
+                whole += 1;
+                assert_eq!(beside.at_least, proven, "{id}");
+                different += u32::from(beside.waves > proven);
+            }
+            explained(beside);
+            for force in &beside.forced {
+                let by = serde_json::to_value(force).unwrap()["by"].as_str().unwrap().to_owned();
+                *forces.entry(format!("{by}{}", if force.proven { ", proven" } else { "" })).or_default() +=
+                    1;
+            }
+            println!(
+                "{id}: {} of {} hosts planned, proven {proven}, at least {}, ours {}, {} reasons",
+                beside.planned,
+                beside.hosts,
+                beside.at_least,
+                beside.waves,
+                beside.forced.len()
+            );
         }
         println!(
-            "{id}: {} of {} hosts planned, proven {proven}, at least {}, ours {}, forced by {:?}",
-            beside.planned,
-            beside.hosts,
-            beside.at_least,
-            beside.waves,
-            beside.forced.iter().map(|it| serde_json::to_string(it).unwrap()).collect::<Vec<_>>()
+            "{evaluations} evaluations: {whole} planned whole, {different} of them in more waves than proven, {blocked} wholly blocked; \
+             {forces:?}"
         );
+        most = most.max(whole);
     }
-    println!("whole {whole}, different {different}, wholly blocked {blocked}; {forces:#?}");
+    // Not a promise but a guard: most of them are planned to the last host.
+    assert!(most >= 20, "{most}");
 }
 
 #[test]

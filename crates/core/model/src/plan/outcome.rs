@@ -417,8 +417,8 @@ pub enum Forced {
         /// How much is missing at least.
         short: u64,
     },
-    /// A guest of the later wave finds no room (counted where it comes from and where it goes to, while guests of hosts that
-    /// stay do not make room), or its rules leave no host while it moves.
+    /// A guest of the later wave finds no room (counted where it comes from and where it goes to, while no guest of another host
+    /// moves out of its way), or its rules leave no host while it moves.
     NoTarget {
         /// The later of the two waves.
         wave: u32,
