@@ -22,20 +22,27 @@ const RUNS: usize = 3;
 /// Longest run of the peer.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// Builds the program that measures, runs all instances, and says what came out.
-pub(super) fn measure(planning: &Path) -> Result<String> {
+/// Builds the program that measures plans, and says where it is.
+pub(super) fn build() -> Result<PathBuf> {
     let arguments =
         ["build", "--release", "--locked", "--package", "underpin-planner", "--example", "measure"];
     let status = workspace::cargo_command(&arguments).status().context("cannot start cargo")?;
     ensure!(status.success(), "the program that measures plans does not build");
     let target = workspace::metadata(false)?.target_directory;
-    let measure = target.as_std_path().join("release/examples/measure");
-    let mut text = "## Plan\n\n".to_owned();
-    text += &full::measure(&measure)?;
-    text += &exact::measure(&measure, planning)?;
-    text += &btrplace(&measure, &planning.join("btrplace-tdsc.tar.gz"))?;
-    text += &hroller(&measure, &planning.join("hroller"))?;
-    Ok(text)
+    Ok(target.as_std_path().join("release/examples/measure"))
+}
+
+/// One part: `full`, `exact` or `static`.
+pub(super) fn measure(program: &Path, part: &str, planning: &Path) -> Result<String> {
+    match part {
+        "full" => Ok(format!("## Full plan\n\n{}", full::measure(program)?)),
+        "exact" => Ok(format!("## Plan beside exact solvers\n\n{}", exact::measure(program, planning)?)),
+        _ => Ok(format!(
+            "## Plan\n\n{}{}",
+            btrplace(program, &planning.join("btrplace-tdsc.tar.gz"))?,
+            hroller(program, &planning.join("hroller"))?
+        )),
+    }
 }
 
 fn once(measure: &Path, words: [&str; 2], input: &[u8]) -> Result<Value> {
@@ -127,6 +134,8 @@ struct PeerRun {
     seconds: Option<f64>,
     /// Its number of groups, or why there is none.
     groups: String,
+    /// Seconds of processor time, as last seen.
+    cpu_s: f64,
     /// Its largest resident size as last seen, at most some milliseconds before its end.
     peak_bytes: f64,
 }
@@ -148,24 +157,25 @@ fn peer(file: &Path, flags: &str, patience: Duration) -> Result<PeerRun> {
         let mut text = String::new();
         out.read_to_string(&mut text).map(|_| text)
     });
-    let memory = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut peak_bytes: f64 = 0.0;
+    let proc = PathBuf::from(format!("/proc/{}", child.id()));
+    let (mut peak_bytes, mut cpu_s): (f64, f64) = (0.0, 0.0);
     let status = loop {
-        peak_bytes = peak_bytes.max(peak(&memory).unwrap_or(0.0));
+        peak_bytes = peak_bytes.max(peak(&proc.join("status")).unwrap_or(0.0));
+        cpu_s = cpu_s.max(processor(&proc.join("stat")).unwrap_or(0.0));
         if let Some(status) = child.try_wait()? {
             break status;
         }
         if started.elapsed() > patience {
             child.kill()?;
             child.wait()?;
-            return Ok(PeerRun { seconds: None, groups: "-".to_owned(), peak_bytes });
+            return Ok(PeerRun { seconds: None, groups: "-".to_owned(), cpu_s, peak_bytes });
         }
         std::thread::sleep(Duration::from_millis(2));
     };
     let seconds = Some(started.elapsed().as_secs_f64());
     let Ok(Ok(text)) = reader.join() else { bail!("cannot read what hroller printed") };
     let groups = if status.success() { text.lines().count().to_string() } else { "none".to_owned() };
-    Ok(PeerRun { seconds, groups, peak_bytes })
+    Ok(PeerRun { seconds, groups, cpu_s, peak_bytes })
 }
 
 /// The largest resident size of a process in bytes, as the kernel tells it.
@@ -173,6 +183,14 @@ fn peak(status: &Path) -> Option<f64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
+}
+
+/// Seconds of processor time that a process took.
+fn processor(stat: &Path) -> Option<f64> {
+    let text = fs::read_to_string(stat).ok()?;
+    // After the name in brackets; user and system time, in hundredths of a second.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
 }
 
 fn hroller(measure: &Path, data: &Path) -> Result<String> {

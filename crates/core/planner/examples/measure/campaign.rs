@@ -52,7 +52,9 @@ pub(crate) fn measure(hosts: usize) -> Result<(), Fault> {
         fleet_sha256: None,
         policy_sha256: None,
     };
+    let cpu_before = super::cpu_s();
     let planned = plan(&request)?;
+    let plan_cpu_s = super::cpu_s().zip(cpu_before).map(|it| it.0 - it.1);
     let plan_s = started.elapsed().as_secs_f64();
     let peak_bytes = super::peak_bytes();
     let started = Instant::now();
@@ -67,6 +69,7 @@ pub(crate) fn measure(hosts: usize) -> Result<(), Fault> {
             "vms": fleet.vms.len(),
             "clusters": fleet.clusters.len(),
             "plan_s": plan_s,
+            "plan_cpu_s": plan_cpu_s,
             "fleet_bytes": before,
             "peak_bytes": peak_bytes,
             "lint_s": lint_s,

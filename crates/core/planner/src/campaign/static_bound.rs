@@ -68,14 +68,15 @@ impl<'f, 'a> Beside<'f, 'a> {
         let works = || waves.iter().flat_map(|it| &it.staged.works);
         let stays = works().flat_map(|it| &it.departures).filter(|it| !it.how.moves()).map(|it| it.guest);
         let away = |work: &&Work| {
-            !matches!(work.method, Method::LivePatch | Method::InPlace | Method::Defer)
+            changes(work)
+                && !matches!(work.method, Method::LivePatch | Method::InPlace | Method::Defer)
                 && !in_maintenance(facts, work.host)
         };
         let excepted = planning
             .exception
             .iter()
             .any(|it| it.rule == Rule::Restartability && driven.exceptions.contains(&it.id));
-        let changes = facts.fleet.planning.as_ref().map(|it| it.changes.as_slice()).unwrap_or_default();
+        let all = facts.fleet.planning.as_ref().map(|it| it.changes.as_slice()).unwrap_or_default();
         Self {
             facts,
             driven,
@@ -83,14 +84,14 @@ impl<'f, 'a> Beside<'f, 'a> {
             stays: stays.collect(),
             emptied: works().filter(away).map(|it| it.host).collect(),
             reserve: planning.failure_sets != FailureSets::None && !excepted,
-            resized: changes.iter().any(|it| it.capacity_after.is_some()),
+            resized: all.iter().any(|it| it.capacity_after.is_some()),
             waves,
         }
     }
 
     fn report(&self, evaluations: u64, numbers: &FxHashMap<&str, u32>) -> Option<StaticWaves> {
         let cluster = ElementId::new(self.facts.cluster_name(self.cluster)).ok()?;
-        let waves = count(self.waves.len());
+        let waves = count(self.waves.iter().filter(|it| it.staged.works.iter().any(changes)).count());
         let hosts = self.hosts().count();
         let planned = count(self.emptied.len());
         let file = self.facts.fleet.planning.as_ref();
@@ -289,6 +290,11 @@ struct Solved {
     at_least: u32,
     found: Option<u32>,
     why: Option<String>,
+}
+
+/// Its host is changed, as opposed to only left by guests.
+fn changes(work: &Work) -> bool {
+    !work.hops.is_empty()
 }
 
 fn in_maintenance(facts: &Facts<'_>, host: u32) -> bool {

@@ -12,7 +12,7 @@ use super::super::drive::HostWave;
 use super::super::facts::RESOURCES;
 use super::super::rooms::Rooms;
 use super::super::timing::Work;
-use super::{Beside, count};
+use super::{Beside, changes, count};
 
 /// Waves of a cluster that are looked into; the others are counted.
 const MOST_SHOWN: usize = 12;
@@ -46,12 +46,17 @@ pub(super) fn explain(beside: &Beside<'_, '_>, report: &mut StaticWaves, numbers
     }
 }
 
+/// Hosts that are changed in a wave.
+fn size(wave: &HostWave) -> usize {
+    wave.staged.works.iter().filter(|it| changes(it)).count()
+}
+
 /// Stages with a wave in the cluster, and the waves that they need at least, each for its own hosts.
 fn stages(beside: &Beside<'_, '_>) -> (u32, u32) {
     let mut stages: BTreeMap<usize, (usize, BTreeSet<u32>)> = BTreeMap::new();
-    for wave in &beside.waves {
+    for wave in beside.waves.iter().filter(|it| size(it) > 0) {
         let stage = stages.entry(wave.stage).or_default();
-        stage.0 += wave.staged.works.len();
+        stage.0 += size(wave);
         let hosts = wave.staged.works.iter().map(|it| it.host);
         stage.1.extend(hosts.filter(|it| beside.emptied.contains(it)));
     }
@@ -77,16 +82,21 @@ impl<'b, 'f, 'a> Replay<'b, 'f, 'a> {
     /// Each wave with the next one of its stage, unless it was as large as the limit lets it be.
     fn pairs(&mut self, report: &mut StaticWaves) {
         let beside = self.beside;
-        for pair in beside.waves.windows(2) {
-            let [wave, next] = pair else { continue };
+        for (at, wave) in beside.waves.iter().enumerate() {
             self.depart(wave);
-            let could_be_larger =
-                wave.stage == next.stage && wave.staged.works.len() < beside.driven.most.max(1);
-            if could_be_larger && report.forced.len() < MOST_SHOWN {
-                let (what, proven) = self.why(wave, next);
-                report.forced.push(WaveForce { what, proven });
-            } else if could_be_larger {
-                report.not_shown += 1;
+            // Guests may leave a host long before it is changed: that is no wave, and the host stays shut.
+            if size(wave) == 0 {
+                continue;
+            }
+            let next = beside.waves.iter().skip(at + 1).find(|it| size(it) > 0);
+            let could_be_larger = size(wave) < beside.driven.most.max(1);
+            if let Some(next) = next.filter(|it| could_be_larger && it.stage == wave.stage) {
+                if report.forced.len() < MOST_SHOWN {
+                    let (what, proven) = self.why(wave, next);
+                    report.forced.push(WaveForce { what, proven });
+                } else {
+                    report.not_shown += 1;
+                }
             }
             self.arrive(wave);
         }
@@ -137,7 +147,7 @@ impl<'b, 'f, 'a> Replay<'b, 'f, 'a> {
         }
         let away: Vec<u32> = wave.staged.works.iter().map(|it| it.host).collect();
         let mut first = None;
-        for work in next.staged.works.iter().take(MOST_TRIED) {
+        for work in next.staged.works.iter().filter(|it| changes(it)).take(MOST_TRIED) {
             match self.joins(&away, work, number) {
                 Some(why) => first = first.or(Some(why)),
                 None => return (self.in_time(next, number), false),
