@@ -26,7 +26,7 @@ const THREADS: usize = 2;
 const HEAD: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; one part alone: `cargo xtask bench ingest` (or `match`, `risk`, `plan`, `roadef`). Each figure is of a process of
+Written by `cargo xtask bench`; one part alone: `cargo xtask bench ingest` (or `match`, `risk`, `plan`, `roadef`, and `plan full`, `plan exact`, `plan static`). Each figure is of a process of
 its own, optimised, on two threads; each part says what it was run on. Sizes: 1 MB is 1,000,000 bytes. Peaks are
 the kernel's largest resident size of the process (`VmHWM`). Other machines give other figures: no test asserts them.
 The single parsers, the matching of a small fleet and the version orders have Criterion benches: `cargo bench -p underpin-feeds`,
@@ -43,6 +43,9 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         let options = roadef::Options::of(options)?;
         return put("roadef", &roadef::measure(&plan::data()?, &options)?);
     }
+    if let ["plan", only] = words.as_slice() {
+        return plans(Some(only));
+    }
     let wanted = match words.as_slice() {
         [] | ["all"] => &["ingest", "match", "risk", "plan"][..],
         ["ingest"] => &["ingest"],
@@ -50,11 +53,11 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         ["risk"] => &["risk"],
         ["plan"] => &["plan"],
         _ => bail!(
-            "usage: cargo xtask bench [ingest|match|risk|plan|all], or roadef [--only a1_1,...] [--seconds 300]"
+            "usage: cargo xtask bench [ingest|match|risk|plan|all], or plan full|exact|static, or roadef [--only a1_1,...] [--seconds 300]"
         ),
     };
     if wanted.contains(&"plan") {
-        put("plan", &plan::measure(&plan::data()?)?)?;
+        plans(None)?;
     }
     if wanted == ["plan"] {
         return Ok(());
@@ -71,6 +74,18 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         if wanted.contains(&name) {
             put(name, &part(&measure, &shared)?)?;
         }
+    }
+    Ok(())
+}
+
+/// The parts about plans, or one of them; each is on the page as soon as it is measured.
+fn plans(only: Option<&str>) -> Result<()> {
+    let parts = [("full", "plan-full"), ("exact", "plan-exact"), ("static", "plan")];
+    let wanted: Vec<_> = parts.iter().filter(|it| only.is_none_or(|only| it.0 == only)).collect();
+    ensure!(!wanted.is_empty(), "usage: cargo xtask bench plan [full|exact|static]");
+    let program = plan::build()?;
+    for (part, name) in wanted {
+        put(name, &plan::measure(&program, part, &plan::data()?)?)?;
     }
     Ok(())
 }

@@ -1,4 +1,8 @@
-//! Static waves on the BtrPlace instances, and reboot groups beside Ganeti's `hroller`.
+//! Static waves on the BtrPlace instances, reboot groups beside Ganeti's `hroller`, full plans, and small instances beside exact
+//! solvers.
+
+mod exact;
+mod full;
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
@@ -18,18 +22,27 @@ const RUNS: usize = 3;
 /// Longest run of the peer.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// Builds the program that measures, runs all instances, and says what came out.
-pub(super) fn measure(planning: &Path) -> Result<String> {
+/// Builds the program that measures plans, and says where it is.
+pub(super) fn build() -> Result<PathBuf> {
     let arguments =
         ["build", "--release", "--locked", "--package", "underpin-planner", "--example", "measure"];
     let status = workspace::cargo_command(&arguments).status().context("cannot start cargo")?;
     ensure!(status.success(), "the program that measures plans does not build");
     let target = workspace::metadata(false)?.target_directory;
-    let measure = target.as_std_path().join("release/examples/measure");
-    let mut text = "## Plan\n\n".to_owned();
-    text += &btrplace(&measure, &planning.join("btrplace-tdsc.tar.gz"))?;
-    text += &hroller(&measure, &planning.join("hroller"))?;
-    Ok(text)
+    Ok(target.as_std_path().join("release/examples/measure"))
+}
+
+/// One part: `full`, `exact` or `static`.
+pub(super) fn measure(program: &Path, part: &str, planning: &Path) -> Result<String> {
+    match part {
+        "full" => Ok(format!("## Full plan\n\n{}", full::measure(program)?)),
+        "exact" => Ok(format!("## Plan beside exact solvers\n\n{}", exact::measure(program, planning)?)),
+        _ => Ok(format!(
+            "## Plan\n\n{}{}",
+            btrplace(program, &planning.join("btrplace-tdsc.tar.gz"))?,
+            hroller(program, &planning.join("hroller"))?
+        )),
+    }
 }
 
 fn once(measure: &Path, words: [&str; 2], input: &[u8]) -> Result<Value> {
@@ -99,16 +112,36 @@ fn compare(measure: &Path, folder: &Path, name: &str, text: &str, flags: &str) -
     let groups = ours.first().map_or(Value::Null, |it| it.1["waves"].clone());
     let file = folder.join("cluster.data");
     fs::write(&file, text)?;
-    let (seconds, theirs) = peer(&file, flags)?;
-    let ratio = seconds.map_or_else(|| "-".to_owned(), |it| format!("{:.1}", it / mine.median));
-    let seconds = seconds.map_or_else(|| format!("over {}", PATIENCE.as_secs()), |it| format!("{it:.2}"));
+    let run = peer(&file, flags, PATIENCE)?;
+    let ratio = run.seconds.map_or_else(|| "-".to_owned(), |it| format!("{:.1}", it / mine.median));
+    let seconds = run.seconds.map_or_else(|| format!("over {}", PATIENCE.as_secs()), |it| format!("{it:.2}"));
+    let peak = ours.iter().map(|it| number(&it.1, "peak_bytes")).collect::<Result<Vec<f64>>>()?;
+    let peak = peak.into_iter().fold(0.0, f64::max);
     println!("plan: {name} {flags}");
     let shown = if flags.is_empty() { "none" } else { flags };
-    Ok(format!("| {name} | `{shown}` | {groups} | {theirs} | {mine:.3} | {seconds} | {ratio} |\n"))
+    Ok(format!(
+        "| {name} | `{shown}` | {groups} | {} | {mine:.3} | {seconds} | {ratio} | {} | {} |\n",
+        run.groups,
+        mb(peak),
+        mb(run.peak_bytes)
+    ))
 }
 
-/// Seconds of one run of the peer and its number of groups; `None`: it did not end in time.
-fn peer(file: &Path, flags: &str) -> Result<(Option<f64>, String)> {
+/// One run of the peer.
+#[derive(Debug)]
+struct PeerRun {
+    /// `None`: it did not end in time.
+    seconds: Option<f64>,
+    /// Its number of groups, or why there is none.
+    groups: String,
+    /// Seconds of processor time, as last seen.
+    cpu_s: f64,
+    /// Its largest resident size as last seen, at most some milliseconds before its end.
+    peak_bytes: f64,
+}
+
+/// Runs the peer for some time at most.
+fn peer(file: &Path, flags: &str, patience: Duration) -> Result<PeerRun> {
     let started = Instant::now();
     let mut child = Command::new("hroller")
         .arg("-t")
@@ -124,21 +157,40 @@ fn peer(file: &Path, flags: &str) -> Result<(Option<f64>, String)> {
         let mut text = String::new();
         out.read_to_string(&mut text).map(|_| text)
     });
+    let proc = PathBuf::from(format!("/proc/{}", child.id()));
+    let (mut peak_bytes, mut cpu_s): (f64, f64) = (0.0, 0.0);
     let status = loop {
+        peak_bytes = peak_bytes.max(peak(&proc.join("status")).unwrap_or(0.0));
+        cpu_s = cpu_s.max(processor(&proc.join("stat")).unwrap_or(0.0));
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > patience {
             child.kill()?;
             child.wait()?;
-            return Ok((None, "-".to_owned()));
+            return Ok(PeerRun { seconds: None, groups: "-".to_owned(), cpu_s, peak_bytes });
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = Some(started.elapsed().as_secs_f64());
     let Ok(Ok(text)) = reader.join() else { bail!("cannot read what hroller printed") };
     let groups = if status.success() { text.lines().count().to_string() } else { "none".to_owned() };
-    Ok((Some(seconds), groups))
+    Ok(PeerRun { seconds, groups, cpu_s, peak_bytes })
+}
+
+/// The largest resident size of a process in bytes, as the kernel tells it.
+fn peak(status: &Path) -> Option<f64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
+}
+
+/// Seconds of processor time that a process took.
+fn processor(stat: &Path) -> Option<f64> {
+    let text = fs::read_to_string(stat).ok()?;
+    // After the name in brackets; user and system time, in hundredths of a second.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
 }
 
 fn hroller(measure: &Path, data: &Path) -> Result<String> {
@@ -177,8 +229,8 @@ fn hroller(measure: &Path, data: &Path) -> Result<String> {
         "Reboot groups under the model and flags of Ganeti's `hroller`, which runs on the same file. Whole processes, reading included; ours {RUNS} \
          runs, median (least to most), the peer one. Generated clusters: node groups of 50, DRBD, the second copy of each instance on one \
          of so many neighbours in its group. Ratio: their seconds over ours.\n\n\
-         | Cluster | Flags | Groups | hroller's | Seconds | hroller's | Ratio |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n{rows}\n"
+         | Cluster | Flags | Groups | hroller's | Seconds | hroller's | Ratio | Peak MB | hroller's |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{rows}\n"
     ))
 }
 

@@ -30,8 +30,8 @@ use crate::policy::{Homing, Placing};
 
 pub use outcome::{
     Alternative, Bounds, CapacityFloor, Counterfactual, DurationFrom, DurationSource, ElementOutcome, Eta,
-    ExposurePoint, GivenUp, Moves, Outcome, PlanReport, Reason, Relaxation, Standing, StepDuration,
-    WaveReport,
+    ExposurePoint, Forced, GivenUp, Moves, Outcome, PlanReport, Reason, Relaxation, Standing, StaticStatus,
+    StaticWaves, StepDuration, WaveForce, WaveReport,
 };
 pub use read::{MAX_BYTES, MAX_STEPS, PlanError, read};
 pub use rule::{Rule, Severity};

@@ -2,8 +2,9 @@
 //! and prints what came out as one JSON object.
 //!
 //! `measure btrplace NAME` · `measure ganeti FLAGS` · `measure campaign HOSTS`, a full plan of a
-//! made-up fleet · `measure migrations MOVES`, which makes up its instance: a host
-//! for each 20 moves, in clusters of 10 hosts.
+//! made-up fleet, and `measure campaign-as-ganeti HOSTS`, the same fleet as Ganeti's tools read it · `measure migrations MOVES`,
+//! which makes up its instance: a host for each 20 moves, in clusters of 10 hosts · `measure waves all`, every instance of an array
+//! as in `underpin plan convert --from waves-json` · `measure ucc15 NAME`, the schedule of one published migration plan.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -12,6 +13,7 @@
 )]
 
 mod campaign;
+mod small;
 
 use std::io::Read as _;
 use std::time::Instant;
@@ -25,8 +27,11 @@ use underpin_planner::waves::{Options, plan_waves};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [format, about] = words.as_slice() else {
-        return Err("usage: measure btrplace|ganeti|campaign|migrations NAME|FLAGS|HOSTS|MOVES".into());
+        return Err("usage: measure btrplace|ganeti|campaign|campaign-as-ganeti|migrations|waves|ucc15 NAME|FLAGS|HOSTS|MOVES".into());
     };
+    if format == "campaign-as-ganeti" {
+        return campaign::as_ganeti(about.parse()?);
+    }
     if format == "campaign" {
         return campaign::measure(about.parse()?);
     }
@@ -35,6 +40,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
+    match format.as_str() {
+        "waves" => return small::waves(&text),
+        "ucc15" => return small::migrations(&text),
+        _ => {}
+    }
     let seen = Seen { at: "2026-01-15T09:00:00Z".parse()?, by: "bench".to_owned() };
     let started = Instant::now();
     let fleet = match format.as_str() {
@@ -117,4 +127,13 @@ fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// Seconds of processor time that this process took so far, all threads together: what other programs on the machine take does not
+/// count.
+fn cpu_s() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // After the name in brackets; user and system time are the 14th and 15th field, in hundredths of a second.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
 }

@@ -89,6 +89,7 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         plan_sha256: String::new(),
         eta: Eta { p50_s: 0, p95_s: plan.end_s() },
         bounds: Bounds::default(),
+        static_waves: Vec::new(),
         moves: Moves::default(),
         elements: Vec::new(),
         waves: assembly.reports,

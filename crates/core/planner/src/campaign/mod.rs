@@ -27,6 +27,7 @@ mod search;
 mod spare;
 mod stage;
 mod start;
+mod static_bound;
 mod timing;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use underpin_model::policy::Homing;
 use super::calendar::Seconds;
 use super::drive::Driven;
 use super::facts::Facts;
-use super::{Planned, Request, bounds, plan_only};
+use super::{Planned, Request, bounds, plan_only, static_bound};
 
 /// Fills in everything but what would unblock.
 pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, planned: &mut Planned) {
@@ -23,6 +23,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     report.moves = moves(plan);
     report.elements = elements(facts, driven, plan);
     report.bounds = bounds::bounds(request, facts, driven, plan, report.moves.moves);
+    report.static_waves = static_bound::static_waves(facts, driven, &report.elements);
     report.eta.p50_s = median(facts, driven);
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);
