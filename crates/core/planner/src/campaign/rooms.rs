@@ -16,7 +16,9 @@ type Reserved = Vec<(u32, Room)>;
 struct Witness {
     /// Host and reserved room.
     reserved: Reserved,
-    /// Guests that must be apart from others, with the host that would take each.
+    /// Every guest with the host that would take it, by guest: the next search begins there.
+    given: Vec<(u32, u32)>,
+    /// Those of them that must be apart from others.
     apart: Vec<(u32, u32)>,
     /// The state of the set's guests that it was made for.
     stamp: u64,
@@ -279,14 +281,16 @@ impl<'f, 'a> Rooms<'f, 'a> {
             && witness.apart.iter().all(|&(guest, host)| self.stands_apart(guest, host))
     }
 
-    /// Places the guests of a failure set on what remains: the largest first, each where least is left over; then again where
-    /// most is left over.
+    /// Places the guests of a failure set on what remains: the largest first, each where it found a place before or else where least is
+    /// left over; then without what was before, then where most is left over.
     fn search(&self, set: usize) -> (Witness, Option<(u32, Shortage)>) {
         let failed = &self.sets[set].hosts;
         let units = self.units(failed);
-        let (mut witness, mut shortage) = self.place(failed, &units, true);
-        if let Some(first) = shortage {
-            let (other, second) = self.place(failed, &units, false);
+        let kept = &self.sets[set].witness.given;
+        let (mut witness, mut shortage) = self.place(failed, &units, true, kept);
+        for tight in [true, false] {
+            let Some(first) = shortage else { break };
+            let (other, second) = self.place(failed, &units, tight, &[]);
             if second.is_none_or(|it| it.0 < first.0) {
                 (witness, shortage) = (other, second);
             }
@@ -324,6 +328,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
         failed: &[u32],
         units: &[(Room, Vec<u32>)],
         tight: bool,
+        kept: &[(u32, u32)],
     ) -> (Witness, Option<(u32, Shortage)>) {
         let remaining: Vec<u32> =
             self.hosts.clone().filter(|&it| !self.is_shut(it) && !failed.contains(&it)).collect();
@@ -333,17 +338,24 @@ impl<'f, 'a> Rooms<'f, 'a> {
         let mut missing: Option<(u32, Shortage)> = None;
         for (demand, members) in units {
             let need = demand.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
-            let mut best: Option<(i64, usize)> = None;
-            for (at, &host) in remaining.iter().enumerate() {
+            let takes = |guest: &u32, host: u32| {
+                self.facts.may_stand(*guest, host) && self.apart_of(*guest, host, &given)
+            };
+            let before = kept.binary_search_by_key(&members[0], |it| it.0).ok().map(|at| kept[at].1);
+            let mut best: Option<(i64, usize)> = before
+                .and_then(|host| remaining.binary_search(&host).ok())
+                .filter(|&at| free[at][0] >= need[0] && free[at][1] >= need[1])
+                .filter(|&at| members.iter().all(|it| takes(it, remaining[at])))
+                .map(|at| (0, at));
+            let known = best.is_some();
+            for (at, &host) in remaining.iter().enumerate().filter(|_| !known) {
                 let room = free[at];
                 if room[0] < need[0] || room[1] < need[1] {
                     continue;
                 }
                 let left = room[0].saturating_sub(need[0]);
                 let better = best.is_none_or(|(other, _)| if tight { left < other } else { left > other });
-                let takes =
-                    |guest: &u32| self.facts.may_stand(*guest, host) && self.apart_of(*guest, host, &given);
-                if better && members.iter().all(takes) {
+                if better && members.iter().all(|it| takes(it, host)) {
                     best = Some((left, at));
                 }
             }
@@ -367,9 +379,10 @@ impl<'f, 'a> Rooms<'f, 'a> {
                 missing = Some((count + members.len() as u32, Shortage { resource: so_far.resource, short }));
             }
         }
-        let apart =
-            given.into_iter().filter(|it| !self.facts.guests[it.0 as usize].apart.is_empty()).collect();
-        (Witness { reserved, apart, ..Witness::default() }, missing)
+        given.sort_unstable();
+        let apart = |it: &&(u32, u32)| !self.facts.guests[it.0 as usize].apart.is_empty();
+        let apart = given.iter().filter(apart).copied().collect();
+        (Witness { reserved, given, apart, ..Witness::default() }, missing)
     }
 
     /// Apart from those that stand on a host and from those that a failure would bring there.

