@@ -30,7 +30,7 @@ fn a_plan_broken_by_hand_ends_with_1_and_names_time_host_and_rule() {
     let dir = tempfile::tempdir().unwrap();
     // Two lines: a guest goes to another host, and in less time than it takes.
     let broken =
-        PLAN.replacen("\"to\": \"h4\"", "\"to\": \"h3\"", 1).replacen("\"p95_s\": 600", "\"p95_s\": 700", 1);
+        PLAN.replacen("\"to\": \"h4\"", "\"to\": \"h3\"", 1).replacen("\"end\": 700,", "\"end\": 800,", 1);
     assert_ne!(broken, PLAN);
     let broken = file(&dir, "plan.json", broken);
     let table = lint(&broken, &[]).ends(1).stdout;

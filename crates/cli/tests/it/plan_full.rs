@@ -97,7 +97,7 @@ fn what_a_plan_says_to_a_person() {
     insta::assert_snapshot!("plan_picture", std::fs::read_to_string(svg).unwrap().replace("><", ">\n<"));
     let json = run(&["plan", "show", &files.plan, "--host", "a2", "--format", "json"]).ends(0).json();
     assert!(
-        json.as_array().unwrap().iter().any(|it| it["do"] == "reboot" && it["element"] == "a2"),
+        json.as_array().unwrap().iter().any(|it| it["kind"] == "reboot" && it["element"] == "a2"),
         "{json}"
     );
     let whole =
@@ -139,7 +139,8 @@ fn hostile_plans_steer_no_terminal_and_break_no_picture() {
         wave["number"] = json!(u32::MAX);
     }
     for step in plan["steps"].as_array_mut().unwrap() {
-        (step["subject"], step["start_s"], step["p95_s"]) = (json!(name), json!(u32::MAX), json!(u32::MAX));
+        (step["subject"], step["start"], step["end"]) =
+            (json!(name), json!(u32::MAX), json!(2 * u64::from(u32::MAX)));
         (step["id"], step["wave"], step["after"]) = (json!(9), json!(77), json!([9, u32::MAX]));
     }
     plan["made_from"]["fleet"] = json!("\u{9b}31m\u{2066}<f>");
@@ -388,4 +389,21 @@ fn bad_input_is_a_report_or_a_refusal_and_never_a_panic() {
         run(&["plan", "plan-fleet.json", "--starts-at", "9999-12-31T23:59:59Z", "--no-builtin"]).code <= 3
     );
     assert!(planned("plan-fleet.json", &["--seed", "18446744073709551615"])["plan"]["waves"].is_array());
+}
+
+#[test]
+fn a_plan_is_not_written_over_its_fleet_nor_under_its_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let fleet = file(&dir, "fleet.json", fixture().to_string());
+    let same = file(&dir, "same.json", "");
+    for more in [
+        ["--out", &fleet, "--report", &same],
+        ["--out", &same, "--report", &same],
+        ["--out", &same, "--report", &fleet],
+    ] {
+        let ran = answered(&fleet, &more).ends(2);
+        assert!(ran.stderr.contains("expected one of its own"), "{}", ran.stderr);
+    }
+    let kept: Value = serde_json::from_slice(&fs_err::read(&fleet).unwrap()).unwrap();
+    assert_eq!(kept, fixture());
 }

@@ -199,6 +199,21 @@ fn storage(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
     for path in timeline.paths.iter().filter(|it| it.from != NONE) {
         if let Elem::Storage(storage) = path.element {
             changed.entry(storage).or_default().push((path.from, path.until));
+            log.compared(rule);
+            let redundancy = state.get(&storage).copied();
+            if redundancy != Some(Redundancy::Full) {
+                log.error(rule, At::moment(path.from), &Locus::NOWHERE, || {
+                    let found = redundancy
+                        .map_or("changed, and nobody knows its redundancy".to_owned(), |it| {
+                            format!("changed while its redundancy is {it:?}")
+                        });
+                    (
+                        world.id(path.element),
+                        found,
+                        "storage that is known to have its full redundancy".into(),
+                    )
+                });
+            }
         }
     }
     for path in timeline.paths.iter().filter(|it| it.from != NONE) {

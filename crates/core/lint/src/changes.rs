@@ -93,14 +93,24 @@ fn carries(components: Option<&underpin_model::fleet::ComponentSet>, target: &Ta
     }
 }
 
+/// The same version or, where the product's versions can be compared, a higher one.
+fn not_below(world: &World<'_>, host: u32, running: &str, target: &str) -> bool {
+    use underpin_model::version::{Comparison, compare};
+    let order = world.family(host).map(|it| compare(it.scheme(), running, target));
+    running == target || matches!(order, Some(Ok(Comparison::Ordered(order))) if order.is_ge())
+}
+
 /// Whether a host is where a change leads. What is not known is not there.
 fn is_there(world: &World<'_>, host: u32, target: &Target) -> bool {
     let Some(row) = world.hosts.get(ix(host)) else { return false };
     match target {
         Target::Release { release, .. } => {
-            row.host.platform.as_ref().and_then(|it| it.release.as_ref()) == Some(release)
+            let running = row.host.platform.as_ref().and_then(|it| it.release.as_deref());
+            running.is_some_and(|it| not_below(world, host, it, release))
         }
-        Target::Component { name, version } => row.host.running.get(name) == Some(version),
+        Target::Component { name, version } => {
+            row.host.running.get(name).is_some_and(|it| not_below(world, host, it, version))
+        }
         Target::Setting { name, value, .. } => {
             row.host.settings.get(name).is_some_and(|it| match it.value() {
                 serde_json::Value::String(text) => text == value,

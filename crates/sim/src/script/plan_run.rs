@@ -491,7 +491,7 @@ impl<'a> Run<'a> {
 /// A step in a word and its subject.
 fn name(step: &Step) -> String {
     let kind = serde_json::to_value(&step.kind).ok();
-    let word = kind.as_ref().and_then(|it| it.get("do")?.as_str()).unwrap_or("step").to_owned();
+    let word = kind.as_ref().and_then(|it| it.get("kind")?.as_str()).unwrap_or("step").to_owned();
     let about =
         step.kind.vm().map(ToString::to_string).or_else(|| step.kind.element().map(ToString::to_string));
     about.map_or(word.clone(), |it| format!("{word} {it}"))

@@ -71,6 +71,7 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::WindowOpens { tenant, at_s } => {
             format!("the window of {} opens {}", whose(tenant.as_ref()), at(*at_s))
         }
+        Reason::NoCommonMethod { changes } => format!("{} have no method in common", changes.join(" and ")),
         Reason::LeavesEarly { tenant } => format!("guests of {tenant} leave early, in its own window"),
         Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(
             "no window of {} is long enough: it needs {}, the longest is {}",

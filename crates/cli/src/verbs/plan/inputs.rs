@@ -145,6 +145,14 @@ fn unknown_names(fleet: &Fleet, policy: &Policy) -> Vec<String> {
             unknown.push(format!("{place}: found {name:?}, expected a name among the fleet's {list}"));
         }
     };
+    let vms: BTreeSet<&str> = if planning.controllers.is_empty() {
+        BTreeSet::new()
+    } else {
+        fleet.vms.iter().map(|it| it.id.as_str()).collect()
+    };
+    for it in &planning.controllers {
+        add("planning.controllers".to_owned(), it.as_str(), "vms", vms.contains(it.as_str()));
+    }
     let windows = planning.window.iter().map(|it| (format!("planning.window {}", it.id), &it.scope));
     let freezes = planning.freeze.iter().map(|it| (format!("planning.freeze {}", it.id), &it.scope));
     let exceptions = planning.exception.iter().map(|it| (format!("planning.exception {}", it.id), &it.scope));

@@ -20,8 +20,25 @@ struct Both<'a> {
     report: &'a PlanReport,
 }
 
+/// The fleet is not written over, nor the plan by its report.
+fn overwrites(out: Option<&Path>, report: Option<&Path>, fleet: &Path) -> Result<(), Failure> {
+    let same = |a: &Path, b: &Path| {
+        a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    };
+    let over = |what: &str, path: &Path, of: &str| {
+        Failure::Usage(format!("{what} {}: found the path of {of}, expected one of its own", path.display()))
+    };
+    match (out, report) {
+        (Some(out), _) if same(out, fleet) => Err(over("--out", out, "the fleet")),
+        (_, Some(report)) if same(report, fleet) => Err(over("--report", report, "the fleet")),
+        (Some(out), Some(report)) if same(out, report) => Err(over("--report", report, "--out")),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn run(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
     let full = &arguments.full;
+    overwrites(full.out.as_deref(), full.report.as_deref(), path)?;
     // Planning may take long: a path that cannot be written should not cost it.
     for path in [&full.out, &full.report].into_iter().flatten() {
         underpin_engine::data::can_write(path)?;

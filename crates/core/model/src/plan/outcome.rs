@@ -101,11 +101,16 @@ pub enum Reason {
         /// The guest that found no place.
         vm: VmId,
     },
+    /// Changes that would share the drain have no method in common.
+    NoCommonMethod {
+        /// Their ids.
+        changes: Vec<String>,
+    },
     /// The guest's owner has not allowed any action that would empty the host.
     NoAllowedAction {
         /// The guest.
         vm: VmId,
-        /// Why it cannot move: `controller`, `suspended`, `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
+        /// Why it cannot move: `controller`, `suspended`, `no-slots`, `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
         pinned_by: String,
     },
     /// The action needs consent that is not there, or was refused.

@@ -139,9 +139,9 @@ mod tests {
         "starts_at": "2026-11-21T00:00:00Z", "profile": "normal", "placing": "we-place", "homing": "drift",
         "waves": [],
         "steps": [
-            {"id": 0, "wave": 0, "do": "thaw", "cluster": "c", "start_s": 0, "p50_s": 1, "p95_s": 2},
-            {"id": 1, "wave": 0, "do": "migrate", "vm": "v", "from": "a", "to": "b", "live": true, "mbps": 1,
-             "pause_ms": 1, "start_s": 0, "p50_s": 1, "p95_s": 2, "after": [0]}
+            {"id": 0, "wave": 0, "kind": "thaw", "cluster": "c", "start": 0, "end": 2, "p50_s": 1},
+            {"id": 1, "wave": 0, "kind": "migrate", "vm": "v", "from": "a", "to": "b", "live": true, "mbps": 1,
+             "pause_ms": 1, "start": 0, "end": 2, "p50_s": 1, "after": [0]}
         ]
     }"#;
 

@@ -57,7 +57,7 @@ rules! {
     /// and those on their way from or to it; what these hold elsewhere they give up. A guest that no other host of its cluster could take
     /// even before the plan, and sets that were short then, count only where the plan makes it worse.
     Restartability = "restartability",
-    /// No host is away while storage that it or its cluster uses is known to be degraded or rebuilding, or is itself being changed.
+    /// Storage is changed only while it is known to have its full redundancy. No host is away while storage that it or its cluster uses is known to be degraded or rebuilding, or is itself being changed.
     StorageRedundancy = "storage-redundancy",
     /// Guests that must be apart are never on one host, moves included. Here and for those together and among, a guest that is off is
     /// nowhere.

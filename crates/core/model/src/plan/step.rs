@@ -20,7 +20,7 @@ pub enum Frozen {
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "do", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum StepKind {
     /// Saves and switches off what would fight the plan.
     Freeze {
@@ -178,17 +178,16 @@ impl StepKind {
 }
 
 /// A step with its span.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
 pub struct Step {
     /// Its position in the plan.
     pub id: u32,
     /// Number of its wave; 0 for freezing and thawing, which serve several.
     pub wave: u32,
     /// The element (host) for whose change it is done; absent for freezing and thawing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<ElementId>,
     /// What it does.
-    #[serde(flatten)]
     pub kind: StepKind,
     /// When it starts, in seconds from the plan's start.
     pub start_s: u32,
@@ -197,8 +196,74 @@ pub struct Step {
     /// How long it takes in 19 of 20 cases, in seconds: the span that it holds.
     pub p95_s: u32,
     /// Steps that must have ended before it starts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<u32>,
+}
+
+/// A step as files have it.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Step")]
+struct Written {
+    /// Its position in the plan.
+    id: u32,
+    /// Number of its wave; 0 for freezing and thawing, which serve several.
+    wave: u32,
+    /// The element (host) for whose change it is done; absent for freezing and thawing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<ElementId>,
+    /// What it does.
+    #[serde(flatten)]
+    kind: StepKind,
+    /// When it starts, in seconds from the plan's start.
+    start: u32,
+    /// When it has ended in 19 of 20 cases, in seconds from the plan's start: it holds the span from its start until then.
+    end: u64,
+    /// How long it takes in half of the cases, in seconds.
+    p50_s: u32,
+    /// Steps that must have ended before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    after: Vec<u32>,
+}
+
+impl From<Step> for Written {
+    fn from(it: Step) -> Self {
+        let Step { id, wave, subject, kind, start_s, p50_s, p95_s, after } = it;
+        Self {
+            id,
+            wave,
+            subject,
+            kind,
+            start: start_s,
+            end: u64::from(start_s) + u64::from(p95_s),
+            p50_s,
+            after,
+        }
+    }
+}
+
+impl TryFrom<Written> for Step {
+    type Error = String;
+
+    fn try_from(it: Written) -> Result<Self, Self::Error> {
+        let Written { id, wave, subject, kind, start, end, p50_s, after } = it;
+        let p95_s = end.checked_sub(u64::from(start)).and_then(|it| u32::try_from(it).ok());
+        let p95_s = p95_s.ok_or_else(|| {
+            format!(
+                "end {end}, expected {start} (its start) or later, and not more than {} s later",
+                u32::MAX
+            )
+        })?;
+        Ok(Self { id, wave, subject, kind, start_s: start, p50_s, p95_s, after })
+    }
+}
+
+impl JsonSchema for Step {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Written::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Written::json_schema(generator)
+    }
 }
 
 impl Step {

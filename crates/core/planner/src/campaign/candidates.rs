@@ -68,7 +68,7 @@ impl<'a> Drive<'_, 'a> {
                 resize = [by(memory, before[0]), by(vcpus, before[1])];
             }
         }
-        let methods = self.methods(host, &own, &mut hops)?;
+        let methods = self.methods(host, &own, &hops)?;
         Ok(Candidate {
             host,
             ready,
@@ -86,26 +86,30 @@ impl<'a> Drive<'_, 'a> {
         &self,
         host: u32,
         own: &[usize],
-        hops: &mut [Hop],
+        hops: &[Hop],
     ) -> Result<Vec<(Method, underpin_model::policy::Durations)>, Vec<Reason>> {
         let all = self.request.changes();
         let lists: Vec<Vec<Method>> = own.iter().map(|&it| order::methods(&all[it])).collect();
         let first = lists.first().cloned().unwrap_or_default();
         let common: Vec<Method> =
             first.into_iter().filter(|it| lists.iter().all(|list| list.contains(it))).collect();
-        // Without a method that all allow, the one that can do everything.
-        let common = if common.is_empty() { vec![Method::EvacuateReboot] } else { common };
+        if common.is_empty() {
+            let changes = own.iter().map(|&it| all[it].id.clone()).collect();
+            return Err(vec![Reason::NoCommonMethod { changes }]);
+        }
         if common.first() == Some(&Method::Defer) {
             return Err(vec![Reason::Deferred]);
-        }
-        if common.first() == Some(&Method::LivePatch) {
-            hops.iter_mut().for_each(|it| it.reboot = false);
         }
         let durations = |method: Method| {
             let own = own.iter().find_map(|&it| all[it].durations);
             own.unwrap_or_else(|| self.facts.durations.of(self.facts.hosts[host as usize].it, method))
         };
-        Ok(common.into_iter().filter(|it| *it != Method::Defer).map(|it| (it, durations(it))).collect())
+        // A setting that takes a reboot is not patched into what runs.
+        let reboots = hops
+            .iter()
+            .any(|hop| matches!(all[hop.change as usize].to, Target::Setting { reboot: true, .. }));
+        let can = |it: &Method| *it != Method::Defer && !(reboots && *it == Method::LivePatch);
+        Ok(common.into_iter().filter(can).map(|it| (it, durations(it))).collect())
     }
 
     /// The cluster and its storage can lose a host as they stand.

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use underpin_model::change::{Change, Layer, Method};
+use underpin_model::fleet::Redundancy;
 use underpin_model::id::{ClusterId, ElementId};
 use underpin_model::plan::{Outcome, Profile, Reason, Rule};
-use underpin_model::policy::Homing;
+use underpin_model::policy::{Exception, Homing};
 
 use super::calendar::{Calendar, Seconds, host_in, tenants_wait};
 use super::couplings::Couplings;
@@ -79,6 +82,8 @@ pub(super) struct Drive<'f, 'a> {
     /// When a change was complete on an element; `None`: it never is.
     pub(super) complete: BTreeMap<(usize, ElementId), Option<Seconds>>,
     pub(super) driven: Driven,
+    /// End of the exception from the reserve of the cluster that is being set up.
+    reserve_until: Option<Seconds>,
 }
 
 /// Makes all decisions; no guest goes to the hosts `without`.
@@ -123,6 +128,7 @@ pub(super) fn drive<'a>(
             coordinators: BTreeSet::new(),
             waited: BTreeMap::new(),
         },
+        reserve_until: None,
     };
     for (change, concerned) in request.changes().iter().zip(&drive.concerned) {
         for element in concerned.due.iter().filter(|_| change.layer != Layer::Host) {
@@ -142,6 +148,12 @@ pub(super) fn drive<'a>(
     Ok(drive.driven)
 }
 
+/// Seconds from the start of the plan to the end of an exception's last day in UTC; `None`: beyond any plan.
+fn ends(exception: &Exception, starts_at: Timestamp) -> Option<Seconds> {
+    let after = exception.expires.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?;
+    u32::try_from(after.timestamp().as_second().saturating_sub(starts_at.as_second())).ok()
+}
+
 impl<'a> Drive<'_, 'a> {
     fn clusters(&mut self) {
         let facts = self.facts;
@@ -157,6 +169,7 @@ impl<'a> Drive<'_, 'a> {
         let mut rooms: Vec<Rooms<'_, 'a>> =
             (0..facts.clusters.len() as u32).into_par_iter().map(|at| Rooms::new(facts, at, sets)).collect();
         for (at, rooms) in rooms.drain(..).enumerate() {
+            self.reserve_until = None;
             let reserve = !self.excepted(Rule::Restartability, at);
             let range = facts.clusters[at].hosts.clone();
             let hosts = range.len();
@@ -171,6 +184,7 @@ impl<'a> Drive<'_, 'a> {
                     .collect(),
                 most,
                 reserve,
+                excepted_until: self.reserve_until,
                 waves: 0,
             });
         }
@@ -181,10 +195,17 @@ impl<'a> Drive<'_, 'a> {
         let facts = self.facts;
         let first = facts.clusters[cluster].hosts.start;
         let planning = &self.request.policy.planning;
-        let mut speaks =
+        let speaks =
             planning.exceptions(rule, self.request.starts_at).filter(|it| host_in(facts, &it.scope, first));
-        let Some(it) = speaks.next() else { return false };
+        // The one that holds longest.
+        let Some(it) = speaks.max_by_key(|it| it.expires) else { return false };
         self.driven.exceptions.insert(it.id.clone());
+        let until = ends(it, self.request.starts_at);
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.excepted_until = cluster.excepted_until.into_iter().chain(until).min();
+        } else {
+            self.reserve_until = until;
+        }
         true
     }
 
@@ -267,6 +288,27 @@ impl<'a> Drive<'_, 'a> {
         }
     }
 
+    /// Storage is worked on only while it is known to be whole, and no cluster on an element is degraded.
+    fn element_stands(&mut self, layer: Layer, element: &ElementId) -> Result<(), Vec<Reason>> {
+        for cluster in self.near(layer, element).into_owned() {
+            let own = self.facts.fleet.clusters.get(self.facts.clusters[cluster].at as usize);
+            if let Some(it) = own.filter(|it| it.degraded == Some(true))
+                && !self.excepted(Rule::Degraded, cluster)
+            {
+                return Err(vec![Reason::Degraded { cluster: it.id.clone() }]);
+            }
+        }
+        if layer != Layer::Storage {
+            return Ok(());
+        }
+        let storage = self.facts.fleet.storage.iter().find(|it| it.id.as_str() == element.as_str());
+        match storage.map(|it| (it.redundancy, &it.id)) {
+            Some((Some(Redundancy::Full), _)) => Ok(()),
+            Some((Some(_), id)) => Err(vec![Reason::StorageRedundancy { storage: id.clone() }]),
+            _ => Err(vec![Reason::UnknownFact { element: element.clone(), fact: "redundancy".to_owned() }]),
+        }
+    }
+
     /// Clusters that stand on an element.
     fn near(&self, layer: Layer, element: &ElementId) -> std::borrow::Cow<'_, [usize]> {
         match self.near.get(&(layer, element.clone())) {
@@ -317,6 +359,9 @@ impl<'a> Drive<'_, 'a> {
         }
         if order::methods(change).first() == Some(&Method::Defer) {
             return self.block(element, vec![Reason::Deferred]);
+        }
+        if let Err(reasons) = self.element_stands(change.layer, element) {
+            return self.block(element, reasons);
         }
         let mut work = elements::work(self.request, change, at, element);
         let near = self.near(change.layer, element).into_owned();

@@ -104,7 +104,8 @@ impl<'a> Fitted<'a> {
         let mut durations = self.policy.durations_of(method);
         if !self.fits.is_empty() {
             let class = class_of(host);
-            for step in TimedStep::ALL {
+            // Taking it back is no step of the plan: what holds for it is the policy's word.
+            for step in TimedStep::ALL.into_iter().filter(|it| *it != TimedStep::Rollback) {
                 if let Some(fit) = self.fits.get(&(class.clone(), method, step)) {
                     step.set(&mut durations, fit.spread);
                 }
@@ -146,7 +147,8 @@ impl<'a> Fitted<'a> {
     fn steps(&self, host: Option<&Host>, class: Option<&Class<'_>>, method: Method) -> Vec<StepDuration> {
         let durations = host.map_or_else(|| self.policy.durations_of(method), |it| self.of(it, method));
         steps(&durations, |step| {
-            let fit = class.and_then(|class| self.fits.get(&(class.clone(), method, step)));
+            let fitted = class.filter(|_| step != TimedStep::Rollback);
+            let fit = fitted.and_then(|class| self.fits.get(&(class.clone(), method, step)));
             fit.map_or(DurationFrom::Policy, |fit| fit.from.clone())
         })
     }
@@ -193,7 +195,9 @@ fn fit(policy: Spread, class: &Class<'_>, samples: &[(Class<'_>, Sample)]) -> Op
     let [others, same_platform, same_hardware, at_least] =
         counts.map(|it| u32::try_from(it).unwrap_or(u32::MAX));
     let from = DurationFrom::Fitted { same_hardware, same_platform, others, at_least };
-    Some(Fit { spread: belief.spread(), from })
+    // Nobody bets a night on a few quick ones: no slow case is quicker than the policy's usual one.
+    let spread = belief.spread();
+    Some(Fit { spread: Spread::new(spread.p50_s, spread.p95_s.max(policy.p50_s)), from })
 }
 
 /// A step that was watched.

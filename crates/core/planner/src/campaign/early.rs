@@ -65,7 +65,11 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 Reason::OutsideWindow { tenant: Some(tenant), .. } => Some(tenant),
                 _ => None,
             })?;
-            waves.push(then.leave_early(shared, &mut limits, candidate, tenant)?);
+            let left = then.leave_early(shared, &mut limits, candidate, tenant)?;
+            // What is staged for the change is staged after that.
+            let lead = candidate.methods.iter().map(|it| it.1.stage.p95_s).max().unwrap_or(0);
+            then.free_at = then.free_at.max(left.start.saturating_add(lead));
+            waves.push(left);
             let mut again = BTreeMap::new();
             let now = candidate.ready.max(then.free_at);
             let draft = then.draft(shared, &limits, alone, now, canary, &mut again);

@@ -266,8 +266,9 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Affinity that must hold, and parts. Guests that must be apart and are not get apart as they move; any other rule that is
-    /// broken at the start binds nobody. The report says that it was so.
+    /// Affinity that must hold, and parts. Guests that must be apart and are not get apart as they move, those that are not on the
+    /// hosts that they are bound to go there as they move, and those that should be together are not spread further. The report
+    /// says that it was so.
     fn rules(&mut self) {
         let places: FxHashMap<&str, u32> =
             self.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
@@ -275,7 +276,11 @@ impl<'a> Facts<'a> {
         for rule in fleet.affinities.iter().filter(|it| it.strength == Strength::Must) {
             let members: Vec<u32> =
                 rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
-            if rule.kind != AffinityKind::Apart && self.broken(rule, &members) {
+            if rule.kind == AffinityKind::Together && self.broken(rule, &members) {
+                // Those that are together stay so: they are not spread any further.
+                let mut by_home: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+                members.iter().for_each(|&it| by_home.entry(self.home[it as usize]).or_default().push(it));
+                by_home.into_values().filter(|it| it.len() > 1).for_each(|it| self.tie(&it));
                 continue;
             }
             match rule.kind {
@@ -357,6 +362,11 @@ impl<'a> Facts<'a> {
     pub(super) fn may_stand(&self, guest: u32, host: u32) -> bool {
         let guest = &self.guests[guest as usize];
         guest.bound.as_ref().is_none_or(|it| it.contains(&host)) && self.reaches(guest, host)
+    }
+
+    /// Whether a rule lets a guest be on a host at all: what is broken at the start is not done again.
+    pub(super) fn may_be_bound(&self, guest: u32, host: u32) -> bool {
+        self.guests[guest as usize].bound.as_ref().is_none_or(|it| it.contains(&host))
     }
 
     pub(super) fn reaches(&self, guest: &GuestFacts<'_>, host: u32) -> bool {

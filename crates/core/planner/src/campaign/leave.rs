@@ -253,6 +253,10 @@ impl Leaving<'_, '_, '_> {
                         }
                     },
                 }
+            } else if let Some(&guest) = unit.iter().find(|&&it| !self.rooms.facts.may_be_bound(it, host)) {
+                let vm = self.rooms.facts.guests[guest as usize].it.id.clone();
+                reasons.push(Reason::RequiredAffinity { vm, rule: Rule::OnHosts });
+                continue;
             } else {
                 host
             };
@@ -321,7 +325,11 @@ impl Leaving<'_, '_, '_> {
         }
         // Guests that move as one take a slot each at a time, and share the link.
         let together = facts.guests[guest as usize].together.len().max(1) as u32;
-        if how.moves() && together > facts.hosts[host as usize].slots.max(1) {
+        if how.moves() && facts.hosts[host as usize].slots == 0 {
+            let pinned_by = "no-slots".to_owned();
+            return Err(Some(Reason::NoAllowedAction { vm: vm.id.clone(), pinned_by }));
+        }
+        if how.moves() && together > facts.hosts[host as usize].slots {
             return Err(Some(Reason::RequiredAffinity { vm: vm.id.clone(), rule: Rule::Together }));
         }
         if how == How::Live {
@@ -383,7 +391,7 @@ impl Leaving<'_, '_, '_> {
         let facts = self.rooms.facts;
         let together = facts.guests[guest as usize].together.len().max(1) as u32;
         let (own, other) = (&facts.hosts[self.rooms.at(guest) as usize], &facts.hosts[to as usize]);
-        together <= other.slots.max(1)
+        together <= other.slots
             && (other.link_mbps >= own.link_mbps
                 || live(facts, guest, other.link_mbps / together).is_some_and(|it| it.converged))
     }

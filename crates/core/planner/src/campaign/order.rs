@@ -1,10 +1,13 @@
 //! Which change is about which elements, and what must come before what.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::{Change, Layer, Method, Target};
+use underpin_model::facts::Family;
 use underpin_model::fleet::{Fleet, Host};
 use underpin_model::id::ElementId;
+use underpin_model::version::{Comparison, compare};
 
 /// Elements of one change.
 #[derive(Debug, Clone, Default)]
@@ -21,22 +24,21 @@ pub(super) struct Concerned {
 pub(super) fn concerned(fleet: &Fleet, change: &Change) -> Concerned {
     let mut concerned = Concerned::default();
     let mut known = BTreeSet::new();
-    let mut add =
-        |id: &str, clusters: Vec<&str>, platform: Option<&underpin_model::facts::Family>, there: bool| {
-            let Ok(element) = ElementId::new(id) else { return };
-            known.insert(element.clone());
-            let named = change.elements.is_empty() || change.elements.contains(&element);
-            let near = change.clusters.is_empty()
-                || change.clusters.iter().any(|it| clusters.contains(&it.as_str()));
-            let of = change.platforms.is_empty() || platform.is_some_and(|it| change.platforms.contains(it));
-            if named && near && of {
-                if there {
-                    concerned.there.insert(element)
-                } else {
-                    concerned.due.insert(element)
-                };
-            }
-        };
+    let mut add = |id: &str, clusters: Vec<&str>, platform: Option<&Family>, there: bool| {
+        let Ok(element) = ElementId::new(id) else { return };
+        known.insert(element.clone());
+        let named = change.elements.is_empty() || change.elements.contains(&element);
+        let near =
+            change.clusters.is_empty() || change.clusters.iter().any(|it| clusters.contains(&it.as_str()));
+        let of = change.platforms.is_empty() || platform.is_some_and(|it| change.platforms.contains(it));
+        if named && near && of {
+            if there {
+                concerned.there.insert(element)
+            } else {
+                concerned.due.insert(element)
+            };
+        }
+    };
     match change.layer {
         Layer::Host => {
             for it in &fleet.hosts {
@@ -89,10 +91,13 @@ fn runs(components: Option<&underpin_model::fleet::ComponentSet>, to: &Target) -
 
 fn is_there(host: &Host, to: &Target) -> bool {
     match to {
-        Target::Release { release, .. } => {
-            host.platform.as_ref().and_then(|it| it.release.as_ref()) == Some(release)
-        }
-        Target::Component { name, version } => host.running.get(name) == Some(version),
+        Target::Release { release, .. } => host.platform.as_ref().is_some_and(|it| {
+            it.release.as_ref().is_some_and(|running| reached(&it.family, running, release))
+        }),
+        Target::Component { name, version } => host.running.get(name).is_some_and(|running| {
+            running == version
+                || host.platform.as_ref().is_some_and(|it| reached(&it.family, running, version))
+        }),
         Target::Setting { name, value, .. } => host.settings.get(name).is_some_and(|it| match it.value() {
             serde_json::Value::String(text) => text == value,
             serde_json::Value::Bool(it) => value.parse() == Ok(*it),
@@ -102,6 +107,15 @@ fn is_there(host: &Host, to: &Target) -> bool {
             _ => false,
         }),
     }
+}
+
+/// At a version or above: nothing is ever taken down to a lower one.
+fn reached(family: &Family, running: &str, target: &str) -> bool {
+    running == target
+        || matches!(
+            compare(family.scheme(), running, target),
+            Ok(Comparison::Ordered(Ordering::Equal | Ordering::Greater))
+        )
 }
 
 /// The ways of a change, the preferred first.

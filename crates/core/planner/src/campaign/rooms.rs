@@ -407,7 +407,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
     /// Another guest of the application, in this cluster, is not on a release that soaks.
     pub(super) fn diverse(&self, guest: u32, soaks: &dyn Fn(u32) -> bool) -> bool {
         let application = self.facts.guests[guest as usize].application;
-        if application == NONE {
+        if application == NONE || !self.facts.policy.planning.release_diversity {
             return true;
         }
         let members = &self.facts.applications[application as usize];

@@ -81,6 +81,8 @@ pub(super) struct Cluster<'f, 'a> {
     pub(super) most: usize,
     /// The reserve for a failure must hold: no exception speaks of this cluster.
     pub(super) reserve: bool,
+    /// An exception that it is planned under ends then.
+    pub(super) excepted_until: Option<Seconds>,
     /// Hosts that were in maintenance before and are not changed yet, by position in the cluster: they are away.
     pub(super) maintenance: Vec<bool>,
     /// Number of its last wave, for reasons; 0: none.
@@ -281,12 +283,12 @@ impl<'f, 'a> Cluster<'f, 'a> {
                     let work = Work {
                         host: candidate.host,
                         method: *method,
-                        hops: candidate.hops.clone(),
+                        hops: hops_by(candidate, *method),
                         durations: *durations,
                         come_home: Vec::new(),
                         departures,
                     };
-                    match self.fit(shared, couplings, work, draft, now, canary) {
+                    match self.fit(shared, couplings, (work, candidate.resize), draft, now, canary) {
                         Ok(()) => return Ok(()),
                         Err(why) => reasons.extend(why),
                     }
@@ -365,7 +367,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         &mut self,
         shared: &Shared<'f, 'a>,
         couplings: &Couplings,
-        mut work: Work,
+        (mut work, resize): (Work, [i64; 2]),
         draft: &mut Draft,
         now: Seconds,
         canary: bool,
@@ -382,6 +384,11 @@ impl<'f, 'a> Cluster<'f, 'a> {
             return Err(vec![Reason::Short { resource, short: shortage.short, reserve: true }]);
         }
         work.come_home = self.comes_home(shared, &work, &draft.works, canary);
+        if let Some(reason) = self.carries_less(resize, &mut work) {
+            self.rooms.shut(host, was_shut);
+            self.rooms.undo(&departures);
+            return Err(vec![reason]);
+        }
         draft.works.push(work);
         let times = layout(shared.facts, &draft.works, shared.homing);
         let timed = self.start(shared, couplings, &draft.works, &times, now);
@@ -426,6 +433,38 @@ impl<'f, 'a> Cluster<'f, 'a> {
         then.reserve()
     }
 
+    /// Where a change takes room away, those that would no longer fit do not come home; what is short for those that stay.
+    fn carries_less(&self, resize: [i64; 2], work: &mut Work) -> Option<Reason> {
+        let free = self.rooms.free(work.host);
+        let mut left = [free[0].saturating_add(resize[0]), free[1].saturating_add(resize[1])];
+        let demand = |guest: u32| {
+            let demand = self.rooms.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
+            demand.map(|it| i64::try_from(it).unwrap_or(i64::MAX))
+        };
+        for resource in 0..2 {
+            if left[resource] < 0 && resize[resource] < 0 {
+                let name = super::facts::RESOURCES[resource].to_owned();
+                return Some(Reason::Short {
+                    resource: name,
+                    short: left[resource].unsigned_abs(),
+                    reserve: false,
+                });
+            }
+        }
+        if resize.iter().any(|it| *it < 0) {
+            work.come_home.retain(|&guest| {
+                let after =
+                    [left[0].saturating_sub(demand(guest)[0]), left[1].saturating_sub(demand(guest)[1])];
+                let fits = after.iter().all(|it| *it >= 0);
+                if fits {
+                    left = after;
+                }
+                fits
+            });
+        }
+        None
+    }
+
     /// Guests that return after the wave: all that moved, but those whose return would leave their application wholly on a
     /// release that soaks.
     fn comes_home(&self, shared: &Shared<'f, 'a>, work: &Work, works: &[Work], canary: bool) -> Vec<u32> {
@@ -444,7 +483,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
             let diverse = !canary
                 || !facts.guests[guest as usize].controller
                     && self.undiverse(guest, work.host, works, &home).is_none();
-            if diverse && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
+            let bound = facts.may_be_bound(guest, work.host);
+            if diverse && bound && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
                 home.push(guest);
             }
         }
@@ -500,6 +540,12 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let free_memory_mib = self.rooms.free_memory();
         StagedWave { start, end: self.free_at, works, times, reasons, free_memory_mib }
     }
+}
+
+/// What is done by a method: a live patch reboots nothing.
+fn hops_by(candidate: &Candidate, method: Method) -> Vec<Hop> {
+    let reboots = method != Method::LivePatch;
+    candidate.hops.iter().map(|it| Hop { reboot: it.reboot && reboots, ..*it }).collect()
 }
 
 /// Reasons that no later wave changes.

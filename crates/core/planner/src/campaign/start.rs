@@ -58,8 +58,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 break;
             }
         }
-        if start.saturating_add(end) > shared.calendar.horizon_s() {
-            let longest_s = shared.calendar.horizon_s().saturating_sub(now);
+        // What an exception allows is over when it ends.
+        let last = shared.calendar.horizon_s().min(self.excepted_until.unwrap_or(Seconds::MAX));
+        if start.saturating_add(end) > last {
+            let longest_s = last.saturating_sub(now);
             return Err(vec![Reason::OutsideWindow { tenant: None, needs_s: end, longest_s }]);
         }
         Ok((start, why))

@@ -165,7 +165,7 @@ pub fn story(plan: &Plan, element: &str) -> Vec<String> {
         .filter_map(|it| match &it.kind {
             StepKind::Migrate { .. } | StepKind::Evacuate { .. } => None,
             StepKind::Patch { to, unit, .. } => Some(format!("patch {unit} {to}")),
-            other => serde_json::to_value(other).ok()?["do"].as_str().map(str::to_owned),
+            other => serde_json::to_value(other).ok()?["kind"].as_str().map(str::to_owned),
         })
         .collect()
 }

@@ -278,7 +278,7 @@ fn the_guest_that_steers_moves_live_only_and_keeps_off_releases_that_soak() {
     policy.rings[0].soak = underpin_model::quantity::Days::new(1.0).unwrap();
     let steps = |it: &underpin_planner::campaign::Planned| -> Vec<String> {
         let about = it.plan.steps.iter().filter(|it| it.kind.vm().is_some());
-        about.map(|it| serde_json::to_value(&it.kind).unwrap()["do"].as_str().unwrap().to_owned()).collect()
+        about.map(|it| serde_json::to_value(&it.kind).unwrap()["kind"].as_str().unwrap().to_owned()).collect()
     };
     // A quick boot suspends guests.
     assert_eq!(steps(&planned(&fleet, &policy)), ["suspend", "resume"]);
@@ -317,4 +317,38 @@ fn a_full_reboot_takes_no_suspended_guest_with_it() {
     planning(&mut fleet).changes[0].methods = vec![underpin_model::change::Method::QuickBoot];
     let it = planned(&fleet, &policy());
     assert_eq!((of(&it, "h1").outcome, of(&it, "h2").outcome), (Outcome::Planned, Outcome::Planned));
+}
+
+#[test]
+fn what_is_broken_at_the_start_is_not_done_again() {
+    let mut fleet = fleet(4);
+    guest(&mut fleet, "h1", 8);
+    guest(&mut fleet, "h2", 8).allowed_actions = vec![Action::PowerOff];
+    consent(&mut fleet, Action::PowerOff, true);
+    fleet.affinities = vec![
+        rule(AffinityKind::OnHosts, &["v001"], &["h3", "h4"]),
+        rule(AffinityKind::OnHosts, &["v002"], &["h3"]),
+    ];
+    let mut policy = policy();
+    policy.planning.homing = Homing::Home;
+    let it = planned(&fleet, &policy);
+    let end = finally(&fleet, &it.plan);
+    assert!(["h3", "h4"].contains(&end["v001"].as_str()), "{end:?}");
+    assert!(matches!(of(&it, "h2").reasons[..], [Reason::RequiredAffinity { rule: Rule::OnHosts, .. }]));
+}
+
+#[test]
+fn a_host_without_slots_takes_part_in_no_migration() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    fleet.hosts[0].migration.as_mut().unwrap().slots = Some(0);
+    let it = planned(&fleet, &policy());
+    assert!(
+        matches!(&of(&it, "h1").reasons[..], [Reason::NoAllowedAction { pinned_by, .. }] if pinned_by == "no-slots"),
+        "{:?}",
+        of(&it, "h1").reasons
+    );
+    fleet.hosts[0].migration.as_mut().unwrap().slots = Some(4);
+    fleet.hosts[1].migration.as_mut().unwrap().slots = Some(0);
+    assert_eq!(finally(&fleet, &planned(&fleet, &policy()).plan)["v001"], "h3");
 }

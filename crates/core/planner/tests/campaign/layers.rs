@@ -151,3 +151,81 @@ fn cycles_and_unknown_names_block_with_their_reason() {
     let it = planned(&fleet, &policy());
     assert!(matches!(&of(&it, "h9").reasons[0], Reason::UnknownFact { fact, .. } if fact == "id"));
 }
+
+#[test]
+fn a_live_patch_reboots_nothing_also_where_it_is_the_second_choice() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8).allowed_actions.clear();
+    planning(&mut fleet).changes[0].methods = vec![Method::EvacuateReboot, Method::LivePatch];
+    let it = planned(&fleet, &policy());
+    assert_eq!(story(&it.plan, "h1"), ["stage", "patch 1 8.0.2", "attest", "verify"]);
+    assert_eq!(story(&it.plan, "h2"), ["stage", "patch 1 8.0.2", "reboot", "attest", "verify"]);
+    // A setting that takes a reboot is not patched into what runs.
+    planning(&mut fleet).changes[0].to =
+        Target::Setting { name: "smt".to_owned(), value: "off".to_owned(), reboot: true };
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "h1").outcome, Outcome::Blocked);
+    assert!(story(&it.plan, "h2").contains(&"reboot".to_owned()));
+}
+
+#[test]
+fn nothing_is_taken_down_to_a_lower_release() {
+    let mut fleet = fleet(3);
+    fleet.hosts[1].platform.as_mut().unwrap().release = Some("8.4.5".to_owned());
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "h2").outcome, Outcome::NotNeeded);
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned);
+}
+
+#[test]
+fn storage_is_changed_only_while_it_is_known_to_be_whole() {
+    let mut fleet = fleet(2);
+    let id = StorageId::new("array").unwrap();
+    fleet.storage.push(Storage::new(id.clone()));
+    fleet.clusters[0].storage = vec![id.clone()];
+    let mut array = change("array-firmware", "6.2");
+    array.layer = Layer::Storage;
+    planning(&mut fleet).changes = vec![array];
+    for redundancy in [None, Some(Redundancy::None), Some(Redundancy::Rebuilding)] {
+        fleet.storage[0].redundancy = redundancy;
+        assert_eq!(of(&planned(&fleet, &policy()), "array").outcome, Outcome::Blocked, "{redundancy:?}");
+    }
+    fleet.storage[0].redundancy = Some(Redundancy::Full);
+    assert_eq!(of(&planned(&fleet, &policy()), "array").outcome, Outcome::Planned);
+    fleet.clusters[0].degraded = Some(true);
+    assert!(matches!(of(&planned(&fleet, &policy()), "array").reasons[..], [Reason::Degraded { .. }]));
+}
+
+#[test]
+fn changes_without_a_method_in_common_are_not_merged() {
+    let mut fleet = fleet(2);
+    planning(&mut fleet).changes[0].methods = vec![Method::EvacuateReboot];
+    let mut other = change("setting", "x");
+    other.to = Target::Setting { name: "smt".to_owned(), value: "off".to_owned(), reboot: false };
+    other.methods = vec![Method::LivePatch];
+    planning(&mut fleet).changes.push(other);
+    let it = planned(&fleet, &policy());
+    assert!(matches!(&of(&it, "h1").reasons[..], [Reason::NoCommonMethod { changes }] if changes.len() == 2));
+}
+
+#[test]
+fn guests_that_a_smaller_host_cannot_carry_stay_away() {
+    let mut fleet = fleet(3);
+    for _ in 0..4 {
+        guest(&mut fleet, "h1", 20);
+    }
+    planning(&mut fleet).changes[0].capacity_after =
+        Some(underpin_model::fleet::Capacity { memory_mib: Some(51_200), ..Default::default() });
+    let mut policy = policy();
+    policy.planning.homing = underpin_model::policy::Homing::Home;
+    policy.planning.failure_sets = underpin_model::policy::FailureSets::None;
+    let it = planned(&fleet, &policy);
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned, "{:?}", of(&it, "h1"));
+    planning(&mut fleet).changes[0].methods = vec![Method::LivePatch];
+    let it = planned(&fleet, &policy);
+    assert!(
+        matches!(of(&it, "h1").reasons[..], [Reason::Short { reserve: false, .. }]),
+        "{:?}",
+        of(&it, "h1")
+    );
+}

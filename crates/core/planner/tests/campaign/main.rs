@@ -84,6 +84,10 @@ fn an_exception_with_a_name_lets_the_reserve_go() {
     assert_eq!(it.report.exceptions_used, ["x"]);
     let expired = underpin_model::policy::read(&text.replace("2026-12-31", "\"2026-11-20\"")).unwrap();
     assert!(planned(&fleet, &expired).plan.waves.is_empty());
+    // What does not end before it does is not planned under it: a day each for soak, and the exception ends with the first.
+    let soaks = text.replace("soak = 0", "soak = 1").replace("2026-12-31", "\"2026-11-21\"");
+    let ends = planned(&fleet, &underpin_model::policy::read(&soaks).unwrap());
+    assert_eq!(ends.plan.waves.len(), 1, "{:?}", ends.plan.waves);
 }
 
 #[test]

@@ -103,3 +103,22 @@ fn the_most_urgent_come_first() {
     assert!(of(&it, "h3").reasons.contains(&Reason::MostUrgent { loss_per_day: 5.0 }));
     assert_eq!(it.report.exposure[0].loss_per_day, 6.0);
 }
+
+#[test]
+fn the_diversity_of_releases_can_be_switched_off() {
+    let mut fleet = fleet(2);
+    let id = ApplicationId::new("a").unwrap();
+    fleet.applications.push(Application::new(id.clone()));
+    for _ in 0..2 {
+        let vm = guest(&mut fleet, "h1", 1);
+        vm.application = Some(id.clone());
+        vm.allowed_actions = vec![underpin_model::fleet::Action::PowerOff];
+    }
+    super::build::consent(&mut fleet, underpin_model::fleet::Action::PowerOff, true);
+    fleet.hosts.pop();
+    let mut policy = super::build::policy();
+    let outcome = |policy: &Policy| of(&planned(&fleet, policy), "h1").outcome;
+    assert_eq!(outcome(&policy), Outcome::Blocked);
+    policy.planning.release_diversity = false;
+    assert_eq!(outcome(&policy), Outcome::Planned);
+}
