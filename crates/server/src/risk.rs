@@ -2,7 +2,7 @@
 //! at a time that may block; the same for the API and the pages.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -164,7 +164,7 @@ fn report_of(
     base: &FactBase,
     asked: Asked,
     decisions: &[GroupDecision],
-) -> Result<RiskReport, ReportError> {
+) -> Result<RiskReport, Problem> {
     let mut request = Request::new(
         &basis.index.fleet,
         &basis.index.assessment,
@@ -174,7 +174,10 @@ fn report_of(
     );
     request.independent = asked.independent;
     request.group_by = asked.group_by;
-    report::report_with(&request, decisions)
+    report::report_with(&request, decisions).map_err(|error| match error {
+        ReportError::NothingToJudge { .. } => nothing_to_judge(&basis.index.fleet),
+        other => refused(&other),
+    })
 }
 
 /// Levels at which the picture of a tail has points.
@@ -245,10 +248,15 @@ fn decisions_of(basis: &Basis, base: &FactBase) -> Result<Decisions, Problem> {
 /// The decisions of a basis, made by whoever asks first.
 fn decided_once(
     decided: &OnceLock<Result<Arc<Decisions>, Problem>>,
+    made: &AtomicU64,
     basis: &Basis,
     base: &FactBase,
 ) -> Result<Arc<Decisions>, Problem> {
-    decided.get_or_init(|| decisions_of(basis, base).map(Arc::new)).clone()
+    let decide = || {
+        made.fetch_add(1, Ordering::Relaxed);
+        decisions_of(basis, base).map(Arc::new)
+    };
+    decided.get_or_init(decide).clone()
 }
 
 impl App {
@@ -327,11 +335,12 @@ impl App {
             });
             (place, Arc::clone(&known.decided))
         });
+        let made = Arc::clone(&self.decisions_made);
         let work = move || {
             let by_decision = asked.group_by == GroupBy::Decision;
-            let known = by_decision.then(|| decided_once(&decided, &basis, &base)).transpose()?;
+            let known = by_decision.then(|| decided_once(&decided, &made, &basis, &base)).transpose()?;
             let decisions = known.as_ref().map_or(&[][..], |it| &it.list);
-            let report = report_of(&basis, &base, asked, decisions).map_err(|error| refused(&error))?;
+            let report = report_of(&basis, &base, asked, decisions)?;
             Ok(RiskAnswer { basis, report, foretold: AtomicBool::new(false) })
         };
         let answer = self.once(place, work).await?;
@@ -355,7 +364,8 @@ impl App {
         let base = self.facts().await?;
         let (place, decided) =
             self.with_known(&basis, |known| (Arc::clone(&known.decisions), Arc::clone(&known.decided)));
-        let work = move || decided_once(&decided, &basis, &base);
+        let made = Arc::clone(&self.decisions_made);
+        let work = move || decided_once(&decided, &made, &basis, &base);
         Ok(Arc::clone(&*self.once(place, work).await?))
     }
 }
@@ -404,7 +414,7 @@ pub(crate) fn horizon(report: &RiskReport) -> Days {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
     use std::time::Duration;
 
     use jiff::Timestamp;
@@ -466,6 +476,40 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(600)).await;
         assert_eq!(*app.once(place, slow(&begun)).await.unwrap(), 7);
         assert_eq!(begun.load(Ordering::SeqCst), 1);
+    }
+
+    fn fleet(hosts: usize) -> Vec<u8> {
+        let hosts: Vec<_> = (0..hosts).map(|at| serde_json::json!({"id": format!("h{at}")})).collect();
+        let seen = serde_json::json!({"at": "1970-01-01T00:00:00Z", "by": "hand"});
+        let fleet = serde_json::json!({
+            "format": "underpin/fleet/1", "name": "small", "seen": seen, "hosts": hosts,
+        });
+        fleet.to_string().into_bytes()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn patch_or_wait_is_decided_once_for_a_state_of_fleet_and_policy() {
+        let (_folder, app) = app(Duration::from_secs(60)).await;
+        let made = || app.decisions_made.load(Ordering::SeqCst);
+        app.import_fleet(fleet(2)).await.unwrap();
+        let ask_all = async || {
+            let naive = Asked { independent: true, ..Asked::default() };
+            let (report, naive, list) =
+                tokio::join!(app.risk(Asked::default()), app.risk(naive), app.decisions());
+            let of_one = (report.unwrap(), naive.unwrap(), list.unwrap());
+            assert_eq!(of_one.0.report.hosts, of_one.2.basis.index.fleet.hosts.len() as u64);
+            app.risk(Asked { group_by: GroupBy::Cluster, ..Asked::default() }).await.unwrap();
+            app.decisions().await.unwrap();
+        };
+        ask_all().await;
+        ask_all().await;
+        assert_eq!(made(), 1, "two reports, a list, and again");
+        app.put_in_force::<Policy>(b"seed = 7\n").await.unwrap();
+        ask_all().await;
+        assert_eq!(made(), 2, "another policy");
+        app.import_fleet(fleet(3)).await.unwrap();
+        ask_all().await;
+        assert_eq!(made(), 3, "another fleet");
     }
 
     #[test]

@@ -146,6 +146,23 @@ impl App {
         Ok(imported.map(|((day, scores), new)| ImportedScores { day, scores, new }).collect())
     }
 
+    /// Takes the scores of a day away.
+    pub(crate) async fn remove_scores(&self, day: &str) -> Result<(), Problem> {
+        let _turn = self.changing.lock().await;
+        let gone = match day.parse() {
+            Ok(day) => self.store.remove_scores(day).await?,
+            Err(_) => false,
+        };
+        if gone {
+            return Ok(());
+        }
+        let shown: String = day.chars().take(40).collect();
+        let detail = format!(
+            "No scores of a day {shown:?} are kept; GET /api/v1/epss and the page /backtest list the days."
+        );
+        Err(Code::NotFound.with(detail))
+    }
+
     /// The scores of each kept day, of the vulnerabilities that these facts are about; and what tells this state of the
     /// store from others.
     pub(crate) async fn dated_scores(

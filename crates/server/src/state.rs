@@ -1,5 +1,6 @@
 //! What the handlers share, and the changes that uploads make.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -44,6 +45,8 @@ pub(crate) struct App {
     pub(crate) evidence: Place<Evidence>,
     /// What is known of the risk of the current fleet under them.
     pub(crate) risk: std::sync::Mutex<Option<Known>>,
+    /// How often patch or wait was decided for a whole fleet.
+    pub(crate) decisions_made: Arc<AtomicU64>,
     /// Risks are worked out one after the other.
     pub(crate) risking: Mutex<()>,
     /// The dated patches of these feeds, made when they are first asked for.
@@ -113,6 +116,7 @@ impl App {
             policy: Place::default(),
             evidence: Place::default(),
             risk: std::sync::Mutex::default(),
+            decisions_made: Arc::default(),
             risking: Mutex::default(),
             history: KnownHistory::default(),
             known_facts: KnownFacts::default(),

@@ -279,6 +279,18 @@ async fn what_is_no_dated_score_is_refused_as_a_whole() {
     let sent = send(&server, "/backtest", form(&[("one.csv", &scores("2024-04-01", 1.0))])).await;
     assert_eq!(sent.status(), 200);
     assert!(sent.text().await.unwrap().contains("1 day of scores, 1 new"));
+    // The page takes a day away as the API does, by a button without a script.
+    assert!(server.text("/backtest").await.contains("action=\"/backtest/scores/2024-04-01\""));
+    let take = |day: &str| server.http.post(server.url(&format!("/backtest/scores/{day}"))).send();
+    let gone = take("2024-04-01").await.unwrap();
+    assert_eq!(gone.status(), 303, "it leads back to the page");
+    assert!(!server.text("/backtest").await.contains("action=\"/backtest/scores/2024-04-01\""));
+    assert_eq!(server.json("/api/v1/epss").await["total"], 0);
+    for day in ["2024-04-01", "yesterday", "%3Cb%3E"] {
+        let missing = take(day).await.unwrap();
+        assert_eq!(missing.status(), 404, "{day}");
+        assert!(!missing.text().await.unwrap().contains("<b>"), "{day}");
+    }
     let page = server.text("/backtest?platform=debian&line=bookworm&component=qemu").await;
     assert!(page.contains("EPSS &gt;= 0.1") && !page.contains("NaN") && !page.contains(">inf"));
     let small = Server::real_with(Config { body_limit_bytes: 200, ..Config::default() }).await;

@@ -159,6 +159,24 @@ async fn what_cannot_be_answered_is_a_problem_with_the_way_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_policy_page_warns_of_names_that_the_fleet_does_not_have() {
+    let server = with_fleet(&hosts(3)).await;
+    assert!(!server.text("/policy").await.contains("does not have all"), "the default names nobody");
+    let text = "[loss.tenant.\"<b>nobody\"]\nvm_hour_down = 5\n[[promise]]\nid = \"c\"\nkind = \"fix-within\"\n\
+                days = 30\nscope = { hosts = [\"not-a-host\"] }\n";
+    let sent = put(&server, text).await;
+    assert_eq!(sent.status(), 201, "{}", sent.text().await.unwrap());
+    let page = server.text("/policy").await;
+    for words in [
+        "does not have all that this policy names",
+        "promise c.scope.hosts: the fleet has no host not-a-host",
+        "loss.tenant: the fleet has no tenant &lt;b&gt;nobody",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_counts_only_when_all_of_it_is_valid() {
     let server = Server::real().await;
     let before = server.json("/api/v1/policy").await;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use underpin_risk::compound::{AtLeast, Figures, Part};
+use underpin_risk::compound::{AtLeast, Figures, Method, Part};
 use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, FleetRisk, RiskReport};
 use underpin_risk::wait::sentence::short;
@@ -22,6 +22,19 @@ fn percent(probability: f64) -> String {
         format!("{probability:.1e}")
     }
 }
+
+/// The chance that so many are hit at once: as it is where exact, about where sampled, below a bound where no sample saw it.
+fn chance(it: &AtLeast) -> String {
+    match (it.method, it.at_most) {
+        (Method::Exact, _) => percent(it.probability),
+        (_, Some(most)) => format!("< {}", percent(most)),
+        _ => format!("~ {}", percent(it.probability)),
+    }
+}
+
+/// What is before a chance.
+const HOW_SURE: &str =
+    "~: from samples; <: no sample saw it, with 95 % confidence it is below; all others are exact";
 
 /// Everything a person needs first.
 pub(crate) fn table(report: &RiskReport, all: bool, width: Option<u16>) -> String {
@@ -110,16 +123,19 @@ fn at_once(report: &RiskReport, width: Option<u16>) -> String {
     for (name, of) in kinds {
         let naive = report.naive.as_ref().map(of);
         for (at, one) in of(&report.fleet).iter().enumerate() {
-            let beside = naive.and_then(|it| it.get(at)).map(|it| percent(it.probability));
+            let beside = naive.and_then(|it| it.get(at)).map(chance);
             let (compound, independent) = if report.independent {
-                (String::new(), percent(one.probability))
+                (String::new(), chance(one))
             } else {
-                (percent(one.probability), beside.unwrap_or_default())
+                (chance(one), beside.unwrap_or_default())
             };
             list.row([format!("at least {} {name}", one.m), compound, independent]);
         }
     }
-    format!("{list}\n")
+    let lists = [&report.fleet].into_iter().chain(&report.naive);
+    let lists = lists.flat_map(|it| kinds.map(|(_, of)| of(it)));
+    let sure = lists.flatten().all(|it| it.method == Method::Exact);
+    if sure { format!("{list}\n") } else { format!("{list}{}\n", wrapped(HOW_SURE, "", width)) }
 }
 
 fn groups(report: &RiskReport, most: usize, width: Option<u16>) -> String {
@@ -211,7 +227,7 @@ fn contributions(report: &RiskReport, most: usize, width: Option<u16>) -> String
 
 /// Probability that so many are hit at once; nothing where there are not so many.
 fn at_once_cell(list: &[AtLeast], m: u64) -> String {
-    list.iter().find(|it| it.m == m).map_or_else(String::new, |it| percent(it.probability))
+    list.iter().find(|it| it.m == m).map_or_else(String::new, chance)
 }
 
 fn cvar_cell(figures: &Figures) -> String {
@@ -220,7 +236,7 @@ fn cvar_cell(figures: &Figures) -> String {
 
 /// What the columns of numbers hit at once mean.
 const AT_ONCE: &str = "1 HOST, 10 GUESTS and the like: the chance that at least so many of it are hit at once; empty where it has \
-                       not so many";
+                       not so many; ~ from samples, < no sample saw it";
 
 fn clusters(report: &RiskReport, most: usize, width: Option<u16>) -> String {
     let header = [
@@ -421,6 +437,9 @@ fn row_at_least(row: &mut Row<'_>, of: &str, name: &str, lists: &[&Vec<AtLeast>]
     for (kind, list) in ["hosts", "guests", "tenants"].iter().zip(lists) {
         for one in *list {
             row(of, name, &format!("p_at_least_{}_{kind}", one.m), one.probability)?;
+            if let Some(most) = one.at_most {
+                row(of, name, &format!("p_at_least_{}_{kind}_at_most", one.m), most)?;
+            }
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use underpin_risk::report::{GroupBy, ReportError, Request, report};
 use underpin_risk::standing::Standings;
 use underpin_risk::wait::unmatched::release_name;
 
-use super::opening::{FLEET_CHECK, judged, warn};
+use super::opening::{FLEET_CHECK, judged, nothing_to_judge, warn};
 use crate::args::{Elicit, FleetAndFacts, PolicyAndEvidence, Risk, RiskShape, RiskVerb, Sheet, Tabular};
 use crate::exit::{Code, Failure};
 use crate::output::List;
@@ -31,7 +31,6 @@ pub(crate) fn run(arguments: &Risk) -> Result<Code, Failure> {
 
 fn risk_of(of: &FleetAndFacts, beliefs: &PolicyAndEvidence, arguments: &RiskShape) -> Result<Code, Failure> {
     let on = judged(of, beliefs.policy.as_deref(), beliefs.evidence.as_deref(), arguments.as_of)?;
-    let on = on.with_hosts(&of.fleet)?;
     let request = Request {
         samples: arguments.samples,
         independent: arguments.independent,
@@ -39,7 +38,7 @@ fn risk_of(of: &FleetAndFacts, beliefs: &PolicyAndEvidence, arguments: &RiskShap
         deferral_days: Days::new(f64::from(arguments.deferral_days)).unwrap_or_default(),
         ..Request::new(&on.fleet, &on.assessment, &on.base, &on.policy, &on.evidence)
     };
-    let answer = report(&request).map_err(|error| refused(&error))?;
+    let answer = report(&request).map_err(|error| refused(&error, &of.fleet))?;
     // Grouped in another way the answer has no releases, and evidence changes nothing in it.
     if answer.group_by == GroupBy::Decision {
         let all = answer.groups.iter().flat_map(|it| &it.releases);
@@ -89,8 +88,11 @@ fn write_table(path: Option<&Path>, render: &dyn Fn(Option<u16>) -> String) -> R
     }
 }
 
-/// What cannot be computed is a matter of the policy or the evidence: a checked fleet always can be.
-fn refused(error: &ReportError) -> Failure {
+/// What cannot be computed is a matter of the policy or the evidence: a checked fleet always can be, but one without hosts.
+fn refused(error: &ReportError, fleet: &Path) -> Failure {
+    if matches!(error, ReportError::NothingToJudge { .. }) {
+        return nothing_to_judge(fleet);
+    }
     Failure::Policy { source_name: "policy or evidence".to_owned(), problems: vec![format!("  {error}")] }
 }
 

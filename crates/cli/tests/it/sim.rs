@@ -54,3 +54,30 @@ fn files_are_found_beside_the_script() {
     );
     run(&["sim", "run", &story]).ends(0);
 }
+
+#[test]
+fn a_plan_of_the_planner_is_carried_out_in_the_simulated_datacentre_without_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (fleet, plan) = (path("fleet.json"), path("plan.json"));
+    run(&["fleet", "sample", "--hosts", "40", "--out", &fleet]).ends(0);
+    // Balancers between the waves would make the plan stale, which is another story.
+    let mut value: serde_json::Value =
+        serde_json::from_str(&fs_err::read_to_string(&fleet).unwrap()).unwrap();
+    for cluster in value["clusters"].as_array_mut().unwrap() {
+        cluster["load_balancing"] = false.into();
+    }
+    fs_err::write(&fleet, value.to_string()).unwrap();
+    let seen = value["seen"]["at"].as_str().unwrap();
+    run(&["plan", &fleet, "--no-builtin", "--starts-at", seen, "--out", &plan]).ends(0);
+    let steps: serde_json::Value = serde_json::from_str(&fs_err::read_to_string(&plan).unwrap()).unwrap();
+    let steps = steps["steps"].as_array().unwrap().len();
+    assert!(steps > 200, "{steps}");
+    let story = file(
+        &dir,
+        "play.sim",
+        format!("load {fleet} seed=1\nplan run {plan}\nexpect total killed=0 harms=0\n"),
+    );
+    let ran = run(&["sim", "run", &story]).ends(0);
+    assert!(ran.stdout.contains(&format!("{steps} of {steps} steps done")), "{}", ran.stdout);
+}

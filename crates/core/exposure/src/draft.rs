@@ -118,7 +118,7 @@ pub(crate) fn drafts<'a>(fleet: &'a Fleet, facts: &'a FactBase) -> Drafts<'a> {
     for host in &fleet.hosts {
         let live = guests.get(&host.id).map_or(&[][..], Vec::as_slice);
         let around = Surroundings::of(facts, host, live.iter().copied().collect(), !fleet.vms.is_empty());
-        let asset = Asset { kind: AssetKind::Host, id: host.id.as_str().into() };
+        let asset = Asset { kind: AssetKind::Host, id: (&host.id).into() };
         let (base, draft) = grouping.add_host(
             asset,
             (&host.component_sets, host.components.as_ref()),
@@ -129,7 +129,7 @@ pub(crate) fn drafts<'a>(fleet: &'a Fleet, facts: &'a FactBase) -> Drafts<'a> {
         floors.insert(&host.id, Floor { base, number, booted_at: host.booted_at });
     }
     for vm in &fleet.vms {
-        let asset = Asset { kind: AssetKind::Vm, id: vm.id.as_str().into() };
+        let asset = Asset { kind: AssetKind::Vm, id: (&vm.id).into() };
         let floor = vm.host.as_ref().and_then(|id| floors.get(id)).copied();
         grouping.add_vm(asset, vm, floor, contexts.of_vm(vm));
     }

@@ -47,7 +47,7 @@ fn of_change(world: &World<'_>, change: &Change) -> FxHashMap<Elem, bool> {
                     && of_clusters(&mut managed.map(|it| it.1))
                     && of_product(plane.platform.as_ref())
                 {
-                    members.insert(Elem::Plane(number), true);
+                    members.insert(Elem::Plane(number), !carries(plane.components.as_ref(), &change.to));
                 }
             }
         }
@@ -56,7 +56,9 @@ fn of_change(world: &World<'_>, change: &Change) -> FxHashMap<Elem, bool> {
                 let its = world.clusters.iter().zip(0u32..);
                 let mut its = its.filter(|it| it.0.witness.as_ref().is_some_and(|it| it.as_str() == id));
                 if is_listed(id) && of_clusters(&mut its.by_ref().map(|it| it.1)) && of_product(None) {
-                    members.insert(Elem::Witness(number), true);
+                    let witness = world.fleet.witnesses.iter().find(|it| it.id.as_str() == id);
+                    let there = carries(witness.and_then(|it| it.components.as_ref()), &change.to);
+                    members.insert(Elem::Witness(number), !there);
                 }
             }
         }
@@ -69,12 +71,26 @@ fn of_change(world: &World<'_>, change: &Change) -> FxHashMap<Elem, bool> {
                     named.filter(|it| it.0.storage.iter().any(|it| it.as_str() == id)).map(|it| it.1);
                 if is_listed(id) && of_clusters(&mut users.by_ref().chain(named.by_ref())) && of_product(None)
                 {
-                    members.insert(Elem::Storage(number), true);
+                    let storage = world.fleet.storage.iter().find(|it| it.id.as_str() == id);
+                    let there = carries(storage.and_then(|it| it.components.as_ref()), &change.to);
+                    members.insert(Elem::Storage(number), !there);
                 }
             }
         }
     }
     members
+}
+
+/// Whether components show that an element is where a change leads; the release of a product is the version of any of them.
+fn carries(components: Option<&underpin_model::fleet::ComponentSet>, target: &Target) -> bool {
+    let components = components.map_or(&[][..], |it| &it.components);
+    match target {
+        Target::Release { release, .. } => components.iter().any(|it| it.version == *release),
+        Target::Component { name, version } => {
+            components.iter().any(|it| it.name == *name && it.version == *version)
+        }
+        Target::Setting { .. } => false,
+    }
 }
 
 /// Whether a host is where a change leads. What is not known is not there.

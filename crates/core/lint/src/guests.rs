@@ -132,6 +132,7 @@ fn judge(
     log: &mut Log<'_>,
 ) {
     allowed(world, deed, log);
+    steers(world, deed, log);
     locked(world, timeline, deed, log);
     consents.check(world, timeline, deed, log);
     if deed.to != NONE {
@@ -164,6 +165,24 @@ fn allowed(world: &World<'_>, deed: &Deed<'_>, log: &mut Log<'_>) {
                 allowed.join(", ")
             };
             (format!("VM {}", row.vm.id), name(deed.action).into(), allowed)
+        });
+    }
+}
+
+/// Whoever steers the roll-out must be there for all of it.
+fn steers(world: &World<'_>, deed: &Deed<'_>, log: &mut Log<'_>) {
+    let Some(row) = world.vms.get(ix(deed.vm)) else { return };
+    if !world.policy.planning.controllers.contains(&row.vm.id) {
+        return;
+    }
+    log.compared(Rule::Controller);
+    if deed.action != Action::LiveMigrate {
+        log.error(Rule::Controller, deed.at, &world.locus_of_vm(deed.vm, deed.from), || {
+            (
+                format!("VM {}", row.vm.id),
+                name(deed.action).into(),
+                "live-migrate: the roll-out needs it".into(),
+            )
         });
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Replay<'r, 'a> {
     /// Hosts whose load rose in this second, and steps that need an empty host.
     loaded: Vec<u32>,
     must_be_empty: Vec<(u32, u32)>,
+    /// Steps that take what a host keeps in memory, suspended guests with it.
+    loses_memory: Vec<(u32, u32)>,
 }
 
 /// Replays a group; returns how many events it had.
@@ -71,6 +73,7 @@ pub(crate) fn replay(
         at_start,
         loaded: Vec::new(),
         must_be_empty: Vec::new(),
+        loses_memory: Vec::new(),
     };
     replay.before(log);
     let events = replay.events(group);
@@ -189,9 +192,12 @@ impl Replay<'_, '_> {
                 let host = element.host().map_or(NONE, |it| self.local_host(it));
                 self.must_be_empty.push((step, host));
             }
-            Doing::Reboot { element, .. } => {
+            Doing::Reboot { element, quick } => {
                 let host = element.host().map_or(NONE, |it| self.local_host(it));
                 self.must_be_empty.push((step, host));
+                if !*quick {
+                    self.loses_memory.push((step, host));
+                }
             }
             _ => {}
         }
@@ -473,6 +479,9 @@ impl Replay<'_, '_> {
         for (step, host) in std::mem::take(&mut self.must_be_empty) {
             self.empty(At::step(step, now), host, log);
         }
+        for (step, host) in std::mem::take(&mut self.loses_memory) {
+            self.nobody_asleep(At::step(step, now), host, log);
+        }
         self.affinities.settle(&self.state, At::moment(now), self.world, log);
         self.restart.settle(&self.state, &self.affinities, now, log);
     }
@@ -510,6 +519,21 @@ impl Replay<'_, '_> {
                     format!("{} running guests, {} among them", it.running.len(), world.vm_id(first.vm));
                 let place = format!("host {}", world.host_id(it.host));
                 (place, found, "no running guest while the method interrupts them".into())
+            });
+        }
+    }
+
+    fn nobody_asleep(&self, at: At, host: u32, log: &mut Log<'_>) {
+        let Some(it) = self.state.stations.get(ix(host)) else { return };
+        log.compared(Rule::OccupiedHost);
+        let asleep = it.asleep.iter().filter_map(|it| self.state.guests.get(ix(*it)));
+        if let Some(first) = asleep.min_by_key(|it| it.vm) {
+            let world = self.world;
+            log.error(Rule::OccupiedHost, at, &world.locus(it.host), || {
+                let found =
+                    format!("{} suspended guests, {} among them", it.asleep.len(), world.vm_id(first.vm));
+                let place = format!("host {}", world.host_id(it.host));
+                (place, found, "none: only a quick boot keeps what is in memory".into())
             });
         }
     }

@@ -47,6 +47,8 @@ pub(crate) struct Station {
     pub(crate) used_vcpus: u64,
     /// Guests that run on it, or migrate from or to it.
     pub(crate) running: Vec<u32>,
+    /// Guests that are suspended on it.
+    pub(crate) asleep: Vec<u32>,
     /// Reasons why it is away.
     pub(crate) away: u32,
     pub(crate) migrations: u32,
@@ -109,7 +111,10 @@ impl State {
         };
         match it.power {
             Power::Off => {}
-            Power::Suspended => station.used_memory_mib += it.memory_mib,
+            Power::Suspended => {
+                station.used_memory_mib += it.memory_mib;
+                station.asleep.push(guest);
+            }
             Power::Runs => {
                 station.used_memory_mib += it.memory_mib;
                 station.used_vcpus += it.vcpus;
@@ -125,6 +130,9 @@ impl State {
         };
         if it.power != Power::Off {
             station.used_memory_mib = station.used_memory_mib.saturating_sub(it.memory_mib);
+        }
+        if it.power == Power::Suspended {
+            station.asleep.retain(|it| *it != guest);
         }
         if it.power == Power::Runs {
             station.used_vcpus = station.used_vcpus.saturating_sub(it.vcpus);

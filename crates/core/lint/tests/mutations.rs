@@ -116,6 +116,9 @@ const MUTATIONS: &[Mutation] = &[
         it.vm("v4").application = it.vm("v1").application.clone();
         it.vm("v2").application = None;
     }),
+    (Rule::Controller, "the guest that steers is powered off", |it| {
+        it.policy.planning.controllers = vec![vm("v5")];
+    }),
     (Rule::MigrationSlots, "two migrations over one slot", |it| {
         let migration = underpin_model::fleet::Migration { slots: Some(1), ..Default::default() };
         it.host("h4").migration = Some(migration);
@@ -213,6 +216,12 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::OccupiedHost, "a guest that stays on a host that reboots", |it| {
         it.fleet.affinities.clear();
         it.remove(|it| matches!(it, StepKind::Migrate { vm, .. } if vm.as_str() == "v6"));
+    }),
+    (Rule::OccupiedHost, "a guest that was suspended before on a host that reboots", |it| {
+        let mut asleep = it.vm("v5").clone();
+        asleep.id = vm("v9");
+        (asleep.power, asleep.memory_mib) = (Some(underpin_model::fleet::PowerState::Suspended), Some(1));
+        it.fleet.vms.push(asleep);
     }),
     (Rule::RingOrder, "a ring that does not wait for the soak of the one before", |it| it.shift(4, -3000)),
     (Rule::RingOrder, "the rest of a ring before the soak of its canary", |it| {

@@ -1,5 +1,7 @@
 //! Names of things, each of its own type, so that a host's id cannot be passed for a VM's.
 
+mod shared;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
@@ -67,6 +69,13 @@ macro_rules! ids {
             }
         }
 
+        impl From<&$name> for Arc<str> {
+            /// The same text, shared.
+            fn from(id: &$name) -> Self {
+                Self::clone(&id.0)
+            }
+        }
+
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -81,8 +90,7 @@ macro_rules! ids {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::new(text).map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(shared::Text).map(Self)
             }
         }
     )*};

@@ -348,3 +348,35 @@ proptest! {
         prop_assert!(result.is_ok() || !result.unwrap_err().is_empty());
     }
 }
+
+/// A million lists of one that have room for four are a good part of a large fleet.
+#[test]
+fn lists_that_are_read_have_no_room_to_grow() {
+    let vm: underpin_model::fleet::Vm =
+        serde_json::from_str(r#"{"id": "v", "networks": ["n"], "allowed_actions": ["suspend"]}"#).unwrap();
+    assert_eq!((vm.networks.len(), vm.networks.capacity()), (1, 1));
+    assert_eq!((vm.allowed_actions.len(), vm.allowed_actions.capacity()), (1, 1));
+    let host: underpin_model::fleet::Host = serde_json::from_str(
+        r#"{"id": "h", "component_sets": ["s"], "fault_domains": ["f"], "cpu": {"features": ["vmx"]},
+            "reach": {"storage": ["d"], "networks": ["n"]},
+            "components": {"components": [{"name": "c", "version": "1", "kind": "firmware"}]},
+            "listeners": [{"protocol": "tcp", "address": "::"}],
+            "management_interfaces": [{"kind": "ssh", "networks": ["n"], "authentication": [{"method": "key"}]}]}"#,
+    )
+    .unwrap();
+    let interfaces = &host.management_interfaces;
+    let (components, interface) = (host.components.unwrap().components, &interfaces[0]);
+    let capacities = [
+        host.component_sets.capacity(),
+        host.fault_domains.capacity(),
+        host.cpu.as_ref().unwrap().features.capacity(),
+        host.reach.storage.capacity(),
+        host.reach.networks.capacity(),
+        components.capacity(),
+        host.listeners.capacity(),
+        interfaces.capacity(),
+        interface.networks.capacity(),
+        interface.authentication.capacity(),
+    ];
+    assert_eq!(capacities, [1; 10]);
+}

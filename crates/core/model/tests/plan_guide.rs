@@ -44,13 +44,13 @@ fn the_policy_of_the_guide_has_every_key_at_its_default() {
 #[test]
 fn the_changes_of_the_guide_are_read() {
     let head = "format: underpin/fleet/1\nname: f\nseen: {at: 2026-11-20T00:00:00Z, by: test}\n\
-                clusters: [{id: c1}, {id: c2}]\nmanagement_planes: [{id: vc1}]\nstorage: [{id: san1}]\ntenants: [{id: acme}]\n";
+                clusters: [{id: c1}, {id: c2}]\nmanagement_planes: [{id: vc1}]\nstorage: [{id: san1}]\ntenants: [{id: acme}]\nhosts: [{id: esx7}]\n";
     let text = head.to_owned() + block("yaml");
     let checked = fleet::read(text.as_bytes()).unwrap_or_else(|it| panic!("{it:#?}"));
     let planning = checked.fleet.planning.unwrap();
-    assert_eq!((planning.changes.len(), planning.consents.len()), (5, 1));
+    assert_eq!((planning.changes.len(), planning.consents.len(), planning.history.len()), (5, 1, 2));
     let schema = fleet::schema();
-    for definition in ["Change", "Consent"] {
+    for definition in ["Change", "Consent", "Observation", "HardwareModel"] {
         for key in schema["$defs"][definition]["properties"].as_object().unwrap().keys() {
             assert!(block("yaml").contains(key), "{definition}: {key}");
         }

@@ -130,6 +130,14 @@ impl<'a> Request<'a> {
 /// Why there is no report.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ReportError {
+    /// A fleet without hosts: its risk is not 0, there is none that could be judged.
+    #[error(
+        "the fleet {fleet:?} has no hosts; expected one at least: nothing can be hit, so there is nothing to judge"
+    )]
+    NothingToJudge {
+        /// Name of the fleet.
+        fleet: String,
+    },
     /// The risk model cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -323,7 +331,7 @@ pub struct RiskReport {
 /// Builds the risk model of a fleet, judges it, and decides patch or wait.
 ///
 /// # Errors
-/// [`ReportError`] with the place in the policy, the fleet or the evidence.
+/// [`ReportError`] with the place in the policy, the fleet or the evidence; a fleet without hosts is refused.
 pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
     report_with(request, &decisions(request)?)
 }
@@ -332,8 +340,11 @@ pub fn report(request: &Request<'_>) -> Result<RiskReport, ReportError> {
 /// for where hosts are grouped otherwise than by decision.
 ///
 /// # Errors
-/// [`ReportError`] with the place in the policy or the fleet.
+/// [`ReportError`] with the place in the policy or the fleet; a fleet without hosts is refused.
 pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result<RiskReport, ReportError> {
+    if request.fleet.hosts.is_empty() {
+        return Err(ReportError::NothingToJudge { fleet: request.fleet.name.clone() });
+    }
     let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(request.base.releases(), day);
     let built = build(request.fleet, request.assessment, request.policy, &build::Options::new(&dates))?;

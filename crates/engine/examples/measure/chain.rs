@@ -72,7 +72,9 @@ pub(crate) fn make(hosts: u32, file: &str) -> Result<serde_json::Value, Box<dyn 
 pub(crate) fn measure(file: &str) -> Result<serde_json::Value, Box<dyn Error>> {
     let Made { fleet, dropped } = serde_json::from_reader(BufReader::new(File::open(file)?))?;
     let at = Options::at(fleet.seen.at);
+    let with_fleet = resident("VmRSS");
     let base = without(&dropped)?;
+    let with_facts = resident("VmRSS");
     let mut laps = Laps::start();
     let assessment = assess(&fleet, &base, &at);
     let assessed = laps.lap();
@@ -89,6 +91,7 @@ pub(crate) fn measure(file: &str) -> Result<serde_json::Value, Box<dyn Error>> {
     let building = laps.lap();
     let judgement = compound::judge(&built.portfolio, &compound::Options::default())?;
     let judging = laps.lap();
+    let judged = resident("VmHWM");
     let evidence = Evidence::default();
     let decisions = wait::groups(&wait::Request {
         fleet: &fleet,
@@ -116,7 +119,10 @@ pub(crate) fn measure(file: &str) -> Result<serde_json::Value, Box<dyn Error>> {
         "wait": { "seconds": waiting.0, "processor": waiting.1 },
         "seconds": building.0 + judging.0 + waiting.0,
         "processor": building.1 + judging.1 + waiting.1,
+        "with_fleet": with_fleet,
+        "with_facts": with_facts,
         "before": before,
+        "judged": judged,
         "peak": resident("VmHWM"),
     }))
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::view::List;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::scores::{DatedScores, ImportedScores};
 use crate::state::Shared;
 use crate::upload::files;
@@ -34,13 +34,6 @@ pub(super) async fn remove_scores(
     State(app): State<Shared>,
     Path(day): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let _turn = app.changing.lock().await;
-    let gone = match day.parse() {
-        Ok(day) => app.store.remove_scores(day).await?,
-        Err(_) => false,
-    };
-    let missing = || {
-        Code::NotFound.with(format!("No scores of a day {day:?} are kept; GET /api/v1/epss lists the days."))
-    };
-    if gone { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+    app.remove_scores(&day).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

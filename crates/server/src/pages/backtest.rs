@@ -1,8 +1,8 @@
 //! What each patch policy would have cost: one row a policy, the frontier, and what is not covered.
 
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use underpin_risk::backtest::{Figure, Line, Measures, Report, Row};
 use underpin_store::ScoresRow;
@@ -70,6 +70,15 @@ pub(super) async fn add_scores(State(app): State<Shared>, request: Request) -> R
     Ok((status, page("Backtest", "/backtest", app.index().as_deref(), content)).into_response())
 }
 
+/// Takes the scores of a day away, as its button in the list asks.
+pub(super) async fn remove_scores(
+    State(app): State<Shared>,
+    Path(day): Path<String>,
+) -> Result<Redirect, PageError> {
+    app.remove_scores(&day).await?;
+    Ok(Redirect::to("/backtest#scores"))
+}
+
 /// The days that have scores, and a form for more.
 fn dated_scores(rows: &[ScoresRow]) -> Markup {
     let caption = "Days with EPSS scores, the newest first";
@@ -83,8 +92,11 @@ fn dated_scores(rows: &[ScoresRow]) -> Markup {
                     summary { (rows.len()) @if rows.len() == 1 { " day" } @else { " days" } }
                     (scroll(caption, html! { table {
                         caption { (caption) }
-                        thead { tr { th scope="col" { "Day" } th.num scope="col" { "Scores" } th scope="col" { "Uploaded" } } }
-                        tbody { @for row in rows { tr { th.tight scope="row" { (row.day) } td.num { (number(row.scores)) } td.tight { (time(row.created_at)) } } } }
+                        thead { tr { th scope="col" { "Day" } th.num scope="col" { "Scores" } th scope="col" { "Uploaded" } th scope="col" { "Take away" } } }
+                        tbody { @for row in rows { tr {
+                            th.tight scope="row" { (row.day) } td.num { (number(row.scores)) } td.tight { (time(row.created_at)) }
+                            td { form method="post" action={"/backtest/scores/" (row.day)} { button type="submit" aria-label={"Take the scores of " (row.day) " away"} { "Take away" } } }
+                        } } }
                     } }))
                 }
             }

@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/images/{id}", get(asset::image))
         .route("/tenants/{id}", get(asset::tenant))
         .route("/backtest", get(backtest::backtest).post(backtest::add_scores))
+        .route("/backtest/scores/{day}", post(backtest::remove_scores))
         .route("/cadence", get(cadence::cadence))
         .route("/clusters", get(standing::clusters))
         .route("/clusters/{id}", get(standing::cluster))

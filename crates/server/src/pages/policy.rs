@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use underpin_model::policy::{Parameter, Policy, Rates, Scope, Unit};
+use underpin_risk::names::{UnknownNames, unknown_names};
 use underpin_store::Ruling;
 
 use super::in_force::{as_uploaded, kept, put_in_force};
@@ -12,6 +13,9 @@ use super::risk::numbers::{amount, percent};
 use super::uploads::upload_form;
 use super::{PageError, page};
 use crate::state::Shared;
+
+/// Places with names that the fleet does not have that are written out.
+const MOST_UNKNOWN: usize = 20;
 
 pub(super) async fn policy(State(app): State<Shared>) -> Result<Markup, PageError> {
     policy_page(&app, html! {}).await
@@ -34,6 +38,7 @@ async fn policy_page(app: &Shared, notice: Markup) -> Result<Markup, PageError> 
             p.soft { "A policy file (TOML). It is in force when all of it is valid; otherwise every mistake is shown and nothing changes. The ones before are kept." }
             (upload_form("/policy", "Policy file", false))
         }
+        @if let Some(index) = app.index() { (unknown(&unknown_names(&index.fleet, policy))) }
         (parameters(policy))
         (losses(policy))
         (rest(policy))
@@ -41,6 +46,17 @@ async fn policy_page(app: &Shared, notice: Markup) -> Result<Markup, PageError> 
         (kept(&app.store.kept(Ruling::Policy).await?))
     };
     Ok(page("Policy", "/policy", app.index().as_deref(), content))
+}
+
+/// Rates and scopes that do nothing, because the fleet does not have what they name.
+fn unknown(names: &[UnknownNames]) -> Markup {
+    html! { @if !names.is_empty() {
+        div.banner role="status" {
+            strong { "The fleet does not have all that this policy names" }
+            ul { @for one in names.iter().take(MOST_UNKNOWN) { li { (one) } } }
+            @if names.len() > MOST_UNKNOWN { p { "and " (names.len() - MOST_UNKNOWN) " more places" } }
+        }
+    } }
 }
 
 fn unit(unit: Unit) -> &'static str {

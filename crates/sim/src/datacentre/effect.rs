@@ -120,8 +120,9 @@ impl Datacentre {
                 it.moves += 1;
             }
         }
-        if was_on && self.host_is_up(guest) {
-            // Where it was, if it could not go.
+        let at = self.guests.get(guest).and_then(|it| it.host);
+        if was_on && self.host_is_up(guest) && at.is_some_and(|at| self.fits(guest, at).is_ok()) {
+            // Where it was, if it could not go; its room may be gone.
             self.power_up(guest);
         } else if was_on {
             self.plan(0, Happening::Restart { guest });

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::id::{ElementId, VmId};
-use underpin_model::plan::{FORMAT, Plan, Step, StepKind};
+use underpin_model::plan::{Plan, Step, StepKind};
 use underpin_platforms::platform::{Action, Evidence, FailureKind, HostFacts, Key, TaskId, TaskState};
 
 use super::orders::{Answer, last_saved};
@@ -59,9 +59,18 @@ impl Session {
             return Err(Wrong::new(verb, "plan run FILE").into());
         }
         let bytes = files.read(&name).map_err(|error| Wrong::new(error, "a plan file that can be read"))?;
-        let plan = read(&bytes)
-            .map_err(|error| Wrong::new(format!("{name}: {error}"), "a plan as `underpin plan` writes it"))?;
+        let plan = underpin_model::plan::read(&bytes).map_err(|mistakes| {
+            let first = mistakes.first().map_or_else(String::new, ToString::to_string);
+            Wrong::new(format!("{name}: {first}"), "a plan as `underpin plan` writes it")
+        })?;
         let harms_before = self.harms();
+        // A plan that begins later is waited for: locks and windows are instants.
+        let ahead = plan.starts_at.as_millisecond().saturating_sub(self.datacentre.now().as_millisecond());
+        if let Ok(ahead) = u64::try_from(ahead) {
+            self.datacentre
+                .run(ahead)
+                .map_err(|error| Wrong::new(error.to_string(), "a plan that begins soon"))?;
+        }
         let mut run = Run::new(&plan, self.datacentre.clock_ms());
         let stopped = self.carry(&mut run);
         let mut lines = Vec::new();
@@ -477,23 +486,6 @@ impl<'a> Run<'a> {
             }
         }
     }
-}
-
-/// Reads a plan and checks what carrying it out relies on.
-fn read(bytes: &[u8]) -> Result<Plan, String> {
-    let plan: Plan = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if plan.format != FORMAT {
-        return Err(format!("format {:?}, expected {FORMAT:?}", plan.format));
-    }
-    for (at, step) in plan.steps.iter().enumerate() {
-        if usize::try_from(step.id) != Ok(at) {
-            return Err(format!("step {} stands at position {at}; ids are positions", step.id));
-        }
-        if let Some(missing) = step.after.iter().find(|it| plan.step(**it).is_none()) {
-            return Err(format!("step {at} waits for step {missing}, which does not exist"));
-        }
-    }
-    Ok(plan)
 }
 
 /// A step in a word and its subject.

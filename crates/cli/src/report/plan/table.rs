@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use underpin_model::plan::{ElementOutcome, Outcome, PlanReport, Reason, Severity, Wave};
+use underpin_model::plan::{DurationFrom, ElementOutcome, Outcome, PlanReport, Reason, Severity, Wave};
 use underpin_risk::wait::sentence::short as number;
 
 use super::words::{self, memory, relaxation};
@@ -19,6 +19,7 @@ impl Shown<'_> {
     /// Everything a person needs first.
     pub(crate) fn table(&self) -> String {
         let mut text = head::lines(self.plan, self.report, self.width);
+        text += &self.durations();
         text += &self.given_up();
         text += &self.waves();
         text += &self.blocked();
@@ -187,6 +188,29 @@ impl Shown<'_> {
             ]);
         }
         format!("\n{list}")
+    }
+
+    /// Who says how long steps take, where that is not the policy alone.
+    fn durations(&self) -> String {
+        let Some(report) = self.report else { return String::new() };
+        let mut list = List::new(&["STEP", "HALF", "19 OF 20", "FROM", "ELEMENTS"], self.width);
+        let mut rows = 0;
+        for source in &report.durations {
+            let elements = words::elements(&source.elements);
+            for it in source.steps.iter().filter(|it| it.from != DurationFrom::Policy) {
+                rows += 1;
+                if rows <= self.most() {
+                    let step = format!("{}, {}", it.step.name(), words::method(source.method));
+                    let (half, most) = (span(it.spread.p50_s), span(it.spread.p95_s));
+                    list.row([step, half, most, words::duration_from(&it.from), elements.clone()]);
+                }
+            }
+        }
+        if rows == 0 {
+            return String::new();
+        }
+        let what = "how long steps take where history or a change says so; all others as the policy says";
+        format!("\n{}{list}{}", wrapped(what, "", self.width), self.more(rows))
     }
 
     fn given_up(&self) -> String {

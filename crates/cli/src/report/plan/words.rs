@@ -3,7 +3,7 @@
 use underpin_model::change::Method;
 use underpin_model::fleet::Action;
 use underpin_model::id::{ElementId, TenantId, VmId};
-use underpin_model::plan::{Frozen, Plan, Reason, Relaxation, StepKind};
+use underpin_model::plan::{DurationFrom, Frozen, Plan, Reason, Relaxation, StepKind};
 use underpin_risk::wait::sentence::short as number;
 
 use super::zones::{short, span};
@@ -71,6 +71,7 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::WindowOpens { tenant, at_s } => {
             format!("the window of {} opens {}", whose(tenant.as_ref()), at(*at_s))
         }
+        Reason::LeavesEarly { tenant } => format!("guests of {tenant} leave early, in its own window"),
         Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(
             "no window of {} is long enough: it needs {}, the longest is {}",
             whose(tenant.as_ref()),
@@ -148,6 +149,23 @@ pub(super) fn reasons(all: &[Reason], plan: &Plan) -> String {
 }
 
 /// What would have to change.
+/// Who says how long a step takes.
+pub(super) fn duration_from(from: &DurationFrom) -> String {
+    match from {
+        DurationFrom::Policy => "policy".to_owned(),
+        DurationFrom::Change { change } => format!("change {change}"),
+        DurationFrom::Fitted { same_hardware, same_platform, others, at_least } => {
+            let all = u64::from(*same_hardware) + u64::from(*same_platform) + u64::from(*others);
+            let cut =
+                if *at_least > 0 { format!("; {at_least} took at least so long") } else { String::new() };
+            format!(
+                "fitted from {all} observations: {same_hardware} on the same hardware, {same_platform} on other hardware \
+                 of the product, {others} elsewhere{cut}"
+            )
+        }
+    }
+}
+
 pub(super) fn relaxation(relaxation: &Relaxation) -> String {
     match relaxation {
         Relaxation::SpareHosts { cluster, hosts } => format!("{hosts} more host(s) in cluster {cluster}"),

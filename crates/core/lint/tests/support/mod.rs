@@ -53,6 +53,7 @@ impl Case {
         let fleet = fleet();
         let plan = plan(&fleet);
         let mut policy = Policy::default();
+        policy.planning.controllers = vec![vm("v6")];
         let hour = 1.0 / 24.0;
         policy.rings = [("test", hour), ("production", 2.0 * hour)]
             .map(|(name, soak)| Ring { name: name.into(), soak: Days::new(soak).unwrap() })

@@ -136,7 +136,7 @@ pub struct ComponentSet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<String>,
     /// The components.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::read::exact")]
     pub components: Vec<Component>,
     /// Unknown fields.
     #[serde(flatten)]

@@ -53,7 +53,7 @@ pub struct Cpu {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smt: Option<bool>,
     /// Feature flags.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::read::exact")]
     pub features: Vec<String>,
 }
 
@@ -95,10 +95,10 @@ pub struct Migration {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reach {
     /// Storage.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::read::exact")]
     pub storage: Vec<StorageId>,
     /// Networks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::read::exact")]
     pub networks: Vec<NetworkId>,
     /// Key providers, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -152,13 +152,13 @@ pub struct ManagementInterface {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
     /// Networks from which it is reached.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::read::exact")]
     pub networks: Vec<NetworkId>,
     /// It is switched on; `None`: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// Ways to authenticate.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::read::exact")]
     pub authentication: Vec<AuthenticationMethod>,
 }
 
@@ -199,6 +199,7 @@ element! {
         /// Its site, if not its cluster's.
         site: Option<SiteId>,
         /// The fault domains that it is in.
+        #[serde(deserialize_with = "super::read::exact")]
         fault_domains: Vec<FaultDomainId>,
         /// `test`, `development`, `production`, or the policy's own rings.
         ring: Option<String>,
@@ -207,6 +208,7 @@ element! {
         /// What it is to virtualization.
         role: Option<VirtualizationRole>,
         /// Sets of its components.
+        #[serde(deserialize_with = "super::read::exact")]
         component_sets: Vec<ComponentSetId>,
         /// Components of its own.
         components: Option<ComponentSet>,
@@ -235,8 +237,10 @@ element! {
         /// Settings in force, by name (`slpd.enabled`, `esxi.ssh`, `kernel.mitigations`).
         settings: BTreeMap<String, Setting>,
         /// Ways in.
+        #[serde(deserialize_with = "super::read::exact")]
         management_interfaces: Vec<ManagementInterface>,
         /// Listening sockets.
+        #[serde(deserialize_with = "super::read::exact")]
         listeners: Vec<Listener>,
         /// It is in maintenance now.
         maintenance: Option<bool>,

@@ -8,6 +8,7 @@ mod changes;
 mod component;
 mod element;
 mod finding;
+mod history;
 mod host;
 mod placement;
 mod planning;
@@ -30,6 +31,7 @@ pub use element::{
     Tenant, Witness,
 };
 pub use finding::{FleetError, FleetWarning, MAX_FINDINGS};
+pub use history::{HardwareModel, Observation, TimedOutcome, TimedStep};
 pub use host::{
     AuthenticationMethod, Capacity, Cpu, Host, Listener, ManagementInterface, Migration, PlatformRelease,
     Reach, Setting, VirtualizationRole,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::history::Observation;
 use super::is_default;
 use crate::change::{Change, Consent};
 use crate::id::{HostId, VmId};
@@ -35,6 +36,9 @@ pub struct Planning {
     /// What owners of guests said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<Consent>,
+    /// Steps that were watched before. Durations of the policy are fitted to them; a change's own durations stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Observation>,
     /// Plan groups that reboot together instead of waves that are emptied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reboot_groups: Option<RebootGroups>,

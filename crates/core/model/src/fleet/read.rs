@@ -6,8 +6,8 @@ use std::fmt;
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use serde::Deserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::finding::{Findings, quoted, segment};
@@ -253,6 +253,16 @@ fn shown(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// Reads a list that takes no more memory than its elements. A list that is read grows to four places for its first element,
+/// and a fleet has a million lists of one.
+pub(super) fn exact<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let mut list = Vec::deserialize(deserializer)?;
+    list.shrink_to_fit();
+    Ok(list)
 }
 
 /// Reads the component sets, and refuses a key that comes twice: the last one would silently win.

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::finding::{Findings, quoted, segment};
 use super::{
     Component, ComponentKind, ComponentSet, Element, Fleet, FleetError, FleetWarning, Host,
-    ManagementInterface, Planning, Vm, changes, placement,
+    ManagementInterface, Planning, Vm, changes, history, placement,
 };
 use crate::facts::Family;
 use crate::id::ComponentSetId;
@@ -54,7 +54,7 @@ pub fn validate(fleet: &Fleet) -> (Vec<FleetError>, Vec<FleetWarning>) {
 }
 
 pub(super) struct Check<'a> {
-    fleet: &'a Fleet,
+    pub(super) fleet: &'a Fleet,
     /// Every element's id with its list and position.
     places: FxHashMap<&'a str, (&'static str, usize)>,
     pub(super) findings: Findings,
@@ -245,6 +245,7 @@ impl<'a> Check<'a> {
             }
         }
         changes::check(self, planning);
+        history::check(self, &planning.history);
         let Some(groups) = &planning.reboot_groups else { return };
         for (at, host) in groups.hosts.iter().enumerate() {
             self.refer(&format!("/planning/reboot_groups/hosts/{at}"), "id", "hosts", [&host.id]);

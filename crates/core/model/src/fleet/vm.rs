@@ -18,7 +18,8 @@ pub enum PowerState {
     On,
     /// It is off.
     Off,
-    /// It is suspended or saved.
+    /// It is suspended. Where it was saved to disk, nobody says so: the memory of its host counts as what keeps it, and only a quick
+    /// boot leaves that alone.
     Suspended,
 }
 
@@ -116,8 +117,10 @@ element! {
         /// Storage that it needs.
         storage: Vec<StorageId>,
         /// Networks that it needs.
+        #[serde(deserialize_with = "super::read::exact")]
         networks: Vec<NetworkId>,
         /// What may be done to it; empty: nothing is known to be allowed.
+        #[serde(deserialize_with = "super::read::exact")]
         allowed_actions: Vec<Action>,
         /// What holds it where it is.
         locks: Vec<Lock>,

@@ -29,9 +29,9 @@ use crate::id::{ClusterId, ElementId, HostId};
 use crate::policy::{Homing, Placing};
 
 pub use outcome::{
-    Alternative, Bounds, CapacityFloor, Counterfactual, ElementOutcome, Eta, ExposurePoint, Forced, GivenUp,
-    Moves, Outcome, PlanReport, Reason, Relaxation, Standing, StaticStatus, StaticWaves, WaveForce,
-    WaveReport,
+    Alternative, Bounds, CapacityFloor, Counterfactual, DurationFrom, DurationSource, ElementOutcome, Eta,
+    ExposurePoint, Forced, GivenUp, Moves, Outcome, PlanReport, Reason, Relaxation, Standing, StaticStatus,
+    StaticWaves, StepDuration, WaveForce, WaveReport,
 };
 pub use read::{MAX_BYTES, MAX_STEPS, PlanError, read};
 pub use rule::{Rule, Severity};
@@ -90,7 +90,7 @@ pub struct Wave {
     /// They are the first of their hardware classes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub canary: bool,
-    /// The elements.
+    /// The elements that it changes; none: guests leave hosts of a later wave early.
     pub elements: Vec<ElementId>,
     /// First step's start.
     pub start_s: u32,

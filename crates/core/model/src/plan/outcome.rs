@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Rule, Severity};
 use crate::change::Method;
-use crate::fleet::Action;
+use crate::fleet::{Action, TimedStep};
 use crate::id::{ApplicationId, ClusterId, ElementId, HostId, StorageId, TenantId, VmId};
-use crate::policy::Homing;
+use crate::policy::{Homing, Spread};
 use crate::quantity::Loss;
 
 /// Why something waits, or is not possible.
@@ -39,6 +39,11 @@ pub enum Reason {
         tenant: Option<TenantId>,
         /// At that moment, in seconds.
         at_s: u32,
+    },
+    /// Guests of a tenant leave a host before it is changed, since their windows are not open when it is.
+    LeavesEarly {
+        /// The tenant.
+        tenant: TenantId,
     },
     /// No window within the horizon is long enough or open at the right time.
     OutsideWindow {
@@ -100,7 +105,7 @@ pub enum Reason {
     NoAllowedAction {
         /// The guest.
         vm: VmId,
-        /// Why it cannot move: `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
+        /// Why it cannot move: `controller`, `suspended`, `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
         pinned_by: String,
     },
     /// The action needs consent that is not there, or was refused.
@@ -565,6 +570,53 @@ pub struct Standing {
     pub text: String,
 }
 
+/// Where the durations of some elements' steps are from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DurationSource {
+    /// The elements: hosts of one product and hardware, or others that are changed alike.
+    pub elements: Vec<ElementId>,
+    /// Their method.
+    pub method: Method,
+    /// Its steps, those that take no time left out.
+    pub steps: Vec<StepDuration>,
+}
+
+/// How long one step is planned to take, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StepDuration {
+    /// The step.
+    pub step: TimedStep,
+    /// Median and 95th percentile.
+    pub spread: Spread,
+    /// Who says so.
+    #[serde(flatten)]
+    pub from: DurationFrom,
+}
+
+/// Who says how long a step takes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "from", rename_all = "kebab-case")]
+pub enum DurationFrom {
+    /// The policy.
+    Policy,
+    /// The change.
+    Change {
+        /// Which.
+        change: String,
+    },
+    /// Fitted from history, the policy being worth a few observations.
+    Fitted {
+        /// Observations on the same product and hardware.
+        same_hardware: u32,
+        /// On other hardware of the same product.
+        same_platform: u32,
+        /// On other products.
+        others: u32,
+        /// Of all these, steps that took at least so long: failed, or running still.
+        at_least: u32,
+    },
+}
+
 /// The report of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanReport {
@@ -599,6 +651,9 @@ pub struct PlanReport {
     pub exceptions_used: Vec<String>,
     /// What was wrong before, and what nobody can tell.
     pub standing: Vec<Standing>,
+    /// Where durations are from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub durations: Vec<DurationSource>,
     /// What the plan changed against its parent; empty without one.
     pub changed: Vec<String>,
 }

@@ -95,6 +95,8 @@ rules! {
     Consent = "consent",
     /// Nothing is done to a guest that is not among its allowed actions.
     AllowedAction = "allowed-action",
+    /// A guest that the roll-out itself needs (Underpin's own, a management plane's) is never stopped, suspended or moved cold.
+    Controller = "controller",
     /// A guest is not moved, stopped or suspended while a lock holds it (for ever, if nobody knows when it ends).
     Lock = "lock",
     /// A host that takes a guest is of its cluster, and reaches its storage and networks, key providers and licence sets. What a guest uses
@@ -104,7 +106,8 @@ rules! {
     CpuFeatures = "cpu-features",
     /// A running guest never moves to a host of a lower release of the same product; a stopped one may.
     Direction = "direction",
-    /// A host is patched or rebooted only when it holds no running guest, unless the method leaves guests running.
+    /// A host is patched or rebooted only when it holds no running guest, unless the method leaves guests running; a reboot that is not
+    /// a quick one takes suspended guests with it, so that it must hold none of these either.
     OccupiedHost = "occupied-host",
     /// A ring's waves start after the soak of every earlier ring's waves of the same change, and the rest of a ring after the soak of its
     /// canaries. A wave starts with its first step that touches. A host whose ring is not among the policy's counts as in the last; in a pool

@@ -10,7 +10,7 @@ const MOST_HORIZON_DAYS: u32 = 3650;
 /// Longest window, in minutes: a year. A longer one is no window.
 const MOST_WINDOW_MINUTES: u32 = 366 * 24 * 60;
 /// Longest span of one step, in seconds: 30 days.
-const MOST_SPAN_S: u32 = 30 * 86_400;
+pub(crate) const MOST_SPAN_S: u32 = 30 * 86_400;
 /// Greatest factor of a migration's 95th percentile.
 const MOST_FACTOR: f64 = 100.0;
 /// Greatest dirty rate per GiB of memory, in MiB/s: a guest that writes all of its memory a hundred times a second.

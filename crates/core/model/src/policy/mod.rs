@@ -28,6 +28,7 @@ use crate::facts::Family;
 use crate::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId};
 use crate::quantity::{Days, Loss, Probability};
 
+pub(crate) use check::MOST_SPAN_S;
 pub use parameter::{Parameter, ParameterFact, Parameters, Setting, Unit};
 pub use planning::{
     Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,

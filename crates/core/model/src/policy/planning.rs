@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Freeze, Scope, Window};
 use crate::change::Method;
 use crate::fleet::Action;
-use crate::id::FaultDomainId;
+use crate::id::{FaultDomainId, VmId};
 use crate::plan::Rule;
 use crate::quantity::Loss;
 
@@ -248,6 +248,10 @@ pub struct PlanningPolicy {
     pub durations: BTreeMap<Method, Durations>,
     /// Actions on guests that need their owner's consent.
     pub consent_needed: Vec<Action>,
+    /// Guests that the roll-out itself runs in or needs, Underpin's own and those of management planes: they run at every moment,
+    /// and keep off releases that soak as a canary's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub controllers: Vec<VmId>,
     /// What an emergency gives up.
     pub emergency: Emergency,
     /// How far ahead a plan may reach, in days: a window that opens later never opens.
@@ -277,6 +281,7 @@ impl Default for PlanningPolicy {
             migration: MigrationPolicy::default(),
             durations: BTreeMap::new(),
             consent_needed: vec![Action::ColdMigrate, Action::Suspend, Action::PowerOff],
+            controllers: Vec::new(),
             emergency: Emergency::default(),
             horizon_days: 90,
             move_price: Loss::new(0.01).unwrap_or_default(),

@@ -113,7 +113,9 @@ struct FullSetting {
 /// Every mistake of meaning at once, or the one mistake of form with its line.
 pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let written: Written = toml::from_str(text).map_err(|error| vec![of_form(text, &error)])?;
+    let form = toml::Deserializer::parse(text).map_err(|error| vec![of_form(text, None, &error)])?;
+    let written: Written = serde_path_to_error::deserialize(form)
+        .map_err(|error| vec![of_form(text, Some(error.path()), error.inner())])?;
     let mut mistakes = Mistakes::default();
     if let Some(format) = &written.format
         && format != FORMAT
@@ -139,10 +141,22 @@ pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
     if mistakes.0.is_empty() { Ok(policy) } else { Err(mistakes.0) }
 }
 
-fn of_form(text: &str, error: &toml::de::Error) -> PolicyError {
+fn of_form(text: &str, path: Option<&serde_path_to_error::Path>, error: &toml::de::Error) -> PolicyError {
     let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
-    let found = text.lines().nth(line - 1).unwrap_or("").trim().chars().take(80).collect();
-    PolicyError { path: format!("line {line}"), found, expected: error.message().trim().to_owned() }
+    let path = match path.filter(|path| path.iter().next().is_some()) {
+        Some(path) => format!("{path} (line {line})"),
+        None => format!("line {line}"),
+    };
+    let message = error.message().trim();
+    // Many say themselves what they found; the others are about the line.
+    let (found, expected) = match message.split_once(", expected ") {
+        Some((found, expected)) => (found.trim_start_matches("found ").to_owned(), expected.to_owned()),
+        None => {
+            let found = text.lines().nth(line - 1).unwrap_or("").trim().chars().take(80).collect();
+            (found, message.trim_start_matches("expected ").replacen("missing field", "a field", 1))
+        }
+    };
+    PolicyError { path, found, expected }
 }
 
 fn losses(written: Option<&WrittenLosses>) -> Losses {
@@ -340,10 +354,18 @@ mod tests {
         let mistakes = refused(
             "currency = \"EUR\"\n\n[[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 1.2\nsource = \"x\"\n",
         );
+        assert_eq!(mistakes, ["control[0].fails (line 6): found 1.2, expected a probability from 0 to 1"]);
         assert_eq!(
-            mistakes,
-            ["line 6: found fails = 1.2, expected found 1.2, expected a probability from 0 to 1"]
+            refused("currency = \"EUR\"\n[maintenance]\nper_host = -5\n"),
+            ["maintenance.per_host (line 3): found -5, expected a finite loss, not negative"]
         );
+        assert_eq!(
+            refused("\nseed = -1\n"),
+            ["seed (line 2): found invalid value: integer `-1`, expected u64"]
+        );
+        let lacking =
+            refused("[[accepted_risk]]\nvulnerability = \"CVE-2024-1\"\nowner = \"x\"\nreason = \"y\"\n");
+        assert!(lacking[0].ends_with("expected a field `expires`"), "{lacking:?}");
         assert!(refused("[loss]\nvm_hour_down = -1\n")[0].contains("a finite loss, not negative"));
         assert!(refused("[parameters]\nrho = nan\n")[0].contains("correlation"));
         assert!(refused("colour = \"red\"\n")[0].contains("unknown field"));

@@ -249,7 +249,7 @@ fn guest(fleet: &mut Fleet, host: usize, gib: u64, tenants: usize, dice: &mut Di
             vm.passthrough = vec!["0000:3b:00.0".to_owned()];
             vm.allowed_actions = vec![Action::PowerOff];
         }
-        2 => vm.allowed_actions = vec![Action::Suspend],
+        2 => vm.allowed_actions = vec![Action::ColdMigrate],
         _ => {}
     }
     fleet.vms.push(vm);

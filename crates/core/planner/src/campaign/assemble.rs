@@ -100,6 +100,7 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         given_up: Vec::new(),
         exceptions_used: driven.exceptions.iter().cloned().collect(),
         standing: Vec::new(),
+        durations: Vec::new(),
         changed: Vec::new(),
     };
     Planned { plan, report }
@@ -234,7 +235,14 @@ impl Assembly<'_, '_> {
             cluster: cluster.map(|it| it.id.clone()),
             ring: self.ring(it),
             canary: it.canary,
-            elements: it.staged.works.iter().filter_map(|work| self.element_id(work.host)).collect(),
+            // Hosts that guests only leave early come in a later wave.
+            elements: it
+                .staged
+                .works
+                .iter()
+                .filter(|it| !it.hops.is_empty())
+                .filter_map(|work| self.element_id(work.host))
+                .collect(),
             start_s,
             end_s: it.staged.end,
             soak_until_s: it.soak_until,
@@ -278,6 +286,11 @@ impl Assembly<'_, '_> {
         let spans = work.durations;
         let first = work.hops.first().map_or(0, |it| it.change as usize);
         let stage = StepKind::Stage { element: element.clone(), change: self.change_id(first) };
+        if work.hops.is_empty() {
+            // Guests leave early; nothing is done on the host yet.
+            self.out(number, start, &element, work, times, &[]);
+            return;
+        }
         let staged = self.push(
             number,
             subject,
@@ -287,7 +300,7 @@ impl Assembly<'_, '_> {
             Vec::new(),
         );
         let mut last = vec![staged];
-        last.extend(self.out(number, start, &element, work, times, staged));
+        last.extend(self.out(number, start, &element, work, times, &[staged]));
         let stay = work.departures.iter().filter(|it| !it.how.moves());
         for it in stay.clone() {
             let (kind, span) = self.pause(it, work.host);
@@ -345,7 +358,7 @@ impl Assembly<'_, '_> {
         element: &ElementId,
         work: &Work,
         times: &HostTimes,
-        staged: u32,
+        after: &[u32],
     ) -> Vec<u32> {
         // A platform's maintenance mode moves what runs; what moves cold is stopped and started by itself.
         let ours = |it: &&Move| self.request.policy.planning.placing == Placing::WePlace || !it.live;
@@ -354,7 +367,7 @@ impl Assembly<'_, '_> {
         let theirs: Vec<Move> = times.out.iter().filter(|it| !ours(it)).copied().collect();
         let mut steps: Vec<u32> = moves
             .into_iter()
-            .map(|(kind, at, span)| self.push(number, Some(element), kind, at, span, vec![staged]))
+            .map(|(kind, at, span)| self.push(number, Some(element), kind, at, span, after.to_vec()))
             .collect();
         if theirs.is_empty() {
             return steps;
@@ -370,7 +383,7 @@ impl Assembly<'_, '_> {
         let span = Spread::new((f64::from(p95_s) / factor).ceil() as u32, p95_s);
         let mbps = theirs.iter().map(|it| it.mbps).min().unwrap_or(0);
         let kind = StepKind::Evacuate { host: self.host_id(work.host), expected, only_to, mbps };
-        steps.push(self.push(number, Some(element), kind, start + from, span, vec![staged]));
+        steps.push(self.push(number, Some(element), kind, start + from, span, after.to_vec()));
         steps
     }
 

@@ -4,8 +4,10 @@
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use underpin_model::fleet::Vm;
+use underpin_model::plan::Profile;
 use underpin_model::policy::{Policy, Scope};
 
+use super::Request;
 use super::facts::{Facts, NONE};
 
 /// Seconds from the start of the plan.
@@ -50,6 +52,12 @@ fn without(spans: &Spans, cut: &Spans) -> Spans {
 /// Spans, in any order, less others, in any order.
 pub(super) fn less(spans: Spans, cut: Spans) -> Spans {
     without(&merged(spans), &merged(cut))
+}
+
+/// Windows of tenants are waited for: always but in an emergency that goes outside them.
+pub(super) fn tenants_wait(request: &Request<'_>) -> bool {
+    let emergency = request.profile == Profile::Emergency;
+    !(emergency && request.policy.planning.emergency.outside_windows)
 }
 
 /// Windows and freezes of a policy for one fleet.

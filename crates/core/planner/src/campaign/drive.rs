@@ -3,22 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-use underpin_model::change::{Change, Layer, Method, Target};
-use underpin_model::fleet::Redundancy;
+use underpin_model::change::{Change, Layer, Method};
 use underpin_model::id::{ClusterId, ElementId};
 use underpin_model::plan::{Outcome, Profile, Reason, Rule};
 use underpin_model::policy::Homing;
 
-use super::calendar::{Calendar, Seconds, host_in};
+use super::calendar::{Calendar, Seconds, host_in, tenants_wait};
 use super::couplings::Couplings;
 use super::elements::{self, ElementWork};
 use super::facts::Facts;
 use super::leave::Answers;
 use super::order::{self, Concerned, Levels};
 use super::rooms::Rooms;
-use super::search;
-use super::stage::{Candidate, Cluster, Shared, StagedWave, lasting, path_s};
-use super::timing::Hop;
+use super::stage::{Cluster, Shared, StagedWave};
 use super::{PlanError, Request};
 
 /// A wave with where it belongs.
@@ -63,28 +60,33 @@ pub(super) struct Driven {
 }
 
 /// Hosts that learn from one another: the same changes, the same hardware class.
-type Class = (Vec<u32>, u32);
+pub(super) type Class = (Vec<u32>, u32);
 
 /// When the soak of a change ends so far, and in which ring.
-type Soaked = (Seconds, Option<String>);
+pub(super) type Soaked = (Seconds, Option<String>);
 
-struct Drive<'f, 'a> {
-    request: &'f Request<'a>,
-    facts: &'f Facts<'a>,
-    shared: Shared<'f, 'a>,
-    levels: Levels,
-    concerned: Vec<Concerned>,
-    clusters: Vec<Cluster<'f, 'a>>,
-    couplings: Couplings,
+/// A plan in the making, over all clusters.
+pub(super) struct Drive<'f, 'a> {
+    pub(super) request: &'f Request<'a>,
+    pub(super) facts: &'f Facts<'a>,
+    pub(super) shared: Shared<'f, 'a>,
+    pub(super) levels: Levels,
+    pub(super) concerned: Vec<Concerned>,
+    pub(super) clusters: Vec<Cluster<'f, 'a>>,
+    pub(super) couplings: Couplings,
     /// Clusters that stand on each element that is not a host.
-    near: BTreeMap<(Layer, ElementId), Vec<usize>>,
+    pub(super) near: BTreeMap<(Layer, ElementId), Vec<usize>>,
     /// When a change was complete on an element; `None`: it never is.
-    complete: BTreeMap<(usize, ElementId), Option<Seconds>>,
-    driven: Driven,
+    pub(super) complete: BTreeMap<(usize, ElementId), Option<Seconds>>,
+    pub(super) driven: Driven,
 }
 
-/// Makes all decisions.
-pub(super) fn drive<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Driven, PlanError> {
+/// Makes all decisions; no guest goes to the hosts `without`.
+pub(super) fn drive<'a>(
+    request: &Request<'a>,
+    facts: &Facts<'a>,
+    without: &[u32],
+) -> Result<Driven, PlanError> {
     if request.changes().is_empty() {
         return Err(PlanError::NoChanges);
     }
@@ -93,10 +95,9 @@ pub(super) fn drive<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Driv
             "the id {id:?} comes twice; give every element one of its own"
         )));
     }
-    let emergency = request.profile == Profile::Emergency;
     let rules = &request.policy.planning;
-    let calendar = Calendar::new(facts, request.starts_at, !(emergency && rules.emergency.outside_windows))
-        .map_err(PlanError::Policy)?;
+    let calendar =
+        Calendar::new(facts, request.starts_at, tenants_wait(request)).map_err(PlanError::Policy)?;
     let consents = request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
     let answers = Answers { consents, starts_at: request.starts_at };
     let homing = request.homing.unwrap_or(rules.homing);
@@ -130,6 +131,9 @@ pub(super) fn drive<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Driv
         }
     }
     drive.clusters();
+    for &host in without {
+        drive.clusters[facts.hosts[host as usize].cluster as usize].rooms.shut(host, true);
+    }
     drive.fates();
     let last = drive.levels.of.iter().flatten().max().copied().unwrap_or(0);
     for level in 0..=last {
@@ -173,7 +177,7 @@ impl<'a> Drive<'_, 'a> {
     }
 
     /// Whether an exception from a rule speaks of a cluster; it counts as used.
-    fn excepted(&mut self, rule: Rule, cluster: usize) -> bool {
+    pub(super) fn excepted(&mut self, rule: Rule, cluster: usize) -> bool {
         let facts = self.facts;
         let first = facts.clusters[cluster].hosts.start;
         let planning = &self.request.policy.planning;
@@ -238,7 +242,7 @@ impl<'a> Drive<'_, 'a> {
         }
     }
 
-    fn block(&mut self, element: &ElementId, reasons: Vec<Reason>) {
+    pub(super) fn block(&mut self, element: &ElementId, reasons: Vec<Reason>) {
         let fate = self.driven.fates.entry(element.clone()).or_default();
         let deferred = reasons == [Reason::Deferred];
         fate.outcome = Some(if deferred { Outcome::Deferred } else { Outcome::Blocked });
@@ -275,7 +279,7 @@ impl<'a> Drive<'_, 'a> {
     }
 
     /// When everything is complete that must come before a change of an element; the first that never is.
-    fn ready(
+    pub(super) fn ready(
         &self,
         change: usize,
         layer: Layer,
@@ -348,429 +352,4 @@ impl<'a> Drive<'_, 'a> {
             }
         }
     }
-
-    /// All changes of hosts at one level, ring by ring.
-    fn hosts(&mut self, changes: &[usize]) {
-        let mut candidates = self.candidates(changes);
-        let rings = self.request.policy.rings.len().max(1);
-        let emergency = self.request.profile == Profile::Emergency;
-        let rules = self.request.policy.planning.emergency;
-        let merged = emergency && rules.merge_rings;
-        for it in &candidates {
-            let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
-            let local = (it.host - cluster.rooms.hosts().start) as usize;
-            cluster.due[local] = true;
-            if it.coordinator {
-                self.driven.coordinators.insert(it.host);
-            }
-        }
-        let mut canaries = self.wanted_canaries(&candidates);
-        let mut clock: BTreeMap<u32, Soaked> = BTreeMap::new();
-        let mut rest: Vec<Candidate> = Vec::new();
-        for ring in 0..rings {
-            let of_ring = |it: &Candidate| self.facts.hosts[it.host as usize].ring == ring;
-            let (mut pending, later): (Vec<Candidate>, Vec<Candidate>) =
-                candidates.into_iter().partition(of_ring);
-            candidates = later;
-            // Where a canary cannot be done, the next of its class takes its place.
-            loop {
-                let (now, later) = self.take_canaries(pending, &canaries);
-                pending = later;
-                if now.is_empty() {
-                    break;
-                }
-                let hosts: Vec<Candidate> = now.clone();
-                rest.extend(self.stage(now, Some(ring), true, &mut clock));
-                for it in hosts.iter().filter(|it| self.driven.by_host.contains_key(&it.host)) {
-                    let left = canaries.entry(self.class(it)).or_default();
-                    *left = left.saturating_sub(1);
-                }
-                self.without_coordinator(&mut pending);
-                self.without_coordinator(&mut candidates);
-            }
-            rest.append(&mut pending);
-            self.without_coordinator(&mut rest);
-            // A class that has none yet sends its first ones ahead; they soak like canaries.
-            let (now, later) = self.take_canaries(std::mem::take(&mut rest), &canaries);
-            rest = later;
-            for it in &now {
-                let left = canaries.entry(self.class(it)).or_default();
-                *left = left.saturating_sub(1);
-            }
-            self.stage(now, Some(ring), false, &mut clock);
-            if !merged {
-                self.stage(std::mem::take(&mut rest), Some(ring), false, &mut clock);
-            }
-        }
-        if merged {
-            self.stage(rest, None, false, &mut clock);
-        }
-    }
-
-    /// Hosts whose coordinator cannot be done cannot be done either.
-    fn without_coordinator(&mut self, hosts: &mut Vec<Candidate>) {
-        let blocked: BTreeMap<u32, ElementId> = self
-            .driven
-            .coordinators
-            .iter()
-            .filter(|it| !self.driven.by_host.contains_key(it))
-            .filter_map(|&it| {
-                Some((it, underpin_model::plan::element_of(&self.facts.hosts[it as usize].it.id)?))
-            })
-            .filter(|(_, it)| {
-                self.driven.fates.get(it).is_some_and(|it| it.outcome == Some(Outcome::Blocked))
-            })
-            .map(|(host, it)| (self.facts.hosts[host as usize].cluster, it))
-            .collect();
-        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
-        let (lost, kept) =
-            std::mem::take(hosts).into_iter().partition(|it| blocked.contains_key(&cluster(it)));
-        *hosts = kept;
-        for it in lost as Vec<Candidate> {
-            let change = it.hops.first().and_then(|it| self.request.changes().get(it.change as usize));
-            let coordinator = blocked.get(&cluster(&it)).cloned();
-            let own = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
-            if let (Some(change), Some(element), Some(own)) = (change, coordinator, own) {
-                self.block(&own, vec![Reason::EarlierChange { change: change.id.clone(), element }]);
-            }
-        }
-    }
-
-    fn class(&self, it: &Candidate) -> Class {
-        let mut changes: Vec<u32> = it.hops.iter().map(|it| it.change).collect();
-        changes.dedup();
-        (changes, self.facts.hosts[it.host as usize].hardware)
-    }
-
-    /// Canaries that each class needs: as many as the policy demands, less the hosts of its hardware that have the changes
-    /// already.
-    fn wanted_canaries(&self, candidates: &[Candidate]) -> BTreeMap<Class, usize> {
-        let per_class = self.request.policy.planning.canaries_per_class as usize;
-        let mut there: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-        for (change, concerned) in self.concerned.iter().enumerate() {
-            for host in concerned.there.iter().filter_map(|it| self.facts.host(it.as_str())) {
-                *there.entry((change as u32, self.facts.hosts[host as usize].hardware)).or_default() += 1;
-            }
-        }
-        let known = |class: &Class| {
-            class.0.iter().map(|it| there.get(&(*it, class.1)).copied().unwrap_or(0)).min().unwrap_or(0)
-        };
-        candidates
-            .iter()
-            .map(|it| self.class(it))
-            .map(|it| (per_class.saturating_sub(known(&it)), it))
-            .map(|(n, it)| (it, n))
-            .collect()
-    }
-
-    /// The canaries among the hosts of a ring: coordinators, and of each class that still needs some those with the fewest
-    /// guests. Hosts behind a coordinator that is still to come are none.
-    fn take_canaries(
-        &self,
-        hosts: Vec<Candidate>,
-        wanted: &BTreeMap<Class, usize>,
-    ) -> (Vec<Candidate>, Vec<Candidate>) {
-        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
-        let behind: BTreeSet<u32> = hosts.iter().filter(|it| it.coordinator).map(cluster).collect();
-        let guests = |it: &Candidate| self.clusters[cluster(it) as usize].rooms.guests_on(it.host).len();
-        let mut order: Vec<usize> = (0..hosts.len()).collect();
-        order.sort_by_key(|&at| (!hosts[at].coordinator, guests(&hosts[at]), hosts[at].host));
-        let mut left = wanted.clone();
-        let mut chosen: BTreeSet<usize> = BTreeSet::new();
-        for at in order {
-            let it = &hosts[at];
-            let Some(left) = left.get_mut(&self.class(it)) else { continue };
-            if it.coordinator || (*left > 0 && !behind.contains(&cluster(it))) {
-                *left = left.saturating_sub(1);
-                chosen.insert(at);
-            }
-        }
-        let mut parts = (Vec::new(), Vec::new());
-        for (at, it) in hosts.into_iter().enumerate() {
-            if chosen.contains(&at) { parts.0.push(it) } else { parts.1.push(it) }
-        }
-        parts
-    }
-
-    fn candidates(&mut self, changes: &[usize]) -> Vec<Candidate> {
-        let facts = self.facts;
-        let mut candidates = Vec::new();
-        for host in 0..facts.hosts.len() as u32 {
-            let Some(element) = underpin_model::plan::element_of(&facts.hosts[host as usize].it.id) else {
-                continue;
-            };
-            let own: Vec<usize> =
-                changes.iter().copied().filter(|&it| self.concerned[it].due.contains(&element)).collect();
-            if own.is_empty() || self.driven.fates.get(&element).is_some_and(|it| it.outcome.is_some()) {
-                continue;
-            }
-            match self.candidate(host, &element, &own) {
-                Ok(candidate) => candidates.push(candidate),
-                Err(reasons) => self.block(&element, reasons),
-            }
-        }
-        self.by_urgency(&mut candidates);
-        candidates
-    }
-
-    fn candidate(&mut self, host: u32, element: &ElementId, own: &[usize]) -> Result<Candidate, Vec<Reason>> {
-        let facts = self.facts;
-        let all = self.request.changes();
-        let it = &facts.hosts[host as usize];
-        let mut own = own.to_vec();
-        // Changes that come after one another keep that order within the drain.
-        own.sort_by_key(|&at| (own_depth(&self.levels, at), at));
-        let mut ready = 0;
-        for &change in &own {
-            ready = ready.max(self.ready(change, Layer::Host, element).map_err(|it| vec![it])?.0);
-        }
-        self.standing(it.cluster as usize, host)?;
-        let mut hops = Vec::new();
-        let mut release = it.release;
-        let mut resize = [0, 0];
-        for &change in &own {
-            let target = &all[change].to;
-            let running = it.it.platform.as_ref().and_then(|it| it.release.as_deref());
-            let reboot = !matches!(target, Target::Setting { reboot: false, .. });
-            let names = order::hops(&all[change], running);
-            hops.extend((0..names.len() as u32).map(|hop| Hop { change: change as u32, hop, reboot }));
-            if let (Target::Release { release: to, .. }, Some(platform)) = (target, &it.it.platform) {
-                release = facts.rank(&platform.family, to);
-            }
-            if let (Some(after), Some(before)) = (all[change].capacity_after, it.capacity) {
-                let memory = after.memory_mib.unwrap_or(before[0]);
-                let vcpus = after.vcpus.map_or(before[1], u64::from);
-                let by = |after: u64, before: u64| {
-                    i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX)
-                };
-                resize = [by(memory, before[0]), by(vcpus, before[1])];
-            }
-        }
-        let methods = self.methods(&own, &mut hops)?;
-        Ok(Candidate {
-            host,
-            ready,
-            methods,
-            hops,
-            release,
-            resize,
-            coordinator: it.coordinator,
-            priority: 0.0,
-        })
-    }
-
-    /// Ways that every change of a host allows, in the first one's order of preference.
-    fn methods(
-        &self,
-        own: &[usize],
-        hops: &mut [Hop],
-    ) -> Result<Vec<(Method, underpin_model::policy::Durations)>, Vec<Reason>> {
-        let all = self.request.changes();
-        let lists: Vec<Vec<Method>> = own.iter().map(|&it| order::methods(&all[it])).collect();
-        let first = lists.first().cloned().unwrap_or_default();
-        let common: Vec<Method> =
-            first.into_iter().filter(|it| lists.iter().all(|list| list.contains(it))).collect();
-        // Without a method that all allow, the one that can do everything.
-        let common = if common.is_empty() { vec![Method::EvacuateReboot] } else { common };
-        if common.first() == Some(&Method::Defer) {
-            return Err(vec![Reason::Deferred]);
-        }
-        if common.first() == Some(&Method::LivePatch) {
-            hops.iter_mut().for_each(|it| it.reboot = false);
-        }
-        let durations = |method: Method| {
-            let own = own.iter().find_map(|&it| all[it].durations);
-            own.unwrap_or_else(|| self.request.policy.planning.durations_of(method))
-        };
-        Ok(common.into_iter().filter(|it| *it != Method::Defer).map(|it| (it, durations(it))).collect())
-    }
-
-    /// The cluster and its storage can lose a host as they stand.
-    fn standing(&mut self, cluster: usize, host: u32) -> Result<(), Vec<Reason>> {
-        let facts = self.facts;
-        let own = facts.fleet.clusters.get(facts.clusters[cluster].at as usize);
-        if let Some(it) = own.filter(|it| it.degraded == Some(true))
-            && !self.excepted(Rule::Degraded, cluster)
-        {
-            return Err(vec![Reason::Degraded { cluster: it.id.clone() }]);
-        }
-        let reached = &facts.hosts[host as usize].it.reach.storage;
-        let used = |id: &underpin_model::id::StorageId| {
-            reached.contains(id) || own.is_some_and(|it| it.storage.contains(id))
-        };
-        let bad = |it: &&underpin_model::fleet::Storage| {
-            matches!(it.redundancy, Some(Redundancy::Degraded | Redundancy::Rebuilding)) && used(&it.id)
-        };
-        match facts.fleet.storage.iter().find(bad) {
-            Some(it) if !self.excepted(Rule::StorageRedundancy, cluster) => {
-                Err(vec![Reason::StorageRedundancy { storage: it.id.clone() }])
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The parent's order where there is one; then most loss per hour of work; then fewest guests, since those of the first wave
-    /// move twice.
-    fn by_urgency(&self, candidates: &mut [Candidate]) {
-        let parent = self.parent_starts();
-        for it in candidates.iter_mut() {
-            let facts = &self.facts.hosts[it.host as usize];
-            if let Some(&start) = parent.get(facts.it.id.as_str()) {
-                it.ready = it.ready.max(start);
-            }
-        }
-        let key = |it: &Candidate| {
-            let facts = &self.facts.hosts[it.host as usize];
-            let start = parent.get(facts.it.id.as_str()).copied().unwrap_or(Seconds::MAX);
-            let gain = facts.loss_per_day / f64::from(path_s(it).max(1));
-            let guests = self.clusters[facts.cluster as usize].rooms.guests_on(it.host).len();
-            (start, gain, guests, it.host)
-        };
-        let mut order: Vec<usize> = (0..candidates.len()).collect();
-        order.sort_by(|&a, &b| {
-            let (a, b) = (key(&candidates[a]), key(&candidates[b]));
-            a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)).then(a.3.cmp(&b.3))
-        });
-        for (rank, at) in order.into_iter().enumerate() {
-            candidates[at].priority = rank as f64;
-        }
-    }
-
-    /// When the parent plan touches each host first, in seconds of this plan; hosts that it has begun already are at once.
-    fn parent_starts(&self) -> BTreeMap<&str, Seconds> {
-        let mut starts = BTreeMap::new();
-        let Some(parent) = &self.request.parent else { return starts };
-        let shift = self.request.starts_at.as_second() - parent.plan.starts_at.as_second();
-        for step in parent.plan.steps.iter().filter(|it| it.kind.touches()) {
-            let Some(subject) = &step.subject else { continue };
-            let at = (i64::from(step.start_s) - shift).clamp(0, i64::from(Seconds::MAX)) as Seconds;
-            let entry = starts.entry(subject.as_str()).or_insert(at);
-            *entry = (*entry).min(at);
-        }
-        starts
-    }
-
-    fn stage(
-        &mut self,
-        candidates: Vec<Candidate>,
-        ring: Option<usize>,
-        canary: bool,
-        clock: &mut BTreeMap<u32, Soaked>,
-    ) -> Vec<Candidate> {
-        if candidates.is_empty() {
-            return Vec::new();
-        }
-        if canary {
-            self.on_target(&candidates);
-        }
-        let mut by_cluster: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
-        for mut it in candidates {
-            let soaked =
-                it.hops.iter().filter_map(|hop| clock.get(&hop.change)).max_by_key(|it| it.0).cloned();
-            if let Some((until, ring)) = soaked.filter(|(until, _)| *until > it.ready) {
-                it.ready = until;
-                self.driven.waited.insert(it.host, (ring, until));
-            }
-            by_cluster.entry(self.facts.hosts[it.host as usize].cluster).or_default().push(it);
-        }
-        let stage = self.driven.stages.len();
-        // Where rings were merged nothing comes after.
-        self.driven.stages.push(ring.map_or(0, |it| self.soak(it)));
-        let mut by_host: BTreeMap<u32, Candidate> = if canary {
-            by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect()
-        } else {
-            BTreeMap::new()
-        };
-        let results = search::stages(
-            self.request,
-            &self.shared,
-            &mut self.clusters,
-            &mut self.couplings,
-            by_cluster,
-            canary,
-        );
-        let mut next = clock.clone();
-        let mut again = Vec::new();
-        for (cluster, staged) in results {
-            for (host, reasons) in staged.blocked {
-                // What only a canary cannot do, it may do with the rest of its ring.
-                if canary && !reasons.iter().any(lasting) {
-                    again.extend(by_host.remove(&host));
-                    continue;
-                }
-                if let Some(element) =
-                    underpin_model::plan::element_of(&self.facts.hosts[host as usize].it.id)
-                {
-                    self.block(&element, reasons);
-                }
-            }
-            for wave in staged.waves {
-                let soak =
-                    wave.works.iter().map(|it| self.soak(self.facts.hosts[it.host as usize].ring)).max();
-                let soak_until = wave.end.saturating_add(soak.unwrap_or(0));
-                let name =
-                    ring.and_then(|ring| self.request.policy.rings.get(ring)).map(|it| it.name.clone());
-                self.planned(&wave, &(soak_until, name), &mut next);
-                self.driven.waves.push(HostWave { cluster, stage, ring, canary, soak_until, staged: wave });
-            }
-        }
-        *clock = next;
-        for it in &mut self.clusters {
-            it.soaking.fill(false);
-        }
-        again
-    }
-
-    /// While canaries soak, hosts that had their release before count like them: an application is to have a guest elsewhere.
-    fn on_target(&mut self, candidates: &[Candidate]) {
-        for it in candidates {
-            let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
-            for (local, host) in cluster.rooms.hosts().enumerate() {
-                if it.release.is_some() && cluster.rooms.release_of(host) == it.release {
-                    cluster.soaking[local] = true;
-                }
-            }
-        }
-    }
-
-    fn planned(&mut self, wave: &StagedWave, soaked: &Soaked, clock: &mut BTreeMap<u32, Soaked>) {
-        for (work, times) in wave.works.iter().zip(&wave.times) {
-            let Some(element) = underpin_model::plan::element_of(&self.facts.hosts[work.host as usize].it.id)
-            else {
-                continue;
-            };
-            let end = wave.start.saturating_add(times.end);
-            for hop in &work.hops {
-                self.complete.insert((hop.change as usize, element.clone()), Some(end));
-                let until = clock.entry(hop.change).or_insert_with(|| soaked.clone());
-                if soaked.0 > until.0 {
-                    until.clone_from(soaked);
-                }
-            }
-            self.driven.by_host.insert(work.host, self.driven.waves.len());
-            let fate = self.driven.fates.entry(element).or_default();
-            fate.outcome = Some(Outcome::Planned);
-        }
-    }
-
-    /// Soak of a ring in seconds.
-    fn soak(&self, ring: usize) -> Seconds {
-        let days = self.request.policy.rings.get(ring).map_or(0.0, |it| it.soak.get());
-        let factor = match self.request.profile {
-            Profile::Normal => 1.0,
-            Profile::Emergency => self.request.policy.planning.emergency.soak_factor,
-        };
-        (days * factor * 86_400.0).ceil().clamp(0.0, f64::from(u32::MAX / 2)) as Seconds
-    }
-}
-
-/// How many changes of hosts come before a change, one after the other.
-fn own_depth(levels: &Levels, at: usize) -> usize {
-    fn depth(levels: &Levels, at: usize, left: usize) -> usize {
-        if left == 0 {
-            return 0;
-        }
-        levels.before[at].iter().map(|&it| 1 + depth(levels, it, left - 1)).max().unwrap_or(0)
-    }
-    depth(levels, at, levels.before.len())
 }

@@ -11,6 +11,7 @@ use underpin_model::policy::Policy;
 use underpin_model::version::{Comparison, compare};
 
 use super::Request;
+use super::durations::Fitted;
 
 /// No element.
 pub(super) const NONE: u32 = u32::MAX;
@@ -40,6 +41,8 @@ pub(super) struct HostFacts<'a> {
     pub(super) coordinator: bool,
     /// Position of its release among those of its product; `None`: unknown.
     pub(super) release: Option<u32>,
+    /// A guest that is suspended in its memory.
+    pub(super) asleep: Option<&'a Vm>,
     /// Loss per day that its holes stand for.
     pub(super) loss_per_day: f64,
 }
@@ -61,6 +64,18 @@ pub(super) struct GuestFacts<'a> {
     pub(super) together: Vec<u32>,
     /// Hosts that it is bound to; `None`: any.
     pub(super) bound: Option<Vec<u32>>,
+    /// The roll-out needs it.
+    pub(super) controller: bool,
+    /// Rules that should hold for it, by position in [`Facts::wishes`].
+    pub(super) wishes: Vec<u32>,
+}
+
+/// A rule about affinity that should hold: kept where nothing speaks against it.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub(super) kind: AffinityKind,
+    pub(super) members: Vec<u32>,
+    pub(super) hosts: Vec<u32>,
 }
 
 /// A cluster: hosts and guests are ranges, since both are sorted by cluster.
@@ -83,6 +98,8 @@ pub(super) struct Facts<'a> {
     pub(super) clusters: Vec<ClusterFacts>,
     /// Members of each group that must be apart.
     pub(super) apart: Vec<Vec<u32>>,
+    /// Rules about affinity that should hold.
+    pub(super) wishes: Vec<Wish>,
     /// Running guests of each application.
     pub(super) applications: Vec<Vec<u32>>,
     /// Whether guests of a class may stand on hosts of a class.
@@ -95,6 +112,8 @@ pub(super) struct Facts<'a> {
     host_places: FxHashMap<&'a str, u32>,
     /// Guests that run nobody knows where.
     pub(super) nowhere: Vec<&'a Vm>,
+    /// How long steps take.
+    pub(super) durations: Fitted<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -120,6 +139,7 @@ impl<'a> Facts<'a> {
             home: Vec::new(),
             clusters: Vec::new(),
             apart: Vec::new(),
+            wishes: Vec::new(),
             applications: Vec::new(),
             fits: Vec::new(),
             host_classes: 0,
@@ -127,6 +147,7 @@ impl<'a> Facts<'a> {
             ranks,
             host_places: FxHashMap::default(),
             nowhere: Vec::new(),
+            durations: Fitted::new(fleet, &policy.planning),
         };
         for (cluster, host) in order {
             facts.add_host(cluster, host, request, &mut classes);
@@ -162,6 +183,7 @@ impl<'a> Facts<'a> {
             ring: ring(self.policy, host),
             coordinator: classes.coordinators.contains(host.id.as_str()),
             release: release.and_then(|it| self.ranks.get(&it)).copied(),
+            asleep: None,
             loss_per_day: request.loss_per_day.get(&host.id).copied().unwrap_or(0.0).max(0.0),
         });
     }
@@ -181,6 +203,7 @@ impl<'a> Facts<'a> {
         }
         order.sort_unstable_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
         self.applications = vec![Vec::new(); self.fleet.applications.len()];
+        let controllers = &self.policy.planning.controllers;
         let per_gib = self.policy.planning.migration.dirty_mib_s_per_gib;
         for (host, vm) in order {
             let at = self.guests.len() as u32;
@@ -202,6 +225,8 @@ impl<'a> Facts<'a> {
                 apart: Vec::new(),
                 together: Vec::new(),
                 bound: None,
+                controller: controllers.contains(&vm.id),
+                wishes: Vec::new(),
             });
             self.home.push(host);
             let cluster = self.hosts.get(host as usize).map_or(0, |it| it.cluster as usize);
@@ -222,6 +247,9 @@ impl<'a> Facts<'a> {
             let Some(host) = host.and_then(|&it| self.hosts.get_mut(it as usize)) else { continue };
             if let Some(capacity) = &mut host.capacity {
                 capacity[0] = capacity[0].saturating_sub(vm.memory_mib.unwrap_or(0));
+            }
+            if host.asleep.is_none_or(|it| vm.id < it.id) {
+                host.asleep = Some(vm);
             }
         }
     }
@@ -271,6 +299,7 @@ impl<'a> Facts<'a> {
                 _ => {}
             }
         }
+        self.wishes(&places);
         let Some(planning) = &fleet.planning else { return };
         for among in &planning.among {
             let members: Vec<u32> =
@@ -285,6 +314,18 @@ impl<'a> Facts<'a> {
             {
                 members.iter().for_each(|&it| bind(&mut self.guests[it as usize].bound, &part));
             }
+        }
+    }
+
+    fn wishes(&mut self, places: &FxHashMap<&str, u32>) {
+        for rule in self.fleet.affinities.iter().filter(|it| it.strength == Strength::Should) {
+            let members: Vec<u32> =
+                rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+            let hosts = rule.hosts.iter().filter_map(|id| self.host_places.get(id.as_str()));
+            let hosts: Vec<u32> = hosts.copied().collect();
+            let number = self.wishes.len() as u32;
+            members.iter().for_each(|&it| self.guests[it as usize].wishes.push(number));
+            self.wishes.push(Wish { kind: rule.kind, members, hosts });
         }
     }
 

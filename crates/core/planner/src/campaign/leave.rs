@@ -44,6 +44,8 @@ impl How {
 pub(super) struct Departure {
     pub(super) guest: u32,
     pub(super) how: How,
+    /// Where it stands: the host that is emptied, or one where it makes room for a guest of that host.
+    pub(super) from: u32,
     /// The host that takes it; its own where it stays.
     pub(super) to: u32,
     /// Position of the consent that allows it.
@@ -115,7 +117,8 @@ pub(super) fn converges(vm: &Vm, rules: &MigrationPolicy, mbps: u32) -> bool {
 /// Ways for the guests of a host, in the order in which a method prefers them.
 fn preferred(method: Method) -> &'static [How] {
     match method {
-        Method::EvacuateReboot => &[How::Live, How::Cold, How::Suspend, How::Stop],
+        // A full reboot takes what is suspended in the host's memory.
+        Method::EvacuateReboot => &[How::Live, How::Cold, How::Stop],
         Method::QuickBoot => &[How::Suspend, How::Live, How::Cold, How::Stop],
         Method::PowerOff => &[How::Stop],
         Method::LivePatch | Method::InPlace | Method::Defer => &[],
@@ -134,6 +137,12 @@ pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) returning: &'r [u32],
     /// By position in the cluster: the host's release soaks as a canary's.
     pub(super) soaking: &'r [bool],
+    /// Guests of other hosts may be moved to make room.
+    pub(super) relocates: bool,
+    /// Guests that move in the wave: nobody moves twice.
+    pub(super) moved: Vec<u32>,
+    /// Guests of the host that stay on it, stopped or suspended.
+    pub(super) stay: Vec<u32>,
 }
 
 impl Leaving<'_, '_, '_> {
@@ -146,15 +155,23 @@ impl Leaving<'_, '_, '_> {
         let mut units = self.units(host);
         let facts = self.rooms.facts;
         let size = |unit: &Vec<u32>| demand_of(facts, unit);
-        units.sort_by_key(|it| (std::cmp::Reverse(size(it)), it.clone()));
+        // Those that stay come first: where the others go depends on them.
+        let moves = |unit: &Vec<u32>| {
+            let open = |how: &How| unit.iter().all(|&it| self.allows(host, it, *how).is_ok());
+            ways.iter().any(|how| how.moves() && open(how))
+        };
+        units.sort_by_cached_key(|it| (moves(it), std::cmp::Reverse(size(it)), it.clone()));
         let mut done: Vec<Departure> = Vec::new();
         for unit in &units {
             match self.unit(host, unit, ways) {
-                Ok(departures) => done.extend(departures),
+                Ok(departures) => {
+                    self.moved.extend(departures.iter().map(|it| it.guest));
+                    let stay = departures.iter().filter(|it| !it.how.moves());
+                    self.stay.extend(stay.map(|it| it.guest));
+                    done.extend(departures);
+                }
                 Err(reasons) => {
-                    for it in done.iter().rev().filter(|it| it.how.moves()) {
-                        self.rooms.go(it.guest, host);
-                    }
+                    self.rooms.undo(&done);
                     return Err(reasons);
                 }
             }
@@ -162,7 +179,17 @@ impl Leaving<'_, '_, '_> {
         Ok(done)
     }
 
-    fn local(&self, host: u32) -> usize {
+    /// Moves those of a host's guests that can move and that are asked for, unit by unit; the others stay.
+    pub(super) fn some(&mut self, host: u32, asked: &dyn Fn(&u32) -> bool) -> Vec<Vec<Departure>> {
+        let units = self.units(host).into_iter().filter(|unit| unit.iter().any(asked));
+        let mut done = Vec::new();
+        for unit in units.collect::<Vec<_>>() {
+            done.extend(self.unit(host, &unit, &[How::Live, How::Cold]));
+        }
+        done
+    }
+
+    pub(super) fn local(&self, host: u32) -> usize {
         (host - self.rooms.hosts().start) as usize
     }
 
@@ -173,7 +200,10 @@ impl Leaving<'_, '_, '_> {
     /// After the wave a guest runs on a release that soaks: where it stands, where it stays, or where it comes home to.
     fn will_soak(&self, guest: u32) -> bool {
         let at = self.rooms.at(guest);
-        self.returning.contains(&guest) || self.wave.contains(&at) || self.soaks(at)
+        self.returning.contains(&guest)
+            || self.stay.contains(&guest)
+            || self.wave.contains(&at)
+            || self.soaks(at)
     }
 
     /// Guests that move as one.
@@ -208,23 +238,30 @@ impl Leaving<'_, '_, '_> {
             if !allowed {
                 continue;
             }
+            let mut departures = Vec::new();
             let to = if how.moves() {
                 match self.target(host, unit) {
                     Ok(to) => to,
-                    Err(reason) => {
-                        reasons.push(reason);
-                        continue;
-                    }
+                    Err(reason) => match self.make_room(host, unit) {
+                        Some((made, to)) => {
+                            departures = made;
+                            to
+                        }
+                        None => {
+                            reasons.push(reason);
+                            continue;
+                        }
+                    },
                 }
             } else {
                 host
             };
-            let departures = unit.iter().zip(consents);
-            let departures = departures.map(|(&guest, consent)| Departure { guest, how, to, consent });
+            let own = unit.iter().zip(consents);
+            departures.extend(own.map(|(&guest, consent)| Departure { guest, how, from: host, to, consent }));
             if how.moves() {
                 unit.iter().for_each(|&guest| self.rooms.go(guest, to));
             }
-            return Ok(departures.collect());
+            return Ok(departures);
         }
         if reasons.is_empty() {
             let vm = self.rooms.facts.guests[unit[0] as usize].it.id.clone();
@@ -239,7 +276,9 @@ impl Leaving<'_, '_, '_> {
         let local = |id: &underpin_model::id::StorageId| {
             self.rooms.facts.fleet.storage.iter().any(|it| it.id == *id && it.shared == Some(false))
         };
-        if !vm.passthrough.is_empty() {
+        if self.rooms.facts.guests[guest as usize].controller {
+            "controller"
+        } else if !vm.passthrough.is_empty() {
             "passthrough"
         } else if vm.sealed_keys.as_ref().is_some_and(|it| it.vtpm == Some(true)) {
             "vtpm"
@@ -252,7 +291,7 @@ impl Leaving<'_, '_, '_> {
 
     /// Whether a way is open for a guest: its consent, or why not (`None`: the way is not among its allowed actions, which is
     /// said once for all ways).
-    fn allows(&self, host: u32, guest: u32, how: How) -> Result<Option<u32>, Option<Reason>> {
+    pub(super) fn allows(&self, host: u32, guest: u32, how: How) -> Result<Option<u32>, Option<Reason>> {
         let facts = self.rooms.facts;
         let vm = facts.guests[guest as usize].it;
         let allowed = Allowed::of(vm);
@@ -262,7 +301,7 @@ impl Leaving<'_, '_, '_> {
             How::Suspend => allowed.suspend,
             How::Stop => allowed.power_off,
         };
-        if !open {
+        if !open || (facts.guests[guest as usize].controller && how != How::Live) {
             return Err(None);
         }
         for lock in &vm.locks {
@@ -298,34 +337,43 @@ impl Leaving<'_, '_, '_> {
         self.answers.find(facts, guest, how.action()).map_err(Some)
     }
 
-    /// The host that takes guests that move as one: one that is done before one that is not concerned before one that is still
+    /// The host that takes guests that move as one: where wishes about affinity are met, then one that is done before one that is not concerned before one that is still
     /// to come, the fullest that has room among equals.
     fn target(&self, host: u32, unit: &[u32]) -> Result<u32, Reason> {
-        let facts = self.rooms.facts;
-        let need = demand_of(facts, unit).map(|it| i64::try_from(it).unwrap_or(i64::MAX));
-        let mut best: Option<((u32, i64, u32), u32)> = None;
+        let need = self.need(unit);
+        self.best(host, unit, need).ok_or_else(|| self.no_target(host, unit, need))
+    }
+
+    pub(super) fn need(&self, unit: &[u32]) -> [i64; 2] {
+        demand_of(self.rooms.facts, unit).map(|it| i64::try_from(it).unwrap_or(i64::MAX))
+    }
+
+    pub(super) fn best(&self, host: u32, unit: &[u32], need: [i64; 2]) -> Option<u32> {
+        let mut best: Option<((usize, u32, i64, u32), u32)> = None;
         for to in self.rooms.hosts() {
             let free = self.rooms.free(to);
             if free[0] < need[0] || free[1] < need[1] || !self.open(host, to) {
                 continue;
             }
-            let key = (self.due[self.local(to)], free[0] - need[0], to);
+            let wishes = unit.iter().map(|&it| self.rooms.wishes_broken(it, to)).sum::<usize>();
+            let key = (wishes, self.due[self.local(to)], free[0] - need[0], to);
             if best.is_none_or(|(other, _)| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
                 best = Some((key, to));
             }
         }
-        best.map(|(_, to)| to).ok_or_else(|| self.no_target(host, unit, need))
+        best.map(|(_, to)| to)
     }
 
-    fn open(&self, host: u32, to: u32) -> bool {
+    pub(super) fn open(&self, host: u32, to: u32) -> bool {
         to != host && !self.rooms.is_shut(to) && !self.wave.contains(&to)
     }
 
-    fn takes(&self, guest: u32, to: u32) -> bool {
+    pub(super) fn takes(&self, guest: u32, to: u32) -> bool {
         let facts = self.rooms.facts;
         facts.may_stand(guest, to)
             && self.rooms.stands_apart(guest, to)
             && self.rooms.direction(guest, to)
+            && !(self.soaks(to) && facts.guests[guest as usize].controller)
             && (!self.soaks(to) || self.rooms.diverse(guest, &|it| self.will_soak(it)))
             && self.carries(guest, to)
     }

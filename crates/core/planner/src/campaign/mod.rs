@@ -9,17 +9,24 @@
 mod assemble;
 mod bounds;
 mod calendar;
+mod candidates;
 mod counterfactual;
 mod couplings;
 mod drive;
+mod durations;
+mod early;
 mod elements;
 mod facts;
 mod leave;
 mod order;
+mod relocate;
 mod report;
+mod rings;
 mod rooms;
 mod search;
+mod spare;
 mod stage;
+mod start;
 mod static_bound;
 mod timing;
 
@@ -107,7 +114,7 @@ pub enum PlanError {
 /// There is nothing to plan, or the input cannot be told apart ([`PlanError`]). What is merely impossible is in the report.
 pub fn plan(request: &Request<'_>) -> Result<Planned, PlanError> {
     let facts = facts::Facts::new(request);
-    let driven = drive::drive(request, &facts)?;
+    let driven = spare::best(request, &facts)?;
     let mut planned = assemble::assemble(request, &facts, &driven);
     report::finish(request, &facts, &driven, &mut planned);
     planned.report.counterfactuals = counterfactual::counterfactuals(request, &planned);
@@ -117,6 +124,6 @@ pub fn plan(request: &Request<'_>) -> Result<Planned, PlanError> {
 /// Plans without looking for what would unblock: for trying relaxations and alternatives.
 fn plan_only(request: &Request<'_>) -> Result<Planned, PlanError> {
     let facts = facts::Facts::new(request);
-    let driven = drive::drive(request, &facts)?;
+    let driven = spare::best(request, &facts)?;
     Ok(assemble::assemble(request, &facts, &driven))
 }

@@ -52,24 +52,22 @@ pub(super) fn concerned(fleet: &Fleet, change: &Change) -> Concerned {
         Layer::ManagementPlane => {
             for it in &fleet.management_planes {
                 let clusters = fleet.clusters.iter().filter(|c| c.managed_by.contains(&it.id));
-                let there = match &change.to {
-                    Target::Release { release, .. } => runs(it.components.as_ref(), release),
-                    Target::Component { version, .. } => runs(it.components.as_ref(), version),
-                    Target::Setting { .. } => false,
-                };
+                let there = runs(it.components.as_ref(), &change.to);
                 add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), it.platform.as_ref(), there);
             }
         }
         Layer::Witness => {
             for it in &fleet.witnesses {
                 let clusters = fleet.clusters.iter().filter(|c| c.witness.as_ref() == Some(&it.id));
-                add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), None, false);
+                let there = runs(it.components.as_ref(), &change.to);
+                add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), None, there);
             }
         }
         Layer::Storage => {
             for it in &fleet.storage {
                 let clusters = fleet.clusters.iter().filter(|c| c.storage.contains(&it.id));
-                add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), None, false);
+                let there = runs(it.components.as_ref(), &change.to);
+                add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), None, there);
             }
         }
     }
@@ -77,8 +75,16 @@ pub(super) fn concerned(fleet: &Fleet, change: &Change) -> Concerned {
     concerned
 }
 
-fn runs(components: Option<&underpin_model::fleet::ComponentSet>, release: &str) -> bool {
-    components.is_some_and(|set| set.components.iter().any(|it| it.version == release))
+/// Whether the components of an element that is no host are at a target; of a release any component's version tells.
+fn runs(components: Option<&underpin_model::fleet::ComponentSet>, to: &Target) -> bool {
+    let any = |is: &dyn Fn(&underpin_model::fleet::Component) -> bool| {
+        components.is_some_and(|set| set.components.iter().any(is))
+    };
+    match to {
+        Target::Release { release, .. } => any(&|it| it.version == *release),
+        Target::Component { name, version } => any(&|it| it.name == *name && it.version == *version),
+        Target::Setting { .. } => false,
+    }
 }
 
 fn is_there(host: &Host, to: &Target) -> bool {

@@ -22,12 +22,13 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     let report = &mut planned.report;
     report.moves = moves(plan);
     report.elements = elements(facts, driven, plan);
-    report.bounds = bounds::bounds(facts, driven, plan, report.moves.moves);
+    report.bounds = bounds::bounds(request, facts, driven, plan, report.moves.moves);
     report.static_waves = static_bound::static_waves(facts, driven, &report.elements);
     report.eta.p50_s = median(facts, driven);
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);
     report.standing = standing(facts);
+    report.durations = facts.durations.sources(request, &report.elements);
     report.given_up = given_up(request, facts, driven);
     report.alternatives = alternatives(request, driven, report, plan);
     if let Some(parent) = request.parent {
@@ -77,7 +78,7 @@ fn elements(facts: &Facts<'_>, driven: &Driven, plan: &Plan) -> Vec<ElementOutco
         it.start = it.start.min(step.start_s);
         it.end = it.end.max(step.end_s());
         if let StepKind::Patch { method, .. } = &step.kind {
-            it.method = Some(*method);
+            (it.method, it.wave) = (Some(*method), step.wave);
         }
     }
     let changes = facts.fleet.planning.as_ref().map(|it| it.changes.as_slice()).unwrap_or_default();

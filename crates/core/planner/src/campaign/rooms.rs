@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use underpin_model::fleet::AffinityKind;
 use underpin_model::policy::FailureSets;
 
-use super::facts::{Facts, NONE, Room};
+use super::facts::{Facts, NONE, Room, Wish};
+use super::leave::Departure;
 
 /// Room that is set aside by host.
 type Reserved = Vec<(u32, Room)>;
@@ -14,6 +16,10 @@ type Reserved = Vec<(u32, Room)>;
 struct Witness {
     /// Host and reserved room.
     reserved: Reserved,
+    /// Every guest with the host that would take it, by guest: the next search begins there.
+    given: Vec<(u32, u32)>,
+    /// Those of them that must be apart from others.
+    apart: Vec<(u32, u32)>,
     /// The state of the set's guests that it was made for.
     stamp: u64,
     valid: bool,
@@ -193,6 +199,33 @@ impl<'f, 'a> Rooms<'f, 'a> {
         self.arrive(guest, to);
     }
 
+    /// Takes moves back.
+    pub(super) fn undo(&mut self, departures: &[Departure]) {
+        for it in departures.iter().rev().filter(|it| it.how.moves()) {
+            self.go(it.guest, it.from);
+        }
+    }
+
+    /// Rules about affinity that should hold and would not, for a guest on a host: others that should be elsewhere, others that
+    /// should be here, hosts that it should be on.
+    pub(super) fn wishes_broken(&self, guest: u32, host: u32) -> usize {
+        let wishes = &self.facts.guests[guest as usize].wishes;
+        wishes.iter().filter(|&&it| !self.wish_holds(guest, host, &self.facts.wishes[it as usize])).count()
+    }
+
+    fn wish_holds(&self, guest: u32, host: u32, wish: &Wish) -> bool {
+        let here = |other: &u32| {
+            let known = *other >= self.first_guest && ((*other - self.first_guest) as usize) < self.at.len();
+            known && self.at(*other) == host
+        };
+        let mut others = wish.members.iter().filter(|it| **it != guest);
+        match wish.kind {
+            AffinityKind::Apart => !others.any(here),
+            AffinityKind::Together => others.all(here),
+            AffinityKind::OnHosts => wish.hosts.contains(&host),
+        }
+    }
+
     /// Whether a guest with others that come along could stand on a host beside those that stand there: apart rules.
     pub(super) fn stands_apart(&self, guest: u32, host: u32) -> bool {
         self.facts.guests[guest as usize].apart.iter().all(|&group| {
@@ -245,23 +278,24 @@ impl<'f, 'a> Rooms<'f, 'a> {
                 let free = self.free(host);
                 !self.is_shut(host) && (0..2).all(|it| free[it] >= 0 && free[it] as u64 >= room[it])
             })
+            && witness.apart.iter().all(|&(guest, host)| self.stands_apart(guest, host))
     }
 
-    /// Places the guests of a failure set on what remains: the largest first, each where least is left over; then again where
-    /// most is left over.
+    /// Places the guests of a failure set on what remains: the largest first, each where it found a place before or else where least is
+    /// left over; then without what was before, then where most is left over.
     fn search(&self, set: usize) -> (Witness, Option<(u32, Shortage)>) {
         let failed = &self.sets[set].hosts;
         let units = self.units(failed);
-        let (reserved, shortage) = self.place(failed, &units, true);
-        let (reserved, shortage) = match shortage {
-            None => (reserved, None),
-            Some(first) => match self.place(failed, &units, false) {
-                (reserved, None) => (reserved, None),
-                (other, Some(second)) if second.0 < first.0 => (other, Some(second)),
-                _ => (reserved, Some(first)),
-            },
-        };
-        (Witness { reserved, stamp: self.stamp(set), valid: shortage.is_none() }, shortage)
+        let kept = &self.sets[set].witness.given;
+        let (mut witness, mut shortage) = self.place(failed, &units, true, kept);
+        for tight in [true, false] {
+            let Some(first) = shortage else { break };
+            let (other, second) = self.place(failed, &units, tight, &[]);
+            if second.is_none_or(|it| it.0 < first.0) {
+                (witness, shortage) = (other, second);
+            }
+        }
+        (Witness { stamp: self.stamp(set), valid: shortage.is_none(), ..witness }, shortage)
     }
 
     /// Guests of failed hosts that restart as one, the largest first.
@@ -294,7 +328,8 @@ impl<'f, 'a> Rooms<'f, 'a> {
         failed: &[u32],
         units: &[(Room, Vec<u32>)],
         tight: bool,
-    ) -> (Reserved, Option<(u32, Shortage)>) {
+        kept: &[(u32, u32)],
+    ) -> (Witness, Option<(u32, Shortage)>) {
         let remaining: Vec<u32> =
             self.hosts.clone().filter(|&it| !self.is_shut(it) && !failed.contains(&it)).collect();
         let mut free: Vec<[i64; 2]> = remaining.iter().map(|&it| self.free(it)).collect();
@@ -303,17 +338,24 @@ impl<'f, 'a> Rooms<'f, 'a> {
         let mut missing: Option<(u32, Shortage)> = None;
         for (demand, members) in units {
             let need = demand.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
-            let mut best: Option<(i64, usize)> = None;
-            for (at, &host) in remaining.iter().enumerate() {
+            let takes = |guest: &u32, host: u32| {
+                self.facts.may_stand(*guest, host) && self.apart_of(*guest, host, &given)
+            };
+            let before = kept.binary_search_by_key(&members[0], |it| it.0).ok().map(|at| kept[at].1);
+            let mut best: Option<(i64, usize)> = before
+                .and_then(|host| remaining.binary_search(&host).ok())
+                .filter(|&at| free[at][0] >= need[0] && free[at][1] >= need[1])
+                .filter(|&at| members.iter().all(|it| takes(it, remaining[at])))
+                .map(|at| (0, at));
+            let known = best.is_some();
+            for (at, &host) in remaining.iter().enumerate().filter(|_| !known) {
                 let room = free[at];
                 if room[0] < need[0] || room[1] < need[1] {
                     continue;
                 }
                 let left = room[0].saturating_sub(need[0]);
                 let better = best.is_none_or(|(other, _)| if tight { left < other } else { left > other });
-                let takes =
-                    |guest: &u32| self.facts.may_stand(*guest, host) && self.apart_of(*guest, host, &given);
-                if better && members.iter().all(takes) {
+                if better && members.iter().all(|it| takes(it, host)) {
                     best = Some((left, at));
                 }
             }
@@ -337,7 +379,10 @@ impl<'f, 'a> Rooms<'f, 'a> {
                 missing = Some((count + members.len() as u32, Shortage { resource: so_far.resource, short }));
             }
         }
-        (reserved, missing)
+        given.sort_unstable();
+        let apart = |it: &&(u32, u32)| !self.facts.guests[it.0 as usize].apart.is_empty();
+        let apart = given.iter().filter(apart).copied().collect();
+        (Witness { reserved, given, apart, ..Witness::default() }, missing)
     }
 
     /// Apart from those that stand on a host and from those that a failure would bring there.

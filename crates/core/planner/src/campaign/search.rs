@@ -1,7 +1,7 @@
-//! Better orders of hosts, within a budget: clusters side by side, each from its own seed, so that the number of threads does
+//! Better orders of hosts, within a budget, by large-neighbourhood search: clusters side by side, each from its own seed, so that the number of threads does
 //! not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use super::Request;
 use super::couplings::Couplings;
-use super::stage::{Candidate, Cluster, Shared, Staged};
+use super::facts::Facts;
+use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave};
 
 /// Plans one stage of every cluster that has candidates.
 pub(super) fn stages<'f, 'a>(
@@ -80,21 +81,34 @@ fn one<'f, 'a>(
     best.1
 }
 
-/// Brings a blocked host to the front, or exchanges two hosts, or moves one elsewhere.
-fn vary(order: &mut [Candidate], last: &Staged, dice: &mut ChaCha8Rng) {
-    let count = order.len() as u64;
-    let mut below = |end: u64| (dice.next_u64() % end.max(1)) as usize;
-    let from = match last.blocked.get(below(last.blocked.len() as u64 + 1)) {
-        Some((host, _)) => order.iter().position(|it| it.host == *host).unwrap_or(0),
-        None => below(count),
-    };
-    let to = below(count);
-    if below(2) == 0 {
-        let (a, b) = (order[from].priority, order[to].priority);
-        (order[from].priority, order[to].priority) = (b, a);
-    } else {
+/// Another order to try, near the best one. Either a neighbourhood of it is torn down: hosts of a wave or two and some that are
+/// blocked are taken out and put back elsewhere, for the planner to place anew; or a single host goes elsewhere, or two exchange
+/// places.
+fn vary(order: &mut [Candidate], best: &Staged, dice: &mut ChaCha8Rng) {
+    let mut below = |end: usize| (dice.next_u64() % (end as u64).max(1)) as usize;
+    let mut loose: BTreeSet<u32> = BTreeSet::new();
+    match below(3) {
+        0 => {
+            for _ in 0..=below(2) {
+                let wave = best.waves.get(below(best.waves.len()));
+                loose.extend(wave.iter().flat_map(|it| &it.works).map(|it| it.host));
+            }
+            let blocked = best.blocked.len();
+            let some = (0..blocked.min(3)).filter_map(|_| best.blocked.get(below(blocked)));
+            loose.extend(some.map(|it| it.0).collect::<Vec<_>>());
+        }
+        1 => loose.extend(order.get(below(order.len())).map(|it| it.host)),
+        _ => {
+            let (a, b) = (below(order.len()), below(order.len()));
+            let (first, second) = (order[a].priority, order[b].priority);
+            (order[a].priority, order[b].priority) = (second, first);
+        }
+    }
+    for it in order.iter().filter(|it| loose.contains(&it.host)).map(|it| it.host).collect::<Vec<_>>() {
+        let to = below(order.len());
         // Half a step before another: priorities need no whole numbers.
-        order[from].priority = order[to].priority - 0.5;
+        let place = order[to].priority - 0.5;
+        order.iter_mut().filter(|other| other.host == it).for_each(|other| other.priority = place);
     }
     order.sort_by(|a, b| a.priority.total_cmp(&b.priority));
     for (rank, it) in order.iter_mut().enumerate() {
@@ -103,9 +117,9 @@ fn vary(order: &mut [Candidate], last: &Staged, dice: &mut ChaCha8Rng) {
 }
 
 /// What a stage is worth, in the order in which it counts.
-#[derive(Debug, Clone, Copy)]
-struct Worth {
-    blocked: usize,
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Worth {
+    pub(super) blocked: usize,
     /// Loss while open: loss per day times seconds.
     loss: f64,
     end: u32,
@@ -114,19 +128,21 @@ struct Worth {
 
 impl Worth {
     fn of(shared: &Shared<'_, '_>, staged: &Staged) -> Self {
-        let mut worth = Self { blocked: staged.blocked.len(), loss: 0.0, end: 0, moves: 0 };
-        for wave in &staged.waves {
-            worth.end = worth.end.max(wave.end);
-            for (work, times) in wave.works.iter().zip(&wave.times) {
-                let loss = shared.facts.hosts[work.host as usize].loss_per_day;
-                worth.loss += loss * f64::from(wave.start.saturating_add(times.end));
-                worth.moves += times.out.len() + times.home.len();
-            }
-        }
+        let mut worth = Self { blocked: staged.blocked.len(), ..Self::default() };
+        staged.waves.iter().for_each(|it| worth.add(shared.facts, it));
         worth
     }
 
-    fn better(&self, other: &Self) -> bool {
+    pub(super) fn add(&mut self, facts: &Facts<'_>, wave: &StagedWave) {
+        self.end = self.end.max(wave.end);
+        for (work, times) in wave.works.iter().zip(&wave.times) {
+            let loss = facts.hosts[work.host as usize].loss_per_day;
+            self.loss += loss * f64::from(wave.start.saturating_add(times.end));
+            self.moves += times.out.len() + times.home.len();
+        }
+    }
+
+    pub(super) fn better(&self, other: &Self) -> bool {
         let loss = self.loss.total_cmp(&other.loss);
         (self.blocked.cmp(&other.blocked))
             .then(loss)

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Method;
+use underpin_model::id::VmId;
 use underpin_model::plan::Reason;
-use underpin_model::policy::{Durations, Homing};
+use underpin_model::policy::{Durations, Homing, Placing};
 
 use super::calendar::{Calendar, Seconds, earliest};
-use super::couplings::{Couplings, Key};
+use super::couplings::Couplings;
 use super::facts::{Facts, NONE};
-use super::leave::{Answers, Departure, How, Leaving};
-use super::rooms::Rooms;
+use super::leave::{Answers, Departure, Leaving};
+use super::rooms::{Rooms, Shortage};
 use super::timing::{Hop, HostTimes, Work, layout};
 
 /// Failures after the first host of a wave that are tolerated in looking for more.
@@ -87,8 +88,8 @@ pub(super) struct Cluster<'f, 'a> {
 }
 
 /// A wave in the making.
-struct Draft {
-    works: Vec<Work>,
+pub(super) struct Draft {
+    pub(super) works: Vec<Work>,
     /// Position in the pending list of each work's candidate.
     from: Vec<usize>,
     times: Vec<HostTimes>,
@@ -136,7 +137,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 // Nobody who is ready can be done; those who are ready later may be.
                 match pending.iter().map(|it| it.ready).filter(|&it| it > now).min() {
                     Some(later) => self.free_at = later,
-                    None => break,
+                    None => match self.any_early(shared, couplings, &mut pending, &mut why, canary) {
+                        Some(waves) => staged.waves.extend(waves),
+                        None => break,
+                    },
                 }
             }
         }
@@ -147,7 +151,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
     }
 
     /// Gathers hosts for the next wave; none: nobody who is ready can be done, `why` says why.
-    fn draft(
+    pub(super) fn draft(
         &mut self,
         shared: &Shared<'f, 'a>,
         couplings: &Couplings,
@@ -267,6 +271,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
     ) -> Result<(), Vec<Reason>> {
         let mut reasons = Vec::new();
         for (method, durations) in &candidate.methods {
+            if let Some(vm) = self.kept_in_memory(candidate, *method) {
+                reasons.push(Reason::NoAllowedAction { vm, pinned_by: "suspended".to_owned() });
+                continue;
+            }
             match self.empty(shared, candidate, *method, draft, canary) {
                 Err(why) => reasons.extend(why),
                 Ok(departures) => {
@@ -289,6 +297,14 @@ impl<'f, 'a> Cluster<'f, 'a> {
         Err(reasons)
     }
 
+    /// A guest that was suspended before, and that a full reboot would take.
+    fn kept_in_memory(&self, candidate: &Candidate, method: Method) -> Option<VmId> {
+        let keeps = matches!(method, Method::QuickBoot | Method::LivePatch);
+        let reboots = !keeps && candidate.hops.iter().any(|it| it.reboot);
+        let asleep = self.rooms.facts.hosts[candidate.host as usize].asleep;
+        asleep.filter(|_| reboots).map(|it| it.id.clone())
+    }
+
     fn empty(
         &mut self,
         shared: &Shared<'f, 'a>,
@@ -307,6 +323,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
             due: &draft.due,
             soaking: &self.soaking,
             returning: &returning,
+            moved: draft.works.iter().flat_map(|it| it.departures.iter().map(|it| it.guest)).collect(),
+            stay: Vec::new(),
+            relocates: shared.facts.policy.planning.placing == Placing::WePlace,
         };
         let departures = leaving.empty(candidate.host, method)?;
         if canary {
@@ -317,7 +336,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 .filter(stays)
                 .find_map(|it| self.undiverse(it.guest, candidate.host, &draft.works, &[]));
             if let Some(reason) = broken {
-                self.undo(&departures, candidate.host);
+                self.rooms.undo(&departures);
                 return Err(vec![reason]);
             }
         }
@@ -341,12 +360,6 @@ impl<'f, 'a> Cluster<'f, 'a> {
         Some(Reason::ReleaseDiversity { application })
     }
 
-    fn undo(&mut self, departures: &[Departure], host: u32) {
-        for it in departures.iter().rev().filter(|it| it.how.moves()) {
-            self.rooms.go(it.guest, host);
-        }
-    }
-
     /// Whether an emptied host fits into the wave: limits, reserve, time.
     fn fit(
         &mut self,
@@ -361,11 +374,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let departures = work.departures.clone();
         let was_shut = self.rooms.is_shut(host);
         self.rooms.shut(host, true);
-        if self.reserve
-            && let Err(shortage) = self.rooms.reserve()
-        {
+        let reserved = if self.reserve { self.reserved(&work, &draft.works) } else { Ok(()) };
+        if let Err(shortage) = reserved {
             self.rooms.shut(host, was_shut);
-            self.undo(&departures, host);
+            self.rooms.undo(&departures);
             let resource = super::facts::RESOURCES[shortage.resource].to_owned();
             return Err(vec![Reason::Short { resource, short: shortage.short, reserve: true }]);
         }
@@ -386,10 +398,32 @@ impl<'f, 'a> Cluster<'f, 'a> {
             Err(reasons) => {
                 draft.works.pop();
                 self.rooms.shut(host, was_shut);
-                self.undo(&departures, host);
+                self.rooms.undo(&departures);
                 Err(reasons)
             }
         }
+    }
+
+    /// The reserve holds once the hosts of a wave are away, and while guests of others make room: these count twice then, and
+    /// everyone else is where the wave found them.
+    fn reserved(&mut self, work: &Work, works: &[Work]) -> Result<(), Shortage> {
+        self.rooms.reserve()?;
+        let moved = || works.iter().chain([work]);
+        let makes = |work: &Work| work.departures.iter().any(|it| it.from != work.host);
+        if !moved().any(makes) {
+            return Ok(());
+        }
+        let mut then = self.rooms.clone();
+        for it in moved().rev() {
+            // From its first move on a host takes nobody.
+            then.shut(it.host, true);
+            then.undo(&it.departures);
+        }
+        for it in moved().flat_map(|work| work.departures.iter().filter(|it| it.from != work.host)) {
+            let demand = then.facts.guests[it.guest as usize].demand.unwrap_or([0, 0]);
+            then.resize(it.to, demand.map(|it| -i64::try_from(it).unwrap_or(i64::MAX)));
+        }
+        then.reserve()
     }
 
     /// Guests that return after the wave: all that moved, but those whose return would leave their application wholly on a
@@ -400,12 +434,16 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
         let facts = self.rooms.facts;
         let mut home: Vec<u32> = Vec::new();
-        for guest in work.departures.iter().filter(|it| it.how.moves()).map(|it| it.guest) {
+        // Those that made room stay: where they came from is on an older release by then, or taken.
+        let own = work.departures.iter().filter(|it| it.how.moves() && it.from == work.host);
+        for guest in own.map(|it| it.guest) {
             let groups = &facts.guests[guest as usize].apart;
             // Guests that should never have been on one host do not come back to it together.
             let meets =
                 |other: &u32| facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it));
-            let diverse = !canary || self.undiverse(guest, work.host, works, &home).is_none();
+            let diverse = !canary
+                || !facts.guests[guest as usize].controller
+                    && self.undiverse(guest, work.host, works, &home).is_none();
             if diverse && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
                 home.push(guest);
             }
@@ -413,107 +451,21 @@ impl<'f, 'a> Cluster<'f, 'a> {
         home
     }
 
-    /// First start at which windows, consents, locks and limits allow everything in a wave.
-    fn start(
-        &self,
-        shared: &Shared<'f, 'a>,
-        couplings: &Couplings,
-        works: &[Work],
-        times: &[HostTimes],
-        now: Seconds,
-    ) -> Result<(Seconds, Vec<Reason>), Vec<Reason>> {
-        let needs = needs(shared, works, times);
-        let end = times.iter().map(|it| it.end).max().unwrap_or(0);
-        let staged =
-            works.iter().map(|it| it.durations.stage.p95_s).max().unwrap_or(0).saturating_add(FREEZE_S);
-        let keys = self.keys(couplings, works, times);
-        let mut start = now.max(staged);
-        let mut why = Vec::new();
-        loop {
-            let before = start;
-            for need in &needs {
-                let Some(at) = earliest(&need.spans, start.saturating_add(need.offset), need.length) else {
-                    let longest_s = need.spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
-                    let tenant = need.tenant(shared.facts);
-                    return Err(vec![Reason::OutsideWindow { tenant, needs_s: need.length, longest_s }]);
-                };
-                let moved = at - need.offset;
-                if moved > start {
-                    start = moved;
-                    why = vec![Reason::WindowOpens { tenant: need.tenant(shared.facts), at_s: start }];
-                }
-            }
-            for (key, amount, most) in &keys {
-                let most_reason = || Reason::MostAway {
-                    of: key.of().to_owned(),
-                    most: u32::try_from(*most).unwrap_or(u32::MAX),
-                };
-                let Some(at) = couplings.earliest(key, start, end, *amount, *most) else {
-                    return Err(vec![most_reason()]);
-                };
-                if at > start {
-                    start = at;
-                    why = vec![most_reason()];
-                }
-            }
-            if start == before {
-                break;
-            }
-        }
-        if start.saturating_add(end) > shared.calendar.horizon_s() {
-            let longest_s = shared.calendar.horizon_s().saturating_sub(now);
-            return Err(vec![Reason::OutsideWindow { tenant: None, needs_s: end, longest_s }]);
-        }
-        Ok((start, why))
-    }
-
-    /// What a wave takes of limits that couple clusters, with the limit.
-    fn keys(&self, couplings: &Couplings, works: &[Work], times: &[HostTimes]) -> Vec<(Key, u64, u64)> {
-        let mut keys: Vec<(Key, u64, u64)> = Vec::new();
-        if !couplings.bind {
-            return keys;
-        }
-        let mut add = |key: Key, amount: u64, most: u64| match keys.iter_mut().find(|it| it.0 == key) {
-            Some(it) => it.1 += amount,
-            None => keys.push((key, amount, most)),
-        };
-        let facts = self.rooms.facts;
-        let network_mbps = facts.policy.planning.migration.network_mbps.map(u64::from);
-        for (work, times) in works.iter().zip(times) {
-            for (key, most) in couplings.keys(&self.rooms, work.host) {
-                add(key, 1, most);
-            }
-            let network =
-                facts.hosts[work.host as usize].it.migration.as_ref().and_then(|it| it.network.as_ref());
-            if let (Some(most), Some(network)) = (network_mbps, network) {
-                // Its migrations one after the other take at most what the widest takes; side by side, at most its link.
-                let widest = times.out.iter().chain(&times.home).map(|it| it.mbps).max().unwrap_or(0);
-                let together = u64::from(facts.hosts[work.host as usize].link_mbps.max(widest)).min(most);
-                add(Key::Network(network.as_str().to_owned()), together, most);
-            }
-        }
-        keys
-    }
-
     /// Makes a wave real.
-    fn commit(
+    pub(super) fn commit(
         &mut self,
         couplings: &mut Couplings,
         draft: Draft,
         pending: &[Candidate],
         canary: bool,
     ) -> StagedWave {
-        let end = draft.times.iter().map(|it| it.end).max().unwrap_or(0);
-        let free_memory_mib = self.rooms.free_memory();
-        for (key, amount, _) in self.keys(couplings, &draft.works, &draft.times) {
-            couplings.take(&key, draft.start, draft.start.saturating_add(end), amount);
-        }
         let waited = draft.reasons.is_empty() && self.waves > 0 && draft.start == self.free_at;
         let mut reasons = draft.reasons;
         if waited {
             reasons.push(Reason::EarlierWave { wave: self.waves });
         }
-        for (work, at) in draft.works.iter().zip(&draft.from) {
+        let wave = self.take(couplings, draft.start, draft.works, draft.times, reasons);
+        for (work, at) in wave.works.iter().zip(&draft.from) {
             let local = self.local(work.host);
             let Some(candidate) = pending.get(*at) else { continue };
             // Who put it into maintenance takes it out.
@@ -527,16 +479,26 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 self.rooms.go(guest, work.host);
             }
         }
-        self.free_at = draft.start.saturating_add(end);
-        self.waves += 1;
-        StagedWave {
-            start: draft.start,
-            end: self.free_at,
-            works: draft.works,
-            times: draft.times,
-            reasons,
-            free_memory_mib,
+        wave
+    }
+
+    /// Time and limits that a wave takes.
+    pub(super) fn take(
+        &mut self,
+        couplings: &mut Couplings,
+        start: Seconds,
+        works: Vec<Work>,
+        times: Vec<HostTimes>,
+        reasons: Vec<Reason>,
+    ) -> StagedWave {
+        let lasts = times.iter().map(|it| it.end).max().unwrap_or(0);
+        for (key, amount, _) in self.keys(couplings, &works, &times) {
+            couplings.take(&key, start, start.saturating_add(lasts), amount);
         }
+        self.free_at = start.saturating_add(lasts);
+        self.waves += 1;
+        let free_memory_mib = self.rooms.free_memory();
+        StagedWave { start, end: self.free_at, works, times, reasons, free_memory_mib }
     }
 }
 
@@ -562,86 +524,4 @@ pub(super) fn path_s(candidate: &Candidate) -> Seconds {
             .saturating_add(durations.verify.p95_s)
     };
     candidate.methods.iter().map(of).min().unwrap_or(0)
-}
-
-/// A span of a wave that must lie within something.
-struct Need {
-    spans: Vec<(Seconds, Seconds)>,
-    offset: Seconds,
-    length: Seconds,
-    /// Whose it is; `NONE`: the host's own.
-    guest: u32,
-}
-
-impl Need {
-    fn tenant(&self, facts: &Facts<'_>) -> Option<underpin_model::id::TenantId> {
-        facts.guests.get(self.guest as usize).and_then(|it| it.it.tenant.clone())
-    }
-}
-
-fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Need> {
-    let mut needs = Vec::new();
-    for (work, times) in works.iter().zip(times) {
-        if let Some(spans) = shared.calendar.host(work.host) {
-            let length = times.end.saturating_add(work.durations.rollback.p95_s);
-            needs.push(Need { spans: spans.to_vec(), offset: 0, length, guest: NONE });
-        }
-        let mut hulls: Vec<(u32, bool, Seconds, Seconds, u32)> = Vec::new();
-        let mut touch = |guest: u32, phase: bool, from: Seconds, until: Seconds| {
-            let number = shared.calendar.guest_number(guest);
-            if number == NONE {
-                return;
-            }
-            match hulls.iter_mut().find(|it| it.0 == number && it.1 == phase) {
-                Some(hull) => (hull.2, hull.3) = (hull.2.min(from), hull.3.max(until)),
-                None => hulls.push((number, phase, from, until, guest)),
-            }
-        };
-        for it in &times.out {
-            touch(it.guest, false, it.start, it.end());
-        }
-        for it in &times.home {
-            touch(it.guest, true, it.start, it.end());
-        }
-        for it in &work.departures {
-            let (from, until) = match it.how {
-                How::Live | How::Cold => {
-                    times.out.iter().find(|m| m.guest == it.guest).map_or((0, 0), |m| (m.start, m.end()))
-                }
-                How::Suspend | How::Stop => {
-                    touch(it.guest, true, times.stop, times.end);
-                    (times.stop, times.end)
-                }
-            };
-            let length = until.saturating_sub(from);
-            if let Some(consent) = it.consent {
-                needs.push(Need {
-                    spans: vec![shared.answers.span(consent)],
-                    offset: from,
-                    length,
-                    guest: it.guest,
-                });
-            }
-            for expires in shared.facts.guests[it.guest as usize].it.locks.iter().filter_map(|it| it.expires)
-            {
-                let since = expires.as_second().saturating_sub(shared.answers.starts_at.as_second());
-                let since = since.clamp(0, i64::from(Seconds::MAX)) as Seconds;
-                if since > 0 {
-                    needs.push(Need {
-                        spans: vec![(since, Seconds::MAX)],
-                        offset: from,
-                        length,
-                        guest: it.guest,
-                    });
-                }
-            }
-        }
-        for (number, _, from, until, guest) in hulls {
-            let _ = number;
-            if let Some(spans) = shared.calendar.guest(guest) {
-                needs.push(Need { spans: spans.to_vec(), offset: from, length: until - from, guest });
-            }
-        }
-    }
-    needs
 }

@@ -80,11 +80,12 @@ pub(super) struct HostTimes {
 /// Lays out a wave.
 pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<HostTimes> {
     let mut times = vec![HostTimes::default(); works.len()];
+    let (made, ready) = make_room(facts, works);
     let out = match facts.policy.planning.placing {
-        Placing::WePlace => schedule(facts, departures(works)),
-        Placing::PlatformPlaces => one_by_one(facts, &departures(works)),
+        Placing::WePlace => schedule(facts, departures(works, ready)),
+        Placing::PlatformPlaces => one_by_one(facts, &departures(works, ready)),
     };
-    for (work, it) in out {
+    for (work, it) in made.into_iter().chain(out) {
         times[work].out.push(it);
     }
     for (work, times) in works.iter().zip(&mut times) {
@@ -113,16 +114,39 @@ pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<H
     times
 }
 
-fn departures(works: &[Work]) -> Vec<Wanted> {
+/// Guests of other hosts that make room move first, in turns where one needs the room of another; when the last has arrived.
+fn make_room(facts: &Facts<'_>, works: &[Work]) -> (Vec<(usize, Move)>, Seconds) {
+    let mut done: Vec<(usize, Move)> = Vec::new();
+    let mut turn: Vec<Wanted> = Vec::new();
+    let mut now = 0;
+    let mut run = |turn: Vec<Wanted>, now: Seconds| {
+        done.extend(schedule(facts, turn));
+        done.iter().map(|it| it.1.end()).max().unwrap_or(now)
+    };
+    for (work, it) in works.iter().enumerate().flat_map(|(at, work)| {
+        work.departures.iter().filter(|it| it.from != work.host).map(move |it| (at, it))
+    }) {
+        if turn.iter().any(|other| other.from == it.to) {
+            now = run(std::mem::take(&mut turn), now);
+        }
+        turn.push(Wanted { work, guest: it.guest, from: it.from, to: it.to, live: true, ready: now });
+    }
+    if !turn.is_empty() {
+        now = run(turn, now);
+    }
+    (done, now)
+}
+
+fn departures(works: &[Work], ready: Seconds) -> Vec<Wanted> {
     let of = |(at, work): (usize, &Work)| {
-        let moves = work.departures.iter().filter(|it| it.how.moves());
+        let moves = work.departures.iter().filter(|it| it.how.moves() && it.from == work.host);
         let wanted = moves.map(|it| Wanted {
             work: at,
             guest: it.guest,
-            from: work.host,
+            from: it.from,
             to: it.to,
             live: it.how == How::Live,
-            ready: 0,
+            ready,
         });
         wanted.collect::<Vec<_>>()
     };

@@ -212,3 +212,109 @@ fn sizes_that_fit_nowhere_are_named() {
     let it = planned(&fleet, &policy());
     assert!(matches!(&of(&it, "h1").reasons[..], [Reason::UnknownFact { fact, .. }] if fact == "memory_mib"));
 }
+
+#[test]
+fn a_guest_of_another_host_makes_room() {
+    let mut fleet = fleet(3);
+    fleet.hosts[0].capacity.as_mut().unwrap().memory_mib = Some(204_800);
+    for host in &mut fleet.hosts[1..] {
+        host.platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    }
+    // 130 GiB are free on the others, but nowhere 80 of them.
+    guest(&mut fleet, "h1", 80);
+    guest(&mut fleet, "h2", 30);
+    guest(&mut fleet, "h3", 40);
+    let mut policy = policy();
+    policy.planning.failure_sets = underpin_model::policy::FailureSets::None;
+    let it = planned(&fleet, &policy);
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned, "{:?}", of(&it, "h1"));
+    let moves: Vec<String> = it
+        .plan
+        .steps
+        .iter()
+        .filter(|step| step.subject.as_ref().is_some_and(|it| it.as_str() == "h1"))
+        .filter_map(|step| match &step.kind {
+            underpin_model::plan::StepKind::Migrate { vm, from, to, .. } => Some(format!("{vm} {from} {to}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(moves, ["v002 h2 h3", "v001 h1 h2"]);
+    // A platform that places by itself is not helped.
+    policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
+    let it = planned(&fleet, &policy);
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::Fragmented { .. }]), "{:?}", of(&it, "h1").reasons);
+}
+
+#[test]
+fn wishes_are_kept_where_nothing_speaks_against_them() {
+    let wish = |kind, vms: &[&str], hosts: &[&str]| Affinity {
+        strength: Strength::Should,
+        ..rule(kind, vms, hosts)
+    };
+    let mut fleet = fleet(4);
+    fleet.hosts[3].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    guest(&mut fleet, "h1", 8);
+    guest(&mut fleet, "h2", 8);
+    guest(&mut fleet, "h3", 8);
+    let target = |fleet: &underpin_model::fleet::Fleet, vm: &str| {
+        finally(fleet, &planned(fleet, &policy()).plan)[vm].clone()
+    };
+    assert_eq!((target(&fleet, "v001"), target(&fleet, "v002")), ("h4".to_owned(), "h4".to_owned()));
+    fleet.affinities = vec![wish(AffinityKind::Apart, &["v001", "v002"], &[])];
+    assert_ne!(target(&fleet, "v001"), target(&fleet, "v002"));
+    fleet.affinities = vec![wish(AffinityKind::OnHosts, &["v001"], &["h3", "h2"])];
+    assert_ne!(target(&fleet, "v001"), "h4");
+}
+
+#[test]
+fn the_guest_that_steers_moves_live_only_and_keeps_off_releases_that_soak() {
+    let mut fleet = fleet(4);
+    guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::LiveMigrate, Action::PowerOff, Action::Suspend];
+    for action in [Action::PowerOff, Action::Suspend] {
+        consent(&mut fleet, action, true);
+    }
+    planning(&mut fleet).changes[0].methods = vec![underpin_model::change::Method::QuickBoot];
+    let mut policy = policy();
+    policy.rings[0].soak = underpin_model::quantity::Days::new(1.0).unwrap();
+    let steps = |it: &underpin_planner::campaign::Planned| -> Vec<String> {
+        let about = it.plan.steps.iter().filter(|it| it.kind.vm().is_some());
+        about.map(|it| serde_json::to_value(&it.kind).unwrap()["do"].as_str().unwrap().to_owned()).collect()
+    };
+    // A quick boot suspends guests.
+    assert_eq!(steps(&planned(&fleet, &policy)), ["suspend", "resume"]);
+    policy.planning.controllers = vec![VmId::new("v001").unwrap()];
+    let it = planned(&fleet, &policy);
+    assert!(steps(&it).iter().all(|it| it == "migrate") && !steps(&it).is_empty(), "{:?}", steps(&it));
+    // The canary is another host, and it is not where the guest goes.
+    let canary = it.plan.waves[0].elements[0].to_string();
+    let end = finally(&fleet, &it.plan);
+    assert_ne!(canary, "h1");
+    assert_ne!(it.plan.waves[0].elements.len(), 0, "{end:?}");
+    // Where it cannot move, nobody stops it.
+    fleet.vms[0].allowed_actions = vec![Action::PowerOff];
+    let it = planned(&fleet, &policy);
+    assert!(
+        matches!(&of(&it, "h1").reasons[..], [.., Reason::NoAllowedAction { pinned_by, .. }] if pinned_by == "controller"),
+        "{:?}",
+        of(&it, "h1").reasons
+    );
+}
+
+#[test]
+fn a_full_reboot_takes_no_suspended_guest_with_it() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8).power = Some(underpin_model::fleet::PowerState::Suspended);
+    guest(&mut fleet, "h2", 8).allowed_actions = vec![Action::Suspend];
+    consent(&mut fleet, Action::Suspend, true);
+    let it = planned(&fleet, &policy());
+    assert!(
+        matches!(&of(&it, "h1").reasons[..], [Reason::NoAllowedAction { pinned_by, .. }] if pinned_by == "suspended"),
+        "{:?}",
+        of(&it, "h1").reasons
+    );
+    // Nor is a guest suspended for one.
+    assert_eq!(of(&it, "h2").outcome, Outcome::Blocked);
+    planning(&mut fleet).changes[0].methods = vec![underpin_model::change::Method::QuickBoot];
+    let it = planned(&fleet, &policy());
+    assert_eq!((of(&it, "h1").outcome, of(&it, "h2").outcome), (Outcome::Planned, Outcome::Planned));
+}

@@ -8,7 +8,7 @@ use underpin_model::fleet::{
 };
 use underpin_model::id::{ApplicationId, VmId};
 use underpin_model::plan::Outcome;
-use underpin_model::policy::{FailureSets, Homing, Placing, Policy};
+use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Request, plan};
 
 use super::build::{clean, consent, fleet, guest, policy, request, start, tenant};
@@ -16,8 +16,8 @@ use super::build::{clean, consent, fleet, guest, policy, request, start, tenant}
 /// Guests by host and size with what is allowed, hosts of different size, groups that must be apart, a policy.
 fn random() -> impl Strategy<Value = (Fleet, Policy)> {
     let guests = prop::collection::vec((0..6_usize, 1..24_u64, 0..12_u8, 0..3_usize), 0..30);
-    (2..7_usize, guests, 0..4_u8, 1..4_u32, any::<bool>(), 0..3_u8, 0..3_u8).prop_map(
-        |(hosts, guests, groups, most, home, reserve, rings)| {
+    (2..7_usize, guests, 0..4_u8, 1..4_u32, any::<bool>(), 0..3_u8, 0..3_u8, 0..3_u8).prop_map(
+        |(hosts, guests, groups, most, home, reserve, rings, windows)| {
             let mut fleet = fleet(hosts);
             for id in ["a", "b", "c"] {
                 tenant(&mut fleet, id);
@@ -74,6 +74,16 @@ fn random() -> impl Strategy<Value = (Fleet, Policy)> {
             policy.planning.placing = if rings == 2 { Placing::PlatformPlaces } else { Placing::WePlace };
             policy.planning.failure_sets =
                 [FailureSets::None, FailureSets::Host, FailureSets::FaultDomain][usize::from(reserve)];
+            // Nights of two tenants that never meet.
+            for (owner, hour) in [("a", 1), ("b", 4)].into_iter().take(usize::from(windows)) {
+                let tenants = vec![tenant(&mut fleet, owner)];
+                policy.planning.window.push(super::time::window(
+                    Scope { tenants, ..Scope::default() },
+                    Vec::new(),
+                    hour,
+                    90,
+                ));
+            }
             (fleet, policy)
         },
     )
@@ -108,20 +118,24 @@ proptest! {
     }
 
     #[test]
-    fn one_more_empty_host_that_is_done_never_blocks_more((fleet, policy) in random()) {
+    fn one_more_empty_host_that_is_done_never_makes_the_plan_worse((fleet, policy) in random()) {
         let loss = BTreeMap::new();
-        let blocked = |fleet: &Fleet| {
+        // What counts, in its order: hosts left out, the end, moves.
+        let worth = |fleet: &Fleet| {
             let it = plan(&request(fleet, &policy, &loss)).unwrap();
-            it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).count()
+            let blocked = it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).count();
+            let end = it.plan.waves.iter().map(|it| it.end_s).max();
+            (blocked, end, it.report.moves.moves)
         };
-        let before = blocked(&fleet);
+        let before = worth(&fleet);
         let mut larger = fleet;
         let mut spare = super::build::host("spare", "c");
         spare.platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
         spare.capacity.as_mut().unwrap().memory_mib = Some(1 << 20);
         spare.capacity.as_mut().unwrap().vcpus = Some(512);
         larger.hosts.push(spare);
-        prop_assert!(blocked(&larger) <= before);
+        let after = worth(&larger);
+        prop_assert!(after <= before, "{before:?}, then {after:?}");
     }
 }
 
@@ -142,4 +156,40 @@ fn plans_of_sample_fleets_are_clean_whatever_the_threads() {
         assert_eq!(one, of(3));
         assert!(!one.waves.is_empty());
     }
+}
+
+#[test]
+fn searching_finds_better_plans_and_never_leaves_more_hosts_out() {
+    let loss = BTreeMap::new();
+    let (mut fewer_out, mut earlier, mut fewer_moves) = (0, 0, 0);
+    for seed in 0..60_u64 {
+        let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut below = |end: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) % end
+        };
+        let mut fleet = fleet(8);
+        for host in &mut fleet.hosts {
+            host.capacity.as_mut().unwrap().memory_mib = Some((80 + 16 * below(6)) * 1024);
+        }
+        for host in 1..=8 {
+            for _ in 0..4 + below(4) {
+                guest(&mut fleet, &format!("h{host}"), 2 + below(14));
+            }
+        }
+        let mut policy = policy();
+        policy.planning.most_away.per_cluster = 2;
+        let worth = |evaluations: u64| {
+            let it = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap();
+            clean(&fleet, &policy, &it.plan);
+            let out = it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).count();
+            (out, it.plan.waves.iter().map(|it| it.end_s).max(), it.report.moves.moves)
+        };
+        let (first, searched) = (worth(0), worth(60));
+        assert!(searched <= first, "seed {seed}: {first:?}, then {searched:?}");
+        fewer_out += usize::from(searched.0 < first.0);
+        earlier += usize::from(searched.0 == first.0 && searched.1 < first.1);
+        fewer_moves += usize::from((searched.0, searched.1) == (first.0, first.1) && searched.2 < first.2);
+    }
+    assert!(earlier + fewer_moves + fewer_out > 30, "{fewer_out} {earlier} {fewer_moves}");
 }

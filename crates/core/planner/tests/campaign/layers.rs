@@ -47,6 +47,29 @@ fn controllers_of_storage_go_one_after_the_other_with_no_host_away() {
 }
 
 #[test]
+fn elements_whose_components_show_the_target_are_left_alone() {
+    let mut fleet = fleet(2);
+    let id = StorageId::new("array").unwrap();
+    let mut storage = Storage::new(id.clone());
+    storage.redundancy = Some(Redundancy::Full);
+    let set = |version: &str| -> underpin_model::fleet::ComponentSet {
+        let set =
+            serde_json::json!({"family": "debian", "components": [{"name": "firmware", "version": version}]});
+        serde_json::from_value(set).unwrap()
+    };
+    storage.components = Some(set("6.2"));
+    fleet.storage.push(storage);
+    fleet.clusters[0].storage = vec![id];
+    let mut array = change("array-firmware", "6.2");
+    array.layer = Layer::Storage;
+    planning(&mut fleet).changes.push(array);
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "array").outcome, Outcome::NotNeeded);
+    fleet.storage[0].components = Some(set("6.1"));
+    assert_eq!(of(&planned(&fleet, &policy()), "array").outcome, Outcome::Planned);
+}
+
+#[test]
 fn a_pool_coordinator_comes_first() {
     let mut fleet = fleet(3);
     for host in &mut fleet.hosts {

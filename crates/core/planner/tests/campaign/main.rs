@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, unreachable_pub, reason = "tests may fail loudly")]
 
 mod build;
+mod durations;
 mod guests;
 mod laws;
 mod layers;

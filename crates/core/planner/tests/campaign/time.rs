@@ -10,9 +10,9 @@ use underpin_planner::diff::diff;
 
 use super::build::{at, clean, fleet, guest, of, planned, policy, request, tenant};
 
-fn window(scope: Scope, days: Vec<Day>, hour: i8, minutes: u32) -> Window {
+pub fn window(scope: Scope, days: Vec<Day>, hour: i8, minutes: u32) -> Window {
     Window {
-        id: "w".to_owned(),
+        id: format!("w-{hour}"),
         scope,
         days,
         from: time(hour, 0, 0, 0),
@@ -48,6 +48,71 @@ fn guests_of_a_tenant_move_in_its_window_only() {
             .iter()
             .any(|it| matches!(it, Reason::WindowOpens { tenant: Some(t), .. } if *t == acme))
     );
+}
+
+#[test]
+fn guests_whose_windows_never_overlap_leave_their_host_one_after_the_other() {
+    let mut fleet = fleet(3);
+    let (acme, zeta) = (tenant(&mut fleet, "acme"), tenant(&mut fleet, "zeta"));
+    guest(&mut fleet, "h1", 8).tenant = Some(acme.clone());
+    guest(&mut fleet, "h1", 8).tenant = Some(zeta.clone());
+    guest(&mut fleet, "h1", 8);
+    let of_tenant =
+        |it: &underpin_model::id::TenantId| Scope { tenants: vec![it.clone()], ..Scope::default() };
+    let mut policy = policy();
+    policy.planning.window = vec![
+        window(of_tenant(&acme), vec![Day::Sun], 2, 60),
+        Window { id: "z".to_owned(), ..window(of_tenant(&zeta), vec![Day::Tue], 2, 60) },
+    ];
+    let it = planned(&fleet, &policy);
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned, "{:?}", of(&it, "h1").reasons);
+    let days: Vec<(String, u32)> = it
+        .plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.kind {
+            StepKind::Migrate { vm, from, .. } if from.as_str() == "h1" => {
+                Some((vm.to_string(), step.start_s / 86_400))
+            }
+            _ => None,
+        })
+        .collect();
+    // One of the two leaves in its own window; the other, and who has none, when the host is changed.
+    assert_eq!(days.len(), 3, "{days:?}");
+    let patch = it
+        .plan
+        .steps
+        .iter()
+        .find(|it| matches!(&it.kind, StepKind::Patch { element, .. } if element.as_str() == "h1"));
+    let day = |vm: &str| days.iter().find(|it| it.0 == vm).unwrap().1;
+    assert_ne!(day("v001"), day("v002"));
+    assert_eq!(day("v003"), patch.unwrap().start_s / 86_400);
+    assert!(it.report.waves.iter().any(|it| matches!(it.reasons[..], [Reason::LeavesEarly { .. }])));
+}
+
+#[test]
+fn guests_that_are_too_many_for_one_opening_take_several() {
+    let mut fleet = fleet(3);
+    let acme = tenant(&mut fleet, "acme");
+    for host in &mut fleet.hosts {
+        host.migration.as_mut().unwrap().bandwidth_mbps = Some(1000);
+    }
+    // Five minutes each over 1 Gbit/s, by P95.
+    for _ in 0..3 {
+        guest(&mut fleet, "h1", 24).tenant = Some(acme.clone());
+    }
+    let mut policy = policy();
+    policy.planning.window = vec![window(Scope { tenants: vec![acme], ..Scope::default() }, vec![], 2, 15)];
+    let it = planned(&fleet, &policy);
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned, "{:?}", of(&it, "h1").reasons);
+    let days: std::collections::BTreeSet<u32> = it
+        .plan
+        .steps
+        .iter()
+        .filter(|it| matches!(&it.kind, StepKind::Migrate { from, .. } if from.as_str() == "h1"))
+        .map(|it| it.start_s / 86_400)
+        .collect();
+    assert_eq!(days.len(), 2);
 }
 
 #[test]

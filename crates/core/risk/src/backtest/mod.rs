@@ -327,7 +327,9 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
         ));
     }
     notes.push(
-        "losses are those of Underpin's own model, which its own policy minimises over 90 days at a time: compare the counts too"
+        "losses are those of Underpin's own model, which its own policy minimises over 90 days at a time; what a release keeps \
+         closed after those days is not in its decision, so where few holes are known it installs later than the loss of all \
+         years would ask: compare the counts too"
             .to_owned(),
     );
     notes.push(format!(

@@ -183,8 +183,7 @@ impl Economics {
 
     /// Whether [`wait`](crate::wait) would recommend to install a release today: the whole curve, on the facts of the view.
     fn is_now_best(&self, view: &View<'_>, release: super::view::ReleaseRef) -> bool {
-        let best = self.inputs(view, release).optimum_on_grid();
-        best.is_ok_and(|it| it.choice == Choice::Now && it.loss_never > it.loss_now)
+        is_now_best(&self.inputs(view, release))
     }
 
     /// The inputs of the loss of waiting with a release, as they could be known on the day of a view.
@@ -234,6 +233,11 @@ impl Economics {
             inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
         }
     }
+}
+
+/// To install today is the optimum, and better than never within the horizon.
+fn is_now_best(inputs: &Inputs) -> bool {
+    inputs.optimum_on_grid().is_ok_and(|it| it.choice == Choice::Now && it.loss_never > it.loss_now)
 }
 
 /// What was known about exploitation: listed in KEV so many days ago (`None`: not listed), and an EPSS score.
@@ -382,6 +386,24 @@ mod tests {
         let now = own.optimum().unwrap().choice == Choice::Now;
         assert_eq!(costs.is_now_best(&view, release), now);
         assert!(now, "known to be exploited for ten days");
+    }
+
+    /// Why the own policy may cost more over years than a rule that installs more often: hosts stay closed for longer than the
+    /// horizon of one decision, and that is worth nothing in it.
+    #[test]
+    fn what_a_release_keeps_closed_beyond_the_horizon_is_not_in_the_decision() {
+        let per_day = 0.01;
+        let over = |horizon_days: f64| Inputs {
+            horizon_days,
+            hosts: 1.0,
+            constant_per_day: 1e-6,
+            constant_loss_per_day: per_day,
+            first_ring_share: 1.0,
+            maintenance: 120.0 * per_day,
+            ..Inputs::default()
+        };
+        assert!(!is_now_best(&over(HORIZON_DAYS)), "a maintenance that 120 days of exposure pay for");
+        assert!(is_now_best(&over(2.0 * HORIZON_DAYS)));
     }
 
     #[test]

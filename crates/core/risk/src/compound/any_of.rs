@@ -44,15 +44,15 @@ type Key = (u32, u32, Option<(u32, u64)>);
 struct Kinds {
     /// One of each kind.
     list: Vec<Source>,
-    /// Kinds of the sources of each class.
-    of_class: Vec<Vec<u32>>,
+    /// Kinds of the sources of each profile.
+    of_profile: Vec<Vec<u32>>,
 }
 
 impl Kinds {
     fn new(prepared: &Prepared) -> Self {
         let mut kinds = Self::default();
         let mut known: FxHashMap<Key, u32> = FxHashMap::default();
-        for class in &prepared.classes {
+        for profile in &prepared.profiles {
             let kind = |source: &Source| {
                 let gate = source.gate.map(|gate| (gate.shock, gate.otherwise.to_bits()));
                 *known.entry((source.shock, source.answer, gate)).or_insert_with(|| {
@@ -60,7 +60,7 @@ impl Kinds {
                     kinds.list.len() as u32 - 1
                 })
             };
-            kinds.of_class.push(class.sources.iter().map(kind).collect());
+            kinds.of_profile.push(profile.sources.iter().map(kind).collect());
         }
         kinds
     }
@@ -97,7 +97,8 @@ impl<'a> AnyOf<'a> {
         }
         let mut met: Vec<u32> = Vec::new();
         for &(class, count) in &set.0 {
-            for &kind in &self.kinds.of_class[class as usize] {
+            let profile = self.prepared.classes[class as usize].profile;
+            for &kind in &self.kinds.of_profile[profile as usize] {
                 if counts[kind as usize] == 0.0 {
                     met.push(kind);
                 }

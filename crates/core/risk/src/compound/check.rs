@@ -17,7 +17,7 @@ pub enum PortfolioError {
         value: f64,
     },
     /// A loss below zero, not finite, or so large that sums of it would not be.
-    #[error("{place}: a loss of {value}; give a finite number from 0 to 1e100")]
+    #[error("{place}: a loss of {value:?}; give a finite number from 0 to 1e100")]
     Loss {
         /// Where.
         place: String,

@@ -1,366 +1,322 @@
-//! How many are hit at once, exactly: sums of binomials (Poisson-binomial by convolution), given shocks, planes and `Z`.
+//! How many are hit at once, exactly: what is counted of the fleet, of a cluster and of a tenant, and its law once it is known
+//! how likely each host is hit on its own.
+//!
+//! Hosts and guests are sums of binomials (Poisson-binomial by convolution). Tenants are not: who shares a host is hit
+//! together. Tenants tied by shared hosts form an island, whose states, who of them is hit, are few while the island is small.
 
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::exact::ClassLaw;
-use super::prepared::{Gated, Prepared, Source, multiplier};
+use super::parts::{GUESTS, HOSTS, TENANTS};
+use super::pmf::Pmf;
+use super::prepared::Prepared;
 use super::result::Thresholds;
-use super::shape::Table;
-use crate::binomial::{self, Odds};
 
-/// Masses below this are dropped at the ends.
-const NO_MASS: f64 = 1e-40;
+/// Most tenants tied to each other by shared hosts whose states are told apart.
+const MOST_TIED: usize = 12;
 
-/// Most shocks that may or may not happen, planes included, that are enumerated.
-const MOST_UNCERTAIN: usize = 12;
-
-/// Most multiplications spent on enumeration.
-const MOST_WORK: f64 = 4e8;
-
-/// The law of a count, as far as it has mass. Unlike [`mod@crate::poisson_binomial`], which keeps every mass and the digits of
-/// far tails, it drops what is below 1e-40 and counts things that weigh more than one: guests of a host.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pmf {
-    start: usize,
-    mass: Vec<f64>,
-}
-
-impl Pmf {
-    pub(super) fn zero() -> Self {
-        Self { start: 0, mass: vec![1.0] }
-    }
-
-    fn trimmed(start: usize, mass: &[f64]) -> Self {
-        let first = mass.iter().position(|&it| it >= NO_MASS).unwrap_or(0);
-        let last = mass.iter().rposition(|&it| it >= NO_MASS).unwrap_or(0);
-        Self { start: start + first, mass: mass.get(first..=last).unwrap_or(&[]).to_vec() }
-    }
-
-    /// `n` trials of probability `q`: from the mode outwards, each mass from its neighbour.
-    pub(super) fn binomial(n: usize, q: f64) -> Self {
-        if q <= 0.0 || n == 0 {
-            return Self::zero();
-        }
-        if q >= 1.0 {
-            return Self { start: n, mass: vec![1.0] };
-        }
-        let (size, odds) = (n as f64, q / (1.0 - q));
-        let mode = (((size + 1.0) * q) as usize).min(n);
-        let at_mode = binomial::mass(n as u64, Odds { p: q, q: 1.0 - q }, mode as u64);
-        let (mut up, mut down) = (vec![at_mode], Vec::new());
-        for k in mode..n {
-            let next = up[up.len() - 1] * odds * (n - k) as f64 / (k + 1) as f64;
-            if next < NO_MASS {
-                break;
-            }
-            up.push(next);
-        }
-        let mut last = up[0];
-        for k in (1..=mode).rev() {
-            last *= k as f64 / (odds * (n - k + 1) as f64);
-            if last < NO_MASS {
-                break;
-            }
-            down.push(last);
-        }
-        let start = mode - down.len();
-        down.reverse();
-        down.append(&mut up);
-        Self { start, mass: down }
-    }
-
-    /// The law of this count plus `stride` times the other.
-    pub(super) fn plus(&self, other: &Self, stride: usize) -> Self {
-        if other.mass.len() == 1 && other.start == 0 {
-            return self.clone();
-        }
-        let mut mass = vec![0.0; self.mass.len() + (other.mass.len() - 1) * stride];
-        for (at, &factor) in other.mass.iter().enumerate() {
-            for (sum, &one) in mass[at * stride..].iter_mut().zip(&self.mass) {
-                *sum += factor * one;
-            }
-        }
-        Self::trimmed(self.start + other.start * stride, &mass)
-    }
-
-    pub(super) fn at_least(&self, m: u64) -> f64 {
-        let from = usize::try_from(m).unwrap_or(usize::MAX).saturating_sub(self.start);
-        self.mass.get(from..).map_or(0.0, |tail| tail.iter().rev().sum())
-    }
-}
+/// For hosts, guests and tenants the probability to reach each threshold, as far as it is exact.
+pub(super) type Known = [Vec<Option<f64>>; 3];
 
 /// Trials that count alike: of one class, each worth so many.
 #[derive(Debug, Clone, Copy)]
 struct Trials {
+    /// Position in [`Question::classes`].
     class: usize,
     count: usize,
     worth: usize,
 }
 
-/// Hosts (worth one) or guests (worth what stands on the host), class by class.
-fn trials(prepared: &Prepared, guests: bool) -> Vec<Trials> {
-    let mut all = Vec::new();
-    for (class, sources) in prepared.classes.iter().enumerate() {
-        if guests {
-            let mut worths: FxHashMap<usize, usize> = FxHashMap::default();
-            for host in &prepared.hosts[sources.hosts.clone()] {
-                *worths.entry(host.guests as usize).or_default() += 1;
-            }
-            let mut worths: Vec<(usize, usize)> =
-                worths.into_iter().filter(|&(worth, _)| worth > 0).collect();
+/// Hosts by class position, so many of each.
+type Hosts = Vec<(usize, usize)>;
+
+/// Tenants that share hosts, directly or through others.
+#[derive(Debug)]
+struct Island {
+    tenants: usize,
+    /// Which of them, as bits, have guests on these hosts.
+    hosts: Vec<(usize, Hosts)>,
+}
+
+/// Tenants of a set of hosts.
+#[derive(Debug)]
+enum Tenants {
+    /// In islands that are small.
+    Islands(Vec<Island>),
+    /// Some are tied to too many. That two at least are hit is known still: any is, and not one alone.
+    Tied {
+        /// All hosts with guests.
+        all: Hosts,
+        /// For each tenant the hosts that it alone has guests on.
+        alone: Vec<Hosts>,
+    },
+}
+
+/// A set of hosts, and up to which numbers it is asked how many are hit.
+pub(super) struct Question<'a> {
+    /// Indices of the classes of its hosts.
+    pub(super) classes: Vec<u32>,
+    trials: [Vec<Trials>; 2],
+    tenants: Option<Tenants>,
+    asked: [&'a [u64]; 3],
+}
+
+/// A host of a set: index, class, guests that count.
+pub(super) type Member = (u32, u32, u32);
+
+impl<'a> Question<'a> {
+    /// Of these hosts, sorted by class; tenants are counted only where whole hosts are members.
+    pub(super) fn new(prepared: &Prepared, members: &[Member], asked: &'a Thresholds, whole: bool) -> Self {
+        let mut classes: Vec<u32> = members.iter().map(|it| it.1).collect();
+        classes.dedup();
+        let mut trials = [Vec::new(), Vec::new()];
+        for (class, alike) in members.chunk_by(|a, b| a.1 == b.1).enumerate() {
+            trials[HOSTS].push(Trials { class, count: alike.len(), worth: 1 });
+            let mut worths: Vec<usize> = alike.iter().map(|it| it.2 as usize).filter(|&it| it > 0).collect();
             worths.sort_unstable();
-            all.extend(worths.into_iter().map(|(worth, count)| Trials { class, count, worth }));
-        } else if sources.size() > 0 {
-            all.push(Trials { class, count: sources.size(), worth: 1 });
+            let same = worths.chunk_by(|a, b| a == b);
+            trials[GUESTS].extend(same.map(|same| Trials { class, count: same.len(), worth: same[0] }));
+        }
+        let tenants = whole && !asked.tenants.is_empty();
+        let tenants = tenants.then(|| Tenants::of(prepared, members, &classes));
+        Self {
+            classes,
+            trials,
+            tenants,
+            asked: [&asked.hosts, &asked.guests, if whole { &asked.tenants } else { &[] }],
         }
     }
-    all
-}
 
-/// Multiplications of one convolution, at most.
-fn work(trials: &[Trials]) -> f64 {
-    let (mut length, mut work) = (1.0, 0.0);
-    for one in trials {
-        // The first is added to nothing: its length is one.
-        work += length * (one.count + 1) as f64 + (one.count * one.worth) as f64;
-        length += (one.count * one.worth) as f64;
+    /// The greatest number that is asked for.
+    fn most(&self, what: usize) -> usize {
+        let most = self.asked.get(what).and_then(|list| list.iter().max());
+        // Far from where sums of numbers would not fit.
+        usize::try_from(most.copied().unwrap_or(0)).unwrap_or(usize::MAX).clamp(1, usize::MAX / 4)
     }
-    work
-}
 
-fn law(trials: &[Trials], hit: &[f64]) -> Pmf {
-    trials.iter().fold(Pmf::zero(), |sum, one| {
-        if hit[one.class] > 0.0 {
-            sum.plus(&Pmf::binomial(one.count, hit[one.class]), one.worth)
-        } else {
-            sum
-        }
-    })
-}
-
-/// The tenant of each host, where no host has guests of two; hosts of each tenant by class.
-fn tenants_apart(prepared: &Prepared) -> Option<TenantHosts> {
-    let mut hosts: Vec<FxHashMap<usize, usize>> = vec![FxHashMap::default(); prepared.tenants];
-    for (at, class) in prepared.classes.iter().enumerate() {
-        for host in &prepared.hosts[class.hosts.clone()] {
-            let mut tenants = prepared.holdings_of(host).iter().filter(|it| it.vms > 0).map(|it| it.tenant);
-            if let Some(first) = tenants.next() {
-                if tenants.any(|other| other != first) {
-                    return None;
+    /// Multiplications that each answer takes, at most; with what is known of hits beforehand, fewer.
+    pub(super) fn work(&self, hit: Option<&[f64]>) -> [f64; 3] {
+        let of_trials = |what: usize| {
+            let most = self.most(what) as f64;
+            let (mut length, mut variance, mut widest, mut work) = (1.0f64, 0.0, 0.0f64, 0.0);
+            for one in self.trials.get(what).into_iter().flatten() {
+                let (count, worth) = (one.count as f64, one.worth as f64);
+                let mut terms = (count + 1.0).min(most / worth + 1.0);
+                let mut support = length;
+                length += count * worth;
+                if let Some(hit) = hit {
+                    // Support of a binomial of small probability: some deviations about its mean.
+                    let of_one = count * hit.get(one.class).copied().unwrap_or(1.0);
+                    variance += of_one * worth * worth;
+                    widest = widest.max(worth);
+                    terms = terms.min(28.0 * of_one.sqrt() + 30.0);
+                    support = support.min(28.0 * variance.sqrt() + 60.0 * widest);
                 }
-                *hosts[first as usize].entry(at).or_default() += 1;
+                work += support.min(most + 1.0) * terms + count;
             }
-        }
-    }
-    Some(
-        hosts
-            .into_iter()
-            .map(|classes| {
-                let mut classes: Vec<(usize, usize)> = classes.into_iter().collect();
-                classes.sort_unstable();
-                classes
-            })
-            .collect(),
-    )
-}
-
-/// Probabilities to reach each threshold; `None`: too large to enumerate, or tenants share hosts.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Counts {
-    pub(super) hosts: Option<Vec<f64>>,
-    pub(super) guests: Option<Vec<f64>>,
-    pub(super) tenants: Option<Vec<f64>>,
-}
-
-/// For each tenant the classes of its hosts and how many it has of each.
-type TenantHosts = Vec<Vec<(usize, usize)>>;
-
-/// What is counted, and up to what.
-struct Question<'a> {
-    hosts: Option<(Vec<Trials>, &'a [u64])>,
-    guests: Option<(Vec<Trials>, &'a [u64])>,
-    tenants: Option<(TenantHosts, &'a [u64])>,
-}
-
-impl Question<'_> {
-    fn answer(&self, hit: &[f64]) -> [Vec<f64>; 3] {
-        let of = |law: &Pmf, thresholds: &[u64]| thresholds.iter().map(|&m| law.at_least(m)).collect();
-        let counted = |asked: &Option<(Vec<Trials>, &[u64])>| {
-            asked.as_ref().map_or_else(Vec::new, |(trials, thresholds)| of(&law(trials, hit), thresholds))
+            work
         };
-        let tenants = self.tenants.as_ref().map_or_else(Vec::new, |(tenants, thresholds)| {
-            let law = tenants.iter().fold(Pmf::zero(), |sum, classes| {
-                let survival: f64 =
-                    classes.iter().map(|&(at, count)| (1.0 - hit[at]).powf(count as f64)).product();
-                sum.plus(&Pmf::binomial(1, 1.0 - survival), 1)
-            });
-            of(&law, thresholds)
-        });
-        [counted(&self.hosts), counted(&self.guests), tenants]
-    }
-
-    fn into_counts(self, sums: [Vec<f64>; 3]) -> Counts {
-        let [hosts, guests, tenants] =
-            sums.map(|list| list.iter().map(|it: &f64| it.clamp(0.0, 1.0)).collect());
-        Counts {
-            hosts: self.hosts.map(|_| hosts),
-            guests: self.guests.map(|_| guests),
-            tenants: self.tenants.map(|_| tenants),
-        }
-    }
-}
-
-/// Counts where every host answers on its own with its marginal probability.
-pub(super) fn independent(prepared: &Prepared, laws: &[ClassLaw], thresholds: &Thresholds) -> Counts {
-    let hit: Vec<f64> = laws.iter().map(|law| law.hit).collect();
-    // Support of a binomial of small probability: some deviations about its mean.
-    let support = |trials: &[Trials]| -> f64 {
-        let (mut variance, mut work) = (0.0, 0.0);
-        for one in trials {
-            let of_one = one.count as f64 * hit[one.class];
-            variance += of_one * (one.worth * one.worth) as f64;
-            work += (28.0 * f64::sqrt(variance) + 60.0 * one.worth as f64)
-                * (28.0 * of_one.sqrt() + 30.0).min(one.count as f64);
-        }
-        work
-    };
-    let allowed = |trials: Vec<Trials>| (support(&trials) < 4.0 * MOST_WORK).then_some(trials);
-    let question = Question {
-        hosts: allowed(trials(prepared, false)).map(|it| (it, thresholds.hosts.as_slice())),
-        guests: allowed(trials(prepared, true)).map(|it| (it, thresholds.guests.as_slice())),
-        tenants: tenants_apart(prepared).map(|it| (it, thresholds.tenants.as_slice())),
-    };
-    let sums = question.answer(&hit);
-    question.into_counts(sums)
-}
-
-/// Counts by enumeration of shocks and planes, quadrature over `Z` and convolution.
-pub(super) fn exact(prepared: &Prepared, thresholds: &Thresholds) -> Counts {
-    let relevant: Vec<usize> = (0..prepared.shocks.len()).filter(|&shock| matters(prepared, shock)).collect();
-    let uncertain: Vec<usize> = relevant
-        .iter()
-        .copied()
-        .filter(|&shock| prepared.shocks[shock] > 0.0 && prepared.shocks[shock] < 1.0)
-        .collect();
-    let planes: Vec<usize> = (0..prepared.planes.len())
-        .filter(|&plane| {
-            let plane = &prepared.planes[plane];
-            plane.takes_host > 0.0 && !plane.classes.is_empty() && !plane.sources.is_empty()
-        })
-        .collect();
-    let bits = uncertain.len() + planes.len();
-    if bits > MOST_UNCERTAIN {
-        return Counts::default();
-    }
-    let table = Table::new(prepared, 0.125, prepared.hosts.len());
-    let states = (bits as f64).exp2() * table.nodes.len() as f64;
-    let allowed = |trials: Vec<Trials>| (states * work(&trials) < MOST_WORK).then_some(trials);
-    let tenants = tenants_apart(prepared)
-        .filter(|tenants| states * (tenants.len() * tenants.len()) as f64 * 2.0 < MOST_WORK);
-    let question = Question {
-        hosts: allowed(trials(prepared, false)).map(|it| (it, thresholds.hosts.as_slice())),
-        guests: allowed(trials(prepared, true)).map(|it| (it, thresholds.guests.as_slice())),
-        tenants: tenants.map(|it| (it, thresholds.tenants.as_slice())),
-    };
-    if question.hosts.is_none() && question.guests.is_none() && question.tenants.is_none() {
-        return Counts::default();
-    }
-    let enumeration = Enumeration { prepared, table: &table, uncertain: &uncertain, planes: &planes };
-    let parts: Vec<[Vec<f64>; 3]> =
-        (0..table.nodes.len()).into_par_iter().map(|node| enumeration.at(node, &question)).collect();
-    let mut sums = question.answer(&vec![0.0; prepared.classes.len()]).map(|list| vec![0.0; list.len()]);
-    for part in &parts {
-        add(&mut sums, part, 1.0);
-    }
-    question.into_counts(sums)
-}
-
-fn matters(prepared: &Prepared, shock: usize) -> bool {
-    let is_gate = |gate: Option<Gated>| gate.is_some_and(|gate| gate.shock as usize == shock);
-    let gates = |source: &Source| is_gate(source.gate);
-    !prepared.class_answers[shock].is_empty()
-        || !prepared.plane_answers[shock].is_empty()
-        || prepared.classes.iter().any(|class| class.sources.iter().any(gates))
-        || prepared.planes.iter().any(|plane| is_gate(plane.gate) || plane.sources.iter().any(gates))
-}
-
-fn add(sums: &mut [Vec<f64>; 3], part: &[Vec<f64>; 3], weight: f64) {
-    for (sums, part) in sums.iter_mut().zip(part) {
-        for (sum, one) in sums.iter_mut().zip(part) {
-            *sum += weight * one;
-        }
-    }
-}
-
-struct Enumeration<'a> {
-    prepared: &'a Prepared,
-    table: &'a Table<'a>,
-    uncertain: &'a [usize],
-    planes: &'a [usize],
-}
-
-impl Enumeration<'_> {
-    /// All states of shocks and planes at one node.
-    fn at(&self, node: usize, question: &Question<'_>) -> [Vec<f64>; 3] {
-        let mut sums: [Vec<f64>; 3] =
-            question.answer(&vec![0.0; self.prepared.classes.len()]).map(|it| vec![0.0; it.len()]);
-        let mut happens: Vec<bool> =
-            self.prepared.shocks.iter().map(|&probability| probability >= 1.0).collect();
-        for state in 0u32..1 << self.uncertain.len() {
-            let mut weight = self.table.nodes[node].1;
-            for (bit, &shock) in self.uncertain.iter().enumerate() {
-                happens[shock] = state >> bit & 1 == 1;
-                let probability = self.prepared.shocks[shock];
-                weight *= if happens[shock] { probability } else { 1.0 - probability };
+        let of_tenants = match &self.tenants {
+            None => 0.0,
+            Some(Tenants::Tied { all, alone }) => {
+                (all.len() + alone.iter().map(Vec::len).sum::<usize>()) as f64
             }
-            self.planes_given(node, &happens, weight, question, &mut sums);
-        }
-        sums
-    }
-
-    fn planes_given(
-        &self,
-        node: usize,
-        happens: &[bool],
-        weight: f64,
-        question: &Question<'_>,
-        sums: &mut [Vec<f64>; 3],
-    ) {
-        let survival = |sources: &[Source]| -> f64 {
-            let happened = sources.iter().filter(|source| happens[source.shock as usize]);
-            happened.map(|source| 1.0 - self.hit(node, source, happens)).product()
+            Some(Tenants::Islands(islands)) => {
+                let length = (islands.len() * MOST_TIED).min(self.most(TENANTS)) as f64;
+                let states = |it: &Island| (it.tenants as f64).exp2() * it.hosts.len() as f64;
+                islands.iter().map(|it| states(it) + length * (it.tenants + 1) as f64).sum()
+            }
         };
-        let stand: Vec<f64> =
-            self.planes.iter().map(|&plane| survival(&self.prepared.planes[plane].sources)).collect();
-        let direct: Vec<f64> = self.prepared.classes.iter().map(|class| survival(&class.sources)).collect();
-        let mut fallen = vec![false; self.prepared.planes.len()];
-        for state in 0u32..1 << self.planes.len() {
-            let mut of_state = weight;
-            for (bit, (&plane, stand)) in self.planes.iter().zip(&stand).enumerate() {
-                fallen[plane] = state >> bit & 1 == 1;
-                of_state *= if fallen[plane] { 1.0 - stand } else { *stand };
+        [of_trials(HOSTS), of_trials(GUESTS), of_tenants]
+    }
+
+    /// Stops asking for what is too much work.
+    pub(super) fn only(&mut self, worth: impl Fn(f64) -> bool, work: [f64; 3]) {
+        for (asked, work) in self.asked.iter_mut().zip(work) {
+            if !worth(work) {
+                *asked = &[];
             }
-            if of_state <= 0.0 {
-                continue;
+        }
+    }
+
+    /// Something is asked still.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.iter().any(|list| !list.is_empty())
+    }
+
+    /// Probabilities to reach each threshold, where each host answers on its own with that of its class (by position); NaN
+    /// where it is not known.
+    pub(super) fn answer(&self, hit: &[f64]) -> [Vec<f64>; 3] {
+        let of_law = |what: usize, law: &dyn Fn(usize) -> Pmf| -> Vec<f64> {
+            if self.asked[what].is_empty() {
+                return Vec::new();
             }
-            let hit: Vec<f64> = self
-                .prepared
-                .classes
-                .iter()
-                .zip(&direct)
-                .map(|(class, direct)| {
-                    let fallen = class.planes.iter().filter(|&&plane| fallen[plane as usize]);
-                    let takes =
-                        fallen.map(|&plane| 1.0 - self.prepared.planes[plane as usize].takes(happens));
-                    1.0 - direct * takes.product::<f64>()
+            let law = law(self.most(what));
+            self.asked[what].iter().map(|&m| law.at_least(m)).collect()
+        };
+        let of_trials = |what: usize| {
+            of_law(what, &|most| {
+                self.trials[what].iter().filter(|one| hit[one.class] > 0.0).fold(Pmf::zero(), |sum, one| {
+                    sum.plus(&Pmf::binomial(one.count, hit[one.class]), one.worth, most)
                 })
-                .collect();
-            add(sums, &question.answer(&hit), of_state);
-        }
+            })
+        };
+        let tenants = match &self.tenants {
+            None => Vec::new(),
+            Some(Tenants::Islands(islands)) => of_law(TENANTS, &|most| {
+                islands.iter().fold(Pmf::zero(), |sum, island| sum.plus(&island.law(hit), 1, most))
+            }),
+            Some(Tenants::Tied { all, alone }) => {
+                let up_to_two = tied(all, alone, hit);
+                let of = |m: &u64| usize::try_from(*m).ok().and_then(|m| up_to_two.get(m).copied());
+                self.asked[TENANTS].iter().map(|m| of(m).unwrap_or(f64::NAN)).collect()
+            }
+        };
+        [of_trials(HOSTS), of_trials(GUESTS), tenants]
     }
 
-    fn hit(&self, node: usize, source: &Source, happens: &[bool]) -> f64 {
-        multiplier(source.gate, happens) * self.table.at(node, source.answer)
+    /// What is known, from the sums of answers over all that may happen.
+    pub(super) fn known(sums: [Vec<f64>; 3]) -> Known {
+        let one = |it: f64| (!it.is_nan()).then(|| it.clamp(0.0, 1.0));
+        sums.map(|list| list.into_iter().map(one).collect())
     }
+}
+
+/// Log of the probability that none of these is hit, but for those that are certain to be; how many are.
+fn survival(hosts: &Hosts, hit: &[f64]) -> (f64, usize) {
+    let (mut log, mut certain) = (0.0, 0);
+    for &(class, count) in hosts {
+        if hit[class] < 1.0 {
+            log += count as f64 * (-hit[class]).ln_1p();
+        } else {
+            certain += count;
+        }
+    }
+    (log, certain)
+}
+
+/// Probability that any of these is hit.
+fn any(hosts: &Hosts, hit: &[f64]) -> f64 {
+    let (log, certain) = survival(hosts, hit);
+    if certain > 0 { 1.0 } else { -log.exp_m1() }
+}
+
+/// Probability that 0, 1, 2 tenants at least are hit. One alone is: its own hosts are hit and no other host with guests.
+fn tied(all: &Hosts, alone: &[Hosts], hit: &[f64]) -> [f64; 3] {
+    let any_hit = any(all, hit);
+    let (log, certain) = survival(all, hit);
+    let one_alone = |own: &Hosts| {
+        let (own_log, own_certain) = survival(own, hit);
+        let others = if certain > own_certain { 0.0 } else { (log - own_log).exp() };
+        others * if own_certain > 0 { 1.0 } else { -own_log.exp_m1() }
+    };
+    [1.0, any_hit, (any_hit - alone.iter().map(one_alone).sum::<f64>()).max(0.0)]
+}
+
+impl Island {
+    /// How many of its tenants are hit: who of them is, host by host.
+    fn law(&self, hit: &[f64]) -> Pmf {
+        let mut states = vec![0.0; 1 << self.tenants];
+        states[0] = 1.0;
+        for (tenants, hosts) in &self.hosts {
+            let any = any(hosts, hit);
+            // Upwards: who is moved has all of these tenants and is not moved again.
+            for state in 0..states.len() {
+                if state | tenants != state {
+                    let moved = states[state] * any;
+                    states[state] -= moved;
+                    states[state | tenants] += moved;
+                }
+            }
+        }
+        let mut mass = vec![0.0; self.tenants + 1];
+        for (state, probability) in states.iter().enumerate() {
+            mass[state.count_ones() as usize] += probability;
+        }
+        Pmf::of(&mass)
+    }
+}
+
+impl Tenants {
+    fn of(prepared: &Prepared, members: &[Member], classes: &[u32]) -> Self {
+        // Hosts alike in class and tenants are one.
+        let mut alike: FxHashMap<(Vec<u32>, usize), usize> = FxHashMap::default();
+        let mut position = 0;
+        for &(host, class, _) in members {
+            while classes.get(position).is_some_and(|&it| it != class) {
+                position += 1;
+            }
+            let holdings =
+                prepared.hosts.get(host as usize).map_or(&[][..], |host| prepared.holdings_of(host));
+            let tenants: Vec<u32> = holdings.iter().filter(|it| it.vms > 0).map(|it| it.tenant).collect();
+            if !tenants.is_empty() {
+                *alike.entry((tenants, position)).or_default() += 1;
+            }
+        }
+        let mut alike: Vec<((Vec<u32>, usize), usize)> = alike.into_iter().collect();
+        alike.sort_unstable();
+        Self::islands(&alike).map_or_else(|| Self::tied(&alike), Self::Islands)
+    }
+
+    fn islands(alike: &[((Vec<u32>, usize), usize)]) -> Option<Vec<Island>> {
+        // Root of each tenant's island; a host ties all of its tenants to the first.
+        let mut root: FxHashMap<u32, u32> = FxHashMap::default();
+        for ((tenants, _), _) in alike {
+            let first = find(&mut root, tenants[0]);
+            for &tenant in tenants {
+                let other = find(&mut root, tenant);
+                root.insert(other, first);
+            }
+        }
+        let mut all: Vec<u32> = root.keys().copied().collect();
+        all.sort_unstable();
+        // Island and bit of each tenant.
+        let mut places: FxHashMap<u32, (usize, usize)> = FxHashMap::default();
+        let mut of_root: FxHashMap<u32, usize> = FxHashMap::default();
+        let mut islands: Vec<Island> = Vec::new();
+        for tenant in all {
+            let next = islands.len();
+            let at = *of_root.entry(find(&mut root, tenant)).or_insert(next);
+            if at == next {
+                islands.push(Island { tenants: 0, hosts: Vec::new() });
+            }
+            places.insert(tenant, (at, islands[at].tenants));
+            islands[at].tenants += 1;
+            if islands[at].tenants > MOST_TIED {
+                return None;
+            }
+        }
+        for ((tenants, class), count) in alike {
+            let bits = tenants.iter().map(|tenant| 1 << places[tenant].1).sum();
+            let hosts = &mut islands[places[&tenants[0]].0].hosts;
+            match hosts.iter_mut().find(|it| it.0 == bits) {
+                Some(same) => same.1.push((*class, *count)),
+                None => hosts.push((bits, vec![(*class, *count)])),
+            }
+        }
+        Some(islands)
+    }
+
+    fn tied(alike: &[((Vec<u32>, usize), usize)]) -> Self {
+        let (mut all, mut alone): (FxHashMap<usize, usize>, FxHashMap<u32, Hosts>) = Default::default();
+        for ((tenants, class), count) in alike {
+            *all.entry(*class).or_default() += count;
+            if let [only] = tenants.as_slice() {
+                alone.entry(*only).or_default().push((*class, *count));
+            }
+        }
+        let mut all: Hosts = all.into_iter().collect();
+        all.sort_unstable();
+        let mut alone: Vec<(u32, Hosts)> = alone.into_iter().collect();
+        alone.sort_unstable();
+        Self::Tied { all, alone: alone.into_iter().map(|it| it.1).collect() }
+    }
+}
+
+fn find(root: &mut FxHashMap<u32, u32>, tenant: u32) -> u32 {
+    let mut at = tenant;
+    while let Some(&up) = root.get(&at).filter(|&&up| up != at) {
+        at = up;
+    }
+    root.insert(tenant, at);
+    at
 }

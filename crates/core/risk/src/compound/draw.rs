@@ -1,8 +1,10 @@
 //! One draw: which shocks happen, how strong the attacker is, which planes fall, which hosts are hit.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 
-use super::counts::Pmf;
+use super::pmf::Pmf;
 use super::prepared::{Prepared, Source, Triple, multiplier};
 use super::tilt::Tilt;
 
@@ -38,14 +40,17 @@ pub(super) struct Draw<'a> {
     pub(super) active: Vec<u32>,
     values: Vec<(u32, f64)>,
     draws: u32,
-    planes: LiveSources,
-    classes: LiveSources,
+    kinds: LiveSources,
+    /// What hits all hosts of a profile.
+    profiles: LiveSources,
+    /// Fallen planes, by the classes that they may take besides; in the order of their hosts.
+    taken: LiveSources,
     /// For each plane the shocks that hit it in this draw.
     pub(super) plane_causes: Vec<Vec<u32>>,
     log_ratios: Vec<f64>,
 }
 
-/// Live sources of planes or classes, with those that have any.
+/// Live sources of kinds of planes, of profiles or of classes, with those that have any.
 #[derive(Debug)]
 struct LiveSources {
     sources: Vec<Vec<Live>>,
@@ -94,8 +99,9 @@ impl<'a> Draw<'a> {
             active: Vec::new(),
             values: vec![(0, 0.0); prepared.answers.len()],
             draws: 0,
-            planes: LiveSources::new(prepared.planes.len()),
-            classes: LiveSources::new(prepared.classes.len()),
+            kinds: LiveSources::new(prepared.plane_kinds.len()),
+            profiles: LiveSources::new(prepared.profiles.len()),
+            taken: LiveSources::new(prepared.classes.len()),
             plane_causes: vec![Vec::new(); prepared.planes.len()],
             log_ratios: Vec::new(),
         }
@@ -119,15 +125,15 @@ impl<'a> Draw<'a> {
             let odds: f64 = self.active.iter().map(|&shock| tilt.shock_odds[shock as usize]).sum();
             self.log_ratios.push(odds - tilt.log_norm + tilt.shift * z - 0.5 * tilt.shift * tilt.shift);
         }
-        self.classes.clear();
         self.fall_of_planes(law, rng);
+        self.profiles.clear();
         for place in 0..self.active.len() {
             let shock = self.active[place];
-            for &(class, position) in &self.prepared.class_answers[shock as usize] {
-                let source = &self.prepared.classes[class as usize].sources[position as usize];
+            for &(profile, position) in &self.prepared.profile_answers[shock as usize] {
+                let source = &self.prepared.profiles[profile as usize].sources[position as usize];
                 let hit = self.hit(source);
                 if hit > 0.0 {
-                    self.classes.push(class, Live { hit, impact: source.impact, by: By::Shock(shock) });
+                    self.profiles.push(profile, Live { hit, impact: source.impact, by: By::Shock(shock) });
                 }
             }
         }
@@ -146,89 +152,135 @@ impl<'a> Draw<'a> {
     }
 
     fn fall_of_planes(&mut self, law: usize, rng: &mut impl Rng) {
-        self.planes.clear();
+        self.kinds.clear();
         for place in 0..self.active.len() {
             let shock = self.active[place];
-            for &(plane, position) in &self.prepared.plane_answers[shock as usize] {
-                let source = &self.prepared.planes[plane as usize].sources[position as usize];
+            for &(kind, position) in &self.prepared.kind_answers[shock as usize] {
+                let first = self.prepared.plane_kinds[kind as usize].planes.start;
+                let source = &self.prepared.planes[first].sources[position as usize];
                 let hit = self.hit(source);
                 if hit > 0.0 {
-                    self.planes.push(plane, Live { hit, impact: source.impact, by: By::Shock(shock) });
+                    self.kinds.push(kind, Live { hit, impact: source.impact, by: By::Shock(shock) });
                 }
             }
         }
-        for place in 0..self.planes.touched.len() {
-            let plane = self.planes.touched[place];
-            let sources = &self.planes.sources[plane as usize];
-            let any = 1.0 - sources.iter().map(|live| 1.0 - live.hit).product::<f64>();
-            let odds = self.tilts[law].plane_odds[plane as usize];
-            let tilted = any * odds.exp() / (1.0 + any * odds.exp_m1());
-            let falls = uniform(rng) < tilted;
+        self.taken.clear();
+        if self.kinds.touched.is_empty() {
+            return;
+        }
+        let prepared = self.prepared;
+        let tilted = &self.tilts[law];
+        let mut wait = exponential(rng);
+        for &kind in &self.kinds.touched {
+            let sources = &self.kinds.sources[kind as usize];
+            let any = 1.0 - survival(sources);
+            let planes = prepared.plane_kinds[kind as usize].planes.clone();
             for (log, tilt) in self.log_ratios.iter_mut().zip(self.tilts) {
-                let odds = tilt.plane_odds[plane as usize];
-                *log += if falls { odds } else { 0.0 } - (any * odds.exp_m1()).ln_1p();
+                *log -= tilt.log_norm_of_planes(planes.clone(), any);
             }
-            let causes = &mut self.plane_causes[plane as usize];
-            causes.clear();
-            if falls {
+            // Candidates at the greatest probability of the kind, each kept with the share that is its own.
+            let probability = |gain: f64| any * (1.0 + gain) / (1.0 + any * gain);
+            let gains = &tilted.plane_gains[planes.clone()];
+            let most = probability(gains.iter().copied().fold(0.0, f64::max));
+            wait = each_hit(planes, -(-most).ln_1p(), wait, rng, |plane, rng| {
+                if uniform(rng) * most >= probability(tilted.plane_gains[plane]) {
+                    return;
+                }
+                for (log, tilt) in self.log_ratios.iter_mut().zip(self.tilts) {
+                    *log += tilt.plane_odds[plane];
+                }
+                let causes = &mut self.plane_causes[plane];
+                causes.clear();
                 which(sources, any, rng, |live| {
                     if let By::Shock(shock) = live.by {
                         causes.push(shock);
                     }
                 });
-                let sources = &self.prepared.planes[plane as usize];
-                let hit = sources.takes(&self.happens);
+                let fallen = &prepared.planes[plane];
+                let hit = fallen.takes(&self.happens);
                 if hit > 0.0 {
-                    let live = Live { hit, impact: sources.impact, by: By::Plane(plane) };
-                    for &class in &sources.classes {
-                        self.classes.push(class, live);
-                    }
+                    let live = Live { hit, impact: fallen.impact, by: By::Plane(plane as u32) };
+                    fallen.classes.iter().for_each(|&class| self.taken.push(class, live));
                 }
+            });
+        }
+        self.taken.touched.sort_unstable_by_key(|&class| prepared.classes[class as usize].hosts.start);
+    }
+
+    /// Calls for hosts that answer alike in this draw, with what may hit them: for each profile the stretches of hosts whose
+    /// planes stand, and each class of which a plane has fallen.
+    fn alike(&self, mut call: impl FnMut(Range<usize>, &[Live])) {
+        let prepared = self.prepared;
+        let hosts = |class: u32| prepared.classes[class as usize].hosts.clone();
+        let taken = &self.taken.touched;
+        for &profile in &self.profiles.touched {
+            let sources = &self.profiles.sources[profile as usize];
+            let Range { mut start, end } = prepared.profiles[profile as usize].hosts;
+            let first = taken.partition_point(|&class| hosts(class).start < start);
+            for class in taken[first..].iter().map(|&class| hosts(class)).take_while(|it| it.start < end) {
+                call(start..class.start, sources);
+                start = class.end;
             }
+            call(start..end, sources);
+        }
+        let mut both: Vec<Live> = Vec::new();
+        for &class in taken {
+            let profile = prepared.classes[class as usize].profile;
+            both.clear();
+            both.extend(&self.profiles.sources[profile as usize]);
+            both.extend(&self.taken.sources[class as usize]);
+            call(hosts(class), &both);
         }
     }
 
     /// The law of the number of hosts hit, given shocks, planes and factor; `None` where that is more work than a draw is
     /// worth. To count by it instead of by the hosts drawn takes their noise away (conditional Monte Carlo).
     pub(super) fn count_law(&self) -> Option<Pmf> {
-        let hosts = |class: &u32| self.prepared.classes[*class as usize].hosts.len();
-        let touched = &self.classes.touched;
-        if touched.len() > MOST_CLASSES || touched.iter().map(hosts).sum::<usize>() > MOST_HOSTS {
+        let profiles = self.profiles.touched.iter().map(|&it| &self.prepared.profiles[it as usize]);
+        let taken = self.taken.touched.iter().map(|&it| self.prepared.classes[it as usize].hosts.len());
+        let (mut classes, mut hosts) = (taken.len(), taken.sum::<usize>());
+        for profile in profiles {
+            classes += profile.classes;
+            hosts += profile.hosts.len();
+        }
+        if classes > MOST_CLASSES || hosts > MOST_HOSTS {
             return None;
         }
-        Some(touched.iter().fold(Pmf::zero(), |sum, class| {
-            let survival: f64 =
-                self.classes.sources[*class as usize].iter().map(|live| 1.0 - live.hit).product();
-            sum.plus(&Pmf::binomial(hosts(class), 1.0 - survival), 1)
-        }))
+        let mut law = Pmf::zero();
+        self.alike(|hosts, sources| {
+            law = law.plus(&Pmf::binomial(hosts.len(), 1.0 - survival(sources)), 1, MOST_HOSTS);
+        });
+        Some(law)
     }
 
-    /// Draws the hosts that are hit, each with what hit it. The waiting time until the next hit runs on from class to
-    /// class, so that the cost is that of the hits.
-    pub(super) fn hosts(&self, rng: &mut impl Rng, mut call: impl FnMut(usize, usize, &[Live])) {
+    /// Draws the hosts that are hit, each with what hit it. The waiting time until the next hit runs on from stretch to
+    /// stretch, so that the cost is that of the hits.
+    pub(super) fn hosts(&self, rng: &mut impl Rng, mut call: impl FnMut(usize, &[Live])) {
         let mut wait = exponential(rng);
         let mut hits: Vec<Live> = Vec::new();
-        for &class in &self.classes.touched {
-            let sources = &self.classes.sources[class as usize];
-            let survival: f64 = sources.iter().map(|live| 1.0 - live.hit).product();
-            let rate = -survival.ln();
-            let hosts = self.prepared.classes[class as usize].hosts.clone();
-            wait = each_hit(hosts, rate, wait, rng, |host, rng| {
-                if let [only] = sources.as_slice() {
-                    call(class as usize, host, std::slice::from_ref(only));
+        self.alike(|hosts, sources| {
+            let survival = survival(sources);
+            wait = each_hit(hosts, -survival.ln(), wait, rng, |host, rng| {
+                if let [only] = sources {
+                    call(host, std::slice::from_ref(only));
                 } else {
                     hits.clear();
                     which(sources, 1.0 - survival, rng, |live| hits.push(*live));
-                    call(class as usize, host, &hits);
+                    call(host, &hits);
                 }
             });
-        }
+        });
     }
+}
+
+/// Probability that none of the sources hits.
+fn survival(sources: &[Live]) -> f64 {
+    sources.iter().map(|live| 1.0 - live.hit).product()
 }
 
 /// Calls for each host that is hit at `rate` (minus the log of its survival); gives what remains of the waiting time.
 pub(super) fn each_hit<R: Rng>(
-    hosts: std::ops::Range<usize>,
+    hosts: Range<usize>,
     rate: f64,
     mut wait: f64,
     rng: &mut R,

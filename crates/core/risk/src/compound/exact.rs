@@ -2,11 +2,12 @@
 //! and who it comes from.
 
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use underpin_model::quantity::Probability;
 
 use super::check::PortfolioError;
 use super::prepared::{Prepared, Triple};
-use super::shape::{Shape, Table};
+use super::shape::{Shape, Table, cases, managed};
 use super::union::Union;
 use crate::bounds::bonferroni_lower_alike;
 use crate::quadrature::gauss_legendre;
@@ -55,16 +56,29 @@ impl ClassLaw {
     }
 }
 
-/// The law of a host of each class.
+/// The law of a host of each class: worked out once for all classes of one profile whose planes are of the same kinds.
 pub(super) fn classes(prepared: &Prepared, labels: &[String]) -> Result<Vec<ClassLaw>, PortfolioError> {
     let table = Table::new(prepared, 0.25, 4);
-    (0..prepared.classes.len())
-        .into_par_iter()
-        .map(|class| {
-            check_tangle(prepared, class, labels)?;
-            Ok(class_law(prepared, class, &table))
+    let mut places: FxHashMap<(u32, Vec<u32>), usize> = FxHashMap::default();
+    let mut different: Vec<usize> = Vec::new();
+    let place_of_class: Vec<usize> = prepared
+        .classes
+        .iter()
+        .enumerate()
+        .map(|(class, sources)| {
+            let kinds = sources.planes.iter().map(|&plane| prepared.planes[plane as usize].kind).collect();
+            *places.entry((sources.profile, kinds)).or_insert_with(|| {
+                different.push(class);
+                different.len() - 1
+            })
         })
-        .collect()
+        .collect();
+    let law = |class: usize| {
+        check_tangle(prepared, class, labels)?;
+        Ok(class_law(prepared, class, &table))
+    };
+    let laws: Vec<ClassLaw> = different.into_par_iter().map(law).collect::<Result<_, _>>()?;
+    Ok(place_of_class.into_iter().map(|place| laws[place].clone()).collect())
 }
 
 fn check_tangle(prepared: &Prepared, class: usize, labels: &[String]) -> Result<(), PortfolioError> {
@@ -140,8 +154,15 @@ impl Events {
 /// probabilities times `t`, times that probability (multilinear extension, Owen). Given `Z` it is a polynomial in `t`; see
 /// [`places`] for how exactly it is integrated.
 pub(super) fn any_hit(prepared: &Prepared) -> Option<(f64, Vec<f64>)> {
-    let members = prepared.classes.iter().enumerate().filter(|(_, class)| class.size() > 0);
-    let shape = Shape::new(prepared, members.map(|(at, class)| (at, class.size() as f64)), |_| true);
+    let all = prepared.classes.iter().enumerate().filter(|(_, class)| class.size() > 0);
+    let members = all.map(|(at, class)| (at, class.size() as f64));
+    let planes = managed(prepared, members.clone());
+    if cases(prepared, &planes) > MOST_CASES {
+        return None;
+    }
+    let profiles = prepared.profiles.iter().filter(|it| !it.hosts.is_empty());
+    let sources = profiles.flat_map(|it| it.sources.iter().map(|source| (source, it.hosts.len() as f64)));
+    let shape = Shape::of_sources(prepared, sources, planes, |_| true);
     let table = Table::new(prepared, 0.125, 16);
     if !can_be_enumerated(&shape, &table, MOST_WORK / ORDER as f64) {
         return None;

@@ -1,5 +1,7 @@
 //! Figures from weighted samples.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::result::{AtLeast, Cvar, Estimate, Figures, Method, Quantile};
@@ -17,13 +19,18 @@ type Entry = (f64, u32);
 pub(super) struct Weights {
     pub(super) all: Vec<f64>,
     batch: usize,
+    /// Greatest probability, with 95 % confidence, of what no sample saw.
+    pub(super) unseen: f64,
 }
 
 impl Weights {
     pub(super) fn of(samples: &Samples) -> Self {
         let all: Vec<f64> = samples.batches.iter().flat_map(|batch| batch.weights.iter().copied()).collect();
         let batch = samples.batches.first().map_or(1, |batch| batch.weights.len().max(1));
-        Self { all, batch }
+        // Draws of the nominal law alone: with strata none sees it with a chance of at most that without.
+        let nominal = samples.shares.first().copied().unwrap_or(1.0) * all.len() as f64;
+        let unseen = (-f64::ln(0.05) / nominal.max(1.0)).min(1.0);
+        Self { all, batch, unseen }
     }
 
     pub(super) fn draws(&self) -> f64 {
@@ -71,24 +78,64 @@ impl Weights {
             standard_error: found.standard_error,
             method,
             variance_reduction: reduction(found, self.draws()),
+            at_most: None,
         }
     }
 }
 
-/// Entries of each key.
-pub(super) fn columns(samples: &Samples, keys: usize, of: impl Fn(&Batch) -> &Sparse) -> Vec<Vec<Entry>> {
-    let mut counts = vec![0usize; keys];
-    for batch in &samples.batches {
-        for &key in &of(batch).keys {
-            counts[key as usize] += 1;
-        }
+/// Most entries that are gathered at once, beside the rows that they are in: 64 MB.
+const MOST_ENTRIES: usize = 4_000_000;
+
+/// Figures of the loss of each key around its exact mean: gathered for some keys at a time.
+pub(super) fn of_keys(
+    samples: &Samples,
+    of: impl Fn(&Batch) -> &Sparse,
+    means: &[f64],
+    weights: &Weights,
+    levels: &[f64],
+) -> Vec<Figures> {
+    let mut counts = vec![0usize; means.len()];
+    for key in samples.batches.iter().flat_map(|batch| &of(batch).keys) {
+        counts[*key as usize] += 1;
     }
-    let mut columns: Vec<Vec<Entry>> = counts.into_iter().map(Vec::with_capacity).collect();
+    let mut figures = Vec::with_capacity(means.len());
+    while figures.len() < means.len() {
+        let start = figures.len();
+        let mut entries = 0;
+        let fits = |count: &&usize| {
+            entries += **count;
+            entries <= MOST_ENTRIES
+        };
+        let keys = start..start + counts[start..].iter().take_while(fits).count().max(1);
+        let columns = columns(samples, &of, keys.clone(), &counts);
+        figures.par_extend(
+            columns
+                .into_par_iter()
+                .zip(&means[keys])
+                .map(|(mut column, &mean)| of_one(&mut column, mean, weights, levels)),
+        );
+    }
+    figures
+}
+
+/// Entries of some keys, of which there are so many.
+fn columns(
+    samples: &Samples,
+    of: impl Fn(&Batch) -> &Sparse,
+    keys: Range<usize>,
+    counts: &[usize],
+) -> Vec<Vec<Entry>> {
+    let mut columns: Vec<Vec<Entry>> =
+        counts[keys.clone()].iter().map(|&count| Vec::with_capacity(count)).collect();
     let mut draw = 0;
     for batch in &samples.batches {
         for row in 0..batch.weights.len() {
             for (key, value) in of(batch).row(row) {
-                columns[key as usize].push((value, draw));
+                if let Some(column) =
+                    (key as usize).checked_sub(keys.start).and_then(|at| columns.get_mut(at))
+                {
+                    column.push((value, draw));
+                }
             }
             draw += 1;
         }
@@ -100,20 +147,6 @@ pub(super) fn columns(samples: &Samples, keys: usize, of: impl Fn(&Batch) -> &Sp
 pub(super) fn fleet(samples: &Samples) -> Vec<Entry> {
     let losses = samples.batches.iter().flat_map(|batch| batch.fleet.iter().copied());
     (0..).zip(losses).filter(|(_, loss)| *loss > 0.0).map(|(draw, loss)| (loss, draw)).collect()
-}
-
-/// Figures of many losses.
-pub(super) fn of_each(
-    columns: Vec<Vec<Entry>>,
-    means: &[f64],
-    weights: &Weights,
-    levels: &[f64],
-) -> Vec<Figures> {
-    columns
-        .into_par_iter()
-        .zip(means)
-        .map(|(mut column, &mean)| of_one(&mut column, mean, weights, levels))
-        .collect()
 }
 
 /// Figures of one loss around its exact mean.

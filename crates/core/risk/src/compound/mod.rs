@@ -2,23 +2,28 @@
 //!
 //! - Means, each host's probability to be hit and the probability that any is hit are exact: shocks are independent, so the
 //!   mean over them of a product of survivals is a product (science 1.3); the factor `Z` is integrated by quadrature.
-//! - Numbers hit at once are exact where the portfolio is small: at most 12 uncertain shocks and planes, and no more than
-//!   some hundred million multiplications of enumeration, quadrature and convolution (some thousand hosts of one class; for
-//!   tenants only where no host has two). That at least one is hit, of the fleet, of a cluster or of a tenant, is the
-//!   probability that any of its hosts is, which is exact wherever that is.
+//! - Numbers hit at once, of the fleet, of a cluster and of a tenant, are exact where little acts on its hosts: at most 12
+//!   uncertain shocks and planes, and no more than some hundred million multiplications of enumeration, quadrature and
+//!   convolution. Tenants that share hosts are hit together: while no more than 12 are tied so, the states of those are told
+//!   apart; where more are, two at least are still exact, more are sampled. That at least one is hit is the probability that
+//!   any host is, which is exact wherever that is.
 //! - All else is from weighted samples (science 1.4, Glasserman and Li): a mixture of the nominal law and tilted ones, weighted
 //!   by the balance heuristic, so that no weight is above 4; the factor is stratified within each of 40 batches, whose
 //!   spread gives the standard errors.
-//! - The naive figure ([`Options::independent`]) keeps each host's marginal law and lets nothing be common.
+//! - The naive figure ([`Options::independent`]) keeps each host's marginal law and lets nothing be common. Numbers hit at
+//!   once are exact in it, but for three and more of tenants that are tied to too many.
+//! - What may happen though no sample saw it has a bound instead of a bare 0 ([`AtLeast::at_most`]).
 
 mod any_of;
 mod check;
 mod contributions;
 mod counts;
 mod draw;
+mod enumerate;
 mod exact;
 mod figures;
 mod parts;
+mod pmf;
 mod prepared;
 mod result;
 mod rows;
@@ -37,10 +42,11 @@ pub use result::{
 
 use any_of::AnyOf;
 use contributions::{Means, Tail};
-use counts::Counts;
+use counts::Known;
+use enumerate::Dependence;
 use exact::ClassLaw;
 use figures::Weights;
-use parts::{Asked, Parts, Seats};
+use parts::{Asked, GUESTS, HOSTS, Part as PartOf, Parts, Seats, TENANTS};
 use prepared::{Prepared, loss};
 use sampling::Samples;
 
@@ -56,23 +62,17 @@ pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, Port
     let prepared = Prepared::new(portfolio);
     let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
     let laws = exact::classes(&prepared, &labels)?;
-    let counts = if options.independent {
-        counts::independent(&prepared, &laws, &options.at_least)
-    } else if options.exact_counts {
-        counts::exact(&prepared, &options.at_least)
-    } else {
-        Counts::default()
-    };
+    let counts = Counts::new(&prepared, &laws, options);
     let seats = Seats::new(&prepared);
     let samples = if options.independent {
         sampling::independent(&prepared, &seats, options, &laws)
     } else {
-        sampling::weighted(&prepared, &seats, options, &counts)
+        sampling::weighted(&prepared, &seats, options, &counts.fleet)
     };
     let any_of = AnyOf::new(&prepared, &laws, options.independent);
-    let parts = Parts::new(&prepared, &seats, &any_of, &options.at_least_in_parts);
+    let parts = Parts::new(&prepared, &laws, &seats, &any_of, &options.at_least_in_parts);
     let (prepared, laws, samples, parts) = (&prepared, laws.as_slice(), &samples, &parts);
-    Ok(Judging { portfolio, options, prepared, laws, samples, parts }.judgement(counts))
+    Ok(Judging { portfolio, options, prepared, laws, samples, parts, counts: &counts }.judgement())
 }
 
 /// The exact mean loss of a portfolio, without the rest of a judgement.
@@ -102,6 +102,32 @@ pub fn mean_impacts(portfolio: &Portfolio) -> Result<Vec<Impact>, PortfolioError
     Ok(impacts.collect())
 }
 
+/// Numbers hit at once that are known exactly, of the fleet and its parts; nothing of what is not asked or too much work.
+#[derive(Debug, Default)]
+struct Counts {
+    fleet: Known,
+    clusters: Vec<Known>,
+    tenants: Vec<Known>,
+}
+
+impl Counts {
+    fn new(prepared: &Prepared, laws: &[ClassLaw], options: &Options) -> Self {
+        let how = match (options.independent, options.exact_counts) {
+            (true, _) => Dependence::None(laws),
+            (false, true) => Dependence::Common,
+            (false, false) => return Self::default(),
+        };
+        let mut counts =
+            Self { fleet: enumerate::fleet(prepared, how, &options.at_least), ..Self::default() };
+        let asked = &options.at_least_in_parts;
+        if *asked != Thresholds::none() {
+            counts.clusters = enumerate::clusters(prepared, how, asked);
+            counts.tenants = enumerate::tenants(prepared, how, asked);
+        }
+        counts
+    }
+}
+
 /// For each draw 1 where its count reaches `m`, else 0.
 fn reached(counts: &[u64], m: u64) -> Vec<f64> {
     counts.iter().map(|&count| f64::from(u8::from(count >= m))).collect()
@@ -115,10 +141,11 @@ struct Judging<'a> {
     laws: &'a [ClassLaw],
     samples: &'a Samples,
     parts: &'a Parts,
+    counts: &'a Counts,
 }
 
 impl Judging<'_> {
-    fn judgement(&self, counts: Counts) -> Judgement {
+    fn judgement(&self) -> Judgement {
         let (prepared, options) = (self.prepared, self.options);
         let weights = Weights::of(self.samples);
         let means = self.means();
@@ -139,22 +166,22 @@ impl Judging<'_> {
             tenants: self.tenants(&means, &weights),
             classes: self.classes(),
             hosts_hit_at_least: self.at_least(
-                &thresholds.hosts,
-                (counts.hosts, Some(any_hit.probability).filter(|_| any_hit.method == Method::Exact)),
+                (HOSTS, &thresholds.hosts),
+                Some(any_hit.probability).filter(|_| any_hit.method == Method::Exact),
                 &weights,
                 |batch, place, _| {
                     batch.reached.iter().skip(place).step_by(thresholds.hosts.len()).copied().collect()
                 },
             ),
             guests_hit_at_least: self.at_least(
-                &thresholds.guests,
-                (counts.guests, self.parts.fleet.any_guest),
+                (GUESTS, &thresholds.guests),
+                self.parts.fleet.any_guest,
                 &weights,
                 |batch, _, m| reached(&batch.guests, m),
             ),
             tenants_hit_at_least: self.at_least(
-                &thresholds.tenants,
-                (counts.tenants, self.parts.fleet.any_guest),
+                (TENANTS, &thresholds.tenants),
+                self.parts.fleet.any_guest,
                 &weights,
                 |batch, _, m| reached(&batch.tenants_hit, m),
             ),
@@ -199,13 +226,15 @@ impl Judging<'_> {
     }
 
     fn clusters(&self, means: &Means, weights: &Weights) -> Vec<ClusterFigures> {
-        let columns = figures::columns(self.samples, self.prepared.clusters, |batch| &batch.clusters);
-        let all = figures::of_each(columns, &means.clusters, weights, &self.options.levels);
+        let levels = &self.options.levels;
+        let all = figures::of_keys(self.samples, |batch| &batch.clusters, &means.clusters, weights, levels);
         let asked = Asked::of_clusters(&self.options.at_least_in_parts);
         let named = self.portfolio.clusters.iter().zip(&self.parts.clusters).zip(all).enumerate();
-        let of = |(number, ((cluster, part), figures)): (usize, ((&Option<_>, &parts::Part), Figures))| {
+        let of = |(number, ((cluster, part), figures)): (usize, ((&Option<_>, &PartOf), Figures))| {
+            let known = self.counts.clusters.get(number);
             let sampled = (self.samples, weights, self.method());
-            let lists = parts::at_least(number, part, &asked, |batch| &batch.clusters_reached, sampled);
+            let lists =
+                parts::at_least(number, (part, known), &asked, |batch| &batch.clusters_reached, sampled);
             let [hosts_hit_at_least, guests_hit_at_least, tenants_hit_at_least] = lists;
             let [hosts, guests, tenants] = part.size;
             ClusterFigures {
@@ -223,13 +252,15 @@ impl Judging<'_> {
     }
 
     fn tenants(&self, means: &Means, weights: &Weights) -> Vec<TenantFigures> {
-        let columns = figures::columns(self.samples, self.prepared.tenants, |batch| &batch.tenants);
-        let all = figures::of_each(columns, &means.tenants, weights, &self.options.levels);
+        let levels = &self.options.levels;
+        let all = figures::of_keys(self.samples, |batch| &batch.tenants, &means.tenants, weights, levels);
         let asked = Asked::of_tenants(&self.options.at_least_in_parts);
         let named = self.portfolio.tenants.iter().zip(&self.parts.tenants).zip(all).enumerate();
-        let of = |(number, ((tenant, part), figures)): (usize, ((&Option<_>, &parts::Part), Figures))| {
+        let of = |(number, ((tenant, part), figures)): (usize, ((&Option<_>, &PartOf), Figures))| {
+            let known = self.counts.tenants.get(number);
             let sampled = (self.samples, weights, self.method());
-            let lists = parts::at_least(number, part, &asked, |batch| &batch.tenants_reached, sampled);
+            let lists =
+                parts::at_least(number, (part, known), &asked, |batch| &batch.tenants_reached, sampled);
             let [hosts_hit_at_least, guests_hit_at_least, _] = lists;
             let [hosts, guests, _] = part.size;
             let tenant = Option::clone(tenant);
@@ -259,19 +290,20 @@ impl Judging<'_> {
     /// Exactly where all counts are known, or where one is asked for and its probability is known; from the samples otherwise.
     fn at_least(
         &self,
-        thresholds: &[u64],
-        (counts, any): (Option<Vec<f64>>, Option<f64>),
+        (what, thresholds): (usize, &[u64]),
+        any: Option<f64>,
         weights: &Weights,
         of: impl Fn(&rows::Batch, usize, u64) -> Vec<f64>,
     ) -> Vec<AtLeast> {
         let one = |(place, &m): (usize, &u64)| {
-            let counted = counts.as_ref().and_then(|all| all.get(place).copied());
-            if let Some(known) = counted.or(any.filter(|_| m == 1)) {
+            let counted = self.counts.fleet[what].get(place).copied().flatten();
+            if let Some(known) = any.filter(|_| m == 1).or(counted) {
                 return AtLeast::exact(m, known);
             }
             let batches = self.samples.batches.iter();
             let reached = batches.flat_map(|batch| of(batch, place, m));
-            weights.reaches(m, reached, self.method()).at_most(any.filter(|_| m > 0))
+            let most = self.parts.fleet.most(what, m).min(any.filter(|_| m > 0).unwrap_or(1.0));
+            weights.reaches(m, reached, self.method()).within(most, weights.unseen)
         };
         thresholds.iter().enumerate().map(one).collect()
     }

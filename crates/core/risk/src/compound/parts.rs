@@ -7,6 +7,8 @@
 use std::ops::Range;
 
 use super::any_of::{AnyOf, Members};
+use super::counts::Known;
+use super::exact::ClassLaw;
 use super::figures::Weights;
 use super::prepared::Prepared;
 use super::result::{AtLeast, Method, Thresholds};
@@ -90,7 +92,7 @@ impl Seats {
         // In the order of the hosts, which is that in which they are hit.
         for host in &prepared.hosts {
             let start = seats.marks.len();
-            for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+            for at in host.holdings().filter(|&at| prepared.holdings[at].vms > 0) {
                 let (word, bit) = (of_holding[at] / u64::BITS, 1 << (of_holding[at] % u64::BITS));
                 match seats.marks[start..].iter_mut().find(|mark| mark.0 == word) {
                     Some(mark) => mark.1 |= bit,
@@ -115,7 +117,7 @@ impl Seats {
             let (first, mut tenants, mut at_cluster) = (words * u64::BITS, 0, 0);
             for host in hosts.iter().map(|&at| &prepared.hosts[at]) {
                 at_cluster = host.cluster;
-                for at in host.holdings.clone().filter(|&at| prepared.holdings[at].vms > 0) {
+                for at in host.holdings().filter(|&at| prepared.holdings[at].vms > 0) {
                     let (cluster, seat) = &mut last[prepared.holdings[at].tenant as usize];
                     if *cluster != host.cluster {
                         (*cluster, *seat) = (host.cluster, first + tenants);
@@ -167,6 +169,10 @@ impl<'a> Hit<'a> {
 pub(super) struct Part {
     /// Hosts, guests, tenants in it.
     pub(super) size: [u64; 3],
+    /// Hosts that can be hit, and guests on them.
+    can_be_hit: [u64; 2],
+    /// Mean numbers of hosts and guests hit.
+    mean_hit: [f64; 2],
     hosts: Members,
     with_guests: Members,
     /// Probability that any host of it is hit, where it is known.
@@ -176,14 +182,30 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// One host more, with so many guests.
-    fn add(&mut self, class: u32, guests: u32) {
-        self.size[HOSTS] += 1;
-        self.size[GUESTS] += u64::from(guests);
+    /// One host more, with so many guests, that is hit with this probability.
+    fn add(&mut self, class: u32, guests: u32, hit: f64) {
+        for (what, count) in [(HOSTS, 1), (GUESTS, u64::from(guests))] {
+            self.size[what] += count;
+            self.can_be_hit[what] += if hit > 0.0 { count } else { 0 };
+            self.mean_hit[what] += hit * count as f64;
+        }
         self.hosts.add(class);
         if guests > 0 {
             self.with_guests.add(class);
         }
+    }
+
+    /// Greatest probability that `m` at least are hit: none if there are not so many, that of one, and Markov's inequality.
+    pub(super) fn most(&self, what: usize, m: u64) -> f64 {
+        let any = if what == HOSTS { self.any_host } else { self.any_guest };
+        let of_numbers = match (self.can_be_hit.get(what), self.mean_hit.get(what)) {
+            _ if m == 0 => return 1.0,
+            (Some(&most), _) if m > most => 0.0,
+            (_, Some(mean)) => mean / m as f64,
+            _ if m > self.size[what] || self.can_be_hit[GUESTS] == 0 => 0.0,
+            _ => 1.0,
+        };
+        any.unwrap_or(1.0).min(of_numbers)
     }
 }
 
@@ -197,24 +219,31 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Counts what there is in each part, and works out what has a closed form and is asked for.
-    pub(super) fn new(prepared: &Prepared, seats: &Seats, exact: &AnyOf<'_>, asked: &Thresholds) -> Self {
+    pub(super) fn new(
+        prepared: &Prepared,
+        laws: &[ClassLaw],
+        seats: &Seats,
+        exact: &AnyOf<'_>,
+        asked: &Thresholds,
+    ) -> Self {
         let mut parts = Self {
             fleet: Part::default(),
             clusters: vec![Part::default(); prepared.clusters],
             tenants: vec![Part::default(); prepared.tenants],
         };
-        for (class, sources) in (0..).zip(&prepared.classes) {
+        for ((class, sources), law) in (0..).zip(&prepared.classes).zip(laws) {
             for host in &prepared.hosts[sources.hosts.clone()] {
-                parts.fleet.add(class, host.guests);
-                parts.clusters[host.cluster as usize].add(class, host.guests);
+                parts.fleet.add(class, host.guests, law.hit);
+                parts.clusters[host.cluster as usize].add(class, host.guests, law.hit);
                 for holding in prepared.holdings_of(host).iter().filter(|it| it.vms > 0) {
-                    parts.tenants[holding.tenant as usize].add(class, holding.vms);
+                    parts.tenants[holding.tenant as usize].add(class, holding.vms, law.hit);
                 }
             }
         }
         for (part, &count) in parts.clusters.iter_mut().zip(&seats.tenants_of_cluster) {
             part.size[TENANTS] = count;
         }
+        parts.fleet.size[TENANTS] = parts.tenants.iter().filter(|it| it.size[GUESTS] > 0).count() as u64;
         know(std::slice::from_mut(&mut parts.fleet), exact);
         if [&asked.hosts, &asked.guests, &asked.tenants].iter().any(|list| !list.is_empty()) {
             know(&mut parts.clusters, exact);
@@ -238,28 +267,33 @@ fn know(parts: &mut [Part], exact: &AnyOf<'_>) {
     }
 }
 
-/// From the samples, and where one is enough exactly: hosts, guests and tenants of one part hit at once. Numbers that the part
-/// does not have are left out.
+/// Exactly as far as it is known, and from the samples: hosts, guests and tenants of one part hit at once. Numbers that the
+/// part does not have are left out.
 pub(super) fn at_least(
     number: usize,
-    part: &Part,
+    (part, known): (&Part, Option<&Known>),
     asked: &Asked,
     of: impl Fn(&Batch) -> &Reached,
     (samples, weights, method): (&Samples, &Weights, Method),
 ) -> [Vec<AtLeast>; 3] {
     let mut lists = [Vec::new(), Vec::new(), Vec::new()];
     let width = asked.list.len();
+    let mut counted = [0; 3];
     for (place, &(what, m)) in asked.list.iter().enumerate() {
-        let exact = if what == HOSTS { part.any_host } else { part.any_guest };
-        // Of one at least the exact figure is the answer, of more an upper bound.
+        let known = known.and_then(|known| known[what].get(counted[what]).copied().flatten());
+        counted[what] += 1;
         if m > part.size[what] {
             continue;
         }
-        lists[what].push(match exact.filter(|_| m <= 1) {
-            Some(any) => AtLeast::exact(m, if m == 0 { 1.0 } else { any }),
+        // Of one at least this is the answer, of more an upper bound.
+        let any = if what == HOSTS { part.any_host } else { part.any_guest };
+        lists[what].push(match any.filter(|_| m == 1).or(known) {
+            _ if m == 0 => AtLeast::exact(m, 1.0),
+            Some(exact) => AtLeast::exact(m, exact),
             None => {
                 let sums = samples.batches.iter().map(|batch| of(batch).sums[number * width + place]);
-                weights.at_least(m, sums.collect(), method).at_most(exact)
+                let sampled = weights.at_least(m, sums.collect(), method);
+                sampled.within(part.most(what, m), weights.unseen)
             }
         });
     }

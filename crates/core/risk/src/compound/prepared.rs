@@ -1,6 +1,7 @@
 //! A portfolio in the order that judging it needs: hosts by class, sources of hits with their numbers at hand.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -53,6 +54,8 @@ pub(super) struct PlaneSources {
     pub(super) takes_host: f64,
     pub(super) gate: Option<Gated>,
     pub(super) impact: Triple,
+    /// Index into [`Prepared::plane_kinds`].
+    pub(super) kind: u32,
     pub(super) classes: Vec<u32>,
 }
 
@@ -80,10 +83,34 @@ fn gated(gate: Option<Gate>) -> Option<Gated> {
     gate.map(|gate| Gated { shock: gate.shock, otherwise: gate.otherwise })
 }
 
+/// Planes that are hit alike and take hosts alike. There may be a plane a cluster: what they share is worked out once.
+#[derive(Debug)]
+pub(super) struct PlaneKind {
+    /// Its stretch of [`Prepared::planes`].
+    pub(super) planes: Range<usize>,
+}
+
+/// Classes that answer to shocks alike and differ in their planes alone.
+#[derive(Debug)]
+pub(super) struct Profile {
+    pub(super) sources: Arc<[Source]>,
+    /// Its stretch of [`Prepared::hosts`].
+    pub(super) hosts: Range<usize>,
+    /// Classes of it that have hosts.
+    pub(super) classes: usize,
+    /// What stands on all of its hosts, by dimension.
+    pub(super) worth: Triple,
+    pub(super) guests: u64,
+}
+
 /// A class of hosts.
 #[derive(Debug, Clone)]
 pub(super) struct ClassSources {
-    pub(super) sources: Vec<Source>,
+    /// Index into [`Prepared::profiles`].
+    pub(super) profile: u32,
+    /// Those of the profile.
+    pub(super) sources: Arc<[Source]>,
+    /// Sorted.
     pub(super) planes: Vec<u32>,
     /// Its stretch of [`Prepared::hosts`].
     pub(super) hosts: Range<usize>,
@@ -101,11 +128,19 @@ impl ClassSources {
 /// A host.
 #[derive(Debug, Clone)]
 pub(super) struct PreparedHost {
+    pub(super) class: u32,
     pub(super) cluster: u32,
     pub(super) guests: u32,
     pub(super) worth: Triple,
     /// Its stretch of [`Prepared::holdings`].
-    pub(super) holdings: Range<usize>,
+    holdings: Range<u32>,
+}
+
+impl PreparedHost {
+    /// Its stretch of [`Prepared::holdings`].
+    pub(super) fn holdings(&self) -> Range<usize> {
+        self.holdings.start as usize..self.holdings.end as usize
+    }
 }
 
 /// All that one tenant has on one host.
@@ -116,21 +151,23 @@ pub(super) struct PreparedHolding {
     pub(super) worth: Triple,
 }
 
-/// The portfolio, prepared. Hosts stand class by class and within a class by id, so that nothing depends on the order that
-/// they came in.
+/// The portfolio, prepared. Hosts stand profile by profile, in it class by class and within a class by id, so that nothing depends
+/// on the order that they came in. Planes stand kind by kind.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) rho: f64,
     pub(super) shocks: Vec<f64>,
     pub(super) answers: Vec<Answer>,
     pub(super) planes: Vec<PlaneSources>,
+    pub(super) plane_kinds: Vec<PlaneKind>,
+    pub(super) profiles: Vec<Profile>,
     pub(super) classes: Vec<ClassSources>,
     pub(super) hosts: Vec<PreparedHost>,
     pub(super) holdings: Vec<PreparedHolding>,
-    /// For each shock the classes that answer to it, with the position of the response.
-    pub(super) class_answers: Vec<Vec<(u32, u32)>>,
-    /// For each shock the planes that answer to it, with the position of the response.
-    pub(super) plane_answers: Vec<Vec<(u32, u32)>>,
+    /// For each shock the profiles that answer to it, with the position of the response.
+    pub(super) profile_answers: Vec<Vec<(u32, u32)>>,
+    /// For each shock the kinds of planes that answer to it, with the position of the response.
+    pub(super) kind_answers: Vec<Vec<(u32, u32)>>,
     pub(super) clusters: usize,
     pub(super) tenants: usize,
 }
@@ -173,46 +210,44 @@ impl Answers<'_> {
     }
 }
 
+/// All that decides what a source does, as bits.
+type SourceBits = (u32, u32, Option<(u32, u64)>, [u64; 3]);
+
+impl Source {
+    fn bits(&self) -> SourceBits {
+        (self.shock, self.answer, gate_bits(self.gate), self.impact.map(f64::to_bits))
+    }
+}
+
+fn gate_bits(gate: Option<Gated>) -> Option<(u32, u64)> {
+    gate.map(|gate| (gate.shock, gate.otherwise.to_bits()))
+}
+
 impl Prepared {
     /// Puts a checked portfolio in order.
     pub(super) fn new(portfolio: &Portfolio) -> Self {
         let mut answers = Answers { portfolio, places: FxHashMap::default(), found: Vec::new() };
-        let mut planes: Vec<PlaneSources> = portfolio
-            .planes
-            .iter()
-            .map(|plane| PlaneSources {
-                sources: plane.responses.iter().map(|response| answers.source(response)).collect(),
-                takes_host: plane.takes_host,
-                gate: gated(plane.gate),
-                impact: triple(plane.impact),
-                classes: Vec::new(),
-            })
-            .collect();
-        let mut classes: Vec<ClassSources> = portfolio
-            .classes
-            .iter()
-            .map(|class| ClassSources {
-                sources: class.responses.iter().map(|response| answers.source(response)).collect(),
-                planes: class.planes.clone(),
-                hosts: 0..0,
-                worth: [0.0; 3],
-                guests: 0,
-            })
-            .collect();
-        let (hosts, holdings) = in_order(portfolio, &mut classes);
-        let mut class_answers: Vec<Vec<(u32, u32)>> = vec![Vec::new(); portfolio.shocks.len()];
+        let (mut planes, plane_kinds, place_of_plane) = planes(portfolio, &mut answers);
+        let (mut profiles, mut classes) = classes(portfolio, &mut answers, &place_of_plane);
+        let (hosts, holdings) = in_order(portfolio, &mut profiles, &mut classes);
         for (at, class) in (0..).zip(&classes) {
             if class.size() > 0 {
-                list_answers(&mut class_answers, at, &class.sources);
+                profiles[class.profile as usize].classes += 1;
                 for &plane in &class.planes {
                     planes[plane as usize].classes.push(at);
                 }
             }
         }
-        let mut plane_answers: Vec<Vec<(u32, u32)>> = vec![Vec::new(); portfolio.shocks.len()];
-        for (at, plane) in (0..).zip(&planes) {
-            if plane.takes_host > 0.0 && !plane.classes.is_empty() {
-                list_answers(&mut plane_answers, at, &plane.sources);
+        let mut profile_answers: Vec<Vec<(u32, u32)>> = vec![Vec::new(); portfolio.shocks.len()];
+        for (at, profile) in (0..).zip(&profiles).filter(|(_, profile)| !profile.hosts.is_empty()) {
+            list_answers(&mut profile_answers, at, &profile.sources);
+        }
+        let mut kind_answers: Vec<Vec<(u32, u32)>> = vec![Vec::new(); portfolio.shocks.len()];
+        for (at, kind) in (0..).zip(&plane_kinds) {
+            // Alike in what decides this, too.
+            let first = planes[kind.planes.clone()].first();
+            if let Some(plane) = first.filter(|it| it.takes_host > 0.0 && !it.classes.is_empty()) {
+                list_answers(&mut kind_answers, at, &plane.sources);
             }
         }
         Self {
@@ -220,11 +255,13 @@ impl Prepared {
             shocks: portfolio.shocks.iter().map(|shock| shock.probability).collect(),
             answers: answers.found,
             planes,
+            plane_kinds,
+            profiles,
             classes,
             hosts,
             holdings,
-            class_answers,
-            plane_answers,
+            profile_answers,
+            kind_answers,
             clusters: portfolio.clusters.len(),
             tenants: portfolio.tenants.len(),
         }
@@ -238,7 +275,7 @@ impl Prepared {
 
     /// The holdings of a host.
     pub(super) fn holdings_of(&self, host: &PreparedHost) -> &[PreparedHolding] {
-        &self.holdings[host.holdings.clone()]
+        &self.holdings[host.holdings()]
     }
 }
 
@@ -248,21 +285,95 @@ fn list_answers(lists: &mut [Vec<(u32, u32)>], at: u32, sources: &[Source]) {
     }
 }
 
+/// Planes kind by kind, the kinds, and where each plane of the portfolio has gone.
+fn planes(portfolio: &Portfolio, answers: &mut Answers<'_>) -> (Vec<PlaneSources>, Vec<PlaneKind>, Vec<u32>) {
+    let mut manages = vec![false; portfolio.planes.len()];
+    for class in portfolio.hosts.iter().map(|host| &portfolio.classes[host.class as usize]) {
+        class.planes.iter().for_each(|&plane| manages[plane as usize] = true);
+    }
+    let mut known = FxHashMap::default();
+    let mut all: Vec<(usize, PlaneSources)> = Vec::with_capacity(portfolio.planes.len());
+    for (at, plane) in portfolio.planes.iter().enumerate() {
+        let mut sources = PlaneSources {
+            sources: plane.responses.iter().map(|response| answers.source(response)).collect(),
+            takes_host: plane.takes_host,
+            gate: gated(plane.gate),
+            impact: triple(plane.impact),
+            kind: 0,
+            classes: Vec::new(),
+        };
+        let bits: Vec<SourceBits> = sources.sources.iter().map(Source::bits).collect();
+        let impact = sources.impact.map(f64::to_bits);
+        let key = (bits, plane.takes_host.to_bits(), gate_bits(sources.gate), impact, manages[at]);
+        let next = known.len() as u32;
+        sources.kind = *known.entry(key).or_insert(next);
+        all.push((at, sources));
+    }
+    all.sort_by_key(|(_, plane)| plane.kind);
+    let mut places = vec![0; all.len()];
+    for (place, (at, _)) in all.iter().enumerate() {
+        places[*at] = place as u32;
+    }
+    let planes: Vec<PlaneSources> = all.into_iter().map(|(_, plane)| plane).collect();
+    let mut start = 0;
+    let kinds = planes.chunk_by(|a, b| a.kind == b.kind).map(|alike| {
+        start += alike.len();
+        PlaneKind { planes: start - alike.len()..start }
+    });
+    let kinds = kinds.collect();
+    (planes, kinds, places)
+}
+
+/// Profiles and classes, as yet without hosts. Responses that classes share are read once.
+fn classes(
+    portfolio: &Portfolio,
+    answers: &mut Answers<'_>,
+    place_of_plane: &[u32],
+) -> (Vec<Profile>, Vec<ClassSources>) {
+    let mut by_list: FxHashMap<(*const Response, usize), u32> = FxHashMap::default();
+    let mut by_content: FxHashMap<Vec<SourceBits>, u32> = FxHashMap::default();
+    let mut profiles: Vec<Profile> = Vec::new();
+    let mut profile_of = |responses: &Arc<[Response]>| {
+        let sources: Arc<[Source]> = responses.iter().map(|response| answers.source(response)).collect();
+        let bits: Vec<SourceBits> = sources.iter().map(Source::bits).collect();
+        *by_content.entry(bits).or_insert_with(|| {
+            profiles.push(Profile { sources, hosts: 0..0, classes: 0, worth: [0.0; 3], guests: 0 });
+            profiles.len() as u32 - 1
+        })
+    };
+    let mut numbers: Vec<u32> = Vec::with_capacity(portfolio.classes.len());
+    for class in &portfolio.classes {
+        let list = (class.responses.as_ptr(), class.responses.len());
+        numbers.push(*by_list.entry(list).or_insert_with(|| profile_of(&class.responses)));
+    }
+    let classes = portfolio.classes.iter().zip(numbers).map(|(class, profile)| {
+        let mut planes: Vec<u32> = class.planes.iter().map(|&plane| place_of_plane[plane as usize]).collect();
+        planes.sort_unstable();
+        let sources = Arc::clone(&profiles[profile as usize].sources);
+        ClassSources { profile, sources, planes, hosts: 0..0, worth: [0.0; 3], guests: 0 }
+    });
+    let classes = classes.collect();
+    (profiles, classes)
+}
+
 fn add(sum: &mut Triple, one: &Triple) {
     for (sum, value) in sum.iter_mut().zip(one) {
         *sum += value;
     }
 }
 
-/// Hosts class by class and by id, each with its holdings beside it.
+/// Hosts profile by profile, class by class and by id, each with its holdings beside it.
 fn in_order(
     portfolio: &Portfolio,
+    profiles: &mut [Profile],
     classes: &mut [ClassSources],
 ) -> (Vec<PreparedHost>, Vec<PreparedHolding>) {
     let mut order: Vec<usize> = (0..portfolio.hosts.len()).collect();
+    let profile = |class: u32| classes[class as usize].profile;
     order.sort_by(|&a, &b| {
         let (a, b) = (&portfolio.hosts[a], &portfolio.hosts[b]);
-        a.class.cmp(&b.class).then_with(|| a.id.cmp(&b.id))
+        let place = |class: u32| (profile(class), class);
+        place(a.class).cmp(&place(b.class)).then_with(|| a.id.cmp(&b.id))
     });
     let mut hosts: Vec<PreparedHost> = Vec::with_capacity(order.len());
     let mut holdings: Vec<PreparedHolding> = Vec::with_capacity(portfolio.holdings.len());
@@ -284,13 +395,17 @@ fn in_order(
             holdings.push(one);
         }
         let class = &mut classes[line.class as usize];
-        if class.hosts.is_empty() {
-            class.hosts = hosts.len()..hosts.len();
+        let profile = &mut profiles[class.profile as usize];
+        for stretch in [&mut class.hosts, &mut profile.hosts] {
+            let start = if stretch.end == 0 { hosts.len() } else { stretch.start };
+            *stretch = start..hosts.len() + 1;
         }
-        class.hosts.end += 1;
         class.guests += u64::from(guests);
+        profile.guests += u64::from(guests);
         add(&mut class.worth, &worth);
-        hosts.push(PreparedHost { cluster: line.cluster, guests, worth, holdings: start..holdings.len() });
+        add(&mut profile.worth, &worth);
+        let holdings = start as u32..holdings.len() as u32;
+        hosts.push(PreparedHost { class: line.class, cluster: line.cluster, guests, worth, holdings });
     }
     (hosts, holdings)
 }

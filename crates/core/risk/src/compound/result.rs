@@ -243,17 +243,36 @@ pub struct AtLeast {
     pub method: Method,
     /// Variance of as many plain samples over the variance of these; `None` where exact, or where nothing was seen.
     pub variance_reduction: Option<f64>,
+    /// Where it may be though no sample saw it, and the probability above is therefore 0: what it is at most, with 95 %
+    /// confidence. Of `n` samples of the nominal law none sees it with a chance of at most `exp(-n p)`; never above the
+    /// probability of one at least and the mean number over `m` (Markov).
+    pub at_most: Option<f64>,
 }
 
 impl AtLeast {
     /// What is known without sampling.
     pub(super) fn exact(m: u64, probability: f64) -> Self {
-        Self { m, probability, standard_error: 0.0, method: Method::Exact, variance_reduction: None }
+        Self {
+            m,
+            probability,
+            standard_error: 0.0,
+            method: Method::Exact,
+            variance_reduction: None,
+            at_most: None,
+        }
     }
 
-    /// What is sampled is not above the probability of one at least, where that is known.
-    pub(super) fn at_most(self, any: Option<f64>) -> Self {
-        Self { probability: any.map_or(self.probability, |any| self.probability.min(any)), ..self }
+    /// What is sampled, not above the `most` that is known; `unseen` is the greatest probability of what no sample saw.
+    pub(super) fn within(self, most: f64, unseen: f64) -> Self {
+        if most <= 0.0 {
+            return Self::exact(self.m, 0.0);
+        }
+        let saw_none = self.probability <= 0.0;
+        Self {
+            probability: self.probability.min(most),
+            at_most: saw_none.then_some(most.min(unseen)),
+            ..self
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What each draw of a batch lost, and whose it was.
 
-use super::counts::Pmf;
 use super::draw::{By, Draw, Live};
 use super::parts::{Asked, Counts, GUESTS, HOSTS, Hit, Reached, Seats, TENANTS};
+use super::pmf::Pmf;
 use super::prepared::{Prepared, Triple};
 use super::result::Options;
 
@@ -15,6 +15,13 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
+    /// Gives back the room for rows that did not come.
+    fn end(&mut self) {
+        self.ends.shrink_to_fit();
+        self.keys.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
     /// The entries of a row.
     pub(super) fn row(&self, row: usize) -> impl Iterator<Item = (u32, f64)> + '_ {
         let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -104,7 +111,7 @@ pub(super) fn greatest(hits: &[Live]) -> Triple {
 pub(super) struct Recorder<'a> {
     prepared: &'a Prepared,
     thresholds: &'a [u64],
-    pub(super) batch: Batch,
+    batch: Batch,
     /// Tenants hit in each cluster; `None`: nobody asks.
     seats: Option<Hit<'a>>,
     fleet: f64,
@@ -141,7 +148,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// A host is hit and loses by `impact`; gives its loss by dimension.
-    pub(super) fn host(&mut self, class: usize, host: usize, impact: &Triple) -> Triple {
+    pub(super) fn host(&mut self, host: usize, impact: &Triple) -> Triple {
         if let Some(seats) = &mut self.seats {
             seats.host(host);
         }
@@ -151,7 +158,7 @@ impl<'a> Recorder<'a> {
         self.fleet += loss;
         self.hosts += 1;
         self.guests += u64::from(host.guests);
-        self.classes.add(class as u32, loss);
+        self.classes.add(host.class, loss);
         let of_cluster = self.clusters.add(host.cluster, loss);
         of_cluster[HOSTS] += 1;
         of_cluster[GUESTS] = of_cluster[GUESTS].saturating_add(host.guests);
@@ -168,9 +175,9 @@ impl<'a> Recorder<'a> {
 
     /// A host is hit by these: in each dimension it loses by the greatest impact, and those that reach it share the
     /// loss equally; what a plane brings is shared by the shocks that hit the plane.
-    pub(super) fn host_by(&mut self, class: usize, host: usize, hits: &[Live], draw: &Draw<'_>) {
+    pub(super) fn host_by(&mut self, host: usize, hits: &[Live], draw: &Draw<'_>) {
         let impact = greatest(hits);
-        let lost = self.host(class, host, &impact);
+        let lost = self.host(host, &impact);
         for dimension in 0..3 {
             if lost[dimension] > 0.0 {
                 let reaches = |live: &&Live| live.impact[dimension] >= impact[dimension];
@@ -222,5 +229,11 @@ impl<'a> Recorder<'a> {
         self.classes.end_row(&mut batch.classes, |_, _| ());
         self.causes.end_row(&mut batch.causes, |_, _| ());
         (self.fleet, self.hosts, self.guests) = (0.0, 0, 0);
+    }
+    /// Ends the batch.
+    pub(super) fn into_batch(mut self) -> Batch {
+        let Batch { tenants, clusters, classes, causes, .. } = &mut self.batch;
+        [tenants, clusters, classes, causes].into_iter().for_each(Sparse::end);
+        self.batch
     }
 }

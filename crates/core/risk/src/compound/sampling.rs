@@ -5,10 +5,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::counts::Counts;
+use super::counts::Known;
 use super::draw::{Draw, each_hit, exponential};
 use super::exact::ClassLaw;
-use super::parts::Seats;
+use super::parts::{GUESTS, HOSTS, Seats};
 use super::prepared::{Prepared, loss};
 use super::result::Options;
 use super::rows::{Batch, Recorder, greatest};
@@ -48,7 +48,7 @@ fn stream(seed: u64, batch: usize) -> ChaCha8Rng {
 }
 
 /// The laws to sample: one for each tail that is asked for and not exact already.
-fn tilts(prepared: &Prepared, options: &Options, exact: &Counts) -> Vec<Tilt> {
+fn tilts(prepared: &Prepared, options: &Options, exact: &Known) -> Vec<Tilt> {
     let mut levels: Vec<f64> = options.levels.iter().copied().chain([options.contribution_level]).collect();
     levels.retain(|&level| level >= 0.9);
     levels.sort_by(f64::total_cmp);
@@ -63,13 +63,14 @@ fn tilts(prepared: &Prepared, options: &Options, exact: &Counts) -> Vec<Tilt> {
     let mut chosen: Vec<Tilt> =
         levels.iter().rev().take(4).filter_map(|&level| losses.for_value(value(level), 0.9)).collect();
     let counts = [
-        (Measure::Hosts, &options.at_least.hosts, exact.hosts.is_some(), prepared.hosts.len() as f64),
-        (Measure::Guests, &options.at_least.guests, exact.guests.is_some(), guests(prepared) as f64),
+        (Measure::Hosts, &options.at_least.hosts, &exact[HOSTS], prepared.hosts.len() as f64),
+        (Measure::Guests, &options.at_least.guests, &exact[GUESTS], guests(prepared) as f64),
     ];
     for (measure, thresholds, known, most) in counts {
         let mut thresholds: Vec<u64> =
             thresholds.iter().copied().filter(|&m| m > 1 && m as f64 <= most).collect();
-        if known || thresholds.is_empty() {
+        // Counts of hosts and guests are known at every threshold or at none.
+        if known.first().is_some_and(Option::is_some) || thresholds.is_empty() {
             continue;
         }
         thresholds.sort_unstable();
@@ -95,7 +96,7 @@ fn pilot(prepared: &Prepared, seed: u64) -> Vec<f64> {
                 let place = (at as f64 + rng.random::<f64>().max(1e-12)) / PILOT_DRAWS as f64;
                 draw.common_causes(0, normal::place(place.min(1.0 - 1e-15)), &mut rng);
                 let mut sum = 0.0;
-                draw.hosts(&mut rng, |_, host, hits| {
+                draw.hosts(&mut rng, |host, hits| {
                     sum += loss(&prepared.hosts[host].worth, &greatest(hits));
                 });
                 losses.push(sum);
@@ -124,7 +125,7 @@ fn shares(size: usize, laws: usize) -> Vec<usize> {
 }
 
 /// Samples under the common causes.
-pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, exact: &Counts) -> Samples {
+pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, exact: &Known) -> Samples {
     let tilts = tilts(prepared, options, exact);
     let size = batch_size(options);
     let draws = shares(size, tilts.len());
@@ -142,11 +143,11 @@ pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, ex
                     let place = ((stratum as f64 + within) / count as f64).min(1.0 - 1e-15);
                     let z = tilts[law].shift + normal::place(place);
                     let weight = draw.common_causes(law, z, &mut rng);
-                    draw.hosts(&mut rng, |class, host, hits| recorder.host_by(class, host, hits, &draw));
+                    draw.hosts(&mut rng, |host, hits| recorder.host_by(host, hits, &draw));
                     recorder.end_draw(weight, draw.count_law().as_ref());
                 }
             }
-            recorder.batch
+            recorder.into_batch()
         })
         .collect();
     Samples { batches, tilts, shares }
@@ -167,18 +168,18 @@ pub(super) fn independent(
             let mut recorder = Recorder::new(prepared, seats, options);
             for _ in 0..batch_size(options) {
                 let mut wait = exponential(&mut rng);
-                for (at, (class, law)) in prepared.classes.iter().zip(laws).enumerate() {
+                for (class, law) in prepared.classes.iter().zip(laws) {
                     wait = each_hit(class.hosts.clone(), -(-law.hit).ln_1p(), wait, &mut rng, |host, rng| {
                         let place = rng.random::<f64>() * law.hit;
                         let level = |levels: &Vec<(f64, f64)>| {
                             levels.iter().rev().find(|level| place < level.1).map_or(0.0, |level| level.0)
                         };
-                        recorder.host(at, host, &law.at_least.each_ref().map(level));
+                        recorder.host(host, &law.at_least.each_ref().map(level));
                     });
                 }
                 recorder.end_draw(1.0, None);
             }
-            recorder.batch
+            recorder.into_batch()
         })
         .collect();
     Samples { batches, tilts: vec![Tilt::none(prepared)], shares: vec![1.0] }

@@ -7,7 +7,9 @@
 //! least in `theta`. Effects count up to `x` only: one cause that alone brings far more must not keep the tilt from those that
 //! bring `x`. Hosts are not tilted: given shocks, planes and `Z` they are many and average out.
 
-use super::prepared::{Prepared, Source, Triple, loss};
+use std::ops::Range;
+
+use super::prepared::{ClassSources, Prepared, Profile, Source, Triple, loss};
 
 /// Most that a tilt may add to the log odds of anything.
 const MOST_ODDS: f64 = 40.0;
@@ -34,6 +36,8 @@ pub(super) struct Tilt {
     pub(super) log_norm: f64,
     /// What is added to the log odds of each plane's fall.
     pub(super) plane_odds: Vec<f64>,
+    /// `e^odds - 1` of each plane.
+    pub(super) plane_gains: Vec<f64>,
 }
 
 impl Tilt {
@@ -46,8 +50,32 @@ impl Tilt {
             shock_odds: vec![0.0; prepared.shocks.len()],
             log_norm: 0.0,
             plane_odds: vec![0.0; prepared.planes.len()],
+            plane_gains: vec![0.0; prepared.planes.len()],
         }
     }
+
+    /// Log of the normalising product over planes that each fall with the probability `any` by the nominal law.
+    pub(super) fn log_norm_of_planes(&self, planes: Range<usize>, any: f64) -> f64 {
+        if self.theta == 0.0 { 0.0 } else { log_of_product(&self.plane_gains[planes], any) }
+    }
+}
+
+/// Sum of `ln(1 + hit gain)` over all gains: one logarithm for sixteen of them, whose product is finite because none is
+/// above `e^40` ([`MOST_ODDS`]).
+fn log_of_product(gains: &[f64], hit: f64) -> f64 {
+    let (whole, rest) = gains.as_chunks::<16>();
+    let of_chunk = |chunk: &[f64; 16]| {
+        // Side by side, so that the processor has not to wait for each product.
+        let mut products = [1.0; 4];
+        for four in chunk.as_chunks::<4>().0 {
+            for (product, gain) in products.iter_mut().zip(four) {
+                *product *= 1.0 + hit * gain;
+            }
+        }
+        products.iter().product::<f64>().ln()
+    };
+    let of_rest: f64 = rest.iter().map(|gain| 1.0 + hit * gain).product();
+    whole.iter().map(of_chunk).sum::<f64>() + of_rest.ln()
 }
 
 /// Mean effects given a value of the factor.
@@ -56,8 +84,8 @@ struct Effects {
     z: f64,
     /// Of each shock, by its own hits and as a failed control.
     direct: Vec<f64>,
-    /// For each shock the planes that it hits, with the probability.
-    planes: Vec<Vec<(usize, f64)>>,
+    /// For each shock the kinds of planes that it hits, with the probability.
+    kinds: Vec<Vec<(usize, f64)>>,
 }
 
 /// All that the choice needs of one measure.
@@ -66,6 +94,8 @@ pub(super) struct Chooser<'a> {
     prepared: &'a Prepared,
     /// What the fall of each plane brings.
     falls: Vec<f64>,
+    /// What the planes of each kind bring together.
+    falls_of_kind: Vec<f64>,
     effects: Vec<Effects>,
 }
 
@@ -74,20 +104,24 @@ const TILTS: i32 = 28;
 
 impl<'a> Chooser<'a> {
     pub(super) fn new(prepared: &'a Prepared, measure: Measure) -> Self {
-        let size = |class: usize, impact: &Triple| -> f64 {
-            let class = &prepared.classes[class];
+        let size = |worth: &Triple, hosts: usize, guests: u64, impact: &Triple| -> f64 {
             match measure {
-                Measure::Loss => loss(&class.worth, impact),
-                Measure::Hosts => class.size() as f64,
-                Measure::Guests => class.guests as f64,
+                Measure::Loss => loss(worth, impact),
+                Measure::Hosts => hosts as f64,
+                Measure::Guests => guests as f64,
             }
+        };
+        let of_class =
+            |class: &ClassSources, impact: &Triple| size(&class.worth, class.size(), class.guests, impact);
+        let of_profile = |profile: &Profile, impact: &Triple| {
+            size(&profile.worth, profile.hosts.len(), profile.guests, impact)
         };
         let (falls, opened): (Vec<f64>, Vec<f64>) = prepared
             .planes
             .iter()
             .map(|plane| {
-                let classes = plane.classes.iter();
-                let of_classes: f64 = classes.map(|&class| size(class as usize, &plane.impact)).sum();
+                let classes = plane.classes.iter().map(|&class| &prepared.classes[class as usize]);
+                let of_classes: f64 = classes.map(|class| of_class(class, &plane.impact)).sum();
                 // With its gate on average; and what more, where the gate is open instead of closed.
                 let brings = plane.takes_host * of_classes;
                 let closed = plane.gate.map_or(0.0, |gate| 1.0 - gate.otherwise);
@@ -96,10 +130,15 @@ impl<'a> Chooser<'a> {
             })
             .unzip();
         let steps = if prepared.slope() > 0.0 { 14 } else { 0 };
+        let sum = |brings: &[f64]| {
+            let kinds = prepared.plane_kinds.iter();
+            kinds.map(|kind| brings[kind.planes.clone()].iter().sum()).collect::<Vec<f64>>()
+        };
+        let (falls_of_kind, opened) = (sum(&falls), sum(&opened));
         let effects = (0..=steps)
-            .map(|step| effects(prepared, -0.5 * f64::from(step), &size, &falls, &opened))
+            .map(|step| effects(prepared, -0.5 * f64::from(step), &of_profile, &falls_of_kind, &opened))
             .collect();
-        Self { prepared, falls, effects }
+        Self { prepared, falls, falls_of_kind, effects }
     }
 
     /// Mean of what one shock brings, given that it happens: a size to start from where no draw lost anything.
@@ -107,7 +146,7 @@ impl<'a> Chooser<'a> {
         let Some(effects) = self.effects.first() else { return 0.0 };
         let (mut sum, mut of_all) = (0.0, 0.0);
         for (at, &probability) in self.prepared.shocks.iter().enumerate() {
-            let brings = effects.direct[at] + through_planes(effects, at, &self.falls);
+            let brings = effects.direct[at] + through_planes(effects, at, &self.falls_of_kind);
             if brings > 0.0 {
                 sum += probability * brings;
                 of_all += probability;
@@ -122,42 +161,54 @@ impl<'a> Chooser<'a> {
         if !(value > 0.0 && value.is_finite()) {
             return None;
         }
-        let mut best = (f64::NEG_INFINITY, 0.0, None);
+        let thetas = (0..TILTS).map(|step| MOST_ODDS / value * 0.8f64.powi(step)).chain([0.0]);
+        let all: Vec<(f64, Vec<f64>)> = thetas.map(|theta| (theta, self.gains(theta, value))).collect();
+        let mut best = (f64::NEG_INFINITY, None);
         for effects in &self.effects {
-            let thetas = (0..TILTS).map(|step| MOST_ODDS / value * 0.8f64.powi(step)).chain([0.0]);
-            let mut least = (f64::INFINITY, 0.0);
-            for theta in thetas {
-                let bound = self.psi(effects, theta, value) - theta * value;
+            let mut least = (f64::INFINITY, None);
+            for (theta, gains) in &all {
+                let bound = self.psi(effects, (*theta, gains), value) - theta * value;
                 if bound < least.0 {
-                    least = (bound, theta);
+                    least = (bound, Some((*theta, gains)));
                 }
             }
             let bound = least.0 - 0.5 * effects.z * effects.z;
             if bound > best.0 {
-                best = (bound, least.1, Some(effects));
+                best = (bound, least.1.map(|it| (effects, it)));
             }
         }
-        let (bound, theta, effects) = best;
-        effects.filter(|_| bound < common.ln()).map(|effects| self.tilt(effects, theta, value))
+        let (bound, chosen) = best;
+        let (effects, (theta, gains)) = chosen.filter(|_| bound < common.ln())?;
+        Some(self.tilt(effects, (theta, gains), value))
     }
 
-    fn odds(&self, effects: &Effects, theta: f64, most: f64, shock: usize) -> f64 {
-        let brings =
-            |&(plane, hit): &(usize, f64)| (hit * (theta * self.falls[plane].min(most)).exp_m1()).ln_1p();
-        let of_planes: f64 = effects.planes[shock].iter().map(brings).sum();
-        (theta * effects.direct[shock].min(most) + of_planes).min(MOST_ODDS)
+    /// `e^odds - 1` of each plane's fall under a tilt.
+    fn gains(&self, theta: f64, most: f64) -> Vec<f64> {
+        self.falls.iter().map(|fall| (theta * fall.min(most)).exp_m1()).collect()
     }
 
-    fn psi(&self, effects: &Effects, theta: f64, most: f64) -> f64 {
+    fn odds(&self, effects: &Effects, (theta, gains): (f64, &[f64]), most: f64, shock: usize) -> f64 {
+        let mut odds = theta * effects.direct[shock].min(most);
+        for &(kind, hit) in &effects.kinds[shock] {
+            if odds >= MOST_ODDS || theta == 0.0 {
+                break;
+            }
+            odds += log_of_product(&gains[self.prepared.plane_kinds[kind].planes.clone()], hit);
+        }
+        odds.min(MOST_ODDS)
+    }
+
+    fn psi(&self, effects: &Effects, tilt: (f64, &[f64]), most: f64) -> f64 {
         let shocks = self.prepared.shocks.iter().enumerate();
         shocks
-            .map(|(at, probability)| (probability * self.odds(effects, theta, most, at).exp_m1()).ln_1p())
+            .map(|(at, probability)| (probability * self.odds(effects, tilt, most, at).exp_m1()).ln_1p())
             .sum()
     }
 
-    fn tilt(&self, effects: &Effects, theta: f64, most: f64) -> Tilt {
+    fn tilt(&self, effects: &Effects, (theta, gains): (f64, &[f64]), most: f64) -> Tilt {
         let shocks = &self.prepared.shocks;
-        let shock_odds: Vec<f64> = (0..shocks.len()).map(|at| self.odds(effects, theta, most, at)).collect();
+        let odds = |shock: usize| self.odds(effects, (theta, gains), most, shock);
+        let shock_odds: Vec<f64> = (0..shocks.len()).map(odds).collect();
         let tilted = |(probability, odds): (&f64, &f64)| {
             let weight = probability * odds.exp();
             weight / (1.0 - probability + weight)
@@ -169,25 +220,26 @@ impl<'a> Chooser<'a> {
             log_norm: shocks.iter().zip(&shock_odds).map(|(p, odds)| (p * odds.exp_m1()).ln_1p()).sum(),
             shock_odds,
             plane_odds: self.falls.iter().map(|fall| theta * fall.min(most)).collect(),
+            plane_gains: gains.to_vec(),
         }
     }
 }
 
 fn through_planes(effects: &Effects, shock: usize, falls: &[f64]) -> f64 {
-    effects.planes[shock].iter().map(|&(plane, hit)| hit * falls[plane]).sum()
+    effects.kinds[shock].iter().map(|&(kind, hit)| hit * falls[kind]).sum()
 }
 
-/// Mean effects of each shock at `z`. A gate counts with its mean multiplier, and its own shock with what it opens.
+/// Mean effects of each shock at `z`, by what kinds of planes bring together. A gate counts with its mean multiplier, and its own shock with what it opens.
 fn effects(
     prepared: &Prepared,
     z: f64,
-    size: &impl Fn(usize, &Triple) -> f64,
+    size: &impl Fn(&Profile, &Triple) -> f64,
     falls: &[f64],
     opened: &[f64],
 ) -> Effects {
     let values: Vec<f64> = prepared.answers.iter().map(|answer| answer.at(z)).collect();
     let mut direct = vec![0.0; prepared.shocks.len()];
-    let mut planes: Vec<Vec<(usize, f64)>> = vec![Vec::new(); prepared.shocks.len()];
+    let mut kinds: Vec<Vec<(usize, f64)>> = vec![Vec::new(); prepared.shocks.len()];
     let mean_hit = |source: &Source, brings: f64, direct: &mut Vec<f64>| {
         let hit = values[source.answer as usize];
         match source.gate {
@@ -200,21 +252,42 @@ fn effects(
             }
         }
     };
-    for (at, class) in prepared.classes.iter().enumerate().filter(|(_, class)| class.size() > 0) {
-        for source in &class.sources {
-            let brings = size(at, &source.impact);
+    for profile in prepared.profiles.iter().filter(|profile| !profile.hosts.is_empty()) {
+        for source in profile.sources.iter() {
+            let brings = size(profile, &source.impact);
             let hit = mean_hit(source, brings, &mut direct);
             direct[source.shock as usize] += hit * brings;
         }
     }
-    for (at, plane) in prepared.planes.iter().enumerate().filter(|&(at, _)| falls[at] > 0.0) {
+    for (at, kind) in prepared.plane_kinds.iter().enumerate().filter(|&(at, _)| falls[at] > 0.0) {
+        let Some(plane) = prepared.planes.get(kind.planes.start) else { continue };
         for source in &plane.sources {
             let hit = mean_hit(source, falls[at], &mut direct);
-            planes[source.shock as usize].push((at, hit));
+            kinds[source.shock as usize].push((at, hit));
             if let Some(gate) = plane.gate {
                 direct[gate.shock as usize] += prepared.shocks[source.shock as usize] * hit * opened[at];
             }
         }
     }
-    Effects { z, direct, planes }
+    Effects { z, direct, kinds }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_of_a_product_is_the_sum_of_logs_also_where_the_product_is_not_finite() {
+        for (count, most) in [(0, 1.0), (7, 1.0), (16, 1e-9), (100, 5.0), (1000, MOST_ODDS.exp_m1())] {
+            let gains: Vec<f64> = (0..count).map(|at| most * f64::from(at + 1) / f64::from(count)).collect();
+            for hit in [0.0, 1e-3, 1.0] {
+                let expected: f64 = gains.iter().map(|gain| (hit * gain).ln_1p()).sum();
+                let found = log_of_product(&gains, hit);
+                assert!(
+                    (found - expected).abs() <= 1e-12 * (1.0 + expected),
+                    "{count}, {hit}: {found}, {expected}"
+                );
+            }
+        }
+    }
 }

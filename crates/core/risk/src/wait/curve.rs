@@ -371,20 +371,20 @@ impl Inputs {
 }
 
 /// Hazards of one age and shape, with what does not change with time worked out once.
-struct Ageing {
+pub(super) struct Ageing {
     /// Cumulative hazard per unit of the rise.
-    scale: f64,
+    pub(super) scale: f64,
     /// The same, each hazard weighted with its loss.
-    weighted: f64,
-    age_days: f64,
-    shape: f64,
+    pub(super) weighted: f64,
+    pub(super) age_days: f64,
+    pub(super) shape: f64,
     /// `age^shape`.
-    start: f64,
+    pub(super) start: f64,
 }
 
 impl Ageing {
     /// Holes that were listed on one day age alike.
-    fn all(holes: &[AgedHazard]) -> Vec<Self> {
+    pub(super) fn all(holes: &[AgedHazard]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for AgedHazard { thirty_days, age_days, shape, loss } in holes.iter().copied() {
             let alike = all.iter().position(|it| it.age_days == age_days && it.shape == shape);

@@ -5,7 +5,9 @@
 //! patch is what is lost until the next time and, if that passed, what is lost after it. So a whole curve costs one pass, and
 //! variants that leave the hazards alone (how bad the release is, what its maintenance costs) share even that.
 
-use super::curve::{CELLS, Course, Inputs, NOW_DAYS, Optimum, chosen};
+use std::borrow::Cow;
+
+use super::curve::{Ageing, CELLS, Inputs, NOW_DAYS, Optimum, chosen};
 
 /// Parts of the first cell, where young hazards are steep: their ends grow with the square.
 const FIRST_PARTS: u32 = 12;
@@ -26,6 +28,11 @@ pub(super) struct Grid {
     nodes: Vec<Node>,
     horizon_days: f64,
     step: f64,
+    /// Ends of the parts of cells, in days: of the first cell [`FIRST_PARTS`], which grow with the square because falling
+    /// hazards are steep at first, of the others one each.
+    parts: Vec<f64>,
+    /// For each age of a hazard the logs of the ages at the ends of the parts. Variants differ in shapes, not in ages.
+    logs: Vec<(f64, Vec<f64>)>,
 }
 
 impl Grid {
@@ -41,8 +48,26 @@ impl Grid {
         // Of equal times the even one comes first and stays.
         times.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
         times.dedup_by(|later, first| later.0 == first.0);
+        let first = times.get(1).map_or(0.0, |it| it.0);
+        let share = |part: u32| f64::from(part) / f64::from(FIRST_PARTS);
+        let parts = (1..=FIRST_PARTS).map(|part| first * share(part) * share(part));
+        let parts: Vec<f64> = parts.chain(times.iter().skip(2).map(|it| it.0)).collect();
+        let mut logs: Vec<(f64, Vec<f64>)> = Vec::new();
+        for hazard in &inputs.aged {
+            if !logs.iter().any(|it| it.0 == hazard.age_days) {
+                logs.push((hazard.age_days, logs_at(hazard.age_days, &parts)));
+            }
+        }
         let node = |(days, even)| Node { days, even, broken: inputs.broken(days) };
-        Self { nodes: times.into_iter().map(node).collect(), horizon_days, step }
+        Self { nodes: times.into_iter().map(node).collect(), horizon_days, step, parts, logs }
+    }
+
+    /// The logs of what so old a hazard is at the ends of the parts.
+    fn logs(&self, age_days: f64) -> Cow<'_, [f64]> {
+        match self.logs.iter().find(|it| it.0 == age_days) {
+            Some((_, logs)) => Cow::Borrowed(logs),
+            None => Cow::Owned(logs_at(age_days, &self.parts)),
+        }
     }
 
     /// The ends of the even cells: the times of a chart.
@@ -54,6 +79,10 @@ impl Grid {
     pub(super) fn at_even<'s>(&'s self, values: &'s [f64]) -> impl Iterator<Item = f64> + 's {
         self.nodes.iter().zip(values).filter(|it| it.0.even).map(|it| *it.1)
     }
+}
+
+fn logs_at(age_days: f64, parts: &[f64]) -> Vec<f64> {
+    parts.iter().map(|days| (age_days + days).ln()).collect()
 }
 
 /// What a host meets between two times.
@@ -196,26 +225,27 @@ fn even_hazard(grid: &Grid, inputs: &Inputs) -> Vec<Cell> {
 
 /// Cells of hazards that fall with age. Within a cell, losses and hazards are taken to fall alike.
 fn ageing(grid: &Grid, inputs: &Inputs) -> Vec<Cell> {
-    let course = Course::of(inputs);
+    // The cumulative hazards at the ends of all parts, and the same weighted with losses.
+    let even = |days: &f64| (inputs.constant_per_day * days, inputs.constant_loss_per_day * days);
+    let mut sums: Vec<(f64, f64)> = grid.parts.iter().map(even).collect();
+    for it in Ageing::all(&inputs.aged) {
+        for ((hazard, loss), log) in sums.iter_mut().zip(grid.logs(it.age_days).iter()) {
+            // The power by its log, which all variants share.
+            let rise = (it.shape * log).exp() - it.start;
+            *hazard += it.scale * rise;
+            *loss += it.weighted * rise;
+        }
+    }
     let mut before = (0.0, 0.0);
-    let mut until = |days: f64| {
-        let at = course.cumulative(days);
+    let mut parts = sums.into_iter().map(|at| {
         let cell = Cell::of(at.0 - before.0, at.1 - before.1, inputs.incomplete_fix);
         before = at;
         cell
-    };
-    let ends = grid.nodes.iter().map(|it| it.days).zip(grid.nodes.iter().skip(1).map(|it| it.days));
-    let cell = |(from, to): (f64, f64)| {
-        let parts = if from == 0.0 { FIRST_PARTS } else { 1 };
-        let mut whole: Option<Cell> = None;
-        for part in 1..=parts {
-            let share = f64::from(part) / f64::from(parts);
-            let next = until(from + (to - from) * share * share);
-            whole = Some(whole.map_or(next, |it| it.then(next)));
-        }
-        whole.unwrap_or_else(|| Cell::of(0.0, 0.0, 0.0))
-    };
-    ends.map(cell).collect()
+    });
+    let first = parts.by_ref().take(FIRST_PARTS as usize).reduce(Cell::then);
+    let mut cells = Vec::with_capacity(grid.nodes.len());
+    cells.extend(first.into_iter().chain(parts));
+    cells
 }
 
 #[cfg(test)]

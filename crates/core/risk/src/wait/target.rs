@@ -17,7 +17,7 @@ use underpin_model::version::{Comparison, compare};
 use crate::withdrawals::{self, Withdrawal};
 
 /// A component of the platform that is released as one: the source package, or the product.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct LineKey {
     pub(super) family: Family,
     pub(super) train: Option<String>,
@@ -65,7 +65,7 @@ pub(super) fn groups_by_host(assessment: &Assessment) -> FxHashMap<&str, usize> 
 pub(super) struct Calendar<'b> {
     announced: FxHashMap<&'b str, Date>,
     /// By family and version as fixes name it: the first day.
-    released: FxHashMap<(&'b Family, String), Date>,
+    released: FxHashMap<&'b Family, FxHashMap<String, Date>>,
     on: Date,
 }
 
@@ -76,9 +76,10 @@ impl<'b> Calendar<'b> {
             .iter()
             .filter_map(|it| Some((it.id.as_str(), it.known_since?.to_zoned(TimeZone::UTC).date())))
             .collect();
-        let mut released: FxHashMap<(&Family, String), Date> = FxHashMap::default();
+        let mut released: FxHashMap<&Family, FxHashMap<String, Date>> = FxHashMap::default();
         for release in base.releases() {
-            let day = released.entry((&release.family, named(release))).or_insert(release.date);
+            let of_family = released.entry(&release.family).or_default();
+            let day = of_family.entry(named(release)).or_insert(release.date);
             *day = (*day).min(release.date);
         }
         Self { announced, released, on }
@@ -86,7 +87,7 @@ impl<'b> Calendar<'b> {
 
     /// A release that is dated later: an issuer may name it in an older document, and it could not be taken yet.
     fn is_ahead(&self, family: &Family, version: &str) -> bool {
-        self.released.get(&(family, version.to_owned())).is_some_and(|day| *day > self.on)
+        self.released.get(family).and_then(|it| it.get(version)).is_some_and(|day| *day > self.on)
     }
 }
 
@@ -141,7 +142,7 @@ pub(super) fn due(
     hosts: &[usize],
 ) -> DueOnGroup {
     let bunches = bunches(fleet, assessment, by_host, hosts);
-    let mut lines: BTreeMap<LineKey, Due> = BTreeMap::new();
+    let mut lines: Lines<'_> = Lines::default();
     for (number, bunch) in bunches.iter().enumerate() {
         let group = bunch.group;
         let open = || group.findings_in(&assessment.findings).filter(|it| it.status.is_open());
@@ -149,11 +150,15 @@ pub(super) fn due(
             continue;
         }
         let components = components(fleet, bunch.host);
+        // Many findings are of one component, which is of one line.
+        let mut places: FxHashMap<&str, usize> = FxHashMap::default();
         for finding in open() {
             let (Some(id), Some(fix)) = (&finding.vulnerability, &finding.fix) else { continue };
-            let line = line_of(bunch.host, &components, &finding.component);
+            let component = &*finding.component;
+            let new = || lines.place(line_of(bunch.host, &components, component));
+            let place = *places.entry(component).or_insert_with(new);
+            let Some(DueOnLine { line, due, holes }) = lines.list.get_mut(place) else { continue };
             let version = fix.version.as_ref().filter(|it| !calendar.is_ahead(&line.family, it));
-            let due = lines.entry(line).or_default();
             if fix.class == PatchClass::BugFix {
                 due.bug_fixes += bunch.hosts.len();
             }
@@ -162,14 +167,50 @@ pub(super) fn due(
                 continue;
             };
             let day = fix.advisory.as_ref().and_then(|it| calendar.announced.get(it.as_str())).copied();
-            let known = due.versions.entry(Arc::clone(version)).or_insert(day);
-            *known = earlier(*known, day);
+            match due.versions.get_mut(version) {
+                Some(known) => *known = earlier(*known, day),
+                None => drop(due.versions.insert(Arc::clone(version), day)),
+            }
             due.restart = due.restart.max(Some(fix.restart));
             let new = || OpenHole::new(fix.area, day, group.context);
-            due.holes.entry(id.clone()).or_insert_with(new).add(number, day, group.context);
+            holes.entry(id).or_insert_with(new).add(number, day, group.context);
         }
     }
-    DueOnGroup { bunches: bunches.into_iter().map(|it| it.hosts).collect(), lines }
+    DueOnGroup { bunches: bunches.into_iter().map(|it| it.hosts).collect(), lines: lines.in_order() }
+}
+
+/// What is due on one line, as far as it has been read.
+struct DueOnLine<'a> {
+    line: LineKey,
+    /// Its holes come last.
+    due: Due,
+    /// A finding is looked up here for each of its groups: in an order only once all are read.
+    holes: FxHashMap<&'a VulnerabilityId, OpenHole>,
+}
+
+/// Lines in the order that they were met.
+#[derive(Default)]
+struct Lines<'a> {
+    list: Vec<DueOnLine<'a>>,
+    places: FxHashMap<LineKey, usize>,
+}
+
+impl Lines<'_> {
+    fn place(&mut self, line: LineKey) -> usize {
+        *self.places.entry(line).or_insert_with_key(|line| {
+            let (line, due, holes) = (line.clone(), Due::default(), FxHashMap::default());
+            self.list.push(DueOnLine { line, due, holes });
+            self.list.len() - 1
+        })
+    }
+
+    fn in_order(self) -> BTreeMap<LineKey, Due> {
+        let one = |DueOnLine { line, due, holes }: DueOnLine<'_>| {
+            let holes = holes.into_iter().map(|(id, hole)| (id.clone(), hole)).collect();
+            (line, Due { holes, ..due })
+        };
+        self.list.into_iter().map(one).collect()
+    }
 }
 
 impl OpenHole {

@@ -76,7 +76,7 @@ fn means_and_probabilities_of_tiny_portfolios_are_those_of_enumeration() {
 
 #[test]
 fn counts_of_tiny_portfolios_are_those_of_enumeration() {
-    let mut with_tenants = 0;
+    let mut shared = 0;
     for seed in SEEDS {
         let portfolio = made::tiny(seed);
         let judgement = judge(&portfolio, &options()).unwrap();
@@ -93,16 +93,12 @@ fn counts_of_tiny_portfolios_are_those_of_enumeration() {
         }
         for at in &judgement.tenants_hit_at_least {
             let expected = enumeration::probability(&law, |it| u64::from(it.2.count_ones()) >= at.m);
-            if at.method == Method::Exact {
-                with_tenants += 1;
-                close(&format!("{seed}: {} tenants", at.m), at.probability, expected);
-            } else {
-                let off = (at.probability - expected).abs();
-                assert!(off <= 5.0 * at.standard_error + 1e-3, "{seed}: {} tenants: {off}", at.m);
-            }
+            assert_eq!(at.method, Method::Exact);
+            close(&format!("{seed}: {} tenants", at.m), at.probability, expected);
+            shared += u32::from(at.m > 1 && expected > 0.0);
         }
     }
-    assert!(with_tenants > 0, "no portfolio had tenants apart");
+    assert!(shared > 0, "no portfolio had tenants that are hit together");
 }
 
 /// The portfolio of these hosts alone, each with the holdings that are meant.
@@ -119,35 +115,30 @@ fn part(portfolio: &Portfolio, hosts: impl Fn(&HostLine) -> bool, meant: impl Fn
 /// What is counted of an outcome.
 type Counted = fn(&enumeration::Outcome) -> u64;
 
-/// Each figure is that of the law: exactly for one, within its error for more. Gives how many are exact.
+/// Each figure is that of the law, exactly. Gives how many are of more than one.
 fn all_close(what: &str, found: &[AtLeast], most: u64, law: &Law, counted: Counted) -> usize {
     assert!(found.iter().all(|it| it.m <= most), "{what}: {found:?} of {most}");
     for at in found {
         let expected = enumeration::probability(law, |it| counted(it) >= at.m);
-        if at.m <= 1 {
-            assert_eq!((at.method, at.standard_error), (Method::Exact, 0.0), "{what}");
-            close(&format!("{what}: {}", at.m), at.probability, expected);
-        } else {
-            let off = (at.probability - expected).abs();
-            assert!(off <= 5.0 * at.standard_error + 1e-3, "{what}: {at:?} but {expected}");
-        }
+        assert_eq!((at.method, at.standard_error), (Method::Exact, 0.0), "{what}");
+        close(&format!("{what}: {}", at.m), at.probability, expected);
     }
     found.iter().filter(|it| it.m > 1).count()
 }
 
 #[test]
 fn counts_within_clusters_and_of_tenants_are_those_of_enumeration() {
-    let mut sampled = [0; 5];
+    let mut counted = [0; 5];
     for seed in SEEDS {
         let portfolio = made::tiny(seed);
         let judgement = judge(&portfolio, &options()).unwrap();
         for (at, found) in (0..).zip(&judgement.clusters) {
             let what = format!("{seed}: cluster {at}");
             let law = enumeration::law(&part(&portfolio, |host| host.cluster == at, |_| true));
-            sampled[0] += all_close(&what, &found.hosts_hit_at_least, found.hosts, &law, |it| it.0);
-            sampled[1] += all_close(&what, &found.guests_hit_at_least, found.guests, &law, |it| it.1);
+            counted[0] += all_close(&what, &found.hosts_hit_at_least, found.hosts, &law, |it| it.0);
+            counted[1] += all_close(&what, &found.guests_hit_at_least, found.guests, &law, |it| it.1);
             let tenants = |it: &enumeration::Outcome| u64::from(it.2.count_ones());
-            sampled[2] += all_close(&what, &found.tenants_hit_at_least, found.tenants, &law, tenants);
+            counted[2] += all_close(&what, &found.tenants_hit_at_least, found.tenants, &law, tenants);
         }
         for (at, found) in (0..).zip(&judgement.tenants) {
             let what = format!("{seed}: tenant {at}");
@@ -155,15 +146,42 @@ fn counts_within_clusters_and_of_tenants_are_those_of_enumeration() {
             let alone = part(&portfolio, holds, |tenant| tenant == at);
             assert_eq!(found.hosts, alone.hosts.len() as u64);
             let law = enumeration::law(&alone);
-            sampled[3] += all_close(&what, &found.hosts_hit_at_least, found.hosts, &law, |it| it.0);
-            sampled[4] += all_close(&what, &found.guests_hit_at_least, found.guests, &law, |it| it.1);
+            counted[3] += all_close(&what, &found.hosts_hit_at_least, found.hosts, &law, |it| it.0);
+            counted[4] += all_close(&what, &found.guests_hit_at_least, found.guests, &law, |it| it.1);
         }
     }
-    assert!(sampled.iter().all(|&it| it > 10), "some counts are of nothing: {sampled:?}");
+    assert!(counted.iter().all(|&it| it > 10), "some counts are of nothing: {counted:?}");
+}
+
+#[test]
+fn sampled_counts_within_parts_are_those_of_enumeration_within_their_errors() {
+    let mut sampled = 0;
+    for seed in SEEDS {
+        let portfolio = made::tiny(seed);
+        let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
+        for (at, found) in (0..).zip(&judgement.clusters) {
+            let law = enumeration::law(&part(&portfolio, |host| host.cluster == at, |_| true));
+            let lists: [(&[AtLeast], Counted); 3] = [
+                (&found.hosts_hit_at_least, |it| it.0),
+                (&found.guests_hit_at_least, |it| it.1),
+                (&found.tenants_hit_at_least, |it| u64::from(it.2.count_ones())),
+            ];
+            for (list, counted) in lists {
+                for one in list.iter().filter(|it| it.method != Method::Exact) {
+                    let expected = enumeration::probability(&law, |it| counted(it) >= one.m);
+                    let off = (one.probability - expected).abs();
+                    assert!(off <= 5.0 * one.standard_error + 1e-3, "{seed}: {at}: {one:?} but {expected}");
+                    sampled += 1;
+                }
+            }
+        }
+    }
+    assert!(sampled > 50, "{sampled}");
 }
 
 #[test]
 fn one_at_least_is_exact_where_all_other_counts_are_sampled() {
+    let mut sampled = 0;
     for seed in SEEDS {
         let portfolio = made::tiny(seed);
         let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
@@ -177,11 +195,12 @@ fn one_at_least_is_exact_where_all_other_counts_are_sampled() {
             let one = found.iter().find(|it| it.m == 1).unwrap();
             assert_eq!((one.method, one.standard_error), (Method::Exact, 0.0));
             close(&format!("{seed}"), one.probability, enumeration::probability(&law, |it| counted(it) >= 1));
-            assert!(found.iter().any(|it| it.method != Method::Exact), "{found:?}");
+            sampled += found.iter().filter(|it| it.method != Method::Exact).count();
         }
         let one = judgement.hosts_hit_at_least.iter().find(|it| it.m == 1).unwrap();
         assert_eq!(one.probability, judgement.any_hit.probability);
     }
+    assert!(sampled > 100, "{sampled}");
 }
 
 #[test]
@@ -201,13 +220,17 @@ fn hosts_on_their_own_hit_a_part_as_the_product_of_their_survivals() {
 
 #[test]
 fn sampled_quantiles_and_tails_are_those_of_enumeration_within_their_errors() {
+    let mut ratios = Vec::new();
     for seed in SEEDS {
         let portfolio = made::tiny(seed);
         let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
         let law = enumeration::law(&portfolio);
         let exact_mean = mean_loss(&law);
         let sd = enumeration::mean(&law, |it| (it.3 as f64 / 2.0 - exact_mean).powi(2)).sqrt();
-        assert!((judgement.fleet.sd - sd).abs() <= 0.06 * sd, "{seed}: sd {} but {sd}", judgement.fleet.sd);
+        // The deviation of rare large losses is the noisiest figure: bounded each, and close on average.
+        let ratio = judgement.fleet.sd / sd;
+        assert!((ratio - 1.0).abs() <= 0.1, "{seed}: sd {} but {sd}", judgement.fleet.sd);
+        ratios.push(ratio);
         for (quantile, cvar) in judgement.fleet.quantiles.iter().zip(&judgement.fleet.cvar) {
             let (value, beyond) = enumeration::tail(&law, quantile.level);
             let (low, high) = (
@@ -232,6 +255,8 @@ fn sampled_quantiles_and_tails_are_those_of_enumeration_within_their_errors() {
         let off = (judgement.fleet.any_loss.value - any).abs();
         assert!(off <= 5.0 * judgement.fleet.any_loss.standard_error + 1e-3, "{seed}: {any}");
     }
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    assert!((mean - 1.0).abs() < 0.01, "{mean}");
 }
 
 #[test]

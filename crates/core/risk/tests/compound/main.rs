@@ -5,7 +5,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests read the reference data")]
 
 mod against_enumeration;
+mod alike;
 mod any_hit;
+mod at_once;
 mod bad_input;
 mod enumeration;
 mod made;

@@ -9,15 +9,34 @@ use underpin_model::quantity::Days;
 use underpin_risk::blast::{Blast, blast_radii};
 use underpin_risk::build::{Options, ReleaseDates, Warning, build};
 use underpin_risk::deferral::deferral;
+use underpin_risk::report::{ReportError, Request, report};
 
 use crate::make::{ESCAPE, Facts, add_host, answer, built, fleet, host_id, near, policy, tenant_id};
 
 #[test]
-fn an_empty_fleet_risks_nothing() {
+fn an_empty_fleet_has_nothing_that_can_be_hit() {
     let built = built(&fleet(), &Facts::new(), &Policy::default());
     assert!(built.portfolio.hosts.is_empty() && built.portfolio.holdings.is_empty());
     assert_eq!(blast_radii(&built.portfolio).underpin, Blast { probability: 0.0001, ..Blast::default() });
     assert_eq!(built.unpriced.to_string(), "everything is priced");
+}
+
+#[test]
+fn a_report_on_a_fleet_without_hosts_is_refused_and_none_of_its_figures_is_zero() {
+    let (mut fleet, base, policy) =
+        (fleet(), underpin_exposure::FactBase::new(Vec::new()), Policy::default());
+    let assess = |fleet: &_| {
+        underpin_exposure::assess(fleet, &base, &underpin_exposure::Options::at(jiff::Timestamp::UNIX_EPOCH))
+    };
+    let evidence = underpin_risk::wait::Evidence::default();
+    let assessment = assess(&fleet);
+    let error = report(&Request::new(&fleet, &assessment, &base, &policy, &evidence)).unwrap_err();
+    assert_eq!(error, ReportError::NothingToJudge { fleet: fleet.name.clone() });
+    assert!(error.to_string().contains("has no hosts") && error.to_string().contains(&fleet.name), "{error}");
+    add_host(&mut fleet, "h", &[]);
+    let assessment = assess(&fleet);
+    let one = report(&Request::new(&fleet, &assessment, &base, &policy, &evidence)).unwrap();
+    assert_eq!(one.hosts, 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{PageError, page};
 use crate::charts;
 use crate::risk::{Asked, Basis, Detail, RiskAnswer, Tail, TailPoint};
 use crate::state::Shared;
-use numbers::{amount, cause_name, derived, percent};
+use numbers::{amount, cause_name, chance, derived, how_likely, percent};
 
 /// Rows of a picture of contributions.
 const PARTS: usize = 12;
@@ -123,7 +123,10 @@ fn figures(report: &RiskReport) -> Markup {
     let at_least = |what: &str, list: &dyn Fn(&FleetRisk) -> Vec<AtLeast>| {
         let rows = list(own);
         html! { @for one in &rows {
-            (pair(format!("At least {} {what} at once", number(one.m)), &|it| list(it).iter().find(|other| other.m == one.m).map(|it| it.probability), method(one.method, one.standard_error), true))
+            tr {
+                th scope="row" { (format!("At least {} {what} at once", number(one.m))) } td.num { (derived(&chance(one), &how_likely(one))) }
+                td.num { (naive.map(list).and_then(|it| it.iter().find(|other| other.m == one.m).map(chance)).unwrap_or_else(|| "–".to_owned())) }
+            }
         } }
     };
     let samples = report.sampling.samples;

@@ -2,8 +2,10 @@
 
 use maud::{Markup, html};
 use underpin_model::policy::Parameter;
+use underpin_risk::compound::AtLeast;
 use underpin_risk::portfolio::{Cause, Factor};
 
+use super::method;
 use crate::pages::parts::number;
 
 /// A loss or a figure: thousands in groups, small values with two digits that count, whole numbers without any.
@@ -27,6 +29,24 @@ pub(in crate::pages) fn amount(value: f64) -> String {
 /// A share in percent.
 pub(in crate::pages) fn percent(share: f64) -> String {
     format!("{}\u{a0}%", amount(share * 100.0))
+}
+
+/// The chance that so many are hit at once; what no sample saw is below a bound, not none.
+pub(in crate::pages) fn chance(it: &AtLeast) -> String {
+    match it.at_most {
+        Some(most) if amount(most * 100.0).starts_with("below") => percent(most),
+        Some(most) => format!("below {}", percent(most)),
+        None => percent(it.probability),
+    }
+}
+
+/// How a chance was worked out.
+pub(in crate::pages) fn how_likely(it: &AtLeast) -> Markup {
+    html! {
+        @if let Some(most) = it.at_most {
+            "No sample saw it: with 95 % confidence it is at most " (percent(most)) " (what " (amount(3.0)) " in so many samples would be, the chance of one at least, and the mean number over " (number(it.m)) ", whichever is least)."
+        } @else { (method(it.method, it.standard_error)) }
+    }
 }
 
 /// A number that opens to show where it is from.

@@ -7,8 +7,8 @@ use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, GroupRisk, Radius, RiskReport};
 use underpin_risk::wait::{Decision, Verdict};
 
-use super::numbers::{amount, cause_name, derived, percent, product};
-use super::{cvar, method};
+use super::cvar;
+use super::numbers::{amount, cause_name, chance, derived, how_likely, percent, product};
 use crate::pages::parts::{address, encode, number, scroll};
 
 /// Rows of a table; the API has all.
@@ -122,12 +122,12 @@ fn at_once(row: &Row<'_>, m: u64) -> Markup {
     let hosts = row.at_once.first().map_or(&[][..], |it| it.1);
     let Some(one) = hosts.iter().find(|it| it.m == m) else { return html! { "–" } };
     if m != 1 {
-        return html! { (percent(one.probability)) };
+        return derived(&chance(one), &how_likely(one));
     }
     derived(
-        &percent(one.probability),
+        &chance(one),
         &html! { ul.why { @for (what, list) in &row.at_once { @for it in *list {
-            li { "at least " (number(it.m)) " " (what) ": " (percent(it.probability)) ". " (method(it.method, it.standard_error)) }
+            li { "at least " (number(it.m)) " " (what) ": " (chance(it)) ". " (how_likely(it)) }
         } } } },
     )
 }

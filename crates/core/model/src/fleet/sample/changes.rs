@@ -38,7 +38,7 @@ pub(super) fn fill(fleet: &mut Fleet) {
         });
     }
     for (number, tenant) in fleet.tenants.iter().enumerate() {
-        // One tenant in ten has not answered, one has refused.
+        // One tenant in ten has not answered; one refuses for some of its guests.
         if number % 10 == 9 {
             continue;
         }
@@ -51,7 +51,20 @@ pub(super) fn fill(fleet: &mut Fleet) {
                 applications: Vec::new(),
                 vms: Vec::new(),
                 action,
-                granted: !(number == 2 && action == Action::PowerOff),
+                granted: true,
+                from: None,
+                until: None,
+            });
+        }
+        if number == 2 {
+            let own = fleet.vms.iter().filter(|it| it.tenant.as_ref() == Some(&tenant.id));
+            planning.consents.push(Consent {
+                id: format!("{}-no", tenant.id),
+                tenants: Vec::new(),
+                applications: Vec::new(),
+                vms: own.map(|it| it.id.clone()).filter(|it| it.as_str().ends_with('3')).collect(),
+                action: Action::PowerOff,
+                granted: false,
                 from: None,
                 until: None,
             });

@@ -34,8 +34,9 @@ pub(super) fn fill(fleet: &mut Fleet, standing: &[Standing], at: Timestamp, dice
     applications(fleet, standing.len(), dice);
     images(fleet, standing.len(), at, dice);
     for host in standing {
-        // 14 to 26, twenty on average.
-        for _ in 0..14 + dice.below(13) {
+        // 14 to 26, twenty on average; nobody is left on a host in maintenance.
+        let count = if host.maintenance { 0 } else { 14 + dice.below(13) };
+        for _ in 0..count {
             if let Some(vm) = guest(fleet, host, at, dice) {
                 fleet.vms.push(vm);
             }
@@ -102,9 +103,11 @@ fn images(fleet: &mut Fleet, hosts: usize, at: Timestamp, dice: &mut Dice) {
 
 fn guest(fleet: &Fleet, on: &Standing, at: Timestamp, dice: &mut Dice) -> Option<Vm> {
     let mut vm = Vm::new(id!(VmId, "vm-{:06}", fleet.vms.len() + 1)?);
-    let states =
-        [(94, Some(PowerState::On)), (3, Some(PowerState::Off)), (1, Some(PowerState::Suspended)), (2, None)];
+    let states = [(95, Some(PowerState::On)), (3, Some(PowerState::Off)), (2, None)];
     vm.power = dice.weighted(&states).copied().flatten();
+    if vm.id.as_str().ends_with("500") {
+        vm.power = Some(PowerState::Suspended);
+    }
     vm.host = Some(on.host.clone());
     let application = skewed(&fleet.applications, dice);
     vm.tenant = application.and_then(|it| it.tenant.clone());

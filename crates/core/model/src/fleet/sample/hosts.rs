@@ -23,6 +23,8 @@ pub(super) struct Standing {
     /// The patch level that the hypervisor itself runs at: lower while a reboot is pending.
     pub(super) running: usize,
     pub(super) site: Option<SiteId>,
+    /// It is empty, and takes no guests.
+    pub(super) maintenance: bool,
 }
 
 /// A processor with the microcode revisions of its history, oldest first. Signature, mask and revisions are rows of the
@@ -110,8 +112,10 @@ pub(super) fn fill(fleet: &mut Fleet, count: u32, at: Timestamp, dice: &mut Dice
         host.ring = dice.weighted(&rings).map(|it| (*it).to_owned());
         let (level, running) = software(&mut host, platform, at, dice);
         hardware(&mut host, dice);
-        host.maintenance = Some(dice.chance(1));
-        all.push(Standing { host: id, platform, level, running, site });
+        // In maintenance is who waits for its update.
+        host.maintenance = Some(dice.chance(1) && running + 1 < platform.levels.len());
+        let maintenance = host.maintenance == Some(true);
+        all.push(Standing { host: id, platform, level, running, site, maintenance });
         fleet.hosts.push(host);
     }
     all

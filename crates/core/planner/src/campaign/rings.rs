@@ -1,0 +1,301 @@
+//! Hosts ring by ring: canaries and their soak, then the others of the ring, then the next ring.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use underpin_model::id::ElementId;
+use underpin_model::plan::{Outcome, Profile, Reason};
+
+use super::calendar::Seconds;
+use super::drive::{Class, Drive, HostWave, Soaked};
+use super::search;
+use super::stage::{Candidate, StagedWave, lasting};
+use super::timing::Hop;
+
+impl Drive<'_, '_> {
+    /// All changes of hosts at one level, ring by ring.
+    pub(super) fn hosts(&mut self, changes: &[usize]) {
+        let mut candidates = self.candidates(changes);
+        let rings = self.request.policy.rings.len().max(1);
+        let emergency = self.request.profile == Profile::Emergency;
+        let rules = self.request.policy.planning.emergency;
+        let merged = emergency && rules.merge_rings;
+        for it in &candidates {
+            let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
+            let local = (it.host - cluster.rooms.hosts().start) as usize;
+            cluster.due[local] = true;
+            if it.coordinator {
+                self.driven.coordinators.insert(it.host);
+            }
+        }
+        let mut canaries = self.wanted_canaries(&candidates);
+        let mut clock: BTreeMap<u32, Soaked> = BTreeMap::new();
+        let mut rest: Vec<Candidate> = Vec::new();
+        for ring in 0..rings {
+            let of_ring = |it: &Candidate| self.facts.hosts[it.host as usize].ring == ring;
+            let (mut pending, later): (Vec<Candidate>, Vec<Candidate>) =
+                candidates.into_iter().partition(of_ring);
+            candidates = later;
+            // Where a canary cannot be done, the next of its class takes its place.
+            loop {
+                let (now, later) = self.take_canaries(pending, &canaries);
+                pending = later;
+                if now.is_empty() {
+                    break;
+                }
+                let hosts: Vec<Candidate> = now.clone();
+                let undone = self.stage(now, Some(ring), true, &mut clock);
+                rest.extend(undone.into_iter().map(|it| it.0));
+                self.count_down(&hosts, &mut canaries);
+                self.without_coordinator(&mut pending);
+                self.without_coordinator(&mut candidates);
+            }
+            rest.append(&mut pending);
+            self.without_coordinator(&mut rest);
+            // A class that has none yet sends its first ones ahead, after the canaries of others have soaked. Without any canary
+            // they are the first of all, and what a canary must not do holds for them.
+            let (now, later) = self.take_canaries(std::mem::take(&mut rest), &canaries);
+            rest = later;
+            let (now, first): (Vec<Candidate>, Vec<Candidate>) =
+                now.into_iter().partition(|it| self.has_canary(it));
+            let hosts: Vec<Candidate> = first.clone();
+            for (it, reasons) in self.stage(first, Some(ring), true, &mut clock) {
+                if let Some(element) =
+                    underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id)
+                {
+                    self.block(&element, reasons);
+                }
+            }
+            self.count_down(&hosts, &mut canaries);
+            let hosts: Vec<Candidate> = now.clone();
+            self.stage(now, Some(ring), false, &mut clock);
+            self.count_down(&hosts, &mut canaries);
+            if !merged {
+                self.stage(std::mem::take(&mut rest), Some(ring), false, &mut clock);
+            }
+        }
+        if merged {
+            self.stage(rest, None, false, &mut clock);
+        }
+    }
+
+    /// Somebody tried one of its changes as a canary.
+    fn has_canary(&self, it: &Candidate) -> bool {
+        let tries = |hop: &Hop| it.hops.iter().any(|own| own.change == hop.change);
+        let canaries = self.driven.waves.iter().filter(|it| it.canary);
+        canaries.flat_map(|it| &it.staged.works).any(|work| work.hops.iter().any(tries))
+    }
+
+    /// Canaries that were done are no longer wanted.
+    fn count_down(&self, hosts: &[Candidate], canaries: &mut BTreeMap<Class, usize>) {
+        for it in hosts.iter().filter(|it| self.driven.by_host.contains_key(&it.host)) {
+            let left = canaries.entry(self.class(it)).or_default();
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    /// Hosts whose coordinator cannot be done cannot be done either.
+    fn without_coordinator(&mut self, hosts: &mut Vec<Candidate>) {
+        let blocked: BTreeMap<u32, ElementId> = self
+            .driven
+            .coordinators
+            .iter()
+            .filter(|it| !self.driven.by_host.contains_key(it))
+            .filter_map(|&it| {
+                Some((it, underpin_model::plan::element_of(&self.facts.hosts[it as usize].it.id)?))
+            })
+            .filter(|(_, it)| {
+                self.driven.fates.get(it).is_some_and(|it| it.outcome == Some(Outcome::Blocked))
+            })
+            .map(|(host, it)| (self.facts.hosts[host as usize].cluster, it))
+            .collect();
+        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
+        let (lost, kept) =
+            std::mem::take(hosts).into_iter().partition(|it| blocked.contains_key(&cluster(it)));
+        *hosts = kept;
+        for it in lost as Vec<Candidate> {
+            let change = it.hops.first().and_then(|it| self.request.changes().get(it.change as usize));
+            let coordinator = blocked.get(&cluster(&it)).cloned();
+            let own = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
+            if let (Some(change), Some(element), Some(own)) = (change, coordinator, own) {
+                self.block(&own, vec![Reason::EarlierChange { change: change.id.clone(), element }]);
+            }
+        }
+    }
+
+    fn class(&self, it: &Candidate) -> Class {
+        let mut changes: Vec<u32> = it.hops.iter().map(|it| it.change).collect();
+        changes.dedup();
+        (changes, self.facts.hosts[it.host as usize].hardware)
+    }
+
+    /// Canaries that each class needs: as many as the policy demands, less the hosts of its hardware that have the changes
+    /// already.
+    fn wanted_canaries(&self, candidates: &[Candidate]) -> BTreeMap<Class, usize> {
+        let per_class = self.request.policy.planning.canaries_per_class as usize;
+        let mut there: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+        for (change, concerned) in self.concerned.iter().enumerate() {
+            for host in concerned.there.iter().filter_map(|it| self.facts.host(it.as_str())) {
+                *there.entry((change as u32, self.facts.hosts[host as usize].hardware)).or_default() += 1;
+            }
+        }
+        let known = |class: &Class| {
+            class.0.iter().map(|it| there.get(&(*it, class.1)).copied().unwrap_or(0)).min().unwrap_or(0)
+        };
+        candidates
+            .iter()
+            .map(|it| self.class(it))
+            .map(|it| (per_class.saturating_sub(known(&it)), it))
+            .map(|(n, it)| (it, n))
+            .collect()
+    }
+
+    /// The canaries among the hosts of a ring: coordinators, and of each class that still needs some those with the fewest
+    /// guests. Hosts behind a coordinator that is still to come are none.
+    fn take_canaries(
+        &self,
+        hosts: Vec<Candidate>,
+        wanted: &BTreeMap<Class, usize>,
+    ) -> (Vec<Candidate>, Vec<Candidate>) {
+        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
+        let behind: BTreeSet<u32> = hosts.iter().filter(|it| it.coordinator).map(cluster).collect();
+        let guests = |it: &Candidate| self.clusters[cluster(it) as usize].rooms.guests_on(it.host).len();
+        let mut order: Vec<usize> = (0..hosts.len()).collect();
+        let steers = |it: &Candidate| {
+            let rooms = &self.clusters[cluster(it) as usize].rooms;
+            rooms.guests_on(it.host).iter().any(|&it| self.facts.guests[it as usize].controller)
+        };
+        order.sort_by_key(|&at| {
+            let it = &hosts[at];
+            (!it.coordinator, steers(it), guests(it), it.host)
+        });
+        let mut left = wanted.clone();
+        let mut chosen: BTreeSet<usize> = BTreeSet::new();
+        for at in order {
+            let it = &hosts[at];
+            let Some(left) = left.get_mut(&self.class(it)) else { continue };
+            if it.coordinator || (*left > 0 && !behind.contains(&cluster(it))) {
+                *left = left.saturating_sub(1);
+                chosen.insert(at);
+            }
+        }
+        let mut parts = (Vec::new(), Vec::new());
+        for (at, it) in hosts.into_iter().enumerate() {
+            if chosen.contains(&at) { parts.0.push(it) } else { parts.1.push(it) }
+        }
+        parts
+    }
+
+    fn stage(
+        &mut self,
+        candidates: Vec<Candidate>,
+        ring: Option<usize>,
+        canary: bool,
+        clock: &mut BTreeMap<u32, Soaked>,
+    ) -> Vec<(Candidate, Vec<Reason>)> {
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        if canary {
+            self.on_target(&candidates);
+        }
+        let mut by_cluster: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
+        for mut it in candidates {
+            let soaked =
+                it.hops.iter().filter_map(|hop| clock.get(&hop.change)).max_by_key(|it| it.0).cloned();
+            if let Some((until, ring)) = soaked.filter(|(until, _)| *until > it.ready) {
+                it.ready = until;
+                self.driven.waited.insert(it.host, (ring, until));
+            }
+            by_cluster.entry(self.facts.hosts[it.host as usize].cluster).or_default().push(it);
+        }
+        let stage = self.driven.stages.len();
+        // Where rings were merged nothing comes after.
+        self.driven.stages.push(ring.map_or(0, |it| self.soak(it)));
+        let mut by_host: BTreeMap<u32, Candidate> = if canary {
+            by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let results = search::stages(
+            self.request,
+            &self.shared,
+            &mut self.clusters,
+            &mut self.couplings,
+            by_cluster,
+            canary,
+        );
+        let mut next = clock.clone();
+        let mut again = Vec::new();
+        for (cluster, staged) in results {
+            for (host, reasons) in staged.blocked {
+                // What only a canary cannot do, it may do with the rest of its ring.
+                if canary && !reasons.iter().any(lasting) {
+                    again.extend(by_host.remove(&host).map(|it| (it, reasons)));
+                    continue;
+                }
+                if let Some(element) =
+                    underpin_model::plan::element_of(&self.facts.hosts[host as usize].it.id)
+                {
+                    self.block(&element, reasons);
+                }
+            }
+            for wave in staged.waves {
+                let changed = || wave.works.iter().filter(|it| !it.hops.is_empty());
+                let soak = changed().map(|it| self.soak(self.facts.hosts[it.host as usize].ring)).max();
+                let canary = canary && changed().next().is_some();
+                let soak_until = wave.end.saturating_add(soak.unwrap_or(0));
+                let name =
+                    ring.and_then(|ring| self.request.policy.rings.get(ring)).map(|it| it.name.clone());
+                self.planned(&wave, &(soak_until, name), &mut next);
+                self.driven.waves.push(HostWave { cluster, stage, ring, canary, soak_until, staged: wave });
+            }
+        }
+        *clock = next;
+        for it in &mut self.clusters {
+            it.soaking.fill(false);
+        }
+        again
+    }
+
+    /// While canaries soak, hosts that had their release before count like them: an application is to have a guest elsewhere.
+    fn on_target(&mut self, candidates: &[Candidate]) {
+        for it in candidates {
+            let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
+            for (local, host) in cluster.rooms.hosts().enumerate() {
+                if it.release.is_some() && cluster.rooms.release_of(host) == it.release {
+                    cluster.soaking[local] = true;
+                }
+            }
+        }
+    }
+
+    fn planned(&mut self, wave: &StagedWave, soaked: &Soaked, clock: &mut BTreeMap<u32, Soaked>) {
+        for (work, times) in wave.works.iter().zip(&wave.times) {
+            let Some(element) = underpin_model::plan::element_of(&self.facts.hosts[work.host as usize].it.id)
+            else {
+                continue;
+            };
+            let end = wave.start.saturating_add(times.end);
+            for hop in &work.hops {
+                self.complete.insert((hop.change as usize, element.clone()), Some(end));
+                let until = clock.entry(hop.change).or_insert_with(|| soaked.clone());
+                if soaked.0 > until.0 {
+                    until.clone_from(soaked);
+                }
+            }
+            self.driven.by_host.insert(work.host, self.driven.waves.len());
+            let fate = self.driven.fates.entry(element).or_default();
+            fate.outcome = Some(Outcome::Planned);
+        }
+    }
+
+    /// Soak of a ring in seconds.
+    fn soak(&self, ring: usize) -> Seconds {
+        let days = self.request.policy.rings.get(ring).map_or(0.0, |it| it.soak.get());
+        let factor = match self.request.profile {
+            Profile::Normal => 1.0,
+            Profile::Emergency => self.request.policy.planning.emergency.soak_factor,
+        };
+        (days * factor * 86_400.0).ceil().clamp(0.0, f64::from(u32::MAX / 2)) as Seconds
+    }
+}

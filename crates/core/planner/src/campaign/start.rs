@@ -1,0 +1,188 @@
+//! When a wave can start: windows, consents, locks that expire, and limits that couple clusters.
+
+use underpin_model::plan::Reason;
+use underpin_model::policy::Placing;
+
+use super::calendar::{Seconds, earliest};
+use super::couplings::{Couplings, Key};
+use super::facts::{Facts, NONE};
+use super::leave::How;
+use super::stage::{Cluster, FREEZE_S, Shared};
+use super::timing::{HostTimes, Move, Work};
+
+impl<'f, 'a> Cluster<'f, 'a> {
+    /// First start at which windows, consents, locks and limits allow everything in a wave.
+    pub(super) fn start(
+        &self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        works: &[Work],
+        times: &[HostTimes],
+        now: Seconds,
+    ) -> Result<(Seconds, Vec<Reason>), Vec<Reason>> {
+        let needs = needs(shared, works, times);
+        let end = times.iter().map(|it| it.end).max().unwrap_or(0);
+        let staged =
+            works.iter().map(|it| it.durations.stage.p95_s).max().unwrap_or(0).saturating_add(FREEZE_S);
+        let keys = self.keys(couplings, works, times);
+        let mut start = now.max(staged);
+        let mut why = Vec::new();
+        loop {
+            let before = start;
+            for need in &needs {
+                let Some(at) = earliest(&need.spans, start.saturating_add(need.offset), need.length) else {
+                    let longest_s = need.spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
+                    let tenant = need.tenant(shared.facts);
+                    return Err(vec![Reason::OutsideWindow { tenant, needs_s: need.length, longest_s }]);
+                };
+                let moved = at - need.offset;
+                if moved > start {
+                    start = moved;
+                    why = vec![Reason::WindowOpens { tenant: need.tenant(shared.facts), at_s: start }];
+                }
+            }
+            for (key, amount, most) in &keys {
+                let most_reason = || Reason::MostAway {
+                    of: key.of().to_owned(),
+                    most: u32::try_from(*most).unwrap_or(u32::MAX),
+                };
+                let Some(at) = couplings.earliest(key, start, end, *amount, *most) else {
+                    return Err(vec![most_reason()]);
+                };
+                if at > start {
+                    start = at;
+                    why = vec![most_reason()];
+                }
+            }
+            if start == before {
+                break;
+            }
+        }
+        if start.saturating_add(end) > shared.calendar.horizon_s() {
+            let longest_s = shared.calendar.horizon_s().saturating_sub(now);
+            return Err(vec![Reason::OutsideWindow { tenant: None, needs_s: end, longest_s }]);
+        }
+        Ok((start, why))
+    }
+
+    /// What a wave takes of limits that couple clusters, with the limit.
+    pub(super) fn keys(
+        &self,
+        couplings: &Couplings,
+        works: &[Work],
+        times: &[HostTimes],
+    ) -> Vec<(Key, u64, u64)> {
+        let mut keys: Vec<(Key, u64, u64)> = Vec::new();
+        if !couplings.bind {
+            return keys;
+        }
+        let mut add = |key: Key, amount: u64, most: u64| match keys.iter_mut().find(|it| it.0 == key) {
+            Some(it) => it.1 += amount,
+            None => keys.push((key, amount, most)),
+        };
+        let facts = self.rooms.facts;
+        let network_mbps = facts.policy.planning.migration.network_mbps.map(u64::from);
+        for (work, times) in works.iter().zip(times) {
+            for (key, most) in couplings.keys(&self.rooms, work.host) {
+                add(key, 1, most);
+            }
+            let network =
+                facts.hosts[work.host as usize].it.migration.as_ref().and_then(|it| it.network.as_ref());
+            if let (Some(most), Some(network)) = (network_mbps, network) {
+                // Its migrations one after the other take at most what the widest takes; side by side, at most its link.
+                let widest = times.out.iter().chain(&times.home).map(|it| it.mbps).max().unwrap_or(0);
+                let together = u64::from(facts.hosts[work.host as usize].link_mbps.max(widest)).min(most);
+                add(Key::Network(network.as_str().to_owned()), together, most);
+            }
+        }
+        keys
+    }
+}
+
+/// A span of a wave that must lie within something.
+struct Need {
+    spans: Vec<(Seconds, Seconds)>,
+    offset: Seconds,
+    length: Seconds,
+    /// Whose it is; `NONE`: the host's own.
+    guest: u32,
+}
+
+impl Need {
+    fn tenant(&self, facts: &Facts<'_>) -> Option<underpin_model::id::TenantId> {
+        facts.guests.get(self.guest as usize).and_then(|it| it.it.tenant.clone())
+    }
+}
+
+fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let platform = shared.facts.policy.planning.placing == Placing::PlatformPlaces;
+    for (work, times) in works.iter().zip(times) {
+        if let Some(spans) = shared.calendar.host(work.host) {
+            let length = times.end.saturating_add(work.durations.rollback.p95_s);
+            needs.push(Need { spans: spans.to_vec(), offset: 0, length, guest: NONE });
+        }
+        let mut hulls: Vec<(u32, bool, Seconds, Seconds, u32)> = Vec::new();
+        let mut touch = |guest: u32, phase: bool, from: Seconds, until: Seconds| {
+            let number = shared.calendar.guest_number(guest);
+            if number == NONE {
+                return;
+            }
+            match hulls.iter_mut().find(|it| it.0 == number && it.1 == phase) {
+                Some(hull) => (hull.2, hull.3) = (hull.2.min(from), hull.3.max(until)),
+                None => hulls.push((number, phase, from, until, guest)),
+            }
+        };
+        // What the platform empties by itself it may move at any moment of that step.
+        let theirs = |it: &&Move| platform && it.live;
+        let from = times.out.iter().filter(theirs).map(|it| it.start).min().unwrap_or(0);
+        let until = times.out.iter().filter(theirs).map(Move::end).max().unwrap_or(0);
+        for it in &times.out {
+            let (from, until) = if theirs(&it) { (from, until) } else { (it.start, it.end()) };
+            touch(it.guest, false, from, until);
+        }
+        for it in &times.home {
+            touch(it.guest, true, it.start, it.end());
+        }
+        for it in &work.departures {
+            let (from, until) = match it.how {
+                How::Live | How::Cold => {
+                    times.out.iter().find(|m| m.guest == it.guest).map_or((0, 0), |m| (m.start, m.end()))
+                }
+                How::Suspend | How::Stop => {
+                    touch(it.guest, true, times.stop, times.end);
+                    (times.stop, times.end)
+                }
+            };
+            let length = until.saturating_sub(from);
+            if let Some(consent) = it.consent {
+                needs.push(Need {
+                    spans: vec![shared.answers.span(consent)],
+                    offset: from,
+                    length,
+                    guest: it.guest,
+                });
+            }
+            for expires in shared.facts.guests[it.guest as usize].it.locks.iter().filter_map(|it| it.expires)
+            {
+                let since = expires.as_second().saturating_sub(shared.answers.starts_at.as_second());
+                let since = since.clamp(0, i64::from(Seconds::MAX)) as Seconds;
+                if since > 0 {
+                    needs.push(Need {
+                        spans: vec![(since, Seconds::MAX)],
+                        offset: from,
+                        length,
+                        guest: it.guest,
+                    });
+                }
+            }
+        }
+        for (number, _, from, until, guest) in hulls {
+            let _ = number;
+            if let Some(spans) = shared.calendar.guest(guest) {
+                needs.push(Need { spans: spans.to_vec(), offset: from, length: until - from, guest });
+            }
+        }
+    }
+    needs
+}

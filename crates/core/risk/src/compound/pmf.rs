@@ -1,0 +1,120 @@
+//! The law of a count, as far as it has mass.
+
+use crate::binomial::{self, Odds};
+
+/// Masses below this are dropped at the ends.
+const NO_MASS: f64 = 1e-40;
+
+/// The law of a count, as far as it has mass. Unlike [`mod@crate::poisson_binomial`], which keeps every mass and the digits of
+/// far tails, it drops what is below 1e-40, counts things that weigh more than one (guests of a host), and need not tell
+/// numbers apart that nobody asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pmf {
+    start: usize,
+    mass: Vec<f64>,
+}
+
+impl Pmf {
+    /// Nothing counted yet.
+    pub(super) fn zero() -> Self {
+        Self { start: 0, mass: vec![1.0] }
+    }
+
+    /// The masses of 0, 1, 2 and so on.
+    pub(super) fn of(mass: &[f64]) -> Self {
+        Self::trimmed(0, mass)
+    }
+
+    fn trimmed(start: usize, mass: &[f64]) -> Self {
+        let first = mass.iter().position(|&it| it >= NO_MASS).unwrap_or(0);
+        let last = mass.iter().rposition(|&it| it >= NO_MASS).unwrap_or(0);
+        Self { start: start + first, mass: mass.get(first..=last).unwrap_or(&[]).to_vec() }
+    }
+
+    /// `n` trials of probability `q`: from the mode outwards, each mass from its neighbour.
+    pub(super) fn binomial(n: usize, q: f64) -> Self {
+        if q <= 0.0 || n == 0 {
+            return Self::zero();
+        }
+        if q >= 1.0 {
+            return Self { start: n, mass: vec![1.0] };
+        }
+        let (size, odds) = (n as f64, q / (1.0 - q));
+        let mode = (((size + 1.0) * q) as usize).min(n);
+        let at_mode = binomial::mass(n as u64, Odds { p: q, q: 1.0 - q }, mode as u64);
+        let (mut up, mut down) = (vec![at_mode], Vec::new());
+        for k in mode..n {
+            let next = up[up.len() - 1] * odds * (n - k) as f64 / (k + 1) as f64;
+            if next < NO_MASS {
+                break;
+            }
+            up.push(next);
+        }
+        let mut last = up[0];
+        for k in (1..=mode).rev() {
+            last *= k as f64 / (odds * (n - k + 1) as f64);
+            if last < NO_MASS {
+                break;
+            }
+            down.push(last);
+        }
+        let start = mode - down.len();
+        down.reverse();
+        down.append(&mut up);
+        Self { start, mass: down }
+    }
+
+    /// The law of this count plus `stride` times the other, where numbers of `most` and above are one: that the sum is so
+    /// great is all that is asked. Nothing is subtracted, so a rare tail keeps its digits.
+    pub(super) fn plus(&self, other: &Self, stride: usize, most: usize) -> Self {
+        if other.mass.len() == 1 && other.start == 0 {
+            return self.clone();
+        }
+        let start = other.start.saturating_mul(stride).saturating_add(self.start).min(most);
+        let longest = (other.mass.len() - 1).saturating_mul(stride).saturating_add(self.mass.len());
+        let mut mass = vec![0.0; longest.min((most - start).saturating_add(1))];
+        let (last, all) = (mass.len() - 1, self.mass.iter().sum::<f64>());
+        for (at, &factor) in other.mass.iter().enumerate() {
+            let from = (other.start + at).saturating_mul(stride).saturating_add(self.start) - start;
+            if from >= last {
+                mass[last] += factor * all;
+                continue;
+            }
+            let apart = (last - from).min(self.mass.len());
+            let (within, beyond) = self.mass.split_at(apart);
+            if let Some(sums) = mass.get_mut(from..) {
+                for (sum, &one) in sums.iter_mut().zip(within) {
+                    *sum += factor * one;
+                }
+            }
+            mass[last] += factor * beyond.iter().sum::<f64>();
+        }
+        Self::trimmed(start, &mass)
+    }
+
+    /// Probability of so many or more.
+    pub(super) fn at_least(&self, m: u64) -> f64 {
+        let from = usize::try_from(m).unwrap_or(usize::MAX).saturating_sub(self.start);
+        self.mass.get(from..).map_or(0.0, |tail| tail.iter().rev().sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_nobody_asks_for_change_nothing_below() {
+        let parts = [(7, 0.3, 1), (2, 0.01, 5), (1, 0.9, 3), (4, 1e-9, 2), (3, 1.0, 1)];
+        let sum = |most| {
+            parts.iter().fold(Pmf::zero(), |sum, &(n, q, worth)| sum.plus(&Pmf::binomial(n, q), worth, most))
+        };
+        let whole = sum(usize::MAX);
+        for most in 1..40 {
+            for m in 0..=most {
+                let (short, long) = (sum(most).at_least(m as u64), whole.at_least(m as u64));
+                assert!((short - long).abs() <= 1e-13 * long, "{m} of {most}: {short} but {long}");
+            }
+        }
+    }
+}
