@@ -210,22 +210,27 @@ fn the_reserve_for_a_failure_forces_by_its_sums() {
 }
 
 #[test]
-fn a_guest_that_may_stand_on_two_hosts_only_keeps_them_from_leaving_together() {
+fn rules_of_guests_bind_the_static_model_too() {
     use underpin_model::fleet::{Affinity, AffinityKind, Strength};
     let mut fleet = fleet(5);
-    let vm = guest(&mut fleet, "h1", 8).id.clone();
-    for host in ["h3", "h4", "h5"] {
+    let vms = vec![guest(&mut fleet, "h1", 8).id.clone(), guest(&mut fleet, "h2", 8).id.clone()];
+    for host in ["h4", "h5"] {
         guest(&mut fleet, host, 8);
     }
-    fleet.affinities.push(Affinity {
+    assert_eq!(only(&planned(&fleet, &open(&fleet, false))).found, Some(2));
+    // Two guests on two of three hosts: these leave one by one.
+    let on = Affinity {
         kind: AffinityKind::OnHosts,
         strength: Strength::Must,
-        vms: vec![vm],
-        hosts: fleet.hosts[..2].iter().map(|it| it.id.clone()).collect(),
-    });
+        vms,
+        hosts: fleet.hosts[..3].iter().map(|it| it.id.clone()).collect(),
+    };
+    let apart = Affinity { kind: AffinityKind::Apart, hosts: Vec::new(), ..on.clone() };
+    fleet.affinities = vec![on, apart];
     let it = planned(&fleet, &open(&fleet, false));
     let it = only(&it);
-    assert!(it.waves >= it.at_least && it.at_least == 2, "{it:#?}");
+    assert_eq!(it.found, Some(3), "{it:#?}");
+    assert!(it.waves >= 3, "{it:#?}");
     explained(it);
 }
 
