@@ -182,7 +182,7 @@ fn storage_is_changed_only_while_it_is_known_to_be_whole() {
     let mut fleet = fleet(2);
     let id = StorageId::new("array").unwrap();
     fleet.storage.push(Storage::new(id.clone()));
-    fleet.clusters[0].storage = vec![id.clone()];
+    fleet.clusters[0].storage = vec![id];
     let mut array = change("array-firmware", "6.2");
     array.layer = Layer::Storage;
     planning(&mut fleet).changes = vec![array];
