@@ -35,6 +35,9 @@ const PLATFORM_WORTH: f64 = 6.0;
 /// Standard errors between what is believed and what was watched on the same hardware at which the belief counts half.
 const CONTRADICTION: f64 = 3.0;
 
+/// Observations on the same hardware below which quick ones shorten no slow case below the policy's median: a judgement.
+const FEW: u32 = 20;
+
 /// Deviations from the rest beyond which a value counts as if it lay there.
 const CLIP: f64 = 3.0;
 
@@ -195,9 +198,10 @@ fn fit(policy: Spread, class: &Class<'_>, samples: &[(Class<'_>, Sample)]) -> Op
     let [others, same_platform, same_hardware, at_least] =
         counts.map(|it| u32::try_from(it).unwrap_or(u32::MAX));
     let from = DurationFrom::Fitted { same_hardware, same_platform, others, at_least };
-    // Nobody bets a night on a few quick ones: no slow case is quicker than the policy's usual one.
+    // Nobody bets a night on a few quick ones: no slow case is quicker than the policy's usual one then.
     let spread = belief.spread();
-    Some(Fit { spread: Spread::new(spread.p50_s, spread.p95_s.max(policy.p50_s)), from })
+    let least = if same_hardware < FEW { policy.p50_s } else { 0 };
+    Some(Fit { spread: Spread::new(spread.p50_s, spread.p95_s.max(least)), from })
 }
 
 /// A step that was watched.
@@ -391,6 +395,13 @@ mod tests {
 
     fn near(got: u32, expected: f64, share: f64) {
         assert!((f64::from(got) / expected - 1.0).abs() < share, "{got}, expected {expected}");
+    }
+
+    #[test]
+    fn a_few_quick_ones_bet_no_night() {
+        let quick = Sample { ln_s: 0.0, at_least: false };
+        assert!(own(&[quick]).p95_s >= POLICY.p50_s);
+        assert!(own(&[quick; 40]).p95_s < POLICY.p50_s);
     }
 
     #[test]
