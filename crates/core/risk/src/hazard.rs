@@ -157,7 +157,7 @@ impl Hazard {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_impossible(it: &Probability) -> bool {
     it.get() == 0.0
 }
