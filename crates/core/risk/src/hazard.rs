@@ -3,7 +3,8 @@
 //! EPSS is the probability that exploitation is seen *anywhere* within 30 days. It becomes a cumulative hazard in the exact
 //! form, `H(30) = -ln(1 - EPSS30)`; dividing the probability by the days fails for high scores (CSWP 41). Once an exploit
 //! exists the hazard falls with its age `a`: `H(t) = H(30) ((a+t)^k - a^k) / ((a+30)^k - a^k)` with the Weibull shape `k`,
-//! so that the next 30 days have the probability that EPSS gives, whatever the shape.
+//! so that the next 30 days have the probability that EPSS gives, whatever the shape. What is seen never makes a hole safer
+//! than its score alone: at every day the cumulative hazard is the greater of this and the constant one of EPSS.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -80,14 +81,17 @@ impl Exploited {
     }
 
     /// The hazard under these parameters. Its age counts from the day that it was listed in KEV; without a known exploit the
-    /// hazard is constant.
+    /// hazard is constant, and a listing never lowers it.
     #[must_use]
     pub fn hazard(self, parameter: impl Fn(Parameter) -> f64) -> Hazard {
         match self {
             Self::Listed { days_ago, epss } => {
                 let floor = Probability::nearest(parameter(Parameter::KevFloor));
+                let unlisted =
+                    epss.unwrap_or_else(|| Probability::nearest(parameter(Parameter::EpssUnknown)));
                 Hazard {
-                    thirty_days: epss.filter(|it| *it > floor).unwrap_or(floor),
+                    thirty_days: if unlisted > floor { unlisted } else { floor },
+                    unlisted,
                     age: Days::new(days_ago).unwrap_or_default(),
                     shape: parameter(Parameter::Shape),
                     source: HazardSource::Kev,
@@ -113,6 +117,9 @@ pub fn rise(age_days: f64, shape: f64, days: f64) -> f64 {
 pub struct Hazard {
     /// Probability within the next 30 days.
     pub thirty_days: Probability,
+    /// The same were it not listed: the constant hazard of this probability, below which the cumulative one never is.
+    #[serde(default, skip_serializing_if = "is_impossible")]
+    pub unlisted: Probability,
     /// Days since an exploit exists; 0 with a shape of 1 where none is known to.
     pub age: Days,
     /// Weibull shape: 1 is constant.
@@ -131,7 +138,7 @@ impl Hazard {
     /// A constant hazard.
     #[must_use]
     pub fn constant(thirty_days: Probability, source: HazardSource) -> Self {
-        Self { thirty_days, age: Days::default(), shape: 1.0, source }
+        Self { thirty_days, unlisted: Probability::default(), age: Days::default(), shape: 1.0, source }
     }
 
     /// Cumulative hazard of the next `days`, without unit.
@@ -139,7 +146,8 @@ impl Hazard {
     pub fn cumulative(&self, days: Days) -> f64 {
         let thirty = daily_hazard(self.thirty_days).get() * EPSS_DAYS;
         let (age, shape) = (self.age.get(), self.shape);
-        thirty * rise(age, shape, days.get()) / rise(age, shape, EPSS_DAYS)
+        let falling = thirty * rise(age, shape, days.get()) / rise(age, shape, EPSS_DAYS);
+        falling.max(daily_hazard(self.unlisted).get() * days.get())
     }
 
     /// Probability of exploitation anywhere within the next `days`.
@@ -147,6 +155,11 @@ impl Hazard {
     pub fn probability(&self, days: Days) -> Probability {
         Probability::nearest(-(-self.cumulative(days)).exp_m1())
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_impossible(it: &Probability) -> bool {
+    it.get() == 0.0
 }
 
 #[cfg(test)]
@@ -162,6 +175,7 @@ mod tests {
         for (age, shape) in [(0.0, 0.28), (3.0, 0.28), (400.0, 0.5), (0.0, 1.0)] {
             let hazard = Hazard {
                 thirty_days: Probability::new(0.37).unwrap(),
+                unlisted: Probability::default(),
                 age: days(age),
                 shape,
                 source: HazardSource::Epss,
@@ -174,6 +188,7 @@ mod tests {
     fn a_young_exploit_strikes_early_and_an_old_one_evenly() {
         let at = |age| Hazard {
             thirty_days: Probability::new(0.3).unwrap(),
+            unlisted: Probability::default(),
             age: days(age),
             shape: 0.28,
             source: HazardSource::Kev,
@@ -181,6 +196,27 @@ mod tests {
         let even = probability_within(Probability::new(0.3).unwrap(), days(7.0)).get();
         assert!(at(0.0).probability(days(7.0)).get() > 1.5 * even);
         assert!((at(3000.0).probability(days(7.0)).get() - even).abs() < 0.002);
+    }
+
+    #[test]
+    fn a_listing_never_lowers_the_hazard() {
+        let parameters = Parameters::default();
+        for epss in [None, Some(0.02), Some(0.5), Some(0.85), Some(0.9), Some(0.97), Some(1.0)] {
+            let epss = epss.map(|it| Probability::new(it).unwrap());
+            let unlisted = epss.map_or(Exploited::Unscored, |epss| Exploited::Scored { epss });
+            let unlisted = unlisted.hazard(|it| parameters.get(it));
+            for days_ago in [0.0, 1.0, 30.0, 2000.0] {
+                let listed = Exploited::Listed { days_ago, epss }.hazard(|it| parameters.get(it));
+                let falling = Hazard { unlisted: Probability::default(), ..listed };
+                for at in [0.5, 1.0, 7.0, 29.0, 30.0, 31.0, 60.0, 90.0, 365.0, 4000.0].map(days) {
+                    let greater = falling.cumulative(at).max(unlisted.cumulative(at));
+                    assert!((listed.cumulative(at) - greater).abs() <= 1e-12 * greater);
+                }
+            }
+        }
+        let epss = Some(Probability::new(0.85).unwrap());
+        let listed = Exploited::Listed { days_ago: 1.0, epss }.hazard(|it| parameters.get(it));
+        assert!((listed.probability(days(90.0)).get() - (1.0 - 0.15_f64.powi(3))).abs() < 1e-12);
     }
 
     #[test]

@@ -222,12 +222,15 @@ impl Economics {
     /// Adds a hole as [`Hole`](crate::wait::situation::Hole) does: the 30-day probability of the whole path in the exact form.
     fn add(&self, inputs: &mut Inputs, exploited: Exploited) {
         let hazard = exploited.hazard(|it| self.get(it));
-        let path = hazard.thirty_days.get() * self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal);
-        let thirty_days = -(-path.min(LARGEST_EPSS)).ln_1p();
+        let of = |exploited: Probability| {
+            let path = exploited.get() * self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal);
+            -(-path.min(LARGEST_EPSS)).ln_1p()
+        };
+        let (thirty_days, constant_thirty_days) = (of(hazard.thirty_days), of(hazard.unlisted));
         let loss = self.compromise();
         if hazard.shape < 1.0 {
             let (age_days, shape) = (hazard.age.get(), hazard.shape);
-            inputs.aged.push(AgedHazard { thirty_days, age_days, shape, loss });
+            inputs.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
         } else {
             inputs.constant_per_day += thirty_days / EPSS_DAYS;
             inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;

@@ -41,6 +41,8 @@ pub const FLAT: f64 = 0.01;
 pub struct AgedHazard {
     /// Cumulative hit hazard of the next 30 days, without unit.
     pub thirty_days: f64,
+    /// The same of a constant hazard, at most as large: the cumulative hazard is the greater of the two at every time.
+    pub constant_thirty_days: f64,
     /// Days since an exploit exists.
     pub age_days: f64,
     /// Weibull shape.
@@ -290,6 +292,10 @@ impl Inputs {
                     return Err(wrong(&place(name), it, "a finite number, not negative"));
                 }
             }
+            if !(0.0..=hole.thirty_days).contains(&hole.constant_thirty_days) {
+                let place = place("constant_thirty_days");
+                return Err(wrong(&place, hole.constant_thirty_days, "a number from 0 to `thirty_days`"));
+            }
             if !(hole.shape > 0.0 && hole.shape <= 1.0) {
                 return Err(wrong(&place("shape"), hole.shape, "a Weibull shape above 0 up to 1"));
             }
@@ -380,21 +386,35 @@ pub(super) struct Ageing {
     pub(super) shape: f64,
     /// `age^shape`.
     pub(super) start: f64,
+    /// The rise is at least this times the days: the constant hazard under the falling one. 0 where that is never the
+    /// greater one within the horizon.
+    pub(super) least_per_day: f64,
 }
 
 impl Ageing {
-    /// Holes that were listed on one day age alike.
-    pub(super) fn all(holes: &[AgedHazard]) -> Vec<Self> {
+    /// Holes that were listed on one day age alike, until the constant hazard of their score is the greater one.
+    pub(super) fn all(holes: &[AgedHazard], horizon_days: f64) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
-        for AgedHazard { thirty_days, age_days, shape, loss } in holes.iter().copied() {
-            let alike = all.iter().position(|it| it.age_days == age_days && it.shape == shape);
+        for AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss } in holes.iter().copied() {
+            let of_thirty = rise(age_days, shape, EPSS_DAYS);
+            let per_day = if constant_thirty_days > 0.0 {
+                of_thirty * (constant_thirty_days / thirty_days) / EPSS_DAYS
+            } else {
+                0.0
+            };
+            // The rise per day falls with time: what is not passed at the horizon is not passed before it.
+            let passes = per_day * horizon_days > rise(age_days, shape, horizon_days);
+            let least_per_day = if passes { per_day } else { 0.0 };
+            let is_alike =
+                |it: &Self| it.age_days == age_days && it.shape == shape && it.least_per_day == least_per_day;
+            let alike = all.iter().position(is_alike);
             let at = alike.unwrap_or_else(|| {
                 let start = age_days.powf(shape);
-                all.push(Self { scale: 0.0, weighted: 0.0, age_days, shape, start });
+                all.push(Self { scale: 0.0, weighted: 0.0, age_days, shape, start, least_per_day });
                 all.len() - 1
             });
             if let Some(it) = all.get_mut(at) {
-                let scale = thirty_days / rise(age_days, shape, EPSS_DAYS);
+                let scale = thirty_days / of_thirty;
                 it.scale += scale;
                 it.weighted += scale * loss;
             }
@@ -420,14 +440,18 @@ impl std::ops::Deref for Course<'_> {
 
 impl<'i> Course<'i> {
     pub(super) fn of(inputs: &'i Inputs) -> Self {
-        Self { inputs, aged: Ageing::all(&inputs.aged), steps: if inputs.alike() { 1 } else { STEPS } }
+        Self {
+            inputs,
+            aged: Ageing::all(&inputs.aged, inputs.horizon_days),
+            steps: if inputs.alike() { 1 } else { STEPS },
+        }
     }
 
     /// Cumulative hit hazard until `days`, and the same weighted with losses.
     pub(super) fn cumulative(&self, days: f64) -> (f64, f64) {
         let start = (self.constant_per_day * days, self.constant_loss_per_day * days);
         self.aged.iter().fold(start, |(hazard, loss), it| {
-            let rise = (it.age_days + days).powf(it.shape) - it.start;
+            let rise = ((it.age_days + days).powf(it.shape) - it.start).max(it.least_per_day * days);
             (hazard + it.scale * rise, loss + it.weighted * rise)
         })
     }

@@ -53,12 +53,28 @@ impl Lump {
     /// both about 30 days: their product becomes a hazard in the exact form, with the profile of the exploitation hazard
     /// over time. Over 30 days this is the probability of compound risk, and beyond it does not saturate.
     fn hazard_of_thirty_days(&self, values: &Values, hits: &[f64]) -> f64 {
-        -(-self.hit_in_thirty_days(values, hits).min(LARGEST_EPSS)).ln_1p() * self.share
+        self.hazard_of(self.hit_in_thirty_days(values, hits))
+    }
+
+    /// The same were none of it listed as known exploited: constant, and a listing does not lower it.
+    fn unlisted_hazard_of_thirty_days(&self, values: &Values, hits: &[f64]) -> f64 {
+        let exploited = self.exploited.hazard(|it| values.get(it)).unlisted.get();
+        self.hazard_of(self.hit_if(exploited, values, hits))
+    }
+
+    /// Cumulative hit hazard of a 30-day probability.
+    fn hazard_of(&self, hit: f64) -> f64 {
+        -(-hit.min(LARGEST_EPSS)).ln_1p() * self.share
     }
 
     /// The 30-day probability that one of it is exploited, aimed at this fleet, reaches a host and passes the controls.
     fn hit_in_thirty_days(&self, values: &Values, hits: &[f64]) -> f64 {
         let exploited = self.exploited.hazard(|it| values.get(it)).thirty_days.get();
+        self.hit_if(exploited, values, hits)
+    }
+
+    /// The probability that a host is hit, of one that it is exploited.
+    fn hit_if(&self, exploited: f64, values: &Values, hits: &[f64]) -> f64 {
         exploited * values.get(Parameter::Aimed) * hits.get(self.approach).copied().unwrap_or(0.0)
     }
 
@@ -69,7 +85,9 @@ impl Lump {
         match self.exploited {
             Exploited::Listed { days_ago, .. } => {
                 let shape = values.get(Parameter::Shape);
-                thirty * rise(0.0, shape, days.min(days_ago)) / rise(days_ago, shape, EPSS_DAYS)
+                let falling =
+                    thirty * rise(0.0, shape, days.min(days_ago)) / rise(days_ago, shape, EPSS_DAYS);
+                falling.max(self.unlisted_hazard_of_thirty_days(values, hits) * days / EPSS_DAYS)
             }
             Exploited::Scored { .. } | Exploited::Unscored => thirty * days / EPSS_DAYS,
         }
@@ -275,7 +293,9 @@ impl<'s> Lumped<'s> {
             let loss = it.worth.loss(lump.impact, values);
             if hazard.shape < 1.0 {
                 let age_days = hazard.age.get();
-                inputs.aged.push(AgedHazard { thirty_days, age_days, shape: hazard.shape, loss });
+                let constant_thirty_days = lump.unlisted_hazard_of_thirty_days(values, hits);
+                let shape = hazard.shape;
+                inputs.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
             } else {
                 inputs.constant_per_day += thirty_days / EPSS_DAYS;
                 inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;

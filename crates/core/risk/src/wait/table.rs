@@ -228,10 +228,11 @@ fn ageing(grid: &Grid, inputs: &Inputs) -> Vec<Cell> {
     // The cumulative hazards at the ends of all parts, and the same weighted with losses.
     let even = |days: &f64| (inputs.constant_per_day * days, inputs.constant_loss_per_day * days);
     let mut sums: Vec<(f64, f64)> = grid.parts.iter().map(even).collect();
-    for it in Ageing::all(&inputs.aged) {
-        for ((hazard, loss), log) in sums.iter_mut().zip(grid.logs(it.age_days).iter()) {
+    for it in Ageing::all(&inputs.aged, grid.horizon_days) {
+        let logs = grid.logs(it.age_days);
+        for (((hazard, loss), log), days) in sums.iter_mut().zip(logs.iter()).zip(&grid.parts) {
             // The power by its log, which all variants share.
-            let rise = (it.shape * log).exp() - it.start;
+            let rise = ((it.shape * log).exp() - it.start).max(it.least_per_day * days);
             *hazard += it.scale * rise;
             *loss += it.weighted * rise;
         }
@@ -277,8 +278,22 @@ mod tests {
     }
 
     fn aged() -> Inputs {
-        let one = |thirty_days, age_days, loss| AgedHazard { thirty_days, age_days, shape: 0.28, loss };
+        let one = |thirty_days, age_days, loss| AgedHazard {
+            thirty_days,
+            constant_thirty_days: 0.0,
+            age_days,
+            shape: 0.28,
+            loss,
+        };
         Inputs { aged: vec![one(0.02, 0.0, 40.0), one(0.05, 300.0, 90.0), one(0.01, 0.0, 5.0)], ..inputs() }
+    }
+
+    /// Falling hazards that a constant one passes after the thirtieth day and at once.
+    fn passed() -> Inputs {
+        let mut it = aged();
+        it.aged[0].constant_thirty_days = 0.018;
+        it.aged[2].constant_thirty_days = 0.01;
+        it
     }
 
     /// The same numbers as the integrals from the start, each worked out alone: exactly where a hazard does not change, and
@@ -286,7 +301,7 @@ mod tests {
     #[test]
     fn a_table_says_at_every_time_what_the_curve_says() {
         let quiet = Inputs { constant_per_day: 0.0, constant_loss_per_day: 0.0, ..inputs() };
-        for (inputs, off) in [(inputs(), 1e-12), (quiet, 1e-12), (aged(), 2e-5)] {
+        for (inputs, off) in [(inputs(), 1e-12), (quiet, 1e-12), (aged(), 2e-5), (passed(), 2e-5)] {
             let grid = Grid::of(&inputs);
             let table = Table::of(&grid, &inputs);
             let losses: Vec<f64> = table.losses(&grid, &inputs).collect();

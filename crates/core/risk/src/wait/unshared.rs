@@ -53,12 +53,16 @@ fn hole_by_hole(situation: &Situation, values: &Values) -> Inputs {
     for hole in &situation.holes {
         let hazard = hole.exploited.hazard(|it| values.get(it));
         let hit = situation.approaches[hole.approach].hit(&rates);
-        let path = hazard.thirty_days.get() * values.get(Parameter::Aimed) * hit;
-        let thirty_days = -(1.0 - path.min(LARGEST_EPSS)).ln() * hole.share;
+        let of = |exploited: f64| {
+            let path = exploited * values.get(Parameter::Aimed) * hit;
+            -(1.0 - path.min(LARGEST_EPSS)).ln() * hole.share
+        };
+        let thirty_days = of(hazard.thirty_days.get());
+        let constant_thirty_days = of(hazard.unlisted.get());
         let loss = situation.worth.loss(hole.impact, values);
         if hazard.shape < 1.0 {
             let (age_days, shape) = (hazard.age.get(), hazard.shape);
-            inputs.aged.push(AgedHazard { thirty_days, age_days, shape, loss });
+            inputs.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
         } else {
             inputs.constant_per_day += thirty_days / EPSS_DAYS;
             inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;

@@ -123,8 +123,8 @@ fn terms_are_separate_and_do_what_they_say() {
 #[test]
 fn competing_hazards_agree_with_a_fine_sum() {
     let aged = vec![
-        AgedHazard { thirty_days: 0.8, age_days: 2.0, shape: 0.28, loss: 1000.0 },
-        AgedHazard { thirty_days: 0.5, age_days: 400.0, shape: 0.6, loss: 50.0 },
+        AgedHazard { thirty_days: 0.8, constant_thirty_days: 0.0, age_days: 2.0, shape: 0.28, loss: 1000.0 },
+        AgedHazard { thirty_days: 0.5, constant_thirty_days: 0.0, age_days: 400.0, shape: 0.6, loss: 50.0 },
     ];
     let inputs = Inputs { aged: aged.clone(), ..plain(0.01, 20.0, 0.0, 0.0, 0.0, 90.0) };
     let cumulative = |hole: &AgedHazard, t: f64| {
@@ -155,7 +155,13 @@ fn bad_inputs_are_refused_with_their_place() {
     assert!(refused(Inputs { hit: f64::NAN, ..good.clone() }).starts_with("hit: found NaN"));
     assert!(refused(Inputs { horizon_days: 0.0, ..good.clone() }).starts_with("horizon_days"));
     assert!(refused(Inputs { theta: f64::INFINITY, ..good.clone() }).starts_with("theta"));
-    let aged = vec![AgedHazard { thirty_days: 1.0, age_days: 0.0, shape: 0.0, loss: 1.0 }];
+    let aged = vec![AgedHazard {
+        thirty_days: 1.0,
+        constant_thirty_days: 0.0,
+        age_days: 0.0,
+        shape: 0.0,
+        loss: 1.0,
+    }];
     assert!(refused(Inputs { aged, ..good.clone() }).starts_with("aged.0.shape"));
     assert!(refused(Inputs { shared_drain_saves: 1.0, ..good }).contains("at most the cost"));
 }

@@ -113,6 +113,24 @@ proptest! {
 }
 
 #[test]
+fn a_listing_never_lowers_a_loss() {
+    let values = default().values;
+    for epss in [0.02, 0.5, 0.85, 0.9, 0.97, 1.0] {
+        let unlisted = situation(scored(epss));
+        for days_ago in [0.0, 1.0, 40.0, 3000.0] {
+            let epss = Probability::new(epss).ok();
+            let listed = situation(Exploited::Listed { days_ago, epss });
+            let (with, without) = (listed.inputs(&values), unlisted.inputs(&values));
+            for days in [1.0, 7.0, 30.0, 45.0, 90.0] {
+                assert!(with.hit_within(days) >= without.hit_within(days) * (1.0 - 1e-12), "{epss:?} {days}");
+            }
+            assert!(with.never().total() >= without.never().total() * (1.0 - 1e-12), "{epss:?} {days_ago}");
+            assert!(listed.before_now(&values).0 >= unlisted.before_now(&values).0 * (1.0 - 1e-12));
+        }
+    }
+}
+
+#[test]
 fn flips_are_where_the_decision_turns() {
     let assumptions = default();
     let mut found = 0;
