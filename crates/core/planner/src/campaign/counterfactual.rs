@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Consent;
-use underpin_model::fleet::{Action, Fleet, Host};
-use underpin_model::id::{ClusterId, ElementId, HostId, VmId};
+use underpin_model::fleet::{Action, Affinity, Fleet, Host};
+use underpin_model::id::{ApplicationId, ClusterId, ElementId, HostId, VmId};
 use underpin_model::plan::{Counterfactual, Outcome, Reason, Relaxation, Rule};
 use underpin_model::policy::{Exception, Policy, Scope};
 use underpin_model::quantity::Loss;
+
+use rayon::prelude::*;
 
 use super::leave::converges;
 use super::{Planned, Request, plan_only};
@@ -42,7 +44,7 @@ pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<C
     };
     named.sort_by(|a, b| loss(&b.1).total_cmp(&loss(&a.1)).then(b.1.len().cmp(&a.1.len())));
     named
-        .into_iter()
+        .into_par_iter()
         .enumerate()
         .map(|(at, (relaxation, elements))| {
             let tried = if at < MOST_TRIED { tried(request, &relaxation, &elements) } else { None };
@@ -203,7 +205,7 @@ fn tried(
     None
 }
 
-/// The fleet without other clusters' hosts and guests.
+/// The fleet without other clusters' hosts and guests, and without what is about these alone.
 fn part(fleet: &Fleet, clusters: &BTreeSet<&ClusterId>) -> Fleet {
     let mut part = Fleet::new(fleet.name.clone(), fleet.seen.clone());
     let hosts: Vec<Host> = fleet
@@ -223,8 +225,11 @@ fn part(fleet: &Fleet, clusters: &BTreeSet<&ClusterId>) -> Fleet {
     part.storage.clone_from(&fleet.storage);
     part.networks.clone_from(&fleet.networks);
     part.tenants.clone_from(&fleet.tenants);
-    part.applications.clone_from(&fleet.applications);
-    part.affinities.clone_from(&fleet.affinities);
+    let used: BTreeSet<&ApplicationId> = part.vms.iter().filter_map(|it| it.application.as_ref()).collect();
+    part.applications = fleet.applications.iter().filter(|it| used.contains(&it.id)).cloned().collect();
+    let guests: BTreeSet<&VmId> = part.vms.iter().map(|it| &it.id).collect();
+    let about = |it: &&Affinity| it.vms.iter().any(|it| guests.contains(it));
+    part.affinities = fleet.affinities.iter().filter(about).cloned().collect();
     part.planning.clone_from(&fleet.planning);
     part.hosts = hosts;
     part

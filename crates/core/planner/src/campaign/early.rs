@@ -97,6 +97,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let mut leaving = Leaving {
             rooms: &mut self.rooms,
             answers: shared.answers,
+            spared: None,
             wave: &[],
             due: &due,
             returning: &[],

@@ -137,6 +137,8 @@ pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) returning: &'r [u32],
     /// By position in the cluster: the host's release soaks as a canary's.
     pub(super) soaking: &'r [bool],
+    /// It takes nobody, so that it has room for those of a failure.
+    pub(super) spared: Option<u32>,
     /// Guests of other hosts may be moved to make room.
     pub(super) relocates: bool,
     /// Guests that move in the wave: nobody moves twice.
@@ -373,7 +375,7 @@ impl Leaving<'_, '_, '_> {
     }
 
     pub(super) fn open(&self, host: u32, to: u32) -> bool {
-        to != host && !self.rooms.is_shut(to) && !self.wave.contains(&to)
+        to != host && self.spared != Some(to) && !self.rooms.is_shut(to) && !self.wave.contains(&to)
     }
 
     pub(super) fn takes(&self, guest: u32, to: u32) -> bool {

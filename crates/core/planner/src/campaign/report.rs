@@ -22,8 +22,10 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     let report = &mut planned.report;
     report.moves = moves(plan);
     report.elements = elements(facts, driven, plan);
-    report.bounds = bounds::bounds(request, facts, driven, plan, report.moves.moves);
-    report.static_waves = static_bound::static_waves(facts, driven, &report.elements);
+    (report.bounds, report.static_waves) = rayon::join(
+        || bounds::bounds(request, facts, driven, plan, report.moves.moves),
+        || static_bound::static_waves(facts, driven, &report.elements),
+    );
     report.eta.p50_s = median(facts, driven);
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);

@@ -246,6 +246,25 @@ fn a_guest_of_another_host_makes_room() {
 }
 
 #[test]
+fn room_is_left_in_one_piece_for_the_guests_of_a_failure() {
+    let mut fleet = fleet(4);
+    fleet.hosts[2].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    // Done hosts are preferred, but if the guest of h1 went to h3, nobody could take that of h2, should it fail.
+    guest(&mut fleet, "h1", 30);
+    guest(&mut fleet, "h2", 80);
+    guest(&mut fleet, "h4", 40);
+    let it = planned(&fleet, &policy());
+    for host in ["h1", "h2", "h4"] {
+        assert_eq!(of(&it, host).outcome, Outcome::Planned, "{:?}", of(&it, host));
+    }
+    let first = it.plan.steps.iter().find_map(|step| match &step.kind {
+        underpin_model::plan::StepKind::Migrate { vm, from, to, .. } => Some(format!("{vm} {from} {to}")),
+        _ => None,
+    });
+    assert_eq!(first.as_deref(), Some("v001 h1 h4"));
+}
+
+#[test]
 fn wishes_are_kept_where_nothing_speaks_against_them() {
     let wish = |kind, vms: &[&str], hosts: &[&str]| Affinity {
         strength: Strength::Should,

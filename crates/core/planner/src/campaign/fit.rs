@@ -1,0 +1,301 @@
+//! One host more in a wave: its guests find places, the reserve holds, and nobody else has to wait for it.
+
+use underpin_model::change::Method;
+use underpin_model::id::VmId;
+use underpin_model::plan::Reason;
+use underpin_model::policy::{Durations, Homing, Placing};
+
+use super::calendar::Seconds;
+use super::couplings::Couplings;
+use super::facts::{RESOURCES, Room};
+use super::leave::{Departure, Leaving};
+use super::reserve::{Shortage, fits};
+use super::stage::{Candidate, Cluster, Draft, Shared};
+use super::timing::{Hop, Work, layout};
+
+/// Why a host that can be emptied is not added to a wave.
+struct Misfit {
+    reasons: Vec<Reason>,
+    /// What guests that restart as one need and no host has, although there would be room for the sum of all.
+    unit: Option<Room>,
+}
+
+impl<'f, 'a> Cluster<'f, 'a> {
+    /// Adds a host to a wave, if it can be emptied, the reserve holds and it does not make the others wait. On failure
+    /// everything is as before.
+    pub(super) fn add(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        candidate: &Candidate,
+        draft: &mut Draft,
+        now: Seconds,
+        canary: bool,
+    ) -> Result<(), Vec<Reason>> {
+        let mut reasons = Vec::new();
+        for (method, durations) in &candidate.methods {
+            if let Some(vm) = self.kept_in_memory(candidate, *method) {
+                reasons.push(Reason::NoAllowedAction { vm, pinned_by: "suspended".to_owned() });
+                continue;
+            }
+            match self.try_method(shared, couplings, candidate, (*method, *durations), draft, now, canary) {
+                Ok(()) => return Ok(()),
+                Err(why) => reasons.extend(why),
+            }
+        }
+        reasons.dedup();
+        Err(reasons)
+    }
+
+    /// Empties a host by a method and adds it. Where a failure would leave guests without a place that is large enough, once more
+    /// with the roomiest host left as it is for them.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one trial")]
+    fn try_method(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        candidate: &Candidate,
+        (method, durations): (Method, Durations),
+        draft: &mut Draft,
+        now: Seconds,
+        canary: bool,
+    ) -> Result<(), Vec<Reason>> {
+        let (mut spared, mut first) = (None, None);
+        loop {
+            let departures = match self.empty(shared, candidate, method, draft, canary, spared) {
+                Ok(it) => it,
+                Err(why) => return Err(first.unwrap_or(why)),
+            };
+            let work = Work {
+                host: candidate.host,
+                method,
+                hops: hops_by(candidate, method),
+                durations,
+                come_home: Vec::new(),
+                departures,
+            };
+            let Err(misfit) = self.fit(shared, couplings, (work, candidate.resize), draft, now, canary)
+            else {
+                return Ok(());
+            };
+            if let Some(first) = first {
+                return Err(first);
+            }
+            spared = misfit.unit.and_then(|unit| self.roomiest(candidate.host, draft, unit));
+            if spared.is_none() {
+                return Err(misfit.reasons);
+            }
+            first = Some(misfit.reasons);
+        }
+    }
+
+    /// The roomiest host that could take a unit and that is neither emptied nor away.
+    fn roomiest(&self, host: u32, draft: &Draft, unit: Room) -> Option<u32> {
+        let away =
+            |it: u32| it == host || self.rooms.is_shut(it) || draft.works.iter().any(|work| work.host == it);
+        let room = |it: &u32| self.rooms.free(*it);
+        let open = self.rooms.hosts().filter(|it| !away(*it));
+        open.filter(|it| fits(room(it), unit)).max_by_key(|it| (room(it)[0], std::cmp::Reverse(*it)))
+    }
+
+    /// A guest that was suspended before, and that a full reboot would take.
+    fn kept_in_memory(&self, candidate: &Candidate, method: Method) -> Option<VmId> {
+        let keeps = matches!(method, Method::QuickBoot | Method::LivePatch);
+        let reboots = !keeps && candidate.hops.iter().any(|it| it.reboot);
+        let asleep = self.rooms.facts.hosts[candidate.host as usize].asleep;
+        asleep.filter(|_| reboots).map(|it| it.id.clone())
+    }
+
+    fn empty(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        candidate: &Candidate,
+        method: Method,
+        draft: &Draft,
+        canary: bool,
+        spared: Option<u32>,
+    ) -> Result<Vec<Departure>, Vec<Reason>> {
+        let wave: Vec<u32> = draft.works.iter().map(|it| it.host).collect();
+        let returning: Vec<u32> =
+            draft.works.iter().filter(|_| canary).flat_map(|it| it.come_home.iter().copied()).collect();
+        let mut leaving = Leaving {
+            rooms: &mut self.rooms,
+            answers: shared.answers,
+            wave: &wave,
+            due: &draft.due,
+            soaking: &self.soaking,
+            returning: &returning,
+            spared,
+            moved: draft.works.iter().flat_map(|it| it.departures.iter().map(|it| it.guest)).collect(),
+            stay: Vec::new(),
+            relocates: shared.facts.policy.planning.placing == Placing::WePlace,
+        };
+        let departures = leaving.empty(candidate.host, method)?;
+        if canary {
+            // Guests that stay will run on the canary's release.
+            let stays = |it: &&Departure| !it.how.moves();
+            let broken = departures
+                .iter()
+                .filter(stays)
+                .find_map(|it| self.undiverse(it.guest, candidate.host, &draft.works, &[]));
+            if let Some(reason) = broken {
+                self.rooms.undo(&departures);
+                return Err(vec![reason]);
+            }
+        }
+        Ok(departures)
+    }
+
+    /// The application that would wholly be on a release that soaks, if a guest ran on its host after the wave: the wave's hosts
+    /// have it then, and guests that come home run on it.
+    fn undiverse(&self, guest: u32, host: u32, works: &[Work], home: &[u32]) -> Option<Reason> {
+        let soaks = |other: u32| {
+            let at = self.rooms.at(other);
+            at == host
+                || home.contains(&other)
+                || self.soaking[self.local(at)]
+                || works.iter().any(|it| it.host == at || it.come_home.contains(&other))
+        };
+        if self.rooms.diverse(guest, &soaks) {
+            return None;
+        }
+        let application = self.rooms.facts.guests[guest as usize].it.application.clone()?;
+        Some(Reason::ReleaseDiversity { application })
+    }
+
+    /// Whether an emptied host fits into the wave: limits, reserve, time.
+    fn fit(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        (mut work, resize): (Work, [i64; 2]),
+        draft: &mut Draft,
+        now: Seconds,
+        canary: bool,
+    ) -> Result<(), Misfit> {
+        let host = work.host;
+        let departures = work.departures.clone();
+        let was_shut = self.rooms.is_shut(host);
+        self.rooms.shut(host, true);
+        let reserved = if self.reserve { self.reserved(&work, &draft.works) } else { Ok(()) };
+        if let Err(shortage) = reserved {
+            self.rooms.shut(host, was_shut);
+            self.rooms.undo(&departures);
+            let resource = RESOURCES[shortage.resource].to_owned();
+            let reasons = vec![Reason::Short { resource, short: shortage.short, reserve: true }];
+            return Err(Misfit { reasons, unit: shortage.unit });
+        }
+        work.come_home = self.comes_home(shared, &work, &draft.works, canary);
+        if let Some(reason) = self.carries_less(resize, &mut work) {
+            self.rooms.shut(host, was_shut);
+            self.rooms.undo(&departures);
+            return Err(Misfit { reasons: vec![reason], unit: None });
+        }
+        draft.works.push(work);
+        let times = layout(shared.facts, &draft.works, shared.homing);
+        let timed = self.start(shared, couplings, &draft.works, &times, now);
+        let fits = timed.and_then(|(start, why)| {
+            let alone = draft.works.len() == 1;
+            if alone || start <= draft.start { Ok((start, why)) } else { Err(Vec::new()) }
+        });
+        match fits {
+            Ok((start, why)) => {
+                (draft.start, draft.times) = (start, times);
+                draft.reasons.extend(why);
+                Ok(())
+            }
+            Err(reasons) => {
+                draft.works.pop();
+                self.rooms.shut(host, was_shut);
+                self.rooms.undo(&departures);
+                Err(Misfit { reasons, unit: None })
+            }
+        }
+    }
+
+    /// The reserve holds once the hosts of a wave are away, and while guests of others make room: these count twice then, and
+    /// everyone else is where the wave found them.
+    fn reserved(&mut self, work: &Work, works: &[Work]) -> Result<(), Shortage> {
+        self.rooms.reserve()?;
+        let moved = || works.iter().chain([work]);
+        let makes = |work: &Work| work.departures.iter().any(|it| it.from != work.host);
+        if !moved().any(makes) {
+            return Ok(());
+        }
+        let mut then = self.rooms.clone();
+        for it in moved().rev() {
+            // From its first move on a host takes nobody.
+            then.shut(it.host, true);
+            then.undo(&it.departures);
+        }
+        for it in moved().flat_map(|work| work.departures.iter().filter(|it| it.from != work.host)) {
+            let demand = then.facts.guests[it.guest as usize].demand.unwrap_or([0, 0]);
+            then.resize(it.to, demand.map(|it| -i64::try_from(it).unwrap_or(i64::MAX)));
+        }
+        then.reserve()
+    }
+
+    /// Where a change takes room away, those that would no longer fit do not come home; what is short for those that stay.
+    fn carries_less(&self, resize: [i64; 2], work: &mut Work) -> Option<Reason> {
+        let free = self.rooms.free(work.host);
+        let mut left = [free[0].saturating_add(resize[0]), free[1].saturating_add(resize[1])];
+        let demand = |guest: u32| {
+            let demand = self.rooms.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
+            demand.map(|it| i64::try_from(it).unwrap_or(i64::MAX))
+        };
+        for resource in 0..2 {
+            if left[resource] < 0 && resize[resource] < 0 {
+                let name = RESOURCES[resource].to_owned();
+                return Some(Reason::Short {
+                    resource: name,
+                    short: left[resource].unsigned_abs(),
+                    reserve: false,
+                });
+            }
+        }
+        if resize.iter().any(|it| *it < 0) {
+            work.come_home.retain(|&guest| {
+                let after =
+                    [left[0].saturating_sub(demand(guest)[0]), left[1].saturating_sub(demand(guest)[1])];
+                let fits = after.iter().all(|it| *it >= 0);
+                if fits {
+                    left = after;
+                }
+                fits
+            });
+        }
+        None
+    }
+
+    /// Guests that return after the wave: all that moved, but those whose return would leave their application wholly on a
+    /// release that soaks.
+    fn comes_home(&self, shared: &Shared<'f, 'a>, work: &Work, works: &[Work], canary: bool) -> Vec<u32> {
+        if shared.homing == Homing::Drift {
+            return Vec::new();
+        }
+        let facts = self.rooms.facts;
+        let mut home: Vec<u32> = Vec::new();
+        // Those that made room stay: where they came from is on an older release by then, or taken.
+        let own = work.departures.iter().filter(|it| it.how.moves() && it.from == work.host);
+        for guest in own.map(|it| it.guest) {
+            let groups = &facts.guests[guest as usize].apart;
+            // Guests that should never have been on one host do not come back to it together.
+            let meets =
+                |other: &u32| facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it));
+            let diverse = !canary
+                || !facts.guests[guest as usize].controller
+                    && self.undiverse(guest, work.host, works, &home).is_none();
+            let bound = facts.may_be_bound(guest, work.host);
+            if diverse && bound && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
+                home.push(guest);
+            }
+        }
+        home
+    }
+}
+
+/// What is done by a method: a live patch reboots nothing.
+fn hops_by(candidate: &Candidate, method: Method) -> Vec<Hop> {
+    let reboots = method != Method::LivePatch;
+    candidate.hops.iter().map(|it| Hop { reboot: it.reboot && reboots, ..*it }).collect()
+}

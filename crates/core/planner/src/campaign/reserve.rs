@@ -1,0 +1,344 @@
+//! The reserve: whether the guests of any hosts that fail together would find room on those that remain, by a placement of every
+//! guest. A placement that was found is kept; when guests have moved, only what no longer holds of it is placed anew, and all
+//! of it only if that fails.
+
+use std::collections::BTreeMap;
+
+use underpin_model::policy::FailureSets;
+
+use super::facts::Room;
+use super::rooms::Rooms;
+
+/// What no guest fits in: a host that takes none.
+const NO_ROOM: [i64; 2] = [-1, -1];
+
+/// Guests that restart as one, with what they need together.
+type Unit = (Room, Vec<u32>);
+
+/// Where the guests of a failure set would go.
+#[derive(Debug, Clone, Default)]
+struct Witness {
+    /// Every guest with the host that would take it, by guest.
+    given: Vec<(u32, u32)>,
+    /// Those of them that must be apart from others.
+    apart: Vec<(u32, u32)>,
+    /// Room that they need, by host.
+    reserved: Vec<(u32, Room)>,
+    /// The state of the set's hosts that it was made for.
+    stamp: u64,
+    /// Everyone has a place.
+    valid: bool,
+}
+
+/// Hosts that may fail together.
+#[derive(Debug, Clone)]
+struct FailureSet {
+    hosts: Vec<u32>,
+    /// Guests that had no place before the plan began.
+    without_place: u32,
+    witness: Witness,
+}
+
+/// Failure sets of a cluster.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failures {
+    sets: Vec<FailureSet>,
+    /// The set that had no room last: it is the first to be asked.
+    hardest: usize,
+}
+
+/// A failure that would leave guests without a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shortage {
+    /// Resource, as a position in [`super::facts::RESOURCES`].
+    pub(super) resource: usize,
+    /// How much is missing at least.
+    pub(super) short: u64,
+    /// What the first guests without a place need, where there would be room for the sum of all.
+    pub(super) unit: Option<Room>,
+}
+
+impl Rooms<'_, '_> {
+    /// The failures to be ready for, each with a placement of its guests as they stand.
+    pub(super) fn failures(&self, which: FailureSets) -> Failures {
+        let mut sets: Vec<Vec<u32>> = Vec::new();
+        if which != FailureSets::None {
+            sets.extend(self.hosts().map(|it| vec![it]));
+        }
+        if which == FailureSets::FaultDomain {
+            let mut domains = BTreeMap::<&str, Vec<u32>>::new();
+            for host in self.hosts() {
+                for domain in &self.facts.hosts[host as usize].it.fault_domains {
+                    domains.entry(domain.as_str()).or_default().push(host);
+                }
+            }
+            sets.extend(domains.into_values().filter(|it| it.len() > 1));
+        }
+        let open = self.open_room();
+        let of = |hosts: Vec<u32>| {
+            let (witness, shortage) = self.search(&hosts, &open);
+            FailureSet { hosts, without_place: shortage.map_or(0, |it| it.0), witness }
+        };
+        Failures { sets: sets.into_iter().map(of).collect(), hardest: 0 }
+    }
+
+    /// Checks that every failure still finds places; one that does not, unless it was as bad before.
+    pub(super) fn reserve(&mut self) -> Result<(), Shortage> {
+        let mut failures = std::mem::take(&mut self.failures);
+        let kept = self.keep(&mut failures);
+        self.failures = failures;
+        kept
+    }
+
+    fn keep(&self, failures: &mut Failures) -> Result<(), Shortage> {
+        let open = self.open_room();
+        let hardest = failures.hardest;
+        let others = (0..failures.sets.len()).filter(|it| *it != hardest);
+        for at in (hardest..failures.sets.len()).take(1).chain(others) {
+            let set = &mut failures.sets[at];
+            if self.holds(set) {
+                continue;
+            }
+            if let Some(witness) = self.mend(set, &open) {
+                set.witness = witness;
+                continue;
+            }
+            let lacks = self.lacks(&set.hosts, &open).filter(|_| set.without_place == 0);
+            let shortage = lacks.map_or_else(
+                || {
+                    let (witness, shortage) = self.search(&set.hosts, &open);
+                    let worse = shortage.filter(|it| it.0 > set.without_place);
+                    if worse.is_none() {
+                        set.witness = witness;
+                    }
+                    worse.map(|it| it.1)
+                },
+                Some,
+            );
+            if let Some(shortage) = shortage {
+                failures.hardest = at;
+                return Err(shortage);
+            }
+        }
+        Ok(())
+    }
+
+    /// Free room of hosts that take guests, by position.
+    fn open_room(&self) -> Vec<[i64; 2]> {
+        self.hosts().map(|it| if self.is_shut(it) { NO_ROOM } else { self.free(it) }).collect()
+    }
+
+    /// The same without hosts that failed.
+    fn remaining(&self, failed: &[u32], open: &[[i64; 2]]) -> Vec<[i64; 2]> {
+        let mut left = open.to_vec();
+        for &host in failed {
+            left[self.local(host)] = NO_ROOM;
+        }
+        left
+    }
+
+    fn stamp(&self, hosts: &[u32]) -> u64 {
+        hosts.iter().map(|&it| self.arrivals(it)).sum()
+    }
+
+    fn need(&self, guest: u32) -> Room {
+        self.facts.guests[guest as usize].demand.unwrap_or([0, 0])
+    }
+
+    fn holds(&self, set: &FailureSet) -> bool {
+        let witness = &set.witness;
+        witness.valid
+            && witness.stamp == self.stamp(&set.hosts)
+            && witness.reserved.iter().all(|&(host, room)| !self.is_shut(host) && fits(self.free(host), room))
+            && witness.apart.iter().all(|&(guest, host)| self.stands_apart(guest, host))
+    }
+
+    /// Places anew what no longer holds of a placement, and who came since.
+    fn mend(&self, set: &FailureSet, open: &[[i64; 2]]) -> Option<Witness> {
+        let (failed, before) = (&set.hosts, &set.witness);
+        let mut left = self.remaining(failed, open);
+        let mut given = Vec::with_capacity(before.given.len());
+        let mut loose: Vec<u32> = Vec::new();
+        for &(guest, host) in &before.given {
+            if !failed.contains(&self.at(guest)) {
+                continue;
+            }
+            let need = self.need(guest);
+            let at = self.local(host);
+            if fits(left[at], need) && self.stands_apart(guest, host) {
+                take(&mut left[at], need);
+                given.push((guest, host));
+            } else {
+                loose.push(guest);
+            }
+        }
+        if !before.valid || before.stamp != self.stamp(failed) {
+            let known = |guest: u32| before.given.binary_search_by_key(&guest, |it| it.0).is_ok();
+            let here = failed.iter().flat_map(|&it| self.guests_on(it));
+            loose.extend(here.copied().filter(|&it| !known(it)));
+        }
+        self.with_their_own(&mut loose, &mut given, &mut left);
+        let missing = self.place(&self.units(loose.into_iter()), true, &mut left, &mut given);
+        missing.is_none().then(|| self.witness(failed, given, true))
+    }
+
+    /// Who restarts together with somebody who has no place has none either.
+    fn with_their_own(&self, loose: &mut Vec<u32>, given: &mut Vec<(u32, u32)>, left: &mut [[i64; 2]]) {
+        let tie = |guest: u32| self.facts.guests[guest as usize].together.first().copied();
+        let tied: Vec<u32> = loose.iter().filter_map(|&it| tie(it)).collect();
+        if tied.is_empty() {
+            return;
+        }
+        given.retain(|&(guest, host)| {
+            let stays = tie(guest).is_none_or(|it| !tied.contains(&it));
+            if !stays {
+                loose.push(guest);
+                let need = self.need(guest);
+                let room = &mut left[self.local(host)];
+                (0..2).for_each(|it| room[it] = room[it].saturating_add(signed(need[it])));
+            }
+            stays
+        });
+    }
+
+    /// What the sums lack already: more guests than the remaining hosts have room for.
+    fn lacks(&self, failed: &[u32], open: &[[i64; 2]]) -> Option<Shortage> {
+        let left = self.remaining(failed, open);
+        (0..2).find_map(|resource| {
+            let free: u64 = left.iter().map(|it| u64::try_from(it[resource]).unwrap_or(0)).sum();
+            let guests = failed.iter().flat_map(|&it| self.guests_on(it));
+            let need = guests.map(|&it| self.need(it)[resource]).fold(0, u64::saturating_add);
+            let short = need.checked_sub(free).filter(|it| *it > 0)?;
+            Some(Shortage { resource, short, unit: None })
+        })
+    }
+
+    /// Places the guests of a failure set on what remains: the largest first, each where least is left over; then where most is
+    /// left over. How many have no place, and what is missing.
+    fn search(&self, failed: &[u32], open: &[[i64; 2]]) -> (Witness, Option<(u32, Shortage)>) {
+        let units = self.units(failed.iter().flat_map(|&it| self.guests_on(it)).copied());
+        let attempt = |tight: bool| {
+            let (mut left, mut given) = (self.remaining(failed, open), Vec::new());
+            let missing = self.place(&units, tight, &mut left, &mut given);
+            (given, missing)
+        };
+        let (mut given, mut missing) = attempt(true);
+        if let Some(first) = missing {
+            let (other, second) = attempt(false);
+            if second.is_none_or(|it| it.0 < first.0) {
+                (given, missing) = (other, second);
+            }
+        }
+        (self.witness(failed, given, missing.is_none()), missing)
+    }
+
+    fn witness(&self, failed: &[u32], mut given: Vec<(u32, u32)>, valid: bool) -> Witness {
+        given.sort_unstable();
+        let apart = |it: &&(u32, u32)| !self.facts.guests[it.0 as usize].apart.is_empty();
+        let apart = given.iter().filter(apart).copied().collect();
+        let mut reserved: Vec<(u32, Room)> = given.iter().map(|&(it, host)| (host, self.need(it))).collect();
+        reserved.sort_unstable_by_key(|it| it.0);
+        reserved.dedup_by(|it, into| {
+            let same = it.0 == into.0;
+            if same {
+                (0..2).for_each(|at| into.1[at] = into.1[at].saturating_add(it.1[at]));
+            }
+            same
+        });
+        Witness { given, apart, reserved, stamp: self.stamp(failed), valid }
+    }
+
+    /// Guests that restart as one, the largest first.
+    fn units(&self, guests: impl Iterator<Item = u32>) -> Vec<Unit> {
+        let mut units: Vec<Unit> = Vec::new();
+        let mut tied: BTreeMap<u32, usize> = BTreeMap::new();
+        for guest in guests {
+            let demand = self.need(guest);
+            let together = &self.facts.guests[guest as usize].together;
+            let first = together.first().copied().filter(|_| together.len() > 1);
+            match first.and_then(|it| tied.get(&it)).and_then(|&at| units.get_mut(at)) {
+                Some((room, members)) => {
+                    (0..2).for_each(|it| room[it] = room[it].saturating_add(demand[it]));
+                    members.push(guest);
+                }
+                None => {
+                    if let Some(first) = first {
+                        tied.insert(first, units.len());
+                    }
+                    units.push((demand, vec![guest]));
+                }
+            }
+        }
+        units.iter_mut().for_each(|it| it.1.sort_unstable());
+        units.sort_unstable_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
+        units
+    }
+
+    /// Gives each unit the host where least (or most) is left over; how many guests have no place, and what is missing.
+    fn place(
+        &self,
+        units: &[Unit],
+        tight: bool,
+        left: &mut [[i64; 2]],
+        given: &mut Vec<(u32, u32)>,
+    ) -> Option<(u32, Shortage)> {
+        let first = self.hosts().start;
+        let mut missing: Option<(u32, Shortage)> = None;
+        for (need, members) in units {
+            let mut best: Option<(i64, usize)> = None;
+            for (at, &room) in left.iter().enumerate() {
+                if !fits(room, *need) {
+                    continue;
+                }
+                let over = room[0] - signed(need[0]);
+                let better = best.is_none_or(|(other, _)| if tight { over < other } else { over > other });
+                let host = first + at as u32;
+                let takes = |it: &u32| self.facts.may_stand(*it, host) && self.apart_of(*it, host, given);
+                if better && members.iter().all(takes) {
+                    best = Some((over, at));
+                }
+            }
+            if let Some((_, at)) = best {
+                take(&mut left[at], *need);
+                given.extend(members.iter().map(|&it| (it, first + at as u32)));
+            } else {
+                let short = short_of(left, *need);
+                let (count, all) = missing.unwrap_or((0, Shortage { short: 0, ..short }));
+                let more = if short.resource == all.resource { short.short } else { 0 };
+                let all = Shortage { short: all.short.saturating_add(more), ..all };
+                missing = Some((count + members.len() as u32, all));
+            }
+        }
+        missing
+    }
+
+    /// Apart from those that stand on a host and from those that a failure would bring there.
+    fn apart_of(&self, guest: u32, host: u32, given: &[(u32, u32)]) -> bool {
+        let groups = &self.facts.guests[guest as usize].apart;
+        groups.is_empty()
+            || (self.stands_apart(guest, host)
+                && given.iter().filter(|it| it.1 == host).all(|(other, _)| {
+                    !self.facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it))
+                }))
+    }
+}
+
+/// What the roomiest host lacks for a unit.
+fn short_of(left: &[[i64; 2]], need: Room) -> Shortage {
+    let resource = usize::from(need[1] > 0 && left.iter().any(|it| it[0] >= signed(need[0])));
+    let most = left.iter().map(|it| it[resource]).max().unwrap_or(0).max(0);
+    let short = signed(need[resource]).saturating_sub(most).max(1) as u64;
+    Shortage { resource, short, unit: Some(need) }
+}
+
+fn signed(room: u64) -> i64 {
+    i64::try_from(room).unwrap_or(i64::MAX)
+}
+
+pub(super) fn fits(free: [i64; 2], need: Room) -> bool {
+    (0..2).all(|it| free[it] >= signed(need[it]))
+}
+
+fn take(free: &mut [i64; 2], need: Room) {
+    (0..2).for_each(|it| free[it] -= signed(need[it]));
+}
