@@ -12,6 +12,15 @@ use super::couplings::Couplings;
 use super::facts::Facts;
 use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave};
 
+/// Clusters that are looked at again at a time: those that the next stage would wait for.
+const SLOWEST: usize = 8;
+/// Other orders that each of them is given at a time.
+const TRIES: u64 = 2;
+/// The hosts of one in so many clusters are looked at again at a time; with fewer clusters none, so that a first plan stays quick.
+const ONE_IN: usize = 4;
+/// Times that they are looked at again.
+const ROUNDS: usize = 4;
+
 /// Plans one stage of every cluster that has candidates.
 pub(super) fn stages<'f, 'a>(
     request: &Request<'a>,
@@ -22,63 +31,113 @@ pub(super) fn stages<'f, 'a>(
     canary: bool,
 ) -> Vec<(u32, Staged)> {
     let share = request.evaluations / (candidates.len().max(1) as u64);
+    let seed = |at: u32| request.seed ^ (u64::from(at) << 32) ^ u64::from(canary);
     if couplings.bind {
         let mut results = Vec::with_capacity(candidates.len());
         for (at, hosts) in candidates {
             let Some(cluster) = clusters.get_mut(at as usize) else { continue };
-            results.push((at, one(request, shared, cluster, couplings, hosts, canary, at, share)));
+            let mut search = Search::new(shared, cluster, couplings, hosts, canary, seed(at));
+            search.vary(shared, cluster, couplings, share);
+            (*cluster, *couplings) = (search.cluster, search.couplings);
+            results.push((at, search.staged));
         }
         return results;
     }
-    let work: Vec<(u32, &mut Cluster<'f, 'a>, Vec<Candidate>)> = clusters
-        .iter_mut()
+    let none = Couplings::default();
+    let work: Vec<(u32, &Cluster<'f, 'a>, Vec<Candidate>)> = clusters
+        .iter()
         .enumerate()
         .filter_map(|(at, cluster)| Some((at as u32, cluster, candidates.remove(&(at as u32))?)))
         .collect();
-    work.into_par_iter()
-        .map(|(at, cluster, hosts)| {
-            let mut none = Couplings::default();
-            (at, one(request, shared, cluster, &mut none, hosts, canary, at, share))
+    let mut searches: Vec<(u32, &Cluster<'f, 'a>, Search<'f, 'a>)> = work
+        .into_par_iter()
+        .map(|(at, before, hosts)| {
+            let mut search = Search::new(shared, before, &none, hosts, canary, seed(at));
+            search.vary(shared, before, &none, share);
+            (at, before, search)
         })
-        .collect()
+        .collect();
+    hurry(shared, &none, &mut searches);
+    let found: Vec<(u32, Search<'f, 'a>)> = searches.into_iter().map(|it| (it.0, it.2)).collect();
+    let mut results = Vec::with_capacity(found.len());
+    for (at, search) in found {
+        if let Some(cluster) = clusters.get_mut(at as usize) {
+            *cluster = search.cluster;
+        }
+        results.push((at, search.staged));
+    }
+    results
 }
 
-/// One cluster: the first order, then others.
-#[allow(clippy::too_many_arguments, reason = "the parts of one call that runs beside others of its kind")]
-fn one<'f, 'a>(
-    request: &Request<'a>,
+/// Other orders for the clusters that end last: the next stage waits for them everywhere. Until the last of all gains nothing any more.
+fn hurry<'f, 'a>(
     shared: &Shared<'f, 'a>,
-    cluster: &mut Cluster<'f, 'a>,
-    couplings: &mut Couplings,
-    hosts: Vec<Candidate>,
-    canary: bool,
-    at: u32,
-    evaluations: u64,
-) -> Staged {
-    if evaluations == 0 || hosts.len() < 2 {
-        return cluster.stage(shared, couplings, hosts, canary);
-    }
-    let seed = request.seed ^ (u64::from(at) << 32) ^ u64::from(canary);
-    let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let mut order = hosts;
-    let mut best = {
-        let (mut trial, mut limits) = (cluster.clone(), couplings.clone());
-        let staged = trial.stage(shared, &mut limits, order.clone(), canary);
-        (Worth::of(shared, &staged), staged, trial, limits)
-    };
-    for _ in 0..evaluations {
-        let mut other = order.clone();
-        vary(&mut other, &best.1, &mut dice);
-        let (mut trial, mut limits) = (cluster.clone(), couplings.clone());
-        let staged = trial.stage(shared, &mut limits, other.clone(), canary);
-        let worth = Worth::of(shared, &staged);
-        if worth.better(&best.0) {
-            best = (worth, staged, trial, limits);
-            order = other;
+    none: &Couplings,
+    searches: &mut [(u32, &Cluster<'f, 'a>, Search<'f, 'a>)],
+) {
+    let some = SLOWEST.min(searches.len() / ONE_IN);
+    for _ in 0..ROUNDS {
+        searches.sort_by_key(|it| (std::cmp::Reverse(it.2.worth.end), it.0));
+        let last = searches.first().map(|it| it.2.worth.end);
+        searches[..some].par_iter_mut().for_each(|(_, before, search)| {
+            search.vary(shared, before, none, TRIES);
+        });
+        if searches.iter().map(|it| it.2.worth.end).max() >= last {
+            break;
         }
     }
-    (*cluster, *couplings) = (best.2, best.3);
-    best.1
+    searches.sort_by_key(|it| it.0);
+}
+
+/// The best order of one cluster's hosts so far, and what comes of it.
+struct Search<'f, 'a> {
+    order: Vec<Candidate>,
+    canary: bool,
+    dice: ChaCha8Rng,
+    worth: Worth,
+    staged: Staged,
+    cluster: Cluster<'f, 'a>,
+    couplings: Couplings,
+}
+
+impl<'f, 'a> Search<'f, 'a> {
+    fn new(
+        shared: &Shared<'f, 'a>,
+        before: &Cluster<'f, 'a>,
+        limits: &Couplings,
+        order: Vec<Candidate>,
+        canary: bool,
+        seed: u64,
+    ) -> Self {
+        let (mut cluster, mut couplings) = (before.clone(), limits.clone());
+        let staged = cluster.stage(shared, &mut couplings, order.clone(), canary);
+        let worth = Worth::of(shared, &staged);
+        Self { order, canary, dice: ChaCha8Rng::seed_from_u64(seed), worth, staged, cluster, couplings }
+    }
+
+    /// Tries other orders and keeps what is better.
+    fn vary(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        before: &Cluster<'f, 'a>,
+        limits: &Couplings,
+        evaluations: u64,
+    ) {
+        if self.order.len() < 2 {
+            return;
+        }
+        for _ in 0..evaluations {
+            let mut order = self.order.clone();
+            vary(&mut order, &self.staged, &mut self.dice);
+            let (mut cluster, mut couplings) = (before.clone(), limits.clone());
+            let staged = cluster.stage(shared, &mut couplings, order.clone(), self.canary);
+            let worth = Worth::of(shared, &staged);
+            if worth.better(&self.worth) {
+                (self.worth, self.staged, self.order) = (worth, staged, order);
+                (self.cluster, self.couplings) = (cluster, couplings);
+            }
+        }
+    }
 }
 
 /// Another order to try, near the best one. Either a neighbourhood of it is torn down: hosts of a wave or two and some that are

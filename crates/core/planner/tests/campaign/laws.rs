@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use underpin_model::fleet::{
-    Action, Affinity, AffinityKind, Application, Fleet, SampleSpec, Strength, sample,
+    Action, Affinity, AffinityKind, Application, Cluster, Fleet, SampleSpec, Strength, sample,
 };
-use underpin_model::id::{ApplicationId, VmId};
+use underpin_model::id::{ApplicationId, ClusterId, VmId};
 use underpin_model::plan::Outcome;
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Request, plan};
 
-use super::build::{clean, consent, fleet, guest, policy, request, start, tenant};
+use super::build::{clean, consent, fleet, guest, host, policy, request, start, tenant};
 
 /// Guests by host and size with what is allowed, hosts of different size, groups that must be apart, a policy.
 fn random() -> impl Strategy<Value = (Fleet, Policy)> {
@@ -129,7 +129,7 @@ proptest! {
         };
         let before = worth(&fleet);
         let mut larger = fleet;
-        let mut spare = super::build::host("spare", "c");
+        let mut spare = host("spare", "c");
         spare.platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
         spare.capacity.as_mut().unwrap().memory_mib = Some(1 << 20);
         spare.capacity.as_mut().unwrap().vcpus = Some(512);
@@ -192,4 +192,52 @@ fn searching_finds_better_plans_and_never_leaves_more_hosts_out() {
         fewer_moves += usize::from((searched.0, searched.1) == (first.0, first.1) && searched.2 < first.2);
     }
     assert!(earlier + fewer_moves + fewer_out > 30, "{fewer_out} {earlier} {fewer_moves}");
+}
+
+#[test]
+fn the_clusters_that_end_last_are_given_other_orders() {
+    let loss = BTreeMap::new();
+    let mut policy = policy();
+    policy.planning.most_away.per_cluster = 3;
+    policy.planning.canaries_per_class = 0;
+    let end = |fleet: &Fleet| {
+        let it = plan(&request(fleet, &policy, &loss)).unwrap();
+        clean(fleet, &policy, &it.plan);
+        it.plan.waves.iter().map(|it| it.end_s).max()
+    };
+    let mut earlier = 0;
+    for seed in 0..8_u64 {
+        let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut below = |end: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) % end
+        };
+        let mut all = fleet(0);
+        all.clusters.clear();
+        for cluster in 0..8 {
+            let name = format!("c{cluster}");
+            all.clusters.push(Cluster::new(ClusterId::new(name.as_str()).unwrap()));
+            for number in 0..8 {
+                let id = format!("{name}h{number}");
+                let mut host = host(&id, &name);
+                host.capacity.as_mut().unwrap().memory_mib = Some((100 + 16 * below(4)) * 1024);
+                all.hosts.push(host);
+                for _ in 0..4 + below(4) {
+                    guest(&mut all, &id, 2 + below(14));
+                }
+            }
+        }
+        // Alone nobody waits for a cluster, and its first order stays.
+        let alone = |cluster: &Cluster| {
+            let mut one = all.clone();
+            one.clusters.retain(|it| it.id == cluster.id);
+            one.hosts.retain(|it| it.cluster.as_ref() == Some(&cluster.id));
+            one.vms.retain(|vm| one.hosts.iter().any(|it| vm.host.as_ref() == Some(&it.id)));
+            end(&one)
+        };
+        let (first, together) = (all.clusters.iter().map(alone).max().unwrap(), end(&all));
+        assert!(together <= first, "seed {seed}: {first:?}, then {together:?}");
+        earlier += usize::from(together < first);
+    }
+    assert!(earlier >= 4, "{earlier}");
 }
