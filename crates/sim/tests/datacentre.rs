@@ -340,3 +340,35 @@ fn errors_name_line_value_and_way_out() {
     let error = session.line("expect vm vm-1 host=host-2", &NoFiles, |_| {}).unwrap_err();
     assert!(error.unmet && error.to_string().contains("found guest vm-1 host=host-1"), "{error}");
 }
+
+#[tokio::test]
+async fn a_guest_in_huge_pages_goes_only_where_there_are_some() {
+    let mut fleet = underpin_model::fleet::Fleet::new(
+        "huge",
+        underpin_model::fleet::Seen { at: "2026-01-15T09:00:00Z".parse().unwrap(), by: "test".to_owned() },
+    );
+    for (id, hugepages_mib) in [("a", 8192), ("b", 4096), ("c", 8192)] {
+        let mut host = underpin_model::fleet::Host::new(HostId::new(id).unwrap());
+        host.capacity = Some(underpin_model::fleet::Capacity {
+            vcpus: Some(8),
+            memory_mib: Some(1024),
+            hugepages_mib: Some(hugepages_mib),
+            local_storage_gib: None,
+        });
+        fleet.hosts.push(host);
+    }
+    let mut vm = underpin_model::fleet::Vm::new(VmId::new("v").unwrap());
+    vm.host = Some(HostId::new("a").unwrap());
+    (vm.vcpus, vm.memory_mib, vm.hugepages_mib) = (Some(2), Some(8192), Some(8192));
+    vm.allowed_actions = vec![underpin_model::fleet::Action::LiveMigrate];
+    fleet.vms.push(vm);
+    let platform = Simulated::new(Datacentre::new(fleet, 1));
+    let refused = platform.begin(&key("1"), 1, &migrate("v", "a", "b")).await.unwrap();
+    platform.run(600_000).unwrap();
+    let Ok(TaskState::Failed { kind, text }) = platform.task(&refused).await else { panic!() };
+    assert_eq!(kind, FailureKind::NotEnoughMemory);
+    assert!(text.contains("host b has 4096 MiB of huge pages free, v needs 8192"), "{text}");
+    let taken = platform.begin(&key("2"), 1, &migrate("v", "a", "c")).await.unwrap();
+    platform.run(600_000).unwrap();
+    assert!(matches!(platform.task(&taken).await, Ok(TaskState::Done { .. })));
+}

@@ -24,6 +24,7 @@ mod replay;
 mod report;
 mod restart;
 mod rings;
+mod room;
 mod sequence;
 mod state;
 mod timeline;

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::affinity::Affinities;
 use crate::needs::Offered;
+use crate::room::{KINDS, Need};
 use crate::state::{Guest, State};
 use crate::world::{NONE, World, ix};
 
@@ -17,13 +18,15 @@ const MOST_NODES_IN_ALL: u64 = 4_000_000;
 /// Most items that an exhaustive search is begun for.
 const MOST_ITEMS: usize = 24;
 
+/// What is left of each resource, or taken.
+type Free = [i64; KINDS];
+
 /// Guests that go to one host together: one, or several that no rule lets apart.
 #[derive(Debug, Clone)]
 struct Item {
     first: usize,
     count: usize,
-    memory_mib: i64,
-    vcpus: i64,
+    need: Free,
     target: u32,
 }
 
@@ -48,8 +51,8 @@ pub(crate) struct Packed {
 pub(crate) struct Packer<'r, 'a> {
     world: &'r World<'a>,
     fits: FxHashMap<(u32, u32), Offered>,
-    memory_mib: Vec<i64>,
-    vcpus: Vec<i64>,
+    /// What the items took and gave up, by host.
+    taken: Vec<Free>,
     members: Vec<u32>,
     items: Vec<Item>,
     candidates: Vec<u32>,
@@ -64,8 +67,7 @@ impl<'r, 'a> Packer<'r, 'a> {
         Self {
             world,
             fits: FxHashMap::default(),
-            memory_mib: vec![0; stations],
-            vcpus: vec![0; stations],
+            taken: vec![[0; KINDS]; stations],
             members: Vec::new(),
             items: Vec::new(),
             candidates: Vec::new(),
@@ -145,18 +147,18 @@ impl<'r, 'a> Packer<'r, 'a> {
                 None => self.members.push(guest),
             }
             let members = self.members.get(first..).unwrap_or_default();
-            let needs = members.iter().filter_map(|it| state.guests.get(ix(*it)));
-            let (memory_mib, vcpus) =
-                needs.fold((0, 0), |sum, it| (sum.0 + it.memory_mib as i64, sum.1 + it.vcpus as i64));
+            let mut need = [0; KINDS];
+            for it in members.iter().filter_map(|it| state.guests.get(ix(*it))) {
+                shift(&mut need, &signed(&it.need), 1);
+            }
             let count = members.len();
-            self.items.push(Item { first, count, memory_mib, vcpus, target: NONE });
+            self.items.push(Item { first, count, need, target: NONE });
         }
     }
 
     /// Nobody has a place. What the guests hold elsewhere, on their way, they give up.
     fn clear(&mut self, state: &State) {
-        self.memory_mib.fill(0);
-        self.vcpus.fill(0);
+        self.taken.fill([0; KINDS]);
         for it in &mut self.items {
             it.target = NONE;
         }
@@ -164,11 +166,9 @@ impl<'r, 'a> Packer<'r, 'a> {
             for end in [guest.host, guest.to] {
                 if guest.to != NONE
                     && self.failed.binary_search(&end).is_err()
-                    && let (Some(memory), Some(vcpus)) =
-                        (self.memory_mib.get_mut(ix(end)), self.vcpus.get_mut(ix(end)))
+                    && let Some(taken) = self.taken.get_mut(ix(end))
                 {
-                    *memory -= guest.memory_mib as i64;
-                    *vcpus -= guest.vcpus as i64;
+                    shift(taken, &signed(&guest.need), -1);
                 }
             }
         }
@@ -189,20 +189,23 @@ impl<'r, 'a> Packer<'r, 'a> {
         }
     }
 
-    /// What a host has left, in MiB and vCPUs; `None`: nobody knows.
-    fn left(&self, state: &State, host: u32) -> Option<(i64, i64)> {
+    /// What a host has left; `None`: there is no such host.
+    fn left(&self, state: &State, host: u32) -> Option<Free> {
         let it = state.stations.get(ix(host))?;
-        let memory = it.memory_mib.map(|most| most as i64 - it.used_memory_mib as i64);
-        let vcpus = it.vcpus.map(|most| most as i64 - it.used_vcpus as i64);
         let unknown = if self.relaxed { i64::MAX / 2 } else { i64::MIN / 2 };
-        let memory = memory.unwrap_or(unknown) - self.memory_mib.get(ix(host))?;
-        Some((memory, vcpus.unwrap_or(unknown) - self.vcpus.get(ix(host))?))
+        let mut left = [unknown; KINDS];
+        for ((left, room), used) in left.iter_mut().zip(it.room).zip(it.used) {
+            *left = room.map_or(unknown, |most| most as i64 - used as i64);
+        }
+        shift(&mut left, self.taken.get(ix(host))?, -1);
+        Some(left)
     }
 
     fn has_room(&mut self, state: &State, affinities: &Affinities, item: usize, host: u32) -> bool {
         let Some(it) = self.items.get(item).cloned() else { return false };
-        let Some((memory, vcpus)) = self.left(state, host) else { return false };
-        memory >= it.memory_mib && vcpus >= it.vcpus && self.is_allowed(state, affinities, &it, host)
+        let Some(left) = self.left(state, host) else { return false };
+        left.iter().zip(it.need).all(|(left, need)| *left >= need)
+            && self.is_allowed(state, affinities, &it, host)
     }
 
     /// The rules that are not about room.
@@ -242,20 +245,16 @@ impl<'r, 'a> Packer<'r, 'a> {
     fn put(&mut self, item: usize, host: u32) {
         let Some(it) = self.items.get_mut(item) else { return };
         it.target = host;
-        if let (Some(memory), Some(vcpus)) = (self.memory_mib.get_mut(ix(host)), self.vcpus.get_mut(ix(host)))
-        {
-            *memory += it.memory_mib;
-            *vcpus += it.vcpus;
+        if let Some(taken) = self.taken.get_mut(ix(host)) {
+            shift(taken, &it.need, 1);
         }
     }
 
     fn take(&mut self, item: usize) {
         let Some(it) = self.items.get_mut(item) else { return };
         let host = std::mem::replace(&mut it.target, NONE);
-        if let (Some(memory), Some(vcpus)) = (self.memory_mib.get_mut(ix(host)), self.vcpus.get_mut(ix(host)))
-        {
-            *memory -= it.memory_mib;
-            *vcpus -= it.vcpus;
+        if let Some(taken) = self.taken.get_mut(ix(host)) {
+            shift(taken, &it.need, -1);
         }
     }
 
@@ -263,11 +262,7 @@ impl<'r, 'a> Packer<'r, 'a> {
     fn open(&self) -> Vec<usize> {
         let mut open: Vec<usize> = (0..self.items.len()).collect();
         open.retain(|it| self.items.get(*it).is_some_and(|it| it.target == NONE));
-        open.sort_by_key(|it| {
-            self.items
-                .get(*it)
-                .map(|it| (std::cmp::Reverse(it.memory_mib), std::cmp::Reverse(it.vcpus), it.first))
-        });
+        open.sort_by_key(|it| self.items.get(*it).map(|it| (std::cmp::Reverse(it.need), it.first)));
         open
     }
 
@@ -296,7 +291,7 @@ impl<'r, 'a> Packer<'r, 'a> {
         self.clear(state);
         let mut all = true;
         for item in self.open() {
-            let mut best: Option<((i64, i64), u32)> = None;
+            let mut best: Option<(Free, u32)> = None;
             for at in 0..self.candidates.len() {
                 let Some(&host) = self.candidates.get(at) else { break };
                 let Some(left) = self.left(state, host) else { continue };
@@ -347,16 +342,18 @@ impl<'r, 'a> Packer<'r, 'a> {
     /// No placement was found: is there none, or did nobody look everywhere?
     fn judge(&mut self, state: &State, affinities: &Affinities, packed: &mut Packed) {
         let best: Vec<u32> = self.items.iter().map(|it| it.target).collect();
-        let needed =
-            self.items.iter().fold((0i64, 0i64), |sum, it| (sum.0 + it.memory_mib, sum.1 + it.vcpus));
+        let mut needed = [0; KINDS];
+        self.items.iter().for_each(|it| shift(&mut needed, &it.need, 1));
         self.clear(state);
         self.relaxed = true;
-        let mut room = (0i64, 0i64);
+        let mut room: Free = [0; KINDS];
         for left in self.candidates.iter().filter_map(|it| self.left(state, *it)) {
-            room = (room.0.saturating_add(left.0.max(0)), room.1.saturating_add(left.1.max(0)));
+            shift(&mut room, &left.map(|it| it.max(0)), 1);
         }
-        packed.short_mib = (needed.0 - room.0).max(0);
-        let mut proven = needed.0 > room.0 || needed.1 > room.1;
+        let mut short = needed;
+        shift(&mut short, &room, -1);
+        packed.short_mib = short.first().copied().unwrap_or(0).max(0);
+        let mut proven = short.iter().any(|it| *it > 0);
         for item in 0..self.items.len() {
             let hosts = self.candidates.clone();
             if !hosts.iter().any(|host| self.has_room(state, affinities, item, *host)) {
@@ -393,8 +390,7 @@ impl<'r, 'a> Packer<'r, 'a> {
         let hosts: Vec<u32> = self.candidates.clone();
         hosts.iter().filter_map(|it| state.stations.get(ix(*it))).any(|it| {
             let host = it.host;
-            it.memory_mib.is_none()
-                || it.vcpus.is_none()
+            it.room.iter().any(Option::is_none)
                 || guests.iter().any(|guest| self.offered(guest, host) == Offered::Unknown)
         })
     }
@@ -444,4 +440,13 @@ impl<'r, 'a> Packer<'r, 'a> {
         }
         Some(false)
     }
+}
+
+fn signed(need: &Need) -> Free {
+    need.map(|it| it as i64)
+}
+
+/// Adds an amount so many times; sums stay within the numbers.
+fn shift(of: &mut Free, by: &Free, times: i64) {
+    of.iter_mut().zip(by).for_each(|(of, by)| *of = of.saturating_add(by.saturating_mul(times)));
 }

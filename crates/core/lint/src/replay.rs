@@ -6,6 +6,7 @@ use underpin_model::policy::Homing;
 use crate::affinity::Affinities;
 use crate::report::{At, Log};
 use crate::restart::Restart;
+use crate::room::{self, Need};
 use crate::state::{Group, State};
 use crate::timeline::{Doing, Timeline, leaves_running};
 use crate::world::{NONE, Power, World, ix};
@@ -39,7 +40,7 @@ pub(crate) struct Replay<'r, 'a> {
     affinities: Affinities,
     restart: Restart<'r, 'a>,
     /// What hosts that were overcommitted carried at the start, in MiB and vCPUs; 0 for others.
-    at_start: Vec<(u64, u64)>,
+    at_start: Vec<Need>,
     /// Hosts whose load rose in this second, and steps that need an empty host.
     loaded: Vec<u32>,
     must_be_empty: Vec<(u32, u32)>,
@@ -58,11 +59,7 @@ pub(crate) fn replay(
 ) -> u64 {
     let state = State::new(world, group, &within.host);
     let restart = Restart::new(world, group, within, &state);
-    let at_start = state.stations.iter().map(|it| {
-        let beyond = |used: u64, most: Option<u64>| most.filter(|most| used > *most).map_or(0, |_| used);
-        (beyond(it.used_memory_mib, it.memory_mib), beyond(it.used_vcpus, it.vcpus))
-    });
-    let at_start = at_start.collect();
+    let at_start = state.stations.iter().map(|it| room::beyond(&it.used, &it.room)).collect();
     let mut replay = Replay {
         world,
         timeline,
@@ -149,7 +146,7 @@ impl Replay<'_, '_> {
                 let Some(change) = self.timeline.capacities.get(ix(number)) else { return };
                 let Some(&local) = self.within.host.get(ix(change.host)) else { return };
                 if let Some(station) = self.state.stations.get_mut(ix(local)) {
-                    station.set(&change.capacity);
+                    room::changed(&mut station.room, &change.capacity);
                 }
                 self.loaded.push(local);
                 self.restart.loaded(local);
@@ -293,7 +290,7 @@ impl Replay<'_, '_> {
                 (place, "it moves, and its memory or vCPUs are not known".into(), "both known".into())
             });
         }
-        if station.memory_mib.is_none() || station.vcpus.is_none() {
+        if station.room.iter().any(Option::is_none) {
             log.add(Rule::Capacity, Severity::Unknown, at, || {
                 (place(), "it takes a guest, and its capacity is not known".into(), "memory and vCPUs".into())
             });
@@ -491,11 +488,7 @@ impl Replay<'_, '_> {
         let Some(it) = self.state.stations.get(ix(host)) else { return };
         let start = self.at_start.get(ix(host)).copied().unwrap_or_default();
         let world = self.world;
-        let resources = [
-            ("MiB of memory", it.used_memory_mib, it.memory_mib, start.0),
-            ("vCPUs", it.used_vcpus, it.vcpus, start.1),
-        ];
-        for (what, used, most, at_start) in resources {
+        for (((what, used), most), at_start) in room::NAMES.iter().zip(it.used).zip(it.room).zip(start) {
             let Some(most) = most else { continue };
             log.compared(Rule::Capacity);
             if used > most && used > at_start {
@@ -542,9 +535,7 @@ impl Replay<'_, '_> {
     fn before(&mut self, log: &mut Log<'_>) {
         let world = self.world;
         for it in &self.state.stations {
-            let resources =
-                [("MiB of memory", it.used_memory_mib, it.memory_mib), ("vCPUs", it.used_vcpus, it.vcpus)];
-            for (what, used, most) in resources {
+            for ((what, used), most) in room::NAMES.iter().zip(it.used).zip(it.room) {
                 let Some(most) = most else { continue };
                 log.compared(Rule::Capacity);
                 if used > most {

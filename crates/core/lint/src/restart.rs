@@ -9,6 +9,7 @@ use crate::needs::Offered;
 use crate::packing::{Packed, Packer};
 use crate::replay::Within;
 use crate::report::{At, Log};
+use crate::room;
 use crate::state::{Group, State};
 use crate::world::{Locus, NONE, Power, World, ix};
 
@@ -232,8 +233,7 @@ impl<'r, 'a> Restart<'r, 'a> {
         let pool = self.pools.iter().find(|it| it.0 == set.pool).map_or(&[][..], |it| &it.1);
         !pool.iter().filter(|it| !set.hosts.contains(it)).any(|&host| {
             let Some(station) = state.stations.get(ix(host)) else { return false };
-            station.memory_mib.is_none_or(|most| most >= it.memory_mib)
-                && station.vcpus.is_none_or(|most| most >= it.vcpus)
+            station.room.iter().zip(it.need).all(|(most, need)| most.is_none_or(|most| most >= need))
                 && self.packer.offered(it, station.host) != Offered::No
                 && affinities.may_stand(guest, host, |_| false)
         })
@@ -331,17 +331,14 @@ impl<'r, 'a> Restart<'r, 'a> {
         let mut void = Vec::new();
         users.retain(|set| {
             let Some(it) = self.sets.get(ix(*set)) else { return false };
-            let (mut uses, mut memory, mut vcpus) = (false, station.used_memory_mib, station.used_vcpus);
+            let (mut uses, mut used) = (false, station.used);
             for guest in
                 it.witness.iter().filter(|it| it.1 == host).filter_map(|it| state.guests.get(ix(it.0)))
             {
                 uses = true;
-                memory += guest.memory_mib;
-                vcpus += guest.vcpus;
+                room::add(&mut used, &guest.need);
             }
-            if station.memory_mib.is_some_and(|most| memory > most)
-                || station.vcpus.is_some_and(|most| vcpus > most)
-            {
+            if room::beyond(&used, &station.room).iter().any(|it| *it > 0) {
                 void.push(*set);
             }
             uses

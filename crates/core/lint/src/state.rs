@@ -1,7 +1,6 @@
 //! Where every guest of a group of pools stands at a moment of the replay, and what its hosts carry.
 
-use underpin_model::fleet::Capacity;
-
+use crate::room::{self, KINDS, Need, Room};
 use crate::world::{NONE, Power, World, ix};
 
 /// Pools that nothing in the plan or the rules of placement separates, with the steps on them.
@@ -25,14 +24,23 @@ pub(crate) struct Guest {
     pub(crate) home: u32,
     /// A step is working on it.
     pub(crate) busy: bool,
-    pub(crate) memory_mib: u64,
-    pub(crate) vcpus: u64,
+    pub(crate) need: Need,
 }
 
 impl Guest {
     /// It is somewhere for the rules of placement: a guest that is off may stand anywhere.
     pub(crate) fn stands(&self) -> bool {
         self.power != Power::Off
+    }
+
+    /// What it takes of its host: where it is suspended it keeps its memory.
+    fn takes(&self) -> Need {
+        let [memory, vcpus, huge] = self.need;
+        match self.power {
+            Power::Off => [0; KINDS],
+            Power::Suspended => [memory, 0, huge],
+            Power::Runs => [memory, vcpus, huge],
+        }
     }
 }
 
@@ -41,10 +49,8 @@ impl Guest {
 pub(crate) struct Station {
     pub(crate) host: u32,
     pub(crate) pool: u32,
-    pub(crate) memory_mib: Option<u64>,
-    pub(crate) vcpus: Option<u64>,
-    pub(crate) used_memory_mib: u64,
-    pub(crate) used_vcpus: u64,
+    pub(crate) room: Room,
+    pub(crate) used: Need,
     /// Guests that run on it, or migrate from or to it.
     pub(crate) running: Vec<u32>,
     /// Guests that are suspended on it.
@@ -54,13 +60,6 @@ pub(crate) struct Station {
     pub(crate) migrations: u32,
     pub(crate) out_mbps: u64,
     pub(crate) in_mbps: u64,
-}
-
-impl Station {
-    pub(crate) fn set(&mut self, capacity: &Capacity) {
-        self.memory_mib = capacity.memory_mib.or(self.memory_mib);
-        self.vcpus = capacity.vcpus.map(u64::from).or(self.vcpus);
-    }
 }
 
 /// Guests and hosts of a group at a moment.
@@ -77,8 +76,7 @@ impl State {
             Station {
                 host: *host,
                 pool: row.map_or(NONE, |it| it.pool),
-                memory_mib: row.and_then(|it| it.memory_mib),
-                vcpus: row.and_then(|it| it.vcpus),
+                room: row.map_or([None; KINDS], |it| it.room),
                 away: u32::from(row.is_some_and(|it| it.maintenance)),
                 ..Station::default()
             }
@@ -96,8 +94,7 @@ impl State {
                 by_plan: false,
                 home: host,
                 busy: false,
-                memory_mib: row.memory_mib.unwrap_or(0),
-                vcpus: row.vcpus.unwrap_or(0),
+                need: row.demand,
             });
             state.enter(guest, host);
         }
@@ -109,17 +106,11 @@ impl State {
         let (Some(it), Some(station)) = (self.guests.get(ix(guest)), self.stations.get_mut(ix(host))) else {
             return;
         };
+        room::add(&mut station.used, &it.takes());
         match it.power {
             Power::Off => {}
-            Power::Suspended => {
-                station.used_memory_mib += it.memory_mib;
-                station.asleep.push(guest);
-            }
-            Power::Runs => {
-                station.used_memory_mib += it.memory_mib;
-                station.used_vcpus += it.vcpus;
-                station.running.push(guest);
-            }
+            Power::Suspended => station.asleep.push(guest),
+            Power::Runs => station.running.push(guest),
         }
     }
 
@@ -128,14 +119,11 @@ impl State {
         let (Some(it), Some(station)) = (self.guests.get(ix(guest)), self.stations.get_mut(ix(host))) else {
             return;
         };
-        if it.power != Power::Off {
-            station.used_memory_mib = station.used_memory_mib.saturating_sub(it.memory_mib);
-        }
+        room::subtract(&mut station.used, &it.takes());
         if it.power == Power::Suspended {
             station.asleep.retain(|it| *it != guest);
         }
         if it.power == Power::Runs {
-            station.used_vcpus = station.used_vcpus.saturating_sub(it.vcpus);
             if let Some(at) = station.running.iter().position(|it| *it == guest) {
                 station.running.swap_remove(at);
             }

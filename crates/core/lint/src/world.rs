@@ -7,12 +7,10 @@ use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, PowerState, V
 use underpin_model::policy::{Policy, Scope};
 
 use crate::needs::Needs;
+use crate::room::{self, MOST, Need, Room};
 
 /// The number of nothing.
 pub(crate) const NONE: u32 = u32::MAX;
-/// Largest amount of a resource that is added up; a guest of an exbibyte is as impossible as a larger one.
-const MOST: u64 = 1 << 40;
-
 /// Where a finding is, for the scopes of exceptions, windows and freezes: numbers, or [`NONE`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Locus {
@@ -59,8 +57,7 @@ pub(crate) struct HostRow<'a> {
     pub(crate) cluster: u32,
     /// Its cluster, or itself where it has none: guests move within a pool only.
     pub(crate) pool: u32,
-    pub(crate) memory_mib: Option<u64>,
-    pub(crate) vcpus: Option<u64>,
+    pub(crate) room: Room,
     /// Its ring by the order of the policy; one that the policy does not name counts as the last. In a pool whose coordinator comes
     /// first, nobody's ring is earlier than the coordinator's.
     pub(crate) ring: u32,
@@ -90,6 +87,7 @@ pub(crate) struct VmRow<'a> {
     pub(crate) power: Power,
     pub(crate) memory_mib: Option<u64>,
     pub(crate) vcpus: Option<u64>,
+    pub(crate) demand: Need,
     pub(crate) tenant: u32,
     pub(crate) application: u32,
     /// What it needs of a host: a number of [`Needs`].
@@ -230,7 +228,6 @@ impl<'a> World<'a> {
             storage.sort_unstable();
             storage.dedup();
             self.storage_of.push(storage);
-            let capacity = host.capacity.unwrap_or_default();
             let migration = host.migration.as_ref();
             let network = migration.and_then(|it| it.network.as_ref());
             let ring = host.ring.as_deref();
@@ -239,8 +236,7 @@ impl<'a> World<'a> {
                 host,
                 cluster,
                 pool,
-                memory_mib: capacity.memory_mib.map(|it| it.min(MOST)),
-                vcpus: capacity.vcpus.map(u64::from),
+                room: room::of_host(host.capacity.as_ref()),
                 ring: ring.and_then(|it| u32::try_from(it).ok()).unwrap_or(last_ring),
                 slots: migration.and_then(|it| it.slots).unwrap_or(policy.slots),
                 mbps: u64::from(migration.and_then(|it| it.bandwidth_mbps).unwrap_or(policy.bandwidth_mbps)),
@@ -276,6 +272,7 @@ impl<'a> World<'a> {
                 },
                 memory_mib: vm.memory_mib.map(|it| it.min(MOST)),
                 vcpus: vm.vcpus.map(u64::from),
+                demand: room::of_guest(vm),
                 tenant: at(&self.tenant_at, vm.tenant.as_ref().map(AsRef::as_ref)),
                 application: at(&self.application_at, vm.application.as_ref().map(AsRef::as_ref)),
                 need: self.needs.need(vm, stands_on),

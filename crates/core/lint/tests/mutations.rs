@@ -40,6 +40,16 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::Capacity, "more vCPUs than the target has", |it| {
         it.host("h4").capacity.as_mut().unwrap().vcpus = Some(11);
     }),
+    (Rule::Capacity, "no huge pages where the guest goes", |it| {
+        it.host("h1").capacity.as_mut().unwrap().hugepages_mib = Some(GIB);
+        it.vm("v1").hugepages_mib = Some(GIB);
+    }),
+    (Rule::Restartability, "huge pages for a failure on no other host", |it| {
+        for host in ["h1", "h4"] {
+            it.host(host).capacity.as_mut().unwrap().hugepages_mib = Some(GIB);
+        }
+        it.vm("v1").hugepages_mib = Some(GIB);
+    }),
     (Rule::Capacity, "a host that shrinks by its change", |it| {
         let smaller = underpin_model::fleet::Capacity { memory_mib: Some(7 * GIB), ..Default::default() };
         it.change("upgrade").capacity_after = Some(smaller);

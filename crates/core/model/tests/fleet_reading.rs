@@ -235,7 +235,8 @@ fn contradictions_are_errors() {
         "applications": [{"id": "a", "depends_on": ["b"]}, {"id": "b", "depends_on": ["c"]},
             {"id": "c", "depends_on": ["a"]}, {"id": "d", "depends_on": ["a", "d"]}],
         "component_sets": {"set": {"components": [{"name": " ", "version": ""}]}},
-        "vms": [{"id": "v1", "host": "h", "cluster": "c2", "dirty_rate_mib_s": -1.0}, {"id": "v2"}, {"id": "v3"}],
+        "vms": [{"id": "v1", "host": "h", "cluster": "c2", "dirty_rate_mib_s": -1.0},
+            {"id": "v2", "hugepages_mib": 2}, {"id": "v3", "memory_mib": 1024, "hugepages_mib": 2048}],
         "affinities": [
             {"kind": "together", "strength": "must", "vms": ["v1", "v2"]},
             {"kind": "together", "strength": "must", "vms": ["v2", "v3"]},
@@ -255,6 +256,8 @@ fn contradictions_are_errors() {
             "/component_sets/set/components/0/version",
             "/vms/0/dirty_rate_mib_s",
             "/vms/0/cluster",
+            "/vms/1/hugepages_mib",
+            "/vms/2/hugepages_mib",
             "/applications/2/depends_on",
             "/applications/3/depends_on",
             "/affinities/2/vms",
@@ -263,7 +266,7 @@ fn contradictions_are_errors() {
         "{}",
         lines(&found)
     );
-    assert!(found[6].found.contains(r#""a" -> "b" -> "c" -> "a""#), "{}", found[6]);
+    assert!(found[8].found.contains(r#""a" -> "b" -> "c" -> "a""#), "{}", found[8]);
 }
 
 #[test]

@@ -12,29 +12,33 @@ use super::state::{Host, HostPower, PowerState};
 /// Why not, in the platform's words.
 pub(crate) type No = (FailureKind, String);
 
+/// An amount of what hosts have: memory in huge pages is not counted as other memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Room {
+    pub(crate) memory_mib: u64,
+    pub(crate) vcpus: u64,
+    pub(crate) hugepages_mib: u64,
+}
+
 impl Datacentre {
-    /// Memory and vCPUs that a host has promised: to guests that run, memory alone to those suspended, and to those on their way.
+    /// What a host has promised: to guests that run, memory alone to those suspended, and to those on their way.
     #[must_use]
-    pub(crate) fn used(&self, host: usize) -> (u64, u64) {
+    pub(crate) fn used(&self, host: usize) -> Room {
         let here = self.hosts.get(host).into_iter().flat_map(|it| it.guests.iter().copied());
         let coming = self.moves.values().filter(|it| it.to == host && it.holds_target()).map(|it| it.guest);
-        let mut used = (0, 0);
-        for guest in here.chain(coming).filter_map(|it| self.guests.get(it)) {
-            if guest.power != PowerState::Off {
-                used.0 += guest.memory_mib;
-            }
-            if guest.power == PowerState::On {
-                used.1 += u64::from(guest.vcpus);
-            }
-        }
-        used
+        let all = here.chain(coming).map(|it| self.holds(it));
+        all.fold(Room::default(), |sum, it| Room {
+            memory_mib: sum.memory_mib + it.memory_mib,
+            vcpus: sum.vcpus + it.vcpus,
+            hugepages_mib: sum.hugepages_mib + it.hugepages_mib,
+        })
     }
 
     /// Free memory of a host in MiB.
     #[must_use]
     pub(crate) fn free_mib(&self, host: usize) -> u64 {
         let has = self.hosts.get(host).map_or(0, |it| it.memory_mib);
-        has.saturating_sub(self.used(host).0)
+        has.saturating_sub(self.used(host).memory_mib)
     }
 
     /// A host that can be worked with: up, and its management answers.
@@ -60,15 +64,19 @@ impl Datacentre {
         }
         self.may_be_on(guest, host)?;
         // What the guest holds there already (it is suspended, or off with its place kept) is not counted twice.
-        let (memory, vcpus) = self.used(host);
-        let own = if it.host == Some(host) { self.holds(guest) } else { (0, 0) };
-        let free_mib = on.memory_mib.saturating_sub(memory.saturating_sub(own.0));
-        if it.memory_mib > free_mib {
-            let text =
-                format!("host {} has {free_mib} MiB free, {} needs {} MiB", on.id, it.id, it.memory_mib);
-            return Err((FailureKind::NotEnoughMemory, text));
+        let used = self.used(host);
+        let own = if it.host == Some(host) { self.holds(guest) } else { Room::default() };
+        let free = |has: u64, used: u64, own: u64| has.saturating_sub(used.saturating_sub(own));
+        let memory = free(on.memory_mib, used.memory_mib, own.memory_mib);
+        let huge = free(on.hugepages_mib, used.hugepages_mib, own.hugepages_mib);
+        let small = it.memory_mib.saturating_sub(it.hugepages_mib);
+        for (what, has, needs) in [("MiB", memory, small), ("MiB of huge pages", huge, it.hugepages_mib)] {
+            if needs > has {
+                let text = format!("host {} has {has} {what} free, {} needs {needs} {what}", on.id, it.id);
+                return Err((FailureKind::NotEnoughMemory, text));
+            }
         }
-        let free_vcpus = u64::from(on.vcpus).saturating_sub(vcpus.saturating_sub(own.1));
+        let free_vcpus = free(u64::from(on.vcpus), used.vcpus, own.vcpus);
         if u64::from(it.vcpus) > free_vcpus {
             let text = format!("host {} has {free_vcpus} vCPUs free, {} needs {}", on.id, it.id, it.vcpus);
             return Err((FailureKind::NotEnoughCpu, text));
@@ -76,12 +84,16 @@ impl Datacentre {
         Ok(())
     }
 
-    /// Memory and vCPUs that a guest holds where it is.
-    fn holds(&self, guest: usize) -> (u64, u64) {
-        match self.guests.get(guest) {
-            Some(it) if it.power == PowerState::On => (it.memory_mib, u64::from(it.vcpus)),
-            Some(it) if it.power == PowerState::Suspended => (it.memory_mib, 0),
-            _ => (0, 0),
+    /// What a guest holds where it is.
+    fn holds(&self, guest: usize) -> Room {
+        let Some(it) = self.guests.get(guest).filter(|it| it.power != PowerState::Off) else {
+            return Room::default();
+        };
+        let runs = it.power == PowerState::On;
+        Room {
+            memory_mib: it.memory_mib.saturating_sub(it.hugepages_mib),
+            vcpus: if runs { u64::from(it.vcpus) } else { 0 },
+            hugepages_mib: it.hugepages_mib,
         }
     }
 
@@ -272,7 +284,7 @@ impl Datacentre {
         let total: u64 = hosts.iter().map(has).sum();
         let largest = hosts.iter().map(has).max().unwrap_or(0);
         let everyone = self.hosts.iter().enumerate().filter(|(_, it)| it.cluster == Some(cluster));
-        let used: u64 = everyone.map(|(at, _)| self.used(at).0).sum::<u64>() + needs_mib;
+        let used: u64 = everyone.map(|(at, _)| self.used(at).memory_mib).sum::<u64>() + needs_mib;
         if used > total.saturating_sub(largest) {
             let text = format!(
                 "without its largest host the cluster has {} MiB, {used} MiB are needed",

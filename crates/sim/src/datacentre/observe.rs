@@ -119,6 +119,7 @@ fn capacity(base: &Seen, host: &Host) -> Capacity {
     Capacity {
         vcpus: known.vcpus.map(|_| host.vcpus),
         memory_mib: known.memory_mib.map(|_| host.memory_mib),
+        hugepages_mib: known.hugepages_mib.map(|_| host.hugepages_mib),
         ..known
     }
 }

@@ -81,6 +81,7 @@ impl Datacentre {
             it.storage_paths = changed.storage_paths.unwrap_or(it.storage_paths);
             it.vcpus = changed.capacity.vcpus.unwrap_or(it.vcpus);
             it.memory_mib = changed.capacity.memory_mib.unwrap_or(it.memory_mib);
+            it.hugepages_mib = changed.capacity.hugepages_mib.unwrap_or(it.hugepages_mib);
             it.settings.extend(changed.settings);
         }
         let (boots, boot_id, running) = (it.boots, it.boot_id.clone(), it.running.clone());

@@ -63,6 +63,8 @@ pub struct Host {
     pub vcpus: u32,
     /// Memory that it can carry, in MiB.
     pub memory_mib: u64,
+    /// Huge pages that it has beside, in MiB.
+    pub hugepages_mib: u64,
     /// Bandwidth of its link for migrations, each way, in Mbit/s.
     pub migration_mbps: u32,
     /// Bandwidth of its management link, each way, in Mbit/s.
@@ -132,6 +134,8 @@ pub struct Guest {
     pub vcpus: u32,
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// How much of it lies in huge pages, in MiB.
+    pub hugepages_mib: u64,
     /// Memory that it dirties, in MiB/s.
     pub dirty_mib_s: f64,
     /// The platform starts it by itself on a host that comes back.

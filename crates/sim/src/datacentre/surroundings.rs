@@ -34,8 +34,9 @@ impl Datacentre {
         let ready = self.hosts.iter().enumerate().filter(|(_, it)| {
             it.cluster == Some(cluster) && !it.maintenance && it.memory_mib > 0 && Self::answers(it).is_ok()
         });
-        let mut load: Vec<(u64, usize)> =
-            ready.map(|(at, it)| (self.used(at).0.saturating_mul(1000) / it.memory_mib, at)).collect();
+        let mut load: Vec<(u64, usize)> = ready
+            .map(|(at, it)| (self.used(at).memory_mib.saturating_mul(1000) / it.memory_mib, at))
+            .collect();
         load.sort_unstable();
         let (Some((low, to)), Some((high, from))) = (load.first().copied(), load.last().copied()) else {
             return;
@@ -43,7 +44,7 @@ impl Datacentre {
         if high.saturating_sub(low) < u64::from(self.settings.balancer_percent) * 10 {
             return;
         }
-        let gap_mib = self.used(from).0.saturating_sub(self.used(to).0);
+        let gap_mib = self.used(from).memory_mib.saturating_sub(self.used(to).memory_mib);
         let here = self.hosts.get(from).map(|it| it.guests.clone()).unwrap_or_default();
         let candidates = here.into_iter().filter(|it| {
             self.guests.get(*it).is_some_and(|it| {

@@ -307,6 +307,15 @@ impl<'a> Check<'a> {
         self.not_zero(&path, "vcpus", vm.vcpus.map(u64::from));
         self.not_zero(&path, "memory_mib", vm.memory_mib);
         self.memory(&path, "memory_mib", vm.memory_mib);
+        if let Some(huge) = vm.hugepages_mib.filter(|it| *it > vm.memory_mib.unwrap_or(0)) {
+            self.findings.error(|| {
+                let expected = match vm.memory_mib {
+                    Some(all) => format!("at most the guest's memory, {all} MiB"),
+                    None => "memory_mib beside it: huge pages are a part of the guest's memory".to_owned(),
+                };
+                FleetError::new(format!("{path}/hugepages_mib"), huge.to_string(), expected)
+            });
+        }
         if let Some(rate) = vm.dirty_rate_mib_s.filter(|it| !it.is_finite() || *it < 0.0) {
             self.findings.error(|| {
                 FleetError::new(format!("{path}/dirty_rate_mib_s"), rate.to_string(), "a rate of 0 or more")

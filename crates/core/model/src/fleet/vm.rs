@@ -102,6 +102,8 @@ element! {
         vcpus: Option<u32>,
         /// Memory in MiB.
         memory_mib: Option<u64>,
+        /// How much of its memory lies in huge pages, in MiB: that is taken from the huge pages of its host alone. Nothing said: none.
+        hugepages_mib: Option<u64>,
         /// How fast it dirties memory, in MiB/s.
         dirty_rate_mib_s: Option<f64>,
         /// The VMM release that this guest runs on.

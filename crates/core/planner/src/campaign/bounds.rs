@@ -10,6 +10,7 @@ use super::calendar::{Calendar, Seconds, earliest, tenants_wait};
 use super::drive::Driven;
 use super::facts::Facts;
 use super::leave::live;
+use super::room::KINDS;
 use super::timing::Work;
 
 /// Bounds for the hosts that the plan changes, with what it reached.
@@ -68,7 +69,7 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
             .iter()
             .filter(|it| !it.hops.is_empty() && it.departures.iter().any(|it| it.how.moves()))
             .collect();
-        for resource in 0..2 {
+        for resource in 0..KINDS {
             let capacity = |host: u32| facts.hosts[host as usize].capacity.map_or(0, |it| it[resource]);
             let all: u64 = it.hosts.clone().map(capacity).sum();
             // A host that carries too much at the start makes no other one smaller.

@@ -10,6 +10,7 @@ use underpin_model::plan::{Reason, Rule};
 use super::calendar::Seconds;
 use super::drive::Drive;
 use super::order::{self, Levels};
+use super::room::{self, KINDS, signed};
 use super::stage::{Candidate, path_s};
 use super::timing::Hop;
 
@@ -49,7 +50,7 @@ impl<'a> Drive<'_, 'a> {
         self.standing(it.cluster as usize, host)?;
         let mut hops = Vec::new();
         let mut release = it.release;
-        let mut resize = [0, 0];
+        let mut resize = [0; KINDS];
         for &change in &own {
             let target = &all[change].to;
             let running = it.it.platform.as_ref().and_then(|it| it.release.as_deref());
@@ -60,12 +61,8 @@ impl<'a> Drive<'_, 'a> {
                 release = facts.rank(&platform.family, to);
             }
             if let (Some(after), Some(before)) = (all[change].capacity_after, it.capacity) {
-                let memory = after.memory_mib.unwrap_or(before[0]);
-                let vcpus = after.vcpus.map_or(before[1], u64::from);
-                let by = |after: u64, before: u64| {
-                    i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX)
-                };
-                resize = [by(memory, before[0]), by(vcpus, before[1])];
+                let after = room::after(&after, before);
+                resize = std::array::from_fn(|it| signed(after[it]) - signed(before[it]));
             }
         }
         let methods = self.methods(host, &own, &hops)?;

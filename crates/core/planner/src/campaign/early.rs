@@ -16,7 +16,7 @@ use super::timing::{Work, layout};
 const MOST_TURNS: usize = 16;
 
 /// Nothing is done on a host that its guests only leave.
-const NOTHING: Durations = Durations {
+const NO_TIME: Durations = Durations {
     stage: Spread::new(0, 0),
     patch: Spread::new(0, 0),
     reboot: Spread::new(0, 0),
@@ -121,7 +121,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 host,
                 method: candidate.methods.first()?.0,
                 hops: Vec::new(),
-                durations: NOTHING,
+                durations: NO_TIME,
                 departures: guests,
                 come_home: Vec::new(),
             };

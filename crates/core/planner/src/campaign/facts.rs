@@ -12,15 +12,10 @@ use underpin_model::version::{Comparison, compare};
 
 use super::Request;
 use super::durations::Fitted;
+use super::room::{self, Room};
 
 /// No element.
 pub(super) const NONE: u32 = u32::MAX;
-
-/// What a place is measured in: memory in MiB and virtual CPUs.
-pub(super) type Room = [u64; 2];
-
-/// Names of the resources of [`Room`], as in reports.
-pub(super) const RESOURCES: [&str; 2] = ["memory_mib", "vcpus"];
 
 /// A host.
 #[derive(Debug, Clone)]
@@ -175,7 +170,7 @@ impl<'a> Facts<'a> {
         self.hosts.push(HostFacts {
             it: host,
             cluster: self.clusters.len() as u32 - 1,
-            capacity: host.capacity.and_then(|it| Some([it.memory_mib?, u64::from(it.vcpus?)])),
+            capacity: host.capacity.as_ref().and_then(room::of_host),
             link_mbps: migration.and_then(|it| it.bandwidth_mbps).unwrap_or(defaults.bandwidth_mbps),
             slots: migration.and_then(|it| it.slots).unwrap_or(defaults.slots),
             class: classes.host(host),
@@ -217,7 +212,7 @@ impl<'a> Facts<'a> {
             let default = vm.memory_mib.map_or(0.0, |it| it as f64 / 1024.0 * per_gib);
             self.guests.push(GuestFacts {
                 it: vm,
-                demand: vm.memory_mib.and_then(|memory| Some([memory, u64::from(vm.vcpus?)])),
+                demand: room::of_guest(vm),
                 dirty_mib_s: vm.dirty_rate_mib_s.unwrap_or(default).max(0.0),
                 class: classes.guest(vm, self.hosts.get(host as usize).map(|it| it.it)),
                 tenant: place(&tenants, vm.tenant.as_ref().map(AsRef::as_ref)),
@@ -246,7 +241,8 @@ impl<'a> Facts<'a> {
             let host = vm.host.as_ref().and_then(|id| self.host_places.get(id.as_str()));
             let Some(host) = host.and_then(|&it| self.hosts.get_mut(it as usize)) else { continue };
             if let Some(capacity) = &mut host.capacity {
-                capacity[0] = capacity[0].saturating_sub(vm.memory_mib.unwrap_or(0));
+                let kept = room::asleep(vm);
+                *capacity = std::array::from_fn(|it| capacity[it].saturating_sub(kept[it]));
             }
             if host.asleep.is_none_or(|it| vm.id < it.id) {
                 host.asleep = Some(vm);

@@ -7,9 +7,9 @@ use underpin_model::policy::{Durations, Homing, Placing};
 
 use super::calendar::Seconds;
 use super::couplings::Couplings;
-use super::facts::{RESOURCES, Room};
 use super::leave::{Departure, Leaving};
-use super::reserve::{Shortage, fits};
+use super::reserve::Shortage;
+use super::room::{Free, KINDS, NOTHING, RESOURCES, Room, fits, signed};
 use super::stage::{Candidate, Cluster, Draft, Shared};
 use super::timing::{Hop, Work, layout};
 
@@ -168,7 +168,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         &mut self,
         shared: &Shared<'f, 'a>,
         couplings: &Couplings,
-        (mut work, resize): (Work, [i64; 2]),
+        (mut work, resize): (Work, Free),
         draft: &mut Draft,
         now: Seconds,
         canary: bool,
@@ -229,21 +229,21 @@ impl<'f, 'a> Cluster<'f, 'a> {
             then.undo(&it.departures);
         }
         for it in moved().flat_map(|work| work.departures.iter().filter(|it| it.from != work.host)) {
-            let demand = then.facts.guests[it.guest as usize].demand.unwrap_or([0, 0]);
-            then.resize(it.to, demand.map(|it| -i64::try_from(it).unwrap_or(i64::MAX)));
+            let demand = then.facts.guests[it.guest as usize].demand.unwrap_or(NOTHING);
+            then.resize(it.to, demand.map(|it| -signed(it)));
         }
         then.reserve()
     }
 
     /// Where a change takes room away, those that would no longer fit do not come home; what is short for those that stay.
-    fn carries_less(&self, resize: [i64; 2], work: &mut Work) -> Option<Reason> {
+    fn carries_less(&self, resize: Free, work: &mut Work) -> Option<Reason> {
         let free = self.rooms.free(work.host);
-        let mut left = [free[0].saturating_add(resize[0]), free[1].saturating_add(resize[1])];
+        let mut left: Free = std::array::from_fn(|it| free[it].saturating_add(resize[it]));
         let demand = |guest: u32| {
-            let demand = self.rooms.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
-            demand.map(|it| i64::try_from(it).unwrap_or(i64::MAX))
+            let demand = self.rooms.facts.guests[guest as usize].demand.unwrap_or(NOTHING);
+            demand.map(signed)
         };
-        for resource in 0..2 {
+        for resource in 0..KINDS {
             if left[resource] < 0 && resize[resource] < 0 {
                 let name = RESOURCES[resource].to_owned();
                 return Some(Reason::Short {
@@ -255,8 +255,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
         if resize.iter().any(|it| *it < 0) {
             work.come_home.retain(|&guest| {
-                let after =
-                    [left[0].saturating_sub(demand(guest)[0]), left[1].saturating_sub(demand(guest)[1])];
+                let after: Free = std::array::from_fn(|it| left[it].saturating_sub(demand(guest)[it]));
                 let fits = after.iter().all(|it| *it >= 0);
                 if fits {
                     left = after;

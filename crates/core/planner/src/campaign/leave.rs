@@ -7,7 +7,8 @@ use underpin_model::plan::{Reason, Rule};
 use underpin_model::policy::MigrationPolicy;
 
 use super::calendar::Seconds;
-use super::facts::{Allowed, Facts, RESOURCES, Room};
+use super::facts::{Allowed, Facts};
+use super::room::{self, Free, KINDS, NOTHING, RESOURCES, Room, signed};
 use super::rooms::Rooms;
 use crate::precopy::{MigrationLoad, Precopy, precopy};
 
@@ -98,7 +99,7 @@ pub(super) fn mib_s(mbps: u32) -> f64 {
 /// How a live migration at a rate goes; `None`: it cannot be computed (no memory known, rate 0).
 pub(super) fn live(facts: &Facts<'_>, guest: u32, mbps: u32) -> Option<Precopy> {
     let it = &facts.guests[guest as usize];
-    run(it.demand?[0], it.dirty_mib_s, &facts.policy.planning.migration, mbps)
+    run(it.it.memory_mib?, it.dirty_mib_s, &facts.policy.planning.migration, mbps)
 }
 
 fn run(memory_mib: u64, dirty_mib_s: f64, rules: &MigrationPolicy, mbps: u32) -> Option<Precopy> {
@@ -354,15 +355,15 @@ impl Leaving<'_, '_, '_> {
         self.best(host, unit, need).ok_or_else(|| self.no_target(host, unit, need))
     }
 
-    pub(super) fn need(&self, unit: &[u32]) -> [i64; 2] {
-        demand_of(self.rooms.facts, unit).map(|it| i64::try_from(it).unwrap_or(i64::MAX))
+    pub(super) fn need(&self, unit: &[u32]) -> Free {
+        demand_of(self.rooms.facts, unit).map(signed)
     }
 
-    pub(super) fn best(&self, host: u32, unit: &[u32], need: [i64; 2]) -> Option<u32> {
+    pub(super) fn best(&self, host: u32, unit: &[u32], need: Free) -> Option<u32> {
         let mut best: Option<((usize, u32, i64, u32), u32)> = None;
         for to in self.rooms.hosts() {
             let free = self.rooms.free(to);
-            if free[0] < need[0] || free[1] < need[1] || !self.open(host, to) {
+            if (0..KINDS).any(|it| free[it] < need[it]) || !self.open(host, to) {
                 continue;
             }
             let wishes = unit.iter().map(|&it| self.rooms.wishes_broken(it, to)).sum::<usize>();
@@ -399,7 +400,7 @@ impl Leaving<'_, '_, '_> {
     }
 
     /// Why nobody takes a unit: the first condition that excludes all.
-    fn no_target(&self, host: u32, unit: &[u32], need: [i64; 2]) -> Reason {
+    fn no_target(&self, host: u32, unit: &[u32], need: Free) -> Reason {
         let facts = self.rooms.facts;
         let guest = unit[0];
         let it = &facts.guests[guest as usize];
@@ -426,10 +427,10 @@ impl Leaving<'_, '_, '_> {
         let whole = |to: &&u32| {
             facts.hosts[**to as usize]
                 .capacity
-                .is_some_and(|room| (0..2).all(|it| i64::try_from(room[it]).unwrap_or(i64::MAX) >= need[it]))
+                .is_some_and(|room| (0..KINDS).all(|it| signed(room[it]) >= need[it]))
         };
         if higher.iter().find(whole).is_none() {
-            return Reason::LargerThanAnyHost { vm, memory_mib: it.demand.map_or(0, |it| it[0]) };
+            return Reason::LargerThanAnyHost { vm, memory_mib: it.it.memory_mib.unwrap_or(0) };
         }
         let apart: Vec<u32> = higher
             .into_iter()
@@ -466,7 +467,7 @@ impl Leaving<'_, '_, '_> {
         let all = demand_of(self.rooms.facts, &left);
         for (resource, (name, all)) in RESOURCES.iter().zip(all).enumerate() {
             let free: i64 = hosts.iter().map(|&it| self.rooms.free(it)[resource].max(0)).sum();
-            let lacking = i64::try_from(all).unwrap_or(i64::MAX).saturating_sub(free);
+            let lacking = signed(all).saturating_sub(free);
             if lacking > 0 {
                 return Reason::Short { resource: (*name).to_owned(), short: lacking as u64, reserve: false };
             }
@@ -476,8 +477,8 @@ impl Leaving<'_, '_, '_> {
 }
 
 fn demand_of(facts: &Facts<'_>, unit: &[u32]) -> Room {
-    unit.iter().fold([0, 0], |sum, &it| {
-        let demand = facts.guests[it as usize].demand.unwrap_or([0, 0]);
-        [sum[0].saturating_add(demand[0]), sum[1].saturating_add(demand[1])]
+    unit.iter().fold(NOTHING, |sum, &it| {
+        let demand = facts.guests[it as usize].demand.unwrap_or(NOTHING);
+        room::sum(sum, demand)
     })
 }

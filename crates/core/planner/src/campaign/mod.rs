@@ -24,6 +24,7 @@ mod relocate;
 mod report;
 mod reserve;
 mod rings;
+mod room;
 mod rooms;
 mod search;
 mod spare;

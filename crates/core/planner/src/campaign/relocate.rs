@@ -1,6 +1,7 @@
 //! Room that is made on a host by moving guests of its own away: for a guest that finds no place although the sums would do.
 
 use super::leave::{Departure, How, Leaving};
+use super::room::{Free, KINDS, signed};
 
 /// Hosts on which room is looked for: those that lack least.
 const MOST_HOSTS: usize = 16;
@@ -14,7 +15,7 @@ impl Leaving<'_, '_, '_> {
             return None;
         }
         let need = self.need(unit);
-        let lacking = |free: [i64; 2]| (0..2).map(|it| (need[it] - free[it]).max(0)).collect::<Vec<_>>();
+        let lacking = |free: Free| (0..KINDS).map(|it| (need[it] - free[it]).max(0)).collect::<Vec<_>>();
         let mut candidates: Vec<(Vec<i64>, u32)> = self
             .rooms
             .hosts()
@@ -28,7 +29,7 @@ impl Leaving<'_, '_, '_> {
 
     /// Moves guests away from `to`, neither to where the unit comes from nor to hosts of the wave, until the unit fits: one that
     /// suffices rather than several.
-    fn clear(&mut self, host: u32, to: u32, unit: &[u32], need: [i64; 2]) -> Option<Vec<Departure>> {
+    fn clear(&mut self, host: u32, to: u32, unit: &[u32], need: Free) -> Option<Vec<Departure>> {
         let was_shut = self.rooms.is_shut(host);
         // The host that is emptied takes nobody meanwhile.
         self.rooms.shut(host, true);
@@ -47,13 +48,13 @@ impl Leaving<'_, '_, '_> {
         None
     }
 
-    fn fits(&self, host: u32, need: [i64; 2]) -> bool {
+    fn fits(&self, host: u32, need: Free) -> bool {
         let free = self.rooms.free(host);
-        (0..2).all(|it| free[it] >= need[it])
+        (0..KINDS).all(|it| free[it] >= need[it])
     }
 
     /// The smallest guest whose leaving suffices, else the largest; with where it goes.
-    fn next(&self, from: u32, need: [i64; 2]) -> Option<Departure> {
+    fn next(&self, from: u32, need: Free) -> Option<Departure> {
         let facts = self.rooms.facts;
         let free = self.rooms.free(from);
         let mut movable: Vec<(bool, u64, u32)> = self
@@ -64,8 +65,8 @@ impl Leaving<'_, '_, '_> {
             .filter(|it| facts.guests[*it as usize].together.is_empty() && !self.moved.contains(it))
             .filter_map(|it| {
                 let demand = facts.guests[it as usize].demand?;
-                let then = |at: usize| free[at].saturating_add(i64::try_from(demand[at]).unwrap_or(i64::MAX));
-                let enough = (0..2).all(|at| then(at) >= need[at]);
+                let then = |at: usize| free[at].saturating_add(signed(demand[at]));
+                let enough = (0..KINDS).all(|at| then(at) >= need[at]);
                 Some((!enough, if enough { demand[0] } else { u64::MAX - demand[0] }, it))
             })
             .collect();

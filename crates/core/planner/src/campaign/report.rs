@@ -14,6 +14,7 @@ use underpin_model::policy::Homing;
 use super::calendar::Seconds;
 use super::drive::Driven;
 use super::facts::Facts;
+use super::room::{KINDS, NOTHING, RESOURCES};
 use super::{Planned, Request, bounds, plan_only, static_bound};
 
 /// Fills in everything but what would unblock.
@@ -218,10 +219,11 @@ fn exposure(facts: &Facts<'_>, elements: &[ElementOutcome]) -> Vec<ExposurePoint
 /// What was wrong before, and what nobody can tell.
 fn standing(facts: &Facts<'_>) -> Vec<Standing> {
     let mut standing = Vec::new();
-    let mut used = vec![[0_u64; 2]; facts.hosts.len()];
+    let mut used = vec![NOTHING; facts.hosts.len()];
     for (guest, &host) in facts.guests.iter().zip(&facts.home) {
         let demand = guest.demand.unwrap_or_default();
-        (0..2).for_each(|it| used[host as usize][it] = used[host as usize][it].saturating_add(demand[it]));
+        (0..KINDS)
+            .for_each(|it| used[host as usize][it] = used[host as usize][it].saturating_add(demand[it]));
         if guest.demand.is_none() {
             let fact = if guest.it.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
             standing.push(Standing {
@@ -242,8 +244,7 @@ fn standing(facts: &Facts<'_>) -> Vec<Standing> {
                 text: "its capacity is not known: it takes no guest".to_owned(),
             }),
             Some(capacity) => {
-                for (name, (capacity, used)) in super::facts::RESOURCES.iter().zip(capacity.iter().zip(used))
-                {
+                for (name, (capacity, used)) in RESOURCES.iter().zip(capacity.iter().zip(used)) {
                     if used > capacity {
                         standing.push(Standing {
                             rule: Rule::Capacity,

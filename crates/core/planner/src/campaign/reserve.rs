@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use underpin_model::policy::FailureSets;
 
-use super::facts::Room;
+use super::room::{Free, KINDS, MEMORY, NOTHING, Room, fits, signed};
 use super::rooms::Rooms;
 
 /// What no guest fits in: a host that takes none.
-const NO_ROOM: [i64; 2] = [-1, -1];
+const NO_ROOM: Free = [-1; KINDS];
 
 /// Guests that restart as one, with what they need together.
 type Unit = (Room, Vec<u32>);
@@ -124,12 +124,12 @@ impl Rooms<'_, '_> {
     }
 
     /// Free room of hosts that take guests, by position.
-    fn open_room(&self) -> Vec<[i64; 2]> {
+    fn open_room(&self) -> Vec<Free> {
         self.hosts().map(|it| if self.is_shut(it) { NO_ROOM } else { self.free(it) }).collect()
     }
 
     /// The same without hosts that failed.
-    fn remaining(&self, failed: &[u32], open: &[[i64; 2]]) -> Vec<[i64; 2]> {
+    fn remaining(&self, failed: &[u32], open: &[Free]) -> Vec<Free> {
         let mut left = open.to_vec();
         for &host in failed {
             left[self.local(host)] = NO_ROOM;
@@ -142,7 +142,7 @@ impl Rooms<'_, '_> {
     }
 
     fn need(&self, guest: u32) -> Room {
-        self.facts.guests[guest as usize].demand.unwrap_or([0, 0])
+        self.facts.guests[guest as usize].demand.unwrap_or(NOTHING)
     }
 
     fn holds(&self, set: &FailureSet) -> bool {
@@ -154,7 +154,7 @@ impl Rooms<'_, '_> {
     }
 
     /// Places anew what no longer holds of a placement, and who came since.
-    fn mend(&self, set: &FailureSet, open: &[[i64; 2]]) -> Option<Witness> {
+    fn mend(&self, set: &FailureSet, open: &[Free]) -> Option<Witness> {
         let (failed, before) = (&set.hosts, &set.witness);
         let mut left = self.remaining(failed, open);
         let mut given = Vec::with_capacity(before.given.len());
@@ -183,7 +183,7 @@ impl Rooms<'_, '_> {
     }
 
     /// Who restarts together with somebody who has no place has none either.
-    fn with_their_own(&self, loose: &mut Vec<u32>, given: &mut Vec<(u32, u32)>, left: &mut [[i64; 2]]) {
+    fn with_their_own(&self, loose: &mut Vec<u32>, given: &mut Vec<(u32, u32)>, left: &mut [Free]) {
         let tie = |guest: u32| self.facts.guests[guest as usize].together.first().copied();
         let tied: Vec<u32> = loose.iter().filter_map(|&it| tie(it)).collect();
         if tied.is_empty() {
@@ -195,16 +195,16 @@ impl Rooms<'_, '_> {
                 loose.push(guest);
                 let need = self.need(guest);
                 let room = &mut left[self.local(host)];
-                (0..2).for_each(|it| room[it] = room[it].saturating_add(signed(need[it])));
+                (0..KINDS).for_each(|it| room[it] = room[it].saturating_add(signed(need[it])));
             }
             stays
         });
     }
 
     /// What the sums lack already: more guests than the remaining hosts have room for.
-    fn lacks(&self, failed: &[u32], open: &[[i64; 2]]) -> Option<Shortage> {
+    fn lacks(&self, failed: &[u32], open: &[Free]) -> Option<Shortage> {
         let left = self.remaining(failed, open);
-        (0..2).find_map(|resource| {
+        (0..KINDS).find_map(|resource| {
             let free: u64 = left.iter().map(|it| u64::try_from(it[resource]).unwrap_or(0)).sum();
             let guests = failed.iter().flat_map(|&it| self.guests_on(it));
             let need = guests.map(|&it| self.need(it)[resource]).fold(0, u64::saturating_add);
@@ -215,7 +215,7 @@ impl Rooms<'_, '_> {
 
     /// Places the guests of a failure set on what remains: the largest first, each where least is left over; then where most is
     /// left over. How many have no place, and what is missing.
-    fn search(&self, failed: &[u32], open: &[[i64; 2]]) -> (Witness, Option<(u32, Shortage)>) {
+    fn search(&self, failed: &[u32], open: &[Free]) -> (Witness, Option<(u32, Shortage)>) {
         let units = self.units(failed.iter().flat_map(|&it| self.guests_on(it)).copied());
         let attempt = |tight: bool| {
             let (mut left, mut given) = (self.remaining(failed, open), Vec::new());
@@ -241,7 +241,7 @@ impl Rooms<'_, '_> {
         reserved.dedup_by(|it, into| {
             let same = it.0 == into.0;
             if same {
-                (0..2).for_each(|at| into.1[at] = into.1[at].saturating_add(it.1[at]));
+                (0..KINDS).for_each(|at| into.1[at] = into.1[at].saturating_add(it.1[at]));
             }
             same
         });
@@ -258,7 +258,7 @@ impl Rooms<'_, '_> {
             let first = together.first().copied().filter(|_| together.len() > 1);
             match first.and_then(|it| tied.get(&it)).and_then(|&at| units.get_mut(at)) {
                 Some((room, members)) => {
-                    (0..2).for_each(|it| room[it] = room[it].saturating_add(demand[it]));
+                    (0..KINDS).for_each(|it| room[it] = room[it].saturating_add(demand[it]));
                     members.push(guest);
                 }
                 None => {
@@ -279,7 +279,7 @@ impl Rooms<'_, '_> {
         &self,
         units: &[Unit],
         tight: bool,
-        left: &mut [[i64; 2]],
+        left: &mut [Free],
         given: &mut Vec<(u32, u32)>,
     ) -> Option<(u32, Shortage)> {
         let first = self.hosts().start;
@@ -324,21 +324,15 @@ impl Rooms<'_, '_> {
 }
 
 /// What the roomiest host lacks for a unit.
-fn short_of(left: &[[i64; 2]], need: Room) -> Shortage {
-    let resource = usize::from(need[1] > 0 && left.iter().any(|it| it[0] >= signed(need[0])));
+fn short_of(left: &[Free], need: Room) -> Shortage {
+    // The first of which nobody has enough; or memory, where each resource alone would do.
+    let enough = |resource: usize| left.iter().any(|it| it[resource] >= signed(need[resource]));
+    let resource = (0..KINDS).find(|it| !enough(*it)).unwrap_or(MEMORY);
     let most = left.iter().map(|it| it[resource]).max().unwrap_or(0).max(0);
     let short = signed(need[resource]).saturating_sub(most).max(1) as u64;
     Shortage { resource, short, unit: Some(need) }
 }
 
-fn signed(room: u64) -> i64 {
-    i64::try_from(room).unwrap_or(i64::MAX)
-}
-
-pub(super) fn fits(free: [i64; 2], need: Room) -> bool {
-    (0..2).all(|it| free[it] >= signed(need[it]))
-}
-
-fn take(free: &mut [i64; 2], need: Room) {
-    (0..2).for_each(|it| free[it] -= signed(need[it]));
+fn take(free: &mut Free, need: Room) {
+    (0..KINDS).for_each(|it| free[it] -= signed(need[it]));
 }

@@ -8,6 +8,7 @@ use underpin_model::policy::FailureSets;
 use super::facts::{Facts, NONE, Wish};
 use super::leave::Departure;
 use super::reserve::Failures;
+use super::room::{Free, NOTHING, signed};
 
 /// One cluster's guests and rooms. Hosts and guests go by their numbers in [`Facts`].
 #[derive(Clone)]
@@ -16,7 +17,7 @@ pub(super) struct Rooms<'f, 'a> {
     hosts: Range<u32>,
     first_guest: u32,
     /// Free room by host; negative where more stands there than fits.
-    free: Vec<[i64; 2]>,
+    free: Vec<Free>,
     /// Host of each guest.
     at: Vec<u32>,
     /// Guests on each host.
@@ -39,12 +40,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
         let mut rooms = Self {
             facts,
             first_guest: guests.start,
-            free: slice
-                .iter()
-                .map(|it| {
-                    it.capacity.map_or([0, 0], |room| room.map(|it| i64::try_from(it).unwrap_or(i64::MAX)))
-                })
-                .collect(),
+            free: slice.iter().map(|it| it.capacity.unwrap_or(NOTHING).map(signed)).collect(),
             at: facts.home[guests.start as usize..guests.end as usize].to_vec(),
             on: vec![Vec::new(); count],
             stamps: vec![0; count],
@@ -76,7 +72,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
         self.at[(guest - self.first_guest) as usize]
     }
 
-    pub(super) fn free(&self, host: u32) -> [i64; 2] {
+    pub(super) fn free(&self, host: u32) -> Free {
         self.free[self.local(host)]
     }
 
@@ -99,7 +95,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
     }
 
     /// Room that a change takes away from a host, or gives it.
-    pub(super) fn resize(&mut self, host: u32, by: [i64; 2]) {
+    pub(super) fn resize(&mut self, host: u32, by: Free) {
         let at = self.local(host);
         for (free, by) in self.free[at].iter_mut().zip(by) {
             *free = free.saturating_add(by);
@@ -109,9 +105,9 @@ impl<'f, 'a> Rooms<'f, 'a> {
 
     fn arrive(&mut self, guest: u32, host: u32) {
         let at = self.local(host);
-        let demand = self.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
+        let demand = self.facts.guests[guest as usize].demand.unwrap_or(NOTHING);
         for (free, demand) in self.free[at].iter_mut().zip(demand) {
-            *free = free.saturating_sub(i64::try_from(demand).unwrap_or(i64::MAX));
+            *free = free.saturating_sub(signed(demand));
         }
         self.on[at].push(guest);
         self.stamps[at] += 1;
@@ -120,9 +116,9 @@ impl<'f, 'a> Rooms<'f, 'a> {
 
     fn leave(&mut self, guest: u32, host: u32) {
         let at = self.local(host);
-        let demand = self.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
+        let demand = self.facts.guests[guest as usize].demand.unwrap_or(NOTHING);
         for (free, demand) in self.free[at].iter_mut().zip(demand) {
-            *free = free.saturating_add(i64::try_from(demand).unwrap_or(i64::MAX));
+            *free = free.saturating_add(signed(demand));
         }
         self.on[at].retain(|&it| it != guest);
     }

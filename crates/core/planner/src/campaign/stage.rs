@@ -10,6 +10,7 @@ use super::calendar::{Calendar, Seconds, earliest};
 use super::couplings::Couplings;
 use super::facts::{Facts, NONE};
 use super::leave::Answers;
+use super::room::Free;
 use super::rooms::Rooms;
 use super::timing::{Hop, HostTimes, Work};
 
@@ -31,7 +32,7 @@ pub(super) struct Candidate {
     /// Its release afterwards.
     pub(super) release: Option<u32>,
     /// Room that the change gives (or takes).
-    pub(super) resize: [i64; 2],
+    pub(super) resize: Free,
     /// It comes before all others of its cluster, and alone.
     pub(super) coordinator: bool,
     /// Place among the others: low comes first.

@@ -17,7 +17,8 @@ use underpin_model::plan::{ElementOutcome, Rule, StaticStatus, StaticWaves};
 use underpin_model::policy::FailureSets;
 
 use super::drive::{Driven, HostWave};
-use super::facts::{Facts, RESOURCES};
+use super::facts::Facts;
+use super::room::{self, KINDS, NOTHING, RESOURCES, Room, signed};
 use super::timing::Work;
 use crate::waves::{Among, HostSpec, Instance, Options, Outcome, VmSpec, solve};
 
@@ -141,24 +142,24 @@ impl<'f, 'a> Beside<'f, 'a> {
     }
 
     /// What a host can carry, at its largest.
-    fn capacity(&self, host: u32) -> [u64; 2] {
+    fn capacity(&self, host: u32) -> Room {
         let it = &self.facts.hosts[host as usize];
-        let mut capacity = it.capacity.unwrap_or([0, 0]);
+        let mut capacity = it.capacity.unwrap_or(NOTHING);
         let changes = self.facts.fleet.planning.as_ref().map(|it| it.changes.as_slice()).unwrap_or_default();
         for after in changes.iter().filter_map(|it| it.capacity_after) {
-            capacity[0] = capacity[0].max(after.memory_mib.unwrap_or(0));
-            capacity[1] = capacity[1].max(after.vcpus.map_or(0, u64::from));
+            let after = room::after(&after, capacity);
+            capacity = std::array::from_fn(|it| capacity[it].max(after[it]));
         }
         capacity
     }
 
     /// What guests take of each host at the start.
-    fn used(&self) -> BTreeMap<u32, [u64; 2]> {
-        let mut used: BTreeMap<u32, [u64; 2]> = BTreeMap::new();
+    fn used(&self) -> BTreeMap<u32, Room> {
+        let mut used: BTreeMap<u32, Room> = BTreeMap::new();
         for guest in self.guests() {
-            let demand = self.facts.guests[guest as usize].demand.unwrap_or([0, 0]);
+            let demand = self.facts.guests[guest as usize].demand.unwrap_or(NOTHING);
             let used = used.entry(self.facts.home[guest as usize]).or_default();
-            (0..2).for_each(|it| used[it] = used[it].saturating_add(demand[it]));
+            (0..KINDS).for_each(|it| used[it] = used[it].saturating_add(demand[it]));
         }
         used
     }
@@ -176,7 +177,7 @@ impl<'f, 'a> Beside<'f, 'a> {
             let away: u64 = hosts.iter().map(|&it| capacity(it)).sum();
             if free == 0 { 0 } else { away.div_ceil(free) }
         };
-        (0..2).map(bound).max().map_or(0, |it| u32::try_from(it).unwrap_or(u32::MAX))
+        (0..KINDS).map(bound).max().map_or(0, |it| u32::try_from(it).unwrap_or(u32::MAX))
     }
 
     fn solve(&self, most: Option<u32>, n_plus_one: bool, evaluations: u64) -> Solved {
@@ -207,15 +208,14 @@ impl<'f, 'a> Beside<'f, 'a> {
         let facts = self.facts;
         let range = facts.clusters[self.cluster as usize].hosts.clone();
         let used = self.used();
-        let amount = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
         let mut over = false;
         let hosts = range.clone().map(|host| {
-            let (capacity, used) = (self.capacity(host), used.get(&host).copied().unwrap_or([0, 0]));
-            over |= (0..2).any(|it| used[it] > capacity[it]);
+            let (capacity, used) = (self.capacity(host), used.get(&host).copied().unwrap_or(NOTHING));
+            over |= (0..KINDS).any(|it| used[it] > capacity[it]);
             HostSpec {
                 name: facts.hosts[host as usize].it.id.as_str().to_owned(),
                 // What stands on it at the start may go on standing there.
-                capacity: (0..2).map(|it| amount(capacity[it].max(used[it]))).collect(),
+                capacity: (0..KINDS).map(|it| signed(capacity[it].max(used[it]))).collect(),
                 away: in_maintenance(facts, host),
             }
         });
@@ -244,7 +244,7 @@ impl<'f, 'a> Beside<'f, 'a> {
             let with = it.together.first().and_then(|it| unit_of.get(it)).copied();
             let unit = with.unwrap_or(instance.vms.len());
             unit_of.insert(it.together.first().copied().unwrap_or(guest), unit);
-            let demand = it.demand.unwrap_or([0, 0]).map(|it| i64::try_from(it).unwrap_or(i64::MAX));
+            let demand = it.demand.unwrap_or(NOTHING).map(signed);
             match instance.vms.get_mut(unit) {
                 Some(spec) => {
                     spec.demand.iter_mut().zip(demand).for_each(|(sum, it)| *sum = sum.saturating_add(it));

@@ -272,7 +272,7 @@ fn units(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<Unit> {
         let first = facts.guests[it.guest as usize].together.first().copied().unwrap_or(it.guest);
         tied.entry((first, it.from, it.to)).or_default().push(it);
     }
-    let memory = |guest: u32| facts.guests[guest as usize].demand.map_or(0, |it| it[0]);
+    let memory = |guest: u32| facts.guests[guest as usize].it.memory_mib.unwrap_or(0);
     let mut units: Vec<Unit> = tied.into_values().map(Unit).collect();
     // A stable sort: equals stay in the order of their guests.
     units.sort_by_key(|it| (it.ready(), Reverse(it.0.iter().map(|it| memory(it.guest)).sum::<u64>())));

@@ -409,14 +409,26 @@ fn amounts(fleet: &Fleet, members: &Members) -> Result<Amounts, String> {
     let mut capacities = vec![Vec::new(); members.hosts.len()];
     let mut demands = vec![Vec::new(); members.vms.len()];
     let size = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
-    for (at, resource) in ["vCPU", "MiB of memory"].into_iter().enumerate() {
+    // Huge pages count where a guest needs some; a host that names none has none.
+    let huge = members.vms.iter().any(|it| fleet.vms[*it].hugepages_mib.is_some_and(|it| it > 0));
+    let names = ["vCPU", "MiB of memory", "MiB of huge pages"];
+    for (at, resource) in names.into_iter().enumerate().filter(|it| it.0 < 2 || huge) {
         let capacity = |host: &usize| {
             let capacity = fleet.hosts[*host].capacity.as_ref()?;
-            if at == 0 { capacity.vcpus.map(u64::from) } else { capacity.memory_mib }
+            match at {
+                0 => capacity.vcpus.map(u64::from),
+                1 => capacity.memory_mib,
+                _ => Some(capacity.hugepages_mib.unwrap_or(0)),
+            }
         };
         let demand = |vm: &usize| {
             let vm = &fleet.vms[*vm];
-            if at == 0 { vm.vcpus.map(u64::from) } else { vm.memory_mib }
+            let huge = vm.hugepages_mib.unwrap_or(0);
+            match at {
+                0 => vm.vcpus.map(u64::from),
+                1 => vm.memory_mib.map(|it| it.saturating_sub(huge)),
+                _ => Some(huge),
+            }
         };
         let of_hosts: Vec<Option<u64>> = members.hosts.iter().map(capacity).collect();
         if of_hosts.iter().all(Option::is_none) {

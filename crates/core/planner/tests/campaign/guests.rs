@@ -265,6 +265,39 @@ fn room_is_left_in_one_piece_for_the_guests_of_a_failure() {
 }
 
 #[test]
+fn huge_pages_are_room_of_their_own() {
+    let mut fleet = fleet(4);
+    for (number, host) in fleet.hosts.iter_mut().enumerate() {
+        host.platform.as_mut().unwrap().release =
+            Some(if number == 0 { "8.0.1" } else { "8.0.2" }.to_owned());
+        let capacity = host.capacity.as_mut().unwrap();
+        // All memory but 8 GiB lies in huge pages, of which h4 has too few.
+        capacity.hugepages_mib = Some([92, 92, 92, 30][number] * 1024);
+        capacity.memory_mib = Some(8192);
+    }
+    guest(&mut fleet, "h1", 40).hugepages_mib = Some(40 * 1024);
+    guest(&mut fleet, "h1", 8);
+    guest(&mut fleet, "h2", 92).hugepages_mib = Some(60 * 1024);
+    fleet.vms[2].memory_mib = Some(60 * 1024);
+    let mut policy = policy();
+    policy.planning.failure_sets = underpin_model::policy::FailureSets::None;
+    // h2 has 32 GiB left: only h3 takes the first; its huge pages leave the memory of h3 as it is.
+    let it = planned(&fleet, &policy);
+    let places = finally(&fleet, &it.plan);
+    assert_eq!(places["v001"], "h3", "{:?}", of(&it, "h1"));
+    fleet.hosts[2].capacity.as_mut().unwrap().hugepages_mib = Some(39 * 1024);
+    let it = planned(&fleet, &policy);
+    let short = |it: &Reason| matches!(it, Reason::Fragmented { .. } | Reason::Short { .. });
+    assert!(of(&it, "h1").reasons.iter().any(short), "{:?}", of(&it, "h1"));
+    // Restartability asks for them too: with h3 away in a failure nobody could take the guest.
+    fleet.hosts[2].capacity.as_mut().unwrap().hugepages_mib = Some(92 * 1024);
+    policy.planning.failure_sets = underpin_model::policy::FailureSets::Host;
+    let it = planned(&fleet, &policy);
+    let reserve = |it: &Reason| matches!(it, Reason::Short { resource, reserve: true, .. } if resource == "hugepages_mib");
+    assert!(of(&it, "h1").reasons.iter().any(reserve), "{:?}", of(&it, "h1"));
+}
+
+#[test]
 fn wishes_are_kept_where_nothing_speaks_against_them() {
     let wish = |kind, vms: &[&str], hosts: &[&str]| Affinity {
         strength: Strength::Should,

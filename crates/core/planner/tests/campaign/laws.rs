@@ -25,6 +25,7 @@ fn random() -> impl Strategy<Value = (Fleet, Policy)> {
             }
             for (number, host) in fleet.hosts.iter_mut().enumerate() {
                 host.capacity.as_mut().unwrap().memory_mib = Some(65_536 + 32_768 * (number as u64 % 3));
+                host.capacity.as_mut().unwrap().hugepages_mib = Some(32_768 * (number as u64 % 2));
                 host.model = Some(format!("R{}", number % 2));
                 host.ring = Some(if number % 3 == 0 && rings > 0 { "test" } else { "production" }.to_owned());
                 if number % 4 == 3 {
@@ -37,6 +38,9 @@ fn random() -> impl Strategy<Value = (Fleet, Policy)> {
                 let vm = guest(&mut fleet, &format!("h{}", host % hosts + 1), gib);
                 vm.tenant = Some(id);
                 vm.application = Some(ApplicationId::new(owner).unwrap());
+                if host == 5 && groups == 2 {
+                    vm.hugepages_mib = Some(gib * 1024);
+                }
                 match kind {
                     0 => vm.allowed_actions.clear(),
                     1 => vm.allowed_actions = vec![Action::PowerOff],

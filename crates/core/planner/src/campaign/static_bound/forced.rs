@@ -9,7 +9,7 @@ use underpin_model::plan::{Forced, Reason, StaticWaves, WaveForce};
 use underpin_model::policy::FailureSets;
 
 use super::super::drive::HostWave;
-use super::super::facts::RESOURCES;
+use super::super::room::{Free, KINDS, RESOURCES, signed};
 use super::super::rooms::Rooms;
 use super::super::timing::Work;
 use super::{Beside, changes, count};
@@ -252,21 +252,21 @@ impl<'b, 'f, 'a> Replay<'b, 'f, 'a> {
     /// the guest that finds no place, and whether rules are what excludes the hosts with room.
     fn empty(&self, rooms: &mut Rooms<'f, 'a>, work: &Work) -> Result<(), (u32, bool)> {
         let facts = self.beside.facts;
-        let mut units: BTreeMap<u32, ([i64; 2], Vec<u32>)> = BTreeMap::new();
+        let mut units: BTreeMap<u32, (Free, Vec<u32>)> = BTreeMap::new();
         for &guest in rooms.guests_on(work.host) {
             let it = &facts.guests[guest as usize];
             let Some(demand) = it.demand.filter(|_| !self.beside.stays.contains(&guest)) else { continue };
             let unit = units.entry(it.together.first().copied().unwrap_or(guest)).or_default();
-            let demand = demand.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
-            (0..2).for_each(|it| unit.0[it] = unit.0[it].saturating_add(demand[it]));
+            let demand = demand.map(signed);
+            (0..KINDS).for_each(|it| unit.0[it] = unit.0[it].saturating_add(demand[it]));
             unit.1.push(guest);
         }
-        let mut units: Vec<([i64; 2], Vec<u32>)> = units.into_values().collect();
+        let mut units: Vec<(Free, Vec<u32>)> = units.into_values().collect();
         units.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         for (need, members) in units {
             let has_room = |&to: &u32| {
                 let free = rooms.free(to);
-                !rooms.is_shut(to) && (0..2).all(|it| free[it] >= need[it])
+                !rooms.is_shut(to) && (0..KINDS).all(|it| free[it] >= need[it])
             };
             let takes = |&to: &u32| {
                 members.iter().all(|&it| {
