@@ -123,11 +123,10 @@ impl State {
         if it.power == Power::Suspended {
             station.asleep.retain(|it| *it != guest);
         }
-        if it.power == Power::Runs {
-            if let Some(at) = station.running.iter().position(|it| *it == guest) {
+        if it.power == Power::Runs
+            && let Some(at) = station.running.iter().position(|it| *it == guest) {
                 station.running.swap_remove(at);
             }
-        }
     }
 
     /// Changes the power of a guest where it stands.
