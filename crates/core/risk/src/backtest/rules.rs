@@ -9,7 +9,7 @@ use underpin_model::ssvc::{self, Decision as Urgency, Exploitation, HumanImpact,
 
 use super::view::{Decision, DecisionRule, KnownHole, View, days};
 use crate::hazard::{EPSS_DAYS, Exploited, LARGEST_EPSS};
-use crate::wait::curve::{AgedHazard, Choice, Inputs};
+use crate::wait::curve::{AgedHazard, Choice, Hazards, Inputs};
 use crate::wait::groups::HORIZON_DAYS;
 
 /// How many releases the prior of the regression rate counts for: a judgement.
@@ -195,9 +195,19 @@ impl Economics {
     fn inputs(&self, view: &View<'_>, release: super::view::ReleaseRef) -> Inputs {
         let (share, theta) = self.fitted(view);
         let still = share * (-theta * view.age_days(release) as f64).exp();
-        let mut inputs = Inputs {
+        let mut hazards = Hazards { share: 1.0, ..Hazards::default() };
+        let today = view.today();
+        for hole in view.closed_by(release) {
+            self.add(&mut hazards, exploited(hole.listed.map(|it| days(it, today)), hole.predicted));
+        }
+        // What nobody says is not nothing: such a release is taken to close one vulnerability of unknown score.
+        for _ in view.unexplained(release) {
+            self.add(&mut hazards, Exploited::Unscored);
+        }
+        Inputs {
             horizon_days: HORIZON_DAYS,
             hosts: 1.0,
+            hazards: vec![hazards],
             incomplete_fix: self.get(Parameter::IncompleteFix),
             // Bayes, as in patch or wait: it has not been found to be bad at this age.
             bad: if still > 0.0 { still / (still + 1.0 - share) } else { 0.0 },
@@ -207,20 +217,11 @@ impl Economics {
             first_ring_share: 1.0,
             maintenance: self.maintenance(),
             ..Inputs::default()
-        };
-        let today = view.today();
-        for hole in view.closed_by(release) {
-            self.add(&mut inputs, exploited(hole.listed.map(|it| days(it, today)), hole.predicted));
         }
-        // What nobody says is not nothing: such a release is taken to close one vulnerability of unknown score.
-        for _ in view.unexplained(release) {
-            self.add(&mut inputs, Exploited::Unscored);
-        }
-        inputs
     }
 
     /// Adds a hole as [`Hole`](crate::wait::situation::Hole) does: the 30-day probability of the whole path in the exact form.
-    fn add(&self, inputs: &mut Inputs, exploited: Exploited) {
+    fn add(&self, hazards: &mut Hazards, exploited: Exploited) {
         let hazard = exploited.hazard(|it| self.get(it));
         let of = |exploited: Probability| {
             let path = exploited.get() * self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal);
@@ -230,10 +231,10 @@ impl Economics {
         let loss = self.compromise();
         if hazard.shape < 1.0 {
             let (age_days, shape) = (hazard.age.get(), hazard.shape);
-            inputs.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
+            hazards.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
         } else {
-            inputs.constant_per_day += thirty_days / EPSS_DAYS;
-            inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
+            hazards.constant_per_day += thirty_days / EPSS_DAYS;
+            hazards.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
         }
     }
 }
@@ -264,11 +265,11 @@ mod tests {
     use super::super::view::Known;
     use super::*;
     use crate::build::hole::Way;
-    use crate::build::hosts::{Approach, Passing};
+    use crate::build::hosts::Approach;
     use crate::build::reach::{Machine, Rates};
     use crate::portfolio::Impact;
     use crate::wait::evidence::Tally;
-    use crate::wait::situation::{Situation, Worth};
+    use crate::wait::situation::{Situation, Stratum, Worth};
     use crate::wait::values::Values;
     use crate::ways::Ways;
 
@@ -315,14 +316,19 @@ mod tests {
         let hole = |id: &str, exploited| crate::wait::situation::Hole {
             vulnerability: VulnerabilityId::new(id).unwrap(),
             exploited,
-            approach: 0,
+            way: Way::Account,
             impact: Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 },
-            share: 1.0,
             public_days: None,
         };
         let machine = Machine { software: Ways::default(), controller: Ways::default(), guests: None };
-        let passing = Passing { share: 1.0, way: Way::Account, machine, controls_fail: 1.0 };
         let rates = policy.loss.of(None);
+        let worth = Worth {
+            vms: 20.0,
+            stated_records: 0.0,
+            per_record: 20.0 * rates.record_disclosed.get(),
+            corrupted: 20.0 * rates.system_corrupted.get(),
+            hour_down: 20.0 * rates.vm_hour_down.get(),
+        };
         let hit = policy.parameters.setting(Parameter::RegressionHit);
         Situation {
             horizon_days: HORIZON_DAYS,
@@ -331,15 +337,9 @@ mod tests {
                 hole("CVE-2022-0001", Exploited::Listed { days_ago: 10.0, epss: None }),
                 hole("CVE-2022-0002", Exploited::Unscored),
             ],
-            approaches: vec![Approach(vec![passing])],
+            approaches: vec![Approach { way: Way::Account, machine, controls_fail: 1.0 }],
+            strata: vec![Stratum { share: 1.0, worth, holes: Arc::new([0, 1]), answers: vec![0] }],
             rates: Rates::of(&policy.parameters),
-            worth: Worth {
-                vms: 20.0,
-                stated_records: 0.0,
-                per_record: 20.0 * rates.record_disclosed.get(),
-                corrupted: 20.0 * rates.system_corrupted.get(),
-                hour_down: 20.0 * rates.vm_hour_down.get(),
-            },
             release_age_days,
             withdrawn: false,
             tally: Tally::default(),
@@ -347,7 +347,6 @@ mod tests {
             first_ring_share: 1.0,
             known_bugs: None,
             maintenance: policy.maintenance.per_host.get(),
-            changes: 1,
             shared_drain_saves: 0.0,
             penalties: Arc::default(),
         }
@@ -370,19 +369,20 @@ mod tests {
             .with(Parameter::Theta, theta);
         let theirs = as_patch_or_wait(&policy, 20.0).inputs(&values);
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(b.abs());
+        let (mine, other) = (&own.hazards[0], &theirs.hazards[0]);
         for (name, a, b) in [
-            ("constant", own.constant_per_day, theirs.constant_per_day),
-            ("its loss", own.constant_loss_per_day, theirs.constant_loss_per_day),
-            ("aged", own.aged[0].thirty_days, theirs.aged[0].thirty_days),
-            ("loss", own.aged[0].loss, theirs.aged[0].loss),
+            ("constant", mine.constant_per_day, other.constant_per_day),
+            ("its loss", mine.constant_loss_per_day, other.constant_loss_per_day),
+            ("aged", mine.aged[0].thirty_days, other.aged[0].thirty_days),
+            ("loss", mine.aged[0].loss, other.aged[0].loss),
             ("bad", own.bad, theirs.bad),
             ("regression", own.loss_per_bad_host, theirs.loss_per_bad_host),
         ] {
             assert!(a > 0.0 && near(a, b), "{name}: {a}, in patch or wait {b}");
         }
         assert_eq!(
-            (own.aged.len(), own.aged[0].age_days, own.aged[0].shape),
-            (1, 10.0, theirs.aged[0].shape)
+            (mine.aged.len(), mine.aged[0].age_days, mine.aged[0].shape),
+            (1, 10.0, other.aged[0].shape)
         );
         assert_eq!((own.theta, own.maintenance, own.horizon_days), (theirs.theta, theirs.maintenance, 90.0));
         assert_eq!((own.incomplete_fix, own.first_ring_share), (theirs.incomplete_fix, 1.0));
@@ -399,8 +399,12 @@ mod tests {
         let over = |horizon_days: f64| Inputs {
             horizon_days,
             hosts: 1.0,
-            constant_per_day: 1e-6,
-            constant_loss_per_day: per_day,
+            hazards: vec![Hazards {
+                share: 1.0,
+                constant_per_day: 1e-6,
+                constant_loss_per_day: per_day,
+                aged: Vec::new(),
+            }],
             first_ring_share: 1.0,
             maintenance: 120.0 * per_day,
             ..Inputs::default()

@@ -4,7 +4,7 @@
 //! A portfolio is built with the parameters of a policy. Patch or wait moves them to see what a decision hinges on, so that
 //! here they stay open: an [`Approach`] becomes a probability when [`Rates`] are given.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use underpin_exposure::Assessment;
 use underpin_model::fleet::Fleet;
@@ -20,12 +20,10 @@ use super::survey::{HostFacts, Survey};
 use crate::portfolio::Impact;
 use crate::scope::Reader;
 
-/// Hosts that a hole is open on and that answer to it alike.
+/// How hosts answer to holes that are used by one way.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Passing {
-    /// Their share of the hosts of the approach.
-    pub share: f64,
-    /// The way by which the hole is used there.
+pub struct Approach {
+    /// The way.
     pub way: Way,
     /// What decides how they are reached.
     pub machine: Machine,
@@ -33,56 +31,41 @@ pub struct Passing {
     pub controls_fail: f64,
 }
 
-/// How the hosts of a group answer to a hole.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Approach(pub Vec<Passing>);
-
 impl Approach {
-    /// The probability that a host is hit, given a campaign that tries this fleet: `reach` x `control fails`, the mean
-    /// over the hosts.
+    /// The probability that such a host is hit, given a campaign that tries this fleet: `reach` x `control fails`.
     #[must_use]
     pub fn hit(&self, rates: &Rates) -> f64 {
-        let one = |it: &Passing| it.share * reach(it.way, &it.machine, rates).value * it.controls_fail;
-        self.0.iter().map(one).sum::<f64>().clamp(0.0, 1.0)
+        (reach(self.way, &self.machine, rates).value * self.controls_fail).clamp(0.0, 1.0)
     }
 
-    /// Nobody knows by which way the hole is used on some of them.
+    /// Nobody knows by which way these holes are used.
     #[must_use]
     pub fn way_is_unknown(&self) -> bool {
-        self.0.iter().any(|it| it.way == Way::Unknown)
+        self.way == Way::Unknown
     }
 
-    /// Whether the public Internet reaches some of them is not known and counts.
+    /// Whether the public Internet reaches these hosts is not known and counts.
     #[must_use]
     pub fn exposure_is_unknown(&self) -> bool {
-        self.0.iter().any(|it| it.machine.exposure_is_unknown(it.way))
+        self.machine.exposure_is_unknown(self.way)
     }
 }
 
-/// How a hole is open on some hosts of a group.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct OnHosts {
-    /// What a hit takes.
-    pub(crate) impact: Impact,
-    /// How many hosts.
-    pub(crate) hosts: u32,
-    /// How they answer.
-    pub(crate) approach: Approach,
+/// What decides how a host answers to all that is open on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Kind {
+    /// The set of open holes; `None`: it was not assessed, and nothing is known to be open.
+    set: Option<u32>,
+    machine: Machine,
+    /// The set of controls.
+    controls: u32,
 }
 
-/// Hosts that answer alike to holes of a way: by machine and set of controls.
-type Alike = BTreeMap<(Machine, u32), u32>;
-
-/// The same over several ways.
-type Answers = BTreeMap<(Way, Machine, u32), u32>;
-
-/// Some hosts, counted by what decides how they answer: made once for all holes that are open on them.
-#[derive(Debug, Default)]
-pub(crate) struct Crowd {
-    /// By set of open holes and way.
-    counts: BTreeMap<(u32, Way), Alike>,
-    /// The sets.
-    sets: BTreeSet<u32>,
+impl Kind {
+    /// The set of open holes; `None`: nothing is known to be open.
+    pub(crate) fn set(&self) -> Option<u32> {
+        self.set
+    }
 }
 
 /// The hosts of a fleet.
@@ -100,65 +83,44 @@ impl<'a> Hosts<'a> {
         Self { survey, open, controls }
     }
 
-    /// Counts hosts.
-    pub(crate) fn crowd<'h>(&self, hosts: impl Iterator<Item = &'h HostId>) -> Crowd {
-        let mut crowd = Crowd::default();
-        for at in hosts.filter_map(|id| self.survey.host_index.get(id.as_str())) {
-            let at = *at as usize;
-            let number = self.open.of_host.get(at).copied().flatten();
-            let Some((number, set)) = number.and_then(|it| Some((it, self.open.sets.get(it as usize)?)))
-            else {
-                continue;
-            };
-            let Some(facts) = self.survey.hosts.get(at) else { continue };
-            let machine = self.survey.machine(facts);
-            let controls = self.controls.of_host.get(at).copied().unwrap_or(0);
-            crowd.sets.insert(number);
-            for way in set.ways.iter().copied() {
-                let alike = crowd.counts.entry((number, way)).or_default();
-                *alike.entry((machine.asked_by(|it| it == way), controls)).or_default() += 1;
-            }
-        }
-        crowd
-    }
-
-    /// How a vulnerability is open on some hosts, by what a hit takes: the area of the platform that has it may differ.
-    pub(crate) fn holes<'c>(
+    /// Some hosts by kind, in an order that does not depend on theirs.
+    pub(crate) fn kinds<'h>(
         &self,
-        vulnerability: &VulnerabilityId,
-        crowds: impl Iterator<Item = &'c Crowd>,
-    ) -> Vec<OnHosts> {
-        // Open vulnerabilities are in the order of their ids.
-        let Ok(shock) = self.open.vulnerabilities.binary_search_by(|it| it.id.cmp(vulnerability)) else {
-            return Vec::new();
-        };
-        let mut by_impact: Vec<(Impact, Answers)> = Vec::new();
-        for (crowd, number) in crowds.flat_map(|it| it.sets.iter().map(move |set| (it, *set))) {
-            let Some(set) = self.open.sets.get(number as usize) else { continue };
-            let hole = set.holes.binary_search_by(|it| (it.shock as usize).cmp(&shock));
-            let Some(hole) = hole.ok().and_then(|it| set.holes.get(it)) else { continue };
-            let place = by_impact.iter().position(|(impact, _)| *impact == hole.impact);
-            let place = place.unwrap_or_else(|| {
-                by_impact.push((hole.impact, Answers::new()));
-                by_impact.len() - 1
-            });
-            let Some((_, alike)) = by_impact.get_mut(place) else { continue };
-            for ((machine, controls), count) in crowd.counts.get(&(number, hole.way)).into_iter().flatten() {
-                *alike.entry((hole.way, *machine, *controls)).or_default() += count;
-            }
+        hosts: impl Iterator<Item = &'h HostId>,
+    ) -> BTreeMap<Kind, Vec<&'h HostId>> {
+        let mut kinds: BTreeMap<Kind, Vec<&HostId>> = BTreeMap::new();
+        for id in hosts {
+            let Some(at) = self.survey.host_index.get(id.as_str()).map(|it| *it as usize) else { continue };
+            let Some(facts) = self.survey.hosts.get(at) else { continue };
+            let set = self.open.of_host.get(at).copied().flatten();
+            let ways = set.and_then(|it| self.open.sets.get(it as usize)).map(|it| &it.ways);
+            let machine =
+                self.survey.machine(facts).asked_by(|it| ways.is_some_and(|ways| ways.contains(&it)));
+            let controls = self.controls.of_host.get(at).copied().unwrap_or(0);
+            kinds.entry(Kind { set, machine, controls }).or_default().push(id);
         }
-        by_impact.into_iter().map(|(impact, alike)| self.on_hosts(impact, alike)).collect()
+        kinds.values_mut().for_each(|it| it.sort_unstable());
+        kinds
     }
 
-    fn on_hosts(&self, impact: Impact, alike: Answers) -> OnHosts {
-        let hosts: u32 = alike.values().sum();
-        let passing = |((way, machine, controls), count): ((Way, Machine, u32), u32)| Passing {
-            share: f64::from(count) / f64::from(hosts.max(1)),
-            way,
-            machine,
-            controls_fail: self.controls.all_fail(controls, way),
-        };
-        OnHosts { impact, hosts, approach: Approach(alike.into_iter().map(passing).collect()) }
+    /// The place of a vulnerability among those that are open somewhere.
+    pub(crate) fn place(&self, vulnerability: &VulnerabilityId) -> Option<u32> {
+        // They are in the order of their ids.
+        let at = self.open.vulnerabilities.binary_search_by(|it| it.id.cmp(vulnerability)).ok()?;
+        u32::try_from(at).ok()
+    }
+
+    /// By which way a vulnerability is used on hosts of a kind, and what a hit takes; `None`: it is not open there.
+    pub(crate) fn open_on(&self, kind: &Kind, place: u32) -> Option<(Way, Impact)> {
+        let set = self.open.sets.get(kind.set? as usize)?;
+        let at = set.holes.binary_search_by_key(&place, |it| it.shock).ok()?;
+        set.holes.get(at).map(|it| (it.way, it.impact))
+    }
+
+    /// How hosts of a kind answer to holes that are used by a way.
+    pub(crate) fn approach(&self, kind: &Kind, way: Way) -> Approach {
+        let machine = kind.machine.asked_by(|it| it == way);
+        Approach { way, machine, controls_fail: self.controls.all_fail(kind.controls, way) }
     }
 
     /// What stands on a host: tenants with the number of their guests that run, or of which it is not known.

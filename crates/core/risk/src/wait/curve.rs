@@ -11,6 +11,10 @@
 //! - to known bugs that the release repairs, until `t`; to the maintenance itself, less what sharing a drain saves; and
 //!   to promises whose deadline lies before `t`.
 //!
+//! The loss of a group is the sum over its hosts, which are not hit alike: a host with many guests is hit more often and loses
+//! more, so that the mean hazard times the mean loss is not the mean loss of a hit. Hosts with the same hazards are a stratum,
+//! one entry of [`Inputs::hazards`]; what they lose may differ, because all of the above is linear in `l_v`.
+//!
 //! With constant hazards and none of the rest, this is `L(t) = I_exp (1 - e^{-lambda t}) + I_reg p0 e^{-theta t}` (Beattie
 //! et al., LISA'02, in the form of expected losses). Its stationary point is a minimum only if `theta > lambda`: so the
 //! optimum is found by comparing a grid, golden section around its best point, and the end points *now* and *never*.
@@ -19,17 +23,11 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::course::Course;
 use super::table::{Grid, Table};
-use crate::hazard::{EPSS_DAYS, rise};
 
-/// Points of the grid on which the optimum is looked for.
-const GRID: u32 = 180;
 /// Cells of the grid for variants of a decision and for charts.
 pub(super) const CELLS: u32 = 60;
-/// Steps of the integral of competing hazards, where it has no closed form.
-const STEPS: u32 = 24;
-/// Iterations of golden section: 1e-8 of the bracket is as fine as a minimum can be found in double precision.
-const GOLDEN: u32 = 45;
 /// Waiting less than this is patching now: half a day.
 pub const NOW_DAYS: f64 = 0.5;
 /// The share of the loss of patching now that anything else must save to be better. A curve that is flatter is decided by
@@ -47,8 +45,21 @@ pub struct AgedHazard {
     pub age_days: f64,
     /// Weibull shape.
     pub shape: f64,
-    /// Loss of a hit, per host.
+    /// Loss of a hit, the mean over these hosts.
     pub loss: f64,
+}
+
+/// The hazards of a stratum: of hosts that are hit alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+pub struct Hazards {
+    /// Their share of the hosts.
+    pub share: f64,
+    /// Sum of the constant hit hazards per host and day.
+    pub constant_per_day: f64,
+    /// Sum of constant hit hazard times loss of a hit, per host and day: the mean over these hosts.
+    pub constant_loss_per_day: f64,
+    /// Holes whose hazard changes with age.
+    pub aged: Vec<AgedHazard>,
 }
 
 /// A penalty that is due when the release is not in force by a moment.
@@ -62,19 +73,15 @@ pub struct Penalty {
     pub loss: f64,
 }
 
-/// Everything that the loss of waiting depends on. Losses are per host and in the policy's currency.
+/// Everything that the loss of waiting depends on. Losses are per host, the mean over all of them, and in the policy's currency.
 #[derive(Debug, Clone, PartialEq, Serialize, Default)]
 pub struct Inputs {
     /// Span that losses are counted over, in days.
     pub horizon_days: f64,
     /// Hosts.
     pub hosts: f64,
-    /// Sum of the constant hit hazards per host and day.
-    pub constant_per_day: f64,
-    /// Sum of constant hit hazard times loss of a hit, per host and day.
-    pub constant_loss_per_day: f64,
-    /// Holes whose hazard changes with age.
-    pub aged: Vec<AgedHazard>,
+    /// The hazards of each stratum; hosts in none of them have none.
+    pub hazards: Vec<Hazards>,
     /// Share of fixes that do not close their hole.
     pub incomplete_fix: f64,
     /// Probability that the release is bad for this hardware, as of now.
@@ -243,10 +250,6 @@ impl Inputs {
     /// # Errors
     /// The first number that is no probability where one is expected, is negative, or is not finite, with its place.
     pub fn check(&self) -> Result<(), InvalidInput> {
-        let probability = |it: f64| (0.0..=1.0).contains(&it);
-        let amount = |it: f64| it.is_finite() && it >= 0.0;
-        let wrong =
-            |place: &str, found: f64, expected| InvalidInput { place: place.to_owned(), found, expected };
         if !(self.horizon_days.is_finite() && self.horizon_days > 0.0) {
             return Err(wrong("horizon_days", self.horizon_days, "a finite number of days above 0"));
         }
@@ -263,8 +266,6 @@ impl Inputs {
         }
         let single = [
             ("hosts", self.hosts),
-            ("constant_per_day", self.constant_per_day),
-            ("constant_loss_per_day", self.constant_loss_per_day),
             ("theta", self.theta),
             ("loss_per_bad_host", self.loss_per_bad_host),
             ("known_bugs_per_day", self.known_bugs_per_day),
@@ -273,7 +274,7 @@ impl Inputs {
         ];
         for (place, it) in single {
             if !amount(it) {
-                return Err(wrong(place, it, "a finite number, not negative"));
+                return Err(wrong(place, it, AMOUNT));
             }
         }
         if self.shared_drain_saves > self.maintenance {
@@ -283,23 +284,7 @@ impl Inputs {
                 "at most the cost of the maintenance",
             ));
         }
-        for (at, hole) in self.aged.iter().enumerate() {
-            let place = |name: &str| format!("aged.{at}.{name}");
-            for (name, it) in
-                [("thirty_days", hole.thirty_days), ("age_days", hole.age_days), ("loss", hole.loss)]
-            {
-                if !amount(it) {
-                    return Err(wrong(&place(name), it, "a finite number, not negative"));
-                }
-            }
-            if !(0.0..=hole.thirty_days).contains(&hole.constant_thirty_days) {
-                let place = place("constant_thirty_days");
-                return Err(wrong(&place, hole.constant_thirty_days, "a number from 0 to `thirty_days`"));
-            }
-            if !(hole.shape > 0.0 && hole.shape <= 1.0) {
-                return Err(wrong(&place("shape"), hole.shape, "a Weibull shape above 0 up to 1"));
-            }
-        }
+        self.check_hazards()?;
         for (at, penalty) in self.penalties.iter().enumerate() {
             if !(amount(penalty.loss) && amount(penalty.at_days)) {
                 let place = format!("penalties.{at}");
@@ -309,19 +294,21 @@ impl Inputs {
         Ok(())
     }
 
-    /// Probability that a host is hit within `days` while nothing is patched.
-    #[must_use]
-    pub fn hit_within(&self, days: f64) -> f64 {
-        -(-Course::of(self).cumulative(days).0).exp_m1()
+    fn check_hazards(&self) -> Result<(), InvalidInput> {
+        let mut shares = 0.0;
+        for (at, hazards) in self.hazards.iter().enumerate() {
+            hazards.check(at)?;
+            shares += hazards.share;
+        }
+        // Shares of a whole that were rounded one by one.
+        let most = 1.0 + 1e-9;
+        if shares > most { Err(wrong("hazards", shares, "shares that sum up to at most 1")) } else { Ok(()) }
     }
 
-    /// The ratio of loss to hazard does not change with time, so that one step of the integral is exact.
-    fn alike(&self) -> bool {
-        let Some(first) = self.aged.first() else { return true };
-        let constant = self.constant_per_day * first.loss;
-        self.aged.iter().all(|it| it.loss == first.loss)
-            && (self.constant_loss_per_day - constant).abs()
-                <= 1e-12 * constant.max(self.constant_loss_per_day)
+    /// Probability that a host is hit within `days` while nothing is patched, the mean over all hosts.
+    #[must_use]
+    pub fn hit_within(&self, days: f64) -> f64 {
+        Course::of(self).hit_within(days)
     }
 
     /// The loss of patching in `days`, which are cut to the horizon.
@@ -369,166 +356,58 @@ impl Inputs {
 
     /// Hazards, what a hit loses and what fixes leave open are the same: so is all that a [`Table`](super::table) holds.
     pub(super) fn has_hazards_of(&self, other: &Self) -> bool {
-        self.constant_per_day == other.constant_per_day
-            && self.constant_loss_per_day == other.constant_loss_per_day
-            && self.incomplete_fix == other.incomplete_fix
-            && self.aged == other.aged
+        self.incomplete_fix == other.incomplete_fix && self.hazards == other.hazards
     }
 }
 
-/// Hazards of one age and shape, with what does not change with time worked out once.
-pub(super) struct Ageing {
-    /// Cumulative hazard per unit of the rise.
-    pub(super) scale: f64,
-    /// The same, each hazard weighted with its loss.
-    pub(super) weighted: f64,
-    pub(super) age_days: f64,
-    pub(super) shape: f64,
-    /// `age^shape`.
-    pub(super) start: f64,
-    /// The rise is at least this times the days: the constant hazard under the falling one. 0 where that is never the
-    /// greater one within the horizon.
-    pub(super) least_per_day: f64,
-}
-
-impl Ageing {
-    /// Holes that were listed on one day age alike, until the constant hazard of their score is the greater one.
-    pub(super) fn all(holes: &[AgedHazard], horizon_days: f64) -> Vec<Self> {
-        let mut all: Vec<Self> = Vec::new();
-        for AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss } in holes.iter().copied() {
-            let of_thirty = rise(age_days, shape, EPSS_DAYS);
-            let per_day = if constant_thirty_days > 0.0 {
-                of_thirty * (constant_thirty_days / thirty_days) / EPSS_DAYS
-            } else {
-                0.0
-            };
-            // The rise per day falls with time: what is not passed at the horizon is not passed before it.
-            let passes = per_day * horizon_days > rise(age_days, shape, horizon_days);
-            let least_per_day = if passes { per_day } else { 0.0 };
-            let is_alike =
-                |it: &Self| it.age_days == age_days && it.shape == shape && it.least_per_day == least_per_day;
-            let alike = all.iter().position(is_alike);
-            let at = alike.unwrap_or_else(|| {
-                let start = age_days.powf(shape);
-                all.push(Self { scale: 0.0, weighted: 0.0, age_days, shape, start, least_per_day });
-                all.len() - 1
-            });
-            if let Some(it) = all.get_mut(at) {
-                let scale = thirty_days / of_thirty;
-                it.scale += scale;
-                it.weighted += scale * loss;
+impl Hazards {
+    /// Checks every number; `at` is its own place.
+    fn check(&self, at: usize) -> Result<(), InvalidInput> {
+        let own = |name: &str| format!("hazards.{at}.{name}");
+        if !probability(self.share) {
+            return Err(wrong(&own("share"), self.share, "a share from 0 to 1"));
+        }
+        for (name, it) in [
+            ("constant_per_day", self.constant_per_day),
+            ("constant_loss_per_day", self.constant_loss_per_day),
+        ] {
+            if !amount(it) {
+                return Err(wrong(&own(name), it, AMOUNT));
             }
         }
-        all
-    }
-}
-
-/// The loss over time: made once of its inputs, asked at many times.
-pub(super) struct Course<'i> {
-    inputs: &'i Inputs,
-    aged: Vec<Ageing>,
-    steps: u32,
-}
-
-impl std::ops::Deref for Course<'_> {
-    type Target = Inputs;
-
-    fn deref(&self) -> &Inputs {
-        self.inputs
-    }
-}
-
-impl<'i> Course<'i> {
-    pub(super) fn of(inputs: &'i Inputs) -> Self {
-        Self {
-            inputs,
-            aged: Ageing::all(&inputs.aged, inputs.horizon_days),
-            steps: if inputs.alike() { 1 } else { STEPS },
-        }
-    }
-
-    /// Cumulative hit hazard until `days`, and the same weighted with losses.
-    pub(super) fn cumulative(&self, days: f64) -> (f64, f64) {
-        let start = (self.constant_per_day * days, self.constant_loss_per_day * days);
-        self.aged.iter().fold(start, |(hazard, loss), it| {
-            let rise = ((it.age_days + days).powf(it.shape) - it.start).max(it.least_per_day * days);
-            (hazard + it.scale * rise, loss + it.weighted * rise)
-        })
-    }
-
-    /// Expected loss of a host to competing hazards from `from` to `to`, every hazard times `share`, given none before.
-    fn competing(&self, from: f64, to: f64, share: f64) -> f64 {
-        let steps = self.steps;
-        let start = self.cumulative(from);
-        let mut before = start;
-        let mut loss = 0.0;
-        for step in 1..=steps {
-            // Falling hazards are steep at first: steps grow with the square.
-            let part = f64::from(step) / f64::from(steps);
-            let at = self.cumulative(from + (to - from) * part * part);
-            let hazard = share * (at.0 - before.0);
-            if hazard > 0.0 {
-                let survived = (-share * (before.0 - start.0)).exp();
-                loss += (at.1 - before.1) * share / hazard * survived * -(-hazard).exp_m1();
+        for (at, hole) in self.aged.iter().enumerate() {
+            let place = |name: &str| own(&format!("aged.{at}.{name}"));
+            for (name, it) in
+                [("thirty_days", hole.thirty_days), ("age_days", hole.age_days), ("loss", hole.loss)]
+            {
+                if !amount(it) {
+                    return Err(wrong(&place(name), it, AMOUNT));
+                }
             }
-            before = at;
+            if !(0.0..=hole.thirty_days).contains(&hole.constant_thirty_days) {
+                let place = place("constant_thirty_days");
+                return Err(wrong(&place, hole.constant_thirty_days, "a number from 0 to `thirty_days`"));
+            }
+            if !(hole.shape > 0.0 && hole.shape <= 1.0) {
+                return Err(wrong(&place("shape"), hole.shape, "a Weibull shape above 0 up to 1"));
+            }
         }
-        loss
+        Ok(())
     }
+}
 
-    /// The loss of patching in `days`, which are cut to the horizon.
-    pub(super) fn at(&self, days: f64) -> Terms {
-        let days = days.clamp(0.0, self.horizon_days);
-        let survived = (-self.cumulative(days).0).exp();
-        let bad = self.hosts * self.bad * (-self.theta * days).exp() * self.hit * self.loss_per_bad_host;
-        Terms {
-            exposure: self.hosts * self.competing(0.0, days, 1.0),
-            incomplete_fix: self.hosts
-                * survived
-                * self.competing(days, self.horizon_days, self.incomplete_fix),
-            regression_first_ring: bad * self.first_ring_share,
-            regression_later_rings: bad * (1.0 - self.first_ring_share) * (1.0 - self.ring_stops),
-            known_bugs: self.hosts * self.known_bugs_per_day * days,
-            maintenance: self.hosts * self.maintenance,
-            shared_drain: 0.0 - self.hosts * self.shared_drain_saves,
-            penalties: self.broken(days),
-        }
-    }
+const AMOUNT: &str = "a finite number, not negative";
 
-    /// The loss of not patching within the horizon.
-    fn never(&self) -> Terms {
-        Terms {
-            exposure: self.hosts * self.competing(0.0, self.horizon_days, 1.0),
-            known_bugs: self.hosts * self.known_bugs_per_day * self.horizon_days,
-            penalties: self.broken(self.horizon_days),
-            ..Terms::default()
-        }
-    }
+fn probability(it: f64) -> bool {
+    (0.0..=1.0).contains(&it)
+}
 
-    fn optimum(&self) -> Optimum {
-        let loss = |days: f64| self.at(days).total();
-        let step = self.horizon_days / f64::from(GRID);
-        let mut wait = self.wait_on_grid(GRID);
-        // A penalty is a step: the minimum at a deadline is no stationary point, so golden section only ever improves.
-        let low = (wait.1 - step).max(NOW_DAYS).min(self.horizon_days);
-        let near = golden(&loss, low, (wait.1 + step).min(self.horizon_days));
-        if near.0 < wait.0 {
-            wait = near;
-        }
-        chosen(self.at(0.0).total(), wait, self.never().total())
-    }
+fn amount(it: f64) -> bool {
+    it.is_finite() && it >= 0.0
+}
 
-    /// The least loss of waiting at least half a day, and its time.
-    fn wait_on_grid(&self, points: u32) -> (f64, f64) {
-        let least = NOW_DAYS.min(self.horizon_days);
-        let step = self.horizon_days / f64::from(points);
-        let grid = (0..=points).map(|at| f64::from(at) * step);
-        let times = grid.chain(self.penalties.iter().map(|it| it.at_days)).chain([least]);
-        times
-            .filter(|it| (least..=self.horizon_days).contains(it))
-            .map(|it| (self.at(it).total(), it))
-            .fold((f64::MAX, least), |best, it| if it.0 < best.0 { it } else { best })
-    }
+fn wrong(place: &str, found: f64, expected: &'static str) -> InvalidInput {
+    InvalidInput { place: place.to_owned(), found, expected }
 }
 
 /// The best of three: to patch now, the least loss of waiting with its days, never. What is nearly equal to patching now
@@ -550,23 +429,4 @@ pub(super) fn days_or_never<S: Serializer>(days: &Option<f64>, to: S) -> Result<
         Some(days) => to.serialize_f64(*days),
         None => to.serialize_str("never"),
     }
-}
-
-/// Golden section: the least value between two times, with its time.
-fn golden(loss: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
-    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
-    let (mut at_left, mut at_right) = (loss(left), loss(right));
-    for _ in 0..GOLDEN {
-        if at_left <= at_right {
-            (high, right, at_right) = (right, left, at_left);
-            left = high - ratio * (high - low);
-            at_left = loss(left);
-        } else {
-            (low, left, at_left) = (left, right, at_right);
-            right = low + ratio * (high - low);
-            at_right = loss(right);
-        }
-    }
-    if at_left <= at_right { (at_left, left) } else { (at_right, right) }
 }

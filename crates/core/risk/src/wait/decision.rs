@@ -6,8 +6,9 @@ use underpin_model::policy::Parameter;
 use super::curve::{Choice, InvalidInput, Optimum, Terms, days_or_never};
 use super::draws::Draws;
 use super::information::{self, InformationValue};
+use super::lumps::Lumped;
 use super::sensitivity::{self, Sensitivity};
-use super::situation::{Belief, Lumped, Situation};
+use super::situation::{Belief, Situation};
 use super::table::{Grid, Table, best_of};
 use super::values::{Assumptions, Values};
 
@@ -162,7 +163,7 @@ pub(super) fn decide_under(
     };
     let sensitivity = variants.tornado(optimum.choice);
     let best = optimum.days.map_or_else(|| inputs.never(), |days| inputs.at(days));
-    let (compromised_before, loss_before) = situation.before_now(&assumptions.values);
+    let (compromised_before, loss_before) = lumped.before_now(&assumptions.values, &hits);
     let (right, optimum_interval) = (uncertain.share(optimum.choice), uncertain.interval());
     let curve = grid.even_days().zip(uncertain.losses).map(|(days, losses)| {
         let terms = inputs.at(days);

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::values::{Assumptions, Span, Values, quantile, uniforms};
 use crate::build::hole::Way;
-use crate::build::hosts::{Approach, Passing};
+use crate::build::hosts::Approach;
 use crate::build::reach::{Machine, Rates, reach};
 
 /// Draws of the parameters, and the reach of machines under each.
@@ -30,8 +30,7 @@ impl Draws {
         let uniforms = uniforms(assumptions.spans.len(), count, seed);
         let values: Vec<Values> = uniforms.iter().map(|it| assumptions.at(it)).collect();
         let rates: Vec<Rates> = values.iter().map(|it| rates.at(|parameter| it.get(parameter))).collect();
-        let mut asked: Vec<(Way, Machine)> =
-            approaches.flat_map(|it| &it.0).map(|it| (it.way, it.machine)).collect();
+        let mut asked: Vec<(Way, Machine)> = approaches.map(|it| (it.way, it.machine)).collect();
         asked.sort_unstable();
         asked.dedup();
         let table = |(way, machine): (Way, Machine)| {
@@ -60,28 +59,16 @@ impl Draws {
     /// Per draw, [`Approach::hit`] of each approach. What is learned about a release does not move a reach.
     pub(super) fn hits(&self, approaches: &[Approach]) -> Vec<Vec<f64>> {
         let mut hits = vec![Vec::with_capacity(approaches.len()); self.values.len()];
-        for approach in approaches {
-            let mut sums = vec![0.0; self.values.len()];
-            for passing in &approach.0 {
-                self.add(passing, &mut sums);
+        for it in approaches {
+            let known = self.reaches.get(&(it.way, it.machine));
+            for (at, (hits, rates)) in hits.iter_mut().zip(&self.rates).enumerate() {
+                let hit = match known.and_then(|reaches| reaches.get(at)) {
+                    Some(reach) => (reach * it.controls_fail).clamp(0.0, 1.0),
+                    None => it.hit(rates),
+                };
+                hits.push(hit);
             }
-            hits.iter_mut().zip(sums).for_each(|(hits, sum)| hits.push(f64::clamp(sum, 0.0, 1.0)));
         }
         hits
-    }
-
-    fn add(&self, it: &Passing, sums: &mut [f64]) {
-        match self.reaches.get(&(it.way, it.machine)) {
-            Some(reaches) => {
-                for (sum, reach) in sums.iter_mut().zip(reaches) {
-                    *sum += it.share * reach * it.controls_fail;
-                }
-            }
-            None => {
-                for (sum, rates) in sums.iter_mut().zip(&self.rates) {
-                    *sum += it.share * reach(it.way, &it.machine, rates).value * it.controls_fail;
-                }
-            }
-        }
     }
 }

@@ -56,7 +56,7 @@ pub enum Role {
     Unknown,
 }
 
-/// The state of a promise for a group and a release.
+/// The state of a promise for a group and a release: of the hosts with one deadline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PromiseState {
     /// The promise.
@@ -65,7 +65,7 @@ pub struct PromiseState {
     pub deadline: Date,
     /// Days to it; negative: it is broken.
     pub days_left: i32,
-    /// This group's part of the penalty: its share of the hosts that the promise is about.
+    /// Their part of the penalty: their share of the hosts that the promise is about.
     pub penalty: f64,
 }
 

@@ -1,6 +1,6 @@
 //! Patch or wait: per group of hosts and release, because updates are cumulative and are not taken hole by hole.
 //!
-//! - [`curve`]: the loss of waiting `t` days, term by term, and the best time, on plain numbers.
+//! - [`curve`]: the loss of waiting `t` days, term by term, and the best time, on plain numbers: a `course`.
 //!   A curve at many times at once, for the variants of a decision, is a `table`.
 //! - [`situation`]: a release, its holes and what stands on the hosts; from them and the parameters come the inputs.
 //! - [`prior`], [`evidence`], [`withdrawals`](crate::withdrawals): how likely the release is bad for this hardware.
@@ -9,17 +9,20 @@
 
 #[cfg(test)]
 mod agreement;
+mod course;
 pub mod curve;
 pub mod decision;
 mod draws;
 pub mod evidence;
 pub mod groups;
 pub mod information;
+mod lumps;
 pub mod prior;
 mod scene;
 pub mod sensitivity;
 pub mod sentence;
 pub mod situation;
+mod strata;
 mod table;
 mod target;
 pub mod unmatched;

@@ -9,19 +9,21 @@ use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use underpin_exposure::decision as context;
 use underpin_exposure::report::VulnerabilityView;
-use underpin_model::facts::Restart;
+use underpin_model::fleet::Fleet;
 use underpin_model::id::HostId;
-use underpin_model::policy::{Parameter, Promise, PromiseKind};
+use underpin_model::policy::{Parameter, Policy, Promise, PromiseKind};
 
 use super::curve::Penalty;
 use super::evidence::Tally;
 use super::groups::{GroupDecision, PromiseState, Request, Role};
 use super::prior::{LineHistory, history, line, prior};
 use super::sentence;
-use super::situation::{Hole, KnownBugs, Situation, Worth};
+use super::situation::{KnownBugs, Situation, Worth};
+use super::strata::{Crowd, Strata};
 use super::target::{self, Calendar, LineKey, OpenHole, Releases, Target};
 use super::values::Assumptions;
-use crate::build::hosts::{Approach, Crowd, Hosts};
+use crate::build::hole::Way;
+use crate::build::hosts::{Approach, Hosts, Kind};
 use crate::build::reach::Rates;
 use crate::groups::{GroupKey, HardwareClass, groups as groups_of};
 use crate::hazard::Exploited;
@@ -32,10 +34,10 @@ pub(super) struct Members {
     /// Positions in the fleet.
     all: Vec<usize>,
     bunches: Vec<Vec<usize>>,
-    /// Per bunch.
-    crowds: Vec<Crowd>,
-    /// Lines that need a drain.
-    drains: u32,
+    /// Per bunch, its hosts by kind.
+    crowds: Vec<Vec<Crowd>>,
+    /// Per bunch, lines that need a drain of its hosts.
+    drains: Vec<u32>,
 }
 
 /// One group and one line.
@@ -49,12 +51,20 @@ pub(super) struct Case {
 
 impl Case {
     /// The hosts on which a hole is open.
+    #[cfg(test)]
     pub(super) fn open_on<'s>(&'s self, hole: &'s OpenHole) -> impl Iterator<Item = usize> + 's {
-        hole.bunches.iter().filter_map(|it| self.group.bunches.get(*it)).flatten().copied()
+        hole.bunches.keys().filter_map(|it| self.group.bunches.get(*it)).flatten().copied()
     }
 
-    fn crowds_of<'s>(&'s self, hole: &'s OpenHole) -> impl Iterator<Item = &'s Crowd> + 's {
-        hole.bunches.iter().filter_map(|it| self.group.crowds.get(*it))
+    /// The bunches on which the line closes something, or else all.
+    fn due_bunches(&self) -> impl Iterator<Item = usize> {
+        due_bunches(self.group.bunches.len(), &self.due).into_iter()
+    }
+
+    /// Of the hosts that must be emptied for it, by bunch: how many, and how many changes share the drain.
+    fn drained(&self) -> impl Iterator<Item = (usize, u32)> {
+        let needing = self.due_bunches().filter(|it| self.due.needs_drain(*it));
+        needing.filter_map(|it| Some((self.group.bunches.get(it)?.len(), *self.group.drains.get(it)?)))
     }
 }
 
@@ -73,9 +83,7 @@ pub(super) struct Situated {
 
 /// What all releases of a case share.
 struct Shared {
-    holes: Vec<Hole>,
-    approaches: Vec<Approach>,
-    worth: Worth,
+    strata: Strata,
     first_ring_share: f64,
     /// What was assumed for them.
     assumed: Vec<String>,
@@ -157,7 +165,7 @@ impl<'a> Scene<'a> {
             closes: case.due.holes.keys().cloned().collect(),
             exploited: u32::try_from(exploited).unwrap_or(u32::MAX),
             without_fix: u32::try_from(case.due.without_fix.len()).unwrap_or(u32::MAX),
-            changes: if needs_drain(&case.due) { case.group.drains.max(1) } else { 1 },
+            changes: case.drained().map(|(_, changes)| changes).max().unwrap_or(1),
             prior: None,
             tally: Tally::default(),
             ssvc,
@@ -211,10 +219,9 @@ impl<'a> Scene<'a> {
     /// What all releases of a case share.
     fn shared(&self, case: &Case) -> Shared {
         let mut assumed = Vec::new();
-        let (holes, approaches) = self.holes(case, &mut assumed);
-        let worth = self.worth(&case.hosts);
+        let strata = self.strata(case, &mut assumed);
         let first_ring_share = self.first_ring_share(&case.group.key, &mut assumed);
-        Shared { holes, approaches, worth, first_ring_share, assumed }
+        Shared { strata, first_ring_share, assumed }
     }
 
     fn situation(
@@ -227,7 +234,7 @@ impl<'a> Scene<'a> {
     ) -> Situation {
         let policy = self.request.policy;
         let hit = policy.parameters.setting(Parameter::RegressionHit);
-        let maintenance = if needs_drain(&case.due) { policy.maintenance.per_host.get() } else { 0.0 };
+        let (maintenance, shared_drain_saves) = self.maintenance(case);
         let penalties = shell.promises.iter().filter(|it| it.days_left >= 0);
         let penalties = penalties
             .map(|it| Penalty { promise: it.id.clone(), at_days: it.days_left.into(), loss: it.penalty })
@@ -236,10 +243,10 @@ impl<'a> Scene<'a> {
         Situation {
             horizon_days: self.request.horizon_days,
             hosts: case.hosts.len() as f64,
-            holes: shared.holes.clone(),
-            approaches: shared.approaches.clone(),
+            holes: shared.strata.holes.clone(),
+            approaches: shared.strata.approaches.clone(),
+            strata: shared.strata.list.clone(),
             rates: Rates::of(&policy.parameters),
-            worth: shared.worth,
             release_age_days: f64::from((self.day - released).get_days().max(0)),
             withdrawn,
             tally: shell.tally,
@@ -247,8 +254,7 @@ impl<'a> Scene<'a> {
             first_ring_share: shared.first_ring_share,
             known_bugs: self.known_bugs(case, name, &mut shell.assumed),
             maintenance,
-            changes: shell.changes,
-            shared_drain_saves: policy.maintenance.shared_drain_saves.get(),
+            shared_drain_saves,
             penalties,
         }
     }
@@ -260,36 +266,30 @@ impl<'a> Scene<'a> {
         self.situation(case, &self.shared(case), &mut shell, "any", (released, false))
     }
 
-    /// What the release closes, and how the hosts answer to it.
-    fn holes(&self, case: &Case, assumed: &mut Vec<String>) -> (Vec<Hole>, Vec<Approach>) {
-        let mut approaches: Vec<Approach> = Vec::new();
-        let mut holes = Vec::new();
-        let (mut unscored, mut undated) = (0, 0);
-        let mut without_way = BTreeSet::new();
-        for (view, open) in self.views(case) {
-            let exploited = Exploited::of(view, self.day);
-            let public_days = view.published.map(|it| f64::from((self.day - it).get_days().max(0)));
-            unscored += usize::from(exploited == Exploited::Unscored);
-            undated += usize::from(public_days.is_none());
-            for found in self.hosts.holes(&view.id, case.crowds_of(open)) {
-                if found.approach.way_is_unknown() {
-                    without_way.insert(&view.id);
-                }
-                let known = approaches.iter().position(|it| *it == found.approach);
-                let approach = known.unwrap_or_else(|| {
-                    approaches.push(found.approach);
-                    approaches.len() - 1
-                });
-                holes.push(Hole {
-                    vulnerability: view.id.clone(),
-                    exploited,
-                    approach,
-                    impact: found.impact,
-                    share: f64::from(found.hosts) / case.hosts.len().max(1) as f64,
-                    public_days,
-                });
-            }
+    /// What the maintenance of a host costs, and what of it is saved because all changes share the drain of the first: the
+    /// mean over the hosts, of which some may have to be emptied and others not.
+    fn maintenance(&self, case: &Case) -> (f64, f64) {
+        let policy = &self.request.policy.maintenance;
+        let (mut drained, mut shared) = (0.0, 0.0);
+        for (hosts, changes) in case.drained() {
+            let changes = f64::from(changes.max(1));
+            drained += hosts as f64;
+            shared += hosts as f64 * (changes - 1.0) / changes;
         }
+        let each = policy.per_host.get() / case.hosts.len().max(1) as f64;
+        (each * drained, each * shared * policy.shared_drain_saves.get())
+    }
+
+    /// What the release closes, and how the hosts answer to it.
+    fn strata(&self, case: &Case, assumed: &mut Vec<String>) -> Strata {
+        let views: Vec<(&VulnerabilityView, &OpenHole)> = self.views(case).collect();
+        let crowds = case.due_bunches().filter_map(|it| Some((it, case.group.crowds.get(it)?.as_slice())));
+        let strata = Strata::of(&self.hosts, &views, crowds, case.hosts.len(), self.day);
+        let undated = views.iter().filter(|(view, _)| view.published.is_none()).count();
+        let unscored =
+            views.iter().filter(|(view, _)| Exploited::of(view, self.day) == Exploited::Unscored).count();
+        let without_way = strata.holes.iter().filter(|it| it.way == Way::Unknown);
+        let without_way: BTreeSet<_> = without_way.map(|it| &it.vulnerability).collect();
         if undated > 0 {
             assumed.push(format!(
                 "the day of becoming public is not known, so that compromise before now is understated: vulnerabilities {undated}"
@@ -307,34 +307,17 @@ impl<'a> Scene<'a> {
                 without_way.len()
             ));
         }
-        if approaches.iter().any(Approach::exposure_is_unknown) {
+        if strata.approaches.iter().any(Approach::exposure_is_unknown) {
             assumed.push(
                 "whether the public Internet reaches these hosts is not in the fleet: counted between yes and no"
                     .to_owned(),
             );
         }
-        (holes, approaches)
+        strata
     }
 
     fn ids<'s>(&'s self, hosts: &'s [usize]) -> impl Iterator<Item = &'s HostId> {
         hosts.iter().filter_map(|at| self.request.fleet.hosts.get(*at)).map(|it| &it.id)
-    }
-
-    /// What stands on the hosts, by the rates of each tenant, as in compound risk: guests that run, or may.
-    fn worth(&self, hosts: &[usize]) -> Worth {
-        let mut worth = Worth::default();
-        for (tenant, vms) in self.ids(hosts).flat_map(|it| self.hosts.stands_on(it)) {
-            let rates = self.request.policy.loss.of(tenant);
-            let each = f64::from(vms) / hosts.len().max(1) as f64;
-            worth.vms += each;
-            match rates.records_per_vm {
-                Some(records) => worth.stated_records += each * records * rates.record_disclosed.get(),
-                None => worth.per_record += each * rates.record_disclosed.get(),
-            }
-            worth.corrupted += each * rates.system_corrupted.get();
-            worth.hour_down += each * rates.vm_hour_down.get();
-        }
-        worth
     }
 
     /// A first ring stops a bad release for those after it only where it has hosts of their hardware.
@@ -373,37 +356,45 @@ impl<'a> Scene<'a> {
         None
     }
 
+    /// The promises about hosts of a case. A clock runs per host, since the day on which the first of its fixes was announced:
+    /// hosts with the same deadline are one state.
     fn promises(&self, case: &Case, assumed: &mut Vec<String>) -> Vec<PromiseState> {
         let mut states = Vec::new();
         for Promised { promise, about, hosts } in &self.promises {
-            let is_about = |at: &usize| about.get(*at).copied().unwrap_or(false);
-            let speaks_of = |(view, hole): &(&VulnerabilityView, &OpenHole)| {
+            let speaks_of = |(view, _): &(&VulnerabilityView, &OpenHole)| {
                 let score = view.cvss.as_ref().map(|it| it.score);
                 promise.cvss_at_least.is_none_or(|least| score.is_none_or(|score| score >= least))
                     && (!promise.exploited_only || view.kev.is_some_and(|it| it <= self.day))
-                    && case.open_on(hole).any(|at| is_about(&at))
             };
-            let holes: Vec<&OpenHole> = self.views(case).filter(speaks_of).map(|(_, hole)| hole).collect();
-            if holes.is_empty() {
-                continue;
+            let mut since: BTreeMap<usize, Option<Date>> = BTreeMap::new();
+            for (bunch, day) in self.views(case).filter(speaks_of).flat_map(|(_, hole)| &hole.bunches) {
+                let first = since.entry(*bunch).or_default();
+                *first = target::earlier(*first, *day);
             }
-            let Some(since) = holes.iter().filter_map(|it| it.announced).min() else {
-                assumed.push(format!(
-                    "promise {}: the day of the fix is not known, so neither its deadline",
-                    promise.id
-                ));
-                continue;
-            };
-            let Ok(deadline) = since.checked_add(i64::from(promise.days).days()) else { continue };
-            let bunches: BTreeSet<usize> = holes.iter().flat_map(|it| it.bunches.iter().copied()).collect();
-            let own = bunches.iter().filter_map(|it| case.group.bunches.get(*it)).flatten();
-            let own = own.filter(|at| is_about(at)).count();
-            states.push(PromiseState {
-                id: promise.id.clone(),
-                deadline,
-                days_left: (deadline - self.day).get_days(),
-                penalty: promise.penalty.get() * own as f64 / (*hosts).max(1) as f64,
-            });
+            let is_about = |at: &&usize| about.get(**at).copied().unwrap_or(false);
+            let mut own: BTreeMap<Option<Date>, usize> = BTreeMap::new();
+            for (bunch, day) in since {
+                let count = case.group.bunches.get(bunch).map_or(0, |it| it.iter().filter(is_about).count());
+                if count > 0 {
+                    *own.entry(day).or_default() += count;
+                }
+            }
+            for (since, own) in own {
+                let Some(since) = since else {
+                    assumed.push(format!(
+                        "promise {}: the day of the fix is not known, so neither its deadline",
+                        promise.id
+                    ));
+                    continue;
+                };
+                let Ok(deadline) = since.checked_add(i64::from(promise.days).days()) else { continue };
+                states.push(PromiseState {
+                    id: promise.id.clone(),
+                    deadline,
+                    days_left: (deadline - self.day).get_days(),
+                    penalty: promise.penalty.get() * own as f64 / (*hosts).max(1) as f64,
+                });
+            }
         }
         states
     }
@@ -414,13 +405,12 @@ fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> Vec<Case> {
     let Request { fleet, assessment, base, .. } = *request;
     let by_host = target::groups_by_host(assessment);
     let calendar = Calendar::of(base, day);
-    let ids =
-        |bunch: &Vec<usize>| hosts.crowd(bunch.iter().filter_map(|at| fleet.hosts.get(*at)).map(|it| &it.id));
+    let crowds = |bunch: &Vec<usize>| crowds(request.policy, fleet, hosts, bunch);
     let of_group = |(key, all): (GroupKey, Vec<usize>)| {
         let target::DueOnGroup { bunches, lines } = target::due(fleet, &calendar, assessment, &by_host, &all);
-        let drains = lines.values().filter(|it| needs_drain(it) && !it.versions.is_empty()).count();
-        let drains = u32::try_from(drains).unwrap_or(u32::MAX);
-        let crowds = if lines.is_empty() { Vec::new() } else { bunches.iter().map(ids).collect() };
+        let drains = |bunch| lines.values().filter(|it| it.needs_drain(bunch)).count();
+        let drains = (0..bunches.len()).map(|it| u32::try_from(drains(it)).unwrap_or(u32::MAX)).collect();
+        let crowds = if lines.is_empty() { Vec::new() } else { bunches.iter().map(crowds).collect() };
         let group = Arc::new(Members { key, all, bunches, crowds, drains });
         let case = |(line, due)| {
             let hosts = due_hosts(&group, &due);
@@ -431,14 +421,41 @@ fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> Vec<Case> {
     groups_of(fleet).into_iter().collect::<Vec<_>>().into_par_iter().flat_map_iter(of_group).collect()
 }
 
+/// The hosts of a bunch by kind, with what stands on them by the rates of each tenant, as in compound risk: guests that run,
+/// or may.
+fn crowds(policy: &Policy, fleet: &Fleet, hosts: &Hosts<'_>, bunch: &[usize]) -> Vec<Crowd> {
+    let ids = bunch.iter().filter_map(|at| fleet.hosts.get(*at)).map(|it| &it.id);
+    let crowd = |(kind, ids): (Kind, Vec<&HostId>)| {
+        let mut worth = Worth::default();
+        for (tenant, vms) in ids.iter().flat_map(|it| hosts.stands_on(it)) {
+            let rates = policy.loss.of(tenant);
+            let (disclosed, vms) = (rates.record_disclosed.get(), f64::from(vms));
+            let (stated_records, per_record) = match rates.records_per_vm {
+                Some(records) => (records * disclosed, 0.0),
+                None => (0.0, disclosed),
+            };
+            let (corrupted, hour_down) = (rates.system_corrupted.get(), rates.vm_hour_down.get());
+            worth.add(vms, &Worth { vms: 1.0, stated_records, per_record, corrupted, hour_down });
+        }
+        Crowd { kind, hosts: u32::try_from(ids.len()).unwrap_or(u32::MAX), worth }
+    };
+    hosts.kinds(ids).into_iter().map(crowd).collect()
+}
+
+/// The bunches, of so many, on which a line closes something, or else all.
+fn due_bunches(count: usize, due: &target::Due) -> BTreeSet<usize> {
+    let closed: BTreeSet<usize> = due.holes.values().flat_map(|it| it.bunches.keys().copied()).collect();
+    if closed.is_empty() { (0..count).collect() } else { closed }
+}
+
 /// The hosts on which a line is due: those on which it closes something, or else all.
 fn due_hosts(group: &Members, due: &target::Due) -> Vec<usize> {
-    let closed: BTreeSet<usize> = due.holes.values().flat_map(|it| it.bunches.iter().copied()).collect();
-    if closed.is_empty() {
+    if due.holes.is_empty() {
         return group.all.clone();
     }
+    let bunches = due_bunches(group.bunches.len(), due);
     let mut hosts: Vec<usize> =
-        closed.iter().filter_map(|it| group.bunches.get(*it)).flatten().copied().collect();
+        bunches.iter().filter_map(|it| group.bunches.get(*it)).flatten().copied().collect();
     hosts.sort_unstable();
     hosts
 }
@@ -472,9 +489,4 @@ fn unknown(mut shell: GroupDecision, missing: String) -> Due {
     shell.recommendation = sentence::unknown(&shell, &missing);
     shell.unknown = Some(missing);
     Due { decision: shell, case: None }
-}
-
-/// A restart of the machine, or of nobody knows what, empties the host.
-fn needs_drain(due: &target::Due) -> bool {
-    due.restart.is_none_or(|it| it >= Restart::Machine)
 }

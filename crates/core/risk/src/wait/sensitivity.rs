@@ -4,7 +4,8 @@ use serde::Serialize;
 use underpin_model::policy::Parameter;
 
 use super::curve::{Choice, Inputs, Optimum, days_or_never};
-use super::situation::{Lumped, Situation};
+use super::lumps::Lumped;
+use super::situation::Situation;
 use super::table::{Grid, Table};
 use super::values::{Assumptions, Span, domain};
 use crate::build::reach::Rates;

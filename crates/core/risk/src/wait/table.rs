@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use super::curve::{Ageing, CELLS, Inputs, NOW_DAYS, Optimum, chosen};
+use super::course::{Ageing, Profiles};
+use super::curve::{CELLS, Hazards, Inputs, NOW_DAYS, Optimum, chosen};
 
 /// Parts of the first cell, where young hazards are steep: their ends grow with the square.
 const FIRST_PARTS: u32 = 12;
@@ -53,7 +54,7 @@ impl Grid {
         let parts = (1..=FIRST_PARTS).map(|part| first * share(part) * share(part));
         let parts: Vec<f64> = parts.chain(times.iter().skip(2).map(|it| it.0)).collect();
         let mut logs: Vec<(f64, Vec<f64>)> = Vec::new();
-        for hazard in &inputs.aged {
+        for hazard in inputs.hazards.iter().flat_map(|it| &it.aged) {
             if !logs.iter().any(|it| it.0 == hazard.age_days) {
                 logs.push((hazard.age_days, logs_at(hazard.age_days, &parts)));
             }
@@ -123,7 +124,7 @@ impl Cell {
     }
 }
 
-/// What hazards alone decide, at each time of a grid: expected losses per host.
+/// What hazards alone decide, at each time of a grid: expected losses per host, the mean over all hosts.
 #[derive(Debug)]
 pub(super) struct Table {
     /// Before a patch at that time.
@@ -134,24 +135,50 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn of(grid: &Grid, inputs: &Inputs) -> Self {
-        let cells = if inputs.aged.is_empty() { even_hazard(grid, inputs) } else { ageing(grid, inputs) };
-        // Backwards what is lost after a patch, then forwards what is lost before it: two passes over two lists.
-        let mut incomplete = vec![0.0; cells.len() + 1];
-        let mut after = 0.0;
-        for (at, cell) in incomplete.iter_mut().rev().skip(1).zip(cells.iter().rev()) {
-            after = cell.loses_after + cell.survives_after * after;
-            *at = after;
+        let nodes = grid.nodes.len();
+        let mut table = Self { exposure: vec![0.0; nodes], incomplete: vec![0.0; nodes] };
+        let mut profiles = Profiles::new(grid.horizon_days);
+        let aged: Vec<Vec<Ageing>> =
+            inputs.hazards.iter().map(|it| Ageing::all(&it.aged, &mut profiles)).collect();
+        // How far each profile has risen at the ends of all parts: the power by its log, which all variants share.
+        let rises: Vec<Vec<f64>> = profiles
+            .list
+            .iter()
+            .map(|it| grid.logs(it.age_days).iter().map(|log| (it.shape * log).exp() - it.start).collect())
+            .collect();
+        let mut room = Room::default();
+        for (hazards, aged) in inputs.hazards.iter().zip(&aged) {
+            if aged.is_empty() {
+                even_hazard(grid, hazards, inputs.incomplete_fix, &mut room.cells);
+            } else {
+                ageing(grid, (hazards, aged, &rises), inputs.incomplete_fix, &mut room);
+            }
+            table.add(hazards.share, &room.cells, &mut room.after);
         }
-        let mut exposure = Vec::with_capacity(cells.len() + 1);
-        let (mut survived, mut lost) = (1.0, 0.0);
-        exposure.push(lost);
-        for (cell, after) in cells.iter().zip(incomplete.iter_mut().skip(1)) {
-            lost += survived * cell.loses;
-            survived *= cell.survives;
-            exposure.push(lost);
-            *after *= survived;
+        table
+    }
+
+    /// Adds what hosts of a share lose: backwards what is lost after a patch, then forwards what is lost before it.
+    fn add(&mut self, share: f64, cells: &[Cell], after: &mut Vec<f64>) {
+        after.clear();
+        let mut left = 0.0;
+        after.push(left);
+        for cell in cells.iter().rev() {
+            left = cell.loses_after + cell.survives_after * left;
+            after.push(left);
         }
-        Self { exposure, incomplete }
+        let (mut survived, mut lost) = (share, 0.0);
+        let sums = self.exposure.iter_mut().zip(&mut self.incomplete).zip(after.iter().rev());
+        // Nothing is met after the last time.
+        let cells = cells.iter().map(Some).chain([None]);
+        for (((exposure, incomplete), after), cell) in sums.zip(cells) {
+            *exposure += lost;
+            *incomplete += survived * after;
+            if let Some(cell) = cell {
+                lost += survived * cell.loses;
+                survived *= cell.survives;
+            }
+        }
     }
 
     /// The loss of patching at each time of the grid, all hosts and all terms.
@@ -213,40 +240,53 @@ pub(super) fn best_of(grid: &Grid, losses: impl Iterator<Item = f64>, never: f64
     chosen(now, best, never)
 }
 
+/// Lists that are filled again for each stratum.
+#[derive(Default)]
+struct Room {
+    cells: Vec<Cell>,
+    /// Cumulative hazards at the ends of parts, and the same weighted with losses.
+    sums: Vec<(f64, f64)>,
+    after: Vec<f64>,
+}
+
 /// Cells of a hazard that does not change: all whole ones are alike.
-fn even_hazard(grid: &Grid, inputs: &Inputs) -> Vec<Cell> {
+fn even_hazard(grid: &Grid, hazards: &Hazards, incomplete_fix: f64, cells: &mut Vec<Cell>) {
     let of = |days: f64| {
-        Cell::of(inputs.constant_per_day * days, inputs.constant_loss_per_day * days, inputs.incomplete_fix)
+        Cell::of(hazards.constant_per_day * days, hazards.constant_loss_per_day * days, incomplete_fix)
     };
     let whole = of(grid.step);
     let pairs = grid.nodes.iter().zip(grid.nodes.iter().skip(1));
-    pairs.map(|(a, b)| if a.even && b.even { whole } else { of(b.days - a.days) }).collect()
+    cells.clear();
+    cells.extend(pairs.map(|(a, b)| if a.even && b.even { whole } else { of(b.days - a.days) }));
 }
 
 /// Cells of hazards that fall with age. Within a cell, losses and hazards are taken to fall alike.
-fn ageing(grid: &Grid, inputs: &Inputs) -> Vec<Cell> {
-    // The cumulative hazards at the ends of all parts, and the same weighted with losses.
-    let even = |days: &f64| (inputs.constant_per_day * days, inputs.constant_loss_per_day * days);
-    let mut sums: Vec<(f64, f64)> = grid.parts.iter().map(even).collect();
-    for it in Ageing::all(&inputs.aged, grid.horizon_days) {
-        let logs = grid.logs(it.age_days);
-        for (((hazard, loss), log), days) in sums.iter_mut().zip(logs.iter()).zip(&grid.parts) {
-            // The power by its log, which all variants share.
-            let rise = ((it.shape * log).exp() - it.start).max(it.least_per_day * days);
+fn ageing(
+    grid: &Grid,
+    (hazards, aged, rises): (&Hazards, &[Ageing], &[Vec<f64>]),
+    incomplete_fix: f64,
+    room: &mut Room,
+) {
+    let even = |days: &f64| (hazards.constant_per_day * days, hazards.constant_loss_per_day * days);
+    room.sums.clear();
+    room.sums.extend(grid.parts.iter().map(even));
+    for it in aged {
+        let Some(rises) = rises.get(it.profile) else { continue };
+        for (((hazard, loss), rise), days) in room.sums.iter_mut().zip(rises).zip(&grid.parts) {
+            let rise = rise.max(it.least_per_day * days);
             *hazard += it.scale * rise;
             *loss += it.weighted * rise;
         }
     }
     let mut before = (0.0, 0.0);
-    let mut parts = sums.into_iter().map(|at| {
-        let cell = Cell::of(at.0 - before.0, at.1 - before.1, inputs.incomplete_fix);
-        before = at;
+    let mut parts = room.sums.iter().map(|at| {
+        let cell = Cell::of(at.0 - before.0, at.1 - before.1, incomplete_fix);
+        before = *at;
         cell
     });
     let first = parts.by_ref().take(FIRST_PARTS as usize).reduce(Cell::then);
-    let mut cells = Vec::with_capacity(grid.nodes.len());
-    cells.extend(first.into_iter().chain(parts));
-    cells
+    room.cells.clear();
+    room.cells.extend(first.into_iter().chain(parts));
 }
 
 #[cfg(test)]
@@ -254,12 +294,15 @@ mod tests {
     use super::super::curve::{AgedHazard, Penalty};
     use super::*;
 
+    fn stratum(share: f64) -> Hazards {
+        Hazards { share, constant_per_day: 0.0004, constant_loss_per_day: 0.03, aged: Vec::new() }
+    }
+
     fn inputs() -> Inputs {
         Inputs {
             horizon_days: 90.0,
             hosts: 7.0,
-            constant_per_day: 0.0004,
-            constant_loss_per_day: 0.03,
+            hazards: vec![stratum(1.0)],
             incomplete_fix: 0.1,
             bad: 0.08,
             theta: 0.06,
@@ -285,23 +328,34 @@ mod tests {
             shape: 0.28,
             loss,
         };
-        Inputs { aged: vec![one(0.02, 0.0, 40.0), one(0.05, 300.0, 90.0), one(0.01, 0.0, 5.0)], ..inputs() }
+        let aged = vec![one(0.02, 0.0, 40.0), one(0.05, 300.0, 90.0), one(0.01, 0.0, 5.0)];
+        Inputs { hazards: vec![Hazards { aged, ..stratum(1.0) }], ..inputs() }
     }
 
     /// Falling hazards that a constant one passes after the thirtieth day and at once.
     fn passed() -> Inputs {
         let mut it = aged();
-        it.aged[0].constant_thirty_days = 0.018;
-        it.aged[2].constant_thirty_days = 0.01;
+        it.hazards[0].aged[0].constant_thirty_days = 0.018;
+        it.hazards[0].aged[2].constant_thirty_days = 0.01;
         it
+    }
+
+    /// Hosts that are hit in one of these ways each, and some that nothing hits.
+    fn unlike() -> Inputs {
+        let strata = [inputs(), aged(), passed()].map(|it| it.hazards[0].clone());
+        let shares = [0.5, 0.2, 0.1];
+        let hazards = strata.into_iter().zip(shares).map(|(stratum, share)| Hazards { share, ..stratum });
+        Inputs { hazards: hazards.collect(), ..inputs() }
     }
 
     /// The same numbers as the integrals from the start, each worked out alone: exactly where a hazard does not change, and
     /// within what both integrals are off by where hazards age at different rates and cost different losses.
     #[test]
     fn a_table_says_at_every_time_what_the_curve_says() {
-        let quiet = Inputs { constant_per_day: 0.0, constant_loss_per_day: 0.0, ..inputs() };
-        for (inputs, off) in [(inputs(), 1e-12), (quiet, 1e-12), (aged(), 2e-5), (passed(), 2e-5)] {
+        let quiet = Inputs { hazards: vec![Hazards { share: 1.0, ..Hazards::default() }], ..inputs() };
+        for (inputs, off) in
+            [(inputs(), 1e-12), (quiet, 1e-12), (aged(), 2e-5), (passed(), 2e-5), (unlike(), 2e-5)]
+        {
             let grid = Grid::of(&inputs);
             let table = Table::of(&grid, &inputs);
             let losses: Vec<f64> = table.losses(&grid, &inputs).collect();

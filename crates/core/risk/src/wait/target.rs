@@ -27,11 +27,10 @@ pub(super) struct LineKey {
 /// One open vulnerability of a line on hosts of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OpenHole {
-    /// The bunches of hosts on which it is open, in order: places in [`DueOnGroup::bunches`].
-    pub(super) bunches: BTreeSet<usize>,
+    /// The bunches of hosts on which it is open: places in [`DueOnGroup::bunches`], each with the day on which the release that
+    /// closes it there was announced.
+    pub(super) bunches: BTreeMap<usize, Option<Date>>,
     pub(super) area: Area,
-    /// When the release that closes it was announced.
-    pub(super) announced: Option<Date>,
     pub(super) context: Context,
 }
 
@@ -44,8 +43,9 @@ pub(super) struct Due {
     pub(super) without_fix: BTreeSet<VulnerabilityId>,
     /// First fixed versions, each with the day of its announcement.
     pub(super) versions: BTreeMap<Arc<str>, Option<Date>>,
-    /// The strongest restart that it asks for.
-    pub(super) restart: Option<Restart>,
+    /// The strongest restart that it asks for, by bunch of hosts on which it closes something: places in
+    /// [`DueOnGroup::bunches`].
+    pub(super) restarts: BTreeMap<usize, Restart>,
     /// Findings of bugs that the release repairs and that are needed here.
     pub(super) bug_fixes: usize,
 }
@@ -171,8 +171,9 @@ pub(super) fn due(
                 Some(known) => *known = earlier(*known, day),
                 None => drop(due.versions.insert(Arc::clone(version), day)),
             }
-            due.restart = due.restart.max(Some(fix.restart));
-            let new = || OpenHole::new(fix.area, day, group.context);
+            let restart = due.restarts.entry(number).or_insert(fix.restart);
+            *restart = (*restart).max(fix.restart);
+            let new = || OpenHole::new(fix.area, group.context);
             holes.entry(id).or_insert_with(new).add(number, day, group.context);
         }
     }
@@ -214,20 +215,21 @@ impl Lines<'_> {
 }
 
 impl OpenHole {
-    fn new(area: Area, announced: Option<Date>, context: Context) -> Self {
-        Self { bunches: BTreeSet::new(), area, announced, context }
+    fn new(area: Area, context: Context) -> Self {
+        Self { bunches: BTreeMap::new(), area, context }
     }
 
     /// It is open on one more bunch.
     fn add(&mut self, bunch: usize, announced: Option<Date>, context: Context) {
-        self.bunches.insert(bunch);
-        self.announced = earlier(self.announced, announced);
+        let known = self.bunches.entry(bunch).or_default();
+        *known = earlier(*known, announced);
         self.context.publicly_exposed = wider(self.context.publicly_exposed, context.publicly_exposed);
         self.context.human_impact = self.context.human_impact.max(context.human_impact);
     }
 }
 
-fn earlier(a: Option<Date>, b: Option<Date>) -> Option<Date> {
+/// The earlier of two days, of which either may be unknown.
+pub(super) fn earlier(a: Option<Date>, b: Option<Date>) -> Option<Date> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -276,6 +278,13 @@ fn line_of(host: &Host, known: &Known<'_>, component: &str) -> LineKey {
             train: platform.and_then(|it| it.train.clone()),
             component: component.to_owned(),
         },
+    }
+}
+
+impl Due {
+    /// The hosts of a bunch must be emptied for it: it asks for a restart of the machine, or of nobody knows what.
+    pub(super) fn needs_drain(&self, bunch: usize) -> bool {
+        self.restarts.get(&bunch).is_some_and(|it| *it >= Restart::Machine)
     }
 }
 

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_exposure::{Assessment, FactBase, Options, assess};
+use underpin_model::facts::Restart;
 use underpin_model::fleet::{Fleet, SampleSpec, sample};
 use underpin_model::id::HostId;
 use underpin_model::policy::{self, Parameter, Policy};
 
 use super::agreement::{facts, vary};
-use super::curve::{AgedHazard, Inputs};
+use super::curve::{AgedHazard, Hazards, Inputs};
 use super::decision::{DRAWS, decide, decide_under};
 use super::draws::Draws;
 use super::evidence::Evidence;
 use super::groups::{Request, groups};
 use super::scene::{Due, Scene};
-use super::situation::Situation;
+use super::situation::{Situation, Stratum};
 use super::target::{self, Calendar};
 use super::values::{Assumptions, Values};
 use crate::build::reach::Rates;
@@ -41,34 +42,32 @@ fn made(hosts: u32) -> Made {
     Made { fleet, base, assessment, policy: policy.unwrap() }
 }
 
-/// The inputs hole by hole, each host's reach worked out on its own.
+/// The inputs hole by hole, each with a path of its own.
 fn hole_by_hole(situation: &Situation, values: &Values) -> Inputs {
-    let mut inputs = Inputs {
-        constant_per_day: 0.0,
-        constant_loss_per_day: 0.0,
-        aged: Vec::new(),
-        ..situation.inputs(values)
-    };
     let rates = situation.rates.at(|it| values.get(it));
-    for hole in &situation.holes {
-        let hazard = hole.exploited.hazard(|it| values.get(it));
-        let hit = situation.approaches[hole.approach].hit(&rates);
-        let of = |exploited: f64| {
-            let path = exploited * values.get(Parameter::Aimed) * hit;
-            -(1.0 - path.min(LARGEST_EPSS)).ln() * hole.share
-        };
-        let thirty_days = of(hazard.thirty_days.get());
-        let constant_thirty_days = of(hazard.unlisted.get());
-        let loss = situation.worth.loss(hole.impact, values);
-        if hazard.shape < 1.0 {
-            let (age_days, shape) = (hazard.age.get(), hazard.shape);
-            inputs.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
-        } else {
-            inputs.constant_per_day += thirty_days / EPSS_DAYS;
-            inputs.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
+    let hazards = |stratum: &Stratum| {
+        let mut hazards = Hazards { share: stratum.share, ..Hazards::default() };
+        for (hole, answer) in situation.open_on(stratum) {
+            let hazard = hole.exploited.hazard(|it| values.get(it));
+            let hit = situation.approaches[answer].hit(&rates);
+            let of = |exploited: f64| {
+                let path = exploited * values.get(Parameter::Aimed) * hit;
+                -(1.0 - path.min(LARGEST_EPSS)).ln()
+            };
+            let thirty_days = of(hazard.thirty_days.get());
+            let constant_thirty_days = of(hazard.unlisted.get());
+            let loss = stratum.worth.loss(hole.impact, values);
+            if hazard.shape < 1.0 {
+                let (age_days, shape) = (hazard.age.get(), hazard.shape);
+                hazards.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
+            } else {
+                hazards.constant_per_day += thirty_days / EPSS_DAYS;
+                hazards.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
+            }
         }
-    }
-    inputs
+        hazards
+    };
+    Inputs { hazards: situation.strata.iter().map(hazards).collect(), ..situation.inputs(values) }
 }
 
 fn near(a: f64, b: f64, off: f64) -> bool {
@@ -99,7 +98,7 @@ fn a_decision_is_the_same_alone_and_hole_by_hole() {
         situated.iter().flat_map(|it| it.situation.approaches.iter()),
     );
     assert!(situated.len() > 10);
-    assert!(situated.iter().any(|it| it.situation.approaches.iter().any(|it| it.0.len() > 1)));
+    assert!(situated.iter().any(|it| it.situation.strata.len() > 1));
     for case in &situated {
         let together = decide_under(&case.situation, &case.assumptions, 3.0, &draws).unwrap();
         assert_eq!(together, decide(&case.situation, &case.assumptions, 3.0, policy.seed).unwrap());
@@ -152,7 +151,8 @@ fn what_is_due_on_hosts_together_is_due_on_each_alone() {
                 let whole = &together.lines[&line];
                 assert!(due.without_fix.is_subset(&whole.without_fix));
                 assert!(due.versions.keys().all(|it| whole.versions.contains_key(it)));
-                assert!(due.restart <= whole.restart);
+                let most = |it: &BTreeMap<usize, Restart>| it.values().max().copied();
+                assert!(most(&due.restarts) <= most(&whole.restarts));
                 for id in due.holes.into_keys() {
                     hosts.entry((line.clone(), id)).or_default().insert(one);
                 }
@@ -161,7 +161,7 @@ fn what_is_due_on_hosts_together_is_due_on_each_alone() {
         assert_eq!(repairs, together.lines.iter().map(|(it, due)| (it.clone(), due.bug_fixes)).collect());
         let open = together.lines.iter().flat_map(|(line, due)| {
             due.holes.iter().map(|(id, hole)| {
-                let on = hole.bunches.iter().flat_map(|it| together.bunches[*it].iter().copied());
+                let on = hole.bunches.keys().flat_map(|it| together.bunches[*it].iter().copied());
                 ((line.clone(), id.clone()), on.collect::<BTreeSet<usize>>())
             })
         });

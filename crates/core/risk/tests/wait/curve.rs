@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use underpin_risk::wait::curve::{AgedHazard, Choice, Inputs, Penalty};
+use underpin_risk::wait::curve::{AgedHazard, Choice, Hazards, Inputs, Penalty};
 
 fn shared_data() -> Option<PathBuf> {
     let named = std::env::var_os("UNDERPIN_SHARED_DATA").map(PathBuf::from);
@@ -15,13 +15,17 @@ fn shared_data() -> Option<PathBuf> {
     found
 }
 
+/// The same on all hosts: a constant hazard with its loss, and others.
+fn even(lambda: f64, exposure: f64, aged: Vec<AgedHazard>) -> Hazards {
+    Hazards { share: 1.0, constant_per_day: lambda, constant_loss_per_day: lambda * exposure, aged }
+}
+
 /// One host, a constant hazard, a release of age 0: the closed form.
 fn plain(lambda: f64, exposure: f64, bad: f64, theta: f64, regression: f64, horizon_days: f64) -> Inputs {
     Inputs {
         horizon_days,
         hosts: 1.0,
-        constant_per_day: lambda,
-        constant_loss_per_day: lambda * exposure,
+        hazards: vec![even(lambda, exposure, Vec::new())],
         bad,
         theta,
         hit: 1.0,
@@ -126,7 +130,8 @@ fn competing_hazards_agree_with_a_fine_sum() {
         AgedHazard { thirty_days: 0.8, constant_thirty_days: 0.0, age_days: 2.0, shape: 0.28, loss: 1000.0 },
         AgedHazard { thirty_days: 0.5, constant_thirty_days: 0.0, age_days: 400.0, shape: 0.6, loss: 50.0 },
     ];
-    let inputs = Inputs { aged: aged.clone(), ..plain(0.01, 20.0, 0.0, 0.0, 0.0, 90.0) };
+    let hazards = vec![even(0.01, 20.0, aged.clone())];
+    let inputs = Inputs { hazards, ..plain(0.0, 0.0, 0.0, 0.0, 0.0, 90.0) };
     let cumulative = |hole: &AgedHazard, t: f64| {
         let until = |t: f64| (hole.age_days + t).powf(hole.shape) - hole.age_days.powf(hole.shape);
         hole.thirty_days * until(t) / until(30.0)
@@ -162,6 +167,10 @@ fn bad_inputs_are_refused_with_their_place() {
         shape: 0.0,
         loss: 1.0,
     }];
-    assert!(refused(Inputs { aged, ..good.clone() }).starts_with("aged.0.shape"));
+    let of = |hazards| Inputs { hazards, ..good.clone() };
+    assert!(refused(of(vec![even(0.01, 1.0, aged)])).starts_with("hazards.0.aged.0.shape"));
+    let (one, wrong) = (even(0.01, 1.0, Vec::new()), even(-0.01, 1.0, Vec::new()));
+    assert!(refused(of(vec![one.clone(), wrong])).starts_with("hazards.1.constant_per_day: found -0.01"));
+    assert!(refused(of(vec![one.clone(), one])).starts_with("hazards: found 2"), "more hosts than there are");
     assert!(refused(Inputs { shared_drain_saves: 1.0, ..good }).contains("at most the cost"));
 }

@@ -5,7 +5,7 @@ use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::{Parameter, Policy};
 use underpin_model::quantity::Probability;
 use underpin_risk::build::hole::Way;
-use underpin_risk::build::hosts::{Approach, Passing};
+use underpin_risk::build::hosts::Approach;
 use underpin_risk::build::reach::{Guests, Machine, Rates};
 use underpin_risk::hazard::Exploited;
 use underpin_risk::portfolio::Impact;
@@ -13,7 +13,7 @@ use underpin_risk::wait::Verdict;
 use underpin_risk::wait::decision::decide;
 use underpin_risk::wait::evidence::{Count, Tally};
 use underpin_risk::wait::information::Observation;
-use underpin_risk::wait::situation::{Hole, Situation, Worth};
+use underpin_risk::wait::situation::{Hole, Situation, Stratum, Worth};
 use underpin_risk::wait::values::Assumptions;
 use underpin_risk::ways::Ways;
 
@@ -25,26 +25,26 @@ pub(crate) fn scored(epss: f64) -> Exploited {
 fn from_network(software: Ways) -> Approach {
     let machine =
         Machine { software, controller: Ways::default(), guests: Some(Guests { on: 20, perhaps: 0 }) };
-    Approach(vec![Passing { share: 1.0, way: Way::Network, machine, controls_fail: 1.0 }])
+    Approach { way: Way::Network, machine, controls_fail: 1.0 }
 }
 
 pub(crate) fn situation(exploited: Exploited) -> Situation {
     let all = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
     let vulnerability = VulnerabilityId::new("CVE-2026-0001").unwrap();
+    let worth = Worth { vms: 20.0, stated_records: 0.0, per_record: 0.2, corrupted: 1000.0, hour_down: 20.0 };
     Situation {
         horizon_days: 90.0,
         hosts: 10.0,
         holes: vec![Hole {
             vulnerability,
             exploited,
-            approach: 0,
+            way: Way::Network,
             impact: all,
-            share: 1.0,
             public_days: Some(40.0),
         }],
         approaches: vec![from_network(Ways { on: [0, 1, 0], ..Ways::default() })],
         rates: Rates::of(&Policy::default().parameters),
-        worth: Worth { vms: 20.0, stated_records: 0.0, per_record: 0.2, corrupted: 1000.0, hour_down: 20.0 },
+        strata: vec![Stratum { share: 1.0, worth, holes: std::sync::Arc::new([0]), answers: vec![0] }],
         release_age_days: 2.0,
         withdrawn: false,
         tally: Tally::default(),
@@ -52,8 +52,7 @@ pub(crate) fn situation(exploited: Exploited) -> Situation {
         first_ring_share: 0.0,
         known_bugs: None,
         maintenance: 0.5,
-        changes: 1,
-        shared_drain_saves: 0.5,
+        shared_drain_saves: 0.0,
         penalties: std::sync::Arc::default(),
     }
 }

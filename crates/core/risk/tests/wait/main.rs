@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a skip is said")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod additive;
 mod curve;
 mod decision;
 mod fleet;

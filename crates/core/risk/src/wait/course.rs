@@ -1,0 +1,293 @@
+//! The loss over time: made once of its [`Inputs`], asked at many times.
+//!
+//! Each stratum, hosts that are hit alike, has integrals of its own. What they share is how a hazard of one age and shape rises: it
+//! is worked out once for a time and serves all strata.
+
+use super::curve::{AgedHazard, Hazards, Inputs, NOW_DAYS, Optimum, Terms, chosen};
+use crate::hazard::{EPSS_DAYS, rise};
+
+/// Points of the grid on which the optimum is looked for.
+const GRID: u32 = 180;
+/// Steps of the integral of competing hazards, where it has no closed form.
+const STEPS: u32 = 24;
+/// Iterations of golden section: 1e-8 of the bracket is as fine as a minimum can be found in double precision.
+const GOLDEN: u32 = 45;
+
+/// How hazards of one age and Weibull shape rise.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Profile {
+    pub(super) age_days: f64,
+    pub(super) shape: f64,
+    /// `age^shape`.
+    pub(super) start: f64,
+    /// The rise over the days of an EPSS score.
+    thirty_days: f64,
+    /// The rise over the horizon.
+    horizon: f64,
+}
+
+/// The profiles of all hazards, each once.
+#[derive(Debug)]
+pub(super) struct Profiles {
+    pub(super) list: Vec<Profile>,
+    horizon_days: f64,
+    /// Strata list their hazards in the same order: the next one is most often that after the last one.
+    last: usize,
+}
+
+impl Profiles {
+    pub(super) fn new(horizon_days: f64) -> Self {
+        Self { list: Vec::new(), horizon_days, last: 0 }
+    }
+
+    fn of(&mut self, age_days: f64, shape: f64) -> (usize, Profile) {
+        let count = self.list.len();
+        let near = (0..count).map(|it| (self.last + it) % count);
+        let is = |it: &Profile| it.age_days == age_days && it.shape == shape;
+        let known = near.filter_map(|at| Some((at, *self.list.get(at)?))).find(|(_, it)| is(it));
+        let found = known.unwrap_or_else(|| {
+            let profile = Profile {
+                age_days,
+                shape,
+                start: age_days.powf(shape),
+                thirty_days: rise(age_days, shape, EPSS_DAYS),
+                horizon: rise(age_days, shape, self.horizon_days),
+            };
+            self.list.push(profile);
+            (count, profile)
+        });
+        self.last = found.0;
+        found
+    }
+}
+
+/// Hazards of one profile, with what does not change with time worked out once.
+#[derive(Debug)]
+pub(super) struct Ageing {
+    /// Place in the list of profiles.
+    pub(super) profile: usize,
+    /// Cumulative hazard per unit of the rise.
+    pub(super) scale: f64,
+    /// The same, each hazard weighted with its loss.
+    pub(super) weighted: f64,
+    /// The rise is at least this times the days: the constant hazard under the falling one. 0 where that is never the
+    /// greater one within the horizon.
+    pub(super) least_per_day: f64,
+}
+
+impl Ageing {
+    /// Holes that were listed on one day age alike, until the constant hazard of their score is the greater one.
+    pub(super) fn all(holes: &[AgedHazard], profiles: &mut Profiles) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss } in holes.iter().copied() {
+            let (profile, rises) = profiles.of(age_days, shape);
+            let per_day = if constant_thirty_days > 0.0 {
+                rises.thirty_days * (constant_thirty_days / thirty_days) / EPSS_DAYS
+            } else {
+                0.0
+            };
+            // The rise per day falls with time: what is not passed at the horizon is not passed before it.
+            let passes = per_day * profiles.horizon_days > rises.horizon;
+            let least_per_day = if passes { per_day } else { 0.0 };
+            let is_alike = |it: &Self| it.profile == profile && it.least_per_day == least_per_day;
+            let alike = all.iter().position(is_alike);
+            let at = alike.unwrap_or_else(|| {
+                all.push(Self { profile, scale: 0.0, weighted: 0.0, least_per_day });
+                all.len() - 1
+            });
+            if let Some(it) = all.get_mut(at) {
+                let scale = thirty_days / rises.thirty_days;
+                it.scale += scale;
+                it.weighted += scale * loss;
+            }
+        }
+        all
+    }
+}
+
+/// Hosts that are hit alike.
+struct Stratum<'i> {
+    hazards: &'i Hazards,
+    aged: Vec<Ageing>,
+}
+
+impl Stratum<'_> {
+    /// Cumulative hit hazard until `days`, at which the profiles have risen so far, and the same weighted with losses.
+    fn cumulative(&self, days: f64, rises: &[f64]) -> (f64, f64) {
+        let even = (self.hazards.constant_per_day * days, self.hazards.constant_loss_per_day * days);
+        self.aged.iter().fold(even, |(hazard, loss), it| {
+            let rise = rises.get(it.profile).copied().unwrap_or(0.0).max(it.least_per_day * days);
+            (hazard + it.scale * rise, loss + it.weighted * rise)
+        })
+    }
+}
+
+/// What hosts of a stratum have met on the way through a span.
+#[derive(Clone, Copy)]
+struct Met {
+    /// Cumulative hazard, and the same weighted with losses.
+    cumulative: (f64, f64),
+    /// Probability not to be hit since the beginning of the span.
+    survived: f64,
+    /// Expected loss since then.
+    lost: f64,
+}
+
+impl Met {
+    const NOTHING: Self = Self { cumulative: (0.0, 0.0), survived: 1.0, lost: 0.0 };
+
+    /// One step further, of every hazard the `share`.
+    fn step(&mut self, cumulative: (f64, f64), share: f64) {
+        let hazard = share * (cumulative.0 - self.cumulative.0);
+        if hazard > 0.0 {
+            let hit = -(-hazard).exp_m1();
+            self.lost += (cumulative.1 - self.cumulative.1) * share / hazard * self.survived * hit;
+            self.survived *= 1.0 - hit;
+        }
+        self.cumulative = cumulative;
+    }
+}
+
+/// The loss over time.
+pub(super) struct Course<'i> {
+    inputs: &'i Inputs,
+    profiles: Profiles,
+    strata: Vec<Stratum<'i>>,
+}
+
+impl<'i> Course<'i> {
+    pub(super) fn of(inputs: &'i Inputs) -> Self {
+        let mut profiles = Profiles::new(inputs.horizon_days);
+        let stratum =
+            |hazards: &'i Hazards| Stratum { hazards, aged: Ageing::all(&hazards.aged, &mut profiles) };
+        let strata = inputs.hazards.iter().map(stratum).collect();
+        Self { inputs, profiles, strata }
+    }
+
+    /// How far each profile has risen, of those that any hazard has.
+    fn rise(&self, days: f64, rises: &mut Vec<f64>) {
+        rises.clear();
+        rises.extend(self.profiles.list.iter().map(|it| (it.age_days + days).powf(it.shape) - it.start));
+    }
+
+    /// Takes every stratum from where it is, at `from`, to `to`: hazards compete, each of them times `share`.
+    fn pass(&self, met: &mut [Met], (from, to): (f64, f64), share: f64) {
+        let mut rises = Vec::with_capacity(self.profiles.list.len());
+        for step in 1..=STEPS {
+            // Falling hazards are steep at first: steps grow with the square.
+            let part = f64::from(step) / f64::from(STEPS);
+            let days = from + (to - from) * part * part;
+            let last = step == STEPS;
+            if !last && self.profiles.list.is_empty() {
+                continue;
+            }
+            self.rise(days, &mut rises);
+            for (stratum, met) in self.strata.iter().zip(met.iter_mut()) {
+                // The ratio of loss to hazard does not change with time: one step is exact.
+                if last || !stratum.aged.is_empty() {
+                    met.step(stratum.cumulative(days, &rises), share);
+                }
+            }
+        }
+    }
+
+    /// The sum over the strata, each by its share of the hosts.
+    fn mean(&self, met: &[Met], of: impl Fn(&Met) -> f64) -> f64 {
+        self.strata.iter().zip(met).map(|(stratum, met)| stratum.hazards.share * of(met)).sum()
+    }
+
+    fn begin(&self) -> Vec<Met> {
+        vec![Met::NOTHING; self.strata.len()]
+    }
+
+    /// Probability that a host is hit within `days`, the mean over all hosts.
+    pub(super) fn hit_within(&self, days: f64) -> f64 {
+        let mut rises = Vec::new();
+        self.rise(days, &mut rises);
+        let hit = |it: &Stratum<'_>| it.hazards.share * -(-it.cumulative(days, &rises).0).exp_m1();
+        self.strata.iter().map(hit).sum()
+    }
+
+    /// The loss of patching in `days`, which are cut to the horizon.
+    pub(super) fn at(&self, days: f64) -> Terms {
+        let it = self.inputs;
+        let days = days.clamp(0.0, it.horizon_days);
+        let mut met = self.begin();
+        self.pass(&mut met, (0.0, days), 1.0);
+        let exposure = self.mean(&met, |it| it.lost);
+        met.iter_mut().for_each(|it| it.lost = 0.0);
+        // What is lost after the patch is lost by those that were not hit before it.
+        self.pass(&mut met, (days, it.horizon_days), it.incomplete_fix);
+        let incomplete_fix = self.mean(&met, |it| it.lost);
+        let bad = it.hosts * it.bad * (-it.theta * days).exp() * it.hit * it.loss_per_bad_host;
+        Terms {
+            exposure: it.hosts * exposure,
+            incomplete_fix: it.hosts * incomplete_fix,
+            regression_first_ring: bad * it.first_ring_share,
+            regression_later_rings: bad * (1.0 - it.first_ring_share) * (1.0 - it.ring_stops),
+            known_bugs: it.hosts * it.known_bugs_per_day * days,
+            maintenance: it.hosts * it.maintenance,
+            shared_drain: 0.0 - it.hosts * it.shared_drain_saves,
+            penalties: it.broken(days),
+        }
+    }
+
+    /// The loss of not patching within the horizon.
+    pub(super) fn never(&self) -> Terms {
+        let it = self.inputs;
+        let mut met = self.begin();
+        self.pass(&mut met, (0.0, it.horizon_days), 1.0);
+        Terms {
+            exposure: it.hosts * self.mean(&met, |it| it.lost),
+            known_bugs: it.hosts * it.known_bugs_per_day * it.horizon_days,
+            penalties: it.broken(it.horizon_days),
+            ..Terms::default()
+        }
+    }
+
+    pub(super) fn optimum(&self) -> Optimum {
+        let loss = |days: f64| self.at(days).total();
+        let horizon_days = self.inputs.horizon_days;
+        let step = horizon_days / f64::from(GRID);
+        let mut wait = self.wait_on_grid(GRID);
+        // A penalty is a step: the minimum at a deadline is no stationary point, so golden section only ever improves.
+        let low = (wait.1 - step).max(NOW_DAYS).min(horizon_days);
+        let near = golden(&loss, low, (wait.1 + step).min(horizon_days));
+        if near.0 < wait.0 {
+            wait = near;
+        }
+        chosen(self.at(0.0).total(), wait, self.never().total())
+    }
+
+    /// The least loss of waiting at least half a day, and its time.
+    fn wait_on_grid(&self, points: u32) -> (f64, f64) {
+        let horizon_days = self.inputs.horizon_days;
+        let least = NOW_DAYS.min(horizon_days);
+        let step = horizon_days / f64::from(points);
+        let grid = (0..=points).map(|at| f64::from(at) * step);
+        let times = grid.chain(self.inputs.penalties.iter().map(|it| it.at_days)).chain([least]);
+        times
+            .filter(|it| (least..=horizon_days).contains(it))
+            .map(|it| (self.at(it).total(), it))
+            .fold((f64::MAX, least), |best, it| if it.0 < best.0 { it } else { best })
+    }
+}
+
+/// Golden section: the least value between two times, with its time.
+fn golden(loss: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
+    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
+    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
+    let (mut at_left, mut at_right) = (loss(left), loss(right));
+    for _ in 0..GOLDEN {
+        if at_left <= at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - ratio * (high - low);
+            at_left = loss(left);
+        } else {
+            (low, left, at_left) = (left, right, at_right);
+            right = low + ratio * (high - low);
+            at_right = loss(right);
+        }
+    }
+    if at_left <= at_right { (at_left, left) } else { (at_right, right) }
+}
