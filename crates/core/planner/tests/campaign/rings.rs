@@ -122,3 +122,26 @@ fn the_diversity_of_releases_can_be_switched_off() {
     policy.planning.release_diversity = false;
     assert_eq!(outcome(&policy), Outcome::Planned);
 }
+
+#[test]
+fn at_most_half_of_a_hardware_class_are_canaries() {
+    let mut policy = two_rings();
+    let canaries = |policy: &Policy| {
+        let it = planned(&ringed(), policy);
+        assert!(it.report.elements.iter().all(|it| it.outcome == Outcome::Planned));
+        let waves = it.plan.waves.iter().filter(|it| it.canary);
+        let mut hosts: Vec<String> = waves.flat_map(|it| &it.elements).map(ToString::to_string).collect();
+        hosts.sort();
+        hosts
+    };
+    // Of four R1 and two R2.
+    assert_eq!(canaries(&policy), ["h1", "h3"]);
+    policy.planning.canaries_per_class = 2;
+    assert_eq!(canaries(&policy), ["h1", "h2", "h3"]);
+    policy.planning.canaries_per_class = u32::MAX;
+    assert_eq!(canaries(&policy), ["h1", "h2", "h3"]);
+    // The only host of a class is its canary.
+    assert_eq!((policy.planning.canaries_of(1), policy.planning.canaries_of(0)), (1, 1));
+    policy.planning.canaries_per_class = 0;
+    assert_eq!(policy.planning.canaries_of(8), 0);
+}

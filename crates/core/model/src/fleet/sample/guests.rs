@@ -1,5 +1,7 @@
 //! Tenants, applications, images, guests and affinity rules of a sample.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
@@ -10,7 +12,7 @@ use super::catalogue::GUESTS;
 use super::hosts::Standing;
 use super::{Dice, id};
 use crate::facts::Family;
-use crate::id::{ApplicationId, ComponentSetId, ImageId, NetworkId, TenantId, VmId};
+use crate::id::{ApplicationId, ClusterId, ComponentSetId, HostId, ImageId, NetworkId, TenantId, VmId};
 use crate::ssvc::HumanImpact;
 
 /// Most images that a sample has; a small fleet has one per six hosts, and at least four.
@@ -173,34 +175,42 @@ fn restraints(vm: &mut Vm, at: Timestamp, dice: &mut Dice) {
     }
 }
 
-/// Replicas that must not share a host, pairs that should, and guests bound to their host's licence.
+/// Replicas that must not share a host, pairs that should, and guests bound to the licences of two hosts. Every rule is kept, and can
+/// still be kept when any one host fails.
 fn affinities(fleet: &mut Fleet, dice: &mut Dice) {
-    let count = fleet.vms.len();
-    for rule in 0..count / 60 {
-        // Each rule draws from a stretch of its own: rules never contradict each other.
-        let Some(stretch) = fleet.vms.get(rule * 60..(rule + 1) * 60) else { continue };
-        let mut hosts: Vec<_> = stretch.iter().filter_map(|it| it.host.clone()).collect();
-        hosts.dedup();
-        let first = |host: &crate::id::HostId| stretch.iter().find(|it| it.host.as_ref() == Some(host));
-        let apart: Vec<VmId> = hosts.iter().take(3).filter_map(first).map(|it| it.id.clone()).collect();
+    let mut clusters: BTreeMap<Option<&ClusterId>, Vec<&HostId>> = BTreeMap::new();
+    for host in &fleet.hosts {
+        clusters.entry(host.cluster.as_ref()).or_default().push(&host.id);
+    }
+    let cluster_of: BTreeMap<&HostId, Option<&ClusterId>> =
+        fleet.hosts.iter().map(|it| (&it.id, it.cluster.as_ref())).collect();
+    let peers = |host: &HostId| {
+        cluster_of.get(host).and_then(|it| clusters.get(it)).map_or(&[][..], Vec::as_slice)
+    };
+    let mut rules = Vec::new();
+    // Each rule draws from a stretch of its own: rules never contradict each other.
+    for stretch in fleet.vms.chunks_exact(60) {
         let strength = if dice.chance(80) { Strength::Must } else { Strength::Should };
+        let rule = |kind, vms, hosts| Affinity { kind, strength, vms, hosts };
+        let mut hosts: Vec<&HostId> = stretch.iter().filter_map(|it| it.host.as_ref()).collect();
+        hosts.dedup();
+        // One host of the cluster stays free of replicas: for the one of a host that fails.
+        let most = hosts.first().map_or(0, |it| peers(it).len().saturating_sub(1)).min(3);
+        let first = |host: &&HostId| stretch.iter().find(|it| it.host.as_ref() == Some(*host));
+        let apart: Vec<VmId> = hosts.iter().take(most).filter_map(first).map(|it| it.id.clone()).collect();
         if apart.len() > 1 {
-            fleet.affinities.push(Affinity {
-                kind: AffinityKind::Apart,
-                strength,
-                vms: apart,
-                hosts: vec![],
-            });
-        } else if let [first, second, ..] = stretch {
-            let vms = vec![first.id.clone(), second.id.clone()];
-            fleet.affinities.push(Affinity { kind: AffinityKind::Together, strength, vms, hosts: vec![] });
+            rules.push(rule(AffinityKind::Apart, apart, vec![]));
+        } else if let Some([one, other]) = stretch.array_windows().find(|[a, b]| a.host == b.host) {
+            rules.push(rule(AffinityKind::Together, vec![one.id.clone(), other.id.clone()], vec![]));
         }
         if dice.chance(20)
             && let Some(last) = stretch.last()
+            && let Some(own) = last.host.as_ref()
+            && let Some(other) = peers(own).iter().copied().cycle().skip_while(|it| *it != own).nth(1)
+            && other != own
         {
-            let hosts = last.host.iter().cloned().collect();
-            let vms = vec![last.id.clone()];
-            fleet.affinities.push(Affinity { kind: AffinityKind::OnHosts, strength, vms, hosts });
+            rules.push(rule(AffinityKind::OnHosts, vec![last.id.clone()], vec![own.clone(), other.clone()]));
         }
     }
+    fleet.affinities = rules;
 }
