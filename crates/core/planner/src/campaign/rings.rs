@@ -259,8 +259,10 @@ impl Drive<'_, '_> {
     fn on_target(&mut self, candidates: &[Candidate]) {
         for it in candidates {
             let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
+            // A component or setting leaves the release what it is: that others share it says nothing.
+            let becomes = it.release.filter(|_| it.release != cluster.rooms.release_of(it.host));
             for (local, host) in cluster.rooms.hosts().enumerate() {
-                if it.release.is_some() && cluster.rooms.release_of(host) == it.release {
+                if becomes.is_some() && cluster.rooms.release_of(host) == becomes {
                     cluster.soaking[local] = true;
                 }
             }

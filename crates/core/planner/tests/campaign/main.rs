@@ -1,5 +1,5 @@
 //! Plans of small fleets: what they do, why, and that the lint finds nothing in them.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, unreachable_pub, reason = "tests may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, unreachable_pub, reason = "tests may fail loudly")]
 
 mod answers;
 mod build;

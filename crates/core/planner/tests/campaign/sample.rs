@@ -27,28 +27,26 @@ fn findings(fleet: &Fleet, plan: &Plan) -> Vec<String> {
 }
 
 #[test]
-fn the_plan_of_a_sample_has_no_finding_of_any_severity() {
+fn samples_are_healthy_and_nearly_all_of_their_hosts_can_be_planned() {
+    let (mut planned, mut due) = (0, 0);
     for (hosts, seed) in SIZES {
         let (fleet, it) = made(hosts, seed);
         let found = findings(&fleet, &it.plan);
-        assert!(found.is_empty(), "{hosts} hosts, seed {seed}: {} findings: {:#?}", found.len(), &found[..found.len().min(5)]);
+        assert!(found.is_empty(), "{hosts} hosts, seed {seed}: {} findings: {:#?}", found.len(), found.first());
         assert!(it.report.standing.is_empty(), "{hosts} hosts, seed {seed}: {:?}", it.report.standing);
-    }
-}
-
-#[test]
-fn nearly_all_hosts_of_a_sample_can_be_planned() {
-    let (mut planned, mut due) = (0, 0);
-    for (hosts, seed) in SIZES.into_iter().filter(|it| it.0 > 3) {
-        let (_, it) = made(hosts, seed);
-        let count = |outcome| it.report.elements.iter().filter(|it| it.outcome == outcome).count();
-        planned += count(Outcome::Planned);
-        due += it.report.elements.len() - count(Outcome::NotNeeded);
         let blocked = it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked);
-        let named = blocked.filter(|it| it.reasons.is_empty()).count();
-        assert_eq!(named, 0, "{hosts} hosts, seed {seed}: blocked without a reason");
+        for element in blocked {
+            assert!(!element.reasons.is_empty(), "{hosts} hosts, seed {seed}: {element:?}");
+            println!("{hosts} hosts, seed {seed}, {}: {:?}", element.element, element.reasons);
+        }
+        // Of two or three hosts none can be away while another may fail.
+        if hosts > 3 {
+            let count = |outcome| it.report.elements.iter().filter(|it| it.outcome == outcome).count();
+            planned += count(Outcome::Planned);
+            due += it.report.elements.len() - count(Outcome::NotNeeded);
+        }
     }
-    assert!(planned * 10 >= due * 8, "{planned} of {due} hosts are planned");
+    assert!(due > 50 && planned * 10 >= due * 8, "{planned} of {due} hosts are planned");
 }
 
 #[test]

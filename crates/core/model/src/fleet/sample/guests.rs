@@ -160,9 +160,9 @@ fn restraints(vm: &mut Vm, at: Timestamp, dice: &mut Dice) {
         vm.sealed_keys =
             Some(SealedKeys { vtpm: Some(true), pcrs: if dice.chance(50) { vec![0, 2, 7] } else { vec![] } });
     }
-    let at_rest = vm.id.as_str().ends_with('7');
+    let at_rest = vm.id.as_str().ends_with("07");
     vm.allowed_actions = match dice.below(20) {
-        // Nobody has said anything about one guest in two hundred.
+        // Nobody has said anything about one guest in two thousand.
         0 if at_rest => vec![],
         0..=2 => vec![Action::PowerOff],
         _ if pinned => vec![Action::PowerOff],
@@ -170,13 +170,13 @@ fn restraints(vm: &mut Vm, at: Timestamp, dice: &mut Dice) {
         _ => vec![Action::LiveMigrate, Action::ColdMigrate, Action::PowerOff],
     };
     if dice.chance(1) {
-        let expires = at.checked_add(SignedDuration::from_hours(2)).ok().filter(|_| dice.chance(70));
+        let expires = at.checked_add(SignedDuration::from_hours(2)).ok().filter(|_| dice.chance(95));
         vm.locks = vec![Lock { kind: LockKind::Backup, expires }];
     }
 }
 
-/// Replicas that must not share a host, pairs that should, and guests bound to the licences of two hosts. Every rule is kept, and can
-/// still be kept when any one host fails.
+/// Replicas that must not share a host, pairs that should, and guests bound to the licences of four hosts. Every rule is kept, and can
+/// still be kept when a host fails while another is away.
 fn affinities(fleet: &mut Fleet, dice: &mut Dice) {
     let mut clusters: BTreeMap<Option<&ClusterId>, Vec<&HostId>> = BTreeMap::new();
     for host in &fleet.hosts {
@@ -194,8 +194,8 @@ fn affinities(fleet: &mut Fleet, dice: &mut Dice) {
         let rule = |kind, vms, hosts| Affinity { kind, strength, vms, hosts };
         let mut hosts: Vec<&HostId> = stretch.iter().filter_map(|it| it.host.as_ref()).collect();
         hosts.dedup();
-        // One host of the cluster stays free of replicas: for the one of a host that fails.
-        let most = hosts.first().map_or(0, |it| peers(it).len().saturating_sub(1)).min(3);
+        // Two hosts of the cluster stay free of replicas: for those of a host that is away and of one that fails.
+        let most = hosts.first().map_or(0, |it| peers(it).len().saturating_sub(2)).min(3);
         let first = |host: &&HostId| stretch.iter().find(|it| it.host.as_ref() == Some(*host));
         let apart: Vec<VmId> = hosts.iter().take(most).filter_map(first).map(|it| it.id.clone()).collect();
         if apart.len() > 1 {
@@ -206,10 +206,12 @@ fn affinities(fleet: &mut Fleet, dice: &mut Dice) {
         if dice.chance(20)
             && let Some(last) = stretch.last()
             && let Some(own) = last.host.as_ref()
-            && let Some(other) = peers(own).iter().copied().cycle().skip_while(|it| *it != own).nth(1)
-            && other != own
+            && let Some(at) = peers(own).iter().position(|it| *it == own)
+            && let all = peers(own)
+            && all.len() > 3
         {
-            rules.push(rule(AffinityKind::OnHosts, vec![last.id.clone()], vec![own.clone(), other.clone()]));
+            let licensed = all.iter().cycle().skip(at).take(4).map(|it| (*it).clone()).collect();
+            rules.push(rule(AffinityKind::OnHosts, vec![last.id.clone()], licensed));
         }
     }
     fleet.affinities = rules;

@@ -118,6 +118,10 @@ pub(super) fn fill(fleet: &mut Fleet, count: u32, at: Timestamp, dice: &mut Dice
         // In maintenance is who waits for its update.
         host.maintenance = Some(dice.chance(1) && running + 1 < platform.levels.len());
         let maintenance = host.maintenance == Some(true);
+        if maintenance {
+            // It is empty already: nobody is better suited to go first, and until it is back no other host of its cluster can leave.
+            host.ring = Some("test".to_owned());
+        }
         all.push(Standing { host: id, platform, level, running, site, maintenance });
         fleet.hosts.push(host);
     }
