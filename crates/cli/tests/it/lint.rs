@@ -79,6 +79,8 @@ fn the_plan_of_the_default_sample_has_no_finding() {
     let (fleet, plan, report) = (path("fleet.json"), path("plan.json"), path("report.json"));
     run(&["fleet", "sample", "--out", &fleet]).ends(0);
     run(&["plan", &fleet, "--out", &plan, "--report", &report, "--evaluations", "4"]).ends(0);
-    let ran = run(&["lint", &plan, "--fleet", &fleet, "--fail-on", "before,unknown,worse", "--format", "json"]).ends(0);
+    let ran =
+        run(&["lint", &plan, "--fleet", &fleet, "--fail-on", "before,unknown,worse", "--format", "json"])
+            .ends(0);
     assert_eq!(ran.json()["findings"], serde_json::json!([]));
 }

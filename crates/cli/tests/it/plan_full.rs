@@ -397,7 +397,10 @@ fn bad_input_is_a_report_or_a_refusal_and_never_a_panic() {
     let set = |id: &str, value: &str| json!({"id": id, "to": {"setting": {"name": "smt", "value": value}}});
     torn["planning"]["changes"] = json!([set("a", "on"), set("b", "off")]);
     let said = ask(&torn, &[]).ends(2).stderr;
-    assert!(said.contains("/planning/changes/1/to: found setting smt \"off\"") && said.contains("`after`"), "{said}");
+    assert!(
+        said.contains("/planning/changes/1/to: found setting smt \"off\"") && said.contains("`after`"),
+        "{said}"
+    );
     // A guest that runs nobody knows where.
     let mut lost = fixture();
     lost["vms"][0].as_object_mut().unwrap().remove("host");

@@ -116,11 +116,25 @@ impl Ids {
         let off = |at: usize| plan.steps.get(at).map_or(0, |it| i64::from(it.id) - at as i64);
         let mut at = 0;
         while at < plan.steps.len() {
-            let same = if self.rise { (at..plan.steps.len()).take_while(|it| off(*it) == off(at)).count() } else { 1 };
+            let same = if self.rise {
+                (at..plan.steps.len()).take_while(|it| off(*it) == off(at)).count()
+            } else {
+                1
+            };
             if let Some(step) = plan.steps.get(at).filter(|_| off(at) != 0) {
-                let more = if same > 1 { format!(", and {} ids after it are off by as much", same - 1) } else { String::new() };
+                let more = if same > 1 {
+                    format!(", and {} ids after it are off by as much", same - 1)
+                } else {
+                    String::new()
+                };
                 let found = format!("id {}{more}", step.id);
-                bad(log, At::step(at as u32, step.start_s), format!("step {at}"), found, format!("its position, {at}"));
+                bad(
+                    log,
+                    At::step(at as u32, step.start_s),
+                    format!("step {at}"),
+                    found,
+                    format!("its position, {at}"),
+                );
             }
             at += same;
         }

@@ -50,9 +50,19 @@ pub(crate) struct Replay<'r, 'a> {
     /// Steps that take what a host keeps in memory, suspended guests with it.
     loses_memory: Vec<(u32, u32)>,
     /// Steps that do not find their guest, by guest and what is there instead: one cause, and what follows from it.
-    lost: BTreeMap<(u32, String), Cause>,
+    lost: BTreeMap<(u32, Found), Cause>,
     /// Hosts that are not empty when they have to be, by host, wave and what is there.
     occupied: BTreeMap<(u32, u32, bool), Cause>,
+}
+
+/// What a step finds where it expects its guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Nowhere,
+    Busy,
+    /// On another host of the group.
+    On(u32),
+    Is(Power),
 }
 
 /// The first of several findings that one mistake brings about; the others are counted.
@@ -227,39 +237,37 @@ impl Replay<'_, '_> {
     fn take(&mut self, at: At, vm: u32, host: u32, powers: &[Power], log: &mut Log<'_>) -> Option<u32> {
         log.compared(Rule::WellFormed);
         let number = self.local_vm(vm);
-        let known = self.state.guests.get_mut(ix(number));
-        let stands = known.as_ref().map_or(NONE, |it| it.host);
-        let problem = match &known {
-            None => Some("it is not known where the guest stands".to_owned()),
-            Some(it) if it.busy => Some("another step is still working on the guest".to_owned()),
-            Some(it) if it.host != host => None,
-            Some(it) if !powers.contains(&it.power) => Some(match it.power {
-                Power::Off => "the guest is off".to_owned(),
-                Power::Runs => "the guest runs".to_owned(),
-                Power::Suspended => "the guest is suspended".to_owned(),
-            }),
+        let found = match self.state.guests.get_mut(ix(number)) {
+            None => Found::Nowhere,
+            Some(it) if it.busy => Found::Busy,
+            Some(it) if it.host != host => Found::On(it.host),
+            Some(it) if !powers.contains(&it.power) => Found::Is(it.power),
             Some(it) => {
-                let number = (it.host == host).then_some(number);
-                if let Some(guest) = known {
-                    guest.busy = true;
-                }
-                return number;
+                it.busy = true;
+                return Some(number);
             }
         };
+        // While it stands where a step did not find it, no later step that expects it elsewhere says anything new.
+        if let Some(cause) = self.lost.get_mut(&(vm, found)) {
+            cause.follow += 1;
+            return None;
+        }
         let world = self.world;
         let name = |local: u32| {
             self.state.stations.get(ix(local)).map_or("no host of its pools", |it| world.host_id(it.host))
         };
-        let found = problem.unwrap_or_else(|| format!("the guest stands on {}", name(stands)));
+        let text = match found {
+            Found::Nowhere => "it is not known where the guest stands".to_owned(),
+            Found::Busy => "another step is still working on the guest".to_owned(),
+            Found::On(stands) => format!("the guest stands on {}", name(stands)),
+            Found::Is(Power::Off) => "the guest is off".to_owned(),
+            Found::Is(Power::Runs) => "the guest runs".to_owned(),
+            Found::Is(Power::Suspended) => "the guest is suspended".to_owned(),
+        };
         let expected = format!("a guest on {} that the step can work on", name(host));
-        // While it stands where a step did not find it, no later step that expects it elsewhere says anything new.
-        if let Some(cause) = self.lost.get_mut(&(vm, found.clone())) {
-            cause.follow += 1;
-        } else {
-            let said = (format!("VM {}", world.vm_id(vm)), found.clone(), expected);
-            let locus = world.locus_of_vm(vm, NONE);
-            self.lost.insert((vm, found), Cause { rule: Rule::WellFormed, at, locus, said, follow: 0 });
-        }
+        let said = (format!("VM {}", world.vm_id(vm)), text, expected);
+        let locus = world.locus_of_vm(vm, NONE);
+        self.lost.insert((vm, found), Cause { rule: Rule::WellFormed, at, locus, said, follow: 0 });
         None
     }
 

@@ -44,9 +44,12 @@ fn two_guests_that_are_lost_are_two_findings() {
     let mut case = Case::sound();
     case.fleet.affinities.clear();
     case.remove(|it| matches!(it, StepKind::Migrate { vm, .. } if matches!(vm.as_str(), "v1" | "v2")));
-    for (vm, from, to, start_s) in
-        [("v1", "h4", "h3", 11_000), ("v2", "h1", "h3", 11_000), ("v1", "h3", "h4", 11_100), ("v1", "h4", "h3", 11_200)]
-    {
+    for (vm, from, to, start_s) in [
+        ("v1", "h4", "h3", 11_000),
+        ("v2", "h1", "h3", 11_000),
+        ("v1", "h3", "h4", 11_100),
+        ("v1", "h4", "h3", 11_200),
+    ] {
         case.add(3, "h2", migrate(vm, from, to), start_s, 60);
     }
     let lost: Vec<Finding> =
@@ -54,7 +57,10 @@ fn two_guests_that_are_lost_are_two_findings() {
     let told: Vec<(&str, &str)> = lost.iter().map(|it| (it.place.as_str(), it.found.as_str())).collect();
     assert_eq!(
         told,
-        [("VM v1", "the guest stands on h1, as 2 steps after it find too"), ("VM v2", "the guest stands on h2")]
+        [
+            ("VM v1", "the guest stands on h1, as 2 steps after it find too"),
+            ("VM v2", "the guest stands on h2")
+        ]
     );
     // Both stand in the way where they are: each host is told once, for its patch and its reboot.
     let occupied = of(&case, Rule::OccupiedHost);

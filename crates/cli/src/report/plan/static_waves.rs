@@ -21,7 +21,8 @@ impl Shown<'_> {
 }
 
 fn line(it: &StaticWaves) -> String {
-    let mut line = format!("static model of {}: at least {} waves, planned in {}", it.cluster, it.at_least, it.waves);
+    let mut line =
+        format!("static model of {}: at least {} waves, planned in {}", it.cluster, it.at_least, it.waves);
     let reasons: Vec<String> = it.forced.iter().take(SHOWN).map(reason).collect();
     if !reasons.is_empty() {
         let more = (it.forced.len() - reasons.len()) as u64 + u64::from(it.not_shown);

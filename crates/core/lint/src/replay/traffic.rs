@@ -51,7 +51,14 @@ impl Replay<'_, '_> {
     }
 
     /// An evacuation may send all that it was given to any one of its targets at a time; slots are the platform's own matter.
-    pub(super) fn evacuation_traffic(&mut self, at: At, from: u32, moves: &[(u32, u32)], mbps: u64, log: &mut Log<'_>) {
+    pub(super) fn evacuation_traffic(
+        &mut self,
+        at: At,
+        from: u32,
+        moves: &[(u32, u32)],
+        mbps: u64,
+        log: &mut Log<'_>,
+    ) {
         if let Some(station) = self.state.stations.get_mut(ix(from)) {
             station.out_mbps += mbps;
         }

@@ -20,12 +20,7 @@ pub(super) struct Answers<'a> {
 
 impl Answers<'_> {
     /// The consent for an action: none needed, its position, or why not.
-    pub(super) fn find(
-        &self,
-        facts: &Facts<'_>,
-        guest: u32,
-        action: Action,
-    ) -> Result<Option<u32>, Reason> {
+    pub(super) fn find(&self, facts: &Facts<'_>, guest: u32, action: Action) -> Result<Option<u32>, Reason> {
         let vm = facts.guests[guest as usize].it;
         let why = |refused| Reason::Consent { vm: vm.id.clone(), tenant: vm.tenant.clone(), action, refused };
         let refused = self.refused(vm, action);

@@ -7,8 +7,8 @@ use underpin_model::fleet::Vm;
 use underpin_model::plan::Profile;
 use underpin_model::policy::{Policy, Scope};
 
-use super::{PlanError, Request};
 use super::facts::{Facts, NONE};
+use super::{PlanError, Request};
 
 /// Seconds from the start of the plan.
 pub(super) type Seconds = u32;

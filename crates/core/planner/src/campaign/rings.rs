@@ -134,8 +134,10 @@ impl Drive<'_, '_> {
         // Of each change and hardware: hosts that it is about, and those of them that have it.
         let mut hosts: BTreeMap<(u32, u32), (u32, u32)> = BTreeMap::new();
         for (change, concerned) in (0..).zip(&self.concerned) {
-            let there = concerned.there.iter().map(|it| (it, 1)).chain(concerned.due.iter().map(|it| (it, 0)));
-            for (host, there) in there.filter_map(|(it, there)| Some((self.facts.host(it.as_str())?, there))) {
+            let there =
+                concerned.there.iter().map(|it| (it, 1)).chain(concerned.due.iter().map(|it| (it, 0)));
+            for (host, there) in there.filter_map(|(it, there)| Some((self.facts.host(it.as_str())?, there)))
+            {
                 let count = hosts.entry((change, self.facts.hosts[host as usize].hardware)).or_default();
                 *count = (count.0 + 1, count.1 + there);
             }
@@ -144,7 +146,12 @@ impl Drive<'_, '_> {
             let of = class.0.iter().filter_map(|it| hosts.get(&(*it, class.1)));
             of.map(|(all, there)| planning.canaries_of(*all).saturating_sub(*there)).max().unwrap_or(0)
         };
-        candidates.iter().map(|it| self.class(it)).map(|it| (wanted(&it) as usize, it)).map(|(n, it)| (it, n)).collect()
+        candidates
+            .iter()
+            .map(|it| self.class(it))
+            .map(|it| (wanted(&it) as usize, it))
+            .map(|(n, it)| (it, n))
+            .collect()
     }
 
     /// The canaries among the hosts of a ring: coordinators, and of each class that still needs some those with the fewest

@@ -41,8 +41,7 @@ pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>) -> Vec<Standing
                 text: "its capacity is not known: it takes no guest".to_owned(),
             }),
             Some(capacity) => {
-                for (name, (capacity, used)) in RESOURCES.iter().zip(capacity.iter().zip(used))
-                {
+                for (name, (capacity, used)) in RESOURCES.iter().zip(capacity.iter().zip(used)) {
                     if used > capacity {
                         standing.push(Standing {
                             rule: Rule::Capacity,
@@ -84,15 +83,16 @@ fn snapshot(request: &Request<'_>) -> Option<Standing> {
         rule: Rule::WellFormed,
         severity: Severity::Unknown,
         place: "seen.at".to_owned(),
-        text: format!("{found}: what stands where may differ by then; plan again from what is seen at its start"),
+        text: format!(
+            "{found}: what stands where may differ by then; plan again from what is seen at its start"
+        ),
     })
 }
 
 fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {
     let places: BTreeMap<&str, u32> =
         facts.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
-    let must =
-        facts.fleet.affinities.iter().filter(|it| it.strength == Strength::Must);
+    let must = facts.fleet.affinities.iter().filter(|it| it.strength == Strength::Must);
     must.filter_map(|rule| {
         let members: Vec<u32> = rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
         facts.broken(rule, &members).then(|| Standing {

@@ -44,7 +44,9 @@ pub(super) fn static_waves(
     let clusters: Vec<(u32, Vec<&HostWave>)> = by_cluster.into_iter().collect();
     clusters
         .into_par_iter()
-        .filter_map(|(cluster, waves)| Beside::new(facts, driven, cluster, waves, &due).report(share, &numbers))
+        .filter_map(|(cluster, waves)| {
+            Beside::new(facts, driven, cluster, waves, &due).report(share, &numbers)
+        })
         .collect()
 }
 

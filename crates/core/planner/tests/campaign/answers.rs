@@ -44,7 +44,10 @@ fn a_no_counts_while_it_stands_and_no_longer() {
     }
     // What has run out counts for nothing.
     let over = planned(&refused(None, Some("2026-11-20T12:00:00Z")), &policy);
-    assert_eq!(of(&over, "h1").start_s, planned(&refused(None, Some("2026-11-20T00:00:00Z")), &policy).report.elements[0].start_s);
+    assert_eq!(
+        of(&over, "h1").start_s,
+        planned(&refused(None, Some("2026-11-20T00:00:00Z")), &policy).report.elements[0].start_s
+    );
     assert_eq!(of(&over, "h1").outcome, Outcome::Planned);
 }
 

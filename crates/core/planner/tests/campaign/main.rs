@@ -1,5 +1,11 @@
 //! Plans of small fleets: what they do, why, and that the lint finds nothing in them.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, unreachable_pub, reason = "tests may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "tests may fail loudly"
+)]
 
 mod answers;
 mod build;
@@ -8,6 +14,8 @@ mod guests;
 mod laws;
 mod layers;
 mod rings;
+#[path = "../support/rules.rs"]
+mod rules;
 mod sample;
 mod time;
 

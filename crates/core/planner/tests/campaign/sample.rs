@@ -22,7 +22,8 @@ fn made(hosts: u32, seed: u64) -> (Fleet, Planned) {
 
 fn findings(fleet: &Fleet, plan: &Plan) -> Vec<String> {
     let report = lint(fleet, &Policy::default(), plan, &Options::default());
-    let line = |it: &underpin_lint::Finding| format!("{:?} {:?} {}: {}", it.severity, it.rule, it.place, it.found);
+    let line =
+        |it: &underpin_lint::Finding| format!("{:?} {:?} {}: {}", it.severity, it.rule, it.place, it.found);
     report.findings.iter().map(line).collect()
 }
 
@@ -32,7 +33,12 @@ fn samples_are_healthy_and_nearly_all_of_their_hosts_can_be_planned() {
     for (hosts, seed) in SIZES {
         let (fleet, it) = made(hosts, seed);
         let found = findings(&fleet, &it.plan);
-        assert!(found.is_empty(), "{hosts} hosts, seed {seed}: {} findings: {:#?}", found.len(), found.first());
+        assert!(
+            found.is_empty(),
+            "{hosts} hosts, seed {seed}: {} findings: {:#?}",
+            found.len(),
+            found.first()
+        );
         assert!(it.report.standing.is_empty(), "{hosts} hosts, seed {seed}: {:?}", it.report.standing);
         let blocked = it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked);
         for element in blocked {

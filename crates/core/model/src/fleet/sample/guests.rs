@@ -184,9 +184,8 @@ fn affinities(fleet: &mut Fleet, dice: &mut Dice) {
     }
     let cluster_of: BTreeMap<&HostId, Option<&ClusterId>> =
         fleet.hosts.iter().map(|it| (&it.id, it.cluster.as_ref())).collect();
-    let peers = |host: &HostId| {
-        cluster_of.get(host).and_then(|it| clusters.get(it)).map_or(&[][..], Vec::as_slice)
-    };
+    let peers =
+        |host: &HostId| cluster_of.get(host).and_then(|it| clusters.get(it)).map_or(&[][..], Vec::as_slice);
     let mut rules = Vec::new();
     // Each rule draws from a stretch of its own: rules never contradict each other.
     for stretch in fleet.vms.chunks_exact(60) {
