@@ -15,9 +15,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use rules::rule;
 use support::{Plain, seen};
-use underpin_model::fleet::{
-    AffinityKind, Capacity, Cluster, Fleet, Host, Planning, PowerState, Vm,
-};
+use underpin_model::fleet::{AffinityKind, Capacity, Cluster, Fleet, Host, Planning, PowerState, Vm};
 use underpin_model::id::{ClusterId, HostId, VmId};
 use underpin_planner::waves::{
     Among, HostSpec, Instance, Options, Outcome, Proof, Solution, Status, VmSpec, WaveReport, plan_waves,

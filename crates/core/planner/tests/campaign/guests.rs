@@ -5,8 +5,8 @@ use underpin_model::id::{StorageId, VmId};
 use underpin_model::plan::{Outcome, Reason, Relaxation, Rule};
 use underpin_model::policy::Homing;
 
-use super::rules::rule;
 use super::build::{at, consent, finally, fleet, guest, of, planned, planning, policy, story, tenant};
+use super::rules::rule;
 
 #[test]
 fn a_pinned_guest_is_powered_off_only_with_consent() {

@@ -256,7 +256,7 @@ fn changes_that_contradict_each_other_need_an_order() {
     planning(&mut fleet).changes[1].after = vec!["on".to_owned()];
     assert_eq!(refused(&fleet), None);
     planning(&mut fleet).changes[1].after.clear();
-    let element = |id: &str| vec![underpin_model::id::ElementId::new(id).unwrap()];
+    let element = |id: &str| vec![ElementId::new(id).unwrap()];
     planning(&mut fleet).changes[0].elements = element("h1");
     planning(&mut fleet).changes[1].elements = element("h2");
     assert_eq!(refused(&fleet), None);

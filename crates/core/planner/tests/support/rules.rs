@@ -4,7 +4,7 @@ use underpin_model::fleet::{Affinity, AffinityKind, Strength};
 use underpin_model::id::{HostId, VmId};
 
 /// A rule that must hold.
-pub fn rule(kind: AffinityKind, vms: &[&str], hosts: &[&str]) -> Affinity {
+pub(crate) fn rule(kind: AffinityKind, vms: &[&str], hosts: &[&str]) -> Affinity {
     Affinity {
         kind,
         strength: Strength::Must,
