@@ -124,9 +124,10 @@ impl State {
             station.asleep.retain(|it| *it != guest);
         }
         if it.power == Power::Runs
-            && let Some(at) = station.running.iter().position(|it| *it == guest) {
-                station.running.swap_remove(at);
-            }
+            && let Some(at) = station.running.iter().position(|it| *it == guest)
+        {
+            station.running.swap_remove(at);
+        }
     }
 
     /// Changes the power of a guest where it stands.

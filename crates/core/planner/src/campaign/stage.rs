@@ -6,10 +6,10 @@ use underpin_model::change::Method;
 use underpin_model::plan::Reason;
 use underpin_model::policy::{Durations, Homing};
 
+use super::answers::Answers;
 use super::calendar::{Calendar, Seconds, earliest};
 use super::couplings::Couplings;
 use super::facts::{Facts, NONE};
-use super::leave::Answers;
 use super::room::Free;
 use super::rooms::Rooms;
 use super::timing::{Hop, HostTimes, Work};
