@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use underpin_model::facts::Family;
-use underpin_model::fleet::{Fleet, SampleSpec, read, sample};
+use underpin_model::fleet::{AffinityKind, Fleet, Host, SampleSpec, read, sample};
 
 fn at() -> Timestamp {
     "2026-09-01T06:00:00Z".parse().unwrap()
@@ -32,6 +32,33 @@ fn samples_of_any_size_are_valid() {
     }
 }
 
+/// A host carries its guests, and its cluster those of any one that fails: in sum, and the largest of them on each.
+#[test]
+fn hosts_of_a_sample_carry_their_guests_and_those_of_one_that_fails() {
+    for (hosts, seed) in [(2, 1), (3, 7), (17, 4), (60, 5), (250, 6)] {
+        let fleet = make(hosts, seed);
+        let mut used: BTreeMap<&str, u64> = BTreeMap::new();
+        for vm in &fleet.vms {
+            *used.entry(vm.host.as_ref().unwrap().as_str()).or_default() += vm.memory_mib.unwrap();
+        }
+        let used_of = |id: &str| used.get(id).copied().unwrap_or(0);
+        for cluster in &fleet.clusters {
+            let own: Vec<_> =
+                fleet.hosts.iter().filter(|it| it.cluster.as_ref() == Some(&cluster.id)).collect();
+            let memory = |it: &Host| it.capacity.unwrap().memory_mib.unwrap();
+            for failed in &own {
+                let others = || own.iter().filter(|it| it.id != failed.id);
+                assert!(memory(failed) >= used_of(failed.id.as_str()), "{}", failed.id);
+                let free: u64 = others().map(|it| memory(it) - used_of(it.id.as_str())).sum();
+                assert!(free >= used_of(failed.id.as_str()), "{hosts} {seed}: {}", failed.id);
+            }
+        }
+        for rule in fleet.affinities.iter().filter(|it| it.kind == AffinityKind::OnHosts) {
+            assert!(rule.hosts.len() >= 2, "{rule:?}");
+        }
+    }
+}
+
 /// FNV-1a: enough to notice that the bytes changed.
 fn fingerprint(fleet: &Fleet) -> u64 {
     serde_json::to_vec(fleet)
@@ -46,7 +73,7 @@ fn the_same_spec_gives_the_same_bytes() {
     assert_ne!(fingerprint(&make(9, 42)), fingerprint(&make(9, 43)));
     assert_eq!(
         format!("{:016x}", fingerprint(&make(9, 42))),
-        "042c2c368e95ba7b",
+        "0d8cc33f62918c95",
         "the sample changed; say so in the change log"
     );
 }

@@ -33,6 +33,9 @@ impl Default for SampleSpec {
 /// Makes a fleet as it would be observed at `at`: several sites, platforms and patch levels, hosts that wait for a
 /// reboot, guests on old emulators, old images, and facts that are missing, as they are in real files.
 ///
+/// It is healthy: hosts carry their guests, and a cluster of two hosts or more restarts those of any one that fails (a single host
+/// has nowhere to restart them). Few clusters are degraded.
+///
 /// Versions, builds, update numbers and microcode revisions are real ones; names of sites, tenants and machines mean
 /// nobody. It always passes [`super::read`] without errors.
 #[must_use]
@@ -43,6 +46,7 @@ pub fn sample(spec: &SampleSpec, at: Timestamp) -> Fleet {
     surroundings::fill(&mut fleet, spec.hosts, &mut dice);
     let standing = hosts::fill(&mut fleet, spec.hosts, at, &mut dice);
     guests::fill(&mut fleet, &standing, at, &mut dice);
+    hosts::carry(&mut fleet);
     changes::fill(&mut fleet);
     fleet
 }

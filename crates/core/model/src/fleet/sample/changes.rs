@@ -58,16 +58,20 @@ pub(super) fn fill(fleet: &mut Fleet) {
         }
         if number == 2 {
             let own = fleet.vms.iter().filter(|it| it.tenant.as_ref() == Some(&tenant.id));
-            planning.consents.push(Consent {
-                id: format!("{}-no", tenant.id),
-                tenants: Vec::new(),
-                applications: Vec::new(),
-                vms: own.map(|it| it.id.clone()).filter(|it| it.as_str().ends_with('3')).collect(),
-                action: Action::PowerOff,
-                granted: false,
-                from: None,
-                until: None,
-            });
+            let vms: Vec<_> = own.map(|it| it.id.clone()).filter(|it| it.as_str().ends_with("33")).collect();
+            // An answer that names nobody would speak of everybody.
+            if !vms.is_empty() {
+                planning.consents.push(Consent {
+                    id: format!("{}-no", tenant.id),
+                    tenants: Vec::new(),
+                    applications: Vec::new(),
+                    vms,
+                    action: Action::PowerOff,
+                    granted: false,
+                    from: None,
+                    until: None,
+                });
+            }
         }
     }
     fleet.planning = Some(planning);

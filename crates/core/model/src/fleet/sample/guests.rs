@@ -1,5 +1,7 @@
 //! Tenants, applications, images, guests and affinity rules of a sample.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
@@ -10,7 +12,7 @@ use super::catalogue::GUESTS;
 use super::hosts::Standing;
 use super::{Dice, id};
 use crate::facts::Family;
-use crate::id::{ApplicationId, ComponentSetId, ImageId, NetworkId, TenantId, VmId};
+use crate::id::{ApplicationId, ClusterId, ComponentSetId, HostId, ImageId, NetworkId, TenantId, VmId};
 use crate::ssvc::HumanImpact;
 
 /// Most images that a sample has; a small fleet has one per six hosts, and at least four.
@@ -158,9 +160,9 @@ fn restraints(vm: &mut Vm, at: Timestamp, dice: &mut Dice) {
         vm.sealed_keys =
             Some(SealedKeys { vtpm: Some(true), pcrs: if dice.chance(50) { vec![0, 2, 7] } else { vec![] } });
     }
-    let at_rest = vm.id.as_str().ends_with('7');
+    let at_rest = vm.id.as_str().ends_with("07");
     vm.allowed_actions = match dice.below(20) {
-        // Nobody has said anything about one guest in two hundred.
+        // Nobody has said anything about one guest in two thousand.
         0 if at_rest => vec![],
         0..=2 => vec![Action::PowerOff],
         _ if pinned => vec![Action::PowerOff],
@@ -168,39 +170,48 @@ fn restraints(vm: &mut Vm, at: Timestamp, dice: &mut Dice) {
         _ => vec![Action::LiveMigrate, Action::ColdMigrate, Action::PowerOff],
     };
     if dice.chance(1) {
-        let expires = at.checked_add(SignedDuration::from_hours(2)).ok().filter(|_| dice.chance(70));
+        let expires = at.checked_add(SignedDuration::from_hours(2)).ok().filter(|_| dice.chance(95));
         vm.locks = vec![Lock { kind: LockKind::Backup, expires }];
     }
 }
 
-/// Replicas that must not share a host, pairs that should, and guests bound to their host's licence.
+/// Replicas that must not share a host, pairs that should, and guests bound to the licences of four hosts. Every rule is kept, and can
+/// still be kept when a host fails while another is away.
 fn affinities(fleet: &mut Fleet, dice: &mut Dice) {
-    let count = fleet.vms.len();
-    for rule in 0..count / 60 {
-        // Each rule draws from a stretch of its own: rules never contradict each other.
-        let Some(stretch) = fleet.vms.get(rule * 60..(rule + 1) * 60) else { continue };
-        let mut hosts: Vec<_> = stretch.iter().filter_map(|it| it.host.clone()).collect();
-        hosts.dedup();
-        let first = |host: &crate::id::HostId| stretch.iter().find(|it| it.host.as_ref() == Some(host));
-        let apart: Vec<VmId> = hosts.iter().take(3).filter_map(first).map(|it| it.id.clone()).collect();
+    let mut clusters: BTreeMap<Option<&ClusterId>, Vec<&HostId>> = BTreeMap::new();
+    for host in &fleet.hosts {
+        clusters.entry(host.cluster.as_ref()).or_default().push(&host.id);
+    }
+    let cluster_of: BTreeMap<&HostId, Option<&ClusterId>> =
+        fleet.hosts.iter().map(|it| (&it.id, it.cluster.as_ref())).collect();
+    let peers =
+        |host: &HostId| cluster_of.get(host).and_then(|it| clusters.get(it)).map_or(&[][..], Vec::as_slice);
+    let mut rules = Vec::new();
+    // Each rule draws from a stretch of its own: rules never contradict each other.
+    for stretch in fleet.vms.chunks_exact(60) {
         let strength = if dice.chance(80) { Strength::Must } else { Strength::Should };
+        let rule = |kind, vms, hosts| Affinity { kind, strength, vms, hosts };
+        let mut hosts: Vec<&HostId> = stretch.iter().filter_map(|it| it.host.as_ref()).collect();
+        hosts.dedup();
+        // Two hosts of the cluster stay free of replicas: for those of a host that is away and of one that fails.
+        let most = hosts.first().map_or(0, |it| peers(it).len().saturating_sub(2)).min(3);
+        let first = |host: &&HostId| stretch.iter().find(|it| it.host.as_ref() == Some(*host));
+        let apart: Vec<VmId> = hosts.iter().take(most).filter_map(first).map(|it| it.id.clone()).collect();
         if apart.len() > 1 {
-            fleet.affinities.push(Affinity {
-                kind: AffinityKind::Apart,
-                strength,
-                vms: apart,
-                hosts: vec![],
-            });
-        } else if let [first, second, ..] = stretch {
-            let vms = vec![first.id.clone(), second.id.clone()];
-            fleet.affinities.push(Affinity { kind: AffinityKind::Together, strength, vms, hosts: vec![] });
+            rules.push(rule(AffinityKind::Apart, apart, vec![]));
+        } else if let Some([one, other]) = stretch.array_windows().find(|[a, b]| a.host == b.host) {
+            rules.push(rule(AffinityKind::Together, vec![one.id.clone(), other.id.clone()], vec![]));
         }
         if dice.chance(20)
             && let Some(last) = stretch.last()
+            && let Some(own) = last.host.as_ref()
+            && let Some(at) = peers(own).iter().position(|it| *it == own)
+            && let all = peers(own)
+            && all.len() > 3
         {
-            let hosts = last.host.iter().cloned().collect();
-            let vms = vec![last.id.clone()];
-            fleet.affinities.push(Affinity { kind: AffinityKind::OnHosts, strength, vms, hosts });
+            let licensed = all.iter().cycle().skip(at).take(4).map(|it| (*it).clone()).collect();
+            rules.push(rule(AffinityKind::OnHosts, vec![last.id.clone()], licensed));
         }
     }
+    fleet.affinities = rules;
 }

@@ -12,7 +12,7 @@ use super::super::{
 use super::catalogue::{self, Platform};
 use super::{Dice, id, surroundings};
 use crate::facts::Family;
-use crate::id::{ComponentSetId, FaultDomainId, HostId, NetworkId, SiteId};
+use crate::id::{ClusterId, ComponentSetId, FaultDomainId, HostId, NetworkId, SiteId};
 
 /// What guests need to know of the host that they stand on.
 pub(super) struct Standing {
@@ -90,6 +90,9 @@ const PROCESSORS: [(u32, Processor); 5] = [
     ),
 ];
 
+/// Memory that hosts come with, in GiB; a host that carries little has one of the first three.
+const MEMORY_GIB: [u64; 8] = [384, 512, 768, 1024, 1536, 2048, 3072, 4096];
+
 /// Adds the hosts, spread over the clusters.
 pub(super) fn fill(fleet: &mut Fleet, count: u32, at: Timestamp, dice: &mut Dice) -> Vec<Standing> {
     let mut all = Vec::new();
@@ -115,10 +118,49 @@ pub(super) fn fill(fleet: &mut Fleet, count: u32, at: Timestamp, dice: &mut Dice
         // In maintenance is who waits for its update.
         host.maintenance = Some(dice.chance(1) && running + 1 < platform.levels.len());
         let maintenance = host.maintenance == Some(true);
+        if maintenance {
+            // It is empty already: nobody is better suited to go first, and until it is back no other host of its cluster can leave.
+            host.ring = Some("test".to_owned());
+        }
         all.push(Standing { host: id, platform, level, running, site, maintenance });
         fleet.hosts.push(host);
     }
     all
+}
+
+/// Gives hosts the memory to carry their guests, with those of any host that fails while another is away for its update.
+///
+/// A host has room for its own guests, for its even share of the two fullest neighbours, and for one more of the largest guest. So a
+/// guest that looks for a place is always taken: were there no host with room for it, each would have taken more than its share.
+pub(super) fn carry(fleet: &mut Fleet) {
+    let mut standing: BTreeMap<&HostId, u64> = BTreeMap::new();
+    let mut largest_mib = 0;
+    for vm in &fleet.vms {
+        let memory_mib = vm.memory_mib.unwrap_or_default();
+        largest_mib = largest_mib.max(memory_mib);
+        if let Some(host) = &vm.host {
+            *standing.entry(host).or_default() += memory_mib;
+        }
+    }
+    let loads: Vec<u64> =
+        fleet.hosts.iter().map(|it| standing.get(&it.id).copied().unwrap_or_default()).collect();
+    let mut neighbours: BTreeMap<Option<ClusterId>, Vec<u64>> = BTreeMap::new();
+    for (host, load) in fleet.hosts.iter().zip(&loads) {
+        neighbours.entry(host.cluster.clone()).or_default().push(*load);
+    }
+    neighbours.values_mut().for_each(|it| it.sort_unstable_by(|a, b| b.cmp(a)));
+    for (host, load) in fleet.hosts.iter_mut().zip(loads) {
+        let Some(cluster) = neighbours.get(&host.cluster) else { continue };
+        // Of two hosts only one can fail, and nothing is left of one.
+        let fail = cluster.len().saturating_sub(1).min(2);
+        let remain = cluster.len().saturating_sub(fail).max(1) as u64;
+        let share = cluster.iter().take(fail).sum::<u64>().div_ceil(remain);
+        let needed = load + share + largest_mib;
+        let enough = MEMORY_GIB.iter().map(|it| it * 1024).find(|it| *it >= needed).unwrap_or(needed);
+        if let Some(capacity) = &mut host.capacity {
+            capacity.memory_mib = capacity.memory_mib.map(|it| it.max(enough));
+        }
+    }
 }
 
 /// Patch level, and what runs as opposed to what is installed.
@@ -195,7 +237,7 @@ fn hardware(host: &mut Host, dice: &mut Dice) {
     });
     host.capacity = Some(Capacity {
         vcpus: Some(cores * 8),
-        memory_mib: Some(1024 * [384, 512, 768].get(dice.below(3)).copied().unwrap_or(512)),
+        memory_mib: MEMORY_GIB.get(dice.below(3)).map(|it| it * 1024),
         hugepages_mib: None,
         local_storage_gib: dice.chance(50).then_some(1788),
     });

@@ -92,16 +92,16 @@ fn cluster(fleet: &mut Fleet, at: usize, platform: &Platform, site: &SiteId, dic
     cluster.ha_restart = dice.chance(90).then_some(dice.chance(85));
     cluster.admission_control = dice.chance(80).then_some(dice.chance(60));
     cluster.load_balancing = dice.chance(80).then_some(dice.chance(50));
-    cluster.degraded = Some(dice.chance(4));
+    cluster.degraded = Some(dice.chance(1));
     fleet.clusters.push(cluster);
 }
 
 fn storage(id: StorageId, site: &SiteId, dice: &mut Dice) -> Storage {
     let states = [
-        (90, Some(Redundancy::Full)),
-        (4, Some(Redundancy::Degraded)),
-        (2, Some(Redundancy::Rebuilding)),
-        (4, None),
+        (97, Some(Redundancy::Full)),
+        (1, Some(Redundancy::Degraded)),
+        (1, Some(Redundancy::Rebuilding)),
+        (1, None),
     ];
     let mut storage = Storage::new(id);
     storage.site = Some(site.clone());
