@@ -1,6 +1,6 @@
 //! The form of a plan: ids, references, order, and waves that hold their steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Layer;
 use underpin_model::plan::{FORMAT, Plan, Rule, Severity, Step, StepKind, Wave};
@@ -9,7 +9,7 @@ use underpin_model::policy::Placing;
 use crate::Options;
 use crate::report::{At, Log};
 use crate::timeline::{Doing, Path, Timeline};
-use crate::world::{Elem, Locus, NONE, World, ix};
+use crate::world::{Elem, Locus, NONE, Power, World, ix};
 
 const RULE: Rule = Rule::WellFormed;
 
@@ -28,15 +28,19 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, options: &Option
     let plan = timeline.plan;
     header(world, plan, options, log);
     let mut before = 0;
+    let ids = Ids::new(plan);
+    ids.check(plan, log);
+    ids.missing(plan, log);
     for (step, number) in plan.steps.iter().zip(0u32..) {
         log.compared(RULE);
         numbers(plan, step, number, before, log);
         before = before.max(step.start_s);
         references(world, timeline, step, number, log);
         belongs(world, timeline, step, number, log);
-        order(plan, step, number, log);
+        order(plan, &ids, step, number, log);
     }
     waves(world, timeline, log);
+    nowhere(world, plan, log);
     for left in &plan.left_out {
         log.compared(RULE);
         let place = || format!("left_out, {}", left.element);
@@ -47,6 +51,19 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, options: &Option
             let found = format!("change {:?}", left.change);
             bad(log, At::NONE, place(), found, "a change of the fleet's `planning.changes`");
         }
+    }
+}
+
+/// A guest that may run nobody knows where may be on any host that is changed: who carries the plan out has to find it first.
+fn nowhere(world: &World<'_>, plan: &Plan, log: &mut Log<'_>) {
+    if !plan.waves.iter().any(|it| it.layer == Layer::Host) {
+        return;
+    }
+    for it in world.vms.iter().filter(|it| it.power == Power::Runs && it.host == NONE) {
+        log.add(Rule::OccupiedHost, Severity::Unknown, At::NONE, || {
+            let found = "it may run, and nobody knows on which host: any host that is changed may hold it";
+            (format!("VM {}", it.vm.id), found.into(), "its host".into())
+        });
     }
 }
 
@@ -83,12 +100,74 @@ fn header(world: &World<'_>, plan: &Plan, options: &Options, log: &mut Log<'_>) 
     }
 }
 
+/// Who has which id. Where ids rise they still tell which step is meant, though a line was taken out before it: what was taken out
+/// is one finding, and not one of every step after it.
+struct Ids {
+    rise: bool,
+}
+
+impl Ids {
+    fn new(plan: &Plan) -> Self {
+        Self { rise: plan.steps.array_windows().all(|[a, b]| a.id < b.id) }
+    }
+
+    /// Ids are positions; those that are off by as much as the one before are counted.
+    fn check(&self, plan: &Plan, log: &mut Log<'_>) {
+        let off = |at: usize| plan.steps.get(at).map_or(0, |it| i64::from(it.id) - at as i64);
+        let mut at = 0;
+        while at < plan.steps.len() {
+            let same = if self.rise {
+                (at..plan.steps.len()).take_while(|it| off(*it) == off(at)).count()
+            } else {
+                1
+            };
+            if let Some(step) = plan.steps.get(at).filter(|_| off(at) != 0) {
+                let more = if same > 1 {
+                    format!(", and {} ids after it are off by as much", same - 1)
+                } else {
+                    String::new()
+                };
+                let found = format!("id {}{more}", step.id);
+                bad(
+                    log,
+                    At::step(at as u32, step.start_s),
+                    format!("step {at}"),
+                    found,
+                    format!("its position, {at}"),
+                );
+            }
+            at += same;
+        }
+    }
+
+    /// Steps that wait for one that the plan does not have, the first for each that is missing; the others are counted.
+    fn missing(&self, plan: &Plan, log: &mut Log<'_>) {
+        let mut missing: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+        for (step, number) in plan.steps.iter().zip(0u32..) {
+            for &id in step.after.iter().filter(|it| self.position(plan, **it).is_none()) {
+                missing.entry(id).or_insert((number, 0)).1 += 1;
+            }
+        }
+        for (id, (first, times)) in missing {
+            let more = if times > 1 { format!(", as {} steps more do", times - 1) } else { String::new() };
+            let start_s = plan.step(first).map_or(0, |it| it.start_s);
+            let found = format!("after step {id}{more}");
+            bad(log, At::step(first, start_s), format!("step {first}"), found, "a step of the plan");
+        }
+    }
+
+    /// The position of the step that an id means.
+    fn position(&self, plan: &Plan, id: u32) -> Option<u32> {
+        if !self.rise {
+            return plan.step(id).map(|_| id);
+        }
+        plan.steps.binary_search_by_key(&id, |it| it.id).ok().map(|it| it as u32)
+    }
+}
+
 fn numbers(plan: &Plan, step: &Step, number: u32, before: u32, log: &mut Log<'_>) {
     let at = At::step(number, step.start_s);
     let place = || format!("step {number}");
-    if step.id != number {
-        bad(log, at, place(), format!("id {}", step.id), format!("its position, {number}"));
-    }
     if step.start_s < before {
         let expected = format!("at least {before} s, the start of a step before it");
         bad(log, at, place(), format!("start {} s", step.start_s), expected);
@@ -189,17 +268,18 @@ fn belongs(world: &World<'_>, timeline: &Timeline<'_>, step: &Step, number: u32,
 }
 
 /// `after` leads to steps before this one that have ended.
-fn order(plan: &Plan, step: &Step, number: u32, log: &mut Log<'_>) {
+fn order(plan: &Plan, ids: &Ids, step: &Step, number: u32, log: &mut Log<'_>) {
     let at = At::step(number, step.start_s);
     for &earlier in &step.after {
         log.compared(Rule::Order);
         let place = || format!("step {number}");
-        match plan.step(earlier) {
-            None => bad(log, at, place(), format!("after step {earlier}"), "a step of the plan"),
-            Some(_) if earlier >= number => log.error(Rule::Order, at, &Locus::NOWHERE, || {
+        let found = ids.position(plan, earlier).and_then(|it| Some((it, plan.step(it)?)));
+        match found {
+            None => {}
+            Some((it, _)) if it >= number => log.error(Rule::Order, at, &Locus::NOWHERE, || {
                 (place(), format!("waits for step {earlier}"), "steps that stand before it".into())
             }),
-            Some(it) if it.end_s() > step.start_s => log.error(Rule::Order, at, &Locus::NOWHERE, || {
+            Some((_, it)) if it.end_s() > step.start_s => log.error(Rule::Order, at, &Locus::NOWHERE, || {
                 let found = format!("starts at {} s, step {earlier} ends at {} s", step.start_s, it.end_s());
                 (place(), found, "a start after the end of what it waits for".into())
             }),

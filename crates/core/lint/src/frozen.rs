@@ -1,5 +1,7 @@
 //! Clusters: degraded ones, and what is frozen in them while their hosts are touched.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 use underpin_model::plan::{Frozen, Rule, StepKind};
 use underpin_model::policy::Placing;
@@ -40,6 +42,8 @@ fn clusters(world: &World<'_>, act: &Act<'_>) -> Vec<u32> {
 pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
     let ranges = freezes(world, timeline, log);
     let mut unfrozen = vec![false; world.clusters.len()];
+    // Of each cluster and time without a freeze the first step that touches, and how many follow.
+    let mut between: BTreeMap<(u32, usize), (At, String, u32)> = BTreeMap::new();
     for (act, step) in timeline.acts.iter().zip(0u32..).filter(|it| it.0.touches) {
         let at = At::step(step, act.start);
         for cluster in clusters(world, act) {
@@ -54,10 +58,12 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
             let locus = Locus { cluster, ..Locus::NOWHERE };
             match ranges.get(&cluster) {
                 Some(ranges) if !ranges.iter().any(|it| it.0 <= act.start && act.end <= it.1) => {
-                    log.error(Rule::FreezeThaw, at, &locus, || {
+                    let gap = ranges.iter().filter(|it| it.1 <= act.start).count();
+                    let told = between.entry((cluster, gap)).and_modify(|it| it.2 += 1);
+                    told.or_insert_with(|| {
                         let found =
                             format!("touched from {} to {} s, while nothing is frozen", act.start, act.end);
-                        (place(), found, "the freeze over before, and the thaw after".into())
+                        (at, found, 0)
                     });
                 }
                 None if balances(world, timeline, cluster) && matches!(act.doing, Doing::Migrate { .. }) => {
@@ -78,6 +84,13 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
                 _ => {}
             }
         }
+    }
+    for ((cluster, _), (at, found, follow)) in between {
+        log.error(Rule::FreezeThaw, at, &Locus { cluster, ..Locus::NOWHERE }, || {
+            let more = if follow > 0 { format!(", and by {follow} steps after it") } else { String::new() };
+            let place = format!("cluster {}", world.cluster_id(cluster));
+            (place, found + &more, "the freeze over before, and the thaw after".into())
+        });
     }
 }
 

@@ -1,14 +1,18 @@
 //! The replay of a group of pools: event by event, ends before starts in the same second, and all checks at the end of it.
 
+mod judged;
+mod traffic;
+
+use std::collections::BTreeMap;
+
 use underpin_model::plan::{Rule, Severity};
-use underpin_model::policy::Homing;
 
 use crate::affinity::Affinities;
-use crate::report::{At, Log};
+use crate::report::{At, Log, Said};
 use crate::restart::Restart;
 use crate::state::{Group, State};
 use crate::timeline::{Doing, Timeline, leaves_running};
-use crate::world::{NONE, Power, World, ix};
+use crate::world::{Locus, NONE, Power, World, ix};
 
 /// What happens; the order of the variants is the order within a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +49,29 @@ pub(crate) struct Replay<'r, 'a> {
     must_be_empty: Vec<(u32, u32)>,
     /// Steps that take what a host keeps in memory, suspended guests with it.
     loses_memory: Vec<(u32, u32)>,
+    /// Steps that do not find their guest, by guest and what is there instead: one cause, and what follows from it.
+    lost: BTreeMap<(u32, Found), Cause>,
+    /// Hosts that are not empty when they have to be, by host, wave and what is there.
+    occupied: BTreeMap<(u32, u32, bool), Cause>,
+}
+
+/// What a step finds where it expects its guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Nowhere,
+    Busy,
+    /// On another host of the group.
+    On(u32),
+    Is(Power),
+}
+
+/// The first of several findings that one mistake brings about; the others are counted.
+struct Cause {
+    rule: Rule,
+    at: At,
+    locus: Locus,
+    said: Said,
+    follow: u32,
 }
 
 /// Replays a group; returns how many events it had.
@@ -74,6 +101,8 @@ pub(crate) fn replay(
         loaded: Vec::new(),
         must_be_empty: Vec::new(),
         loses_memory: Vec::new(),
+        lost: BTreeMap::new(),
+        occupied: BTreeMap::new(),
     };
     replay.before(log);
     let events = replay.events(group);
@@ -87,6 +116,7 @@ pub(crate) fn replay(
         }
         replay.settle(now, log);
     }
+    replay.tell(log);
     replay.finish(log);
     events.len() as u64
 }
@@ -207,37 +237,37 @@ impl Replay<'_, '_> {
     fn take(&mut self, at: At, vm: u32, host: u32, powers: &[Power], log: &mut Log<'_>) -> Option<u32> {
         log.compared(Rule::WellFormed);
         let number = self.local_vm(vm);
-        let known = self.state.guests.get_mut(ix(number));
-        let stands = known.as_ref().map_or(NONE, |it| it.host);
-        let problem = match &known {
-            None => Some("it is not known where the guest stands".to_owned()),
-            Some(it) if it.busy => Some("another step is still working on the guest".to_owned()),
-            Some(it) if it.host != host => None,
-            Some(it) if !powers.contains(&it.power) => Some(match it.power {
-                Power::Off => "the guest is off".to_owned(),
-                Power::Runs => "the guest runs".to_owned(),
-                Power::Suspended => "the guest is suspended".to_owned(),
-            }),
+        let found = match self.state.guests.get_mut(ix(number)) {
+            None => Found::Nowhere,
+            Some(it) if it.busy => Found::Busy,
+            Some(it) if it.host != host => Found::On(it.host),
+            Some(it) if !powers.contains(&it.power) => Found::Is(it.power),
             Some(it) => {
-                let number = (it.host == host).then_some(number);
-                if let Some(guest) = known {
-                    guest.busy = true;
-                }
-                return number;
+                it.busy = true;
+                return Some(number);
             }
         };
+        // While it stands where a step did not find it, no later step that expects it elsewhere says anything new.
+        if let Some(cause) = self.lost.get_mut(&(vm, found)) {
+            cause.follow += 1;
+            return None;
+        }
         let world = self.world;
         let name = |local: u32| {
             self.state.stations.get(ix(local)).map_or("no host of its pools", |it| world.host_id(it.host))
         };
-        log.error(Rule::WellFormed, at, &world.locus_of_vm(vm, NONE), || {
-            let found = problem.unwrap_or_else(|| format!("the guest stands on {}", name(stands)));
-            (
-                format!("VM {}", world.vm_id(vm)),
-                found,
-                format!("a guest on {} that the step can work on", name(host)),
-            )
-        });
+        let text = match found {
+            Found::Nowhere => "it is not known where the guest stands".to_owned(),
+            Found::Busy => "another step is still working on the guest".to_owned(),
+            Found::On(stands) => format!("the guest stands on {}", name(stands)),
+            Found::Is(Power::Off) => "the guest is off".to_owned(),
+            Found::Is(Power::Runs) => "the guest runs".to_owned(),
+            Found::Is(Power::Suspended) => "the guest is suspended".to_owned(),
+        };
+        let expected = format!("a guest on {} that the step can work on", name(host));
+        let said = (format!("VM {}", world.vm_id(vm)), text, expected);
+        let locus = world.locus_of_vm(vm, NONE);
+        self.lost.insert((vm, found), Cause { rule: Rule::WellFormed, at, locus, said, follow: 0 });
         None
     }
 
@@ -385,87 +415,6 @@ impl Replay<'_, '_> {
         self.restart.moved(guest, host);
     }
 
-    fn traffic(&mut self, at: At, from: u32, to: u32, mbps: u64, log: &mut Log<'_>) {
-        for (end, leaves) in [(from, true), (to, false)] {
-            if let Some(station) = self.state.stations.get_mut(ix(end)) {
-                station.migrations += 1;
-                if leaves {
-                    station.out_mbps += mbps;
-                } else {
-                    station.in_mbps += mbps;
-                }
-            }
-            self.slots(at, end, log);
-            self.link(at, end, log);
-        }
-    }
-
-    fn slots(&self, at: At, host: u32, log: &mut Log<'_>) {
-        let Some(station) = self.state.stations.get(ix(host)) else { return };
-        let most = self.world.hosts.get(ix(station.host)).map_or(0, |it| it.slots);
-        log.compared(Rule::MigrationSlots);
-        if station.migrations > most {
-            let world = self.world;
-            log.error(Rule::MigrationSlots, at, &world.locus(station.host), || {
-                let found = format!("{} migrations at a time", station.migrations);
-                (format!("host {}", world.host_id(station.host)), found, format!("at most {most}"))
-            });
-        }
-    }
-
-    fn link(&self, at: At, host: u32, log: &mut Log<'_>) {
-        let Some(station) = self.state.stations.get(ix(host)) else { return };
-        let most = self.world.hosts.get(ix(station.host)).map_or(0, |it| it.mbps);
-        for (way, mbps) in [("out", station.out_mbps), ("in", station.in_mbps)] {
-            log.compared(Rule::MigrationBandwidth);
-            if mbps > most {
-                let world = self.world;
-                log.error(Rule::MigrationBandwidth, at, &world.locus(station.host), || {
-                    let found = format!("{mbps} Mbit/s {way} given to migrations");
-                    (format!("host {}", world.host_id(station.host)), found, format!("at most {most} Mbit/s"))
-                });
-            }
-        }
-    }
-
-    /// An evacuation may send all that it was given to any one of its targets at a time; slots are the platform's own matter.
-    fn evacuation_traffic(&mut self, at: At, from: u32, moves: &[(u32, u32)], mbps: u64, log: &mut Log<'_>) {
-        if let Some(station) = self.state.stations.get_mut(ix(from)) {
-            station.out_mbps += mbps;
-        }
-        self.link(at, from, log);
-        for target in targets(moves) {
-            let target = self.local_host(target);
-            if let Some(station) = self.state.stations.get_mut(ix(target)) {
-                station.in_mbps += mbps;
-            }
-            self.link(at, target, log);
-        }
-    }
-
-    fn traffic_over(&mut self, from: u32, to: u32, mbps: u64) {
-        if let Some(station) = self.state.stations.get_mut(ix(from)) {
-            station.migrations = station.migrations.saturating_sub(1);
-            station.out_mbps = station.out_mbps.saturating_sub(mbps);
-        }
-        if let Some(station) = self.state.stations.get_mut(ix(to)) {
-            station.migrations = station.migrations.saturating_sub(1);
-            station.in_mbps = station.in_mbps.saturating_sub(mbps);
-        }
-    }
-
-    fn evacuation_over(&mut self, from: u32, moves: &[(u32, u32)], mbps: u64) {
-        if let Some(station) = self.state.stations.get_mut(ix(from)) {
-            station.out_mbps = station.out_mbps.saturating_sub(mbps);
-        }
-        for target in targets(moves) {
-            let target = self.local_host(target);
-            if let Some(station) = self.state.stations.get_mut(ix(target)) {
-                station.in_mbps = station.in_mbps.saturating_sub(mbps);
-            }
-        }
-    }
-
     /// The end of a second: everything that it changed is judged at once.
     fn settle(&mut self, now: u32, log: &mut Log<'_>) {
         let mut loaded = std::mem::take(&mut self.loaded);
@@ -477,130 +426,12 @@ impl Replay<'_, '_> {
         }
         self.loaded = loaded;
         for (step, host) in std::mem::take(&mut self.must_be_empty) {
-            self.empty(At::step(step, now), host, log);
+            self.empty(At::step(step, now), step, host, false, log);
         }
         for (step, host) in std::mem::take(&mut self.loses_memory) {
-            self.nobody_asleep(At::step(step, now), host, log);
+            self.empty(At::step(step, now), step, host, true, log);
         }
         self.affinities.settle(&self.state, At::moment(now), self.world, log);
         self.restart.settle(&self.state, &self.affinities, now, log);
     }
-
-    /// A host carries no more than it can.
-    fn load(&self, at: At, host: u32, log: &mut Log<'_>) {
-        let Some(it) = self.state.stations.get(ix(host)) else { return };
-        let start = self.at_start.get(ix(host)).copied().unwrap_or_default();
-        let world = self.world;
-        let resources = [
-            ("MiB of memory", it.used_memory_mib, it.memory_mib, start.0),
-            ("vCPUs", it.used_vcpus, it.vcpus, start.1),
-        ];
-        for (what, used, most, at_start) in resources {
-            let Some(most) = most else { continue };
-            log.compared(Rule::Capacity);
-            if used > most && used > at_start {
-                log.error(Rule::Capacity, at, &world.locus(it.host), || {
-                    let place = format!("host {}", world.host_id(it.host));
-                    (place, format!("{used} {what} needed"), format!("at most {most} {what}"))
-                });
-            }
-        }
-    }
-
-    fn empty(&self, at: At, host: u32, log: &mut Log<'_>) {
-        let Some(it) = self.state.stations.get(ix(host)) else { return };
-        log.compared(Rule::OccupiedHost);
-        let world = self.world;
-        if let Some(first) =
-            it.running.iter().filter_map(|it| self.state.guests.get(ix(*it))).min_by_key(|it| it.vm)
-        {
-            log.error(Rule::OccupiedHost, at, &world.locus(it.host), || {
-                let found =
-                    format!("{} running guests, {} among them", it.running.len(), world.vm_id(first.vm));
-                let place = format!("host {}", world.host_id(it.host));
-                (place, found, "no running guest while the method interrupts them".into())
-            });
-        }
-    }
-
-    fn nobody_asleep(&self, at: At, host: u32, log: &mut Log<'_>) {
-        let Some(it) = self.state.stations.get(ix(host)) else { return };
-        log.compared(Rule::OccupiedHost);
-        let asleep = it.asleep.iter().filter_map(|it| self.state.guests.get(ix(*it)));
-        if let Some(first) = asleep.min_by_key(|it| it.vm) {
-            let world = self.world;
-            log.error(Rule::OccupiedHost, at, &world.locus(it.host), || {
-                let found =
-                    format!("{} suspended guests, {} among them", it.asleep.len(), world.vm_id(first.vm));
-                let place = format!("host {}", world.host_id(it.host));
-                (place, found, "none: only a quick boot keeps what is in memory".into())
-            });
-        }
-    }
-
-    /// What was wrong before the plan.
-    fn before(&mut self, log: &mut Log<'_>) {
-        let world = self.world;
-        for it in &self.state.stations {
-            let resources =
-                [("MiB of memory", it.used_memory_mib, it.memory_mib), ("vCPUs", it.used_vcpus, it.vcpus)];
-            for (what, used, most) in resources {
-                let Some(most) = most else { continue };
-                log.compared(Rule::Capacity);
-                if used > most {
-                    log.add(Rule::Capacity, Severity::Before, At::moment(0), || {
-                        let place = format!("host {}", world.host_id(it.host));
-                        (place, format!("{used} {what} needed"), format!("at most {most} {what}"))
-                    });
-                }
-            }
-        }
-        self.affinities.before(&self.state, world, log);
-        self.restart.before(&self.state, &self.affinities, log);
-    }
-
-    /// Where everything ends.
-    fn finish(&self, log: &mut Log<'_>) {
-        let world = self.world;
-        let ends = At::moment(self.timeline.end_s());
-        for it in &self.state.guests {
-            let Some(row) = world.vms.get(ix(it.vm)) else { continue };
-            let start = self.local_host(row.host);
-            if row.power != Power::Runs || start == NONE {
-                continue;
-            }
-            log.compared(Rule::FinalState);
-            let station = self.state.stations.get(ix(it.host));
-            let down = station.is_some_and(|it| {
-                self.timeline.paths_of(it.host).any(|path| path.down_from != NONE && path.down_until == NONE)
-            });
-            let problem = if it.power != Power::Runs || it.busy {
-                Some("the guest does not run any more")
-            } else if down {
-                Some("the guest's host is never back from being down")
-            } else {
-                None
-            };
-            let place = || format!("VM {}", world.vm_id(it.vm));
-            if let Some(found) = problem {
-                let host = station.map_or(NONE, |it| it.host);
-                log.error(Rule::FinalState, ends, &world.locus_of_vm(it.vm, host), || {
-                    (place(), found.into(), "a guest that runs, as it did at the start".into())
-                });
-            } else if self.timeline.plan.homing == Homing::Home && it.host != start {
-                log.add(Rule::FinalState, Severity::Worse, ends, || {
-                    let found = format!("it ends on {}", station.map_or("?", |it| world.host_id(it.host)));
-                    (place(), found, format!("{}, where it was at the start", world.host_id(row.host)))
-                });
-            }
-        }
-    }
-}
-
-/// Distinct targets of an evacuation.
-fn targets(moves: &[(u32, u32)]) -> Vec<u32> {
-    let mut all: Vec<u32> = moves.iter().map(|it| it.1).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
 }

@@ -155,14 +155,16 @@ fn hardware<'a>(world: &World<'a>, host: u32) -> Hardware<'a> {
     [host.vendor.as_deref(), host.model.as_deref(), processor]
 }
 
-/// Hosts of each hardware class that had a change before the plan: nobody needs a canary to learn what they tell.
-fn there<'a>(world: &World<'a>, members: &Members, change: u32) -> BTreeMap<Hardware<'a>, u32> {
-    let mut there = BTreeMap::new();
-    let of = members.get(ix(change)).into_iter().flatten();
-    for host in of.filter(|it| !*it.1).filter_map(|it| it.0.host()) {
-        *there.entry(hardware(world, host)).or_default() += 1;
+/// Hosts of each hardware class that a change is about, and those of them that had it before the plan: nobody needs a canary to learn
+/// what they tell.
+fn members_of<'a>(world: &World<'a>, members: &Members, change: u32) -> BTreeMap<Hardware<'a>, (u32, u32)> {
+    let mut of: BTreeMap<Hardware<'_>, (u32, u32)> = BTreeMap::new();
+    for (element, due) in members.get(ix(change)).into_iter().flatten() {
+        let Some(host) = element.host() else { continue };
+        let count = of.entry(hardware(world, host)).or_default();
+        *count = (count.0 + 1, count.1 + u32::from(!due));
     }
-    there
+    of
 }
 
 /// Of each hardware class the first hosts soak before the others go.
@@ -174,8 +176,7 @@ fn canaries(
     stages: &[Stage],
     log: &mut Log<'_>,
 ) {
-    let wanted = world.policy.planning.canaries_per_class;
-    if wanted == 0 {
+    if world.policy.planning.canaries_per_class == 0 {
         return;
     }
     // Of each class: start, end of the soak, canary or not, host.
@@ -186,11 +187,12 @@ fn canaries(
             of.push((stage.from, stage.soak_until, stage.canary, *host));
         }
     }
-    let there = there(world, members, change);
+    let members = members_of(world, members, change);
     for (class, mut hosts) in classes {
         log.compared(Rule::RingOrder);
         hosts.sort_unstable();
-        let wanted = ix(wanted.saturating_sub(there.get(&class).copied().unwrap_or(0)));
+        let (all, there) = members.get(&class).copied().unwrap_or_default();
+        let wanted = ix(world.policy.planning.canaries_of(all).saturating_sub(there));
         for &(from, _, canary, host) in hosts.iter().skip(wanted) {
             let soaked = hosts.iter().filter(|it| it.1 <= from).count();
             if canary || soaked >= wanted {

@@ -76,7 +76,7 @@ pub(crate) struct HostRow<'a> {
 }
 
 /// How a guest is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Power {
     Runs,
     Suspended,

@@ -473,11 +473,11 @@ pub struct WaveForce {
 pub struct StaticWaves {
     /// The cluster, or the host that is in none.
     pub cluster: ElementId,
-    /// Its hosts that are not in maintenance: the model takes each of them away once.
+    /// Its hosts that are not in maintenance: the model takes each of them away once, those that need no change too.
     pub hosts: u32,
     /// Hosts of it that the plan changes.
     pub planned: u32,
-    /// What is known about the model.
+    /// What is known about the model; where some hosts need no change, about a schedule for the others.
     pub status: StaticStatus,
     /// Waves for the hosts that the plan changes, at least: the model's bound where these are all hosts, else that of the sums.
     pub at_least: u32,

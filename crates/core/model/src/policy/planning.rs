@@ -238,7 +238,8 @@ pub struct PlanningPolicy {
     pub most_away: MostAway,
     /// What may fail meanwhile.
     pub failure_sets: FailureSets,
-    /// Canaries of each hardware class, before the rest of its first ring.
+    /// Canaries of each hardware class, before the rest of its first ring: at most half of the class's hosts, since the others are those
+    /// that canaries are for; the only host of a class is one.
     pub canaries_per_class: u32,
     /// An application of two or more guests is never wholly on a release whose canaries still soak.
     pub release_diversity: bool,
@@ -297,6 +298,12 @@ impl PlanningPolicy {
     #[must_use]
     pub fn durations_of(&self, method: Method) -> Durations {
         self.durations.get(&method).copied().unwrap_or_else(|| Durations::of(method))
+    }
+
+    /// Canaries of a hardware class of so many hosts that one change is about ([`Self::canaries_per_class`]).
+    #[must_use]
+    pub fn canaries_of(&self, hosts: u32) -> u32 {
+        self.canaries_per_class.min((hosts / 2).max(1))
     }
 
     /// The exceptions from a rule that count at an instant (to the end of their last day, in UTC).

@@ -1,0 +1,127 @@
+//! What must hold at the start of the replay, at the end of each second, and at the end of all.
+
+use underpin_model::plan::{Rule, Severity};
+use underpin_model::policy::Homing;
+
+use super::{Cause, Replay};
+use crate::report::{At, Log};
+use crate::world::{NONE, Power, ix};
+
+impl Replay<'_, '_> {
+    /// A host carries no more than it can.
+    pub(super) fn load(&self, at: At, host: u32, log: &mut Log<'_>) {
+        let Some(it) = self.state.stations.get(ix(host)) else { return };
+        let start = self.at_start.get(ix(host)).copied().unwrap_or_default();
+        let world = self.world;
+        let resources = [
+            ("MiB of memory", it.used_memory_mib, it.memory_mib, start.0),
+            ("vCPUs", it.used_vcpus, it.vcpus, start.1),
+        ];
+        for (what, used, most, at_start) in resources {
+            let Some(most) = most else { continue };
+            log.compared(Rule::Capacity);
+            if used > most && used > at_start {
+                log.error(Rule::Capacity, at, &world.locus(it.host), || {
+                    let place = format!("host {}", world.host_id(it.host));
+                    (place, format!("{used} {what} needed"), format!("at most {most} {what}"))
+                });
+            }
+        }
+    }
+
+    /// A host whose guests a method interrupts has none; `asleep`: none whose memory it would lose either.
+    pub(super) fn empty(&mut self, at: At, step: u32, host: u32, asleep: bool, log: &mut Log<'_>) {
+        let Some(it) = self.state.stations.get(ix(host)) else { return };
+        log.compared(Rule::OccupiedHost);
+        let (what, guests, expected) = if asleep {
+            ("suspended", &it.asleep, "none: only a quick boot keeps what is in memory")
+        } else {
+            ("running", &it.running, "no running guest while the method interrupts them")
+        };
+        let there = guests.iter().filter_map(|it| self.state.guests.get(ix(*it)));
+        let Some(first) = there.min_by_key(|it| it.vm) else { return };
+        let world = self.world;
+        let wave = self.timeline.acts.get(ix(step)).map_or(0, |it| it.wave);
+        // Who stands in the way of the patch stands in the way of the reboot after it too.
+        let cause = self.occupied.entry((host, wave, asleep)).and_modify(|it| it.follow += 1);
+        cause.or_insert_with(|| {
+            let found = format!("{} {what} guests, {} among them", guests.len(), world.vm_id(first.vm));
+            let said = (format!("host {}", world.host_id(it.host)), found, expected.into());
+            Cause { rule: Rule::OccupiedHost, at, locus: world.locus(it.host), said, follow: 0 }
+        });
+    }
+
+    /// Causes with how much follows from each.
+    pub(super) fn tell(&mut self, log: &mut Log<'_>) {
+        let lost = std::mem::take(&mut self.lost).into_values();
+        for it in lost.chain(std::mem::take(&mut self.occupied).into_values()) {
+            let Cause { rule, at, locus, said: (place, found, expected), follow } = it;
+            log.error(rule, at, &locus, || {
+                let more = match follow {
+                    0 => String::new(),
+                    1 => ", as 1 step after it finds too".to_owned(),
+                    more => format!(", as {more} steps after it find too"),
+                };
+                (place, found + &more, expected)
+            });
+        }
+    }
+
+    /// What was wrong before the plan.
+    pub(super) fn before(&mut self, log: &mut Log<'_>) {
+        let world = self.world;
+        for it in &self.state.stations {
+            let resources =
+                [("MiB of memory", it.used_memory_mib, it.memory_mib), ("vCPUs", it.used_vcpus, it.vcpus)];
+            for (what, used, most) in resources {
+                let Some(most) = most else { continue };
+                log.compared(Rule::Capacity);
+                if used > most {
+                    log.add(Rule::Capacity, Severity::Before, At::moment(0), || {
+                        let place = format!("host {}", world.host_id(it.host));
+                        (place, format!("{used} {what} needed"), format!("at most {most} {what}"))
+                    });
+                }
+            }
+        }
+        self.affinities.before(&self.state, world, log);
+        self.restart.before(&self.state, &self.affinities, log);
+    }
+
+    /// Where everything ends.
+    pub(super) fn finish(&self, log: &mut Log<'_>) {
+        let world = self.world;
+        let ends = At::moment(self.timeline.end_s());
+        for it in &self.state.guests {
+            let Some(row) = world.vms.get(ix(it.vm)) else { continue };
+            let start = self.local_host(row.host);
+            if row.power != Power::Runs || start == NONE {
+                continue;
+            }
+            log.compared(Rule::FinalState);
+            let station = self.state.stations.get(ix(it.host));
+            let down = station.is_some_and(|it| {
+                self.timeline.paths_of(it.host).any(|path| path.down_from != NONE && path.down_until == NONE)
+            });
+            let problem = if it.power != Power::Runs || it.busy {
+                Some("the guest does not run any more")
+            } else if down {
+                Some("the guest's host is never back from being down")
+            } else {
+                None
+            };
+            let place = || format!("VM {}", world.vm_id(it.vm));
+            if let Some(found) = problem {
+                let host = station.map_or(NONE, |it| it.host);
+                log.error(Rule::FinalState, ends, &world.locus_of_vm(it.vm, host), || {
+                    (place(), found.into(), "a guest that runs, as it did at the start".into())
+                });
+            } else if self.timeline.plan.homing == Homing::Home && it.host != start {
+                log.add(Rule::FinalState, Severity::Worse, ends, || {
+                    let found = format!("it ends on {}", station.map_or("?", |it| world.host_id(it.host)));
+                    (place(), found, format!("{}, where it was at the start", world.host_id(row.host)))
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What migrations take of links and slots while they last.
+
+use underpin_model::plan::Rule;
+
+use super::Replay;
+use crate::report::{At, Log};
+use crate::world::ix;
+
+impl Replay<'_, '_> {
+    pub(super) fn traffic(&mut self, at: At, from: u32, to: u32, mbps: u64, log: &mut Log<'_>) {
+        for (end, leaves) in [(from, true), (to, false)] {
+            if let Some(station) = self.state.stations.get_mut(ix(end)) {
+                station.migrations += 1;
+                if leaves {
+                    station.out_mbps += mbps;
+                } else {
+                    station.in_mbps += mbps;
+                }
+            }
+            self.slots(at, end, log);
+            self.link(at, end, log);
+        }
+    }
+
+    fn slots(&self, at: At, host: u32, log: &mut Log<'_>) {
+        let Some(station) = self.state.stations.get(ix(host)) else { return };
+        let most = self.world.hosts.get(ix(station.host)).map_or(0, |it| it.slots);
+        log.compared(Rule::MigrationSlots);
+        if station.migrations > most {
+            let world = self.world;
+            log.error(Rule::MigrationSlots, at, &world.locus(station.host), || {
+                let found = format!("{} migrations at a time", station.migrations);
+                (format!("host {}", world.host_id(station.host)), found, format!("at most {most}"))
+            });
+        }
+    }
+
+    fn link(&self, at: At, host: u32, log: &mut Log<'_>) {
+        let Some(station) = self.state.stations.get(ix(host)) else { return };
+        let most = self.world.hosts.get(ix(station.host)).map_or(0, |it| it.mbps);
+        for (way, mbps) in [("out", station.out_mbps), ("in", station.in_mbps)] {
+            log.compared(Rule::MigrationBandwidth);
+            if mbps > most {
+                let world = self.world;
+                log.error(Rule::MigrationBandwidth, at, &world.locus(station.host), || {
+                    let found = format!("{mbps} Mbit/s {way} given to migrations");
+                    (format!("host {}", world.host_id(station.host)), found, format!("at most {most} Mbit/s"))
+                });
+            }
+        }
+    }
+
+    /// An evacuation may send all that it was given to any one of its targets at a time; slots are the platform's own matter.
+    pub(super) fn evacuation_traffic(
+        &mut self,
+        at: At,
+        from: u32,
+        moves: &[(u32, u32)],
+        mbps: u64,
+        log: &mut Log<'_>,
+    ) {
+        if let Some(station) = self.state.stations.get_mut(ix(from)) {
+            station.out_mbps += mbps;
+        }
+        self.link(at, from, log);
+        for target in targets(moves) {
+            let target = self.local_host(target);
+            if let Some(station) = self.state.stations.get_mut(ix(target)) {
+                station.in_mbps += mbps;
+            }
+            self.link(at, target, log);
+        }
+    }
+
+    pub(super) fn traffic_over(&mut self, from: u32, to: u32, mbps: u64) {
+        if let Some(station) = self.state.stations.get_mut(ix(from)) {
+            station.migrations = station.migrations.saturating_sub(1);
+            station.out_mbps = station.out_mbps.saturating_sub(mbps);
+        }
+        if let Some(station) = self.state.stations.get_mut(ix(to)) {
+            station.migrations = station.migrations.saturating_sub(1);
+            station.in_mbps = station.in_mbps.saturating_sub(mbps);
+        }
+    }
+
+    pub(super) fn evacuation_over(&mut self, from: u32, moves: &[(u32, u32)], mbps: u64) {
+        if let Some(station) = self.state.stations.get_mut(ix(from)) {
+            station.out_mbps = station.out_mbps.saturating_sub(mbps);
+        }
+        for target in targets(moves) {
+            let target = self.local_host(target);
+            if let Some(station) = self.state.stations.get_mut(ix(target)) {
+                station.in_mbps = station.in_mbps.saturating_sub(mbps);
+            }
+        }
+    }
+}
+
+/// Distinct targets of an evacuation.
+fn targets(moves: &[(u32, u32)]) -> Vec<u32> {
+    let mut all: Vec<u32> = moves.iter().map(|it| it.1).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
