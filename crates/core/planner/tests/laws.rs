@@ -6,15 +6,16 @@
     reason = "tests may fail loudly"
 )]
 
+#[path = "support/rules.rs"]
+mod rules;
 mod support;
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use rules::rule;
 use support::{Plain, seen};
-use underpin_model::fleet::{
-    Affinity, AffinityKind, Capacity, Cluster, Fleet, Host, Planning, PowerState, Strength, Vm,
-};
+use underpin_model::fleet::{AffinityKind, Capacity, Cluster, Fleet, Host, Planning, PowerState, Vm};
 use underpin_model::id::{ClusterId, HostId, VmId};
 use underpin_planner::waves::{
     Among, HostSpec, Instance, Options, Outcome, Proof, Solution, Status, VmSpec, WaveReport, plan_waves,
@@ -203,15 +204,6 @@ fn fleet(hosts: &[(u32, u64)], vms: &[(usize, u32, u64)]) -> Fleet {
         fleet.vms.push(vm);
     }
     fleet
-}
-
-fn rule(kind: AffinityKind, vms: &[&str], hosts: &[&str]) -> Affinity {
-    Affinity {
-        kind,
-        strength: Strength::Must,
-        vms: vms.iter().map(|it| VmId::new(*it).unwrap()).collect(),
-        hosts: hosts.iter().map(|it| HostId::new(*it).unwrap()).collect(),
-    }
 }
 
 #[test]

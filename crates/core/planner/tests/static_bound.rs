@@ -250,6 +250,24 @@ fn the_bound_of_a_plan_of_some_hosts_is_that_of_the_sums() {
     let it = planned(&fleet, &open(&fleet, false));
     let it = only(&it);
     assert_eq!((it.hosts, it.planned, it.waves, it.at_least), (4, 1, 1, 1));
-    // All four would take more, one by one.
-    assert_eq!((it.status, it.found), (StaticStatus::Optimal, Some(4)));
+    // All four would take more, one by one: a schedule for the fourth, and not the best.
+    assert_eq!((it.status, it.found), (StaticStatus::Feasible, Some(4)));
+}
+
+#[test]
+fn a_host_that_needs_no_change_and_must_stay_makes_no_plan_infeasible() {
+    // A guest that only h3 can carry.
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    guest(&mut fleet, "h3", 90);
+    for host in &mut fleet.hosts[..2] {
+        host.capacity.as_mut().unwrap().memory_mib = Some(51_200);
+    }
+    let it = planned(&fleet, &open(&fleet, false));
+    assert_eq!(only(&it).status, StaticStatus::Infeasible, "{:#?}", only(&it));
+    fleet.hosts[2].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    let it = planned(&fleet, &open(&fleet, false));
+    let it = only(&it);
+    assert_eq!((it.status, it.planned, it.waves), (StaticStatus::Unknown, 2, it.waves));
+    assert!(it.why.as_ref().unwrap().contains("1 of them need no change"), "{it:#?}");
 }

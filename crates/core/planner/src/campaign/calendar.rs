@@ -7,8 +7,8 @@ use underpin_model::fleet::Vm;
 use underpin_model::plan::Profile;
 use underpin_model::policy::{Policy, Scope};
 
-use super::Request;
 use super::facts::{Facts, NONE};
+use super::{PlanError, Request};
 
 /// Seconds from the start of the plan.
 pub(super) type Seconds = u32;
@@ -83,12 +83,12 @@ impl<'a> Calendar<'a> {
         facts: &'a Facts<'a>,
         starts_at: Timestamp,
         tenants_wait: bool,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, PlanError> {
         let planning = &facts.policy.planning;
         let horizon_s = planning.horizon_days.saturating_mul(86_400);
         let end = starts_at
             .checked_add(jiff::SignedDuration::from_secs(i64::from(horizon_s)))
-            .unwrap_or(Timestamp::MAX);
+            .map_err(|_| PlanError::Start { starts_at, horizon_days: planning.horizon_days })?;
         let offset = |at: Timestamp| {
             (at.as_second().saturating_sub(starts_at.as_second())).clamp(0, i64::from(horizon_s)) as Seconds
         };
@@ -96,7 +96,8 @@ impl<'a> Calendar<'a> {
         for window in &planning.window {
             let openings = window
                 .openings(starts_at, end)
-                .map_err(|zone| format!("window {}: the time zone {zone:?} is not known", window.id))?;
+                .map_err(|zone| format!("window {}: the time zone {zone:?} is not known", window.id))
+                .map_err(PlanError::Policy)?;
             windows.push(merged(openings.into_iter().map(|it| (offset(it.0), offset(it.1))).collect()));
         }
         let freezes =

@@ -1,5 +1,6 @@
 //! What would unblock: for every reason the relaxation that would take it away, tried on the cluster where it stands.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Consent;
@@ -230,26 +231,24 @@ fn part(fleet: &Fleet, clusters: &BTreeSet<&ClusterId>) -> Fleet {
     part
 }
 
+/// Adds hosts to a cluster, each like the largest of it (the first by id among equals): of its release too, so that it needs the same
+/// changes, and without guests. False: the cluster has no host that a new one could be like.
+#[must_use]
+pub fn with_spare_hosts(fleet: &mut Fleet, cluster: &ClusterId, hosts: u32) -> bool {
+    let own = fleet.hosts.iter().filter(|it| it.cluster.as_ref() == Some(cluster));
+    let largest = own.max_by_key(|it| (it.capacity.and_then(|it| it.memory_mib), Reverse(&it.id)));
+    let Some(largest) = largest.cloned() else { return false };
+    for number in 1..=hosts {
+        let Ok(id) = HostId::new(format!("new-{number} like {}", largest.id)) else { return false };
+        fleet.hosts.push(Host { id, maintenance: None, ..largest.clone() });
+    }
+    true
+}
+
 /// Applies a relaxation; false: it cannot be acted out.
 fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) -> bool {
     match relaxation {
-        Relaxation::SpareHosts { cluster, hosts } => {
-            let largest = fleet
-                .hosts
-                .iter()
-                .filter(|it| it.cluster.as_ref() == Some(cluster))
-                .max_by_key(|it| it.capacity.and_then(|it| it.memory_mib))
-                .cloned();
-            let Some(largest) = largest else { return false };
-            for number in 1..=*hosts {
-                let Ok(id) = HostId::new(format!("{} (spare {number})", largest.id)) else { return false };
-                let mut spare = largest.clone();
-                spare.id = id;
-                spare.maintenance = None;
-                fleet.hosts.push(spare);
-            }
-            true
-        }
+        Relaxation::SpareHosts { cluster, hosts } => with_spare_hosts(fleet, cluster, *hosts),
         Relaxation::Consent { action, vms, .. } => grant(fleet, *action, vms),
         Relaxation::WithoutReserve { cluster } => {
             policy.planning.exception.push(Exception {

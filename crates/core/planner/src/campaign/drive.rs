@@ -11,11 +11,11 @@ use underpin_model::id::{ClusterId, ElementId};
 use underpin_model::plan::{Outcome, Profile, Reason, Rule};
 use underpin_model::policy::{Exception, Homing};
 
+use super::answers::Answers;
 use super::calendar::{Calendar, Seconds, host_in, tenants_wait};
 use super::couplings::Couplings;
 use super::elements::{self, ElementWork};
 use super::facts::Facts;
-use super::leave::Answers;
 use super::order::{self, Concerned, Levels};
 use super::rooms::Rooms;
 use super::stage::{Cluster, Shared, StagedWave};
@@ -101,10 +101,9 @@ pub(super) fn drive<'a>(
         )));
     }
     let rules = &request.policy.planning;
-    let calendar =
-        Calendar::new(facts, request.starts_at, tenants_wait(request)).map_err(PlanError::Policy)?;
+    let calendar = Calendar::new(facts, request.starts_at, tenants_wait(request))?;
     let consents = request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
-    let answers = Answers { consents, starts_at: request.starts_at };
+    let answers = Answers { consents, starts_at: request.starts_at, horizon_s: calendar.horizon_s() };
     let homing = request.homing.unwrap_or(rules.homing);
     let mut drive = Drive {
         request,
@@ -130,6 +129,9 @@ pub(super) fn drive<'a>(
         },
         reserve_until: None,
     };
+    if let Some(why) = order::contradiction(request.changes(), &drive.concerned, &drive.levels) {
+        return Err(PlanError::Fleet(why));
+    }
     for (change, concerned) in request.changes().iter().zip(&drive.concerned) {
         for element in concerned.due.iter().filter(|_| change.layer != Layer::Host) {
             let near = elements::clusters_of(facts, change.layer, element);

@@ -1,15 +1,17 @@
 //! The fleet and the policy as numbers: hosts and guests in fixed order, with what places and times depend on.
 
-use std::cmp::Ordering;
+mod classes;
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use underpin_model::change::{Change, Target};
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Action, Affinity, AffinityKind, Fleet, Host, PowerState, Strength, Vm};
 use underpin_model::policy::Policy;
-use underpin_model::version::{Comparison, compare};
 
+use self::classes::Classes;
+use self::order::{coordinators, ranks};
 use super::Request;
 use super::durations::Fitted;
 
@@ -412,140 +414,6 @@ fn places<'a>(ids: impl Iterator<Item = &'a str>) -> FxHashMap<&'a str, u32> {
 fn ring(policy: &Policy, host: &Host) -> usize {
     let known = host.ring.as_ref().and_then(|name| policy.rings.iter().position(|it| it.name == *name));
     known.unwrap_or(policy.rings.len().saturating_sub(1))
-}
-
-/// Releases of each product in their order. Where versions cannot be compared, what a change leads to is higher.
-fn ranks<'a>(fleet: &'a Fleet, changes: &'a [Change]) -> BTreeMap<(&'a Family, &'a str), u32> {
-    let mut seen: BTreeMap<&Family, BTreeMap<&str, u32>> = BTreeMap::new();
-    for platform in fleet.hosts.iter().filter_map(|it| it.platform.as_ref()) {
-        let releases = seen.entry(&platform.family).or_default();
-        if let Some(release) = &platform.release {
-            releases.entry(release).or_insert(0);
-        }
-    }
-    for change in changes {
-        let Target::Release { release, via } = &change.to else { continue };
-        for (family, releases) in &mut seen {
-            if change.platforms.is_empty() || change.platforms.contains(family) {
-                for (hop, release) in via.iter().chain([release]).enumerate() {
-                    releases.entry(release).and_modify(|it| *it = hop as u32 + 1).or_insert(hop as u32 + 1);
-                }
-            }
-        }
-    }
-    let mut ranks = BTreeMap::new();
-    for (family, releases) in seen {
-        let mut sorted: Vec<(&str, u32)> = releases.into_iter().collect();
-        sorted.sort_by(|a, b| match compare(family.scheme(), a.0, b.0) {
-            Ok(Comparison::Ordered(order)) if order != Ordering::Equal => order,
-            _ => (a.1, a.0).cmp(&(b.1, b.0)),
-        });
-        ranks.extend(
-            sorted.into_iter().enumerate().map(|(rank, (release, _))| ((family, release), rank as u32)),
-        );
-    }
-    ranks
-}
-
-/// Hosts on which the planes of pools run, where the product demands that these come first.
-fn coordinators(fleet: &Fleet) -> BTreeSet<&str> {
-    let pools = |host: &&Host| {
-        host.platform.as_ref().is_some_and(|it| matches!(it.family, Family::XcpNg | Family::XenServer))
-    };
-    let managed = |host: &&Host| {
-        let cluster = fleet.clusters.iter().find(|it| host.cluster.as_ref() == Some(&it.id));
-        let planes = fleet.management_planes.iter().filter(|it| it.runs_on.contains(&host.id));
-        cluster.is_some_and(|cluster| planes.into_iter().any(|it| cluster.managed_by.contains(&it.id)))
-    };
-    let on: BTreeSet<&str> =
-        fleet.management_planes.iter().flat_map(|it| &it.runs_on).map(|it| it.as_str()).collect();
-    let hosts = fleet.hosts.iter().filter(pools).filter(|it| on.contains(it.id.as_str()));
-    hosts.filter(managed).map(|it| it.id.as_str()).collect()
-}
-
-/// Hosts and guests by what they reach and need.
-#[derive(Default)]
-struct Classes<'a> {
-    coordinators: BTreeSet<&'a str>,
-    hosts: BTreeMap<HostKey<'a>, u32>,
-    guests: BTreeMap<GuestKey<'a>, u32>,
-    hardware: BTreeMap<String, u32>,
-}
-
-type HostKey<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>);
-type GuestKey<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>);
-
-fn sorted<'a, T: AsRef<str> + 'a>(list: impl IntoIterator<Item = &'a T>) -> Vec<&'a str> {
-    let mut all: Vec<&str> = list.into_iter().map(AsRef::as_ref).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-fn place<K: Ord>(map: &mut BTreeMap<K, u32>, key: K) -> u32 {
-    let next = map.len() as u32;
-    *map.entry(key).or_insert(next)
-}
-
-impl<'a> Classes<'a> {
-    fn host(&mut self, host: &'a Host) -> u32 {
-        let features = host.cpu.as_ref().map(|it| it.features.as_slice()).unwrap_or_default();
-        let reach = &host.reach;
-        let key = (
-            sorted(&reach.storage),
-            sorted(&reach.networks),
-            sorted(features),
-            sorted(&reach.key_providers),
-            sorted(&reach.licence_sets),
-        );
-        place(&mut self.hosts, key)
-    }
-
-    /// A guest with a vTPM needs the key providers of its host; every guest the licence sets of its host.
-    fn guest(&mut self, vm: &'a Vm, host: Option<&'a Host>) -> u32 {
-        let vtpm = vm.sealed_keys.as_ref().is_some_and(|it| it.vtpm == Some(true));
-        let reach = host.map(|it| &it.reach);
-        let keys = reach.filter(|_| vtpm).map(|it| it.key_providers.as_slice()).unwrap_or_default();
-        let licences = reach.map(|it| it.licence_sets.as_slice()).unwrap_or_default();
-        let key = (
-            sorted(&vm.storage),
-            sorted(&vm.networks),
-            sorted(&vm.cpu_features),
-            sorted(keys),
-            sorted(licences),
-        );
-        place(&mut self.guests, key)
-    }
-
-    fn hardware(&mut self, host: &Host) -> u32 {
-        let cpu = host.cpu.as_ref();
-        let part = |it: Option<&String>| it.map_or("unknown", String::as_str).to_owned();
-        let name = [
-            part(host.vendor.as_ref()),
-            part(host.model.as_ref()),
-            part(cpu.and_then(|it| it.signature.as_ref().or(it.model.as_ref()))),
-        ]
-        .join(" / ");
-        place(&mut self.hardware, name)
-    }
-
-    fn finish(self, facts: &mut Facts<'a>) {
-        let within = |needs: &[&str], has: &[&str]| needs.iter().all(|it| has.binary_search(it).is_ok());
-        facts.host_classes = self.hosts.len();
-        facts.fits = vec![false; self.hosts.len() * self.guests.len()];
-        for (needs, guest) in &self.guests {
-            for (has, host) in &self.hosts {
-                facts.fits[*guest as usize * self.hosts.len() + *host as usize] = within(&needs.0, &has.0)
-                    && within(&needs.1, &has.1)
-                    && within(&needs.2, &has.2)
-                    && within(&needs.3, &has.3)
-                    && within(&needs.4, &has.4);
-            }
-        }
-        let mut names: Vec<(String, u32)> = self.hardware.into_iter().collect();
-        names.sort_by_key(|it| it.1);
-        facts.hardware = names.into_iter().map(|it| it.0).collect();
-    }
 }
 
 /// How a guest can be dealt with while its host is changed.

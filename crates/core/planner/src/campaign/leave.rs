@@ -1,12 +1,11 @@
 //! How the guests of a host get out of the way, and where they go.
 
-use jiff::Timestamp;
-use underpin_model::change::{Consent, Method};
+use underpin_model::change::Method;
 use underpin_model::fleet::{Action, Vm};
 use underpin_model::plan::{Reason, Rule};
 use underpin_model::policy::MigrationPolicy;
 
-use super::calendar::Seconds;
+use super::answers::Answers;
 use super::facts::{Allowed, Facts, RESOURCES, Room};
 use super::rooms::Rooms;
 use crate::precopy::{MigrationLoad, Precopy, precopy};
@@ -50,44 +49,6 @@ pub(super) struct Departure {
     pub(super) to: u32,
     /// Position of the consent that allows it.
     pub(super) consent: Option<u32>,
-}
-
-/// Answers of owners, with the plan's start.
-pub(super) struct Answers<'a> {
-    pub(super) consents: &'a [Consent],
-    pub(super) starts_at: Timestamp,
-}
-
-impl Answers<'_> {
-    /// The consent for an action: none needed, its position, or why not.
-    fn find(&self, facts: &Facts<'_>, guest: u32, action: Action) -> Result<Option<u32>, Reason> {
-        if !facts.policy.planning.consent_needed.contains(&action) {
-            return Ok(None);
-        }
-        let vm = facts.guests[guest as usize].it;
-        let live = |it: &Consent| it.until.is_none_or(|until| until > self.starts_at);
-        let about = |it: &Consent| it.action == action && live(it) && it.speaks_of(vm);
-        let why = |refused| Reason::Consent { vm: vm.id.clone(), tenant: vm.tenant.clone(), action, refused };
-        if self.consents.iter().any(|it| !it.granted && about(it)) {
-            return Err(why(true));
-        }
-        let granted = self.consents.iter().enumerate().filter(|(_, it)| it.granted && about(it));
-        // The one that leaves most freedom: it holds longest.
-        let best =
-            granted.max_by_key(|(at, it)| (it.until.unwrap_or(Timestamp::MAX), std::cmp::Reverse(*at)));
-        best.map(|(at, _)| Some(at as u32)).ok_or_else(|| why(false))
-    }
-
-    /// The seconds in which an answer holds.
-    pub(super) fn span(&self, consent: u32) -> (Seconds, Seconds) {
-        let offset = |at: Timestamp| {
-            (at.as_second().saturating_sub(self.starts_at.as_second())).clamp(0, i64::from(u32::MAX))
-                as Seconds
-        };
-        self.consents
-            .get(consent as usize)
-            .map_or((0, 0), |it| (it.from.map_or(0, offset), it.until.map_or(Seconds::MAX, offset)))
-    }
 }
 
 /// MiB/s of a rate in Mbit/s.

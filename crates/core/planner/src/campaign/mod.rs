@@ -6,6 +6,7 @@
 //! failure still holds with it away and it makes nobody wait. Then the order of hosts is varied within the budget
 //! ([`Request::evaluations`]) and the best is kept: most hosts, least loss while open, earliest end, fewest moves.
 
+mod answers;
 mod assemble;
 mod bounds;
 mod calendar;
@@ -26,6 +27,7 @@ mod rooms;
 mod search;
 mod spare;
 mod stage;
+mod standing;
 mod start;
 mod static_bound;
 mod timing;
@@ -38,6 +40,8 @@ use underpin_model::fleet::Fleet;
 use underpin_model::id::HostId;
 use underpin_model::plan::{Plan, PlanReport, Profile};
 use underpin_model::policy::{Homing, Policy};
+
+pub use counterfactual::with_spare_hosts;
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +104,17 @@ pub enum PlanError {
         "the fleet has no changes to plan; name them under `planning.changes`: a target and the elements that are to reach it"
     )]
     NoChanges,
+    /// Its time would leave the calendar: no window or freeze could be said.
+    #[error(
+        "starts_at: found {starts_at}, expected a moment so early that the {horizon_days} days of `planning.horizon_days` after it end \
+         before the year 10000"
+    )]
+    Start {
+        /// When the plan was to start.
+        starts_at: Timestamp,
+        /// How far it may reach.
+        horizon_days: u32,
+    },
     /// The policy has a mistake that its reader lets through.
     #[error("{0}")]
     Policy(String),

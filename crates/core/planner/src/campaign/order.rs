@@ -203,6 +203,54 @@ pub(super) fn levels(changes: &[Change]) -> Levels {
     Levels { of, before, cycle, unknown }
 }
 
+/// Two changes that lead one element to different ends, of which neither follows the other: which of them would be the last, nobody
+/// said. Its place, what is there and the way out.
+pub(super) fn contradiction(changes: &[Change], concerned: &[Concerned], levels: &Levels) -> Option<String> {
+    let first = |a: usize, b: usize| {
+        let (a, b) = (concerned.get(a)?, concerned.get(b)?);
+        let of = |it: &Concerned| it.due.union(&it.there).cloned().collect::<BTreeSet<ElementId>>();
+        // Where both are done already, nothing is contradicted any more.
+        of(a).intersection(&of(b)).find(|it| a.due.contains(*it) || b.due.contains(*it)).cloned()
+    };
+    for (at, change) in changes.iter().enumerate() {
+        for (earlier, other) in changes.iter().enumerate().take(at) {
+            let Some((what, [one, two])) = ends(&other.to, &change.to) else { continue };
+            let ordered = reaches(&levels.before, at, earlier) || reaches(&levels.before, earlier, at);
+            let same = !ordered && other.layer == change.layer;
+            if let Some(element) = same.then(|| first(earlier, at)).flatten() {
+                return Some(format!(
+                    "/planning/changes/{at}/to: found {what} {two:?} (change {:?}) for {element}, which /planning/changes/{earlier} \
+                     (change {:?}) leads to {one:?}, expected one end of each element; leave one of them out, name other elements, \
+                     or say which comes first with `after`",
+                    change.id, other.id
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// What two targets both decide, and the different ends that they lead it to.
+fn ends<'t>(one: &'t Target, two: &'t Target) -> Option<(String, [&'t str; 2])> {
+    let (what, ends) = match (one, two) {
+        (Target::Release { release: one, .. }, Target::Release { release: two, .. }) => {
+            ("release".to_owned(), [one, two])
+        }
+        (Target::Component { name, version: one }, Target::Component { name: same, version: two })
+            if name == same =>
+        {
+            (format!("component {name}"), [one, two])
+        }
+        (Target::Setting { name, value: one, .. }, Target::Setting { name: same, value: two, .. })
+            if name == same =>
+        {
+            (format!("setting {name}"), [one, two])
+        }
+        _ => return None,
+    };
+    (ends[0] != ends[1]).then(|| (what, ends.map(String::as_str)))
+}
+
 /// Whether `from` comes after `to`, directly or not.
 fn reaches(before: &[Vec<usize>], from: usize, to: usize) -> bool {
     let mut seen = BTreeSet::new();

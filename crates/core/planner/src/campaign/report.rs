@@ -3,18 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Method;
-use underpin_model::fleet::AffinityKind;
 use underpin_model::id::ElementId;
 use underpin_model::plan::{
     Alternative, CapacityFloor, ElementOutcome, ExposurePoint, GivenUp, Moves, Outcome, Plan, PlanReport,
-    Profile, Reason, Rule, Severity, Standing, StepKind,
+    Profile, Reason, StepKind,
 };
 use underpin_model::policy::Homing;
 
 use super::calendar::Seconds;
 use super::drive::Driven;
 use super::facts::Facts;
-use super::{Planned, Request, bounds, plan_only, static_bound};
+use super::{Planned, Request, bounds, plan_only, standing, static_bound};
 
 /// Fills in everything but what would unblock.
 pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, planned: &mut Planned) {
@@ -27,7 +26,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     report.eta.p50_s = median(facts, driven);
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);
-    report.standing = standing(facts);
+    report.standing = standing::standing(request, facts);
     report.durations = facts.durations.sources(request, &report.elements);
     report.given_up = given_up(request, facts, driven);
     report.alternatives = alternatives(request, driven, report, plan);
@@ -211,80 +210,6 @@ fn exposure(facts: &Facts<'_>, elements: &[ElementOutcome]) -> Vec<ExposurePoint
         }
     }
     points
-}
-
-/// What was wrong before, and what nobody can tell.
-fn standing(facts: &Facts<'_>) -> Vec<Standing> {
-    let mut standing = Vec::new();
-    let mut used = vec![[0_u64; 2]; facts.hosts.len()];
-    for (guest, &host) in facts.guests.iter().zip(&facts.home) {
-        let demand = guest.demand.unwrap_or_default();
-        (0..2).for_each(|it| used[host as usize][it] = used[host as usize][it].saturating_add(demand[it]));
-        if guest.demand.is_none() {
-            let fact = if guest.it.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
-            standing.push(Standing {
-                rule: Rule::Capacity,
-                severity: Severity::Unknown,
-                place: guest.it.id.as_str().to_owned(),
-                text: format!("{fact} is not known: it cannot move"),
-            });
-        }
-    }
-    for (host, used) in facts.hosts.iter().zip(&used) {
-        let place = host.it.id.as_str().to_owned();
-        match host.capacity {
-            None => standing.push(Standing {
-                rule: Rule::Capacity,
-                severity: Severity::Unknown,
-                place,
-                text: "its capacity is not known: it takes no guest".to_owned(),
-            }),
-            Some(capacity) => {
-                for (name, (capacity, used)) in super::facts::RESOURCES.iter().zip(capacity.iter().zip(used))
-                {
-                    if used > capacity {
-                        standing.push(Standing {
-                            rule: Rule::Capacity,
-                            severity: Severity::Before,
-                            place: place.clone(),
-                            text: format!("{name}: guests need {used}, it has {capacity}"),
-                        });
-                    }
-                }
-            }
-        }
-    }
-    for vm in &facts.nowhere {
-        standing.push(Standing {
-            rule: Rule::Capacity,
-            severity: Severity::Unknown,
-            place: vm.id.as_str().to_owned(),
-            text: "it may run, and nobody knows on which host: it is not counted".to_owned(),
-        });
-    }
-    standing.extend(broken_rules(facts));
-    standing
-}
-
-fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {
-    let places: BTreeMap<&str, u32> =
-        facts.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
-    let must =
-        facts.fleet.affinities.iter().filter(|it| it.strength == underpin_model::fleet::Strength::Must);
-    must.filter_map(|rule| {
-        let members: Vec<u32> = rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
-        facts.broken(rule, &members).then(|| Standing {
-            rule: match rule.kind {
-                AffinityKind::Apart => Rule::Apart,
-                AffinityKind::Together => Rule::Together,
-                AffinityKind::OnHosts => Rule::OnHosts,
-            },
-            severity: Severity::Before,
-            place: rule.vms.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", "),
-            text: "the rule does not hold as they stand: the plan does not follow it".to_owned(),
-        })
-    })
-    .collect()
 }
 
 fn given_up(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<GivenUp> {

@@ -128,23 +128,28 @@ impl Drive<'_, '_> {
         (changes, self.facts.hosts[it.host as usize].hardware)
     }
 
-    /// Canaries that each class needs: as many as the policy demands, less the hosts of its hardware that have the changes
-    /// already.
+    /// Canaries that each class needs: as many as the policy demands of its hardware, less the hosts that have the changes already.
     fn wanted_canaries(&self, candidates: &[Candidate]) -> BTreeMap<Class, usize> {
-        let per_class = self.request.policy.planning.canaries_per_class as usize;
-        let mut there: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-        for (change, concerned) in self.concerned.iter().enumerate() {
-            for host in concerned.there.iter().filter_map(|it| self.facts.host(it.as_str())) {
-                *there.entry((change as u32, self.facts.hosts[host as usize].hardware)).or_default() += 1;
+        let planning = &self.request.policy.planning;
+        // Of each change and hardware: hosts that it is about, and those of them that have it.
+        let mut hosts: BTreeMap<(u32, u32), (u32, u32)> = BTreeMap::new();
+        for (change, concerned) in (0..).zip(&self.concerned) {
+            let there =
+                concerned.there.iter().map(|it| (it, 1)).chain(concerned.due.iter().map(|it| (it, 0)));
+            for (host, there) in there.filter_map(|(it, there)| Some((self.facts.host(it.as_str())?, there)))
+            {
+                let count = hosts.entry((change, self.facts.hosts[host as usize].hardware)).or_default();
+                *count = (count.0 + 1, count.1 + there);
             }
         }
-        let known = |class: &Class| {
-            class.0.iter().map(|it| there.get(&(*it, class.1)).copied().unwrap_or(0)).min().unwrap_or(0)
+        let wanted = |class: &Class| {
+            let of = class.0.iter().filter_map(|it| hosts.get(&(*it, class.1)));
+            of.map(|(all, there)| planning.canaries_of(*all).saturating_sub(*there)).max().unwrap_or(0)
         };
         candidates
             .iter()
             .map(|it| self.class(it))
-            .map(|it| (per_class.saturating_sub(known(&it)), it))
+            .map(|it| (wanted(&it) as usize, it))
             .map(|(n, it)| (it, n))
             .collect()
     }
@@ -261,8 +266,10 @@ impl Drive<'_, '_> {
     fn on_target(&mut self, candidates: &[Candidate]) {
         for it in candidates {
             let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
+            // A component or setting leaves the release what it is: that others share it says nothing.
+            let becomes = it.release.filter(|_| it.release != cluster.rooms.release_of(it.host));
             for (local, host) in cluster.rooms.hosts().enumerate() {
-                if it.release.is_some() && cluster.rooms.release_of(host) == it.release {
+                if becomes.is_some() && cluster.rooms.release_of(host) == becomes {
                     cluster.soaking[local] = true;
                 }
             }

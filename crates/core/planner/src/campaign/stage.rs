@@ -7,10 +7,11 @@ use underpin_model::id::VmId;
 use underpin_model::plan::Reason;
 use underpin_model::policy::{Durations, Homing, Placing};
 
+use super::answers::Answers;
 use super::calendar::{Calendar, Seconds, earliest};
 use super::couplings::Couplings;
 use super::facts::{Facts, NONE};
-use super::leave::{Answers, Departure, Leaving};
+use super::leave::{Departure, Leaving};
 use super::rooms::{Rooms, Shortage};
 use super::timing::{Hop, HostTimes, Work, layout};
 

@@ -116,6 +116,15 @@ impl Need {
     }
 }
 
+/// What owners say to a guest's way home, which goes as its way out did.
+fn back(shared: &Shared<'_, '_>, work: &Work, home: &Move) -> Option<Need> {
+    let action = if home.live { How::Live } else { How::Cold }.action();
+    let out = work.departures.iter().find(|it| it.guest == home.guest && it.how.action() == action);
+    let vm = shared.facts.guests.get(home.guest as usize)?.it;
+    let spans = shared.answers.allowed(vm, action, out.and_then(|it| it.consent))?;
+    Some(Need { spans, offset: home.start, length: home.end().saturating_sub(home.start), guest: home.guest })
+}
+
 fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Need> {
     let mut needs = Vec::new();
     let platform = shared.facts.policy.planning.placing == Placing::PlatformPlaces;
@@ -146,10 +155,12 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
         for it in &times.home {
             touch(it.guest, true, it.start, it.end());
         }
+        needs.extend(times.home.iter().filter_map(|it| back(shared, work, it)));
         for it in &work.departures {
             let (from, until) = match it.how {
                 How::Live | How::Cold => {
-                    times.out.iter().find(|m| m.guest == it.guest).map_or((0, 0), |m| (m.start, m.end()))
+                    let out = times.out.iter().find(|m| m.guest == it.guest);
+                    out.map_or((0, 0), |it| if theirs(&it) { (from, until) } else { (it.start, it.end()) })
                 }
                 How::Suspend | How::Stop => {
                     touch(it.guest, true, times.stop, times.end);
@@ -157,13 +168,9 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
                 }
             };
             let length = until.saturating_sub(from);
-            if let Some(consent) = it.consent {
-                needs.push(Need {
-                    spans: vec![shared.answers.span(consent)],
-                    offset: from,
-                    length,
-                    guest: it.guest,
-                });
+            let vm = shared.facts.guests[it.guest as usize].it;
+            if let Some(spans) = shared.answers.allowed(vm, it.how.action(), it.consent) {
+                needs.push(Need { spans, offset: from, length, guest: it.guest });
             }
             for expires in shared.facts.guests[it.guest as usize].it.locks.iter().filter_map(|it| it.expires)
             {

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use underpin_model::change::Method;
 use underpin_model::id::ElementId;
-use underpin_model::plan::{ElementOutcome, Rule, StaticStatus, StaticWaves};
+use underpin_model::plan::{ElementOutcome, Outcome as Fate, Rule, StaticStatus, StaticWaves};
 use underpin_model::policy::FailureSets;
 
 use super::drive::{Driven, HostWave};
@@ -38,11 +38,15 @@ pub(super) fn static_waves(
     }
     let numbers: FxHashMap<&str, u32> =
         elements.iter().filter_map(|it| Some((it.element.as_str(), it.wave?))).collect();
+    let due = elements.iter().filter(|it| it.outcome != Fate::NotNeeded).map(|it| it.element.as_str());
+    let due: BTreeSet<&str> = due.collect();
     let share = (EVALUATIONS / by_cluster.len().max(1) as u64).clamp(SHARE.0, SHARE.1);
     let clusters: Vec<(u32, Vec<&HostWave>)> = by_cluster.into_iter().collect();
     clusters
         .into_par_iter()
-        .filter_map(|(cluster, waves)| Beside::new(facts, driven, cluster, waves).report(share, &numbers))
+        .filter_map(|(cluster, waves)| {
+            Beside::new(facts, driven, cluster, waves, &due).report(share, &numbers)
+        })
         .collect()
 }
 
@@ -60,10 +64,18 @@ struct Beside<'f, 'a> {
     reserve: bool,
     /// A change makes hosts larger or smaller.
     resized: bool,
+    /// Hosts that need no change: the model takes them away all the same.
+    untouched: u32,
 }
 
 impl<'f, 'a> Beside<'f, 'a> {
-    fn new(facts: &'f Facts<'a>, driven: &'f Driven, cluster: u32, waves: Vec<&'f HostWave>) -> Self {
+    fn new(
+        facts: &'f Facts<'a>,
+        driven: &'f Driven,
+        cluster: u32,
+        waves: Vec<&'f HostWave>,
+        due: &BTreeSet<&str>,
+    ) -> Self {
         let planning = &facts.policy.planning;
         let works = || waves.iter().flat_map(|it| &it.staged.works);
         let stays = works().flat_map(|it| &it.departures).filter(|it| !it.how.moves()).map(|it| it.guest);
@@ -77,6 +89,8 @@ impl<'f, 'a> Beside<'f, 'a> {
             .iter()
             .any(|it| it.rule == Rule::Restartability && driven.exceptions.contains(&it.id));
         let all = facts.fleet.planning.as_ref().map(|it| it.changes.as_slice()).unwrap_or_default();
+        let hosts = facts.clusters[cluster as usize].hosts.clone().filter(|&it| !in_maintenance(facts, it));
+        let untouched = hosts.filter(|&it| !due.contains(facts.hosts[it as usize].it.id.as_str())).count();
         Self {
             facts,
             driven,
@@ -85,6 +99,7 @@ impl<'f, 'a> Beside<'f, 'a> {
             emptied: works().filter(away).map(|it| it.host).collect(),
             reserve: planning.failure_sets != FailureSets::None && !excepted,
             resized: all.iter().any(|it| it.capacity_after.is_some()),
+            untouched: count(untouched),
             waves,
         }
     }
@@ -107,6 +122,7 @@ impl<'f, 'a> Beside<'f, 'a> {
         let by_sums = self.by_sums(&self.emptied).max(limit).max(u32::from(planned > 0));
         // Without a schedule the solver gives no bound: what the start breaks already, the plan makes no worse.
         let at_least = if whole { solved.at_least.max(by_sums) } else { by_sums };
+        self.only_some(&mut solved, at_least);
         let mut report = StaticWaves {
             cluster,
             hosts: count(hosts),
@@ -122,6 +138,28 @@ impl<'f, 'a> Beside<'f, 'a> {
         };
         forced::explain(self, &mut report, numbers);
         Some(report)
+    }
+
+    /// Where some hosts need no change, a schedule of the model is one for the others too, though maybe not the best; that it has none
+    /// says nothing of them.
+    fn only_some(&self, solved: &mut Solved, at_least: u32) {
+        if self.untouched == 0 {
+            return;
+        }
+        match solved.status {
+            StaticStatus::Optimal if solved.found.is_some_and(|it| it > at_least) => {
+                solved.status = StaticStatus::Feasible;
+            }
+            StaticStatus::Infeasible => {
+                solved.status = StaticStatus::Unknown;
+                let why = solved.why.take().unwrap_or_default();
+                solved.why = Some(format!(
+                    "no schedule takes every host away ({why}), but {} of them need no change",
+                    self.untouched
+                ));
+            }
+            _ => {}
+        }
     }
 
     /// Hosts that are not in maintenance.

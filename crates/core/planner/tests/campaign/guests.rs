@@ -1,20 +1,12 @@
 //! Guests that cannot simply move.
 
 use underpin_model::fleet::{Action, Affinity, AffinityKind, Lock, LockKind, Redundancy, Storage, Strength};
-use underpin_model::id::{HostId, StorageId, VmId};
+use underpin_model::id::{StorageId, VmId};
 use underpin_model::plan::{Outcome, Reason, Relaxation, Rule};
 use underpin_model::policy::Homing;
 
 use super::build::{at, consent, finally, fleet, guest, of, planned, planning, policy, story, tenant};
-
-fn rule(kind: AffinityKind, vms: &[&str], hosts: &[&str]) -> Affinity {
-    Affinity {
-        kind,
-        strength: Strength::Must,
-        vms: vms.iter().map(|it| VmId::new(*it).unwrap()).collect(),
-        hosts: hosts.iter().map(|it| HostId::new(*it).unwrap()).collect(),
-    }
-}
+use super::rules::rule;
 
 #[test]
 fn a_pinned_guest_is_powered_off_only_with_consent() {

@@ -1,6 +1,6 @@
 //! Elements that are not hosts, and changes that come after others.
 
-use underpin_model::change::{Layer, Method, Target};
+use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Action, ManagementPlane, Redundancy, Storage};
 use underpin_model::id::{ElementId, ManagementPlaneId, StorageId};
@@ -228,4 +228,42 @@ fn guests_that_a_smaller_host_cannot_carry_stay_away() {
         "{:?}",
         of(&it, "h1")
     );
+}
+
+#[test]
+fn changes_that_contradict_each_other_need_an_order() {
+    use underpin_planner::campaign::{PlanError, plan};
+    let refused = |fleet: &underpin_model::fleet::Fleet| {
+        let loss = std::collections::BTreeMap::new();
+        match plan(&super::build::request(fleet, &policy(), &loss)) {
+            Err(PlanError::Fleet(why)) => Some(why),
+            other => other.map(|_| None).unwrap(),
+        }
+    };
+    let set = |id: &str, value: &str| Change {
+        to: Target::Setting { name: "smt".to_owned(), value: value.to_owned(), reboot: true },
+        ..change(id, "")
+    };
+    let mut fleet = fleet(2);
+    planning(&mut fleet).changes = vec![set("on", "true"), set("off", "false")];
+    let why = refused(&fleet).unwrap();
+    assert!(
+        why.starts_with("/planning/changes/1/to: found setting smt \"false\" (change \"off\") for h1, which /planning/changes/0"),
+        "{why}"
+    );
+    assert!(why.contains("\"true\"") && why.contains("`after`"), "{why}");
+    // With an order, elsewhere, to the same end, or of something else there is nothing to contradict.
+    planning(&mut fleet).changes[1].after = vec!["on".to_owned()];
+    assert_eq!(refused(&fleet), None);
+    planning(&mut fleet).changes[1].after.clear();
+    let element = |id: &str| vec![ElementId::new(id).unwrap()];
+    planning(&mut fleet).changes[0].elements = element("h1");
+    planning(&mut fleet).changes[1].elements = element("h2");
+    assert_eq!(refused(&fleet), None);
+    planning(&mut fleet).changes = vec![set("on", "true"), set("again", "true"), change("go", "8.0.2")];
+    assert_eq!(refused(&fleet), None);
+    // Two releases for one host.
+    planning(&mut fleet).changes = vec![change("go", "8.0.2"), change("further", "8.0.3")];
+    let why = refused(&fleet).unwrap();
+    assert!(why.contains("found release \"8.0.3\"") && why.contains("leads to \"8.0.2\""), "{why}");
 }

@@ -1,17 +1,27 @@
 //! Plans of small fleets: what they do, why, and that the lint finds nothing in them.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, unreachable_pub, reason = "tests may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "tests may fail loudly"
+)]
 
+mod answers;
 mod build;
 mod durations;
 mod guests;
 mod laws;
 mod layers;
 mod rings;
+#[path = "../support/rules.rs"]
+mod rules;
+mod sample;
 mod time;
 
 use build::{fleet, guest, of, planned, planning, policy, story};
-use underpin_model::plan::{Outcome, Reason, StepKind};
-use underpin_planner::campaign::PlanError;
+use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind};
+use underpin_planner::campaign::{PlanError, with_spare_hosts};
 
 #[test]
 fn hosts_are_emptied_changed_and_verified_one_after_the_other() {
@@ -66,6 +76,35 @@ fn the_reserve_for_a_failure_blocks_and_a_spare_host_would_unblock() {
     let text = serde_json::to_string(spare).unwrap();
     assert!(spare.iter().all(|it| it.tried && !it.unblocks.is_empty()), "{spare:#?}");
     assert!(text.contains("spare-hosts") && text.contains("without-reserve"), "{text}");
+}
+
+#[test]
+fn new_hosts_unblock_what_the_report_says_they_would() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        for _ in 0..3 {
+            guest(&mut fleet, host, 16);
+        }
+    }
+    let cluster = fleet.clusters[0].id.clone();
+    let report = planned(&fleet, &policy()).report;
+    let spare = report.counterfactuals.iter().find_map(|it| match &it.relaxation {
+        Relaxation::SpareHosts { hosts, .. } => Some((*hosts, it)),
+        _ => None,
+    });
+    let (hosts, said) = spare.unwrap();
+    let planned_with = |hosts: u32| {
+        let mut more = fleet.clone();
+        assert!(with_spare_hosts(&mut more, &cluster, hosts));
+        let elements = planned(&more, &policy()).report.elements;
+        let all = elements.into_iter().filter(|it| it.outcome == Outcome::Planned);
+        all.map(|it| it.element).filter(|it| !it.as_str().starts_with("new-")).collect::<Vec<_>>()
+    };
+    assert!(said.tried);
+    assert_eq!(planned_with(hosts), said.unblocks);
+    assert_eq!(planned_with(hosts - 1), []);
+    let nowhere = underpin_model::id::ClusterId::new("nowhere").unwrap();
+    assert!(!with_spare_hosts(&mut fleet.clone(), &nowhere, 1));
 }
 
 #[test]

@@ -122,3 +122,37 @@ fn the_diversity_of_releases_can_be_switched_off() {
     policy.planning.release_diversity = false;
     assert_eq!(outcome(&policy), Outcome::Planned);
 }
+
+#[test]
+fn at_most_half_of_a_hardware_class_are_canaries() {
+    let mut policy = two_rings();
+    let canaries = |policy: &Policy| {
+        let it = planned(&ringed(), policy);
+        assert!(it.report.elements.iter().all(|it| it.outcome == Outcome::Planned));
+        it.plan.waves.iter().filter(|it| it.canary).map(|it| it.elements.len()).sum::<usize>()
+    };
+    // Of four R1 and two R2.
+    assert_eq!(canaries(&policy), 2);
+    policy.planning.canaries_per_class = 2;
+    assert_eq!(canaries(&policy), 3);
+    policy.planning.canaries_per_class = u32::MAX;
+    assert_eq!(canaries(&policy), 3);
+    // The only host of a class is its canary.
+    assert_eq!((policy.planning.canaries_of(1), policy.planning.canaries_of(0)), (1, 1));
+    policy.planning.canaries_per_class = 0;
+    assert_eq!(policy.planning.canaries_of(8), 0);
+}
+
+#[test]
+fn a_change_that_leaves_the_release_keeps_no_application_from_moving() {
+    let mut fleet = ringed();
+    let id = ApplicationId::new("shop").unwrap();
+    fleet.applications.push(Application::new(id.clone()));
+    fleet.vms.iter_mut().for_each(|it| it.application = Some(id.clone()));
+    let change = &mut super::build::planning(&mut fleet).changes[0];
+    change.to =
+        underpin_model::change::Target::Component { name: "xen".to_owned(), version: "4.17.5".to_owned() };
+    let it = planned(&fleet, &two_rings());
+    let left: Vec<_> = it.report.elements.iter().filter(|it| it.outcome != Outcome::Planned).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -1,0 +1,110 @@
+//! What was wrong before the plan, and what nobody can tell.
+
+use std::collections::BTreeMap;
+
+use underpin_model::fleet::{AffinityKind, Strength};
+use underpin_model::plan::{Rule, Severity, Standing};
+
+use super::Request;
+use super::facts::{Facts, RESOURCES};
+
+/// A plan may begin so many seconds before its fleet was seen: clocks differ.
+const CLOCKS_DIFFER_S: i64 = 3600;
+/// A fleet that was seen more seconds before its plan begins is another one by then: a judgement, a week.
+const STALE_S: i64 = 7 * 86_400;
+
+/// What was wrong before, and what nobody can tell.
+pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>) -> Vec<Standing> {
+    let mut standing = Vec::new();
+    standing.extend(snapshot(request));
+    let mut used = vec![[0_u64; 2]; facts.hosts.len()];
+    for (guest, &host) in facts.guests.iter().zip(&facts.home) {
+        let demand = guest.demand.unwrap_or_default();
+        (0..2).for_each(|it| used[host as usize][it] = used[host as usize][it].saturating_add(demand[it]));
+        if guest.demand.is_none() {
+            let fact = if guest.it.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
+            standing.push(Standing {
+                rule: Rule::Capacity,
+                severity: Severity::Unknown,
+                place: guest.it.id.as_str().to_owned(),
+                text: format!("{fact} is not known: it cannot move"),
+            });
+        }
+    }
+    for (host, used) in facts.hosts.iter().zip(&used) {
+        let place = host.it.id.as_str().to_owned();
+        match host.capacity {
+            None => standing.push(Standing {
+                rule: Rule::Capacity,
+                severity: Severity::Unknown,
+                place,
+                text: "its capacity is not known: it takes no guest".to_owned(),
+            }),
+            Some(capacity) => {
+                for (name, (capacity, used)) in RESOURCES.iter().zip(capacity.iter().zip(used)) {
+                    if used > capacity {
+                        standing.push(Standing {
+                            rule: Rule::Capacity,
+                            severity: Severity::Before,
+                            place: place.clone(),
+                            text: format!("{name}: guests need {used}, it has {capacity}"),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    for vm in &facts.nowhere {
+        standing.push(Standing {
+            rule: Rule::OccupiedHost,
+            severity: Severity::Unknown,
+            place: vm.id.as_str().to_owned(),
+            text: "it may run, and nobody knows on which host: any host that is changed may hold it, and its room is not counted; \
+                   find it before the plan is carried out"
+                .to_owned(),
+        });
+    }
+    standing.extend(broken_rules(facts));
+    standing
+}
+
+/// The plan begins before its fleet was seen, or so long after that guests have moved since.
+fn snapshot(request: &Request<'_>) -> Option<Standing> {
+    let (seen, starts_at) = (request.fleet.seen.at, request.starts_at);
+    let age_s = starts_at.as_second().saturating_sub(seen.as_second());
+    let found = if age_s < -CLOCKS_DIFFER_S {
+        format!("the fleet was seen {} h after the plan starts, at {starts_at}", -age_s / 3600)
+    } else if age_s > STALE_S {
+        format!("the fleet was seen {} days before the plan starts, at {starts_at}", age_s / 86_400)
+    } else {
+        return None;
+    };
+    Some(Standing {
+        rule: Rule::WellFormed,
+        severity: Severity::Unknown,
+        place: "seen.at".to_owned(),
+        text: format!(
+            "{found}: what stands where may differ by then; plan again from what is seen at its start"
+        ),
+    })
+}
+
+fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {
+    let places: BTreeMap<&str, u32> =
+        facts.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
+    let must = facts.fleet.affinities.iter().filter(|it| it.strength == Strength::Must);
+    must.filter_map(|rule| {
+        let members: Vec<u32> = rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+        facts.broken(rule, &members).then(|| Standing {
+            rule: match rule.kind {
+                AffinityKind::Apart => Rule::Apart,
+                AffinityKind::Together => Rule::Together,
+                AffinityKind::OnHosts => Rule::OnHosts,
+            },
+            severity: Severity::Before,
+            place: rule.vms.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", "),
+            text: "the rule does not hold as they stand: the plan does not follow it".to_owned(),
+        })
+    })
+    .collect()
+}
