@@ -71,3 +71,16 @@ fn what_is_no_plan_ends_with_2_and_its_place() {
     assert!(run(&["explain", "UP0013"]).ends(0).stdout.contains("plan file"));
     assert!(run(&["lint", "-", "--fleet", "-"]).ends(2).stderr.contains("UP0001"));
 }
+
+#[test]
+fn the_plan_of_the_default_sample_has_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (fleet, plan, report) = (path("fleet.json"), path("plan.json"), path("report.json"));
+    run(&["fleet", "sample", "--out", &fleet]).ends(0);
+    run(&["plan", &fleet, "--out", &plan, "--report", &report, "--evaluations", "4"]).ends(0);
+    let ran =
+        run(&["lint", &plan, "--fleet", &fleet, "--fail-on", "before,unknown,worse", "--format", "json"])
+            .ends(0);
+    assert_eq!(ran.json()["findings"], serde_json::json!([]));
+}

@@ -308,13 +308,15 @@ fn a_fleet_without_changes_is_told_how_to_write_them() {
 #[test]
 fn names_that_the_fleet_does_not_have_are_warned_about() {
     let dir = tempfile::tempdir().unwrap();
-    let policy = "[planning.most_away.fault_domains]\nrack-9 = 1\n\
+    let policy = "[planning]\ncontrollers = [\"web-1\", \"web-l\"]\n\
+        [planning.most_away.fault_domains]\nrack-9 = 1\n\
         [[planning.window]]\nid = \"w\"\nfrom = \"00:00\"\nminutes = 1440\nscope = { clusters = [\"hall-c\"], tenants = [\"acme\"] }\n\
         [[planning.freeze]]\nid = \"f\"\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2020-01-02T00:00:00Z\"\nscope = { hosts = [\"a9\"], platforms = [\"xcp-ng\"] }\n\
         [[planning.exception]]\nid = \"e\"\nrule = \"capacity\"\nowner = \"ann\"\nreason = \"r\"\nexpires = \"2020-01-01\"\nscope = { planes = [\"vc\"], tenants = [\"nobody\"] }\n";
     let policy = file(&dir, "policy.toml", policy);
     let said = run(&["plan", "plan-fleet.json", "--no-builtin", "--policy", &policy]).ends(0).stderr;
     for told in [
+        "planning.controllers: found \"web-l\", expected a name among the fleet's vms",
         "planning.window w.scope.clusters: found \"hall-c\", expected a name among the fleet's clusters",
         "planning.freeze f.scope.hosts: found \"a9\"",
         "planning.freeze f.scope.platforms: found \"xcp-ng\"",
@@ -324,7 +326,7 @@ fn names_that_the_fleet_does_not_have_are_warned_about() {
     ] {
         assert!(said.contains(told), "{told} in {said}");
     }
-    assert!(!said.contains("acme"), "{said}");
+    assert!(!said.contains("acme") && !said.contains("\"web-1\""), "{said}");
 }
 
 #[test]
@@ -384,10 +386,26 @@ fn bad_input_is_a_report_or_a_refusal_and_never_a_panic() {
         file(&dir, "policy.toml", "[[planning.window]]\nid = \"w\"\nfrom = \"22:00\"\nminutes = 0\n");
     let said = ask(&fixture(), &["--policy", &policy]).ends(2).stderr;
     assert!(said.contains("planning.window w.minutes: found 0"), "{said}");
-    // A start beyond the calendar.
+    // A start beyond the calendar, and one long after anybody looked.
+    let from = |at: &str| run(&["plan", "plan-fleet.json", "--starts-at", at, "--no-builtin"]);
+    let said = from("9999-12-31T23:59:59Z").ends(2).stderr;
+    assert!(said.contains("--starts-at: found 9999-12-31T23:59:59Z, expected a moment"), "{said}");
+    let said = from("2031-01-01T00:00:00Z").stderr;
+    assert!(said.contains("warning: seen.at: the fleet was seen"), "{said}");
+    // A setting on and off, and nobody said in which order.
+    let mut torn = fixture();
+    let set = |id: &str, value: &str| json!({"id": id, "to": {"setting": {"name": "smt", "value": value}}});
+    torn["planning"]["changes"] = json!([set("a", "on"), set("b", "off")]);
+    let said = ask(&torn, &[]).ends(2).stderr;
     assert!(
-        run(&["plan", "plan-fleet.json", "--starts-at", "9999-12-31T23:59:59Z", "--no-builtin"]).code <= 3
+        said.contains("/planning/changes/1/to: found setting smt \"off\"") && said.contains("`after`"),
+        "{said}"
     );
+    // A guest that runs nobody knows where.
+    let mut lost = fixture();
+    lost["vms"][0].as_object_mut().unwrap().remove("host");
+    let said = ask(&lost, &[]).stderr;
+    assert!(said.contains("nobody knows on which host"), "{said}");
     assert!(planned("plan-fleet.json", &["--seed", "18446744073709551615"])["plan"]["waves"].is_array());
 }
 

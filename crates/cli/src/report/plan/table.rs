@@ -22,6 +22,7 @@ impl Shown<'_> {
         text += &self.durations();
         text += &self.given_up();
         text += &self.waves();
+        text += &self.static_waves();
         text += &self.blocked();
         text += &self.unblock();
         text += &self.room();
@@ -35,11 +36,11 @@ impl Shown<'_> {
         format!("{}; {}", head::counts(self.plan, self.report), head::eta(self.plan, self.report))
     }
 
-    fn most(&self) -> usize {
+    pub(super) fn most(&self) -> usize {
         if self.all { usize::MAX } else { FIRST }
     }
 
-    fn more(&self, all: usize) -> String {
+    pub(super) fn more(&self, all: usize) -> String {
         let more = all.saturating_sub(self.most());
         if more == 0 { String::new() } else { format!("{more} more (--all shows them)\n") }
     }

@@ -118,6 +118,9 @@ impl Inputs {
 /// A fleet without changes is told how to write them.
 fn refused(path: &Path, error: &PlanError) -> Failure {
     let problem = match error {
+        PlanError::Start { .. } => {
+            return Failure::Usage(error.to_string().replacen("starts_at", "--starts-at", 1));
+        }
         PlanError::NoChanges => {
             "  /planning/changes: found none, expected at least one: a target and the elements that are to reach it, such as \
              {\"id\": \"esxi-8.0.3\", \"clusters\": [\"c1\"], \"to\": {\"release\": {\"release\": \"8.0.3\"}}} \

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use underpin_model::plan::{Outcome, PlanReport};
+use underpin_model::plan::{Outcome, PlanReport, Rule, Severity, Standing};
 use underpin_planner::campaign::{Parent, Planned};
 
 use super::files;
@@ -74,6 +74,7 @@ pub(super) fn run(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
         say!("blocked: nothing could be planned\n{}", shown.blocked().trim_end());
     }
     warn_of_nothing(&inputs, &report);
+    warn_of_the_unseen(&report);
     Ok(code)
 }
 
@@ -81,6 +82,21 @@ pub(super) fn run(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
 fn code(report: &PlanReport) -> Code {
     let any = |outcome| report.elements.iter().any(|it| it.outcome == outcome);
     if any(Outcome::Blocked) && !any(Outcome::Planned) { Code::Blocked } else { Code::Done }
+}
+
+/// What nobody can tell, and what makes the whole plan doubtful: a fleet seen at another time, guests nobody knows where.
+fn warn_of_the_unseen(report: &PlanReport) {
+    const MOST: usize = 8;
+    let doubtful = |it: &&Standing| {
+        it.severity == Severity::Unknown && matches!(it.rule, Rule::WellFormed | Rule::OccupiedHost)
+    };
+    let all: Vec<&Standing> = report.standing.iter().filter(doubtful).collect();
+    for it in all.iter().take(MOST) {
+        say!("warning: {}: {}", it.place, it.text);
+    }
+    if all.len() > MOST {
+        say!("warning: {} more like these in the report", all.len() - MOST);
+    }
 }
 
 /// A plan of no steps is no mistake, but likely a surprise.

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 use underpin_model::change::Consent;
 use underpin_model::fleet::{Action, Fleet};
-use underpin_model::id::{ClusterId, ElementId, HostId, TenantId};
+use underpin_model::id::{ClusterId, ElementId, TenantId};
 use underpin_model::plan::{Bounds, ElementOutcome, Eta, Moves, Outcome, PlanReport, Profile};
 use underpin_model::policy::FailureSets;
-use underpin_planner::campaign::Planned;
+use underpin_planner::campaign::{Planned, with_spare_hosts};
 
 use super::inputs::{self, Inputs, Wanted, profile};
 use crate::args::{Plain, PlanWhatIf, WhatIf};
@@ -132,24 +132,15 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
     Ok(inputs)
 }
 
-/// New hosts are like the largest of the cluster: its release too, so that they need the change as well, and no guest.
+/// The same new hosts as the planner tries where it says what would unblock.
 fn add_hosts(fleet: &mut Fleet, cluster: &ClusterId, hosts: u32, path: &Path) -> Result<(), Failure> {
-    let own = fleet.hosts.iter().filter(|it| it.cluster.as_ref() == Some(cluster));
-    let largest = own.max_by_key(|it| (it.capacity.and_then(|it| it.memory_mib), std::cmp::Reverse(&it.id)));
-    let Some(largest) = largest.cloned() else {
-        return Err(Failure::NotFound(format!(
-            "--add-host {cluster}: {} has no host in a cluster of this id, that a new one could be like",
-            path.display()
-        )));
-    };
-    for number in 1..=hosts {
-        let mut spare = largest.clone();
-        spare.id = HostId::new(format!("new-{number} like {}", largest.id))
-            .map_err(|error| Failure::Usage(format!("--add-host {cluster}: {error}")))?;
-        spare.maintenance = None;
-        fleet.hosts.push(spare);
+    if with_spare_hosts(fleet, cluster, hosts) {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::NotFound(format!(
+        "--add-host {cluster}: {} has no host in a cluster of this id, that a new one could be like",
+        path.display()
+    )))
 }
 
 fn known(fleet: &Fleet, tenant: &TenantId, path: &Path) -> Result<(), Failure> {
