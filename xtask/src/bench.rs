@@ -104,11 +104,11 @@ fn put(name: &str, part: &str) -> Result<()> {
 /// Builds the program that measures, and says where it is.
 fn build() -> Result<PathBuf> {
     let arguments =
-        ["build", "--release", "--locked", "--package", "underpin-engine", "--example", "measure"];
+        ["build", "--release", "--locked", "--package", "underpin-engine", "--example", "measure_facts"];
     let status = workspace::cargo_command(&arguments).status().context("cannot start cargo")?;
     ensure!(status.success(), "the program that measures does not build");
     let target = workspace::metadata(false)?.target_directory;
-    Ok(target.as_std_path().join("release/examples/measure"))
+    Ok(target.as_std_path().join("release/examples/measure_facts"))
 }
 
 /// Runs a program to its end and reads the JSON object that it prints.

@@ -1,4 +1,4 @@
-# Plain Monte Carlo of a portfolio (`measure portfolio`): shocks, factor, planes and hosts as the model says.
+# Plain Monte Carlo of a portfolio (`measure_facts portfolio`): shocks, factor, planes and hosts as the model says.
 # Arguments: portfolio, loss to exceed, standard error to reach, seconds at most.
 import json, math, sys, time
 import numpy as np

@@ -1,10 +1,9 @@
 //! One measurement per process, for `cargo xtask bench`: time by the clock, memory as the kernel counts it (Linux).
 //!
-//! `measure ingest FOLDER`, `measure match HOSTS FEEDS`, `measure fleet HOSTS FILE` (writes a made-up fleet),
-//! `measure read FILE`, `measure portfolio HOSTS FILE` (writes a made-up portfolio as plain lists of numbers),
-//! `measure risk HOSTS`, `measure build HOSTS` (a made-up fleet to its portfolio, by the built-in facts), `measure whole HOSTS FILE`
-//! (writes a made-up fleet with 200 open vulnerabilities), `measure chain FILE` (that fleet to its losses and to patch or wait). Each prints
-//! one JSON object.
+//! `measure_facts` with one of: `ingest FOLDER`, `match HOSTS FEEDS`, `fleet HOSTS FILE` (writes a made-up fleet), `read FILE`,
+//! `portfolio HOSTS FILE` (writes a made-up portfolio as plain lists of numbers), `risk HOSTS`, `build HOSTS` (a made-up fleet to its
+//! portfolio, by the built-in facts), `whole HOSTS FILE` (writes a made-up fleet with 200 open vulnerabilities), `chain FILE` (that fleet
+//! to its losses and to patch or wait). Each prints one JSON object.
 
 #![allow(clippy::print_stdout, reason = "a program that measures prints what it measured")]
 

@@ -1,4 +1,4 @@
-//! Lints a made-up plan of any size and says what it found: `cargo run --release -p underpin-lint --example measure -- HOSTS`. Time it
+//! Lints a made-up plan of any size and says what it found: `cargo run --release -p underpin-lint --example measure_lint -- HOSTS`. Time it
 //! from outside (`/usr/bin/time -v`): the core has no clock.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for measuring")]
 #![allow(clippy::disallowed_methods, reason = "a program for measuring reads its arguments")]
