@@ -6,8 +6,13 @@ use proptest::prelude::*;
 use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Application, Cluster, Fleet, SampleSpec, Strength, sample,
 };
+<<<<<<< ours
 use underpin_model::id::{ApplicationId, ClusterId, VmId};
 use underpin_model::plan::Outcome;
+=======
+use underpin_model::id::{ApplicationId, VmId};
+use underpin_model::plan::{Outcome, Rule, StepKind};
+>>>>>>> theirs
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Request, plan};
 
@@ -107,6 +112,71 @@ proptest! {
         for element in &it.report.elements {
             prop_assert!(element.outcome == Outcome::Planned || !element.reasons.is_empty(), "no reason: {element:?}");
         }
+    }
+
+    /// Answers that begin and end within the plan, some of them a no: the lint judges each step by its own time.
+    #[test]
+    fn plans_with_answers_for_a_time_are_clean(
+        (mut fleet, policy) in random(),
+        answers in prop::collection::vec((0..4_usize, any::<bool>(), 0..30_i64, 1..30_i64, 0..3_usize), 0..6),
+    ) {
+        let kinds = [Action::LiveMigrate, Action::ColdMigrate, Action::Suspend, Action::PowerOff];
+        for (kind, granted, from_h, hours, owner) in answers {
+            let tenant = tenant(&mut fleet, ["a", "b", "c"][owner]);
+            consent(&mut fleet, kinds[kind], granted);
+            let it = super::build::planning(&mut fleet).consents.last_mut().unwrap();
+            let after = |hours: i64| start() + jiff::SignedDuration::from_hours(hours);
+            (it.from, it.until, it.tenants) = (Some(after(from_h)), Some(after(from_h + hours)), vec![tenant]);
+        }
+        let loss = BTreeMap::new();
+        let it = plan(&request(&fleet, &policy, &loss)).unwrap();
+        clean(&fleet, &policy, &it.plan);
+    }
+
+    /// Starts that make no sense: a report, a plan that makes nothing worse, and what nobody can tell is told.
+    #[test]
+    fn plans_of_broken_starts_are_clean_and_say_what_is_broken(
+        (mut fleet, policy) in random(),
+        broken in prop::collection::vec((0..30_usize, 0..5_u8), 1..6),
+    ) {
+        let mut lost = 0;
+        for (at, how) in broken {
+            let Some(vm) = fleet.vms.get_mut(at) else { continue };
+            match how {
+                0 => lost += usize::from(vm.host.take().is_some()),
+                1 => vm.memory_mib = Some(1 << 20),
+                2 => vm.memory_mib = None,
+                3 => vm.power = None,
+                _ => vm.vcpus = Some(4096),
+            }
+        }
+        let loss = BTreeMap::new();
+        let it = plan(&request(&fleet, &policy, &loss)).unwrap();
+        clean(&fleet, &policy, &it.plan);
+        let told = it.report.standing.iter().filter(|it| it.rule == Rule::OccupiedHost).count();
+        prop_assert_eq!(told, lost);
+    }
+
+    /// A plan that does less than it must is never passed over, however carefully its steps were numbered again.
+    #[test]
+    fn a_step_that_is_missing_is_found((fleet, policy) in random(), at in any::<prop::sample::Index>()) {
+        let loss = BTreeMap::new();
+        let mut it = plan(&request(&fleet, &policy, &loss)).unwrap().plan;
+        let needed = |it: &StepKind| {
+            use StepKind::{Attest, Patch, Reboot, Start, Verify};
+            matches!(it, Patch { .. } | Reboot { .. } | Attest { .. } | Verify { .. } | Start { .. })
+        };
+        let all: Vec<usize> = (0..it.steps.len()).filter(|&at| needed(&it.steps[at].kind)).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        it.steps.remove(*at.get(&all));
+        for (id, step) in it.steps.iter_mut().enumerate() {
+            step.id = id as u32;
+            step.after.clear();
+        }
+        let report = underpin_lint::lint(&fleet, &policy, &it, &underpin_lint::Options::default());
+        prop_assert!(!report.is_clean());
     }
 
     #[test]
