@@ -195,7 +195,7 @@ impl Economics {
     fn inputs(&self, view: &View<'_>, release: super::view::ReleaseRef) -> Inputs {
         let (share, theta) = self.fitted(view);
         let still = share * (-theta * view.age_days(release) as f64).exp();
-        let mut hazards = Hazards { share: 1.0, ..Hazards::default() };
+        let mut hazards = Hazards { share: 1.0, loss: self.compromise(), ..Hazards::default() };
         let today = view.today();
         for hole in view.closed_by(release) {
             self.add(&mut hazards, exploited(hole.listed.map(|it| days(it, today)), hole.predicted));
@@ -228,13 +228,11 @@ impl Economics {
             -(-path.min(LARGEST_EPSS)).ln_1p()
         };
         let (thirty_days, constant_thirty_days) = (of(hazard.thirty_days), of(hazard.unlisted));
-        let loss = self.compromise();
         if hazard.shape < 1.0 {
             let (age_days, shape) = (hazard.age.get(), hazard.shape);
-            hazards.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
+            hazards.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape });
         } else {
             hazards.constant_per_day += thirty_days / EPSS_DAYS;
-            hazards.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
         }
     }
 }
@@ -372,9 +370,8 @@ mod tests {
         let (mine, other) = (&own.hazards[0], &theirs.hazards[0]);
         for (name, a, b) in [
             ("constant", mine.constant_per_day, other.constant_per_day),
-            ("its loss", mine.constant_loss_per_day, other.constant_loss_per_day),
             ("aged", mine.aged[0].thirty_days, other.aged[0].thirty_days),
-            ("loss", mine.aged[0].loss, other.aged[0].loss),
+            ("loss", mine.loss, other.loss),
             ("bad", own.bad, theirs.bad),
             ("regression", own.loss_per_bad_host, theirs.loss_per_bad_host),
         ] {
@@ -401,8 +398,8 @@ mod tests {
             hosts: 1.0,
             hazards: vec![Hazards {
                 share: 1.0,
+                loss: per_day / 1e-6,
                 constant_per_day: 1e-6,
-                constant_loss_per_day: per_day,
                 aged: Vec::new(),
             }],
             first_ring_share: 1.0,

@@ -1,15 +1,13 @@
 //! The loss over time: made once of its [`Inputs`], asked at many times.
 //!
-//! Each stratum, hosts that are hit alike, has integrals of its own. What they share is how a hazard of one age and shape rises: it
-//! is worked out once for a time and serves all strata.
+//! Each part of the loss has hazards of its own. What they share is how a hazard of one age and shape rises: it is worked out
+//! once for a time and serves all parts.
 
 use super::curve::{AgedHazard, Hazards, Inputs, NOW_DAYS, Optimum, Terms, chosen};
 use crate::hazard::{EPSS_DAYS, rise};
 
 /// Points of the grid on which the optimum is looked for.
 const GRID: u32 = 180;
-/// Steps of the integral of competing hazards, where it has no closed form.
-const STEPS: u32 = 24;
 /// Iterations of golden section: 1e-8 of the bracket is as fine as a minimum can be found in double precision.
 const GOLDEN: u32 = 45;
 
@@ -31,7 +29,7 @@ pub(super) struct Profile {
 pub(super) struct Profiles {
     pub(super) list: Vec<Profile>,
     horizon_days: f64,
-    /// Strata list their hazards in the same order: the next one is most often that after the last one.
+    /// Parts list their hazards in the same order: the next one is most often that after the last one.
     last: usize,
 }
 
@@ -68,8 +66,6 @@ pub(super) struct Ageing {
     pub(super) profile: usize,
     /// Cumulative hazard per unit of the rise.
     pub(super) scale: f64,
-    /// The same, each hazard weighted with its loss.
-    pub(super) weighted: f64,
     /// The rise is at least this times the days: the constant hazard under the falling one. 0 where that is never the
     /// greater one within the horizon.
     pub(super) least_per_day: f64,
@@ -79,7 +75,7 @@ impl Ageing {
     /// Holes that were listed on one day age alike, until the constant hazard of their score is the greater one.
     pub(super) fn all(holes: &[AgedHazard], profiles: &mut Profiles) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
-        for AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss } in holes.iter().copied() {
+        for AgedHazard { thirty_days, constant_thirty_days, age_days, shape } in holes.iter().copied() {
             let (profile, rises) = profiles.of(age_days, shape);
             let per_day = if constant_thirty_days > 0.0 {
                 rises.thirty_days * (constant_thirty_days / thirty_days) / EPSS_DAYS
@@ -92,133 +88,95 @@ impl Ageing {
             let is_alike = |it: &Self| it.profile == profile && it.least_per_day == least_per_day;
             let alike = all.iter().position(is_alike);
             let at = alike.unwrap_or_else(|| {
-                all.push(Self { profile, scale: 0.0, weighted: 0.0, least_per_day });
+                all.push(Self { profile, scale: 0.0, least_per_day });
                 all.len() - 1
             });
             if let Some(it) = all.get_mut(at) {
-                let scale = thirty_days / rises.thirty_days;
-                it.scale += scale;
-                it.weighted += scale * loss;
+                it.scale += thirty_days / rises.thirty_days;
             }
         }
         all
     }
 }
 
-/// Hosts that are hit alike.
-struct Stratum<'i> {
+/// A part of the loss.
+struct Part<'i> {
     hazards: &'i Hazards,
     aged: Vec<Ageing>,
+    /// Cumulative hazard until the horizon.
+    horizon: f64,
 }
 
-impl Stratum<'_> {
-    /// Cumulative hit hazard until `days`, at which the profiles have risen so far, and the same weighted with losses.
-    fn cumulative(&self, days: f64, rises: &[f64]) -> (f64, f64) {
-        let even = (self.hazards.constant_per_day * days, self.hazards.constant_loss_per_day * days);
-        self.aged.iter().fold(even, |(hazard, loss), it| {
+impl Part<'_> {
+    /// Cumulative hit hazard until `days`, at which the profiles have risen so far.
+    fn cumulative(&self, days: f64, rises: &[f64]) -> f64 {
+        let even = self.hazards.constant_per_day * days;
+        self.aged.iter().fold(even, |hazard, it| {
             let rise = rises.get(it.profile).copied().unwrap_or(0.0).max(it.least_per_day * days);
-            (hazard + it.scale * rise, loss + it.weighted * rise)
+            hazard + it.scale * rise
         })
     }
 }
 
-/// What hosts of a stratum have met on the way through a span.
-#[derive(Clone, Copy)]
-struct Met {
-    /// Cumulative hazard, and the same weighted with losses.
-    cumulative: (f64, f64),
-    /// Probability not to be hit since the beginning of the span.
-    survived: f64,
-    /// Expected loss since then.
-    lost: f64,
-}
-
-impl Met {
-    const NOTHING: Self = Self { cumulative: (0.0, 0.0), survived: 1.0, lost: 0.0 };
-
-    /// One step further, of every hazard the `share`.
-    fn step(&mut self, cumulative: (f64, f64), share: f64) {
-        let hazard = share * (cumulative.0 - self.cumulative.0);
-        if hazard > 0.0 {
-            let hit = -(-hazard).exp_m1();
-            self.lost += (cumulative.1 - self.cumulative.1) * share / hazard * self.survived * hit;
-            self.survived *= 1.0 - hit;
-        }
-        self.cumulative = cumulative;
-    }
+/// Probability to be hit by a cumulative hazard.
+pub(super) fn hit(hazard: f64) -> f64 {
+    -(-hazard).exp_m1()
 }
 
 /// The loss over time.
 pub(super) struct Course<'i> {
     inputs: &'i Inputs,
     profiles: Profiles,
-    strata: Vec<Stratum<'i>>,
+    parts: Vec<Part<'i>>,
 }
 
 impl<'i> Course<'i> {
     pub(super) fn of(inputs: &'i Inputs) -> Self {
         let mut profiles = Profiles::new(inputs.horizon_days);
-        let stratum =
-            |hazards: &'i Hazards| Stratum { hazards, aged: Ageing::all(&hazards.aged, &mut profiles) };
-        let strata = inputs.hazards.iter().map(stratum).collect();
-        Self { inputs, profiles, strata }
-    }
-
-    /// How far each profile has risen, of those that any hazard has.
-    fn rise(&self, days: f64, rises: &mut Vec<f64>) {
-        rises.clear();
-        rises.extend(self.profiles.list.iter().map(|it| (it.age_days + days).powf(it.shape) - it.start));
-    }
-
-    /// Takes every stratum from where it is, at `from`, to `to`: hazards compete, each of them times `share`.
-    fn pass(&self, met: &mut [Met], (from, to): (f64, f64), share: f64) {
-        let mut rises = Vec::with_capacity(self.profiles.list.len());
-        for step in 1..=STEPS {
-            // Falling hazards are steep at first: steps grow with the square.
-            let part = f64::from(step) / f64::from(STEPS);
-            let days = from + (to - from) * part * part;
-            let last = step == STEPS;
-            if !last && self.profiles.list.is_empty() {
-                continue;
-            }
-            self.rise(days, &mut rises);
-            for (stratum, met) in self.strata.iter().zip(met.iter_mut()) {
-                // The ratio of loss to hazard does not change with time: one step is exact.
-                if last || !stratum.aged.is_empty() {
-                    met.step(stratum.cumulative(days, &rises), share);
-                }
-            }
+        let part = |hazards: &'i Hazards| Part {
+            hazards,
+            aged: Ageing::all(&hazards.aged, &mut profiles),
+            horizon: 0.0,
+        };
+        let parts = inputs.hazards.iter().map(part).collect();
+        let mut course = Self { inputs, profiles, parts };
+        let rises = course.rises(inputs.horizon_days);
+        for part in &mut course.parts {
+            part.horizon = part.cumulative(inputs.horizon_days, &rises);
         }
+        course
     }
 
-    /// The sum over the strata, each by its share of the hosts.
-    fn mean(&self, met: &[Met], of: impl Fn(&Met) -> f64) -> f64 {
-        self.strata.iter().zip(met).map(|(stratum, met)| stratum.hazards.share * of(met)).sum()
+    /// How far each profile has risen.
+    fn rises(&self, days: f64) -> Vec<f64> {
+        self.profiles.list.iter().map(|it| (it.age_days + days).powf(it.shape) - it.start).collect()
     }
 
-    fn begin(&self) -> Vec<Met> {
-        vec![Met::NOTHING; self.strata.len()]
-    }
-
-    /// Probability that a host is hit within `days`, the mean over all hosts.
+    /// Probability that a host is hit within `days` through any hole of a part, the mean over the parts by their shares.
     pub(super) fn hit_within(&self, days: f64) -> f64 {
-        let mut rises = Vec::new();
-        self.rise(days, &mut rises);
-        let hit = |it: &Stratum<'_>| it.hazards.share * -(-it.cumulative(days, &rises).0).exp_m1();
-        self.strata.iter().map(hit).sum()
+        let rises = self.rises(days);
+        self.parts.iter().map(|it| it.hazards.share * hit(it.cumulative(days, &rises))).sum()
+    }
+
+    /// Expected losses of a host to hits, the mean over all hosts: until `days`, and from then on through incomplete fixes.
+    fn hits(&self, days: f64) -> (f64, f64) {
+        let rises = self.rises(days);
+        let (mut before, mut after) = (0.0, 0.0);
+        for part in &self.parts {
+            let until = part.cumulative(days, &rises);
+            let lost = hit(until);
+            let loss = part.hazards.share * part.hazards.loss;
+            before += loss * lost;
+            after += loss * (1.0 - lost) * hit(self.inputs.incomplete_fix * (part.horizon - until));
+        }
+        (before, after)
     }
 
     /// The loss of patching in `days`, which are cut to the horizon.
     pub(super) fn at(&self, days: f64) -> Terms {
         let it = self.inputs;
         let days = days.clamp(0.0, it.horizon_days);
-        let mut met = self.begin();
-        self.pass(&mut met, (0.0, days), 1.0);
-        let exposure = self.mean(&met, |it| it.lost);
-        met.iter_mut().for_each(|it| it.lost = 0.0);
-        // What is lost after the patch is lost by those that were not hit before it.
-        self.pass(&mut met, (days, it.horizon_days), it.incomplete_fix);
-        let incomplete_fix = self.mean(&met, |it| it.lost);
+        let (exposure, incomplete_fix) = self.hits(days);
         let bad = it.hosts * it.bad * (-it.theta * days).exp() * it.hit * it.loss_per_bad_host;
         Terms {
             exposure: it.hosts * exposure,
@@ -235,10 +193,8 @@ impl<'i> Course<'i> {
     /// The loss of not patching within the horizon.
     pub(super) fn never(&self) -> Terms {
         let it = self.inputs;
-        let mut met = self.begin();
-        self.pass(&mut met, (0.0, it.horizon_days), 1.0);
         Terms {
-            exposure: it.hosts * self.mean(&met, |it| it.lost),
+            exposure: it.hosts * self.hits(it.horizon_days).0,
             known_bugs: it.hosts * it.known_bugs_per_day * it.horizon_days,
             penalties: it.broken(it.horizon_days),
             ..Terms::default()

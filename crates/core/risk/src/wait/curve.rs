@@ -1,10 +1,12 @@
 //! The loss of waiting for `t` days and patching then, on plain numbers, term by term.
 //!
-//! With the cumulative hit hazards `G_v` of the holes that the release closes, `S(t) = exp(-sum G_v(t))` the chance that
-//! none of them was hit, and the expected loss `l_v` of a hit, a host loses
+//! A host that is hit through several holes loses, of each dimension of what stands on it (confidentiality, integrity,
+//! availability), what the worst of them takes, as in compound risk. So a loss is cut into parts, each with the holes of which
+//! any hit takes it. With `G` the sum of their cumulative hit hazards and `l` the part, a host loses
 //!
-//! - before the patch `E(t) = sum_v l_v int_0^t S dG_v`: the hazards compete, a loss happens at most once;
-//! - after it, up to the horizon `T`, the same with every hazard cut to the share of fixes that prove incomplete;
+//! - before the patch `l (1 - e^{-G(t)})`, summed over the parts: each part is lost at most once;
+//! - after it, up to the horizon `T`, with every hazard cut to the share `i` of fixes that prove incomplete, and only what was
+//!   not lost before: `l e^{-G(t)} (1 - e^{-i (G(T) - G(t))})`;
 //! - by the release itself `p e^{-theta t} q` times the loss of a bad host: field reports retire bad releases at the rate
 //!   `theta`. A staged roll-out stops a bad release after its first ring, so that later rings take it only with
 //!   `1 - ring_stops`;
@@ -13,7 +15,7 @@
 //!
 //! The loss of a group is the sum over its hosts, which are not hit alike: a host with many guests is hit more often and loses
 //! more, so that the mean hazard times the mean loss is not the mean loss of a hit. Hosts with the same hazards are a stratum,
-//! one entry of [`Inputs::hazards`]; what they lose may differ, because all of the above is linear in `l_v`.
+//! with entries of [`Inputs::hazards`] of its own; what they lose may differ, because all of the above is linear in `l`.
 //!
 //! With constant hazards and none of the rest, this is `L(t) = I_exp (1 - e^{-lambda t}) + I_reg p0 e^{-theta t}` (Beattie
 //! et al., LISA'02, in the form of expected losses). Its stationary point is a minimum only if `theta > lambda`: so the
@@ -45,19 +47,17 @@ pub struct AgedHazard {
     pub age_days: f64,
     /// Weibull shape.
     pub shape: f64,
-    /// Loss of a hit, the mean over these hosts.
-    pub loss: f64,
 }
 
-/// The hazards of a stratum: of hosts that are hit alike.
+/// A part of the loss of hosts that are hit alike, and the hazards of which any hit takes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Default)]
 pub struct Hazards {
-    /// Their share of the hosts.
+    /// The share of the hosts that these are.
     pub share: f64,
+    /// The part that is lost by the first hit, the mean over these hosts.
+    pub loss: f64,
     /// Sum of the constant hit hazards per host and day.
     pub constant_per_day: f64,
-    /// Sum of constant hit hazard times loss of a hit, per host and day: the mean over these hosts.
-    pub constant_loss_per_day: f64,
     /// Holes whose hazard changes with age.
     pub aged: Vec<AgedHazard>,
 }
@@ -80,7 +80,7 @@ pub struct Inputs {
     pub horizon_days: f64,
     /// Hosts.
     pub hosts: f64,
-    /// The hazards of each stratum; hosts in none of them have none.
+    /// What can be lost to hits, part by part; the hosts of several parts may be the same.
     pub hazards: Vec<Hazards>,
     /// Share of fixes that do not close their hole.
     pub incomplete_fix: f64,
@@ -284,7 +284,9 @@ impl Inputs {
                 "at most the cost of the maintenance",
             ));
         }
-        self.check_hazards()?;
+        for (at, hazards) in self.hazards.iter().enumerate() {
+            hazards.check(at)?;
+        }
         for (at, penalty) in self.penalties.iter().enumerate() {
             if !(amount(penalty.loss) && amount(penalty.at_days)) {
                 let place = format!("penalties.{at}");
@@ -292,23 +294,6 @@ impl Inputs {
             }
         }
         Ok(())
-    }
-
-    fn check_hazards(&self) -> Result<(), InvalidInput> {
-        let mut shares = 0.0;
-        for (at, hazards) in self.hazards.iter().enumerate() {
-            hazards.check(at)?;
-            shares += hazards.share;
-        }
-        // Shares of a whole that were rounded one by one.
-        let most = 1.0 + 1e-9;
-        if shares > most { Err(wrong("hazards", shares, "shares that sum up to at most 1")) } else { Ok(()) }
-    }
-
-    /// Probability that a host is hit within `days` while nothing is patched, the mean over all hosts.
-    #[must_use]
-    pub fn hit_within(&self, days: f64) -> f64 {
-        Course::of(self).hit_within(days)
     }
 
     /// The loss of patching in `days`, which are cut to the horizon.
@@ -361,25 +346,27 @@ impl Inputs {
 }
 
 impl Hazards {
+    /// Probability that such a host is hit within `days` while nothing is patched.
+    #[must_use]
+    pub fn hit_within(&self, days: f64) -> f64 {
+        let inputs = Inputs { horizon_days: days, hazards: vec![self.clone()], ..Inputs::default() };
+        Course::of(&inputs).hit_within(days)
+    }
+
     /// Checks every number; `at` is its own place.
     fn check(&self, at: usize) -> Result<(), InvalidInput> {
         let own = |name: &str| format!("hazards.{at}.{name}");
         if !probability(self.share) {
             return Err(wrong(&own("share"), self.share, "a share from 0 to 1"));
         }
-        for (name, it) in [
-            ("constant_per_day", self.constant_per_day),
-            ("constant_loss_per_day", self.constant_loss_per_day),
-        ] {
+        for (name, it) in [("loss", self.loss), ("constant_per_day", self.constant_per_day)] {
             if !amount(it) {
                 return Err(wrong(&own(name), it, AMOUNT));
             }
         }
         for (at, hole) in self.aged.iter().enumerate() {
             let place = |name: &str| own(&format!("aged.{at}.{name}"));
-            for (name, it) in
-                [("thirty_days", hole.thirty_days), ("age_days", hole.age_days), ("loss", hole.loss)]
-            {
+            for (name, it) in [("thirty_days", hole.thirty_days), ("age_days", hole.age_days)] {
                 if !amount(it) {
                     return Err(wrong(&place(name), it, AMOUNT));
                 }

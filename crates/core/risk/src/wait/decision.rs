@@ -146,20 +146,22 @@ pub(super) fn decide_under(
     let belief = situation.belief(&assumptions.values);
     let grid = Grid::of(&inputs);
     let table = Table::of(&grid, &inputs);
+    let coarse = Lumped::coarse(situation, &assumptions.values, &hits);
+    let base = coarse.inputs(&assumptions.values, &hits);
     let uncertain = Uncertain::draw(
-        &lumped,
+        &coarse,
         (&draws.under(assumptions), &draws.hits(&situation.approaches)),
         &grid,
         &optimum,
     );
     let variants = sensitivity::Variants {
         situation,
-        lumped: &lumped,
+        lumped: &coarse,
         assumptions,
         grid: &grid,
-        base: &inputs,
+        base: &base,
         hits: &hits,
-        table: &table,
+        table: &Table::of(&grid, &base),
     };
     let sensitivity = variants.tornado(optimum.choice);
     let best = optimum.days.map_or_else(|| inputs.never(), |days| inputs.at(days));

@@ -1,17 +1,17 @@
 //! The loss of waiting at all times of a grid at once, for the many variants of one decision.
 //!
-//! [`Course`](super::curve) answers for one time and integrates from the start for each. Along a grid the integrals share their
-//! parts: the exposure up to a time is that up to the time before and what is lost between the two, and what is lost after a
-//! patch is what is lost until the next time and, if that passed, what is lost after it. So a whole curve costs one pass, and
-//! variants that leave the hazards alone (how bad the release is, what its maintenance costs) share even that.
+//! [`Course`](super::course) answers for one time and tells terms apart. Here only their sum counts: what is lost to hits before
+//! and after a patch at `t` is what a cumulative hazard of `G(t) + i (G(T) - G(t))` takes. Variants that leave the hazards alone
+//! (how bad the release is, what its maintenance costs) share even that.
+//!
+//! Constant hazards of many hosts are a power series together, `sum l (1 - e^{-g t}) = sum_k -(-t)^k / k! sum l g^k`, so that
+//! each host costs its powers and no exponential per time.
 
 use std::borrow::Cow;
 
-use super::course::{Ageing, Profiles};
-use super::curve::{CELLS, Hazards, Inputs, NOW_DAYS, Optimum, chosen};
+use super::course::{Ageing, Profiles, hit};
 
-/// Parts of the first cell, where young hazards are steep: their ends grow with the square.
-const FIRST_PARTS: u32 = 12;
+use super::curve::{CELLS, Hazards, Inputs, NOW_DAYS, Optimum, chosen};
 
 /// A time of the grid.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +29,7 @@ pub(super) struct Grid {
     nodes: Vec<Node>,
     horizon_days: f64,
     step: f64,
-    /// Ends of the parts of cells, in days: of the first cell [`FIRST_PARTS`], which grow with the square because falling
-    /// hazards are steep at first, of the others one each.
-    parts: Vec<f64>,
-    /// For each age of a hazard the logs of the ages at the ends of the parts. Variants differ in shapes, not in ages.
+    /// For each age of a hazard the logs of the ages at all times. Variants differ in shapes, not in ages.
     logs: Vec<(f64, Vec<f64>)>,
 }
 
@@ -49,26 +46,27 @@ impl Grid {
         // Of equal times the even one comes first and stays.
         times.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
         times.dedup_by(|later, first| later.0 == first.0);
-        let first = times.get(1).map_or(0.0, |it| it.0);
-        let share = |part: u32| f64::from(part) / f64::from(FIRST_PARTS);
-        let parts = (1..=FIRST_PARTS).map(|part| first * share(part) * share(part));
-        let parts: Vec<f64> = parts.chain(times.iter().skip(2).map(|it| it.0)).collect();
-        let mut logs: Vec<(f64, Vec<f64>)> = Vec::new();
+        let node = |(days, even)| Node { days, even, broken: inputs.broken(days) };
+        let nodes = times.into_iter().map(node).collect();
+        let mut grid = Self { nodes, horizon_days, step, logs: Vec::new() };
         for hazard in inputs.hazards.iter().flat_map(|it| &it.aged) {
-            if !logs.iter().any(|it| it.0 == hazard.age_days) {
-                logs.push((hazard.age_days, logs_at(hazard.age_days, &parts)));
+            if !grid.logs.iter().any(|it| it.0 == hazard.age_days) {
+                grid.logs.push((hazard.age_days, grid.logs_at(hazard.age_days)));
             }
         }
-        let node = |(days, even)| Node { days, even, broken: inputs.broken(days) };
-        Self { nodes: times.into_iter().map(node).collect(), horizon_days, step, parts, logs }
+        grid
     }
 
-    /// The logs of what so old a hazard is at the ends of the parts.
+    /// The logs of what so old a hazard is at all times.
     fn logs(&self, age_days: f64) -> Cow<'_, [f64]> {
         match self.logs.iter().find(|it| it.0 == age_days) {
             Some((_, logs)) => Cow::Borrowed(logs),
-            None => Cow::Owned(logs_at(age_days, &self.parts)),
+            None => Cow::Owned(self.logs_at(age_days)),
         }
+    }
+
+    fn logs_at(&self, age_days: f64) -> Vec<f64> {
+        self.nodes.iter().map(|it| (age_days + it.days).ln()).collect()
     }
 
     /// The ends of the even cells: the times of a chart.
@@ -82,102 +80,81 @@ impl Grid {
     }
 }
 
-fn logs_at(age_days: f64, parts: &[f64]) -> Vec<f64> {
-    parts.iter().map(|days| (age_days + days).ln()).collect()
-}
-
-/// What a host meets between two times.
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    /// Probability not to be hit.
-    survives: f64,
-    /// Expected loss of a host that was not hit before.
-    loses: f64,
-    /// The same two through fixes that prove incomplete.
-    survives_after: f64,
-    loses_after: f64,
-}
-
-impl Cell {
-    fn of(hazard: f64, weighted: f64, incomplete_fix: f64) -> Self {
-        if hazard <= 0.0 {
-            return Self { survives: 1.0, loses: 0.0, survives_after: 1.0, loses_after: 0.0 };
-        }
-        let (hit, hit_after) = (-(-hazard).exp_m1(), -(-incomplete_fix * hazard).exp_m1());
-        let each = weighted / hazard;
-        Self {
-            survives: 1.0 - hit,
-            loses: each * hit,
-            survives_after: 1.0 - hit_after,
-            loses_after: each * hit_after,
-        }
-    }
-
-    /// This one and the next one as one.
-    fn then(self, next: Self) -> Self {
-        Self {
-            survives: self.survives * next.survives,
-            loses: self.loses + self.survives * next.loses,
-            survives_after: self.survives_after * next.survives_after,
-            loses_after: self.loses_after + self.survives_after * next.loses_after,
-        }
-    }
-}
+/// Terms of the power series of constant hazards.
+const TERMS: usize = 12;
+/// Cumulative hazard until the horizon up to which [`TERMS`] are exact in double precision: the next one is 1e-13 of the first.
+const SMALL: f64 = 0.5;
 
 /// What hazards alone decide, at each time of a grid: expected losses per host, the mean over all hosts.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// Before a patch at that time.
-    exposure: Vec<f64>,
-    /// After it, through fixes that prove incomplete.
-    incomplete: Vec<f64>,
+    /// Before a patch at that time, and after it through fixes that prove incomplete.
+    hits: Vec<f64>,
+    /// Without a patch.
+    never: f64,
 }
 
 impl Table {
     pub(super) fn of(grid: &Grid, inputs: &Inputs) -> Self {
-        let nodes = grid.nodes.len();
-        let mut table = Self { exposure: vec![0.0; nodes], incomplete: vec![0.0; nodes] };
-        let mut profiles = Profiles::new(grid.horizon_days);
+        let mut table = Self { hits: vec![0.0; grid.nodes.len()], never: 0.0 };
+        let (horizon_days, open) = (grid.horizon_days, inputs.incomplete_fix);
+        let mut profiles = Profiles::new(horizon_days);
         let aged: Vec<Vec<Ageing>> =
             inputs.hazards.iter().map(|it| Ageing::all(&it.aged, &mut profiles)).collect();
-        // How far each profile has risen at the ends of all parts: the power by its log, which all variants share.
+        // How far each profile has risen at all times: the power by its log, which all variants share.
         let rises: Vec<Vec<f64>> = profiles
             .list
             .iter()
             .map(|it| grid.logs(it.age_days).iter().map(|log| (it.shape * log).exp() - it.start).collect())
             .collect();
-        let mut room = Room::default();
+        let mut powers = [0.0; TERMS];
+        let mut sums = Vec::with_capacity(grid.nodes.len());
         for (hazards, aged) in inputs.hazards.iter().zip(&aged) {
-            if aged.is_empty() {
-                even_hazard(grid, hazards, inputs.incomplete_fix, &mut room.cells);
+            let loss = hazards.share * hazards.loss;
+            let constant = hazards.constant_per_day * horizon_days;
+            if aged.is_empty() && constant <= SMALL {
+                let mut power = loss;
+                for sum in &mut powers {
+                    power *= constant;
+                    *sum += power;
+                }
             } else {
-                ageing(grid, (hazards, aged, &rises), inputs.incomplete_fix, &mut room);
+                cumulative(grid, (hazards, aged, &rises), &mut sums);
+                table.add(loss, &sums, open);
             }
-            table.add(hazards.share, &room.cells, &mut room.after);
         }
+        table.add_powers(grid, &powers, open);
         table
     }
 
-    /// Adds what hosts of a share lose: backwards what is lost after a patch, then forwards what is lost before it.
-    fn add(&mut self, share: f64, cells: &[Cell], after: &mut Vec<f64>) {
-        after.clear();
-        let mut left = 0.0;
-        after.push(left);
-        for cell in cells.iter().rev() {
-            left = cell.loses_after + cell.survives_after * left;
-            after.push(left);
-        }
-        let (mut survived, mut lost) = (share, 0.0);
-        let sums = self.exposure.iter_mut().zip(&mut self.incomplete).zip(after.iter().rev());
-        // Nothing is met after the last time.
-        let cells = cells.iter().map(Some).chain([None]);
-        for (((exposure, incomplete), after), cell) in sums.zip(cells) {
-            *exposure += lost;
-            *incomplete += survived * after;
-            if let Some(cell) = cell {
-                lost += survived * cell.loses;
-                survived *= cell.survives;
+    /// Adds a part of the loss, of these cumulative hazards.
+    fn add(&mut self, loss: f64, sums: &[f64], open: f64) {
+        let last = sums.last().copied().unwrap_or(0.0);
+        self.never += loss * hit(last);
+        if last <= SMALL {
+            for (lost, sum) in self.hits.iter_mut().zip(sums) {
+                *lost += loss * small_hit(sum + open * (last - sum));
             }
+        } else {
+            for (lost, sum) in self.hits.iter_mut().zip(sums) {
+                *lost += loss * hit(sum + open * (last - sum));
+            }
+        }
+    }
+
+    /// Adds the parts that are a power series in time, as a share of the horizon.
+    fn add_powers(&mut self, grid: &Grid, powers: &[f64; TERMS], open: f64) {
+        let mut factor = -1.0;
+        let mut terms = *powers;
+        for (at, term) in terms.iter_mut().enumerate() {
+            factor /= -((at + 1) as f64);
+            *term *= factor;
+        }
+        let at = |time: f64| terms.iter().rev().fold(0.0, |sum, term| (sum + term) * time);
+        self.never += at(1.0);
+        for (lost, node) in self.hits.iter_mut().zip(&grid.nodes) {
+            let time = node.days / grid.horizon_days;
+            *lost += at(time + open * (1.0 - time));
         }
     }
 
@@ -190,8 +167,7 @@ impl Table {
         let bad = inputs.bad_release();
         let even = (-inputs.theta * grid.step).exp();
         let mut matured = 1.0;
-        let parts = self.exposure.iter().zip(&self.incomplete);
-        let at = move |(node, (exposure, incomplete)): (&Node, (&f64, &f64))| {
+        let at = move |(node, hits): (&Node, &f64)| {
             let left = if node.even {
                 let now = matured;
                 matured *= even;
@@ -199,18 +175,17 @@ impl Table {
             } else {
                 (-inputs.theta * node.days).exp()
             };
-            let per_host = exposure + incomplete + inputs.known_bugs_per_day * node.days + inputs.maintenance
-                - inputs.shared_drain_saves;
+            let per_host =
+                hits + inputs.known_bugs_per_day * node.days + inputs.maintenance - inputs.shared_drain_saves;
             inputs.hosts * per_host + bad * left + node.broken
         };
-        grid.nodes.iter().zip(parts).map(at)
+        grid.nodes.iter().zip(&self.hits).map(at)
     }
 
     /// The loss of not patching within the horizon.
     pub(super) fn never(&self, grid: &Grid, inputs: &Inputs) -> f64 {
-        let exposure = self.exposure.last().copied().unwrap_or(0.0);
         let broken = grid.nodes.last().map_or(0.0, |it| it.broken);
-        inputs.hosts * (exposure + inputs.known_bugs_per_day * grid.horizon_days) + broken
+        inputs.hosts * (self.never + inputs.known_bugs_per_day * grid.horizon_days) + broken
     }
 
     /// The best time of the grid.
@@ -240,53 +215,26 @@ pub(super) fn best_of(grid: &Grid, losses: impl Iterator<Item = f64>, never: f64
     chosen(now, best, never)
 }
 
-/// Lists that are filled again for each stratum.
-#[derive(Default)]
-struct Room {
-    cells: Vec<Cell>,
-    /// Cumulative hazards at the ends of parts, and the same weighted with losses.
-    sums: Vec<(f64, f64)>,
-    after: Vec<f64>,
+/// Probability to be hit by a cumulative hazard of at most [`SMALL`]: the same series, which a processor works out for several
+/// times at once.
+fn small_hit(hazard: f64) -> f64 {
+    let mut sum = 1.0;
+    for term in (2..=TERMS).rev() {
+        sum = 1.0 - hazard / term as f64 * sum;
+    }
+    hazard * sum
 }
 
-/// Cells of a hazard that does not change: all whole ones are alike.
-fn even_hazard(grid: &Grid, hazards: &Hazards, incomplete_fix: f64, cells: &mut Vec<Cell>) {
-    let of = |days: f64| {
-        Cell::of(hazards.constant_per_day * days, hazards.constant_loss_per_day * days, incomplete_fix)
-    };
-    let whole = of(grid.step);
-    let pairs = grid.nodes.iter().zip(grid.nodes.iter().skip(1));
-    cells.clear();
-    cells.extend(pairs.map(|(a, b)| if a.even && b.even { whole } else { of(b.days - a.days) }));
-}
-
-/// Cells of hazards that fall with age. Within a cell, losses and hazards are taken to fall alike.
-fn ageing(
-    grid: &Grid,
-    (hazards, aged, rises): (&Hazards, &[Ageing], &[Vec<f64>]),
-    incomplete_fix: f64,
-    room: &mut Room,
-) {
-    let even = |days: &f64| (hazards.constant_per_day * days, hazards.constant_loss_per_day * days);
-    room.sums.clear();
-    room.sums.extend(grid.parts.iter().map(even));
+/// Cumulative hazards at all times.
+fn cumulative(grid: &Grid, (hazards, aged, rises): (&Hazards, &[Ageing], &[Vec<f64>]), sums: &mut Vec<f64>) {
+    sums.clear();
+    sums.extend(grid.nodes.iter().map(|it| hazards.constant_per_day * it.days));
     for it in aged {
         let Some(rises) = rises.get(it.profile) else { continue };
-        for (((hazard, loss), rise), days) in room.sums.iter_mut().zip(rises).zip(&grid.parts) {
-            let rise = rise.max(it.least_per_day * days);
-            *hazard += it.scale * rise;
-            *loss += it.weighted * rise;
+        for ((hazard, rise), node) in sums.iter_mut().zip(rises).zip(&grid.nodes) {
+            *hazard += it.scale * rise.max(it.least_per_day * node.days);
         }
     }
-    let mut before = (0.0, 0.0);
-    let mut parts = room.sums.iter().map(|at| {
-        let cell = Cell::of(at.0 - before.0, at.1 - before.1, incomplete_fix);
-        before = *at;
-        cell
-    });
-    let first = parts.by_ref().take(FIRST_PARTS as usize).reduce(Cell::then);
-    room.cells.clear();
-    room.cells.extend(first.into_iter().chain(parts));
 }
 
 #[cfg(test)]
@@ -294,15 +242,15 @@ mod tests {
     use super::super::curve::{AgedHazard, Penalty};
     use super::*;
 
-    fn stratum(share: f64) -> Hazards {
-        Hazards { share, constant_per_day: 0.0004, constant_loss_per_day: 0.03, aged: Vec::new() }
+    fn part(share: f64) -> Hazards {
+        Hazards { share, loss: 75.0, constant_per_day: 0.0004, aged: Vec::new() }
     }
 
     fn inputs() -> Inputs {
         Inputs {
             horizon_days: 90.0,
             hosts: 7.0,
-            hazards: vec![stratum(1.0)],
+            hazards: vec![part(1.0)],
             incomplete_fix: 0.1,
             bad: 0.08,
             theta: 0.06,
@@ -316,20 +264,18 @@ mod tests {
             penalties: [13.0, 45.0, 400.0]
                 .map(|at_days| Penalty { promise: "p".into(), at_days, loss: 2.0 })
                 .into(),
-            ..Inputs::default()
         }
     }
 
     fn aged() -> Inputs {
-        let one = |thirty_days, age_days, loss| AgedHazard {
+        let one = |thirty_days, age_days| AgedHazard {
             thirty_days,
             constant_thirty_days: 0.0,
             age_days,
             shape: 0.28,
-            loss,
         };
-        let aged = vec![one(0.02, 0.0, 40.0), one(0.05, 300.0, 90.0), one(0.01, 0.0, 5.0)];
-        Inputs { hazards: vec![Hazards { aged, ..stratum(1.0) }], ..inputs() }
+        let aged = vec![one(0.02, 0.0), one(0.05, 300.0), one(0.01, 0.0)];
+        Inputs { hazards: vec![Hazards { aged, ..part(1.0) }], ..inputs() }
     }
 
     /// Falling hazards that a constant one passes after the thirtieth day and at once.
@@ -340,22 +286,26 @@ mod tests {
         it
     }
 
+    /// A hazard that is beyond the power series.
+    fn strong() -> Inputs {
+        let parts = [0.004, 0.03].map(|constant_per_day| Hazards { constant_per_day, ..part(0.5) });
+        Inputs { hazards: parts.into(), ..inputs() }
+    }
+
     /// Hosts that are hit in one of these ways each, and some that nothing hits.
     fn unlike() -> Inputs {
-        let strata = [inputs(), aged(), passed()].map(|it| it.hazards[0].clone());
+        let parts = [inputs(), aged(), passed()].map(|it| it.hazards[0].clone());
         let shares = [0.5, 0.2, 0.1];
-        let hazards = strata.into_iter().zip(shares).map(|(stratum, share)| Hazards { share, ..stratum });
+        let hazards = parts.into_iter().zip(shares).map(|(part, share)| Hazards { share, ..part });
         Inputs { hazards: hazards.collect(), ..inputs() }
     }
 
-    /// The same numbers as the integrals from the start, each worked out alone: exactly where a hazard does not change, and
-    /// within what both integrals are off by where hazards age at different rates and cost different losses.
+    /// The same numbers as each time alone.
     #[test]
     fn a_table_says_at_every_time_what_the_curve_says() {
         let quiet = Inputs { hazards: vec![Hazards { share: 1.0, ..Hazards::default() }], ..inputs() };
-        for (inputs, off) in
-            [(inputs(), 1e-12), (quiet, 1e-12), (aged(), 2e-5), (passed(), 2e-5), (unlike(), 2e-5)]
-        {
+        for inputs in [inputs(), quiet, strong(), aged(), passed(), unlike()] {
+            let off = 1e-10;
             let grid = Grid::of(&inputs);
             let table = Table::of(&grid, &inputs);
             let losses: Vec<f64> = table.losses(&grid, &inputs).collect();

@@ -1,11 +1,12 @@
 //! What groups share is worked out once, and comes to what each would come to alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use underpin_exposure::{Assessment, FactBase, Options, assess};
 use underpin_model::facts::Restart;
 use underpin_model::fleet::{Fleet, SampleSpec, sample};
-use underpin_model::id::HostId;
+use underpin_model::id::{HostId, VulnerabilityId};
 use underpin_model::policy::{self, Parameter, Policy};
 
 use super::agreement::{facts, vary};
@@ -14,13 +15,18 @@ use super::decision::{DRAWS, decide, decide_under};
 use super::draws::Draws;
 use super::evidence::Evidence;
 use super::groups::{Request, groups};
+use super::lumps::Lumped;
 use super::scene::{Due, Scene};
-use super::situation::{Situation, Stratum};
+use super::situation::{Hole, Situation, Stratum, Worth};
 use super::target::{self, Calendar};
 use super::values::{Assumptions, Values};
-use crate::build::reach::Rates;
+use crate::build::hole::Way;
+use crate::build::hosts::Approach;
+use crate::build::reach::{Guests, Machine, Rates};
 use crate::groups::groups as groups_of;
-use crate::hazard::{EPSS_DAYS, LARGEST_EPSS};
+use crate::hazard::{EPSS_DAYS, Exploited, LARGEST_EPSS};
+use crate::portfolio::Impact;
+use crate::ways::Ways;
 
 struct Made {
     fleet: Fleet,
@@ -42,32 +48,55 @@ fn made(hosts: u32) -> Made {
     Made { fleet, base, assessment, policy: policy.unwrap() }
 }
 
-/// The inputs hole by hole, each with a path of its own.
+/// The hazards of one hole, whose hit takes a part.
+fn hazards_of(hole: &Hole, hit: f64, values: &Values) -> Hazards {
+    let hazard = hole.exploited.hazard(|it| values.get(it));
+    let of = |exploited: f64| {
+        let path = exploited * values.get(Parameter::Aimed) * hit;
+        -(1.0 - path.min(LARGEST_EPSS)).ln()
+    };
+    let thirty_days = of(hazard.thirty_days.get());
+    let constant_thirty_days = of(hazard.unlisted.get());
+    if hazard.shape < 1.0 {
+        let (age_days, shape) = (hazard.age.get(), hazard.shape);
+        let aged = vec![AgedHazard { thirty_days, constant_thirty_days, age_days, shape }];
+        Hazards { aged, ..Hazards::default() }
+    } else {
+        Hazards { constant_per_day: thirty_days / EPSS_DAYS, ..Hazards::default() }
+    }
+}
+
+/// What a hit takes of one dimension.
+type Takes = fn(&Impact) -> f64;
+
+/// The inputs hole by hole, each with a path of its own, and every level of every dimension as a part of its own.
 fn hole_by_hole(situation: &Situation, values: &Values) -> Inputs {
     let rates = situation.rates.at(|it| values.get(it));
-    let hazards = |stratum: &Stratum| {
-        let mut hazards = Hazards { share: stratum.share, ..Hazards::default() };
-        for (hole, answer) in situation.open_on(stratum) {
-            let hazard = hole.exploited.hazard(|it| values.get(it));
-            let hit = situation.approaches[answer].hit(&rates);
-            let of = |exploited: f64| {
-                let path = exploited * values.get(Parameter::Aimed) * hit;
-                -(1.0 - path.min(LARGEST_EPSS)).ln()
-            };
-            let thirty_days = of(hazard.thirty_days.get());
-            let constant_thirty_days = of(hazard.unlisted.get());
-            let loss = stratum.worth.loss(hole.impact, values);
-            if hazard.shape < 1.0 {
-                let (age_days, shape) = (hazard.age.get(), hazard.shape);
-                hazards.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape, loss });
-            } else {
-                hazards.constant_per_day += thirty_days / EPSS_DAYS;
-                hazards.constant_loss_per_day += thirty_days / EPSS_DAYS * loss;
+    let none = Impact::default();
+    let mut parts = Vec::new();
+    for stratum in &situation.strata {
+        for step in 1..=8 {
+            let (below, level) = (f64::from(step - 1) / 8.0, f64::from(step) / 8.0);
+            let dimensions: [(Takes, Impact); 3] = [
+                (|it| it.confidentiality, Impact { confidentiality: level - below, ..none }),
+                (|it| it.integrity, Impact { integrity: level - below, ..none }),
+                (|it| it.availability, Impact { availability: level - below, ..none }),
+            ];
+            for (taken_of, part) in dimensions {
+                let loss = stratum.worth.loss(part, values);
+                let mut sum = Hazards { share: stratum.share, loss, ..Hazards::default() };
+                for (hole, answer) in situation.open_on(stratum) {
+                    if taken_of(&hole.impact) >= level {
+                        let one = hazards_of(hole, situation.approaches[answer].hit(&rates), values);
+                        sum.constant_per_day += one.constant_per_day;
+                        sum.aged.extend(one.aged);
+                    }
+                }
+                parts.push(sum);
             }
         }
-        hazards
-    };
-    Inputs { hazards: situation.strata.iter().map(hazards).collect(), ..situation.inputs(values) }
+    }
+    Inputs { hazards: parts, ..situation.inputs(values) }
 }
 
 fn near(a: f64, b: f64, off: f64) -> bool {
@@ -168,4 +197,58 @@ fn what_is_due_on_hosts_together_is_due_on_each_alone() {
         assert_eq!(hosts, open.collect());
     }
     assert!(bunches.0 <= bunches.1 - 40, "some hosts are alike: {bunches:?}");
+}
+
+/// Many strata, each with another number of guests: hundreds of variants are worked out on some of them as one.
+#[test]
+fn variants_on_few_strata_are_near_those_on_all() {
+    let impact = Impact { confidentiality: 1.0, integrity: 0.5, availability: 1.0 };
+    let listed = Exploited::Listed { days_ago: 20.0, epss: None };
+    let hole = |id: &str, exploited, way, impact| Hole {
+        vulnerability: VulnerabilityId::new(id).unwrap(),
+        exploited,
+        way,
+        impact,
+        public_days: None,
+    };
+    let holes = vec![
+        hole("CVE-2026-0001", listed, Way::Guest, impact),
+        hole("CVE-2026-0002", Exploited::Unscored, Way::Unknown, Impact { confidentiality: 0.5, ..impact }),
+    ];
+    let policy = Policy::default();
+    let (mut approaches, mut strata) = (Vec::new(), Vec::new());
+    let together: Arc<[usize]> = Arc::new([0, 1]);
+    for on in 0..50 {
+        let ways = Ways { on: [0, 1, 0], ..Ways::default() };
+        let machine =
+            Machine { software: ways, controller: Ways::default(), guests: Some(Guests { on, perhaps: 0 }) };
+        let of = |way| Approach { way, machine: machine.asked_by(|it| it == way), controls_fail: 1.0 };
+        approaches.extend([of(Way::Guest), of(Way::Unknown)]);
+        let hour_down = f64::from(on);
+        let worth =
+            Worth { hour_down, corrupted: 50.0 * hour_down, per_record: hour_down, ..Worth::default() };
+        let answers = vec![approaches.len() - 2, approaches.len() - 1];
+        strata.push(Stratum { share: 0.02, worth, holes: Arc::clone(&together), answers });
+    }
+    let made = made(5);
+    let evidence = Evidence::default();
+    let Made { fleet, base, assessment, policy: other } = &made;
+    let request = Request { fleet, assessment, base, policy: other, evidence: &evidence, horizon_days: 90.0 };
+    let scene = Scene::of(&request);
+    let any = scene.situation_of_any(&scene.cases()[0], "2026-02-20".parse().unwrap());
+    let it = Situation { hosts: 50.0, holes, approaches, strata, ..any };
+    let assumptions = Assumptions::of(&policy.parameters);
+    let values = &assumptions.values;
+    let coarse = Lumped::coarse(&it, values, &it.hits(values));
+    // Two parts each: what both holes take, and what the worse one takes beyond it.
+    assert_eq!(it.inputs(values).hazards.len(), 2 * 50);
+    assert!(coarse.inputs(values, &it.hits(values)).hazards.len() <= 2 * 8);
+    for draw in assumptions.draws(100, 3).iter().chain([values]) {
+        let (few, all) = (coarse.inputs(draw, &it.hits(draw)), it.inputs(draw));
+        for days in [0.0, 1.0, 30.0, 90.0] {
+            let (few, all) = (few.at(days), all.at(days));
+            assert!(near(few.exposure, all.exposure, 1e-3), "{few:?} {all:?}");
+            assert!(near(few.incomplete_fix, all.incomplete_fix, 1e-3), "{few:?} {all:?}");
+        }
+    }
 }

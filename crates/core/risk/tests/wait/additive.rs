@@ -1,6 +1,7 @@
 //! The loss of a group is the sum over its hosts, however they are cut into groups and in whatever order they come.
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 use proptest::prelude::*;
 use underpin_exposure::report::CvssView;
@@ -15,19 +16,19 @@ use underpin_risk::wait::{Decision, Evidence, GroupDecision, Request, groups};
 
 /// What may differ between hosts of one platform release and one hardware class.
 #[derive(Debug, Clone)]
-pub(crate) struct Kind {
+struct Kind {
     /// Guests, each with its tenant and whether it is known to run.
-    pub(crate) guests: Vec<(u8, bool)>,
+    guests: Vec<(u8, bool)>,
     /// Ways in, and whether the Internet reaches them.
-    pub(crate) ways: (u8, Option<bool>),
-    pub(crate) cluster: u8,
+    ways: (u8, Option<bool>),
+    cluster: u8,
     /// Holes of the emulator that came later are not open there.
-    pub(crate) old: bool,
+    old: bool,
     /// It has a kernel with a hole, whose repair restarts the machine; firmware likewise.
-    pub(crate) kernel: bool,
-    pub(crate) firmware: bool,
+    kernel: bool,
+    firmware: bool,
     /// Its part, where the group is cut.
-    pub(crate) part: u8,
+    part: u8,
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -62,9 +63,15 @@ const HOLES: [(&str, &str, &str, &str, &str); 8] = [
     ("0008", "kernel-core", "0", KERNEL, "2026-02-20"),
 ];
 
-pub(crate) fn facts() -> FactBase {
+fn facts() -> FactBase {
+    facts_but(None)
+}
+
+/// The same without one of the vulnerabilities.
+fn facts_but(left_out: Option<usize>) -> FactBase {
     let mut documents = Vec::new();
-    for (id, package, introduced, fixed, day) in HOLES {
+    let kept = HOLES.iter().enumerate().filter(|it| Some(it.0) != left_out).map(|it| it.1);
+    for (id, package, introduced, fixed, day) in kept {
         let text = format!(
             r#"{{"id": "ALSA-2026:{id}", "published": "{day}T00:00:00Z", "modified": "{day}T00:00:00Z",
              "summary": "Important: update", "related": ["CVE-2026-{id}"],
@@ -79,7 +86,7 @@ pub(crate) fn facts() -> FactBase {
             family: Family::AlmaLinux,
             train: Some("9".into()),
             component: source.into(),
-            version: fixed.into(),
+            version: (*fixed).into(),
             date: "2026-02-26".parse().unwrap(),
             date_kind: DateKind::Published,
             bulletin: None,
@@ -123,7 +130,7 @@ fn host(id: usize, it: &Kind, ring: &str) -> String {
 }
 
 /// A fleet of such hosts, in rings of these names; of what the policy does not know, none protects another.
-pub(crate) fn fleet(hosts: &[Kind], ring: impl Fn(&Kind) -> String) -> Fleet {
+fn fleet(hosts: &[Kind], ring: impl Fn(&Kind) -> String) -> Fleet {
     let mut vms = Vec::new();
     for (at, it) in hosts.iter().enumerate() {
         for (number, (tenant, runs)) in it.guests.iter().enumerate() {
@@ -145,16 +152,19 @@ pub(crate) fn fleet(hosts: &[Kind], ring: impl Fn(&Kind) -> String) -> Fleet {
     fleet::read(text.as_bytes()).unwrap().fleet
 }
 
-/// Holes of every kind, by different ways and with different impacts, on hosts that are easily reached: what is only nearly a
-/// sum would be seen.
-pub(crate) const POLICY: &str = "[parameters]\naimed = 0.9\nreach_internal = 0.3\nguest_compromised = 0.2\n\
-     [loss.tenant.t0]\nrecord_disclosed = 1.0\nrecords_per_vm = 40\nsystem_corrupted = 2.0\nvm_hour_down = 9.0\n\
-     [[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 0.2\nsource = \"judgement\"\nscope = { clusters = [\"c0\"] }\n\
-     [[control]]\nid = \"agent\"\ncloses = [\"guest\"]\nfails = 0.5\nsource = \"judgement\"\nscope = { tenants = [\"t1\"] }\n\
-     [[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\npenalty = 50.0\n\
+/// Hosts are easily reached: what is only nearly a sum would be seen. Tenants have different rates.
+const PLAIN: &str = "[parameters]\naimed = 0.9\nreach_internal = 0.3\nguest_compromised = 0.2\n\
+     [loss.tenant.t0]\nrecord_disclosed = 1.0\nrecords_per_vm = 40\nsystem_corrupted = 2.0\nvm_hour_down = 9.0\n";
+
+/// Controls before some hosts.
+const CONTROLS: &str = "[[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 0.2\nsource = \"judgement\"\nscope = { clusters = [\"c0\"] }\n\
+     [[control]]\nid = \"agent\"\ncloses = [\"guest\"]\nfails = 0.5\nsource = \"judgement\"\nscope = { tenants = [\"t1\"] }\n";
+
+/// A promise and the cost of a maintenance.
+const DUTIES: &str = "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\npenalty = 50.0\n\
      [maintenance]\nper_host = 7.0\nshared_drain_saves = 0.6\n";
 
-pub(crate) fn assessed(fleet: &Fleet, base: &FactBase) -> Assessment {
+fn assessed(fleet: &Fleet, base: &FactBase) -> Assessment {
     let mut assessment = assess(fleet, base, &Options::at("2026-03-02T23:59:59Z".parse().unwrap()));
     let vectors = [
         Some("CVSS:3.1/AV:L/AC:L/PR:H/UI:N/S:C/C:H/I:H/A:H"),
@@ -163,7 +173,8 @@ pub(crate) fn assessed(fleet: &Fleet, base: &FactBase) -> Assessment {
         Some("CVSS:3.1/AV:A/AC:L/PR:N/UI:N/S:U/C:N/I:L/A:H"),
         Some("CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:L/I:H/A:N"),
     ];
-    for (at, view) in assessment.vulnerabilities.values_mut().enumerate() {
+    for (id, view) in &mut assessment.vulnerabilities {
+        let at = id.as_str().bytes().last().map_or(0, |it| usize::from(it - b'1'));
         view.cvss = vectors[at % 5].map(|it| CvssView { score: 8.0, vector: it.to_owned() });
         view.epss = [None, Some(0.7), Some(0.2)][at % 3];
         view.kev =
@@ -172,7 +183,7 @@ pub(crate) fn assessed(fleet: &Fleet, base: &FactBase) -> Assessment {
     assessment
 }
 
-pub(crate) fn decided(fleet: &Fleet, base: &FactBase, policy: &str) -> Vec<GroupDecision> {
+fn decided(fleet: &Fleet, base: &FactBase, policy: &str) -> Vec<GroupDecision> {
     let assessment = assessed(fleet, base);
     let (policy, evidence) = (policy::read(policy).unwrap(), Evidence::default());
     let request = Request {
@@ -221,14 +232,14 @@ fn by_part(it: &Kind) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn parts_of_a_group_lose_together_what_the_group_loses(hosts in prop::collection::vec(kind(), 2..7)) {
-        let base = facts();
-        let whole = decided(&fleet(&hosts, |_| "part-0".to_owned()), &base, POLICY);
-        let parts = decided(&fleet(&hosts, by_part), &base, POLICY);
-        let clusters = decided(&fleet(&hosts, |it| format!("cluster-{}", it.cluster)), &base, POLICY);
+        let (base, policy) = (facts(), [PLAIN, CONTROLS, DUTIES].concat());
+        let whole = decided(&fleet(&hosts, |_| "part-0".to_owned()), &base, &policy);
+        let parts = decided(&fleet(&hosts, by_part), &base, &policy);
+        let clusters = decided(&fleet(&hosts, |it| format!("cluster-{}", it.cluster)), &base, &policy);
         prop_assert!(whole.iter().all(|it| it.wait.is_some()));
         prop_assert_eq!(differ(&sums(&whole), &sums(&parts)), None);
         prop_assert_eq!(differ(&sums(&whole), &sums(&clusters)), None);
@@ -236,22 +247,22 @@ proptest! {
 
     #[test]
     fn the_order_of_hosts_changes_no_loss(hosts in prop::collection::vec(kind(), 2..7), seed in any::<u64>()) {
-        let base = facts();
+        let (base, policy) = (facts(), [PLAIN, CONTROLS, DUTIES].concat());
         let mut fleet = fleet(&hosts, |_| "part-0".to_owned());
-        let sorted = sums(&decided(&fleet, &base, POLICY));
+        let sorted = sums(&decided(&fleet, &base, &policy));
         let key = |id: &str| id.bytes().fold(seed | 1, |sum, it| (sum ^ u64::from(it)).wrapping_mul(0x0100_0000_01b3));
         fleet.hosts.sort_by_key(|it| key(it.id.as_str()));
         fleet.vms.sort_by_key(|it| key(it.id.as_str()));
-        prop_assert_eq!(differ(&sorted, &sums(&decided(&fleet, &base, POLICY))), None);
+        prop_assert_eq!(differ(&sorted, &sums(&decided(&fleet, &base, &policy))), None);
     }
 
     #[test]
     fn two_groups_that_are_the_same_are_decided_as_their_union(hosts in prop::collection::vec(kind(), 1..4)) {
-        let base = facts();
+        let (base, policy) = (facts(), [PLAIN, CONTROLS, DUTIES].concat());
         let twins: Vec<Kind> =
             [0, 1].into_iter().flat_map(|part| hosts.iter().map(move |it| Kind { part, ..it.clone() })).collect();
-        let union = decided(&fleet(&twins, |_| "part-0".to_owned()), &base, POLICY);
-        let both = decided(&fleet(&twins, by_part), &base, POLICY);
+        let union = decided(&fleet(&twins, |_| "part-0".to_owned()), &base, &policy);
+        let both = decided(&fleet(&twins, by_part), &base, &policy);
         prop_assert_eq!(both.len(), 2 * union.len());
         for one in &both {
             let whole = union.iter().find(|it| it.component == one.component && it.release == one.release).unwrap();
@@ -263,10 +274,25 @@ proptest! {
             prop_assert!((days(own) - days(whole)).abs() < 1e-4);
         }
     }
+
+    #[test]
+    fn one_more_hole_never_lowers_a_loss_and_a_control_never_raises_it(
+        hosts in prop::collection::vec(kind(), 1..6), left_out in 0..HOLES.len()
+    ) {
+        let fleet = fleet(&hosts, |_| "part-0".to_owned());
+        // With one more change due, a drain that is shared would save some of the maintenance.
+        let policy = [PLAIN, "[maintenance]\nper_host = 0.0\n"].concat();
+        let [with, fewer] = [facts(), facts_but(Some(left_out))].map(|base| sums(&decided(&fleet, &base, &policy)));
+        let controlled = sums(&decided(&fleet, &facts(), &[&policy, CONTROLS].concat()));
+        let losses = |it: &&(String, String)| it.1.starts_with("loss");
+        for (name, less) in fewer.iter().chain(&controlled).filter(|it| losses(&it.0)) {
+            prop_assert!(with[name] >= less - 1e-9 * less, "{name:?}: {} and {less}", with[name]);
+        }
+    }
 }
 
-/// One host is full of what is dear, the other nearly empty: the mean reach of the two times the mean loss is not what they
-/// lose. In another part or not, each loses its own.
+/// One host is full of what is dear and dangerous, the other nearly empty: the mean chance of a hit times the mean loss is far
+/// from what they lose. Each loses what it loses alone, and no more.
 #[test]
 fn unequal_hosts_lose_what_each_loses_alone() {
     let one = |guests: usize, part| Kind {
@@ -278,14 +304,15 @@ fn unequal_hosts_lose_what_each_loses_alone() {
         firmware: false,
         part,
     };
+    let (full, empty) = (one(20, 0), one(1, 1));
     let base = facts();
-    let hosts = [one(20, 0), one(1, 1)];
-    let apart = sums(&decided(&fleet(&hosts, by_part), &base, POLICY));
-    let together = sums(&decided(&fleet(&hosts, |_| "part-0".to_owned()), &base, POLICY));
-    assert_eq!(differ(&together, &apart), None);
-    let never: Vec<f64> = hosts
-        .iter()
-        .map(|it| sums(&decided(&fleet(std::slice::from_ref(it), by_part), &base, "")).values().sum::<f64>())
-        .collect();
-    assert!(never[0] > 5.0 * never[1], "{never:?}");
+    let of = |hosts: &[Kind]| sums(&decided(&fleet(hosts, |_| "part-0".to_owned()), &base, PLAIN));
+    let never = |it: &BTreeMap<(String, String), f64>| -> f64 {
+        it.iter().filter(|it| it.0.1 == "loss never").map(|it| it.1).sum()
+    };
+    let (alone, other, both) =
+        (of(from_ref(&full)), of(from_ref(&empty)), of(&[full.clone(), empty.clone()]));
+    let apart = alone.iter().map(|(name, it)| (name.clone(), it + other[name])).collect();
+    assert_eq!(differ(&both, &apart), None);
+    assert!(never(&alone) > 20.0 * never(&other), "{} {}", never(&alone), never(&other));
 }

@@ -15,9 +15,9 @@ fn shared_data() -> Option<PathBuf> {
     found
 }
 
-/// The same on all hosts: a constant hazard with its loss, and others.
+/// The same on all hosts: a loss, a constant hazard and others of which any hit takes it.
 fn even(lambda: f64, exposure: f64, aged: Vec<AgedHazard>) -> Hazards {
-    Hazards { share: 1.0, constant_per_day: lambda, constant_loss_per_day: lambda * exposure, aged }
+    Hazards { share: 1.0, loss: exposure, constant_per_day: lambda, aged }
 }
 
 /// One host, a constant hazard, a release of age 0: the closed form.
@@ -123,30 +123,34 @@ fn terms_are_separate_and_do_what_they_say() {
     assert_eq!((never.maintenance, never.regression_first_ring, never.known_bugs), (0.0, 0.0, 45.0));
 }
 
-/// Falling hazards with different losses have no closed form: a sum of many small steps is the judge.
+/// Falling hazards of which any takes the loss: a sum of many small steps is the judge, before the patch and after it.
 #[test]
-fn competing_hazards_agree_with_a_fine_sum() {
+fn falling_hazards_agree_with_a_fine_sum() {
     let aged = vec![
-        AgedHazard { thirty_days: 0.8, constant_thirty_days: 0.0, age_days: 2.0, shape: 0.28, loss: 1000.0 },
-        AgedHazard { thirty_days: 0.5, constant_thirty_days: 0.0, age_days: 400.0, shape: 0.6, loss: 50.0 },
+        AgedHazard { thirty_days: 0.8, constant_thirty_days: 0.0, age_days: 2.0, shape: 0.28 },
+        AgedHazard { thirty_days: 0.5, constant_thirty_days: 0.0, age_days: 400.0, shape: 0.6 },
     ];
-    let hazards = vec![even(0.01, 20.0, aged.clone())];
-    let inputs = Inputs { hazards, ..plain(0.0, 0.0, 0.0, 0.0, 0.0, 90.0) };
+    let hazards = vec![even(0.01, 1000.0, aged.clone())];
+    let inputs = Inputs { hazards, incomplete_fix: 0.2, ..plain(0.0, 0.0, 0.0, 0.0, 0.0, 90.0) };
     let cumulative = |hole: &AgedHazard, t: f64| {
         let until = |t: f64| (hole.age_days + t).powf(hole.shape) - hole.age_days.powf(hole.shape);
         hole.thirty_days * until(t) / until(30.0)
     };
     let steps = 200_000;
-    let (mut loss, mut before) = (0.0, (0.0, 0.0));
-    for step in 1..=steps {
-        let t = 45.0 * (f64::from(step) / f64::from(steps)).powi(3);
-        let (one, other) = (cumulative(&aged[0], t), cumulative(&aged[1], t));
-        let now: (f64, f64) = (0.01 * t + one + other, 0.2 * t + one * 1000.0 + other * 50.0);
-        loss += (now.1 - before.1) * (-f64::midpoint(now.0, before.0)).exp();
-        before = now;
+    let (mut before, mut after, mut left, mut last) = (0.0, 0.0, 1000.0, 0.0);
+    for step in 1..=2 * steps {
+        // Fine steps where hazards are steep, and a time of them at the patch.
+        let part = f64::from(step) / f64::from(steps);
+        let t = if step <= steps { 45.0 * part.powi(3) } else { 45.0 * part };
+        let now: f64 = 0.01 * t + cumulative(&aged[0], t) + cumulative(&aged[1], t);
+        let share = if step <= steps { 1.0 } else { 0.2 };
+        let lost = left * share * (now - last);
+        *if step <= steps { &mut before } else { &mut after } += lost;
+        (left, last) = (left - lost, now);
     }
-    let got = inputs.at(45.0).exposure;
-    assert!((got / loss - 1.0).abs() < 2e-3, "{got} {loss}");
+    let got = inputs.at(45.0);
+    assert!((got.exposure / before - 1.0).abs() < 1e-3, "{got:?} {before}");
+    assert!((got.incomplete_fix / after - 1.0).abs() < 1e-3, "{got:?} {after}");
 }
 
 #[test]
@@ -160,17 +164,10 @@ fn bad_inputs_are_refused_with_their_place() {
     assert!(refused(Inputs { hit: f64::NAN, ..good.clone() }).starts_with("hit: found NaN"));
     assert!(refused(Inputs { horizon_days: 0.0, ..good.clone() }).starts_with("horizon_days"));
     assert!(refused(Inputs { theta: f64::INFINITY, ..good.clone() }).starts_with("theta"));
-    let aged = vec![AgedHazard {
-        thirty_days: 1.0,
-        constant_thirty_days: 0.0,
-        age_days: 0.0,
-        shape: 0.0,
-        loss: 1.0,
-    }];
+    let aged = vec![AgedHazard { thirty_days: 1.0, constant_thirty_days: 0.0, age_days: 0.0, shape: 0.0 }];
     let of = |hazards| Inputs { hazards, ..good.clone() };
     assert!(refused(of(vec![even(0.01, 1.0, aged)])).starts_with("hazards.0.aged.0.shape"));
     let (one, wrong) = (even(0.01, 1.0, Vec::new()), even(-0.01, 1.0, Vec::new()));
-    assert!(refused(of(vec![one.clone(), wrong])).starts_with("hazards.1.constant_per_day: found -0.01"));
-    assert!(refused(of(vec![one.clone(), one])).starts_with("hazards: found 2"), "more hosts than there are");
+    assert!(refused(of(vec![one, wrong])).starts_with("hazards.1.constant_per_day: found -0.01"));
     assert!(refused(Inputs { shared_drain_saves: 1.0, ..good }).contains("at most the cost"));
 }

@@ -10,6 +10,7 @@ use underpin_risk::build::reach::{Guests, Machine, Rates};
 use underpin_risk::hazard::Exploited;
 use underpin_risk::portfolio::Impact;
 use underpin_risk::wait::Verdict;
+use underpin_risk::wait::curve::Inputs;
 use underpin_risk::wait::decision::decide;
 use underpin_risk::wait::evidence::{Count, Tally};
 use underpin_risk::wait::information::Observation;
@@ -111,6 +112,49 @@ proptest! {
     }
 }
 
+/// Every set of holes that may have been used, with its probability and what it takes: of each dimension the most.
+#[test]
+fn a_host_loses_the_greatest_of_its_hits() {
+    let values = default().values;
+    let impact =
+        |confidentiality, integrity, availability| Impact { confidentiality, integrity, availability };
+    let holes = [
+        (scored(0.9), impact(1.0, 0.0, 0.5)),
+        (scored(0.5), impact(0.5, 0.5, 1.0)),
+        (Exploited::Listed { days_ago: 5.0, epss: None }, impact(0.5, 0.25, 0.0)),
+        (scored(0.7), impact(0.5, 0.5, 1.0)),
+        (scored(0.3), impact(0.0, 0.0, 0.0)),
+    ];
+    let mut it = situation(scored(0.3));
+    it.approaches = vec![from_network(Ways { on: [3, 0, 0], ..Ways::default() })];
+    let hit = it.approaches[0].hit(&it.rates) * values.get(Parameter::Aimed);
+    let hole = it.holes[0].clone();
+    it.holes = holes
+        .iter()
+        .map(|(exploited, impact)| Hole { exploited: *exploited, impact: *impact, ..hole.clone() })
+        .collect();
+    it.strata[0].holes = (0..holes.len()).collect();
+    let chances: Vec<f64> =
+        holes.iter().map(|it| it.0.hazard(|it| values.get(it)).thirty_days.get() * hit).collect();
+    let mut expected = 0.0;
+    for set in 0..1_usize << holes.len() {
+        let (mut chance, mut taken) = (1.0, Impact::default());
+        for (at, (own, (_, impact))) in chances.iter().zip(&holes).enumerate() {
+            if set >> at & 1 == 1 {
+                chance *= own;
+                taken.confidentiality = impact.confidentiality.max(taken.confidentiality);
+                taken.integrity = impact.integrity.max(taken.integrity);
+                taken.availability = impact.availability.max(taken.availability);
+            } else {
+                chance *= 1.0 - own;
+            }
+        }
+        expected += it.hosts * chance * it.strata[0].worth.loss(taken, &values);
+    }
+    let got = Situation { horizon_days: 30.0, ..it }.inputs(&values).never().exposure;
+    assert!(expected > 0.0 && (got / expected - 1.0).abs() < 1e-9, "{got} {expected}");
+}
+
 #[test]
 fn a_listing_never_lowers_a_loss() {
     let values = default().values;
@@ -121,7 +165,8 @@ fn a_listing_never_lowers_a_loss() {
             let listed = situation(Exploited::Listed { days_ago, epss });
             let (with, without) = (listed.inputs(&values), unlisted.inputs(&values));
             for days in [1.0, 7.0, 30.0, 45.0, 90.0] {
-                assert!(with.hit_within(days) >= without.hit_within(days) * (1.0 - 1e-12), "{epss:?} {days}");
+                let hit = |it: &Inputs| it.hazards[0].hit_within(days);
+                assert!(hit(&with) >= hit(&without) * (1.0 - 1e-12), "{epss:?} {days}");
             }
             assert!(with.never().total() >= without.never().total() * (1.0 - 1e-12), "{epss:?} {days_ago}");
             assert!(listed.before_now(&values).0 >= unlisted.before_now(&values).0 * (1.0 - 1e-12));

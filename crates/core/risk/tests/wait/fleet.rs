@@ -162,7 +162,7 @@ fn the_hazard_is_that_of_compound_risk() {
         // Over 30 days a hit has the product of its factors, as compound risk has it.
         let inputs = Situation { horizon_days: 30.0, ..situation(own) }.inputs(&values);
         let product = own.hazard(|it| values.get(it)).thirty_days.get() * 0.05 * 0.05;
-        assert!((inputs.hit_within(30.0) / product - 1.0).abs() < 1e-9);
+        assert!((inputs.hazards[0].hit_within(30.0) / product - 1.0).abs() < 1e-9);
     }
 }
 
