@@ -7,7 +7,7 @@ mod head;
 pub(crate) mod picture;
 mod rows;
 pub(crate) mod static_waves;
-mod steps;
+pub(crate) mod steps;
 mod table;
 mod words;
 pub(crate) mod zones;

@@ -6,13 +6,8 @@ use proptest::prelude::*;
 use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Application, Cluster, Fleet, SampleSpec, Strength, sample,
 };
-<<<<<<< ours
 use underpin_model::id::{ApplicationId, ClusterId, VmId};
-use underpin_model::plan::Outcome;
-=======
-use underpin_model::id::{ApplicationId, VmId};
 use underpin_model::plan::{Outcome, Rule, StepKind};
->>>>>>> theirs
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Request, plan};
 
