@@ -47,6 +47,7 @@ pub(crate) const VM_FIELDS: &[&str] = &[
     "power",
     "vcpus",
     "memory_mib",
+    "hugepages_mib",
     "dirty_rate_mib_s",
     "vmm",
     "machine_type",

@@ -21,8 +21,12 @@ impl Shown<'_> {
 }
 
 fn line(it: &StaticWaves) -> String {
-    let mut line =
-        format!("static model of {}: at least {} waves, planned in {}", it.cluster, it.at_least, it.waves);
+    let mut line = format!(
+        "static model of {}: at least {}, planned in {}",
+        it.cluster,
+        many(it.at_least, "wave"),
+        it.waves
+    );
     let reasons: Vec<String> = it.forced.iter().take(SHOWN).map(reason).collect();
     if !reasons.is_empty() {
         let more = (it.forced.len() - reasons.len()) as u64 + u64::from(it.not_shown);
@@ -41,9 +45,11 @@ fn reason(force: &WaveForce) -> String {
         Forced::Stages { stages, at_least } => {
             format!("{stages} stages (rings, canaries) need {at_least}")
         }
-        Forced::MostAway { of, most, at_least: 0 } => format!("at most {most} hosts away of a {of}"),
+        Forced::MostAway { of, most, at_least: 0 } => {
+            format!("at most {} away of a {of}", many(*most, "host"))
+        }
         Forced::MostAway { of, most, at_least } => {
-            format!("at most {most} hosts away of a {of} need {at_least}")
+            format!("at most {} away of a {of} need {at_least}", many(*most, "host"))
         }
         Forced::Coordinator { host } => format!("{host} comes first and alone, it speaks for its pool"),
         Forced::Window { wave, .. } => format!("wave {wave} waits for a window, a consent or a lock"),
@@ -62,4 +68,8 @@ fn reason(force: &WaveForce) -> String {
         }
         Forced::NotFound { wave } => format!("nothing found that keeps wave {wave} apart"),
     }
+}
+
+fn many(count: u32, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
