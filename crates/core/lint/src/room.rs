@@ -31,8 +31,10 @@ pub(crate) fn changed(room: &mut Room, by: &Capacity) {
 
 /// Memory in huge pages is taken from these alone. What is not known counts as nothing.
 pub(crate) fn of_guest(vm: &Vm) -> Need {
-    let (memory, huge) = (vm.memory_mib.unwrap_or(0).min(MOST), vm.hugepages_mib.unwrap_or(0).min(MOST));
-    [memory.saturating_sub(huge), vm.vcpus.map_or(0, u64::from), huge]
+    let vcpus = vm.vcpus.map_or(0, u64::from);
+    let Some(memory) = vm.memory_mib else { return [0, vcpus, 0] };
+    let (memory, huge) = (memory.min(MOST), vm.hugepages_mib.unwrap_or(0).min(MOST));
+    [memory.saturating_sub(huge), vcpus, huge]
 }
 
 pub(crate) fn add(to: &mut Need, more: &Need) {

@@ -75,7 +75,7 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
             // A host that carries too much at the start makes no other one smaller.
             let mut used: BTreeMap<u32, u64> = BTreeMap::new();
             for guest in it.guests.clone().filter(|guest| !stays.contains(guest)) {
-                let demand = facts.guests[guest as usize].demand.map_or(0, |it| it[resource]);
+                let demand = facts.guests[guest as usize].holds[resource];
                 let used = used.entry(facts.home[guest as usize]).or_default();
                 *used = used.saturating_add(demand);
             }

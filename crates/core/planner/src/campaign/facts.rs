@@ -50,6 +50,8 @@ pub(super) struct GuestFacts<'a> {
     pub(super) it: &'a Vm,
     /// `None`: unknown, so that it cannot be placed.
     pub(super) demand: Option<Room>,
+    /// What is known of it: that much its host carries.
+    pub(super) holds: Room,
     pub(super) dirty_mib_s: f64,
     /// Guests of one class need the same reach and CPU features.
     pub(super) class: u32,
@@ -215,6 +217,7 @@ impl<'a> Facts<'a> {
             self.guests.push(GuestFacts {
                 it: vm,
                 demand: room::of_guest(vm),
+                holds: room::known(vm),
                 dirty_mib_s: vm.dirty_rate_mib_s.unwrap_or(default).max(0.0),
                 class: classes.guest(vm, self.hosts.get(host as usize).map(|it| it.it)),
                 tenant: place(&tenants, vm.tenant.as_ref().map(AsRef::as_ref)),

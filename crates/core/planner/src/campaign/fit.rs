@@ -9,7 +9,7 @@ use super::calendar::Seconds;
 use super::couplings::Couplings;
 use super::leave::{Departure, Leaving};
 use super::reserve::Shortage;
-use super::room::{Free, KINDS, NOTHING, RESOURCES, Room, fits, signed};
+use super::room::{Free, KINDS, RESOURCES, Room, fits, signed};
 use super::stage::{Candidate, Cluster, Draft, Shared};
 use super::timing::{Hop, Work, layout};
 
@@ -229,7 +229,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             then.undo(&it.departures);
         }
         for it in moved().flat_map(|work| work.departures.iter().filter(|it| it.from != work.host)) {
-            let demand = then.facts.guests[it.guest as usize].demand.unwrap_or(NOTHING);
+            let demand = then.facts.guests[it.guest as usize].holds;
             then.resize(it.to, demand.map(|it| -signed(it)));
         }
         then.reserve()
@@ -240,7 +240,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let free = self.rooms.free(work.host);
         let mut left: Free = std::array::from_fn(|it| free[it].saturating_add(resize[it]));
         let demand = |guest: u32| {
-            let demand = self.rooms.facts.guests[guest as usize].demand.unwrap_or(NOTHING);
+            let demand = self.rooms.facts.guests[guest as usize].holds;
             demand.map(signed)
         };
         for resource in 0..KINDS {

@@ -439,7 +439,7 @@ impl Leaving<'_, '_, '_> {
 
 fn demand_of(facts: &Facts<'_>, unit: &[u32]) -> Room {
     unit.iter().fold(NOTHING, |sum, &it| {
-        let demand = facts.guests[it as usize].demand.unwrap_or(NOTHING);
+        let demand = facts.guests[it as usize].holds;
         room::sum(sum, demand)
     })
 }

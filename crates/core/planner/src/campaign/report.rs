@@ -175,8 +175,7 @@ fn floors(facts: &Facts<'_>, driven: &Driven) -> Vec<CapacityFloor> {
         let it = facts.fleet.clusters.get(cluster.at as usize)?;
         let capacity: u64 =
             cluster.hosts.clone().filter_map(|it| facts.hosts[it as usize].capacity).map(|it| it[0]).sum();
-        let demand: u64 =
-            cluster.guests.clone().filter_map(|it| facts.guests[it as usize].demand).map(|it| it[0]).sum();
+        let demand: u64 = cluster.guests.clone().map(|it| facts.guests[it as usize].holds[0]).sum();
         let at_start_mib = capacity.saturating_sub(demand);
         Some(CapacityFloor { cluster: it.id.clone(), free_memory_mib, at_s, at_start_mib })
     });

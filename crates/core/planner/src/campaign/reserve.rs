@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use underpin_model::policy::FailureSets;
 
-use super::room::{Free, KINDS, MEMORY, NOTHING, Room, fits, signed};
+use super::room::{Free, KINDS, MEMORY, Room, fits, signed};
 use super::rooms::Rooms;
 
 /// What no guest fits in: a host that takes none.
@@ -142,7 +142,7 @@ impl Rooms<'_, '_> {
     }
 
     fn need(&self, guest: u32) -> Room {
-        self.facts.guests[guest as usize].demand.unwrap_or(NOTHING)
+        self.facts.guests[guest as usize].holds
     }
 
     fn holds(&self, set: &FailureSet) -> bool {

@@ -49,8 +49,15 @@ pub(super) fn of_guest(vm: &Vm) -> Option<Room> {
     Some([memory.saturating_sub(huge), u64::from(vm.vcpus?), huge])
 }
 
+/// What is known of a guest's needs.
+pub(super) fn known(vm: &Vm) -> Room {
+    let [memory, _, huge] = asleep(vm);
+    [memory, vm.vcpus.map_or(0, u64::from), huge]
+}
+
 /// What a guest keeps where it is suspended.
 pub(super) fn asleep(vm: &Vm) -> Room {
-    let (memory, huge) = (vm.memory_mib.unwrap_or(0), vm.hugepages_mib.unwrap_or(0));
+    let Some(memory) = vm.memory_mib else { return NOTHING };
+    let huge = vm.hugepages_mib.unwrap_or(0);
     [memory.saturating_sub(huge), 0, huge]
 }

@@ -105,7 +105,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
 
     fn arrive(&mut self, guest: u32, host: u32) {
         let at = self.local(host);
-        let demand = self.facts.guests[guest as usize].demand.unwrap_or(NOTHING);
+        let demand = self.facts.guests[guest as usize].holds;
         for (free, demand) in self.free[at].iter_mut().zip(demand) {
             *free = free.saturating_sub(signed(demand));
         }
@@ -116,7 +116,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
 
     fn leave(&mut self, guest: u32, host: u32) {
         let at = self.local(host);
-        let demand = self.facts.guests[guest as usize].demand.unwrap_or(NOTHING);
+        let demand = self.facts.guests[guest as usize].holds;
         for (free, demand) in self.free[at].iter_mut().zip(demand) {
             *free = free.saturating_add(signed(demand));
         }

@@ -18,7 +18,7 @@ pub(super) fn best<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Drive
     }
     let free = |host: u32| {
         let guests = facts.home.iter().zip(&facts.guests).filter(|it| *it.0 == host);
-        let used: u64 = guests.map(|it| it.1.demand.map_or(0, |it| it[0])).sum();
+        let used: u64 = guests.map(|it| it.1.holds[0]).sum();
         facts.hosts[host as usize].capacity.map_or(0, |it| it[0].saturating_sub(used))
     };
     spare.sort_by_cached_key(|&it| (std::cmp::Reverse(free(it)), it));

@@ -20,7 +20,7 @@ pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>) -> Vec<Standing
     standing.extend(snapshot(request));
     let mut used = vec![NOTHING; facts.hosts.len()];
     for (guest, &host) in facts.guests.iter().zip(&facts.home) {
-        let demand = guest.demand.unwrap_or_default();
+        let demand = guest.holds;
         (0..KINDS)
             .for_each(|it| used[host as usize][it] = used[host as usize][it].saturating_add(demand[it]));
         if guest.demand.is_none() {

@@ -195,7 +195,7 @@ impl<'f, 'a> Beside<'f, 'a> {
     fn used(&self) -> BTreeMap<u32, Room> {
         let mut used: BTreeMap<u32, Room> = BTreeMap::new();
         for guest in self.guests() {
-            let demand = self.facts.guests[guest as usize].demand.unwrap_or(NOTHING);
+            let demand = self.facts.guests[guest as usize].holds;
             let used = used.entry(self.facts.home[guest as usize]).or_default();
             (0..KINDS).for_each(|it| used[it] = used[it].saturating_add(demand[it]));
         }
@@ -282,7 +282,7 @@ impl<'f, 'a> Beside<'f, 'a> {
             let with = it.together.first().and_then(|it| unit_of.get(it)).copied();
             let unit = with.unwrap_or(instance.vms.len());
             unit_of.insert(it.together.first().copied().unwrap_or(guest), unit);
-            let demand = it.demand.unwrap_or(NOTHING).map(signed);
+            let demand = it.holds.map(signed);
             match instance.vms.get_mut(unit) {
                 Some(spec) => {
                     spec.demand.iter_mut().zip(demand).for_each(|(sum, it)| *sum = sum.saturating_add(it));
