@@ -202,10 +202,13 @@ impl<'r, 'a> Packer<'r, 'a> {
     }
 
     fn has_room(&mut self, state: &State, affinities: &Affinities, item: usize, host: u32) -> bool {
-        let Some(it) = self.items.get(item).cloned() else { return false };
+        let Some(it) = self.items.get(item) else { return false };
         let Some(left) = self.left(state, host) else { return false };
-        left.iter().zip(it.need).all(|(left, need)| *left >= need)
-            && self.is_allowed(state, affinities, &it, host)
+        if left.iter().zip(it.need).any(|(left, need)| *left < need) {
+            return false;
+        }
+        let it = it.clone();
+        self.is_allowed(state, affinities, &it, host)
     }
 
     /// The rules that are not about room.
