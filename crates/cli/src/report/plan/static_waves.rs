@@ -56,6 +56,9 @@ fn reason(force: &WaveForce) -> String {
         Forced::Room { wave, resource, short, reserve } => {
             format!("with wave {wave} together {short} {resource} would be missing{}", held(*reserve))
         }
+        Forced::Restartability { wave, short: 0, .. } => {
+            format!("with wave {wave} together a failure would leave guests without a place")
+        }
         Forced::Restartability { wave, resource, short } => {
             format!("with wave {wave} together a failure would leave {short} {resource} without a place")
         }

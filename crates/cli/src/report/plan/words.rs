@@ -95,6 +95,9 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
             amount(resource, *short),
             if *reserve { " of the reserve for a failure" } else { "" }
         ),
+        Reason::NoPlaceAfterFailure { vm } => {
+            format!("should a host fail, no other host has all that {vm} needs, rules and reach counted")
+        }
         Reason::Fragmented { vm } => format!("there is room in sum, but no host has it for {vm}"),
         Reason::NoAllowedAction { vm, pinned_by } => {
             format!("{vm} is pinned ({pinned_by}), and no other action is allowed")

@@ -96,6 +96,11 @@ pub enum Reason {
         /// The reserve for a failure is what is missing: without it there would be room.
         reserve: bool,
     },
+    /// Should a host fail, rules, reach or pieces that are too small leave a guest without a place, though there is enough of each resource.
+    NoPlaceAfterFailure {
+        /// The guest.
+        vm: VmId,
+    },
     /// A placement does not exist although the sums would do.
     Fragmented {
         /// The guest that found no place.

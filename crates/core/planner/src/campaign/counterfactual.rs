@@ -107,13 +107,14 @@ fn relaxations(
         Reason::RequiredAffinity { vm, rule } => {
             vec![Relaxation::WithoutRule { rule: *rule, vms: vec![vm.clone()] }]
         }
-        Reason::Short { reserve, .. } => {
+        Reason::Short { .. } | Reason::NoPlaceAfterFailure { .. } => {
+            let reserve = !matches!(reason, Reason::Short { reserve: false, .. });
             let mut all: Vec<Relaxation> = cluster
                 .map(|it| Relaxation::SpareHosts { cluster: it.clone(), hosts: 1 })
                 .into_iter()
                 .collect();
             all.extend(
-                cluster.filter(|_| *reserve).map(|it| Relaxation::WithoutReserve { cluster: it.clone() }),
+                cluster.filter(|_| reserve).map(|it| Relaxation::WithoutReserve { cluster: it.clone() }),
             );
             all
         }

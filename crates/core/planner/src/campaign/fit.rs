@@ -181,9 +181,17 @@ impl<'f, 'a> Cluster<'f, 'a> {
         if let Err(shortage) = reserved {
             self.rooms.shut(host, was_shut);
             self.rooms.undo(&departures);
-            let resource = RESOURCES[shortage.resource].to_owned();
-            let reasons = vec![Reason::Short { resource, short: shortage.short, reserve: true }];
-            return Err(Misfit { reasons, unit: shortage.unit });
+            let reason = match shortage.unit {
+                Some((guest, _)) if shortage.short == 0 => {
+                    Reason::NoPlaceAfterFailure { vm: shared.facts.guests[guest as usize].it.id.clone() }
+                }
+                _ => Reason::Short {
+                    resource: RESOURCES[shortage.resource].to_owned(),
+                    short: shortage.short,
+                    reserve: true,
+                },
+            };
+            return Err(Misfit { reasons: vec![reason], unit: shortage.unit.map(|it| it.1) });
         }
         work.come_home = self.comes_home(shared, &work, &draft.works, canary);
         if let Some(reason) = self.carries_less(resize, &mut work) {

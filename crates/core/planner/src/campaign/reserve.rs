@@ -52,10 +52,11 @@ pub(super) struct Failures {
 pub(super) struct Shortage {
     /// Resource, as a position in [`super::facts::RESOURCES`].
     pub(super) resource: usize,
-    /// How much is missing at least.
+    /// How much is missing at least; 0: of each resource some host has enough, but none has all that is needed.
     pub(super) short: u64,
-    /// What the first guests without a place need, where there would be room for the sum of all.
-    pub(super) unit: Option<Room>,
+    /// One of the first guests without a place, and what it needs with those that restart with it, where there would be room
+    /// for the sum of all.
+    pub(super) unit: Option<(u32, Room)>,
 }
 
 impl Rooms<'_, '_> {
@@ -302,7 +303,7 @@ impl Rooms<'_, '_> {
                 take(&mut left[at], *need);
                 given.extend(members.iter().map(|&it| (it, first + at as u32)));
             } else {
-                let short = short_of(left, *need);
+                let short = short_of(left, *need, members[0]);
                 let (count, all) = missing.unwrap_or((0, Shortage { short: 0, ..short }));
                 let more = if short.resource == all.resource { short.short } else { 0 };
                 let all = Shortage { short: all.short.saturating_add(more), ..all };
@@ -324,13 +325,13 @@ impl Rooms<'_, '_> {
 }
 
 /// What the roomiest host lacks for a unit.
-fn short_of(left: &[Free], need: Room) -> Shortage {
+fn short_of(left: &[Free], need: Room, guest: u32) -> Shortage {
     // The first of which nobody has enough; or memory, where each resource alone would do.
     let enough = |resource: usize| left.iter().any(|it| it[resource] >= signed(need[resource]));
     let resource = (0..KINDS).find(|it| !enough(*it)).unwrap_or(MEMORY);
     let most = left.iter().map(|it| it[resource]).max().unwrap_or(0).max(0);
-    let short = signed(need[resource]).saturating_sub(most).max(1) as u64;
-    Shortage { resource, short, unit: Some(need) }
+    let short = signed(need[resource]).saturating_sub(most).max(0) as u64;
+    Shortage { resource, short, unit: Some((guest, need)) }
 }
 
 fn take(free: &mut Free, need: Room) {

@@ -65,6 +65,15 @@ pub fn change(id: &str, release: &str) -> Change {
     }
 }
 
+/// Numbers below an end that look random and are the same everywhere.
+pub fn dice(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |end| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % end
+    }
+}
+
 /// Adds a guest of so many GiB that may move live.
 pub fn guest<'f>(fleet: &'f mut Fleet, host: &str, gib: u64) -> &'f mut Vm {
     let mut vm = Vm::new(VmId::new(format!("v{:03}", fleet.vms.len() + 1)).unwrap());

@@ -257,6 +257,24 @@ fn room_is_left_in_one_piece_for_the_guests_of_a_failure() {
 }
 
 #[test]
+fn a_rule_that_leaves_no_place_after_a_failure_is_not_called_a_lack_of_room() {
+    let mut fleet = fleet(3);
+    for host in &mut fleet.hosts[1..] {
+        host.platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    }
+    // With h1 away and h2 failed only h3 remains, where its guest must not be.
+    guest(&mut fleet, "h2", 8);
+    guest(&mut fleet, "h3", 8);
+    fleet.affinities = vec![rule(AffinityKind::Apart, &["v001", "v002"], &[])];
+    let it = planned(&fleet, &policy());
+    assert!(
+        matches!(&of(&it, "h1").reasons[..], [Reason::NoPlaceAfterFailure { .. }]),
+        "{:?}",
+        of(&it, "h1")
+    );
+}
+
+#[test]
 fn huge_pages_are_room_of_their_own() {
     let mut fleet = fleet(4);
     for (number, host) in fleet.hosts.iter_mut().enumerate() {

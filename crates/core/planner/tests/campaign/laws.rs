@@ -11,7 +11,7 @@ use underpin_model::plan::{Outcome, Rule, StepKind};
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Request, plan};
 
-use super::build::{clean, consent, fleet, guest, host, policy, request, start, tenant};
+use super::build::{clean, consent, dice, fleet, guest, host, policy, request, start, tenant};
 
 /// Guests by host and size with what is allowed, hosts of different size, groups that must be apart, a policy.
 fn random() -> impl Strategy<Value = (Fleet, Policy)> {
@@ -232,11 +232,7 @@ fn searching_finds_better_plans_and_never_leaves_more_hosts_out() {
     let loss = BTreeMap::new();
     let (mut fewer_out, mut earlier, mut fewer_moves) = (0, 0, 0);
     for seed in 0..60_u64 {
-        let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut below = |end: u64| {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (dice >> 33) % end
-        };
+        let mut below = dice(seed);
         let mut fleet = fleet(8);
         for host in &mut fleet.hosts {
             host.capacity.as_mut().unwrap().memory_mib = Some((80 + 16 * below(6)) * 1024);
@@ -276,11 +272,7 @@ fn the_clusters_that_end_last_are_given_other_orders() {
     };
     let mut earlier = 0;
     for seed in 0..8_u64 {
-        let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut below = |end: u64| {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (dice >> 33) % end
-        };
+        let mut below = dice(seed);
         let mut all = fleet(0);
         all.clusters.clear();
         for cluster in 0..8 {
