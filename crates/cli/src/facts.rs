@@ -23,24 +23,30 @@ pub(crate) fn read(paths: &[PathBuf], now: Timestamp, quarantine: Option<&Quaran
     intake::read(&sources, &intake::Options { quarantine, ..intake::Options::new(now) }, &bar)
 }
 
-/// All facts: built in, and under the paths. What could not be used is said on stderr.
+/// All facts: built in, and under the paths. What could not be used is said on stderr, and given in words.
 ///
 /// # Errors
 /// [`Failure::NoFeeds`] when paths were given and none of them held a usable document.
-pub(crate) fn base(paths: &[PathBuf], builtin: bool, now: Timestamp) -> Result<FactBase, Failure> {
+pub(crate) fn base(
+    paths: &[PathBuf],
+    builtin: bool,
+    now: Timestamp,
+) -> Result<(FactBase, Vec<String>), Failure> {
     let mut feeds: Vec<Feed> = Vec::new();
+    let mut left_out = Vec::new();
     if builtin {
         feeds.extend(engine_facts::builtin().map_err(|error| Failure::Internal(error.to_string()))?);
     }
     if !paths.is_empty() {
         let intake = read(paths, now, None);
-        say_what_was_left_out(&intake);
+        left_out = what_was_left_out(&intake);
+        left_out.iter().for_each(|it| say!("warning: {it}"));
         if intake.documents().next().is_none() {
             return Err(nothing_read(paths, &intake));
         }
         feeds.extend(engine_facts::accepted(intake));
     }
-    Ok(FactBase::new(feeds))
+    Ok((FactBase::new(feeds), left_out))
 }
 
 /// The failure of a reading that found nothing.
@@ -57,18 +63,17 @@ pub(crate) fn nothing_read(paths: &[PathBuf], intake: &Intake) -> Failure {
     Failure::NoFeeds { paths: shown.join(", "), reason }
 }
 
-fn say_what_was_left_out(intake: &Intake) {
-    for unreadable in &intake.unreadable {
-        say!("warning: {}: {}", unreadable.file, unreadable.reason);
-    }
-    if let Some(first) = intake.quarantined.first() {
-        say!(
-            "warning: {} documents were quarantined, the first one {}: {} (`underpin feeds check` lists them all)",
+fn what_was_left_out(intake: &Intake) -> Vec<String> {
+    let unreadable = intake.unreadable.iter().map(|it| format!("{}: {}", it.file, it.reason));
+    let quarantined = intake.quarantined.first().map(|first| {
+        format!(
+            "{} documents were quarantined, the first one {}: {} (`underpin feeds check` lists them all)",
             intake.quarantined.len(),
             first.file,
             first.reason
-        );
-    }
+        )
+    });
+    unreadable.chain(quarantined).collect()
 }
 
 /// Reads and checks a fleet file; warnings go to stderr.

@@ -281,8 +281,8 @@ impl Table {
         }
         vm.vcpus = self.number(&mut line, "vcpus");
         vm.memory_mib = self.number(&mut line, "memory_mib");
-        vm.guest_os = line.take("guest_os");
-        vm.machine_type = line.take("machine_type");
+        vm.guest_os = line.take("guest_os").map(Into::into);
+        vm.machine_type = line.take("machine_type").map(Into::into);
         if let Some(power) = line.take("power") {
             vm.power = match power.to_ascii_lowercase().as_str() {
                 "on" | "poweredon" | "running" => Some(PowerState::On),

@@ -65,7 +65,7 @@ fn named<'a>(host: &'a Host, name: &str) -> Vec<&'a Component> {
 
 fn vmm(vms: &[Vm], id: &str) -> Option<(String, String)> {
     let vm = vms.iter().find(|vm| vm.id.as_str() == id).unwrap();
-    vm.vmm.clone().map(|vmm| (vmm.component, vmm.version))
+    vm.vmm.clone().map(|vmm| (vmm.component.to_string(), vmm.version.to_string()))
 }
 
 fn pair(name: &str, version: &str) -> Option<(String, String)> {

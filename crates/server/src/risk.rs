@@ -14,6 +14,7 @@ use underpin_model::policy::Policy;
 use underpin_model::quantity::Days;
 use underpin_risk::build::{self, ReleaseDates};
 use underpin_risk::compound::{self, Thresholds};
+use underpin_risk::freshness::epss_warnings;
 use underpin_risk::report::{self, GroupBy, ReportError, Request, RiskReport};
 use underpin_risk::standing::Standing;
 use underpin_risk::wait::unmatched::{due, unmatched};
@@ -119,6 +120,8 @@ pub(crate) struct Decisions {
     pub(crate) list: Vec<GroupDecision>,
     /// Evidence that counts for no host, each with its place.
     pub(crate) unmatched: Vec<String>,
+    /// What a reader must know of the facts.
+    pub(crate) warnings: Vec<String>,
 }
 
 type Decided = Arc<OnceLock<Result<Arc<Decisions>, Problem>>>;
@@ -242,7 +245,8 @@ fn decisions_of(basis: &Basis, base: &FactBase) -> Result<Decisions, Problem> {
     });
     let list = list.map_err(|error| refused(&error))?;
     let unmatched = unmatched(&basis.evidence.value, &basis.index.fleet, &due(&list));
-    Ok(Decisions { basis: basis.clone(), list, unmatched })
+    let warnings = epss_warnings(base, &basis.index.assessment);
+    Ok(Decisions { basis: basis.clone(), list, unmatched, warnings })
 }
 
 /// The decisions of a basis, made by whoever asks first.

@@ -264,6 +264,33 @@ async fn wrong_questions_are_problems_with_a_code() {
     assert_eq!(none.get("/api/v1/assessments/current").await.status(), 409);
 }
 
+/// A misspelt filter would look like the answer to what was asked.
+#[tokio::test]
+async fn a_query_parameter_that_a_route_does_not_have_is_a_problem_that_names_it_and_those_there_are() {
+    let server = Server::filled().await;
+    for (path, told) in [
+        (
+            "/api/v1/exposures?statuses=open",
+            "\"statuses\" here; known are: asset, kind, vulnerability, status",
+        ),
+        ("/api/v1/exposures?status=open&Limit=3", "\"Limit\" here; known are: "),
+        ("/api/v1/risk?independant=true", "\"independant\" here; known are: "),
+        ("/api/v1/health?x", "\"x\" here; known are: none."),
+        ("/api/v1/standing/host/pve-0?x=1", "\"x\" here; known are: none."),
+    ] {
+        let response = server.get(path).await;
+        assert_eq!(response.status(), 400, "{path}");
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!(problem["code"], "UP0403", "{path}");
+        assert!(problem["detail"].as_str().unwrap().contains(told), "{path}: {problem}");
+    }
+    for path in ["/api/v1/exposures?status=open&limit=3", "/api/v1/health", "/?utm_source=x"] {
+        assert_eq!(server.get(path).await.status(), 200, "{path}");
+    }
+    let kinds = server.get("/api/v1/standing/plane/x").await.json::<Value>().await.unwrap();
+    assert!(kinds["detail"].as_str().unwrap().contains("management_plane"), "{kinds}");
+}
+
 #[tokio::test]
 async fn a_filter_that_names_what_is_not_there_is_a_problem_that_names_it() {
     let server = Server::filled().await;

@@ -41,7 +41,7 @@ pub(crate) fn table(report: &RiskReport, all: bool, width: Option<u16>) -> Strin
     let most = if all { usize::MAX } else { FIRST };
     let mut text = head(report, width);
     text += &fleet(report, width);
-    text += &at_once(report, width);
+    text += &at_once(report, all, width);
     text += &groups(report, most, width);
     text += &causes(report, most, width);
     text += &contributions(report, most, width);
@@ -109,10 +109,11 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
 
 /// What the bounds among the figures mean.
 const BOUNDS: &str = "bounds: a CVaR is at most the sum of the clusters' own, which it is if all have their worst together; the \
-                      chance that any host is hit follows from those of single hosts and of pairs up to the bounds of Bonferroni \
-                      (least) and of Hunter and Worsley (most), whatever else ties the hosts";
+                      chance that any host is hit follows from those of single hosts and of pairs up to the bounds of Bonferroni, Dawson and \
+                      Sankoff (least) and of Hunter and Worsley (most), whatever else ties the hosts";
 
-fn at_once(report: &RiskReport, width: Option<u16>) -> String {
+/// Powers of ten, unless all are asked for.
+fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
     let mut list = List::new(&["HIT AT ONCE", "COMPOUND", "INDEPENDENT"], width);
     type Of = fn(&FleetRisk) -> &Vec<AtLeast>;
     let kinds: [(&str, Of); 3] = [
@@ -122,7 +123,8 @@ fn at_once(report: &RiskReport, width: Option<u16>) -> String {
     ];
     for (name, of) in kinds {
         let naive = report.naive.as_ref().map(of);
-        for (at, one) in of(&report.fleet).iter().enumerate() {
+        let shown = |m: u64| all || m == 2 || m.checked_ilog10().is_some_and(|it| 10u64.pow(it) == m);
+        for (at, one) in of(&report.fleet).iter().enumerate().filter(|(_, it)| shown(it.m)) {
             let beside = naive.and_then(|it| it.get(at)).map(chance);
             let (compound, independent) = if report.independent {
                 (String::new(), chance(one))
@@ -131,6 +133,13 @@ fn at_once(report: &RiskReport, width: Option<u16>) -> String {
             };
             list.row([format!("at least {} {name}", one.m), compound, independent]);
         }
+    }
+    if report.guests_without_tenant > 0 {
+        list.row([
+            format!("(no known tenant: {} guests)", report.guests_without_tenant),
+            String::new(),
+            String::new(),
+        ]);
     }
     let lists = [&report.fleet].into_iter().chain(&report.naive);
     let lists = lists.flat_map(|it| kinds.map(|(_, of)| of(it)));
@@ -211,7 +220,7 @@ fn part_name(part: &Part) -> (&'static str, String) {
 }
 
 fn contributions(report: &RiskReport, most: usize, width: Option<u16>) -> String {
-    let mut list = List::new(&["SHARE OF MEAN", "SHARE OF CVAR", "OF", "PART"], width);
+    let mut list = List::new(&["SHARE OF MEAN", "SHARE OF CVAR", "STANDARD ERROR", "OF", "PART"], width);
     let mut hidden = 0;
     for kind in ["cause", "tenant", "cluster"] {
         let mut parts: Vec<_> =
@@ -219,7 +228,13 @@ fn contributions(report: &RiskReport, most: usize, width: Option<u16>) -> String
         parts.sort_by(|a, b| b.cvar_share.total_cmp(&a.cvar_share));
         hidden += parts.len().saturating_sub(most);
         for part in parts.iter().take(most) {
-            list.row([short(part.mean), short(part.cvar_share), kind.to_owned(), part_name(&part.of).1]);
+            list.row([
+                short(part.mean),
+                short(part.cvar_share),
+                short(part.cvar_share_standard_error),
+                kind.to_owned(),
+                part_name(&part.of).1,
+            ]);
         }
     }
     format!("{list}{}\n", more(hidden, 0))
@@ -395,6 +410,7 @@ pub(crate) fn csv(report: &RiskReport, out: &mut dyn Write) -> io::Result<()> {
         let (kind, name) = part_name(&one.of);
         row(kind, &name, "contribution_mean", one.mean)?;
         row(kind, &name, "contribution_cvar", one.cvar_share)?;
+        row(kind, &name, "contribution_cvar_standard_error", one.cvar_share_standard_error)?;
     }
     for one in &report.controls {
         row("control", &one.control, "saves", one.saves)?;

@@ -30,6 +30,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) rates_stated: bool,
     pub(crate) horizon_days: f64,
     pub(crate) seed: u64,
+    /// What a reader must know of the facts.
+    pub(crate) warnings: Vec<String>,
     pub(crate) groups: &'a [GroupDecision],
 }
 

@@ -5,6 +5,7 @@
 //! that no formula gives, and a row whose inputs are missing or wrong are all told, as are values that differ.
 
 mod compare;
+mod duplicates;
 mod gate;
 mod planner;
 mod risk;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::compare::difference;
+use self::duplicates::duplicates;
 use self::row::{BadRow, Got, Row};
 
 /// What a formula gives for a row: outputs by name.
@@ -58,7 +60,7 @@ pub(crate) struct Checked {
     pub(crate) rows: usize,
     /// Values compared; each element of a list counts.
     pub(crate) values: usize,
-    /// The largest relative error among numbers that agree.
+    /// The largest relative error among numbers, whether they agree or not.
     pub(crate) largest_error: f64,
     /// How many mismatches.
     pub(crate) mismatches: usize,
@@ -98,7 +100,27 @@ pub(crate) fn check(text: &str, tolerance: f64) -> Result<Report, String> {
         report.values += checked.values;
         report.sections.push(checked);
     }
+    for path in duplicates(text).map_err(|error| error.to_string())? {
+        report.tell_twice(&path);
+    }
     Ok(report)
+}
+
+impl Report {
+    /// Of what comes twice in the file only the last was checked.
+    fn tell_twice(&mut self, path: &[String]) {
+        let [section, within @ ..] = path else { return };
+        let row = within.first().and_then(|it| it.parse().ok());
+        let name = path.last().map_or("", String::as_str);
+        let problem = match within {
+            [] => "this section comes twice, of which only the last was checked".to_owned(),
+            _ => format!("the key {name:?} comes twice, of which only the last was checked"),
+        };
+        self.mismatches.push(whole(section, row, problem));
+        if let Some(checked) = self.sections.iter_mut().find(|it| it.section == *section) {
+            checked.mismatches += 1;
+        }
+    }
 }
 
 fn check_section(name: &str, rows: &Value, tolerance: f64, mismatches: &mut Vec<Mismatch>) -> Checked {
@@ -159,8 +181,12 @@ fn check_row(
         };
         checked.values += got.values();
         match difference(expected, got) {
-            Some(error) if error <= tolerance => checked.largest_error = checked.largest_error.max(error),
-            Some(error) => told(output, "differs", Some(expected), Some(got), Some(error)),
+            Some(error) => {
+                checked.largest_error = checked.largest_error.max(error);
+                if error > tolerance {
+                    told(output, "differs", Some(expected), Some(got), Some(error));
+                }
+            }
             None => told(output, "differs", Some(expected), Some(got), None),
         }
     }

@@ -13,7 +13,7 @@ use crate::report::left_out::LeftOut;
 use crate::{output, report};
 
 pub(crate) fn run(arguments: &Assess) -> Result<Code, Failure> {
-    let Opened { fleet, base, as_of } = open(&arguments.of, arguments.as_of)?;
+    let Opened { fleet, base, as_of, .. } = open(&arguments.of, arguments.as_of)?;
     let options = Options { as_of, stale_after_days: i32::from(arguments.stale_after) };
     let assessment = assess(&fleet, &base, &options);
     // What is left out of the report fails a pipeline all the same.

@@ -20,7 +20,7 @@ use crate::{facts, output};
 pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
     let policy = facts::policy(arguments.policy.as_deref())?;
     let fleet = arguments.fleet.as_ref().map(|path| facts::fleet(path)).transpose()?.map(|it| it.fleet);
-    let base = facts::base(&arguments.feeds, true, Timestamp::now())?;
+    let (base, _) = facts::base(&arguments.feeds, true, Timestamp::now())?;
     let epss = arguments.epss.iter().map(|path| dated_scores(path)).collect::<Result<Vec<_>, _>>()?;
     let asked = Asked {
         platform: arguments.platform.as_deref(),

@@ -36,7 +36,7 @@ fn of_facts(arguments: &args::Cadence, interval: Interval) -> Result<Cadence, Fa
         Some(path) => Some(Installed::on_hosts(&facts::fleet(path)?.fleet)),
         None => None,
     };
-    let base = facts::base(&arguments.feeds, !arguments.no_builtin, Timestamp::now())?;
+    let (base, _) = facts::base(&arguments.feeds, !arguments.no_builtin, Timestamp::now())?;
     let query = Query {
         platforms: arguments.platform.clone(),
         lines: arguments.line.clone(),

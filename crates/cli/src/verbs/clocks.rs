@@ -28,8 +28,9 @@ pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
         soon_days: arguments.soon,
         hosts_per_day: arguments.plan_pace.unwrap_or(on.policy.maintenance.hosts_per_day),
     };
-    let report = clocks::read(fleet, &on.base, &on.assessment, &on.policy, settings)
+    let mut report = clocks::read(fleet, &on.base, &on.assessment, &on.policy, settings)
         .map_err(|error| Failure::Usage(error.to_string()))?;
+    report.warnings.extend(on.left_out.iter().cloned());
     match arguments.format {
         Tabular::Json => output::json(&report)?,
         Tabular::Csv => output::stream(None, |out| csv(&report, out))?,

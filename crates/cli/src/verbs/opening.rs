@@ -28,6 +28,8 @@ const SECONDS_OF_A_DAY: i64 = 86_400;
 pub(super) struct Opened {
     pub(super) fleet: Fleet,
     pub(super) base: FactBase,
+    /// What of the facts could not be used, in words.
+    pub(super) left_out: Vec<String>,
     pub(super) as_of: Timestamp,
 }
 
@@ -38,6 +40,8 @@ pub(super) struct Judged {
     pub(super) assessment: Assessment,
     pub(super) policy: Policy,
     pub(super) evidence: Evidence,
+    /// What of the facts could not be used, in words.
+    pub(super) left_out: Vec<String>,
 }
 
 /// Reads a fleet and facts. What is odd is said on stderr.
@@ -52,8 +56,8 @@ pub(super) fn open(of: &FleetAndFacts, day: Option<Date>) -> Result<Opened, Fail
     if let Some(day) = day {
         warn_of_the_past(day, as_of, &checked.fleet);
     }
-    let base = facts::base(&of.feeds, !of.no_builtin, now)?;
-    Ok(Opened { fleet: checked.fleet, base, as_of })
+    let (base, left_out) = facts::base(&of.feeds, !of.no_builtin, now)?;
+    Ok(Opened { fleet: checked.fleet, base, left_out, as_of })
 }
 
 /// Reads what a judgement needs, and assesses the fleet.
@@ -68,9 +72,9 @@ pub(super) fn judged(
 ) -> Result<Judged, Failure> {
     let policy = facts::policy(policy)?;
     let evidence = facts::evidence(evidence)?;
-    let Opened { fleet, base, as_of } = open(of, day)?;
+    let Opened { fleet, base, left_out, as_of } = open(of, day)?;
     let assessment = assess(&fleet, &base, &Options::at(as_of));
-    Ok(Judged { fleet, base, assessment, policy, evidence })
+    Ok(Judged { fleet, base, assessment, policy, evidence, left_out })
 }
 
 /// A fleet without hosts has no risk of 0: it has none that could be judged.

@@ -38,7 +38,8 @@ fn risk_of(of: &FleetAndFacts, beliefs: &PolicyAndEvidence, arguments: &RiskShap
         deferral_days: Days::new(f64::from(arguments.deferral_days)).unwrap_or_default(),
         ..Request::new(&on.fleet, &on.assessment, &on.base, &on.policy, &on.evidence)
     };
-    let answer = report(&request).map_err(|error| refused(&error, &of.fleet))?;
+    let mut answer = report(&request).map_err(|error| refused(&error, &of.fleet))?;
+    answer.warnings.extend(on.left_out.iter().cloned());
     // Grouped in another way the answer has no releases, and evidence changes nothing in it.
     if answer.group_by == GroupBy::Decision {
         let all = answer.groups.iter().flat_map(|it| &it.releases);

@@ -1,9 +1,10 @@
 //! `underpin wait`: patch now, wait or mitigate.
 
+use underpin_risk::freshness::epss_warnings;
 use underpin_risk::wait::unmatched::due;
 use underpin_risk::wait::{self, GroupDecision, Request};
 
-use super::opening::judged;
+use super::opening::{judged, warn};
 use crate::args::{Tabular, Wait};
 use crate::exit::{Code, Failure};
 use crate::output;
@@ -42,12 +43,18 @@ pub(crate) fn run(arguments: &Wait) -> Result<Code, Failure> {
             )));
         }
     }
+    let warnings: Vec<String> =
+        on.left_out.iter().cloned().chain(epss_warnings(&on.base, &on.assessment)).collect();
+    if arguments.format != Tabular::Json {
+        warn(&epss_warnings(&on.base, &on.assessment), "");
+    }
     let answer = Answer {
         as_of: on.assessment.as_of,
         currency: &on.policy.currency,
         rates_stated: on.policy.loss.stated,
         horizon_days: request.horizon_days,
         seed: on.policy.seed,
+        warnings,
         groups: &groups,
     };
     match arguments.format {

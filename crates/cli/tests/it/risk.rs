@@ -334,6 +334,46 @@ fn a_score_of_exactly_one_is_finite_and_facts_of_the_future_count_for_nothing() 
     }
 }
 
+/// Whoever reads the answer of a machine reads no stderr.
+#[test]
+fn scores_that_are_stale_from_the_future_or_refused_are_told_in_every_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let scores = |day: &str, score: &str| {
+        format!(
+            "#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\ncve,epss,percentile\nCVE-2023-0001,{score},1.0\n"
+        )
+    };
+    let policy =
+        file(&dir, "policy.toml", "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\n".to_owned());
+    for (name, day, score, told) in [
+        ("fresh.csv", "2026-02-20", "0.5", None),
+        ("month.csv", "2026-01-31", "0.5", None),
+        ("stale.csv", "2026-01-30", "0.5", Some("is stale on 2026-03-02 (the newest from 2026-01-30)")),
+        (
+            "future.csv",
+            "2026-03-03",
+            "0.5",
+            Some("is from after 2026-03-02 (the newest from 2026-03-03): not used"),
+        ),
+        ("bad.csv", "2026-02-20", "1.5", Some("1 documents were quarantined, the first one")),
+    ] {
+        let feed = file(&dir, name, scores(day, score));
+        for verb in [&["risk", "--samples", "1000"][..], &["wait"], &["clocks"]] {
+            let of = ["fleet.json", "--no-builtin", "--as-of", "2026-03-02", "--policy", &policy];
+            let feeds = ["--feeds", "feeds/ALSA-2024-0001.json", &feed, "--format", "json"];
+            let answer = run(&[verb, &of, &feeds].concat()).ends(0).json();
+            let warnings = answer["warnings"].as_array().unwrap();
+            let said: Vec<&str> = warnings.iter().filter_map(Value::as_str).collect();
+            let about: Vec<&&str> =
+                said.iter().filter(|it| it.contains("EPSS") || it.contains("quarantined")).collect();
+            match told {
+                None => assert!(about.is_empty(), "{name} {verb:?}: {said:?}"),
+                Some(told) => assert!(about[0].contains(told), "{name} {verb:?}: {said:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn risk_without_a_fleet_shows_its_help() {
     let refused = run(&["risk"]);

@@ -151,6 +151,34 @@ fn what_cannot_be_checked_fails_and_names_its_place() {
 }
 
 #[test]
+fn what_comes_twice_is_named_and_ends_with_1() {
+    let row = r#"{"n": 1, "conf": 0.9, "upper": 0.9}"#;
+    let section = |row: &str| format!("\"zero_failure_upper\": [{row}]");
+    let of = |text: &str| run_with(&["selfcheck", "--vectors", "-"], text.as_bytes());
+    of(&format!("{{{}}}", section(row))).ends(0);
+    let wrong = row.replace("0.9}", "0.1}");
+    let ran = of(&format!("{{{}, {}}}", section(&wrong), section(row))).ends(1);
+    let line = ran.stdout.lines().next().unwrap();
+    assert_eq!(line, "zero_failure_upper: this section comes twice, of which only the last was checked");
+    let ran = of(&format!("{{{}}}", section(&row.replace("0.9}", "0.1, \"upper\": 0.9}")))).ends(1);
+    let line = ran.stdout.lines().next().unwrap();
+    assert_eq!(
+        line,
+        "zero_failure_upper[0]: the key \"upper\" comes twice, of which only the last was checked"
+    );
+}
+
+#[test]
+fn the_largest_error_is_that_of_mismatches_too() {
+    let mut file = small();
+    file["zero_failure_upper"][0]["upper"] = json!(0.45);
+    let report = check(&file, &["--format", "json"]).ends(1).json();
+    let sections = report["sections"].as_array().unwrap();
+    let section = sections.iter().find(|it| it["section"] == "zero_failure_upper").unwrap();
+    assert_eq!((&section["largest_error"], &section["mismatches"]), (&json!(1.0), &json!(1)));
+}
+
+#[test]
 fn what_is_no_file_of_sections_ends_with_2() {
     for text in ["", "{", "[]", "{}", "\"x\""] {
         let ran = run_with(&["selfcheck", "--vectors", "-"], text.as_bytes()).ends(2);

@@ -205,7 +205,7 @@ impl<'a> Grouping<'a> {
     }
 
     fn add_vm(&mut self, asset: Asset, vm: &'a Vm, floor: Option<Floor>, context: Context) {
-        let base = self.base((&vm.component_sets, vm.components.as_ref()), Surroundings::default());
+        let base = self.base((&vm.component_sets, vm.components.as_deref()), Surroundings::default());
         // A guest that is off starts on what is installed, with all flags.
         let floor = floor.filter(|_| is_live(vm));
         let key = Key {

@@ -347,7 +347,7 @@ impl<'a> Stack<'a> {
     fn carriers(&mut self, fleet: &'a Fleet) {
         let mut users: FxHashMap<&str, Vec<u32>> = FxHashMap::default();
         let hosts = fleet.hosts.iter().map(|it| (it.id(), &it.component_sets[..], it.components.as_ref()));
-        let vms = fleet.vms.iter().map(|it| (it.id(), &it.component_sets[..], it.components.as_ref()));
+        let vms = fleet.vms.iter().map(|it| (it.id(), &it.component_sets[..], it.components.as_deref()));
         let images = fleet.images.iter().map(|it| (it.id(), &it.component_sets[..], it.components.as_ref()));
         let planes = fleet
             .management_planes

@@ -206,7 +206,7 @@ const MUTATIONS: &[Mutation] = &[
     }),
     (Rule::Reach, "keys that the target cannot open", |it| {
         it.host("h3").reach.key_providers = vec!["kms".into()];
-        it.vm("v3").sealed_keys = Some(SealedKeys { vtpm: Some(true), pcrs: vec![] });
+        it.vm("v3").sealed_keys = Some(Box::new(SealedKeys { vtpm: Some(true), pcrs: vec![] }));
     }),
     (Rule::Reach, "a host of another cluster", |it| {
         it.host("h4").cluster = Some(underpin_model::id::ClusterId::new("c2").unwrap());

@@ -30,4 +30,5 @@ pub mod policy;
 pub mod purl;
 pub mod quantity;
 pub mod ssvc;
+pub mod text;
 pub mod version;

@@ -152,7 +152,8 @@ fn emulators_are_named_as_on_their_hosts() {
         let host = hosts[vm.host.as_ref().unwrap().as_str()];
         let set = &fleet.component_sets[&host.component_sets[0]];
         let found = set.components.iter().any(|it| {
-            it.name == vmm.component || it.source.as_ref().is_some_and(|source| source.name == vmm.component)
+            it.name == *vmm.component
+                || it.source.as_ref().is_some_and(|source| source.name == *vmm.component)
         });
         assert!(found, "{} on {}", vmm.component, host.id);
         families.insert(host.platform.as_ref().unwrap().family.clone());

@@ -73,15 +73,25 @@ pub fn hunter_worsley_upper(
     p: &[Probability],
     pair: impl Fn(usize, usize) -> Probability,
 ) -> Result<Probability, InvalidArgument> {
-    let mut bound: f64 = p.iter().map(|it| it.get()).sum();
+    let sum: f64 = p.iter().map(|it| it.get()).sum();
+    let tree = heaviest_tree(p.len(), |i, j| match (p.get(i), p.get(j)) {
+        (Some(left), Some(right)) => checked(*left, *right, pair(i, j)),
+        _ => Ok(0.0),
+    })?;
+    Ok(Probability::nearest(sum - tree))
+}
+
+/// Weight of the heaviest spanning tree of `count` events (Prim); `edge(i, j)` has `i < j`.
+pub(crate) fn heaviest_tree<E>(
+    count: usize,
+    edge: impl Fn(usize, usize) -> Result<f64, E>,
+) -> Result<f64, E> {
     // The heaviest edge from each event that is outside the tree to one inside.
-    let mut outside: Vec<(usize, f64)> = (1..p.len()).map(|at| (at, f64::NEG_INFINITY)).collect();
-    let mut newest = 0;
+    let mut outside: Vec<(usize, f64)> = (1..count).map(|at| (at, f64::NEG_INFINITY)).collect();
+    let (mut newest, mut sum) = (0, 0.0);
     while !outside.is_empty() {
         for (at, heaviest) in &mut outside {
-            let (i, j) = (newest.min(*at), newest.max(*at));
-            let (Some(left), Some(right)) = (p.get(i), p.get(j)) else { continue };
-            *heaviest = heaviest.max(checked(*left, *right, pair(i, j))?);
+            *heaviest = heaviest.max(edge(newest.min(*at), newest.max(*at))?);
         }
         let Some(best) =
             (0..outside.len()).max_by(|a, b| weight(&outside, *a).total_cmp(&weight(&outside, *b)))
@@ -89,10 +99,21 @@ pub fn hunter_worsley_upper(
             break;
         };
         let (at, weight) = outside.swap_remove(best);
-        bound -= weight;
+        sum += weight;
         newest = at;
     }
-    Ok(Probability::nearest(bound))
+    Ok(sum)
+}
+
+/// Lower bound of `P(any)` from the sum of the probabilities and the sum over all pairs (Dawson and Sankoff, 1967): the best that
+/// these two sums allow, `2 S1 / (k + 1) - 2 S2 / (k (k + 1))` with `k = 1 + floor(2 S2 / S1)`. Of no event: 0.
+#[must_use]
+pub fn dawson_sankoff_lower(singles: f64, pairs: f64) -> Probability {
+    if !(singles > 0.0 && pairs >= 0.0 && (singles + pairs).is_finite()) {
+        return Probability::nearest(0.0);
+    }
+    let k = 1.0 + (2.0 * pairs / singles).floor();
+    Probability::nearest(2.0 * singles / (k + 1.0) - 2.0 * pairs / (k * (k + 1.0)))
 }
 
 fn weight(edges: &[(usize, f64)], at: usize) -> f64 {
@@ -228,6 +249,18 @@ mod tests {
         assert_eq!(esary_proschan(&works, &[vec![5]], &cuts).unwrap_err().name, "paths");
         assert_eq!(esary_proschan(&works, &paths, &[vec![9]]).unwrap_err().name, "cuts");
         assert_eq!(esary_proschan(&works, &paths, &[]).unwrap_err().name, "cuts");
+    }
+
+    #[test]
+    fn the_sums_over_events_and_pairs_bound_what_they_can() {
+        // Events that exclude each other, nested ones, three fair coins, and a union of two of `n` alike.
+        for (singles, pairs, low) in
+            [(0.6, 0.0, 0.6), (1.0, 0.5, 0.5), (1.5, 0.75, 0.75), (0.0, 0.0, 0.0), (9.0, 36.0, 1.0)]
+        {
+            let found = dawson_sankoff_lower(singles, pairs).get();
+            assert!((found - low).abs() < 1e-12, "{singles} {pairs}: {found}");
+        }
+        assert_eq!(dawson_sankoff_lower(f64::NAN, 0.0).get(), 0.0);
     }
 
     proptest! {

@@ -21,6 +21,7 @@ pub mod common_cause;
 pub mod compound;
 pub mod deferral;
 pub mod evidence;
+pub mod freshness;
 pub mod groups;
 pub mod hazard;
 pub mod marginal;

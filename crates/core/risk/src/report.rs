@@ -18,6 +18,7 @@ use crate::compound::{
     TenantFigures, Thresholds, judge,
 };
 use crate::deferral::{Deferral, deferral};
+use crate::freshness::epss_warnings;
 use crate::groups::{GroupKey, HardwareClass};
 use crate::portfolio::{Cause, Portfolio, Shock};
 use crate::wait::curve::InvalidInput;
@@ -292,6 +293,8 @@ pub struct RiskReport {
     pub hosts: u64,
     /// Guests on them.
     pub guests: u64,
+    /// Those of no known tenant, who are left out where tenants are counted.
+    pub guests_without_tenant: u64,
     /// The whole fleet.
     pub fleet: FleetRisk,
     /// The same with every host on its own: what the compound figure is compared with.
@@ -353,6 +356,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         samples: request.samples,
         seed: request.policy.seed,
         independent: request.independent,
+        at_least: Thresholds::of_fleet(&built.portfolio),
         ..compound::Options::default()
     };
     let judgement = judge(&built.portfolio, &options)?;
@@ -374,6 +378,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         independent: request.independent,
         hosts: judgement.hosts,
         guests: judgement.guests,
+        guests_without_tenant: judgement.guests_without_tenant,
         fleet: FleetRisk::from(&judgement),
         naive: naive.as_ref().map(FleetRisk::from),
         mean_loss_with_unknown: compound::mean_loss(&upper.portfolio)?,
@@ -385,7 +390,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         deferrals: deferrals(request, &built),
         unpriced_words: built.unpriced.to_string(),
         unpriced: built.unpriced,
-        warnings: warnings(&built, naive.as_ref().unwrap_or(&judgement)),
+        warnings: warnings(request, &built, naive.as_ref().unwrap_or(&judgement)),
         parameters: parameters(request.policy),
         clusters: judgement.clusters,
         tenants: judgement.tenants,
@@ -523,8 +528,9 @@ fn deferrals(request: &Request<'_>, built: &Built) -> Vec<Deferral> {
 }
 
 /// What a reader must know, also of the samples: plain ones may have seen none of a loss that is possible.
-fn warnings(built: &Built, naive: &Judgement) -> Vec<String> {
+fn warnings(request: &Request<'_>, built: &Built, naive: &Judgement) -> Vec<String> {
     let mut warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).collect();
+    warnings.extend(epss_warnings(request.base, request.assessment));
     if naive.independent && naive.fleet.mean > 0.0 && naive.fleet.any_loss.value == 0.0 {
         warnings.push(format!(
             "none of {} samples of the independent figures saw a loss: their deviation, quantiles and CVaR are not known; \

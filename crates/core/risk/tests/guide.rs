@@ -65,12 +65,15 @@ fn the_guide_names_no_parameter_that_does_not_exist() {
     let model = guide.split_once("## The model").unwrap().1.split_once("## What is not known").unwrap().0;
     let known = |name: &str| Parameter::ALL.iter().any(|it| it.fact().name == name);
     let others = [
+        "--all",
         "--independent",
         "<",
         "adds",
         "at_most",
         "bmc",
         "console",
+        "cvar_share_standard_error",
+        "guests_without_tenant",
         "management-plane",
         "record_disclosed",
         "system_corrupted",

@@ -165,8 +165,7 @@ fn vm(domain: &Node, state: Option<&str>, host: &HostId) -> Result<Vm, String> {
         .at(&["vcpu"])
         .and_then(|node| node.attribute("current").unwrap_or(node.text.trim()).parse().ok());
     vm.memory_mib = domain.at(&["memory"]).and_then(memory_mib);
-    vm.machine_type =
-        domain.at(&["os", "type"]).and_then(|node| node.attribute("machine")).map(str::to_owned);
+    vm.machine_type = domain.at(&["os", "type"]).and_then(|node| node.attribute("machine")).map(Into::into);
     if let Some(cpu) = domain.at(&["cpu"]) {
         let wanted =
             |feature: &&Node| matches!(feature.attribute("policy"), None | Some("require" | "force"));
@@ -184,8 +183,8 @@ fn vm(domain: &Node, state: Option<&str>, host: &HostId) -> Result<Vm, String> {
         }
     }
     if let Some(devices) = domain.at(&["devices"]) {
-        vm.sealed_keys =
-            Some(SealedKeys { vtpm: Some(devices.all("tpm").next().is_some()), pcrs: Vec::new() });
+        let vtpm = Some(devices.all("tpm").next().is_some());
+        vm.sealed_keys = Some(Box::new(SealedKeys { vtpm, pcrs: Vec::new() }));
         let hostdev = devices
             .all("hostdev")
             .chain(devices.all("interface").filter(|i| i.attribute("type") == Some("hostdev")));

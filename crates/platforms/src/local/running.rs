@@ -169,7 +169,8 @@ pub(super) fn qemu(
             probe.note(format!("process {}", process.pid), "a QEMU without uuid and name: left out");
             continue;
         };
-        vm.vmm = vmm.map(|(component, version)| RunningVmm { component, version });
+        vm.vmm = vmm
+            .map(|(component, version)| RunningVmm { component: component.into(), version: version.into() });
         // A guest that came by migration was started elsewhere.
         if process.option("-incoming").is_none() {
             vm.cold_started_at = process.started;
@@ -224,7 +225,7 @@ fn guest<'a>(vms: &'a mut Vec<Vm>, process: &Process, host: &HostId) -> Option<&
     vm.power = Some(PowerState::On);
     vm.machine_type = process.option("-machine").or(process.option("-M")).and_then(|text| {
         let typed = text.split(',').find_map(|part| part.strip_prefix("type="));
-        typed.or_else(|| text.split(',').next().filter(|part| !part.contains('='))).map(str::to_owned)
+        typed.or_else(|| text.split(',').next().filter(|part| !part.contains('='))).map(Into::into)
     });
     vm.vcpus = process
         .option("-smp")

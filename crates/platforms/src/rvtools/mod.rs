@@ -330,14 +330,16 @@ impl Estate {
         vm.vcpus = row.number(&["CPUs"]).and_then(|n| u32::try_from(n).ok());
         vm.memory_mib = row.number(&["Memory", "Memory MiB"]);
         let tools = row.text(&["OS according to the VMware Tools"]);
-        vm.guest_os = row.text(&["OS according to the configuration file"]).or_else(|| tools.clone());
+        vm.guest_os =
+            row.text(&["OS according to the configuration file"]).or_else(|| tools.clone()).map(Into::into);
         if let Some(tools) = tools {
             keep(&mut vm.extra, "OS according to the VMware Tools", Value::from(tools), VM_FIELDS);
         }
         // The virtual hardware version is written as a bare number or as vSphere writes it.
         vm.machine_type = row
             .text(&["HW version"])
-            .map(|version| if version.parse::<u32>().is_ok() { format!("vmx-{version}") } else { version });
+            .map(|version| if version.parse::<u32>().is_ok() { format!("vmx-{version}") } else { version })
+            .map(Into::into);
         keep_rest(row, &mut vm.extra, VM_FIELDS);
         self.fleet.vms.push(vm);
     }

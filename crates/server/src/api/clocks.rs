@@ -25,7 +25,8 @@ struct ClocksView {
     hosts_to_patch: usize,
     /// The day on which the last of them has its fix at that pace; absent: no host waits.
     all_patched_on: Option<String>,
-    /// Tenants, clusters, hosts and planes that promises name and the fleet does not have, in words.
+    /// Tenants, clusters, hosts and planes that promises name and the fleet does not have, and EPSS scores that are stale or from
+    /// after the day, in words.
     warnings: Vec<String>,
     /// One row a promise: `promise`, `kind`, `days`, `counts` by state, `penalty`, `broken`.
     promises: Vec<serde_json::Value>,

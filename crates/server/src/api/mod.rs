@@ -10,6 +10,7 @@ mod changes;
 mod clocks;
 mod findings;
 mod in_force;
+mod parameters;
 mod risk;
 mod scores;
 mod view;
@@ -17,6 +18,7 @@ mod view;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::{Json, routing::get};
 use serde::Serialize;
@@ -78,7 +80,9 @@ pub fn openapi() -> OpenApi {
 }
 
 pub(crate) fn routes(_app: &Shared) -> Router<Shared> {
-    let (router, _) = described().split_for_parts();
+    let (router, description_of_routes) = described().split_for_parts();
+    let known = parameters::Known::of(&description_of_routes);
+    let router = router.route_layer(from_fn_with_state(known, parameters::refuse_unknown));
     router.route("/api/v1/openapi.json", get(description))
 }
 

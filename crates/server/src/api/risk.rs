@@ -30,8 +30,8 @@ pub(super) struct RiskView {
     evidence: String,
     /// Every loss is in `currency`, over `horizon_days`. `fleet.loss` has `mean`, `sd`, `quantiles`, `cvar` and
     /// `any_loss`; `fleet.hosts_hit_at_least`, `guests_hit_at_least` and `tenants_hit_at_least` the probability that at
-    /// least `m` are hit at once; `naive` the same as if nothing were common (null, if that was asked for). `clusters`
-    /// and `tenants` have the same figures, each of its own hosts, guests and tenants. `groups` (each with `wait` and `recommendation`), `contributions` (to the mean and to the CVaR),
+    /// least `m` are hit at once (`guests_without_tenant` count for no tenant); `naive` the same as if nothing were common (null, if that was asked for). `clusters`
+    /// and `tenants` have the same figures, each of its own hosts, guests and tenants. `groups` (each with `wait` and `recommendation`), `contributions` (to the mean, exact, and to the CVaR, with its standard error),
     /// `causes` (with `factors` and facts), `blast_radius`, `deferrals`, `unpriced`, `warnings`, `parameters`, `sampling`.
     #[schema(value_type = Object)]
     #[serde(flatten)]
@@ -75,6 +75,8 @@ pub(super) struct WaitView {
     decisions: Vec<NamedDecision>,
     /// Evidence that counts for no host: a release that is due nowhere, hardware that no host has; each with its place.
     evidence_unmatched: Vec<String>,
+    /// What a reader must know of the EPSS scores: stale ones, and those from after the day of the assessment.
+    warnings: Vec<String>,
 }
 
 /// A decision with the name of its group as one text.
@@ -103,6 +105,7 @@ pub(super) async fn wait(
         horizon_days: underpin_risk::wait::groups::HORIZON_DAYS,
         decisions,
         evidence_unmatched: known.unmatched.clone(),
+        warnings: known.warnings.clone(),
     }))
 }
 

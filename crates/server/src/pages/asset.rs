@@ -97,7 +97,7 @@ pub(super) async fn host(State(app): State<Shared>, Path(id): Path<String>) -> R
                 (fact("Machine", host.model.as_deref())) (fact("Firmware", host.firmware.as_deref()))
                 (fact("Processor", cpu.and_then(|c| c.model.as_deref()))) (fact("Microcode", cpu.and_then(|c| c.microcode.as_deref())))
                 dt { "Guests" } dd { (linked(guests as u64, "#guests")) }
-                (seen(host.seen.as_ref(), &index.fleet.seen, &host.provenance))
+                (seen(host.seen.as_deref(), &index.fleet.seen, &host.provenance))
             }
             (ripple_link(&id))
         }
@@ -174,7 +174,7 @@ pub(super) async fn vm(State(app): State<Shared>, Path(id): Path<String>) -> Res
                 (fact("Runs on", vm.vmm.as_ref().map(|v| format!("{} {}", v.component, v.version)).as_deref()))
                 (fact("Machine type", vm.machine_type.as_deref()))
                 (fact("Cold-started", vm.cold_started_at.map(|t| t.to_string()).as_deref()))
-                (seen(vm.seen.as_ref(), &index.fleet.seen, &vm.provenance))
+                (seen(vm.seen.as_deref(), &index.fleet.seen, &vm.provenance))
             }
             (ripple_link(&id))
         }
@@ -197,7 +197,7 @@ pub(super) async fn image(State(app): State<Shared>, Path(id): Path<String>) -> 
             dl {
                 (fact("Tenant", image.tenant.as_ref().map(|t| t.as_str()))) (fact("Built", image.built.map(|d| d.to_string()).as_deref()))
                 dt { "VMs made from it" } dd { (linked(made().count() as u64, "#made")) }
-                (seen(image.seen.as_ref(), &index.fleet.seen, &image.provenance))
+                (seen(image.seen.as_deref(), &index.fleet.seen, &image.provenance))
             }
             (ripple_link(&id))
         }
@@ -227,7 +227,7 @@ pub(super) async fn tenant(State(app): State<Shared>, Path(id): Path<String>) ->
                 dt { "Affected" } dd { (linked(count(&counts, Status::Affected), &to("affected"))) }
                 dt { "Fixed, not running" } dd { (linked(count(&counts, Status::FixedNotRunning), &to("fixed_not_running"))) }
                 dt { "Share" } dd { (bar(&counts)) }
-                (seen(tenant.seen.as_ref(), &index.fleet.seen, &tenant.provenance))
+                (seen(tenant.seen.as_deref(), &index.fleet.seen, &tenant.provenance))
             }
             p.soft { "Exposures of its VMs and images, and of the hosts beneath its VMs." }
             (ripple_link(&id))

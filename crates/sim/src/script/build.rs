@@ -193,7 +193,7 @@ impl Session {
             vm.cpu_features = features.unwrap_or_else(|| vm.cpu_features.clone());
             vm.storage = storage.unwrap_or_else(|| vm.storage.clone());
             if vtpm.is_some() {
-                vm.sealed_keys = Some(SealedKeys { vtpm, pcrs: Vec::new() });
+                vm.sealed_keys = Some(Box::new(SealedKeys { vtpm, pcrs: Vec::new() }));
             }
             if let Some(ms) = lock {
                 vm.locks = vec![Lock { kind: LockKind::Backup, expires: ms.map(expires) }];

@@ -87,7 +87,7 @@ fn losses(
     if arguments.no_builtin && arguments.feeds.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let base = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
+    let (base, _) = facts::base(&arguments.feeds, !arguments.no_builtin, now)?;
     let assessment = assess(fleet, &base, &Options::at(at));
     loss_per_day(fleet, &assessment, &base, policy).map_err(|error| Failure::Policy {
         source_name: "the policy".to_owned(),

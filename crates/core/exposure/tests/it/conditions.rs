@@ -22,7 +22,7 @@ fn kvm_host() -> Host {
 fn guest(id: &str, running: Option<&str>) -> Vm {
     let mut vm = vm(id, "h1");
     vm.power = Some(PowerState::On);
-    vm.vmm = running.map(|version| RunningVmm { component: "qemu".to_owned(), version: version.to_owned() });
+    vm.vmm = running.map(|version| RunningVmm { component: "qemu".into(), version: version.into() });
     vm
 }
 
@@ -387,7 +387,7 @@ fn an_rpm_guest_is_told_by_its_source_package_though_the_sources_version_is_not_
     let host = host("h1", set(Family::AlmaLinux, "9", vec![core]));
     let running = |id: &str, version: &str| {
         let mut vm = guest(id, None);
-        vm.vmm = Some(RunningVmm { component: "qemu-kvm".to_owned(), version: version.to_owned() });
+        vm.vmm = Some(RunningVmm { component: "qemu-kvm".into(), version: version.into() });
         vm
     };
     let vms = vec![running("new", "17:9.0.0-10.el9_5"), running("old", "17:8.2.0-11.el9_4")];

@@ -42,7 +42,7 @@ macro_rules! element {
             )*
             /// Where and when it was seen, if not as the whole file.
             #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub seen: Option<Seen>,
+            pub seen: Option<Box<Seen>>,
             /// Where and when single facts were seen.
             #[serde(default, skip_serializing_if = "Provenance::is_empty")]
             pub provenance: Provenance,

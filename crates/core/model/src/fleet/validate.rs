@@ -303,7 +303,7 @@ impl<'a> Check<'a> {
         self.refer(&path, "storage", "storage", &vm.storage);
         self.refer(&path, "networks", "networks", &vm.networks);
         self.set_references(&path, &vm.component_sets);
-        self.own(&path, vm.components.as_ref(), None);
+        self.own(&path, vm.components.as_deref(), None);
         self.not_zero(&path, "vcpus", vm.vcpus.map(u64::from));
         self.not_zero(&path, "memory_mib", vm.memory_mib);
         self.memory(&path, "memory_mib", vm.memory_mib);

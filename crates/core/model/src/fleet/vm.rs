@@ -9,6 +9,7 @@ use super::{ComponentSet, Extra, Provenance, Seen};
 use crate::id::{
     ApplicationId, ClusterId, ComponentSetId, HostId, ImageId, NetworkId, StorageId, TenantId, VmId,
 };
+use crate::text::Text;
 
 /// Whether a guest runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -27,9 +28,9 @@ pub enum PowerState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunningVmm {
     /// Component name as in the host's components (`qemu`, `pve-qemu-kvm`, `qemu-kvm`, `xen`).
-    pub component: String,
+    pub component: Text,
     /// The version of it that this guest runs on.
-    pub version: String,
+    pub version: Text,
 }
 
 /// What may be done to a guest.
@@ -93,7 +94,7 @@ element! {
         /// The application that it serves.
         application: Option<ApplicationId>,
         /// Its role in the application.
-        role: Option<String>,
+        role: Option<Text>,
         /// The image that it was made from.
         image: Option<ImageId>,
         /// Whether it runs; `None`: unknown.
@@ -109,7 +110,7 @@ element! {
         /// The VMM release that this guest runs on.
         vmm: Option<RunningVmm>,
         /// Machine type (`pc-q35-7.2`) or virtual hardware version.
-        machine_type: Option<String>,
+        machine_type: Option<Text>,
         /// When it was last cold-started: CPU flags are fixed then.
         cold_started_at: Option<Timestamp>,
         /// CPU features that it needs.
@@ -127,15 +128,15 @@ element! {
         /// What holds it where it is.
         locks: Vec<Lock>,
         /// Keys sealed to the platform.
-        sealed_keys: Option<SealedKeys>,
+        sealed_keys: Option<Box<SealedKeys>>,
         /// Guest operating system as the platform tells it.
-        guest_os: Option<String>,
+        guest_os: Option<Text>,
         /// Version of the guest tools.
-        guest_tools: Option<String>,
+        guest_tools: Option<Text>,
         /// Sets of the components inside it.
         component_sets: Vec<ComponentSetId>,
         /// Components of its own.
-        components: Option<ComponentSet>,
+        components: Option<Box<ComponentSet>>,
     }
 }
 

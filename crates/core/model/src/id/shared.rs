@@ -1,25 +1,15 @@
 //! Ids that are read again share their text.
-//!
-//! A fleet names the host, tenant and image of each of its VMs: a million VMs, but some thousand names. The texts that were read
-//! last are remembered, so many and no more; whether two equal ids share one text or have two can be told by nothing
-//! but the memory that they take.
 
-use std::cell::RefCell;
 use std::fmt;
-use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use rustc_hash::FxHasher;
 use serde::de::{Error, Visitor};
 
-use super::{InvalidId, check};
-
-/// Texts that each thread remembers: some hundred kB of usual names.
-const REMEMBERED: usize = 8192;
+use super::check;
+use crate::text::Recent;
 
 thread_local! {
-    /// A place for each hash: a text forgets the one that was there.
-    static RECENT: RefCell<Vec<Option<Arc<str>>>> = const { RefCell::new(Vec::new()) };
+    static RECENT: Recent = const { Recent::new() };
 }
 
 /// Reads the text of an id.
@@ -33,28 +23,8 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Arc<str>, E> {
-        shared(text).map_err(E::custom)
+        RECENT.with(|recent| recent.shared(text, check)).map_err(E::custom)
     }
-}
-
-/// The text of an id, shared with one that was read before where that is remembered.
-fn shared(text: &str) -> Result<Arc<str>, InvalidId> {
-    let mut hasher = FxHasher::default();
-    text.hash(&mut hasher);
-    let place = hasher.finish() as usize % REMEMBERED;
-    RECENT.with_borrow_mut(|recent| {
-        recent.resize(REMEMBERED, None);
-        let known = recent.get_mut(place).and_then(|it| it.as_mut().filter(|it| ***it == *text));
-        if let Some(known) = known {
-            return Ok(Arc::clone(known));
-        }
-        check(text)?;
-        let new: Arc<str> = text.into();
-        if let Some(place) = recent.get_mut(place) {
-            *place = Some(Arc::clone(&new));
-        }
-        Ok(new)
-    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! assert_eq!(wrong[0].to_string(), "parameters.rho.value: found 1.5, expected a correlation from 0 to below 1");
 //! ```
 
+mod bare;
 mod check;
 mod parameter;
 mod planning;
@@ -201,6 +202,7 @@ pub struct AcceptedRisk {
     /// Who answers for it.
     pub owner: String,
     /// The day after which it counts as not accepted.
+    #[serde(deserialize_with = "bare::moment")]
     pub expires: Date,
     /// Why.
     pub reason: String,

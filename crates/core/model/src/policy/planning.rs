@@ -218,6 +218,7 @@ pub struct Exception {
     /// Who answers for it.
     pub owner: String,
     /// The last day on which it counts.
+    #[serde(deserialize_with = "super::bare::moment")]
     pub expires: Date,
     /// What it costs, if a plan uses it.
     #[serde(default)]

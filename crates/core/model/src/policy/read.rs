@@ -59,10 +59,24 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenLosses {
-    #[serde(flatten)]
-    all: WrittenRates,
+    // Not flattened: a mistake in a flattened table has no line.
+    vm_hour_down: Option<Loss>,
+    record_disclosed: Option<Loss>,
+    system_corrupted: Option<Loss>,
+    records_per_vm: Option<f64>,
     #[serde(default)]
     tenant: BTreeMap<TenantId, WrittenRates>,
+}
+
+impl WrittenLosses {
+    fn all(&self) -> WrittenRates {
+        WrittenRates {
+            vm_hour_down: self.vm_hour_down,
+            record_disclosed: self.record_disclosed,
+            system_corrupted: self.system_corrupted,
+            records_per_vm: self.records_per_vm,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -92,7 +106,7 @@ impl WrittenRates {
 
 /// `rho = 0.1` or `rho = { value = 0.1, low = 0.05, high = 0.2, source = "..." }`.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, or { value = ..., low = ..., high = ..., source = ... }")]
 enum WrittenSetting {
     Value(f64),
     Full(FullSetting),
@@ -148,23 +162,29 @@ fn of_form(text: &str, path: Option<&serde_path_to_error::Path>, error: &toml::d
         None => format!("line {line}"),
     };
     let message = error.message().trim();
-    // Many say themselves what they found; the others are about the line.
-    let (found, expected) = match message.split_once(", expected ") {
-        Some((found, expected)) => (found.trim_start_matches("found ").to_owned(), expected.to_owned()),
-        None => {
-            let found = text.lines().nth(line - 1).unwrap_or("").trim().chars().take(80).collect();
-            (found, message.trim_start_matches("expected ").replacen("missing field", "a field", 1))
-        }
+    let written = || text.lines().nth(line - 1).unwrap_or("").trim().chars().take(80).collect::<String>();
+    // Many say themselves what they found, some only what they expected or what is wrong with the line.
+    let (found, expected) = if let Some((found, expected)) = message.split_once(", expected ") {
+        (found.trim_start_matches("found ").to_owned(), expected.to_owned())
+    } else if let Some(expected) = message.strip_prefix("expected ") {
+        (written(), expected.to_owned())
+    } else if let Some(field) = message.strip_prefix("missing field ") {
+        (written(), format!("a field {field}"))
+    } else if message.starts_with("duplicate key") {
+        (format!("`{}`, whose key comes twice", written()), "each key once".to_owned())
+    } else {
+        (format!("`{}`: {message}", written()), "TOML as the guide to policies shows it".to_owned())
     };
     PolicyError { path, found, expected }
 }
 
 fn losses(written: Option<&WrittenLosses>) -> Losses {
     let Some(written) = written else { return Losses::default() };
-    let rates = written.all.over(Rates::default());
+    let all = written.all();
+    let rates = all.over(Rates::default());
     Losses {
         rates,
-        stated: written.all.states_any(),
+        stated: all.states_any(),
         tenants: written.tenant.iter().map(|(id, it)| (id.clone(), it.over(rates))).collect(),
     }
 }
@@ -322,6 +342,25 @@ mod tests {
     }
 
     #[test]
+    fn days_may_stand_bare_or_in_quotes() {
+        let text = |expires: &str| {
+            format!(
+                "[[accepted_risk]]\nvulnerability = \"CVE-2024-1\"\nowner = \"x\"\nexpires = {expires}\nreason = \"y\"\n"
+            )
+        };
+        let bare = read(&text("2027-01-01")).unwrap();
+        assert_eq!(bare, read(&text("\"2027-01-01\"")).unwrap());
+        assert_eq!(bare.accepted[0].expires.to_string(), "2027-01-01");
+        for wrong in ["2027", "\"soon\"", "true"] {
+            let said = refused(&text(wrong));
+            assert!(said[0].starts_with("accepted_risk[0].expires (line 4): found "), "{said:?}");
+            assert!(said[0].contains("expected a day or moment"), "{said:?}");
+        }
+        let freeze = "[[planning.freeze]]\nid = \"f\"\nfrom = 2026-12-01T00:00:00Z\nuntil = \"2026-12-02T00:00:00Z\"\n";
+        assert_eq!(read(freeze).unwrap().planning.freeze.len(), 1);
+    }
+
+    #[test]
     fn a_promise_longer_than_a_century_is_refused() {
         let text = |days: u32| format!("[[promise]]\nid = \"x\"\nkind = \"fix-within\"\ndays = {days}\n");
         assert!(read(&text(MOST_DAYS)).is_ok());
@@ -368,6 +407,19 @@ mod tests {
         assert!(lacking[0].ends_with("expected a field `expires`"), "{lacking:?}");
         assert!(refused("[loss]\nvm_hour_down = -1\n")[0].contains("a finite loss, not negative"));
         assert!(refused("[parameters]\nrho = nan\n")[0].contains("correlation"));
+        assert_eq!(
+            refused("currency = \"EUR\"\n\n[loss]\nvm_hour_down = 1.0\nvm_hour_dwn = 2.0\n"),
+            [
+                "loss.vm_hour_dwn (line 5): found unknown field `vm_hour_dwn`, expected one of `vm_hour_down`, `record_disclosed`, \
+                 `system_corrupted`, `records_per_vm`, `tenant`"
+            ]
+        );
+        assert_eq!(
+            refused("[parameters]\naimed = 0.1\naimed = 0.2\n"),
+            ["line 3: found `aimed = 0.2`, whose key comes twice, expected each key once"]
+        );
+        let said = refused("[parameters]\naimed = \"often\"\n");
+        assert!(said[0].contains("found aimed = \"often\", expected a number, or {"), "{said:?}");
         assert!(refused("colour = \"red\"\n")[0].contains("unknown field"));
     }
 }

@@ -60,6 +60,7 @@ pub struct Window {
     pub days: Vec<Day>,
     /// Local time at which it opens. A time that the clock skips opens as much later as the clock jumps; one that comes twice, at
     /// the first.
+    #[serde(deserialize_with = "super::bare::moment")]
     pub from: Time,
     /// How long it stays open.
     pub minutes: u32,
@@ -67,10 +68,10 @@ pub struct Window {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     /// First day on which it opens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::bare::optional")]
     pub first: Option<Date>,
     /// Last day on which it opens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::bare::optional")]
     pub last: Option<Date>,
 }
 
@@ -84,8 +85,10 @@ pub struct Freeze {
     #[serde(default)]
     pub scope: Scope,
     /// From then.
+    #[serde(deserialize_with = "super::bare::moment")]
     pub from: Timestamp,
     /// To then.
+    #[serde(deserialize_with = "super::bare::moment")]
     pub until: Timestamp,
     /// Why.
     #[serde(default)]

@@ -252,21 +252,29 @@ fn signal(rule: &Rule, history: &History, period: Period) -> Result<Signal, Stri
         }
         Rule::Epss(_) => ("EPSS history", history.signals.epss, count(|it| !it.predicted.is_empty())),
     };
-    let way_out = match rule {
-        Rule::Epss(_) => "; give dated EPSS files with --epss, or upload them to the server",
-        _ => "; give more facts with --feeds, or upload them to the server",
-    };
-    let Some(published) = published else {
-        return Err(format!("not evaluable: the facts hold no {name}{way_out}"));
-    };
+    // Scores of whatever day say nothing of a line whose vulnerabilities are not known.
     if history.holes.is_empty() {
-        return Err(format!(
-            "not evaluable: no vulnerability is mapped to the releases of this line{way_out}"
-        ));
+        return Err("not evaluable: no vulnerability is mapped to the releases of this line; give advisories that name its \
+                    releases with --feeds, or upload them to the server"
+            .to_owned());
     }
+    let Some(published) = published else {
+        let way_out = match rule {
+            Rule::Epss(_) => "give dated EPSS files with --epss",
+            _ => "give more facts with --feeds",
+        };
+        return Err(format!(
+            "not evaluable: the facts hold no {name}; {way_out}, or upload them to the server"
+        ));
+    };
     // KEV lists what is exploited, so silence is a signal; a score that is not there is none.
     if known_for == 0 && *rule != Rule::Kev {
-        return Err(format!("not evaluable: no vulnerability of this line has {name}{way_out}"));
+        let count = history.holes.len();
+        return Err(format!(
+            "not evaluable: none of the {count} vulnerabilities of this line has {name} among those given, which are from {} to \
+             {}; give some that name them",
+            published.from, published.to
+        ));
     }
     let cut = Period { from: period.from.max(published.from), to: period.to.min(published.to) };
     if cut.from >= cut.to {

@@ -29,6 +29,7 @@ pub(super) fn label(
     }
     // An id of its own goes before an alias.
     index.extend(open.vulnerabilities.iter().enumerate().map(|(at, facts)| (facts.id.as_str(), at)));
+    warnings.extend(given_twice(accepted));
     for risk in accepted {
         let (vulnerability, owner) = (risk.vulnerability.to_string(), risk.owner.clone());
         let expired = day > risk.expires;
@@ -51,6 +52,20 @@ pub(super) fn label(
             derivation.accepted.push(acceptance);
         }
     }
+}
+
+/// A warning for each risk that comes more than once in one scope.
+fn given_twice(accepted: &[AcceptedRisk]) -> Vec<Warning> {
+    let same = |a: &AcceptedRisk, b: &AcceptedRisk| a.vulnerability == b.vulnerability && a.scope == b.scope;
+    let mut warnings = Vec::new();
+    for (at, risk) in accepted.iter().enumerate() {
+        let alike = || accepted.iter().enumerate().filter(|(_, other)| same(risk, other));
+        if alike().count() > 1 && alike().next().is_some_and(|(first, _)| first == at) {
+            let owners = alike().map(|(_, it)| it.owner.clone()).collect();
+            warnings.push(Warning::AcceptedTwice { vulnerability: risk.vulnerability.to_string(), owners });
+        }
+    }
+    warnings
 }
 
 fn acceptance(

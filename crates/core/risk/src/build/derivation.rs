@@ -187,6 +187,13 @@ pub enum Warning {
         /// Who answers for it.
         owner: String,
     },
+    /// A risk is accepted more than once in the same scope: who answers for it, and until when, is not clear.
+    AcceptedTwice {
+        /// The vulnerability.
+        vulnerability: String,
+        /// Those who answer for it.
+        owners: Vec<String>,
+    },
     /// A control stands nowhere: its scope meets no host and no plane.
     ControlNowhere {
         /// The control.
@@ -211,6 +218,14 @@ impl fmt::Display for Warning {
             }
             Self::AcceptanceWithoutHole { vulnerability, owner } => {
                 write!(f, "{vulnerability}: accepted by {owner}, and open nowhere here")
+            }
+            Self::AcceptedTwice { vulnerability, owners } => {
+                write!(
+                    f,
+                    "{vulnerability}: accepted {} times in the same scope, by {}; keep one of them",
+                    owners.len(),
+                    owners.join(", ")
+                )
             }
             Self::ControlNowhere { control } => {
                 write!(f, "control {control} stands nowhere: its scope meets no host and no management plane")

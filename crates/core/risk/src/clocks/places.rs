@@ -51,7 +51,7 @@ impl Places {
                 place.cluster = place.cluster.or_else(|| below.cluster.clone());
                 place.family = below.family.clone();
             }
-            place.releases = releases(fleet, &vm.component_sets, vm.components.as_ref());
+            place.releases = releases(fleet, &vm.component_sets, vm.components.as_deref());
             places.insert((AssetKind::Vm, vm.id.to_string()), place);
         }
         for plane in &fleet.management_planes {

@@ -18,6 +18,7 @@ use super::forecast::{Paces, Plan};
 use super::places::Places;
 use super::{Acceptance, Clock, ClockError, PromiseState, Report, Settings, State};
 use crate::backtest::line_of;
+use crate::freshness::epss_warnings;
 use crate::names::unknown_in_promises;
 
 /// Reads every clock on the day of the assessment.
@@ -59,13 +60,16 @@ pub fn read(
     let mut clocks = found.clocks();
     let plan = Plan::new(&clocks, as_of, &Paces::of(&policy.maintenance, pace));
     let (forecast, forecast_unknown) = plan.forecast(&mut clocks);
+    let unknown = unknown_in_promises(fleet, policy);
+    let unknown = unknown.iter().map(ToString::to_string);
+    let warnings = unknown.chain(epss_warnings(base, assessment)).collect();
     Ok(Report {
         as_of,
         hosts_per_day: pace,
         soon_days: settings.soon_days,
         hosts_to_patch: plan.hosts(),
         all_patched_on: plan.last_day(),
-        warnings: unknown_in_promises(fleet, policy).iter().map(ToString::to_string).collect(),
+        warnings,
         promises: policy.promises.iter().map(|it| sum(it, &clocks)).collect(),
         forecast,
         forecast_unknown,

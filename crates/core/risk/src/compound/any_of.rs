@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use super::exact::{ClassLaw, MOST_WORK, can_be_enumerated};
 use super::prepared::{Prepared, Source};
 use super::shape::{Shape, Table, cases, managed};
+use super::union::Scale;
 
 /// Hosts by class: so many of each, classes ascending.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -115,7 +116,7 @@ impl<'a> AnyOf<'a> {
         let mut any = 0.0;
         for (node, &(_, weight)) in table.nodes.iter().enumerate() {
             shape.fill(table, node);
-            any += weight * shape.union.any(1.0);
+            any += weight * shape.union.any(Scale::of_all(1.0));
         }
         Some(any.clamp(0.0, 1.0))
     }

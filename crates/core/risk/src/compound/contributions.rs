@@ -1,8 +1,9 @@
 //! Whose the mean and the tail are (Euler): a part's share of the CVaR is its mean loss in the draws beyond the quantile,
-//! those at the quantile counted by the share that brings the tail to its probability. So the shares sum to the CVaR.
+//! those at the quantile counted by the share that brings the tail to its probability. So the shares sum to the CVaR. Means are
+//! exact; the error of a share of the CVaR is that of the samples, from batch to batch.
 
 use super::figures::Weights;
-use super::result::{Contribution, Part};
+use super::result::{Contribution, Estimate, Part};
 use super::rows::{Batch, Sparse};
 use super::sampling::Samples;
 use crate::portfolio::Portfolio;
@@ -11,6 +12,17 @@ use crate::portfolio::Portfolio;
 #[derive(Debug)]
 pub(super) struct Tail {
     weights: Vec<f64>,
+    /// The quantile over the CVaR.
+    quantile_of_cvar: f64,
+}
+
+/// Sums over batches of what one part has in the tail of each.
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    sum: f64,
+    squares: f64,
+    /// Times the probability that the batch has in the tail.
+    products: f64,
 }
 
 impl Tail {
@@ -37,34 +49,47 @@ impl Tail {
                 0.0
             }
         };
-        let weights = losses()
-            .zip(&weights.all)
-            .map(|(loss, weight)| counted(loss) * weight / draws / beyond)
-            .collect();
-        Self { weights }
+        let tail = |(loss, weight): (f64, &f64)| counted(loss) * weight / draws / beyond;
+        let weights: Vec<f64> = losses().zip(&weights.all).map(tail).collect();
+        let cvar: f64 = losses().zip(&weights).map(|(loss, weight)| loss * weight).sum();
+        Self { weights, quantile_of_cvar: if cvar > 0.0 { quantile / cvar } else { 0.0 } }
     }
 
-    /// Sums of losses by key, over the tail and over all draws.
-    fn sums(
-        &self,
-        samples: &Samples,
-        all: &Weights,
-        keys: usize,
-        of: impl Fn(&Batch) -> &Sparse,
-    ) -> Vec<(f64, f64)> {
-        let mut sums = vec![(0.0, 0.0); keys];
-        let mut draws = self.weights.iter().zip(&all.all);
+    /// Shares of the CVaR by key.
+    fn shares(&self, samples: &Samples, keys: usize, of: impl Fn(&Batch) -> &Sparse) -> Vec<Estimate> {
+        let mut shares = vec![Share::default(); keys];
+        let mut of_batch = vec![0.0; keys];
+        let mut probabilities = (0.0, 0.0);
+        let mut start = 0;
         for batch in &samples.batches {
-            for row in 0..batch.weights.len() {
-                let Some((tail, weight)) = draws.next() else { break };
+            let weights = &self.weights[start..start + batch.weights.len()];
+            start += weights.len();
+            for (row, tail) in weights.iter().enumerate().filter(|(_, tail)| **tail > 0.0) {
                 for (key, loss) in of(batch).row(row) {
-                    let (in_tail, in_all) = &mut sums[key as usize];
-                    *in_tail += tail * loss;
-                    *in_all += weight * loss / all.draws();
+                    of_batch[key as usize] += tail * loss;
                 }
             }
+            let probability: f64 = weights.iter().sum();
+            probabilities = (probabilities.0 + probability, probabilities.1 + probability * probability);
+            for (share, sum) in shares.iter_mut().zip(&mut of_batch) {
+                share.sum += *sum;
+                share.squares += *sum * *sum;
+                share.products += *sum * probability;
+                *sum = 0.0;
+            }
         }
-        sums
+        let batches = samples.batches.len() as f64;
+        shares.into_iter().map(|share| self.estimate(share, probabilities, batches)).collect()
+    }
+
+    /// The error of a share, as that of the CVaR: of what it has beyond the quantile. Of a loss at the quantile each part is taken
+    /// to have as much as of the whole tail, so that it counts for nothing how many draws of a batch are beyond.
+    fn estimate(&self, share: Share, (sum, squares): (f64, f64), batches: f64) -> Estimate {
+        let at = share.sum * self.quantile_of_cvar;
+        let second = share.squares - 2.0 * at * share.products + at * at * squares;
+        let first = share.sum - at * sum;
+        let spread = (second - first * first / batches).max(0.0);
+        Estimate { value: share.sum, standard_error: (spread * batches / (batches - 1.0)).sqrt() }
     }
 }
 
@@ -75,42 +100,39 @@ pub(super) struct Means {
     pub(super) tenants: Vec<f64>,
     pub(super) clusters: Vec<f64>,
     pub(super) classes: Vec<f64>,
+    /// One a shock; none for the naive figure.
+    pub(super) causes: Vec<f64>,
 }
 
 /// Shares of tenants, clusters, classes and causes; parts that never lose anything are left out.
 pub(super) fn contributions(
     portfolio: &Portfolio,
     samples: &Samples,
-    weights: &Weights,
     tail: &Tail,
     means: &Means,
-    causes: bool,
 ) -> Vec<Contribution> {
     let mut list: Vec<Contribution> = Vec::new();
-    let mut add = |of: Part, mean: f64, cvar_share: f64| {
-        if mean > 0.0 || cvar_share > 0.0 {
-            list.push(Contribution { of, mean, cvar_share });
+    let mut add = |of: Part, mean: f64, share: Estimate| {
+        if mean > 0.0 || share.value > 0.0 {
+            let Estimate { value: cvar_share, standard_error: cvar_share_standard_error } = share;
+            list.push(Contribution { of, mean, cvar_share, cvar_share_standard_error });
         }
     };
-    let tenants = tail.sums(samples, weights, means.tenants.len(), |batch| &batch.tenants);
-    for ((tenant, mean), (share, _)) in portfolio.tenants.iter().zip(&means.tenants).zip(tenants) {
+    let tenants = tail.shares(samples, means.tenants.len(), |batch| &batch.tenants);
+    for ((tenant, mean), share) in portfolio.tenants.iter().zip(&means.tenants).zip(tenants) {
         add(Part::Tenant { tenant: tenant.clone() }, *mean, share);
     }
-    let clusters = tail.sums(samples, weights, means.clusters.len(), |batch| &batch.clusters);
-    for ((cluster, mean), (share, _)) in portfolio.clusters.iter().zip(&means.clusters).zip(clusters) {
+    let clusters = tail.shares(samples, means.clusters.len(), |batch| &batch.clusters);
+    for ((cluster, mean), share) in portfolio.clusters.iter().zip(&means.clusters).zip(clusters) {
         add(Part::Cluster { cluster: cluster.clone() }, *mean, share);
     }
-    let classes = tail.sums(samples, weights, means.classes.len(), |batch| &batch.classes);
-    for ((class, mean), (share, _)) in portfolio.classes.iter().zip(&means.classes).zip(classes) {
+    let classes = tail.shares(samples, means.classes.len(), |batch| &batch.classes);
+    for ((class, mean), share) in portfolio.classes.iter().zip(&means.classes).zip(classes) {
         add(Part::Class { label: class.label.clone() }, *mean, share);
     }
-    if causes {
-        let sums = tail.sums(samples, weights, portfolio.shocks.len(), |batch| &batch.causes);
-        let sampled: f64 = sums.iter().map(|(_, all)| all).sum();
-        let scale = if sampled > 0.0 { means.fleet / sampled } else { 0.0 };
-        for (shock, (share, all)) in portfolio.shocks.iter().zip(sums) {
-            add(Part::Cause { cause: shock.cause.clone() }, all * scale, share);
-        }
+    let causes = tail.shares(samples, means.causes.len(), |batch| &batch.causes);
+    for ((shock, mean), share) in portfolio.shocks.iter().zip(&means.causes).zip(causes) {
+        add(Part::Cause { cause: shock.cause.clone() }, *mean, share);
     }
     list
 }

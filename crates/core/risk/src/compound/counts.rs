@@ -44,7 +44,7 @@ enum Tenants {
     Islands(Vec<Island>),
     /// Some are tied to too many. That two at least are hit is known still: any is, and not one alone.
     Tied {
-        /// All hosts with guests.
+        /// All hosts with guests of a known tenant.
         all: Hosts,
         /// For each tenant the hosts that it alone has guests on.
         alone: Vec<Hosts>,
@@ -129,11 +129,13 @@ impl<'a> Question<'a> {
         [of_trials(HOSTS), of_trials(GUESTS), of_tenants]
     }
 
-    /// Stops asking for what is too much work.
-    pub(super) fn only(&mut self, worth: impl Fn(f64) -> bool, work: [f64; 3]) {
-        for (asked, work) in self.asked.iter_mut().zip(work) {
-            if !worth(work) {
-                *asked = &[];
+    /// Stops asking for what is too much work: the last numbers first, which are the greatest where they rise.
+    pub(super) fn only(&mut self, worth: impl Fn(f64) -> bool, hit: Option<&[f64]>) {
+        for what in [HOSTS, GUESTS, TENANTS] {
+            while let [fewer @ .., _] = self.asked[what]
+                && !worth(self.work(hit)[what])
+            {
+                self.asked[what] = fewer;
             }
         }
     }
@@ -200,7 +202,7 @@ fn any(hosts: &Hosts, hit: &[f64]) -> f64 {
     if certain > 0 { 1.0 } else { -log.exp_m1() }
 }
 
-/// Probability that 0, 1, 2 tenants at least are hit. One alone is: its own hosts are hit and no other host with guests.
+/// Probability that 0, 1, 2 tenants at least are hit. One alone is: its own hosts are hit and no other host with tenants.
 fn tied(all: &Hosts, alone: &[Hosts], hit: &[f64]) -> [f64; 3] {
     let any_hit = any(all, hit);
     let (log, certain) = survival(all, hit);
@@ -247,7 +249,8 @@ impl Tenants {
             }
             let holdings =
                 prepared.hosts.get(host as usize).map_or(&[][..], |host| prepared.holdings_of(host));
-            let tenants: Vec<u32> = holdings.iter().filter(|it| it.vms > 0).map(|it| it.tenant).collect();
+            let holdings = holdings.iter().filter(|it| prepared.counts_tenant(it));
+            let tenants: Vec<u32> = holdings.map(|it| it.tenant).collect();
             if !tenants.is_empty() {
                 *alike.entry((tenants, position)).or_default() += 1;
             }

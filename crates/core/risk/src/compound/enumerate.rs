@@ -130,8 +130,7 @@ impl Ask<'_> {
     fn alone(&self, set: &[Member], laws: &[ClassLaw]) -> Known {
         let mut question = self.question(set);
         let hit: Vec<f64> = question.classes.iter().map(|&class| laws[class as usize].hit).collect();
-        let work = question.work(Some(&hit));
-        question.only(|work| work < self.limits.work * MOST_WORK_ALONE / MOST_WORK, work);
+        question.only(|work| work < self.limits.work * MOST_WORK_ALONE / MOST_WORK, Some(&hit));
         Question::known(question.answer(&hit))
     }
 
@@ -214,8 +213,7 @@ impl Enumeration<'_> {
         let sources = question.classes.iter().map(|&it| self.prepared.classes[it as usize].sources.len());
         let hits = sources.sum::<usize>() as f64;
         let states = (self.scope.bits() as f64).exp2() * self.table.nodes.len() as f64;
-        let work = question.work(None);
-        question.only(|work| states * (work + hits) < most_work, work);
+        question.only(|work| states * (work + hits) < most_work, None);
         if !question.is_asked() {
             return Known::default();
         }

@@ -6,9 +6,10 @@ use rustc_hash::FxHashMap;
 use underpin_model::quantity::Probability;
 
 use super::check::PortfolioError;
+use super::pairs::Pairs;
 use super::prepared::{Prepared, Triple};
 use super::shape::{Shape, Table, cases, managed};
-use super::union::Union;
+use super::union::{Scale, Union};
 use crate::bounds::bonferroni_lower_alike;
 use crate::quadrature::gauss_legendre;
 
@@ -117,10 +118,10 @@ fn class_law(prepared: &Prepared, class: usize, table: &Table<'_>) -> ClassLaw {
     for (node, &(_, weight)) in table.nodes.iter().enumerate() {
         for (sum, shape) in sums.iter_mut().zip(&mut events.shapes) {
             shape.fill(table, node);
-            *sum += weight * shape.union.any(1.0);
+            *sum += weight * shape.union.any(Scale::of_all(1.0));
         }
         two.fill(table, node);
-        any_of_two += weight * two.union.any(1.0);
+        any_of_two += weight * two.union.any(Scale::of_all(1.0));
     }
     let any = |at: usize| sums[at].clamp(0.0, 1.0);
     ClassLaw {
@@ -167,17 +168,15 @@ pub(super) fn any_hit(prepared: &Prepared) -> Option<(f64, Vec<f64>)> {
     if !can_be_enumerated(&shape, &table, MOST_WORK / ORDER as f64) {
         return None;
     }
-    let rule = gauss_legendre(ORDER.min((shape.union.terms.len() + shape.union.gates.len()) / 2 + 1));
     let sums: Vec<(f64, Vec<f64>)> = (0..table.nodes.len())
         .into_par_iter()
         .map(|node| {
             let mut shape = shape.clone();
             shape.fill(&table, node);
             let mut slopes = vec![0.0; prepared.shocks.len()];
-            for (t, weight) in places(&shape.union, &rule) {
-                shape.union.add_slopes(t, weight, &mut slopes);
-            }
-            (shape.union.any(1.0), slopes)
+            let places = places(&shape.union, Scale::of_all);
+            shape.union.add_slopes(&places, Scale::of_all, 1.0, &mut slopes);
+            (shape.union.any(Scale::of_all(1.0)), slopes)
         })
         .collect();
     let (mut probability, mut shares) = (0.0, vec![0.0; prepared.shocks.len()]);
@@ -197,7 +196,7 @@ pub(super) fn can_be_enumerated(shape: &Shape, table: &Table<'_>, most_work: f64
         && shape.union.work() * table.nodes.len() as f64 <= most_work
 }
 
-/// Places and weights to integrate slopes of a union over `t` from 0 to 1, all its numbers set.
+/// Places and weights to integrate slopes of a union over `t` from 0 to 1, all its numbers set, at probabilities `scaled` by `t`.
 ///
 /// Survival falls with `t` at most like `exp(-rate t)`: where thousands of shocks hit thousands of hosts, all happens near 0,
 /// where one rule over the whole span has no place. So the span is cut at `h`, `2 h`, `4 h`, ..., 1 with `h rate <= 4`, and each
@@ -207,11 +206,13 @@ pub(super) fn can_be_enumerated(shape: &Shape, table: &Table<'_>, most_work: f64
 /// all pieces but the first; so (Bernstein) the rule errs by some `10 * 4^(-2 ORDER)` of a share, 1e-11. With so few factors
 /// that the rule is exact for their degree, there is one piece. Pieces are left out once survival is at most
 /// [`NOTHING_LEFT`]: no share is negative, and together the rest have no more.
-fn places(union: &Union, rule: &[(f64, f64)]) -> Vec<(f64, f64)> {
+pub(super) fn places(union: &Union, scaled: impl Fn(f64) -> Scale) -> Vec<(f64, f64)> {
+    let factors = union.terms.len() + union.gates.len();
+    let rule = gauss_legendre(ORDER.min(factors / 2 + 1));
     let pieces =
         if rule.len() < ORDER { 0 } else { (union.rate() / 4.0).log2().ceil().clamp(0.0, 60.0) as i32 };
     let (mut places, mut from, mut to) = (Vec::new(), 0.0, (-f64::from(pieces)).exp2());
-    while from < 1.0 && 1.0 - union.any(from) > NOTHING_LEFT {
+    while from < 1.0 && 1.0 - union.any(scaled(from)) > NOTHING_LEFT {
         places.extend(rule.iter().map(|&(t, weight)| (from + (to - from) * t, (to - from) * weight)));
         (from, to) = (to, 2.0 * to);
     }
@@ -222,13 +223,14 @@ fn places(union: &Union, rule: &[(f64, f64)]) -> Vec<(f64, f64)> {
 pub(super) struct Bounds {
     /// Least and most whatever the dependence.
     pub(super) frechet: (f64, f64),
-    /// Least given the pairs within the class that tells most.
+    /// Least given pairs: of the hosts of the class, or of all the classes, that tell most.
     pub(super) bonferroni_low: f64,
-    /// Most given the pairs along one path through each class.
+    /// Most given the pairs along one path through each class, and a tree between classes.
     pub(super) hunter_worsley_high: f64,
 }
 
-pub(super) fn bounds(prepared: &Prepared, laws: &[ClassLaw]) -> Bounds {
+/// Where hosts are independent, their pairs are no pairs of the fleet.
+pub(super) fn bounds(prepared: &Prepared, laws: &[ClassLaw], independent: bool) -> Bounds {
     let (mut low, mut sum, mut pairs) = (0.0f64, 0.0, 0.0);
     let mut bonferroni_low = 0.0f64;
     for (class, law) in prepared.classes.iter().zip(laws) {
@@ -241,9 +243,14 @@ pub(super) fn bounds(prepared: &Prepared, laws: &[ClassLaw]) -> Bounds {
             pairs += (class.size() - 1) as f64 * law.both_hit;
         }
     }
+    let frechet = (low, sum.min(1.0));
+    if independent {
+        return Bounds { frechet, bonferroni_low: frechet.0, hunter_worsley_high: frechet.1 };
+    }
+    let between = Pairs::new(prepared, laws);
     Bounds {
-        frechet: (low, sum.min(1.0)),
-        bonferroni_low: bonferroni_low.max(low),
-        hunter_worsley_high: (sum - pairs).clamp(low, 1.0),
+        frechet,
+        bonferroni_low: bonferroni_low.max(low).max(between.lower()),
+        hunter_worsley_high: (sum - pairs - between.tree()).clamp(low, 1.0),
     }
 }

@@ -149,6 +149,12 @@ pub(super) fn fleet(samples: &Samples) -> Vec<Entry> {
     (0..).zip(losses).filter(|(_, loss)| *loss > 0.0).map(|(draw, loss)| (loss, draw)).collect()
 }
 
+/// The fleet's quantile at a level.
+pub(super) fn quantile(samples: &Samples, weights: &Weights, level: f64) -> f64 {
+    let at_level = of_one(&mut fleet(samples), 0.0, weights, &[level]);
+    at_level.quantiles.first().map_or(0.0, |quantile| quantile.value)
+}
+
 /// Figures of one loss around its exact mean.
 pub(super) fn of_one(entries: &mut [Entry], mean: f64, weights: &Weights, levels: &[f64]) -> Figures {
     entries.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

@@ -15,6 +15,7 @@
 //! - What may happen though no sample saw it has a bound instead of a bare 0 ([`AtLeast::at_most`]).
 
 mod any_of;
+mod causes;
 mod check;
 mod contributions;
 mod counts;
@@ -22,6 +23,7 @@ mod draw;
 mod enumerate;
 mod exact;
 mod figures;
+mod pairs;
 mod parts;
 mod pmf;
 mod prepared;
@@ -48,6 +50,7 @@ use exact::ClassLaw;
 use figures::Weights;
 use parts::{Asked, GUESTS, HOSTS, Part as PartOf, Parts, Seats, TENANTS};
 use prepared::{Prepared, loss};
+use rows::Batch;
 use sampling::Samples;
 
 use crate::portfolio::{Impact, Portfolio};
@@ -64,15 +67,58 @@ pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, Port
     let laws = exact::classes(&prepared, &labels)?;
     let counts = Counts::new(&prepared, &laws, options);
     let seats = Seats::new(&prepared);
-    let samples = if options.independent {
+    let mut samples = if options.independent {
         sampling::independent(&prepared, &seats, options, &laws)
     } else {
         sampling::weighted(&prepared, &seats, options, &counts.fleet)
     };
+    let weights = Weights::of(&samples);
+    let means = means(&prepared, &laws, options.independent);
+    let quantile = figures::quantile(&samples, &weights, options.contribution_level);
+    let tail = Tail::new(&samples, &weights, options.contribution_level, quantile);
+    let contributions = contributions::contributions(portfolio, &samples, &tail, &means);
+    // The widest rows, which nothing else needs, before others are gathered for figures.
+    samples.batches.iter_mut().for_each(Batch::forget_classes_and_causes);
     let any_of = AnyOf::new(&prepared, &laws, options.independent);
     let parts = Parts::new(&prepared, &laws, &seats, &any_of, &options.at_least_in_parts);
-    let (prepared, laws, samples, parts) = (&prepared, laws.as_slice(), &samples, &parts);
-    Ok(Judging { portfolio, options, prepared, laws, samples, parts, counts: &counts }.judgement())
+    let judging = Judging {
+        portfolio,
+        options,
+        prepared: &prepared,
+        laws: &laws,
+        samples: &samples,
+        weights: &weights,
+        means: &means,
+        parts: &parts,
+        counts: &counts,
+    };
+    Ok(judging.judgement(contributions))
+}
+
+/// The exact means of all parts.
+fn means(prepared: &Prepared, laws: &[ClassLaw], independent: bool) -> Means {
+    let mut means = Means {
+        fleet: 0.0,
+        tenants: vec![0.0; prepared.tenants],
+        clusters: vec![0.0; prepared.clusters],
+        classes: Vec::with_capacity(prepared.classes.len()),
+        causes: Vec::new(),
+    };
+    for (class, law) in prepared.classes.iter().zip(laws) {
+        let impact = law.mean_impact();
+        for host in &prepared.hosts[class.hosts.clone()] {
+            means.clusters[host.cluster as usize] += loss(&host.worth, &impact);
+            for holding in prepared.holdings_of(host) {
+                means.tenants[holding.tenant as usize] += loss(&holding.worth, &impact);
+            }
+        }
+        means.classes.push(loss(&class.worth, &impact));
+    }
+    means.fleet = means.classes.iter().sum();
+    if !independent {
+        means.causes = causes::mean_by_shock(prepared, means.fleet);
+    }
+    means
 }
 
 /// The exact mean loss of a portfolio, without the rest of a judgement.
@@ -140,89 +186,63 @@ struct Judging<'a> {
     prepared: &'a Prepared,
     laws: &'a [ClassLaw],
     samples: &'a Samples,
+    weights: &'a Weights,
+    means: &'a Means,
     parts: &'a Parts,
     counts: &'a Counts,
 }
 
 impl Judging<'_> {
-    fn judgement(&self) -> Judgement {
+    fn judgement(&self, contributions: Vec<Contribution>) -> Judgement {
         let (prepared, options) = (self.prepared, self.options);
-        let weights = Weights::of(self.samples);
-        let means = self.means();
+        let (weights, means) = (self.weights, self.means);
         let mut losses = figures::fleet(self.samples);
-        let fleet = figures::of_one(&mut losses, means.fleet, &weights, &options.levels);
-        let at_tail = figures::of_one(&mut losses, means.fleet, &weights, &[options.contribution_level]);
-        let quantile = at_tail.quantiles.first().map_or(0.0, |quantile| quantile.value);
-        let tail = Tail::new(self.samples, &weights, options.contribution_level, quantile);
-        let causes = !options.independent;
+        let fleet = figures::of_one(&mut losses, means.fleet, weights, &options.levels);
         let thresholds = &options.at_least;
-        let any_hit = self.any_hit(&weights);
+        let any_hit = self.any_hit(weights);
         Judgement {
             horizon_days: self.portfolio.horizon_days,
             hosts: prepared.hosts.len() as u64,
             guests: prepared.classes.iter().map(|class| class.guests).sum(),
+            guests_without_tenant: self.guests_without_tenant(),
             independent: options.independent,
-            clusters: self.clusters(&means, &weights),
-            tenants: self.tenants(&means, &weights),
+            clusters: self.clusters(means, weights),
+            tenants: self.tenants(means, weights),
             classes: self.classes(),
             hosts_hit_at_least: self.at_least(
                 (HOSTS, &thresholds.hosts),
                 Some(any_hit.probability).filter(|_| any_hit.method == Method::Exact),
-                &weights,
+                weights,
                 |batch, place, _| {
                     batch.reached.iter().skip(place).step_by(thresholds.hosts.len()).copied().collect()
                 },
             ),
             guests_hit_at_least: self.at_least(
                 (GUESTS, &thresholds.guests),
-                self.parts.fleet.any_guest,
-                &weights,
+                self.parts.fleet.any[GUESTS],
+                weights,
                 |batch, _, m| reached(&batch.guests, m),
             ),
             tenants_hit_at_least: self.at_least(
                 (TENANTS, &thresholds.tenants),
-                self.parts.fleet.any_guest,
-                &weights,
+                self.parts.fleet.any[TENANTS],
+                weights,
                 |batch, _, m| reached(&batch.tenants_hit, m),
             ),
-            contributions: contributions::contributions(
-                self.portfolio,
-                self.samples,
-                &weights,
-                &tail,
-                &means,
-                causes,
-            ),
+            contributions,
             any_hit,
-            sampling: self.sampling(&fleet, &losses, &weights),
+            sampling: self.sampling(&fleet, &losses, weights),
             fleet,
         }
     }
 
-    fn method(&self) -> Method {
-        if self.samples.tilts.len() > 1 { Method::ImportanceSampling } else { Method::Sampling }
+    fn guests_without_tenant(&self) -> u64 {
+        let all = self.prepared.holdings.iter().filter(|it| !self.prepared.named[it.tenant as usize]);
+        all.map(|it| u64::from(it.vms)).sum()
     }
 
-    fn means(&self) -> Means {
-        let prepared = self.prepared;
-        let mut means = Means {
-            fleet: 0.0,
-            tenants: vec![0.0; prepared.tenants],
-            clusters: vec![0.0; prepared.clusters],
-            classes: Vec::with_capacity(prepared.classes.len()),
-        };
-        for (class, law) in prepared.classes.iter().zip(self.laws) {
-            let impact = law.mean_impact();
-            for host in &prepared.hosts[class.hosts.clone()] {
-                means.clusters[host.cluster as usize] += loss(&host.worth, &impact);
-                for holding in prepared.holdings_of(host) {
-                    means.tenants[holding.tenant as usize] += loss(&holding.worth, &impact);
-                }
-            }
-            means.classes.push(loss(&class.worth, &impact));
-        }
-        means.fleet = means.classes.iter().sum();
-        means
+    fn method(&self) -> Method {
+        if self.samples.tilts.len() > 1 { Method::ImportanceSampling } else { Method::Sampling }
     }
 
     fn clusters(&self, means: &Means, weights: &Weights) -> Vec<ClusterFigures> {
@@ -293,7 +313,7 @@ impl Judging<'_> {
         (what, thresholds): (usize, &[u64]),
         any: Option<f64>,
         weights: &Weights,
-        of: impl Fn(&rows::Batch, usize, u64) -> Vec<f64>,
+        of: impl Fn(&Batch, usize, u64) -> Vec<f64>,
     ) -> Vec<AtLeast> {
         let one = |(place, &m): (usize, &u64)| {
             let counted = self.counts.fleet[what].get(place).copied().flatten();
@@ -311,7 +331,7 @@ impl Judging<'_> {
     fn any_hit(&self, weights: &Weights) -> AnyHit {
         let prepared = self.prepared;
         let exact::Bounds { frechet: (frechet_low, frechet_high), bonferroni_low, hunter_worsley_high } =
-            exact::bounds(prepared, self.laws);
+            exact::bounds(prepared, self.laws, self.options.independent);
         let mut any = AnyHit {
             probability: 0.0,
             standard_error: 0.0,
@@ -323,8 +343,6 @@ impl Judging<'_> {
             shapley: Vec::new(),
         };
         if self.options.independent {
-            // Pairs of independent hosts are no pairs of the fleet.
-            (any.bonferroni_low, any.hunter_worsley_high) = (frechet_low, frechet_high);
             let survival = prepared.classes.iter().zip(self.laws).filter(|(class, _)| class.size() > 0);
             let logs = survival.map(|(class, law)| class.size() as f64 * (-law.hit).ln_1p());
             any.probability = -logs.sum::<f64>().exp_m1();
@@ -333,7 +351,7 @@ impl Judging<'_> {
             let named = self.portfolio.shocks.iter().zip(shares).filter(|(_, share)| *share > 0.0);
             any.shapley =
                 named.map(|(shock, share)| CauseShare { cause: shock.cause.clone(), share }).collect();
-        } else if let Some(probability) = self.parts.fleet.any_host {
+        } else if let Some(probability) = self.parts.fleet.any[HOSTS] {
             any.probability = probability;
         } else {
             let hit = self.samples.batches.iter().flat_map(|batch| reached(&batch.hosts, 1));

@@ -92,7 +92,7 @@ impl Seats {
         // In the order of the hosts, which is that in which they are hit.
         for host in &prepared.hosts {
             let start = seats.marks.len();
-            for at in host.holdings().filter(|&at| prepared.holdings[at].vms > 0) {
+            for at in host.holdings().filter(|&at| prepared.counts_tenant(&prepared.holdings[at])) {
                 let (word, bit) = (of_holding[at] / u64::BITS, 1 << (of_holding[at] % u64::BITS));
                 match seats.marks[start..].iter_mut().find(|mark| mark.0 == word) {
                     Some(mark) => mark.1 |= bit,
@@ -104,8 +104,7 @@ impl Seats {
         seats
     }
 
-    /// Gives each tenant a seat in each of its clusters; gives the seat of each holding with guests, as a bit from the first
-    /// word.
+    /// Gives each known tenant a seat in each of its clusters; gives the seat of each of its holdings, as a bit from the first word.
     fn take_seats(&mut self, prepared: &Prepared) -> Vec<u32> {
         let mut by_cluster: Vec<usize> = (0..prepared.hosts.len()).collect();
         by_cluster.sort_by_key(|&at| prepared.hosts[at].cluster);
@@ -117,7 +116,7 @@ impl Seats {
             let (first, mut tenants, mut at_cluster) = (words * u64::BITS, 0, 0);
             for host in hosts.iter().map(|&at| &prepared.hosts[at]) {
                 at_cluster = host.cluster;
-                for at in host.holdings().filter(|&at| prepared.holdings[at].vms > 0) {
+                for at in host.holdings().filter(|&at| prepared.counts_tenant(&prepared.holdings[at])) {
                     let (cluster, seat) = &mut last[prepared.holdings[at].tenant as usize];
                     if *cluster != host.cluster {
                         (*cluster, *seat) = (host.cluster, first + tenants);
@@ -173,31 +172,30 @@ pub(super) struct Part {
     can_be_hit: [u64; 2],
     /// Mean numbers of hosts and guests hit.
     mean_hit: [f64; 2],
-    hosts: Members,
-    with_guests: Members,
-    /// Probability that any host of it is hit, where it is known.
-    pub(super) any_host: Option<f64>,
-    /// Probability that any host with guests of it is hit, where it is known: then so are guests, and a tenant.
-    pub(super) any_guest: Option<f64>,
+    /// All hosts, those with guests, and those with guests of a known tenant.
+    sets: [Members; 3],
+    /// Probability that any host of these is hit, where it is known: a host, guests, a tenant.
+    pub(super) any: [Option<f64>; 3],
 }
 
 impl Part {
-    /// One host more, with so many guests, that is hit with this probability.
-    fn add(&mut self, class: u32, guests: u32, hit: f64) {
+    /// One host more, with so many guests, some of them of a known tenant or not, that is hit with this probability.
+    fn add(&mut self, class: u32, guests: u32, of_tenant: bool, hit: f64) {
         for (what, count) in [(HOSTS, 1), (GUESTS, u64::from(guests))] {
             self.size[what] += count;
             self.can_be_hit[what] += if hit > 0.0 { count } else { 0 };
             self.mean_hit[what] += hit * count as f64;
         }
-        self.hosts.add(class);
-        if guests > 0 {
-            self.with_guests.add(class);
+        for (set, counts) in self.sets.iter_mut().zip([true, guests > 0, of_tenant]) {
+            if counts {
+                set.add(class);
+            }
         }
     }
 
     /// Greatest probability that `m` at least are hit: none if there are not so many, that of one, and Markov's inequality.
     pub(super) fn most(&self, what: usize, m: u64) -> f64 {
-        let any = if what == HOSTS { self.any_host } else { self.any_guest };
+        let any = self.any[what];
         let of_numbers = match (self.can_be_hit.get(what), self.mean_hit.get(what)) {
             _ if m == 0 => return 1.0,
             (Some(&most), _) if m > most => 0.0,
@@ -233,17 +231,20 @@ impl Parts {
         };
         for ((class, sources), law) in (0..).zip(&prepared.classes).zip(laws) {
             for host in &prepared.hosts[sources.hosts.clone()] {
-                parts.fleet.add(class, host.guests, law.hit);
-                parts.clusters[host.cluster as usize].add(class, host.guests, law.hit);
+                let of_tenant = prepared.holdings_of(host).iter().any(|it| prepared.counts_tenant(it));
+                parts.fleet.add(class, host.guests, of_tenant, law.hit);
+                parts.clusters[host.cluster as usize].add(class, host.guests, of_tenant, law.hit);
                 for holding in prepared.holdings_of(host).iter().filter(|it| it.vms > 0) {
-                    parts.tenants[holding.tenant as usize].add(class, holding.vms, law.hit);
+                    parts.tenants[holding.tenant as usize].add(class, holding.vms, true, law.hit);
                 }
             }
         }
         for (part, &count) in parts.clusters.iter_mut().zip(&seats.tenants_of_cluster) {
             part.size[TENANTS] = count;
         }
-        parts.fleet.size[TENANTS] = parts.tenants.iter().filter(|it| it.size[GUESTS] > 0).count() as u64;
+        let tenants = parts.tenants.iter().zip(&prepared.named);
+        parts.fleet.size[TENANTS] =
+            tenants.filter(|(it, named)| **named && it.size[GUESTS] > 0).count() as u64;
         know(std::slice::from_mut(&mut parts.fleet), exact);
         if [&asked.hosts, &asked.guests, &asked.tenants].iter().any(|list| !list.is_empty()) {
             know(&mut parts.clusters, exact);
@@ -255,15 +256,15 @@ impl Parts {
 
 /// Works out what has a closed form.
 fn know(parts: &mut [Part], exact: &AnyOf<'_>) {
-    let any_host = exact.of_each(parts.iter().map(|part| &part.hosts).collect());
-    // Where every host has guests, nothing is to be worked out anew.
     let nothing = Members::default();
-    let again = |part: &Part| part.hosts != part.with_guests;
-    let sets = parts.iter().map(|part| if again(part) { &part.with_guests } else { &nothing });
-    let any_guest = exact.of_each(sets.collect());
-    for ((part, any_host), any_guest) in parts.iter_mut().zip(any_host).zip(any_guest) {
-        part.any_guest = if again(part) { any_guest } else { any_host };
-        part.any_host = any_host;
+    for what in [HOSTS, GUESTS, TENANTS] {
+        // Where every host has guests, or all of them are of known tenants, nothing is to be worked out anew.
+        let before = |part: &Part| (0..what).find(|&it| part.sets[it] == part.sets[what]);
+        let sets = parts.iter().map(|it| if before(it).is_none() { &it.sets[what] } else { &nothing });
+        let any = exact.of_each(sets.collect());
+        for (part, any) in parts.iter_mut().zip(any) {
+            part.any[what] = before(part).map_or(any, |same| part.any[same]);
+        }
     }
 }
 
@@ -286,7 +287,7 @@ pub(super) fn at_least(
             continue;
         }
         // Of one at least this is the answer, of more an upper bound.
-        let any = if what == HOSTS { part.any_host } else { part.any_guest };
+        let any = part.any[what];
         lists[what].push(match any.filter(|_| m == 1).or(known) {
             _ if m == 0 => AtLeast::exact(m, 1.0),
             Some(exact) => AtLeast::exact(m, exact),

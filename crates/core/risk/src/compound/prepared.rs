@@ -170,6 +170,8 @@ pub(super) struct Prepared {
     pub(super) kind_answers: Vec<Vec<(u32, u32)>>,
     pub(super) clusters: usize,
     pub(super) tenants: usize,
+    /// For each tenant whether it is known: guests of no known tenant are nobody's.
+    pub(super) named: Vec<bool>,
 }
 
 /// The loss of a worth under an impact.
@@ -264,6 +266,7 @@ impl Prepared {
             kind_answers,
             clusters: portfolio.clusters.len(),
             tenants: portfolio.tenants.len(),
+            named: portfolio.tenants.iter().map(Option::is_some).collect(),
         }
     }
 
@@ -271,6 +274,17 @@ impl Prepared {
     pub(super) fn slope(&self) -> f64 {
         let any = self.answers.iter().any(|answer| matches!(answer, Answer::Factor { .. }));
         if any { (self.rho / (1.0 - self.rho)).sqrt() } else { 0.0 }
+    }
+
+    /// Anything answers to a shock; a control's failure may only open the way for others.
+    pub(super) fn is_answered(&self, shock: u32) -> bool {
+        let answers = [&self.profile_answers[shock as usize], &self.kind_answers[shock as usize]];
+        answers.iter().any(|it| !it.is_empty())
+    }
+
+    /// The holding is of a known tenant with guests.
+    pub(super) fn counts_tenant(&self, holding: &PreparedHolding) -> bool {
+        holding.vms > 0 && self.named[holding.tenant as usize]
     }
 
     /// The holdings of a host.

@@ -1,9 +1,10 @@
 //! What a judgement asks for and what it says.
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 use underpin_model::id::{ClusterId, TenantId};
 
-use crate::portfolio::{Cause, Impact};
+use crate::portfolio::{Cause, Impact, Portfolio};
 
 /// What to work out, and how hard.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,11 +73,32 @@ impl Thresholds {
         Self { hosts: vec![1, 2, 10], guests: vec![1, 10, 100], tenants: vec![1, 2, 10] }
     }
 
+    /// Of a whole fleet: 1, 2, 5, 10, 20, 50 and so on, up to as many hosts, guests and tenants as it has.
+    #[must_use]
+    pub fn of_fleet(portfolio: &Portfolio) -> Self {
+        let guests = portfolio.holdings.iter().map(|it| u64::from(it.vms)).sum();
+        let with_guests = portfolio.holdings.iter().filter(|it| it.vms > 0).map(|it| it.tenant);
+        let named = |tenant: &u32| portfolio.tenants.get(*tenant as usize).is_some_and(Option::is_some);
+        let tenants: FxHashSet<u32> = with_guests.filter(named).collect();
+        Self {
+            hosts: up_to(portfolio.hosts.len() as u64),
+            guests: up_to(guests),
+            tenants: up_to(tenants.len() as u64),
+        }
+    }
+
     /// Nothing is asked.
     #[must_use]
     pub fn none() -> Self {
         Self { hosts: Vec::new(), guests: Vec::new(), tenants: Vec::new() }
     }
+}
+
+/// 1, 2, 5 and their multiples by powers of ten, as far as `most`; 1 in any case.
+fn up_to(most: u64) -> Vec<u64> {
+    let decades = (0..=most.checked_ilog10().unwrap_or(0)).map(|digits| 10u64.pow(digits));
+    let all = decades.flat_map(|decade| [1, 2, 5].map(|one| decade.saturating_mul(one)));
+    all.filter(|&m| m == 1 || m <= most).collect()
 }
 
 /// The distribution of losses of a portfolio over its horizon.
@@ -88,6 +110,8 @@ pub struct Judgement {
     pub hosts: u64,
     /// Guests on them.
     pub guests: u64,
+    /// Those of no known tenant, who are left out where tenants are counted.
+    pub guests_without_tenant: u64,
     /// The naive figure, without common causes.
     pub independent: bool,
     /// The whole fleet.
@@ -102,7 +126,7 @@ pub struct Judgement {
     pub hosts_hit_at_least: Vec<AtLeast>,
     /// Probability that so many guests stand on hosts that are hit at once.
     pub guests_hit_at_least: Vec<AtLeast>,
-    /// Probability that so many tenants have a guest on a host that is hit.
+    /// Probability that so many known tenants have a guest on a host that is hit.
     pub tenants_hit_at_least: Vec<AtLeast>,
     /// Who and what the mean and the CVaR come from; each kind of part sums to the fleet's.
     pub contributions: Vec<Contribution>,
@@ -186,7 +210,7 @@ pub struct ClusterFigures {
     pub hosts: u64,
     /// Guests on them.
     pub guests: u64,
-    /// Tenants with guests on them.
+    /// Known tenants with guests on them.
     pub tenants: u64,
     /// Figures.
     #[serde(flatten)]
@@ -195,7 +219,7 @@ pub struct ClusterFigures {
     pub hosts_hit_at_least: Vec<AtLeast>,
     /// Probability that so many guests stand on hosts of it that are hit at once.
     pub guests_hit_at_least: Vec<AtLeast>,
-    /// Probability that so many tenants have a guest on a host of it that is hit.
+    /// Probability that so many known tenants have a guest on a host of it that is hit.
     pub tenants_hit_at_least: Vec<AtLeast>,
 }
 
@@ -294,10 +318,13 @@ pub struct Contribution {
     /// Of what.
     #[serde(flatten)]
     pub of: Part,
-    /// Share of the mean. Exact for tenants, clusters and classes; for causes from the samples, scaled to the exact mean.
+    /// Share of the mean: exact.
     pub mean: f64,
     /// Share of the CVaR at [`Options::contribution_level`] (Euler allocation), in currency.
     pub cvar_share: f64,
+    /// Standard error of the share of the CVaR, which is sampled: parts that are nearer to each other than some of these are not
+    /// told apart.
+    pub cvar_share_standard_error: f64,
 }
 
 /// What a loss is divided by.
@@ -319,7 +346,8 @@ pub enum Part {
         /// Which.
         label: String,
     },
-    /// A common cause. Where several cause the greatest impact on a host, each has an equal share.
+    /// A common cause. Where several reach a level of impact on a host, each has an equal share of the loss up to that level
+    /// (Shapley).
     Cause {
         /// Which. The naive figure has none.
         cause: Cause,
@@ -339,9 +367,11 @@ pub struct AnyHit {
     pub frechet_low: f64,
     /// Most that it can be, whatever the dependence (Frechet, Boole): the sum over hosts, at most 1.
     pub frechet_high: f64,
-    /// Lower bound from pairs (Bonferroni), within the class of hosts that tells most.
+    /// Lower bound from pairs: within the class of hosts that tells most (Bonferroni), or of all hosts of the 24 classes with the
+    /// most hosts hit (Dawson, Sankoff).
     pub bonferroni_low: f64,
-    /// Upper bound from the pairs along a forest of hosts (Hunter, Worsley); here one path a class.
+    /// Upper bound from the pairs along a forest of hosts (Hunter, Worsley): a path through each class, and a tree between the 24
+    /// classes with the most hosts hit.
     pub hunter_worsley_high: f64,
     /// Shapley value of each cause that has one; they sum to the probability. Empty where it was sampled, and where
     /// the probability is exact but its shares are too much work.

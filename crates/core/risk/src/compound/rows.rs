@@ -95,6 +95,13 @@ pub(super) struct Batch {
     pub(super) tenants_reached: Reached,
 }
 
+impl Batch {
+    /// Gives back the rows of classes and causes.
+    pub(super) fn forget_classes_and_causes(&mut self) {
+        (self.classes, self.causes) = (Sparse::default(), Sparse::default());
+    }
+}
+
 /// The greatest impact by dimension.
 pub(super) fn greatest(hits: &[Live]) -> Triple {
     let mut impact = [0.0f64; 3];
@@ -121,6 +128,8 @@ pub(super) struct Recorder<'a> {
     clusters: Sums,
     classes: Sums,
     causes: Sums,
+    /// Of the hits that share a loss.
+    shocks: Vec<u32>,
 }
 
 impl<'a> Recorder<'a> {
@@ -144,6 +153,7 @@ impl<'a> Recorder<'a> {
             clusters: Sums::new(prepared.clusters),
             classes: Sums::new(prepared.classes.len()),
             causes: Sums::new(prepared.shocks.len()),
+            shocks: Vec::new(),
         }
     }
 
@@ -173,33 +183,41 @@ impl<'a> Recorder<'a> {
         lost
     }
 
-    /// A host is hit by these: in each dimension it loses by the greatest impact, and those that reach it share the
-    /// loss equally; what a plane brings is shared by the shocks that hit the plane.
+    /// A host is hit by these: in each dimension it loses by the greatest impact. The step up to each level of impact is shared
+    /// equally by the shocks that reach it, as in the exact mean by cause.
     pub(super) fn host_by(&mut self, host: usize, hits: &[Live], draw: &Draw<'_>) {
         let impact = greatest(hits);
         let lost = self.host(host, &impact);
+        if let [only] = hits {
+            return self.share(lost.iter().sum(), std::slice::from_ref(only).iter(), draw);
+        }
         for dimension in 0..3 {
-            if lost[dimension] > 0.0 {
-                let reaches = |live: &&Live| live.impact[dimension] >= impact[dimension];
-                let share = lost[dimension] / hits.iter().filter(reaches).count() as f64;
-                for live in hits.iter().filter(reaches) {
-                    self.cause(live.by, share, draw);
-                }
+            let of_whole = if lost[dimension] > 0.0 { lost[dimension] / impact[dimension] } else { continue };
+            let mut below = 0.0;
+            while below < impact[dimension] {
+                let above = hits.iter().map(|live| live.impact[dimension]).filter(|&level| level > below);
+                let level = above.fold(f64::INFINITY, f64::min);
+                let reach = hits.iter().filter(|live| live.impact[dimension] >= level);
+                self.share(of_whole * (level - below), reach, draw);
+                below = level;
             }
         }
     }
 
-    fn cause(&mut self, by: By, loss: f64, draw: &Draw<'_>) {
-        match by {
-            By::Shock(shock) => {
-                self.causes.add(shock, loss);
+    /// Shares a loss among the shocks of some hits, each once; what a plane brings is of the shocks that hit the plane.
+    fn share<'l>(&mut self, loss: f64, hits: impl Iterator<Item = &'l Live>, draw: &Draw<'_>) {
+        self.shocks.clear();
+        for live in hits {
+            match live.by {
+                By::Shock(shock) => self.shocks.push(shock),
+                By::Plane(plane) => self.shocks.extend(&draw.plane_causes[plane as usize]),
             }
-            By::Plane(plane) => {
-                let causes = &draw.plane_causes[plane as usize];
-                for &shock in causes {
-                    self.causes.add(shock, loss / causes.len() as f64);
-                }
-            }
+        }
+        self.shocks.sort_unstable();
+        self.shocks.dedup();
+        let share = loss / self.shocks.len() as f64;
+        for &shock in &self.shocks {
+            self.causes.add(shock, share);
         }
     }
 
@@ -215,8 +233,9 @@ impl<'a> Recorder<'a> {
         batch.hosts.push(self.hosts);
         batch.guests.push(self.guests);
         let mut tenants_hit = 0;
+        let named = &self.prepared.named;
         self.tenants.end_row(&mut batch.tenants, |key, hit| {
-            tenants_hit += u64::from(hit[GUESTS] > 0);
+            tenants_hit += u64::from(hit[GUESTS] > 0 && named[key as usize]);
             batch.tenants_reached.add(key, hit, weight);
         });
         batch.tenants_hit.push(tenants_hit);
@@ -230,6 +249,7 @@ impl<'a> Recorder<'a> {
         self.causes.end_row(&mut batch.causes, |_, _| ());
         (self.fleet, self.hosts, self.guests) = (0.0, 0, 0);
     }
+
     /// Ends the batch.
     pub(super) fn into_batch(mut self) -> Batch {
         let Batch { tenants, clusters, classes, causes, .. } = &mut self.batch;

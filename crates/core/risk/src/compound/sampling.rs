@@ -1,6 +1,8 @@
 //! Weighted samples in batches: every batch is drawn on its own from its own stream, so that threads change nothing, and
 //! is stratified within itself, so that the spread between batches is the error.
 
+use std::collections::BTreeSet;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -21,8 +23,8 @@ pub(super) const BATCHES: usize = 40;
 /// Least share of the nominal law: no weight is above its inverse.
 const NOMINAL_SHARE: f64 = 0.25;
 
-/// Most laws beside the nominal one that are for numbers hit at once.
-const MOST_FOR_COUNTS: usize = 3;
+/// Laws beside the nominal one that are for numbers of hosts hit at once, and as many for guests.
+const FOR_COUNTS: usize = 2;
 
 /// Plain draws that show where the quantiles are: batches, and draws of each.
 const PILOT_BATCHES: usize = 8;
@@ -67,17 +69,23 @@ fn tilts(prepared: &Prepared, options: &Options, exact: &Known) -> Vec<Tilt> {
         (Measure::Guests, &options.at_least.guests, &exact[GUESTS], guests(prepared) as f64),
     ];
     for (measure, thresholds, known, most) in counts {
-        let mut thresholds: Vec<u64> =
-            thresholds.iter().copied().filter(|&m| m > 1 && m as f64 <= most).collect();
-        // Counts of hosts and guests are known at every threshold or at none.
-        if known.first().is_some_and(Option::is_some) || thresholds.is_empty() {
+        let is_known = |place: usize| known.get(place).is_some_and(Option::is_some);
+        let unknown = thresholds
+            .iter()
+            .enumerate()
+            .filter(|&(place, &m)| m > 1 && m as f64 <= most && !is_known(place));
+        let mut thresholds: Vec<u64> = unknown.map(|(_, &m)| m).collect();
+        if thresholds.is_empty() {
             continue;
         }
         thresholds.sort_unstable();
         thresholds.dedup();
         let chooser = Chooser::new(prepared, measure);
-        let rare = thresholds.iter().rev().filter_map(|&m| chooser.for_value(m as f64, 0.2));
-        chosen.extend(rare.take(MOST_FOR_COUNTS));
+        let rare: Vec<Tilt> = thresholds.iter().filter_map(|&m| chooser.for_value(m as f64, 0.2)).collect();
+        // Those that are rarest by little are asked for most, and each law serves its neighbours too: the first, and between it
+        // and the whole fleet.
+        let places: BTreeSet<usize> = (0..FOR_COUNTS).map(|at| at * rare.len() / FOR_COUNTS).collect();
+        chosen.extend(rare.into_iter().enumerate().filter(|it| places.contains(&it.0)).map(|it| it.1));
     }
     chosen.dedup_by(|a, b| a == b);
     std::iter::once(Tilt::none(prepared)).chain(chosen).collect()

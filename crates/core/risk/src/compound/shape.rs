@@ -224,7 +224,11 @@ impl Collected {
         }
         let local_gates = gates
             .iter()
-            .map(|&shock| LocalGate { shock: shock as usize, probability: prepared.shocks[shock as usize] })
+            .map(|&shock| LocalGate {
+                shock: shock as usize,
+                probability: prepared.shocks[shock as usize],
+                hits: prepared.is_answered(shock),
+            })
             .collect();
         let planes = self.planes.iter();
         let planes =

@@ -50,6 +50,18 @@ pub(super) struct LocalGate {
     pub(super) shock: usize,
     /// Probability of the shock.
     pub(super) probability: f64,
+    /// Its shock hits something itself, here or elsewhere in the portfolio.
+    pub(super) hits: bool,
+}
+
+impl LocalGate {
+    fn is_scaled(&self, scale: Scale) -> bool {
+        scale.of_gates || self.hits
+    }
+
+    fn open(&self, scale: Scale) -> f64 {
+        if self.is_scaled(scale) { scale.by * self.probability } else { self.probability }
+    }
 }
 
 /// A plane of the set.
@@ -89,11 +101,42 @@ impl LocalPlane {
     }
 }
 
+/// By what the probabilities of shocks are multiplied.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scale {
+    pub(super) by: f64,
+    /// Also those of shocks that only open gates and hit nothing themselves. Where not, these are a circumstance of a hit, and not
+    /// one of its causes.
+    pub(super) of_gates: bool,
+}
+
+impl Scale {
+    /// All shocks alike.
+    pub(super) fn of_all(by: f64) -> Self {
+        Self { by, of_gates: true }
+    }
+
+    /// Only what hits.
+    pub(super) fn of_hits(by: f64) -> Self {
+        Self { by, of_gates: false }
+    }
+}
+
 /// Gates and shocks that hang together.
 #[derive(Debug, Clone, Default)]
 struct Island {
     gates: Vec<usize>,
     terms: Vec<usize>,
+}
+
+/// Most numbers that are kept of one island.
+const MOST_KNOWN: usize = 1 << 16;
+
+/// What each shock of an island does if it happens, state by state of its gates; nothing is kept where these are too many.
+struct Given<'u> {
+    island: &'u Island,
+    taken: &'u [Takes],
+    known: Vec<f64>,
 }
 
 /// A set of hosts and all that acts on it.
@@ -161,7 +204,7 @@ impl Union {
     }
 
     /// Probability that any is hit, with each shock's probability times `scale`.
-    pub(super) fn any(&self, scale: f64) -> f64 {
+    pub(super) fn any(&self, scale: Scale) -> f64 {
         let mut total = 0.0;
         self.expand(|taken, weight| {
             let islands = self.islands.iter();
@@ -170,16 +213,97 @@ impl Union {
         total
     }
 
-    /// Adds to `slopes`, one a shock of the portfolio, `weight` times the derivative of [`Union::any`] by that shock's
-    /// probability, at all probabilities times `scale`.
-    pub(super) fn add_slopes(&self, scale: f64, weight: f64, slopes: &mut [f64]) {
+    /// Adds to `slopes`, one a shock of the portfolio, the sum over `places`, each `t` with its part: `weight` times the part times
+    /// the derivative of [`Union::any`] by that shock's probability at the scale of `t`; nothing for shocks that are not scaled.
+    /// What a shock that happens does is the same at all scales and is worked out once.
+    pub(super) fn add_slopes(
+        &self,
+        places: &[(f64, f64)],
+        scaled: impl Fn(f64) -> Scale,
+        weight: f64,
+        slopes: &mut [f64],
+    ) {
         self.expand(|taken, share| {
-            let survivals: Vec<f64> =
-                self.islands.iter().map(|island| 1.0 - self.island(island, taken, scale)).collect();
-            let rest = others(&survivals);
-            for (island, rest) in self.islands.iter().zip(rest) {
-                self.island_slopes(island, taken, scale, weight * share * rest, slopes);
+            let islands: Vec<Given<'_>> =
+                self.islands.iter().map(|island| self.given_all(island, taken)).collect();
+            for &(t, part) in places {
+                let scale = scaled(t);
+                let survivals: Vec<f64> = islands.iter().map(|it| self.survives(it, scale)).collect();
+                for (island, rest) in islands.iter().zip(others(&survivals)) {
+                    self.slopes_given(island, scale, weight * share * part * rest, slopes);
+                }
             }
+        });
+    }
+
+    fn given_all<'u>(&self, island: &'u Island, taken: &'u [Takes]) -> Given<'u> {
+        let states = 0u64..1 << island.gates.len();
+        let one = |state| island.terms.iter().map(move |&term| self.given(term, island, state, taken));
+        let known = if island.terms.len() << island.gates.len() <= MOST_KNOWN {
+            states.flat_map(one).collect()
+        } else {
+            Vec::new()
+        };
+        Given { island, taken, known }
+    }
+
+    /// Calls for each state of an island's gates with what each of its shocks does in it, if it happens.
+    fn each_state(&self, of: &Given<'_>, mut call: impl FnMut(u64, &[f64])) {
+        let Given { island, taken, known } = of;
+        let count = island.terms.len();
+        for (state, at) in (0..1u64 << island.gates.len()).zip((0..).step_by(count.max(1))) {
+            match known.get(at..at + count) {
+                Some(given) => call(state, given),
+                None => {
+                    let given = island.terms.iter().map(|&term| self.given(term, island, state, taken));
+                    call(state, &given.collect::<Vec<f64>>());
+                }
+            }
+        }
+    }
+
+    /// Probabilities of a hit by each shock of an island in one state, from what each does if it happens.
+    fn hits<'u>(
+        &'u self,
+        island: &'u Island,
+        state: u64,
+        given: &'u [f64],
+        scale: Scale,
+    ) -> impl Iterator<Item = f64> + 'u {
+        island
+            .terms
+            .iter()
+            .zip(given)
+            .map(move |(&term, given)| given * self.happens(&self.terms[term], island, state, scale))
+    }
+
+    fn survives(&self, of: &Given<'_>, scale: Scale) -> f64 {
+        let mut sum = 0.0;
+        self.each_state(of, |state, given| {
+            let hits = self.hits(of.island, state, given, scale);
+            let survival: f64 = hits.map(|hit| 1.0 - hit).product();
+            sum += self.weight_of(of.island, state, scale) * survival;
+        });
+        sum
+    }
+
+    fn slopes_given(&self, of: &Given<'_>, scale: Scale, weight: f64, slopes: &mut [f64]) {
+        let island = of.island;
+        self.each_state(of, |state, given| {
+            let survivals: Vec<f64> = self.hits(island, state, given, scale).map(|hit| 1.0 - hit).collect();
+            let all: f64 = survivals.iter().product();
+            let of_state = weight * self.weight_of(island, state, scale);
+            // A product of many may be no number above 0, and what a gate's own shock does may be certain.
+            let rest = if all > 0.0 { Vec::new() } else { others(&survivals) };
+            let terms = island.terms.iter().zip(given).zip(&survivals).enumerate();
+            for (at, ((&term, given), survival)) in terms {
+                if self.terms[term].as_gate == NONE {
+                    let rest = rest.get(at).copied().unwrap_or_else(|| all / survival);
+                    slopes[self.terms[term].shock] += of_state * rest * given;
+                }
+            }
+            let any = || self.hits(island, state, given, scale).fold(0.0, either);
+            self.gate_slopes(island, state, (scale, weight), any, slopes);
         });
     }
 
@@ -205,7 +329,7 @@ impl Union {
         }
     }
 
-    fn island(&self, island: &Island, taken: &[Takes], scale: f64) -> f64 {
+    fn island(&self, island: &Island, taken: &[Takes], scale: Scale) -> f64 {
         let mut total = 0.0;
         for state in 0u64..1 << island.gates.len() {
             let terms = island.terms.iter();
@@ -215,10 +339,10 @@ impl Union {
         total
     }
 
-    fn weight_of(&self, island: &Island, state: u64, scale: f64) -> f64 {
+    fn weight_of(&self, island: &Island, state: u64, scale: Scale) -> f64 {
         let mut weight = 1.0;
         for (bit, &gate) in island.gates.iter().enumerate() {
-            let open = scale * self.gates[gate].probability;
+            let open = self.gates[gate].open(scale);
             weight *= if state >> bit & 1 == 1 { open } else { 1.0 - open };
         }
         weight
@@ -242,39 +366,39 @@ impl Union {
     }
 
     /// Probability of a hit by one shock that may happen.
-    fn hit(&self, term: usize, island: &Island, state: u64, taken: &[Takes], scale: f64) -> f64 {
-        let probability = match self.terms[term].as_gate {
-            NONE => scale * self.terms[term].probability,
-            gate if is_open(island, state, gate) => 1.0,
-            _ => 0.0,
-        };
-        probability * self.given(term, island, state, taken)
+    fn hit(&self, term: usize, island: &Island, state: u64, taken: &[Takes], scale: Scale) -> f64 {
+        self.happens(&self.terms[term], island, state, scale) * self.given(term, island, state, taken)
     }
 
-    fn island_slopes(&self, island: &Island, taken: &[Takes], scale: f64, weight: f64, slopes: &mut [f64]) {
-        for state in 0u64..1 << island.gates.len() {
-            let hits: Vec<f64> =
-                island.terms.iter().map(|&term| self.hit(term, island, state, taken, scale)).collect();
-            let survivals: Vec<f64> = hits.iter().map(|hit| 1.0 - hit).collect();
-            let any = hits.iter().fold(0.0, |any, &hit| either(any, hit));
-            let of_state = weight * self.weight_of(island, state, scale);
-            for (&term, rest) in island.terms.iter().zip(others(&survivals)) {
-                if self.terms[term].as_gate == NONE {
-                    slopes[self.terms[term].shock] +=
-                        of_state * rest * self.given(term, island, state, taken);
+    /// Probability that a shock happens.
+    fn happens(&self, term: &Term, island: &Island, state: u64, scale: Scale) -> f64 {
+        match term.as_gate {
+            NONE => scale.by * term.probability,
+            gate if is_open(island, state, gate) => 1.0,
+            _ => 0.0,
+        }
+    }
+
+    /// Adds the slopes by the shocks of gates in one state, in which `any` is the probability of a hit.
+    fn gate_slopes(
+        &self,
+        island: &Island,
+        state: u64,
+        (scale, weight): (Scale, f64),
+        any: impl Fn() -> f64,
+        slopes: &mut [f64],
+    ) {
+        let is_scaled = |it: &(usize, &usize)| self.gates[*it.1].is_scaled(scale);
+        for (bit, &gate) in island.gates.iter().enumerate().filter(is_scaled) {
+            let mut of_others = weight;
+            for (other, &one) in island.gates.iter().enumerate() {
+                if other != bit {
+                    let open = self.gates[one].open(scale);
+                    of_others *= if state >> other & 1 == 1 { open } else { 1.0 - open };
                 }
             }
-            for (bit, &gate) in island.gates.iter().enumerate() {
-                let mut of_others = weight;
-                for (other, &one) in island.gates.iter().enumerate() {
-                    if other != bit {
-                        let open = scale * self.gates[one].probability;
-                        of_others *= if state >> other & 1 == 1 { open } else { 1.0 - open };
-                    }
-                }
-                let sign = if state >> bit & 1 == 1 { 1.0 } else { -1.0 };
-                slopes[self.gates[gate].shock] += sign * of_others * any;
-            }
+            let sign = if state >> bit & 1 == 1 { 1.0 } else { -1.0 };
+            slopes[self.gates[gate].shock] += sign * of_others * any();
         }
     }
 }

@@ -122,7 +122,7 @@ impl<'f> Standings<'f> {
     fn clustering(&self, at: usize, vm: &Vm) -> Found {
         let mut found =
             Found { level: Level::GuestClustering, holds: None, evidence: vec![], missing: vec![] };
-        let source = |field| Source::of(vm, vm.seen.as_ref(), &self.fleet.seen, field);
+        let source = |field| Source::of(vm, vm.seen.as_deref(), &self.fleet.seen, field);
         if let Some(rule) = self.apart.get(&vm.id) {
             let path = format!("/affinities/{rule}");
             found.evidence.push(Source(Some(&self.fleet.seen)).evidence(path, "apart, must".into()));
@@ -146,7 +146,7 @@ impl<'f> Standings<'f> {
     fn fault_tolerance(&self, at: usize, vm: &Vm) -> Found {
         let path = format!("/vms/{at}/fault_tolerance");
         let holds = vm.extra.get("fault_tolerance").and_then(Value::as_bool);
-        let source = Source::of(vm, vm.seen.as_ref(), &self.fleet.seen, "fault_tolerance");
+        let source = Source::of(vm, vm.seen.as_deref(), &self.fleet.seen, "fault_tolerance");
         let (mut evidence, mut missing) = (vec![], vec![]);
         match holds {
             Some(value) => evidence.push(source.evidence(path, value.into())),
@@ -184,7 +184,7 @@ impl<'f> Standings<'f> {
             let text = "the cluster is not known".to_owned();
             return Statement::unknown(topic, text, vec!["/hosts/*/cluster".to_owned()]);
         };
-        let source = |field| Source::of(cluster, cluster.seen.as_ref(), &self.fleet.seen, field);
+        let source = |field| Source::of(cluster, cluster.seen.as_deref(), &self.fleet.seen, field);
         let path = |field: &str| format!("/clusters/{at}/{field}");
         let Some(restart) = cluster.ha_restart else {
             let text = "whether guests of a failed host are restarted is not known".to_owned();
@@ -221,7 +221,7 @@ impl<'f> Standings<'f> {
         let mut facts = Facts::default();
         match cluster {
             Some((at, cluster)) => {
-                let source = Source::of(cluster, cluster.seen.as_ref(), &self.fleet.seen, "load_balancing");
+                let source = Source::of(cluster, cluster.seen.as_deref(), &self.fleet.seen, "load_balancing");
                 facts.add(format!("/clusters/{at}/load_balancing"), cluster.load_balancing, source);
             }
             None => facts.missing.push("/hosts/*/cluster".to_owned()),
@@ -244,7 +244,7 @@ impl<'f> Standings<'f> {
             (Answer::Partly, "may not move while it runs: planned work stops it")
         };
         let mut statement = Statement::new(Topic::AllowedActions, answer, text.to_owned());
-        let source = Source::of(vm, vm.seen.as_ref(), &self.fleet.seen, "allowed_actions");
+        let source = Source::of(vm, vm.seen.as_deref(), &self.fleet.seen, "allowed_actions");
         statement.evidence.push(source.evidence(path, Value::Array(names)));
         statement
     }
@@ -256,7 +256,7 @@ impl<'f> Standings<'f> {
             facts.missing.push(format!("/vms/{at}/storage"));
         }
         for (at, storage) in self.placed_storage(&vm.storage) {
-            let source = Source::of(storage, storage.seen.as_ref(), &self.fleet.seen, "shared");
+            let source = Source::of(storage, storage.seen.as_deref(), &self.fleet.seen, "shared");
             facts.add(format!("/storage/{at}/shared"), storage.shared, source);
         }
         facts.statement(Topic::SharedStorage, "its storage is shared")
@@ -268,7 +268,7 @@ impl<'f> Standings<'f> {
             facts.missing.push(format!("/hosts/{at}/reach/storage"));
         }
         for (at, storage) in self.placed_storage(&host.reach.storage) {
-            let source = Source::of(storage, storage.seen.as_ref(), &self.fleet.seen, "shared");
+            let source = Source::of(storage, storage.seen.as_deref(), &self.fleet.seen, "shared");
             facts.add(format!("/storage/{at}/shared"), storage.shared, source);
         }
         facts.statement(Topic::SharedStorage, "storage is shared")

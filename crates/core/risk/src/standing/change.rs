@@ -26,7 +26,7 @@ impl Standings<'_> {
         let setting = host.settings.get(name);
         let source = match setting {
             Some(Setting::Seen { seen, .. }) => Source(Some(seen)),
-            _ => Source::of(host, host.seen.as_ref(), &self.fleet.seen, "settings"),
+            _ => Source::of(host, host.seen.as_deref(), &self.fleet.seen, "settings"),
         };
         (setting.map(Setting::value), source)
     }

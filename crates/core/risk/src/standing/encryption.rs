@@ -18,10 +18,10 @@ impl Standings<'_> {
         let network = migration.and_then(|it| it.network.as_ref()).and_then(|id| self.networks.get(id));
         match (own, network) {
             (None, Some((at, network))) if network.encrypted.is_some() => {
-                let source = Source::of(*network, network.seen.as_ref(), &self.fleet.seen, "encrypted");
+                let source = Source::of(*network, network.seen.as_deref(), &self.fleet.seen, "encrypted");
                 facts.add(format!("/networks/{at}/encrypted"), network.encrypted, source);
             }
-            _ => facts.add(path, own, Source::of(host, host.seen.as_ref(), &self.fleet.seen, "migration")),
+            _ => facts.add(path, own, Source::of(host, host.seen.as_deref(), &self.fleet.seen, "migration")),
         }
         facts.statement(Topic::MigrationEncrypted, "migration traffic encrypted")
     }
@@ -58,7 +58,7 @@ impl Standings<'_> {
             facts.missing.push(format!("/hosts/{at}/reach/storage"));
         }
         for (at, storage) in self.placed_storage(&host.reach.storage) {
-            let source = Source::of(storage, storage.seen.as_ref(), &self.fleet.seen, field);
+            let source = Source::of(storage, storage.seen.as_deref(), &self.fleet.seen, field);
             facts.add(format!("/storage/{at}/{field}"), read(storage), source);
         }
     }

@@ -31,7 +31,7 @@ impl Told<'_> {
 impl Standings<'_> {
     pub(super) fn ways_of_host(&self, at: usize, host: &Host) -> Vec<Statement> {
         let base = format!("/hosts/{at}");
-        let source = Source::of(host, host.seen.as_ref(), &self.fleet.seen, "management_interfaces");
+        let source = Source::of(host, host.seen.as_deref(), &self.fleet.seen, "management_interfaces");
         let told = Told { base: &base, interfaces: &host.management_interfaces, source };
         let cluster = host.cluster.as_ref().and_then(|id| self.clusters.get(id)).map(|it| it.1);
         let planes: Vec<(String, &ManagementPlane)> = cluster
@@ -45,7 +45,7 @@ impl Standings<'_> {
             .map(|(base, plane)| Told {
                 base,
                 interfaces: &plane.management_interfaces,
-                source: Source::of(*plane, plane.seen.as_ref(), &self.fleet.seen, "management_interfaces"),
+                source: Source::of(*plane, plane.seen.as_deref(), &self.fleet.seen, "management_interfaces"),
             })
             .collect();
         vec![self.ways_in(told), second_factor(told), split_brain(told, &above)]
@@ -53,7 +53,7 @@ impl Standings<'_> {
 
     pub(super) fn ways_of_plane(&self, at: usize, plane: &ManagementPlane) -> Vec<Statement> {
         let base = format!("/management_planes/{at}");
-        let source = Source::of(plane, plane.seen.as_ref(), &self.fleet.seen, "management_interfaces");
+        let source = Source::of(plane, plane.seen.as_deref(), &self.fleet.seen, "management_interfaces");
         let told = Told { base: &base, interfaces: &plane.management_interfaces, source };
         vec![self.ways_in(told), second_factor(told), split_brain(told, &[])]
     }

@@ -225,3 +225,37 @@ fn chain_of_rare() -> Portfolio {
     portfolio.shocks[0].probability = 1e-5;
     portfolio
 }
+
+#[test]
+fn numbers_of_a_fleet_follow_its_size() {
+    let asked = Thresholds::of_fleet(&made::one_factor(37, 0.1, 0.2));
+    assert_eq!(asked.hosts, [1, 2, 5, 10, 20]);
+    assert_eq!((asked.guests, asked.tenants), (vec![1, 2, 5, 10, 20], vec![1]));
+    let hosts = |count| Thresholds::of_fleet(&made::one_factor(count, 0.1, 0.2)).hosts;
+    assert_eq!((hosts(0), hosts(1), hosts(5), hosts(9)), (vec![1], vec![1], vec![1, 2, 5], vec![1, 2, 5]));
+    assert_eq!(hosts(1_000).last(), Some(&1_000));
+}
+
+#[test]
+fn numbers_that_are_too_much_work_do_not_take_smaller_ones_with_them() {
+    // Thousands of hosts in classes of their own, on which six causes act: up to ten hit is little work, thousands are not.
+    let mut portfolio = made::one_factor(3_000, 0.0, 0.0);
+    portfolio.shocks = (0..6).map(|at| made::exploit(at, 0.2)).collect();
+    let class = portfolio.classes[0].clone();
+    portfolio.classes.clear();
+    for (at, host) in (0..).zip(&mut portfolio.hosts) {
+        let hit = 0.01 + 1e-6 * f64::from(at);
+        let responses = (0..6).map(|shock| made::response(shock, hit, made::ALL)).collect::<Vec<_>>();
+        portfolio.classes.push(HostClass { responses: responses.into(), ..class.clone() });
+        host.class = at;
+    }
+    let asked = |hosts: Vec<u64>| {
+        let at_least = Thresholds { hosts, guests: vec![], tenants: vec![] };
+        let options = Options { samples: 1_000, at_least, ..Options::default() };
+        judge(&portfolio, &options).unwrap().hosts_hit_at_least
+    };
+    let (few, many) = (asked(vec![2, 10]), asked(vec![2, 10, 3_000]));
+    assert!(few.iter().all(|it| it.method == Method::Exact), "{few:?}");
+    assert_eq!(few[..], many[..2]);
+    assert_ne!(many[2].method, Method::Exact, "{many:?}");
+}

@@ -1,7 +1,7 @@
 //! What must follow when a portfolio changes.
 
 use underpin_model::id::TenantId;
-use underpin_risk::compound::{Judgement, Options, Thresholds, judge};
+use underpin_risk::compound::{Judgement, Options, Thresholds, judge, mean_loss};
 use underpin_risk::portfolio::{Gate, HostClass, Portfolio};
 
 use crate::enumeration;
@@ -135,6 +135,42 @@ fn more_dependence_never_lowers_cvar_while_the_probability_of_any_and_a_quantile
             assert!(now.fleet.cvar[2].value > before.fleet.cvar[2].value);
             assert!(now.any_hit.probability < before.any_hit.probability, "any hit falls");
             assert!(now.fleet.quantiles[0].value < before.fleet.quantiles[0].value, "the median falls");
+        }
+        before = Some(now);
+    }
+}
+
+/// Hosts with three holes of one campaign each, all of them certain; the probability of a hit is scaled.
+fn three_holes(rho: f64, scale: f64) -> Portfolio {
+    let mut portfolio = made::one_factor(100, 0.5, rho);
+    portfolio.shocks = (0..3).map(|at| made::exploit(at, 1.0)).collect();
+    let response = |at: u32| made::response(at, scale * f64::from(at + 1), made::ALL);
+    made::change(&mut portfolio, 0, |all| *all = (0..3).map(response).collect());
+    portfolio
+}
+
+#[test]
+fn at_equal_marginals_more_dependence_never_lowers_cvar_of_hosts_with_several_holes() {
+    // Each host is worth 1 and lost whole.
+    let hit = |rho: f64, scale: f64| mean_loss(&three_holes(rho, scale)).unwrap() / 100.0;
+    let target = hit(0.0, 0.01);
+    let mut before: Option<Judgement> = None;
+    for rho in [0.0, 0.1, 0.3, 0.6] {
+        // One strength of the attacker for all campaigns: the holes of a host are hit together, so that it is hit more rarely.
+        assert!(hit(rho, 0.01) < target + 1e-12, "{rho}");
+        let (mut low, mut high) = (0.01, 0.05);
+        for _ in 0..40 {
+            let middle = 0.5 * (low + high);
+            if hit(rho, middle) < target { low = middle } else { high = middle }
+        }
+        let now = judge(&three_holes(rho, high), &Options { samples: 10_000, ..options() }).unwrap();
+        assert!((now.classes[0].hit - target).abs() < 1e-9, "the marginals stay");
+        if let Some(before) = before {
+            for (a, b) in before.fleet.cvar.iter().zip(&now.fleet.cvar) {
+                let error = 3.0 * a.standard_error.hypot(b.standard_error);
+                assert!(b.value >= a.value - error, "{rho}: {a:?} {b:?}");
+            }
+            assert!(now.fleet.cvar[2].value > before.fleet.cvar[2].value, "{rho}");
         }
         before = Some(now);
     }

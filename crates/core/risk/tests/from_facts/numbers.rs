@@ -308,3 +308,25 @@ fn an_accepted_risk_is_priced_with_its_owner_until_it_expires() {
     let elsewhere = built(&fleet, &facts, &text("2027-01-01", "CVE-9"));
     assert!(elsewhere.warnings.iter().any(|it| matches!(it, Warning::AcceptanceWithoutHole { .. })));
 }
+
+#[test]
+fn a_risk_that_is_accepted_twice_in_one_scope_is_told_once() {
+    let mut fleet = fleet();
+    add_host(&mut fleet, "h1", &[("a", 1)]);
+    let facts = Facts::new()
+        .knows("CVE-1", Some(REMOTE), Some(0.2), None)
+        .hosts(&["h1"], &[(Some("CVE-1"), Area::VmmCore, OPEN)]);
+    let entry = |owner: &str, scope: &str| {
+        format!(
+            "[[accepted_risk]]\nvulnerability = \"CVE-1\"\nowner = \"{owner}\"\nexpires = 2027-01-01\nreason = \"r\"\n{scope}\n"
+        )
+    };
+    let told = |text: &str| -> Vec<String> {
+        let warnings = built(&fleet, &facts, &policy(text)).warnings;
+        let twice = warnings.iter().filter(|it| matches!(it, Warning::AcceptedTwice { .. }));
+        twice.map(ToString::to_string).collect()
+    };
+    let same = entry("cto", "") + &entry("cio", "") + &entry("cto", "scope.hosts = [\"h1\"]");
+    assert_eq!(told(&same), ["CVE-1: accepted 2 times in the same scope, by cto, cio; keep one of them"]);
+    assert!(told(&(entry("cto", "") + &entry("cio", "scope.hosts = [\"h1\"]"))).is_empty());
+}

@@ -146,11 +146,14 @@ fn figures(report: &RiskReport) -> Markup {
                     (pair("… at most, whatever ties the clusters".to_owned(), &|it| it.cvar_at_most.iter().find(|other| other.level == one.level).map(|it| it.value), html! { "The sum of the clusters' own CVaR: what the fleet's would be if all of them had their worst together. How clusters depend on each other is a matter of the model; this bound is not." }, false))
                 }
                 (pair("Any host hit".to_owned(), &|it| Some(it.any_hit.probability), html! { (method(own.any_hit.method, own.any_hit.standard_error)) " Whatever the dependence, it lies between the greatest probability of one host, " (percent(own.any_hit.frechet_low)) ", and the sum over all hosts, " (percent(own.any_hit.frechet_high)) " (Fréchet)." }, true))
-                (pair("… at least, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.bonferroni_low), html! { "Bonferroni: single hosts less pairs that are hit both, within the class of hosts that tells most. It uses nothing of how three or more hosts go together." }, true))
-                (pair("… at most, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.hunter_worsley_high), html! { "Hunter, Worsley: single hosts less the pairs along a path through each class of hosts. It uses nothing of how three or more hosts go together." }, true))
+                (pair("… at least, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.bonferroni_low), html! { "Bonferroni, within the class of hosts that tells most, or Dawson and Sankoff, between classes: from single hosts and the pairs that are hit both. It uses nothing of how three or more hosts go together." }, true))
+                (pair("… at most, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.hunter_worsley_high), html! { "Hunter, Worsley: single hosts less the pairs along a path through each class of hosts and a tree between classes. It uses nothing of how three or more hosts go together." }, true))
                 (at_least("hosts", &|it| it.hosts_hit_at_least.clone()))
                 (at_least("guests", &|it| it.guests_hit_at_least.clone()))
                 (at_least("tenants", &|it| it.tenants_hit_at_least.clone()))
+                @if report.guests_without_tenant > 0 {
+                    tr { th scope="row" { "Guests of no known tenant, who count for none" } td.num { (number(report.guests_without_tenant)) } td.num { "–" } }
+                }
             }
         } },
     )

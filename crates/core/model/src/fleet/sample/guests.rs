@@ -115,11 +115,11 @@ fn guest(fleet: &Fleet, on: &Standing, at: Timestamp, dice: &mut Dice) -> Option
     vm.tenant = application.and_then(|it| it.tenant.clone());
     vm.application = application.filter(|_| dice.chance(92)).map(|it| it.id.clone());
     let roles = [(50, "worker"), (25, "frontend"), (15, "database"), (10, "broker")];
-    vm.role = dice.weighted(&roles).filter(|_| dice.chance(80)).map(|it| (*it).to_owned());
+    vm.role = dice.weighted(&roles).filter(|_| dice.chance(80)).map(|it| (*it).into());
     let image = fleet.images.get(dice.below(fleet.images.len())).filter(|_| dice.chance(90));
     vm.image = image.map(|it| it.id.clone());
     vm.guest_os = image.map(|it| {
-        if it.id.as_str().contains("debian") { "Debian GNU/Linux 12" } else { "AlmaLinux 9" }.to_owned()
+        if it.id.as_str().contains("debian") { "Debian GNU/Linux 12" } else { "AlmaLinux 9" }.into()
     });
     let (vcpus, memory_gib) = dice.weighted(&SIZES).copied()?;
     vm.vcpus = Some(vcpus);
@@ -147,7 +147,7 @@ fn emulator(on: &Standing, dice: &mut Dice) -> Option<RunningVmm> {
         _ => on.level,
     };
     let version = on.platform.levels.get(level).filter(|_| dice.chance(95))?.vmm;
-    Some(RunningVmm { component: on.platform.vmm.to_owned(), version: version.to_owned() })
+    Some(RunningVmm { component: on.platform.vmm.into(), version: version.into() })
 }
 
 /// What holds a guest where it is, and what may be done to it.
@@ -157,8 +157,10 @@ fn restraints(vm: &mut Vm, at: Timestamp, dice: &mut Dice) {
         vm.passthrough = vec![format!("0000:{:02x}:00.0", 16 + dice.below(200))];
     }
     if dice.chance(6) {
-        vm.sealed_keys =
-            Some(SealedKeys { vtpm: Some(true), pcrs: if dice.chance(50) { vec![0, 2, 7] } else { vec![] } });
+        vm.sealed_keys = Some(Box::new(SealedKeys {
+            vtpm: Some(true),
+            pcrs: if dice.chance(50) { vec![0, 2, 7] } else { vec![] },
+        }));
     }
     let at_rest = vm.id.as_str().ends_with("07");
     vm.allowed_actions = match dice.below(20) {
