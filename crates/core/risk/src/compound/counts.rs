@@ -157,9 +157,11 @@ impl<'a> Question<'a> {
         };
         let of_trials = |what: usize| {
             of_law(what, &|most| {
-                self.trials[what].iter().filter(|one| hit[one.class] > 0.0).fold(Pmf::zero(), |sum, one| {
-                    sum.plus(&Pmf::binomial(one.count, hit[one.class]), one.worth, most)
-                })
+                let mut sum = Pmf::zero();
+                for one in &self.trials[what] {
+                    sum.add_trials(one.count, hit[one.class], one.worth, most);
+                }
+                sum
             })
         };
         let tenants = match &self.tenants {

@@ -5,6 +5,9 @@ use crate::binomial::{self, Odds};
 /// Masses below this are dropped at the ends.
 const NO_MASS: f64 = 1e-40;
 
+/// Most trials that are added one by one, where they stand; the law of more is worked out first.
+const ONE_BY_ONE: usize = 4;
+
 /// The law of a count, as far as it has mass. Unlike [`mod@crate::poisson_binomial`], which keeps every mass and the digits of
 /// far tails, it drops what is below 1e-40, counts things that weigh more than one (guests of a host), and need not tell
 /// numbers apart that nobody asks for.
@@ -92,6 +95,41 @@ impl Pmf {
         Self::trimmed(start, &mass)
     }
 
+    /// Adds `n` trials of probability `q`, each worth `stride`, as [`Self::plus`] does.
+    pub(super) fn add_trials(&mut self, n: usize, q: f64, stride: usize, most: usize) {
+        if n > ONE_BY_ONE {
+            *self = self.plus(&Self::binomial(n, q), stride, most);
+            return;
+        }
+        (0..n).for_each(|_| self.add_trial(q, stride, most));
+    }
+
+    fn add_trial(&mut self, q: f64, stride: usize, most: usize) {
+        if q <= 0.0 {
+            return;
+        }
+        let long = self.mass.len().saturating_add(stride).min((most - self.start).saturating_add(1));
+        self.mass.resize(long, 0.0);
+        let end = long - 1;
+        // What goes beyond the end stays there. From above downwards: what is moved has not been moved to.
+        let to_end: f64 = self.mass[end.saturating_sub(stride)..].iter().sum();
+        self.mass[end] = self.mass[end] * (1.0 - q) + to_end * q;
+        for at in (0..end).rev() {
+            let moved = at.checked_sub(stride).map_or(0.0, |from| self.mass[from]);
+            self.mass[at] = self.mass[at] * (1.0 - q) + moved * q;
+        }
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.mass.len() > 1 && self.mass.last().is_some_and(|&it| it < NO_MASS) {
+            self.mass.pop();
+        }
+        let few = self.mass.iter().take_while(|&&it| it < NO_MASS).count().min(self.mass.len() - 1);
+        self.mass.drain(..few);
+        self.start += few;
+    }
+
     /// Probability of so many or more.
     pub(super) fn at_least(&self, m: u64) -> f64 {
         let from = usize::try_from(m).unwrap_or(usize::MAX).saturating_sub(self.start);
@@ -102,6 +140,23 @@ impl Pmf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trials_added_one_by_one_are_a_binomial() {
+        let trials =
+            [(4, 0.3, 1), (2, 0.01, 5), (1, 0.9, 3), (3, 1e-9, 2), (2, 1.0, 1), (1, 0.0, 7), (3, 0.2, 40)];
+        for most in [1, 2, 5, 17, 60, usize::MAX / 4] {
+            let (mut one_by_one, mut at_once) = (Pmf::zero(), Pmf::zero());
+            for (n, q, worth) in trials {
+                one_by_one.add_trials(n, q, worth, most);
+                at_once = at_once.plus(&Pmf::binomial(n, q), worth, most);
+            }
+            for m in 0..=most.min(200) {
+                let (one, other) = (one_by_one.at_least(m as u64), at_once.at_least(m as u64));
+                assert!((one - other).abs() <= 1e-13 * other, "{m} of {most}: {one} but {other}");
+            }
+        }
+    }
 
     #[test]
     fn numbers_that_nobody_asks_for_change_nothing_below() {
