@@ -50,7 +50,7 @@ fn the_changes_of_the_guide_are_read() {
     let planning = checked.fleet.planning.unwrap();
     assert_eq!((planning.changes.len(), planning.consents.len(), planning.history.len()), (5, 1, 2));
     let schema = fleet::schema();
-    for definition in ["Change", "Consent", "Observation", "HardwareModel"] {
+    for definition in ["Change", "Consent", "Observation", "HardwareClass"] {
         for key in schema["$defs"][definition]["properties"].as_object().unwrap().keys() {
             assert!(block("yaml").contains(key), "{definition}: {key}");
         }

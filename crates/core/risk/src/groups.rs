@@ -4,49 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use underpin_model::fleet::{Fleet, Host};
-
-/// What a host's hardware is, as far as a bad release can tell: maker, model and processor. Evidence from one class says
-/// nothing about another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct HardwareClass {
-    /// Maker; `None`: unknown.
-    pub vendor: Option<String>,
-    /// Model; `None`: unknown.
-    pub model: Option<String>,
-    /// Processor signature, else its model text; `None`: unknown.
-    pub processor: Option<String>,
-}
-
-impl HardwareClass {
-    /// The class of a host.
-    #[must_use]
-    pub fn of(host: &Host) -> Self {
-        let cpu = host.cpu.as_ref();
-        Self {
-            vendor: host.vendor.clone(),
-            model: host.model.clone(),
-            processor: cpu.and_then(|it| it.signature.clone().or_else(|| it.model.clone())),
-        }
-    }
-
-    /// Nothing is known of it: hosts of such a class may differ in every way.
-    #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        self.vendor.is_none() && self.model.is_none() && self.processor.is_none()
-    }
-}
-
-impl fmt::Display for HardwareClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |it: &Option<String>| it.clone().unwrap_or_else(|| "?".to_owned());
-        if self.is_unknown() {
-            f.write_str("unknown hardware")
-        } else {
-            write!(f, "{} {} / {}", part(&self.vendor), part(&self.model), part(&self.processor))
-        }
-    }
-}
+use underpin_model::fleet::{Fleet, HardwareClass, Host};
 
 /// What makes a group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

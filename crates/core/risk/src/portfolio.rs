@@ -18,7 +18,7 @@ use serde::Serialize;
 use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId};
 use underpin_model::policy::Parameter;
 
-use crate::groups::HardwareClass;
+use underpin_model::fleet::HardwareClass;
 
 /// A fleet as the risk model sees it.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use underpin_exposure::{Assessment, FactBase};
-use underpin_model::fleet::{Fleet, Host};
+use underpin_model::fleet::{Fleet, HardwareClass, Host};
 use underpin_model::id::{HostId, ManagementPlaneId, TenantId};
 use underpin_model::policy::{Control, Parameter, Policy, Setting};
 use underpin_model::quantity::Days;
@@ -19,7 +19,7 @@ use crate::compound::{
 };
 use crate::deferral::{Deferral, deferral};
 use crate::freshness::epss_warnings;
-use crate::groups::{GroupKey, HardwareClass};
+use crate::groups::GroupKey;
 use crate::portfolio::{Cause, Portfolio, Shock};
 use crate::wait::curve::InvalidInput;
 use crate::wait::{self, Evidence, GroupDecision};

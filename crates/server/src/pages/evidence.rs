@@ -3,8 +3,9 @@
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
+use underpin_model::fleet::HardwareClass;
 use underpin_risk::wait::Evidence;
-use underpin_risk::wait::evidence::{EvidenceKind, EvidenceRecord, Hardware, KnownBug};
+use underpin_risk::wait::evidence::{EvidenceKind, EvidenceRecord, KnownBug};
 use underpin_store::Ruling;
 
 use super::in_force::{as_uploaded, kept, put_in_force};
@@ -74,7 +75,7 @@ fn kind(kind: EvidenceKind) -> &'static str {
     }
 }
 
-fn hardware(it: Option<&Hardware>) -> String {
+fn hardware(it: Option<&HardwareClass>) -> String {
     let parts = it.map(|it| [&it.vendor, &it.model, &it.processor]).into_iter().flatten().flatten();
     parts.map(String::as_str).collect::<Vec<_>>().join(" ")
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::quoted;
 use super::validate::Check;
-use super::{FleetError, Host};
+use super::{FleetError, HardwareClass};
 use crate::change::Method;
 use crate::facts::Family;
 use crate::id::HostId;
@@ -92,40 +92,6 @@ pub enum TimedOutcome {
     Running,
 }
 
-/// What makes hosts alike in how long they take: maker, model, and signature (else model) of the processor.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct HardwareModel {
-    /// Maker; absent: unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vendor: Option<String>,
-    /// Model; absent: unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Processor; absent: unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub processor: Option<String>,
-}
-
-impl HardwareModel {
-    /// That of a host.
-    #[must_use]
-    pub fn of(host: &Host) -> Self {
-        let cpu = host.cpu.as_ref();
-        Self {
-            vendor: host.vendor.clone(),
-            model: host.model.clone(),
-            processor: cpu.and_then(|it| it.signature.clone().or_else(|| it.model.clone())),
-        }
-    }
-
-    /// Nothing is known of it: hosts of which nobody knows what they are are not alike.
-    #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// One step that was watched: on a host of this fleet, or on hardware and a product where the host has gone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -135,7 +101,7 @@ pub struct Observation {
     pub host: Option<HostId>,
     /// The hardware, where no host is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hardware: Option<HardwareModel>,
+    pub hardware: Option<HardwareClass>,
     /// The product, where no host is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Family>,

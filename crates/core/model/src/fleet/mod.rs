@@ -8,6 +8,7 @@ mod changes;
 mod component;
 mod element;
 mod finding;
+mod hardware;
 mod history;
 mod host;
 mod placement;
@@ -31,7 +32,8 @@ pub use element::{
     Tenant, Witness,
 };
 pub use finding::{FleetError, FleetWarning, MAX_FINDINGS};
-pub use history::{HardwareModel, Observation, TimedOutcome, TimedStep};
+pub use hardware::HardwareClass;
+pub use history::{Observation, TimedOutcome, TimedStep};
 pub use host::{
     AuthenticationMethod, Capacity, Cpu, Host, Listener, ManagementInterface, Migration, PlatformRelease,
     Reach, Setting, VirtualizationRole,

@@ -14,8 +14,10 @@
 //!
 //! **Rules.** What holds at every moment is listed in [`Rule`]; the planner keeps it and the lint finds where it is broken.
 
+mod bounds;
 mod outcome;
 mod read;
+mod report;
 mod rule;
 mod schema;
 mod step;
@@ -28,12 +30,13 @@ use crate::change::{Layer, Method};
 use crate::id::{ClusterId, ElementId, HostId};
 use crate::policy::{Homing, Placing};
 
-pub use outcome::{
-    Alternative, Bounds, CapacityFloor, Counterfactual, DurationFrom, DurationSource, ElementOutcome, Eta,
-    ExposurePoint, Forced, GivenUp, Moves, Outcome, PlanReport, Reason, Relaxation, Standing, StaticStatus,
-    StaticWaves, StepDuration, WaveForce, WaveReport,
-};
+pub use bounds::{Bounds, Eta, Forced, StaticStatus, StaticWaves, WaveForce};
+pub use outcome::{ElementOutcome, Outcome, Reason, WaveReport};
 pub use read::{MAX_BYTES, MAX_STEPS, PlanError, read};
+pub use report::{
+    Alternative, CapacityFloor, Counterfactual, DurationFrom, DurationSource, ExposurePoint, GivenUp, Moves,
+    PlanReport, Relaxation, Standing, StepDuration,
+};
 pub use rule::{Rule, Severity};
 pub use schema::{report_schema, schema};
 pub use step::{Frozen, Step, StepKind};

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use underpin_model::change::Method;
 use underpin_model::facts::Family;
-use underpin_model::fleet::{Fleet, HardwareModel, Host, Observation, TimedOutcome, TimedStep};
+use underpin_model::fleet::{Fleet, HardwareClass, Host, Observation, TimedOutcome, TimedStep};
 use underpin_model::plan::{DurationFrom, DurationSource, ElementOutcome, StepDuration};
 use underpin_model::policy::{Durations, PlanningPolicy, Spread};
 
@@ -54,7 +54,7 @@ const Z95: f64 = 1.644_853_626_951_472_7;
 const MOST_S: f64 = 30.0 * 86_400.0;
 
 /// Hosts that take alike: product and hardware.
-type Class<'a> = (Option<&'a Family>, HardwareModel);
+type Class<'a> = (Option<&'a Family>, HardwareClass);
 
 /// A step of a method on hosts of a class.
 type Key<'a> = (Class<'a>, Method, TimedStep);
@@ -165,7 +165,7 @@ fn steps(durations: &Durations, from: impl Fn(TimedStep) -> DurationFrom) -> Vec
 }
 
 fn class_of(host: &Host) -> Class<'_> {
-    (host.platform.as_ref().map(|it| &it.family), HardwareModel::of(host))
+    (host.platform.as_ref().map(|it| &it.family), HardwareClass::of(host))
 }
 
 fn class_of_observation<'a>(it: &'a Observation, hosts: &BTreeMap<&str, &'a Host>) -> Option<Class<'a>> {
@@ -181,7 +181,7 @@ fn fit(policy: Spread, class: &Class<'_>, samples: &[(Class<'_>, Sample)]) -> Op
     let mut belief = Belief::of_policy(policy)?;
     // Of which nobody knows what it is, nothing is alike.
     let same_platform = |it: &Class<'_>| it.0.is_some() && it.0 == class.0;
-    let same_hardware = |it: &Class<'_>| same_platform(it) && !it.1.is_unknown() && it.1 == class.1;
+    let same_hardware = |it: &Class<'_>| same_platform(it) && it.1.is_alike(&class.1);
     let mut levels = [Vec::new(), Vec::new(), Vec::new()];
     for (of, sample) in samples {
         let level = if same_hardware(of) { 2 } else { usize::from(same_platform(of)) };
@@ -367,7 +367,7 @@ mod tests {
     /// The same hardware, other hardware of the product, another product, nothing known.
     fn class<'a>(platform: Option<&'a Family>, model: &str) -> Class<'a> {
         let model = (!model.is_empty()).then(|| model.to_owned());
-        (platform, HardwareModel { model, ..HardwareModel::default() })
+        (platform, HardwareClass { model, ..HardwareClass::default() })
     }
 
     fn ok(seconds: f64) -> Sample {

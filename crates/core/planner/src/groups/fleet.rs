@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use underpin_model::fleet::{Fleet, RebootGroups};
 
 use super::{Group, GroupHost, GroupInstance, GroupVm, NonRedundant, solve};
-use crate::waves::{ClusterReport, Status, WaveReport, fleet::Answer, fleet::Members};
+use crate::waves::{ClusterReport, Status, WaveReport, fleet::Members, report::Answer};
 
 /// Solves the fleet's reboot groups and puts them in the form of waves.
 pub(crate) fn answer(fleet: &Fleet, model: &RebootGroups, all: &Members) -> Answer {

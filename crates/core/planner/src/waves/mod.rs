@@ -33,13 +33,15 @@ mod packing;
 mod partition;
 mod placer;
 mod problem;
+pub(crate) mod report;
 mod solve;
 mod subsets;
 
 use std::collections::BTreeMap;
 
-pub use fleet::{ClusterReport, FleetWaves, LeftOut, Status, WaveReport, plan_waves};
+pub use fleet::plan_waves;
 pub use instance::{Among, HostSpec, Instance, MAX_AMOUNT, MAX_ELEMENTS, StartViolation, VmSpec};
+pub use report::{ClusterReport, FleetWaves, LeftOut, Status, WaveReport};
 pub use solve::solve;
 
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! Durations fitted to history: in the steps, in the report, and where they are not.
 
 use underpin_model::change::Method;
-use underpin_model::fleet::{Fleet, HardwareModel, Observation, TimedOutcome, TimedStep};
+use underpin_model::fleet::{Fleet, HardwareClass, Observation, TimedOutcome, TimedStep};
 use underpin_model::plan::{DurationFrom, StepKind};
 use underpin_model::policy::{Durations, Spread};
 use underpin_planner::campaign::Planned;
@@ -92,7 +92,7 @@ fn hardware_that_has_gone_teaches_by_its_name() {
     for it in &mut planning(&mut fleet).history {
         it.host = None;
         it.platform.clone_from(&platform);
-        it.hardware = Some(HardwareModel { model: Some("slow".to_owned()), ..HardwareModel::default() });
+        it.hardware = Some(HardwareClass { model: Some("slow".to_owned()), ..HardwareClass::default() });
     }
     assert_eq!(planned(&fleet, &policy()).plan, by_host.plan);
 }

@@ -14,8 +14,8 @@ use super::open::Open;
 use super::reach::{self, Machine};
 use super::shocks::{Shocks, from_parameter};
 use super::survey::{HostFacts, Survey, number};
-use crate::groups::HardwareClass;
 use crate::portfolio::{Factor, Gate, HostClass, Impact, Response};
+use underpin_model::fleet::HardwareClass;
 
 /// Everything lost.
 pub(super) const ALL_LOST: Impact = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };

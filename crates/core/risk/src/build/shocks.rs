@@ -14,10 +14,10 @@ use super::open::{Facts, Open};
 use super::release::ReleaseDates;
 use super::survey::{Survey, number};
 use super::{UnknownAs, Unpriced};
-use crate::groups::HardwareClass;
 use crate::hazard::{Hazard, HazardSource, probability_within};
 use crate::portfolio::{Cause, Factor, Shock};
 use crate::span::Span;
+use underpin_model::fleet::HardwareClass;
 
 /// A release counts as mature once this share of its prior is left: 288 days at the default rate. Below it a shock would
 /// only be work.

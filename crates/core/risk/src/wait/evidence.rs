@@ -7,9 +7,9 @@
 //! hosts lower both `p` and `q`. Hosts of another class say nothing about this one.
 
 use serde::{Deserialize, Serialize};
+use underpin_model::fleet::HardwareClass;
 
 pub use crate::evidence::Count;
-use crate::groups::HardwareClass;
 
 /// The only format so far.
 pub const FORMAT: &str = "underpin-evidence/1";
@@ -26,32 +26,6 @@ pub enum EvidenceKind {
     OthersRunIt,
 }
 
-/// The hardware that a record speaks of. What is not stated matches nothing but an equally unknown part.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Hardware {
-    /// Maker.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vendor: Option<String>,
-    /// Model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Processor signature, else its model text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub processor: Option<String>,
-}
-
-impl Hardware {
-    /// It is this class. Hosts of an unknown class may differ in every way: nothing is evidence for them.
-    #[must_use]
-    pub fn is(&self, class: &HardwareClass) -> bool {
-        !class.is_unknown()
-            && self.vendor == class.vendor
-            && self.model == class.model
-            && self.processor == class.processor
-    }
-}
-
 /// One run of a release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,7 +34,7 @@ pub struct EvidenceRecord {
     pub release: String,
     /// The hardware that it ran on; `None`: not known which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hardware: Option<Hardware>,
+    pub hardware: Option<HardwareClass>,
     /// Hosts.
     pub hosts: u32,
     /// Of them, hosts that the release hit.
@@ -183,7 +157,7 @@ impl Evidence {
     pub fn about(&self, release: &str, class: &HardwareClass) -> Tally {
         let mut tally = Tally::default();
         for run in self.runs.iter().filter(|it| it.release == release) {
-            let same = run.hardware.as_ref().is_some_and(|it| it.is(class));
+            let same = run.hardware.as_ref().is_some_and(|it| it.is_alike(class));
             let count = match (run.kind, same) {
                 (EvidenceKind::OthersRunIt, true) => &mut tally.others_same_hardware,
                 (EvidenceKind::OthersRunIt, false) => &mut tally.others_at_all,
@@ -238,7 +212,7 @@ mod tests {
         assert_eq!(mine.others_same_hardware, Count::default());
         assert_eq!(evidence.about("linux 6.1.162-1", &class("R2")).own, Count { hosts: 30, failures: 2 });
         assert_eq!(evidence.about("linux 6.1.999-1", &class("R1")), Tally::default());
-        let unknown = HardwareClass { vendor: None, model: None, processor: None };
+        let unknown = HardwareClass::default();
         let of_unknown =
             read("[[run]]\nrelease = \"x 1\"\nhardware = {}\nhosts = 3\nkind = \"trial\"\n").unwrap();
         assert_eq!(of_unknown.about("x 1", &unknown).own, Count::default());

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use underpin_exposure::decision as context;
 use underpin_exposure::report::VulnerabilityView;
-use underpin_model::fleet::Fleet;
+use underpin_model::fleet::{Fleet, HardwareClass};
 use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy, Promise, PromiseKind};
 
@@ -25,7 +25,7 @@ use super::values::Assumptions;
 use crate::build::hole::Way;
 use crate::build::hosts::{Approach, Hosts, Kind};
 use crate::build::reach::Rates;
-use crate::groups::{GroupKey, HardwareClass, groups as groups_of};
+use crate::groups::{GroupKey, groups as groups_of};
 use crate::hazard::Exploited;
 
 /// The hosts of a group, by what is due on them.

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use rustc_hash::FxHashSet;
-use underpin_model::fleet::Fleet;
+use underpin_model::fleet::{Fleet, HardwareClass};
 
 use super::{Evidence, GroupDecision};
-use crate::groups::HardwareClass;
 
 /// The name of a release in evidence: component and version.
 #[must_use]
@@ -30,7 +29,7 @@ pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> 
         if !due.contains(&run.release) {
             list.push(nowhere(format!("run.{at}"), &run.release));
         } else if let Some(hardware) = &run.hardware
-            && !classes.iter().any(|class| hardware.is(class))
+            && !classes.iter().any(|class| hardware.is_alike(class))
         {
             list.push(format!(
                 "run.{at}.hardware: no host of the fleet has this vendor, model and processor: it counts for none"

@@ -2,10 +2,10 @@
 
 use underpin_exposure::Status;
 use underpin_exposure::report::{Area, AssetKind};
+use underpin_model::fleet::HardwareClass;
 use underpin_model::fleet::PowerState;
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{Options, ReleaseDates, Warning, build};
-use underpin_risk::groups::HardwareClass;
 use underpin_risk::hazard::HazardSource;
 use underpin_risk::portfolio::{Cause, Impact};
 

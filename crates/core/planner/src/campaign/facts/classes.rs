@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::fleet::{Host, Vm};
+use underpin_model::fleet::{HardwareClass, Host, Vm};
 
 use super::Facts;
 
@@ -12,7 +12,7 @@ pub(super) struct Classes<'a> {
     pub(super) coordinators: BTreeSet<&'a str>,
     pub(super) hosts: BTreeMap<HostKey<'a>, u32>,
     pub(super) guests: BTreeMap<GuestKey<'a>, u32>,
-    pub(super) hardware: BTreeMap<String, u32>,
+    pub(super) hardware: BTreeMap<HardwareClass, u32>,
 }
 
 pub(super) type HostKey<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>);
@@ -61,15 +61,7 @@ impl<'a> Classes<'a> {
     }
 
     pub(super) fn hardware(&mut self, host: &Host) -> u32 {
-        let cpu = host.cpu.as_ref();
-        let part = |it: Option<&String>| it.map_or("unknown", String::as_str).to_owned();
-        let name = [
-            part(host.vendor.as_ref()),
-            part(host.model.as_ref()),
-            part(cpu.and_then(|it| it.signature.as_ref().or(it.model.as_ref()))),
-        ]
-        .join(" / ");
-        place(&mut self.hardware, name)
+        place(&mut self.hardware, HardwareClass::of(host))
     }
 
     pub(super) fn finish(self, facts: &mut Facts<'a>) {
@@ -85,8 +77,8 @@ impl<'a> Classes<'a> {
                     && within(&needs.4, &has.4);
             }
         }
-        let mut names: Vec<(String, u32)> = self.hardware.into_iter().collect();
+        let mut names: Vec<(HardwareClass, u32)> = self.hardware.into_iter().collect();
         names.sort_by_key(|it| it.1);
-        facts.hardware = names.into_iter().map(|it| it.0).collect();
+        facts.hardware = names.into_iter().map(|it| it.0.to_string()).collect();
     }
 }
