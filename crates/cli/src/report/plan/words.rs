@@ -79,6 +79,14 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
             span(*needs_s),
             span(*longest_s)
         ),
+        Reason::WindowsApart { tenant, needs_s } => format!(
+            "windows of {} are long enough for {}, but none is open when the others are",
+            whose(tenant.as_ref()),
+            span(*needs_s)
+        ),
+        Reason::PastHorizon { ends_s, horizon_s } => {
+            format!("it would be over {}, after the end of what is planned {}", at(*ends_s), at(*horizon_s))
+        }
         Reason::RequiredAffinity { vm, rule } => format!("rule {} binds {vm}", rule.name()),
         Reason::NoTargetWithFeature { vm, features } => {
             format!("no host has the CPU features of {vm}: {}", names(features))
@@ -182,6 +190,7 @@ pub(super) fn relaxation(relaxation: &Relaxation) -> String {
         Relaxation::WithoutReserve { cluster } => {
             format!("an exception from the reserve for a failure in cluster {cluster}")
         }
+        Relaxation::WithoutRule { rule, vms } if vms.is_empty() => format!("without rule {}", rule.name()),
         Relaxation::WithoutRule { rule, vms } => format!("without rule {} for {}", rule.name(), names(vms)),
         Relaxation::MostAway { cluster, most } => format!("{most} hosts away at a time in cluster {cluster}"),
         Relaxation::Fact { element, fact } => format!("find out {fact} of {element}"),

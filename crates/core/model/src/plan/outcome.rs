@@ -43,7 +43,7 @@ pub enum Reason {
         /// The tenant.
         tenant: TenantId,
     },
-    /// No window within the horizon is long enough or open at the right time.
+    /// No window within the horizon is long enough.
     OutsideWindow {
         /// The tenant whose window it is; absent: the hosts' own.
         tenant: Option<TenantId>,
@@ -51,6 +51,21 @@ pub enum Reason {
         needs_s: u32,
         /// The longest opening in the horizon, in seconds.
         longest_s: u32,
+    },
+    /// There are windows that are long enough, but none from the earliest start on, or none while all others that are needed at
+    /// once are open.
+    WindowsApart {
+        /// The tenant whose window it is; absent: the hosts' own.
+        tenant: Option<TenantId>,
+        /// Seconds that are needed at a stretch.
+        needs_s: u32,
+    },
+    /// It would be over after the last moment that is planned for, or for which an exception holds.
+    PastHorizon {
+        /// When it would be over, in seconds.
+        ends_s: u32,
+        /// The last moment, in seconds.
+        horizon_s: u32,
     },
     /// A rule binds a guest to its host, or to guests that cannot leave.
     RequiredAffinity {

@@ -33,18 +33,41 @@ struct Draft {
     step: Step,
 }
 
+/// Steps of a wave of hosts that others wait for, or that wait for others, by draft.
+#[derive(Default)]
+struct Ends {
+    start: Seconds,
+    end: Seconds,
+    /// What disturbs guests first.
+    first: Vec<u32>,
+    /// Of these, guests of other hosts that make room.
+    made_room: Vec<u32>,
+    /// Hosts are back, or else guests have left early.
+    back: Vec<u32>,
+    /// Guests that stayed run again, others are home.
+    settled: Vec<u32>,
+}
+
 struct Assembly<'r, 'a> {
     request: &'r Request<'a>,
     facts: &'r Facts<'a>,
     drafts: Vec<Draft>,
+    /// Of each cluster, its waves in order.
+    ends: BTreeMap<u32, Vec<Ends>>,
     waves: Vec<Wave>,
     reports: Vec<WaveReport>,
 }
 
 /// The plan with the parts of its report that come from the same walk.
 pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Planned {
-    let mut assembly =
-        Assembly { request, facts, drafts: Vec::new(), waves: Vec::new(), reports: Vec::new() };
+    let mut assembly = Assembly {
+        request,
+        facts,
+        drafts: Vec::new(),
+        ends: BTreeMap::new(),
+        waves: Vec::new(),
+        reports: Vec::new(),
+    };
     let mut order: Vec<(Seconds, Item<'_>)> = driven
         .elements
         .iter()
@@ -63,7 +86,7 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
             }
         }
     }
-    assembly.freezes(driven);
+    assembly.freezes();
     let steps = assembly.numbered();
     let plan = Plan {
         format: FORMAT.to_owned(),
@@ -221,9 +244,26 @@ impl Assembly<'_, '_> {
     fn hosts(&mut self, number: u32, it: &HostWave, of_cluster: &[u32]) {
         let start = it.staged.start;
         let first = self.drafts.len();
+        // Late steps hold up what comes after them: the clock alone must not have more hosts away than planned.
+        let before = self.ends.get(&it.cluster).and_then(|it| it.last()).map(|it| it.back.clone());
+        let mut ends = Ends { start, end: it.staged.end, ..Ends::default() };
         for (work, times) in it.staged.works.iter().zip(&it.staged.times) {
-            self.host(number, start, work, times);
+            self.host(number, start, work, times, &mut ends);
         }
+        let over = |draft: &Draft| draft.step.start_s.saturating_add(draft.step.p95_s);
+        let made: Vec<(u32, Seconds)> = ends
+            .made_room
+            .iter()
+            .filter_map(|it| Some((*it, over(self.drafts.get(*it as usize)?))))
+            .collect();
+        for step in &ends.first {
+            if let Some(draft) = self.drafts.get_mut(*step as usize) {
+                let start_s = draft.step.start_s;
+                draft.step.after.extend(made.iter().filter(|it| it.1 <= start_s).map(|it| it.0));
+                draft.step.after.extend(before.iter().flatten());
+            }
+        }
+        self.ends.entry(it.cluster).or_default().push(ends);
         let steps = self.drafts.get(first..).unwrap_or_default();
         let moves = it.staged.times.iter().map(|it| it.out.len() + it.home.len()).sum::<usize>() as u32;
         let pause = it.staged.times.iter().flat_map(|it| it.out.iter().chain(&it.home)).map(|it| it.pause_ms);
@@ -280,7 +320,7 @@ impl Assembly<'_, '_> {
         self.facts.hosts[host as usize].it.id.clone()
     }
 
-    fn host(&mut self, number: u32, start: Seconds, work: &Work, times: &HostTimes) {
+    fn host(&mut self, number: u32, start: Seconds, work: &Work, times: &HostTimes, ends: &mut Ends) {
         let Some(element) = self.element_id(work.host) else { return };
         let subject = Some(&element);
         let spans = work.durations;
@@ -288,7 +328,9 @@ impl Assembly<'_, '_> {
         let stage = StepKind::Stage { element: element.clone(), change: self.change_id(first) };
         if work.hops.is_empty() {
             // Guests leave early; nothing is done on the host yet.
-            self.out(number, start, &element, work, times, &[]);
+            let left = self.out(number, start, &element, work, times, &[]);
+            ends.first.extend(&left);
+            ends.back.extend(left);
             return;
         }
         let staged = self.push(
@@ -300,11 +342,19 @@ impl Assembly<'_, '_> {
             Vec::new(),
         );
         let mut last = vec![staged];
-        last.extend(self.out(number, start, &element, work, times, &[staged]));
+        let out = self.out(number, start, &element, work, times, &[staged]);
+        let makes_room = out.iter().zip(&times.out).filter(|(_, it)| it.from != work.host);
+        ends.made_room.extend(makes_room.map(|it| *it.0));
+        last.extend(out);
         let stay = work.departures.iter().filter(|it| !it.how.moves());
         for it in stay.clone() {
             let (kind, span) = self.pause(it, work.host);
             last.push(self.push(number, subject, kind, start + times.stop, span, vec![staged]));
+        }
+        ends.first.extend(last.iter().filter(|it| **it != staged));
+        // Nobody leaves an empty host, and nobody has to for a live patch: the patch is what disturbs first.
+        if last.len() == 1 {
+            ends.first.push(self.drafts.len() as u32);
         }
         for (hop, at) in work.hops.iter().zip(&times.patches) {
             let change = &self.request.changes()[hop.change as usize];
@@ -336,17 +386,18 @@ impl Assembly<'_, '_> {
         last = vec![self.push(number, subject, attest, start + times.attest, spans.attest, last)];
         let verify = StepKind::Verify { element: element.clone() };
         let verified = self.push(number, subject, verify, start + times.verify, spans.verify, last);
+        ends.back.push(verified);
         for it in stay {
             let (vm, host) = (self.facts.guests[it.guest as usize].it.id.clone(), self.host_id(work.host));
             let (kind, span) = match it.how {
                 How::Suspend => (StepKind::Resume { vm, host }, RESUME),
                 _ => (StepKind::Start { vm, host }, START),
             };
-            self.push(number, subject, kind, start + times.start, span, vec![verified]);
+            ends.settled.push(self.push(number, subject, kind, start + times.start, span, vec![verified]));
         }
         for it in &times.home {
             let kind = self.migrate(it);
-            self.push(number, subject, kind, start + it.start, it.span, vec![verified]);
+            ends.settled.push(self.push(number, subject, kind, start + it.start, it.span, vec![verified]));
         }
     }
 
@@ -409,28 +460,26 @@ impl Assembly<'_, '_> {
         }
     }
 
-    /// Freezes each cluster around its waves.
-    fn freezes(&mut self, driven: &Driven) {
-        let mut busy: BTreeMap<u32, Vec<(Seconds, Seconds)>> = BTreeMap::new();
-        let mut waves: Vec<&HostWave> = driven.waves.iter().collect();
-        waves.sort_by_key(|it| (it.cluster, it.staged.start));
-        for it in waves {
-            let spans = busy.entry(it.cluster).or_default();
-            match spans.last_mut() {
-                Some(last) if it.staged.start <= last.1.saturating_add(THAW_AFTER_S) => {
-                    last.1 = last.1.max(it.staged.end);
-                }
-                _ => spans.push((it.staged.start, it.staged.end)),
-            }
-        }
-        for (cluster, spans) in busy {
+    /// Freezes each cluster around its waves: nothing in them starts before, and all of it is over when it is thawed.
+    fn freezes(&mut self) {
+        for (cluster, waves) in std::mem::take(&mut self.ends) {
             let at = self.facts.clusters[cluster as usize].at as usize;
             let Some(it) = self.facts.fleet.clusters.get(at) else { continue };
-            for (from, until) in spans {
+            let near = |a: &Ends, b: &Ends| b.start <= a.end.saturating_add(THAW_AFTER_S);
+            let mut thawed: Vec<u32> = Vec::new();
+            for busy in waves.chunk_by(near) {
+                let ([first, ..], [.., last]) = (busy, busy) else { continue };
                 let freeze = StepKind::Freeze { cluster: it.id.clone(), what: frozen(it) };
-                self.push(0, None, freeze, from.saturating_sub(FREEZE_S), FREEZE, Vec::new());
+                let from = first.start.saturating_sub(FREEZE_S);
+                let freeze = self.push(0, None, freeze, from, FREEZE, std::mem::take(&mut thawed));
+                for step in &first.first {
+                    if let Some(draft) = self.drafts.get_mut(*step as usize) {
+                        draft.step.after.push(freeze);
+                    }
+                }
+                let over = last.back.iter().chain(&last.settled).copied().collect();
                 let thaw = StepKind::Thaw { cluster: ClusterId::clone(&it.id) };
-                self.push(0, None, thaw, until, FREEZE, Vec::new());
+                thawed = vec![self.push(0, None, thaw, last.end, FREEZE, over)];
             }
         }
     }

@@ -140,6 +140,9 @@ fn relaxations(
             .map(|it| Relaxation::MostAway { cluster: it.clone(), most: most + 1 })
             .into_iter()
             .collect(),
+        Reason::ReleaseDiversity { .. } => {
+            vec![Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, vms: Vec::new() }]
+        }
         _ => Vec::new(),
     }
 }
@@ -271,6 +274,10 @@ fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) -> boo
         Relaxation::WithoutRule { rule: Rule::AllowedAction, vms } => {
             let named = fleet.vms.iter_mut().filter(|it| vms.contains(&it.id));
             named.for_each(|it| it.allowed_actions = vec![Action::LiveMigrate]);
+            true
+        }
+        Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, .. } => {
+            policy.planning.release_diversity = false;
             true
         }
         Relaxation::WithoutRule { vms, .. } => {

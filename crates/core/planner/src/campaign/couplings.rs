@@ -32,15 +32,25 @@ impl Couplings {
             || away.per_ring.is_some()
             || away.per_tenant.is_some()
             || planning.migration.network_mbps.is_some();
-        Self { used: BTreeMap::new(), bind }
+        let mut all = Self { used: BTreeMap::new(), bind };
+        // Who is in maintenance is away, and stays so: who put it there takes it out.
+        for host in (0..).take(facts.hosts.len()).filter(|&it| in_maintenance(facts, it)) {
+            for (key, _) in all.of_host(facts, host) {
+                all.take(&key, 0, Seconds::MAX, 1);
+            }
+        }
+        all
     }
 
-    /// The keys under which a host that is away counts, each with its limit.
+    /// The keys under which a host counts while a wave has it away, each with its limit; none where it is away anyhow.
     pub(super) fn keys(&self, rooms: &Rooms<'_, '_>, host: u32) -> Vec<(Key, u64)> {
+        if in_maintenance(rooms.facts, host) { Vec::new() } else { self.of_host(rooms.facts, host) }
+    }
+
+    fn of_host(&self, facts: &Facts<'_>, host: u32) -> Vec<(Key, u64)> {
         if !self.bind {
             return Vec::new();
         }
-        let facts = rooms.facts;
         let away = &facts.policy.planning.most_away;
         let mut keys = Vec::new();
         for domain in &facts.hosts[host as usize].it.fault_domains {
@@ -87,6 +97,10 @@ impl Couplings {
     pub(super) fn take(&mut self, key: &Key, from: Seconds, until: Seconds, amount: u64) {
         self.used.entry(key.clone()).or_default().add(from, until, amount);
     }
+}
+
+fn in_maintenance(facts: &Facts<'_>, host: u32) -> bool {
+    facts.hosts[host as usize].it.maintenance == Some(true)
 }
 
 impl Key {

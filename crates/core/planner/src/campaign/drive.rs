@@ -82,6 +82,8 @@ pub(super) struct Drive<'f, 'a> {
     /// When a change was complete on an element; `None`: it never is.
     pub(super) complete: BTreeMap<(usize, ElementId), Option<Seconds>>,
     pub(super) driven: Driven,
+    /// Changes that canaries are to try.
+    pub(super) to_try: BTreeSet<u32>,
     /// End of the exception from the reserve of the cluster that is being set up.
     reserve_until: Option<Seconds>,
 }
@@ -127,6 +129,7 @@ pub(super) fn drive<'a>(
             coordinators: BTreeSet::new(),
             waited: BTreeMap::new(),
         },
+        to_try: BTreeSet::new(),
         reserve_until: None,
     };
     if let Some(why) = order::contradiction(request.changes(), &drive.concerned, &drive.levels) {

@@ -62,7 +62,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let alone = std::slice::from_ref(candidate);
         for _ in 0..MOST_TURNS {
             let tenant = why.iter().find_map(|it| match it {
-                Reason::OutsideWindow { tenant: Some(tenant), .. } => Some(tenant),
+                Reason::OutsideWindow { tenant: Some(tenant), .. }
+                | Reason::WindowsApart { tenant: Some(tenant), .. } => Some(tenant),
                 _ => None,
             })?;
             let left = then.leave_early(shared, &mut limits, candidate, tenant)?;

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::facts::Family;
-use underpin_model::fleet::{Action, Affinity, AffinityKind, Fleet, Host, PowerState, Strength, Vm};
-use underpin_model::policy::Policy;
+use underpin_model::fleet::{
+    Action, Affinity, AffinityKind, Fleet, Host, Migration, PowerState, Strength, Vm,
+};
+use underpin_model::policy::{MigrationPolicy, Policy};
 
 use self::classes::Classes;
 use self::order::{coordinators, ranks};
@@ -175,7 +177,7 @@ impl<'a> Facts<'a> {
             it: host,
             cluster: self.clusters.len() as u32 - 1,
             capacity: host.capacity.as_ref().and_then(room::of_host),
-            link_mbps: migration.and_then(|it| it.bandwidth_mbps).unwrap_or(defaults.bandwidth_mbps),
+            link_mbps: link(defaults, migration),
             slots: migration.and_then(|it| it.slots).unwrap_or(defaults.slots),
             class: classes.host(host),
             hardware: classes.hardware(host),
@@ -444,4 +446,11 @@ pub(super) fn twice(fleet: &Fleet) -> Option<String> {
     let hosts = fleet.hosts.iter().map(|it| it.id.as_str());
     let vms = fleet.vms.iter().map(|it| it.id.as_str());
     hosts.chain(vms).find(|id| !seen.insert(*id)).map(str::to_owned)
+}
+
+/// Bandwidth of a host's migrations: no more than all that its network gives to migrations.
+fn link(policy: &MigrationPolicy, host: Option<&Migration>) -> u32 {
+    let own = host.and_then(|it| it.bandwidth_mbps).unwrap_or(policy.bandwidth_mbps);
+    let shared = policy.network_mbps.filter(|_| host.is_some_and(|it| it.network.is_some()));
+    shared.map_or(own, |most| own.min(most))
 }

@@ -133,11 +133,12 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let departures = leaving.empty(candidate.host, method)?;
         if canary {
             // Guests that stay will run on the canary's release.
-            let stays = |it: &&Departure| !it.how.moves();
-            let broken = departures
-                .iter()
-                .filter(stays)
-                .find_map(|it| self.undiverse(it.guest, candidate.host, &draft.works, &[]));
+            let stay: &[u32] = if candidate.becomes(self.rooms.release_of(candidate.host)).is_some() {
+                self.rooms.guests_on(candidate.host)
+            } else {
+                &[]
+            };
+            let broken = stay.iter().find_map(|&it| self.undiverse(it, candidate.host, &draft.works, &[]));
             if let Some(reason) = broken {
                 self.rooms.undo(&departures);
                 return Err(vec![reason]);

@@ -367,6 +367,10 @@ impl Leaving<'_, '_, '_> {
         let it = &facts.guests[guest as usize];
         let vm = it.it.id.clone();
         let others: Vec<u32> = self.rooms.hosts().filter(|&to| to != host).collect();
+        if others.is_empty() {
+            let short = it.it.memory_mib.unwrap_or(0);
+            return Reason::Short { resource: RESOURCES[0].to_owned(), short, reserve: false };
+        }
         let reached: Vec<u32> = others
             .iter()
             .copied()

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use underpin_model::change::Layer;
 use underpin_model::id::ElementId;
-use underpin_model::plan::{Outcome, Profile, Reason};
+use underpin_model::plan::{Outcome, Profile, Reason, StepKind};
 
 use super::calendar::Seconds;
 use super::drive::{Class, Drive, HostWave, Soaked};
 use super::search;
 use super::stage::{Candidate, StagedWave, lasting};
-use super::timing::Hop;
 
 impl Drive<'_, '_> {
     /// All changes of hosts at one level, ring by ring.
@@ -28,7 +28,10 @@ impl Drive<'_, '_> {
             }
         }
         let mut canaries = self.wanted_canaries(&candidates);
-        let mut clock: BTreeMap<u32, Soaked> = BTreeMap::new();
+        self.to_try = canaries.iter().filter(|it| *it.1 > 0).flat_map(|it| it.0.0.iter().copied()).collect();
+        let of_coordinators = candidates.iter().filter(|it| it.coordinator);
+        self.to_try.extend(of_coordinators.flat_map(|it| it.hops.iter().map(|hop| hop.change)));
+        let mut clock = self.soaks_of_parent();
         let mut rest: Vec<Candidate> = Vec::new();
         for ring in 0..rings {
             let of_ring = |it: &Candidate| self.facts.hosts[it.host as usize].ring == ring;
@@ -80,9 +83,35 @@ impl Drive<'_, '_> {
 
     /// Somebody tried one of its changes as a canary.
     fn has_canary(&self, it: &Candidate) -> bool {
-        let tries = |hop: &Hop| it.hops.iter().any(|own| own.change == hop.change);
+        it.hops.iter().any(|own| self.is_tried(own.change))
+    }
+
+    fn is_tried(&self, change: u32) -> bool {
         let canaries = self.driven.waves.iter().filter(|it| it.canary);
-        canaries.flat_map(|it| &it.staged.works).any(|work| work.hops.iter().any(tries))
+        canaries.flat_map(|it| &it.staged.works).any(|work| work.hops.iter().any(|it| it.change == change))
+    }
+
+    /// When the changes that the parent plan made already have soaked.
+    fn soaks_of_parent(&self) -> BTreeMap<u32, Soaked> {
+        let mut clock = BTreeMap::new();
+        let Some(parent) = self.request.parent.map(|it| it.plan) else { return clock };
+        let shift = self.request.starts_at.as_second() - parent.starts_at.as_second();
+        for step in &parent.steps {
+            let StepKind::Patch { element, change, .. } = &step.kind else { continue };
+            let change = self.request.changes().iter().position(|it| it.id == *change);
+            let Some((change, concerned)) = change.and_then(|it| Some((it, self.concerned.get(it)?))) else {
+                continue;
+            };
+            let wave = parent.waves.iter().find(|it| it.number == step.wave && it.layer == Layer::Host);
+            let Some(wave) = wave.filter(|_| concerned.there.contains(element)) else { continue };
+            let until = i64::from(wave.soak_until_s) - shift;
+            let until = until.clamp(0, i64::from(Seconds::MAX)) as Seconds;
+            let so_far: &mut Soaked = clock.entry(change as u32).or_default();
+            if until > so_far.0 {
+                *so_far = (until, wave.ring.clone());
+            }
+        }
+        clock
     }
 
     /// Canaries that were done are no longer wanted.
@@ -200,7 +229,9 @@ impl Drive<'_, '_> {
         if candidates.is_empty() {
             return Vec::new();
         }
-        if canary {
+        // What a canary must not do, nobody does before one has tried the change.
+        let tries = canary || candidates.iter().flat_map(|it| &it.hops).any(|it| self.is_untried(it.change));
+        if tries {
             self.on_target(&candidates);
         }
         let mut by_cluster: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
@@ -227,7 +258,7 @@ impl Drive<'_, '_> {
             &mut self.clusters,
             &mut self.couplings,
             by_cluster,
-            canary,
+            tries,
         );
         let mut next = clock.clone();
         let mut again = Vec::new();
@@ -262,12 +293,16 @@ impl Drive<'_, '_> {
         again
     }
 
+    /// A canary is to come for a change.
+    fn is_untried(&self, change: u32) -> bool {
+        self.to_try.contains(&change) && !self.is_tried(change)
+    }
+
     /// While canaries soak, hosts that had their release before count like them: an application is to have a guest elsewhere.
     fn on_target(&mut self, candidates: &[Candidate]) {
         for it in candidates {
             let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
-            // A component or setting leaves the release what it is: that others share it says nothing.
-            let becomes = it.release.filter(|_| it.release != cluster.rooms.release_of(it.host));
+            let becomes = it.becomes(cluster.rooms.release_of(it.host));
             for (local, host) in cluster.rooms.hosts().enumerate() {
                 if becomes.is_some() && cluster.rooms.release_of(host) == becomes {
                     cluster.soaking[local] = true;

@@ -187,11 +187,11 @@ impl<'f, 'a> Rooms<'f, 'a> {
         self.stamps[self.local(host)]
     }
 
-    /// Free memory in MiB on hosts that take guests.
-    pub(super) fn free_memory(&self) -> u64 {
+    /// Free memory in MiB on hosts that are not away.
+    pub(super) fn free_memory(&self, away: impl Fn(u32) -> bool) -> u64 {
         self.hosts
             .clone()
-            .filter(|&it| !self.is_shut(it))
+            .filter(|&it| !away(it))
             .map(|it| u64::try_from(self.free(it)[0]).unwrap_or(0))
             .sum()
     }

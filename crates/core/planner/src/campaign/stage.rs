@@ -39,6 +39,13 @@ pub(super) struct Candidate {
     pub(super) priority: f64,
 }
 
+impl Candidate {
+    /// The release that the host gets, if it is another one: a component or setting leaves the release what it is.
+    pub(super) fn becomes(&self, from: Option<u32>) -> Option<u32> {
+        self.release.filter(|_| self.release != from)
+    }
+}
+
 /// A wave that is laid out.
 #[derive(Debug, Clone)]
 pub(super) struct StagedWave {
@@ -48,7 +55,7 @@ pub(super) struct StagedWave {
     /// Times of each work, from the wave's start.
     pub(super) times: Vec<HostTimes>,
     pub(super) reasons: Vec<Reason>,
-    /// Free memory on hosts that take guests while it lasts, in MiB.
+    /// Free memory on hosts that are not away while it lasts, in MiB.
     pub(super) free_memory_mib: u64,
 }
 
@@ -306,7 +313,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
         self.free_at = start.saturating_add(lasts);
         self.waves += 1;
-        let free_memory_mib = self.rooms.free_memory();
+        let gone = |host: u32| works.iter().any(|it| it.host == host && !it.hops.is_empty());
+        let away = |host: u32| self.maintenance[self.local(host)] || gone(host);
+        let free_memory_mib = self.rooms.free_memory(away);
         StagedWave { start, end: self.free_at, works, times, reasons, free_memory_mib }
     }
 }

@@ -1,5 +1,6 @@
 //! When a wave can start: windows, consents, locks that expire, and limits that couple clusters.
 
+use underpin_model::fleet::Action;
 use underpin_model::plan::Reason;
 use underpin_model::policy::Placing;
 
@@ -31,9 +32,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             let before = start;
             for need in &needs {
                 let Some(at) = earliest(&need.spans, start.saturating_add(need.offset), need.length) else {
-                    let longest_s = need.spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
-                    let tenant = need.tenant(shared.facts);
-                    return Err(vec![Reason::OutsideWindow { tenant, needs_s: need.length, longest_s }]);
+                    return Err(vec![need.missed(shared.facts)]);
                 };
                 let moved = at - need.offset;
                 if moved > start {
@@ -61,8 +60,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         // What an exception allows is over when it ends.
         let last = shared.calendar.horizon_s().min(self.excepted_until.unwrap_or(Seconds::MAX));
         if start.saturating_add(end) > last {
-            let longest_s = last.saturating_sub(now);
-            return Err(vec![Reason::OutsideWindow { tenant: None, needs_s: end, longest_s }]);
+            return Err(vec![Reason::PastHorizon { ends_s: start.saturating_add(end), horizon_s: last }]);
         }
         Ok((start, why))
     }
@@ -103,6 +101,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
 
 /// A span of a wave that must lie within something.
 struct Need {
+    of: Within,
     spans: Vec<(Seconds, Seconds)>,
     offset: Seconds,
     length: Seconds,
@@ -110,7 +109,37 @@ struct Need {
     guest: u32,
 }
 
+/// What a span of a wave must lie within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Window,
+    /// What an owner agrees to, and when.
+    Consent(Action),
+    /// After a lock ends, then.
+    Lock(Seconds),
+}
+
 impl Need {
+    /// Why it is never so, from the earliest start on.
+    fn missed(&self, facts: &Facts<'_>) -> Reason {
+        let vm = facts.guests.get(self.guest as usize).map(|it| it.it);
+        let tenant = self.tenant(facts);
+        match (self.of, vm) {
+            (Within::Consent(action), Some(vm)) => {
+                Reason::Consent { vm: vm.id.clone(), tenant, action, refused: false }
+            }
+            (Within::Lock(until_s), Some(vm)) => Reason::Locked { vm: vm.id.clone(), until_s: Some(until_s) },
+            _ => {
+                let longest_s = self.spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
+                if longest_s < self.length {
+                    Reason::OutsideWindow { tenant, needs_s: self.length, longest_s }
+                } else {
+                    Reason::WindowsApart { tenant, needs_s: self.length }
+                }
+            }
+        }
+    }
+
     fn tenant(&self, facts: &Facts<'_>) -> Option<underpin_model::id::TenantId> {
         facts.guests.get(self.guest as usize).and_then(|it| it.it.tenant.clone())
     }
@@ -122,7 +151,14 @@ fn back(shared: &Shared<'_, '_>, work: &Work, home: &Move) -> Option<Need> {
     let out = work.departures.iter().find(|it| it.guest == home.guest && it.how.action() == action);
     let vm = shared.facts.guests.get(home.guest as usize)?.it;
     let spans = shared.answers.allowed(vm, action, out.and_then(|it| it.consent))?;
-    Some(Need { spans, offset: home.start, length: home.end().saturating_sub(home.start), guest: home.guest })
+    let of = Within::Consent(action);
+    Some(Need {
+        of,
+        spans,
+        offset: home.start,
+        length: home.end().saturating_sub(home.start),
+        guest: home.guest,
+    })
 }
 
 fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Need> {
@@ -131,7 +167,7 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
     for (work, times) in works.iter().zip(times) {
         if let Some(spans) = shared.calendar.host(work.host) {
             let length = times.end.saturating_add(work.durations.rollback.p95_s);
-            needs.push(Need { spans: spans.to_vec(), offset: 0, length, guest: NONE });
+            needs.push(Need { of: Within::Window, spans: spans.to_vec(), offset: 0, length, guest: NONE });
         }
         let mut hulls: Vec<(u32, bool, Seconds, Seconds, u32)> = Vec::new();
         let mut touch = |guest: u32, phase: bool, from: Seconds, until: Seconds| {
@@ -170,7 +206,8 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
             let length = until.saturating_sub(from);
             let vm = shared.facts.guests[it.guest as usize].it;
             if let Some(spans) = shared.answers.allowed(vm, it.how.action(), it.consent) {
-                needs.push(Need { spans, offset: from, length, guest: it.guest });
+                let of = Within::Consent(it.how.action());
+                needs.push(Need { of, spans, offset: from, length, guest: it.guest });
             }
             for expires in shared.facts.guests[it.guest as usize].it.locks.iter().filter_map(|it| it.expires)
             {
@@ -178,6 +215,7 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
                 let since = since.clamp(0, i64::from(Seconds::MAX)) as Seconds;
                 if since > 0 {
                     needs.push(Need {
+                        of: Within::Lock(since),
                         spans: vec![(since, Seconds::MAX)],
                         offset: from,
                         length,
@@ -186,10 +224,10 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
                 }
             }
         }
-        for (number, _, from, until, guest) in hulls {
-            let _ = number;
+        for (_, _, from, until, guest) in hulls {
             if let Some(spans) = shared.calendar.guest(guest) {
-                needs.push(Need { spans: spans.to_vec(), offset: from, length: until - from, guest });
+                let (of, spans) = (Within::Window, spans.to_vec());
+                needs.push(Need { of, spans, offset: from, length: until - from, guest });
             }
         }
     }

@@ -335,7 +335,8 @@ fn moved(facts: &Facts<'_>, wanted: &Wanted, now: Seconds, mbps: u32) -> Option<
         pause_ms: 0,
     };
     if !wanted.live {
-        return Some(base);
+        // It is off from the first second to the last.
+        return Some(Move { pause_ms: COLD.p95_s.saturating_mul(1000), ..base });
     }
     let run = live(facts, wanted.guest, mbps)?;
     let factor = facts.policy.planning.migration.p95_factor.max(1.0);

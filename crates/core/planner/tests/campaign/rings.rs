@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use underpin_model::fleet::{Application, Fleet};
+use underpin_model::change::Method;
+use underpin_model::fleet::{Action, Application, Fleet};
 use underpin_model::id::{ApplicationId, HostId};
-use underpin_model::plan::{Outcome, Profile, Reason};
+use underpin_model::plan::{Outcome, Profile, Reason, Relaxation, Rule, StepKind};
 use underpin_model::policy::{Policy, Ring};
 use underpin_model::quantity::Days;
-use underpin_planner::campaign::{Request, plan};
+use underpin_planner::campaign::{Parent, Request, plan};
 
 use super::build::{clean, fleet, guest, of, planned, request};
 
@@ -112,9 +113,9 @@ fn the_diversity_of_releases_can_be_switched_off() {
     for _ in 0..2 {
         let vm = guest(&mut fleet, "h1", 1);
         vm.application = Some(id.clone());
-        vm.allowed_actions = vec![underpin_model::fleet::Action::PowerOff];
+        vm.allowed_actions = vec![Action::PowerOff];
     }
-    super::build::consent(&mut fleet, underpin_model::fleet::Action::PowerOff, true);
+    super::build::consent(&mut fleet, Action::PowerOff, true);
     fleet.hosts.pop();
     let mut policy = super::build::policy();
     let outcome = |policy: &Policy| of(&planned(&fleet, policy), "h1").outcome;
@@ -155,4 +156,67 @@ fn a_change_that_leaves_the_release_keeps_no_application_from_moving() {
     let it = planned(&fleet, &two_rings());
     let left: Vec<_> = it.report.elements.iter().filter(|it| it.outcome != Outcome::Planned).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn before_the_first_canary_nobody_goes_wholly_onto_the_release() {
+    // R1 has the release on h1 already and needs no canary; R2 has its first one in production, days later.
+    let mut fleet = ringed();
+    fleet.hosts[0].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    let id = ApplicationId::new("shop").unwrap();
+    fleet.applications.push(Application::new(id.clone()));
+    for number in 0..2 {
+        fleet.vms[number].application = Some(id.clone());
+    }
+    // It is stopped while its host is changed: the other one alone runs on the release meanwhile.
+    fleet.vms[1].allowed_actions = vec![Action::PowerOff];
+    super::build::consent(&mut fleet, Action::PowerOff, true);
+    let it = planned(&fleet, &two_rings());
+    assert!(it.plan.waves.iter().any(|it| it.canary && it.ring.as_deref() == Some("production")));
+    // The ring of h2 comes before that canary, and so h2 cannot wait for it.
+    assert_eq!(of(&it, "h2").reasons, [Reason::ReleaseDiversity { application: id }]);
+    let ways = it.report.counterfactuals.iter();
+    let rule = |it: &Relaxation| matches!(it, Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, .. });
+    assert!(ways.filter(|it| it.tried).any(|it| rule(&it.relaxation)));
+}
+
+#[test]
+fn guests_of_a_live_patched_canary_run_on_its_release() {
+    let mut fleet = ringed();
+    for change in &mut fleet.planning.as_mut().unwrap().changes {
+        change.methods = vec![Method::LivePatch];
+    }
+    let id = ApplicationId::new("shop").unwrap();
+    fleet.applications.push(Application::new(id.clone()));
+    for vm in &mut fleet.vms[0..2] {
+        vm.application = Some(id.clone());
+        vm.host = Some(HostId::new("h1").unwrap());
+    }
+    let it = planned(&fleet, &two_rings());
+    assert_ne!(it.plan.waves[0].elements[0].as_str(), "h1");
+}
+
+#[test]
+fn what_the_parent_changed_soaks_on_in_the_plan_that_follows() {
+    let (mut fleet, policy) = (ringed(), two_rings());
+    let first = planned(&fleet, &policy);
+    let canary = &first.plan.waves[0];
+    for host in fleet.hosts.iter_mut().filter(|it| it.id.as_str() == canary.elements[0].as_str()) {
+        host.platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    }
+    for step in first.plan.steps.iter().filter(|it| it.wave == canary.number) {
+        if let StepKind::Migrate { vm, to, .. } = &step.kind {
+            fleet.vms.iter_mut().filter(|it| it.id == *vm).for_each(|it| it.host = Some(to.clone()));
+        }
+    }
+    let loss = BTreeMap::new();
+    let now = first.plan.instant(canary.end_s);
+    let parent = Some(Parent { plan: &first.plan, sha256: "00" });
+    let next = plan(&Request { parent, starts_at: now, ..request(&fleet, &policy, &loss) }).unwrap();
+    clean(&fleet, &policy, &next.plan);
+    let soaked = first.plan.instant(canary.soak_until_s);
+    assert!(!next.plan.waves.is_empty());
+    for step in next.plan.steps.iter().filter(|it| it.kind.touches()) {
+        assert!(next.plan.instant(step.start_s) >= soaked, "{step:?}");
+    }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::time;
+use underpin_model::fleet::{Action, Fleet, Lock, LockKind};
 use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind};
-use underpin_model::policy::{Day, Freeze, Scope, Window};
+use underpin_model::policy::{Day, Freeze, Policy, Scope, Window};
 use underpin_planner::campaign::{Parent, Request, plan};
 use underpin_planner::diff::diff;
 
-use super::build::{at, clean, fleet, guest, of, planned, policy, request, tenant};
+use super::build::{at, clean, fleet, guest, of, planned, planning, policy, request, tenant};
 
 pub fn window(scope: Scope, days: Vec<Day>, hour: i8, minutes: u32) -> Window {
     Window {
@@ -202,4 +203,71 @@ fn a_plan_from_the_same_facts_keeps_what_stands() {
     };
     assert_eq!(order(&first.plan), order(&next.plan));
     assert_eq!(next.report.changed, changed.lines());
+}
+
+#[test]
+fn whatever_comes_late_holds_up_what_comes_after_it() {
+    let mut fleet = fleet(4);
+    for number in 1..=3 {
+        guest(&mut fleet, &format!("h{number}"), 8);
+    }
+    let it = planned(&fleet, &policy());
+    let step = |id: u32| it.plan.steps.iter().find(|it| it.id == id).unwrap();
+    // All that must be over before a step starts, however late.
+    let before = |id: u32| {
+        let mut all = std::collections::BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            open.extend(step(id).after.iter().filter(|it| all.insert(**it)));
+        }
+        all.into_iter().map(step).collect::<Vec<_>>()
+    };
+    assert!(it.plan.waves.len() > 2);
+    for wave in &it.plan.waves {
+        for own in it.plan.steps.iter().filter(|it| it.wave == wave.number && it.kind.touches()) {
+            let before = before(own.id);
+            let frozen = before.iter().any(|it| matches!(it.kind, StepKind::Freeze { .. }));
+            assert!(frozen, "{own:?}");
+            let back = before.iter().filter(|it| matches!(it.kind, StepKind::Verify { .. }));
+            let others = back.filter(|it| it.wave < wave.number).count();
+            let earlier = it.plan.waves.iter().filter(|it| it.number < wave.number);
+            assert_eq!(others, earlier.map(|it| it.elements.len()).sum::<usize>(), "{own:?}");
+        }
+    }
+    let thaw = it.plan.steps.iter().find(|it| matches!(it.kind, StepKind::Thaw { .. })).unwrap();
+    assert_eq!(before(thaw.id).len() + 1, it.plan.steps.len());
+}
+
+#[test]
+fn what_never_fits_says_which_of_windows_consents_locks_and_the_horizon_it_is() {
+    let mut fleet = fleet(3);
+    let acme = tenant(&mut fleet, "acme");
+    guest(&mut fleet, "h1", 8).tenant = Some(acme.clone());
+    let reason = |fleet: &Fleet, policy: &Policy| of(&planned(fleet, policy), "h1").reasons[0].clone();
+    // Both are long enough, and never open together.
+    let mut windows = policy();
+    let scope = Scope { tenants: vec![acme], ..Scope::default() };
+    windows.planning.window =
+        vec![window(scope, vec![Day::Sun], 2, 240), window(Scope::default(), vec![Day::Mon], 2, 240)];
+    fleet.vms[0].allowed_actions = vec![Action::PowerOff];
+    super::build::consent(&mut fleet, Action::PowerOff, true);
+    assert!(
+        matches!(reason(&fleet, &windows), Reason::WindowsApart { .. }),
+        "{:?}",
+        reason(&fleet, &windows)
+    );
+    // The consent ends before anything could start.
+    planning(&mut fleet).consents[0].until = Some(at("2026-11-21T00:01:00Z"));
+    let found = reason(&fleet, &policy());
+    assert!(matches!(found, Reason::Consent { refused: false, .. }), "{found:?}");
+    planning(&mut fleet).consents[0].until = None;
+    let expires = Some(at("2026-11-21T12:00:00Z"));
+    fleet.vms[0].locks = vec![Lock { kind: LockKind::Backup, expires }];
+    assert!(of(&planned(&fleet, &policy()), "h1").outcome == Outcome::Planned);
+    fleet.vms[0].locks[0].expires = Some(at("2028-11-21T12:00:00Z"));
+    let found = reason(&fleet, &policy());
+    assert!(
+        matches!(found, Reason::Locked { until_s: Some(_), .. } | Reason::PastHorizon { .. }),
+        "{found:?}"
+    );
 }
