@@ -136,6 +136,18 @@ fn groups_of_every_kind_sum_to_the_fleet() {
     }
 }
 
+/// Patch or wait is decided for hosts that get a release together.
+#[test]
+fn a_group_without_a_decision_says_why() {
+    for by in ["decision", "cluster", "ring"] {
+        for group in json(&["--group-by", by])["groups"].as_array().unwrap() {
+            assert_eq!(group["wait"].is_null(), group["wait_missing"].is_string(), "{group}");
+            let told = group["wait_missing"].as_str().unwrap_or_default();
+            assert_eq!(by != "decision", told.ends_with(": grouped by decision"), "{told}");
+        }
+    }
+}
+
 #[test]
 fn a_control_lowers_what_it_closes_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
