@@ -244,7 +244,7 @@ impl<'a> Scene<'a> {
         let policy = self.request.policy;
         let hit = policy.parameters.setting(Parameter::RegressionHit);
         let (maintenance, shared_drain_saves) = self.maintenance(case);
-        let penalties = shell.promises.iter().filter(|it| it.days_left >= 0);
+        let penalties = shell.promises.iter().filter(|it| it.days_left >= 0 && it.penalty > 0.0);
         let penalties = penalties
             .map(|it| Penalty { promise: it.id.clone(), at_days: it.days_left.into(), loss: it.penalty })
             .collect();
