@@ -355,8 +355,7 @@ fn scores_that_are_stale_from_the_future_or_refused_are_told_in_every_answer() {
             "#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\ncve,epss,percentile\nCVE-2023-0001,{score},1.0\n"
         )
     };
-    let policy =
-        file(&dir, "policy.toml", "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\n".to_owned());
+    let policy = file(&dir, "policy.toml", "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\n");
     for (name, day, score, told) in [
         ("fresh.csv", "2026-02-20", "0.5", None),
         ("month.csv", "2026-01-31", "0.5", None),
