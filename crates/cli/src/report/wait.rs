@@ -69,6 +69,7 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
     let header = [
         "RECOMMENDATION",
         "RELEASE",
+        "ROLE",
         "HOSTS",
         "NOW",
         "OPTIMUM",
@@ -86,6 +87,7 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
         list.row([
             verdict(one),
             release(one),
+            one.role.label().to_owned(),
             one.hosts.len().to_string(),
             number(&|it| short(it.optimum.loss_now)),
             number(&|it| short(it.optimum.loss)),
@@ -294,7 +296,8 @@ fn beside(one: &GroupDecision, width: Option<u16>) -> String {
     );
     let mut text = wrapped(
         &format!(
-            "SSVC: {ssvc}; BOD 26-04: {due}; released: {} ({})",
+            "{} release; SSVC: {ssvc}; BOD 26-04: {due}; released: {} ({})",
+            one.role.label(),
             one.released.map_or_else(|| "unknown".to_owned(), |it| it.to_string()),
             one.released_basis
         ),
@@ -305,10 +308,14 @@ fn beside(one: &GroupDecision, width: Option<u16>) -> String {
         let state = if promise.days_left < 0 { "broken since" } else { "until" };
         text += &wrapped(
             &format!(
-                "promise {}: {state} {} (penalty {})",
+                "promise {}: {state} {} (hosts {}, penalty {}){}",
                 promise.id,
                 promise.deadline,
-                short(promise.penalty)
+                promise.hosts,
+                short(promise.penalty),
+                promise.accepted.as_ref().map_or_else(String::new, |it| {
+                    format!(", when the risk that {} accepted expires", it.owner)
+                })
             ),
             "  ",
             width,
@@ -320,7 +327,7 @@ fn beside(one: &GroupDecision, width: Option<u16>) -> String {
     text
 }
 
-const HEADER: [&str; 22] = [
+const HEADER: [&str; 25] = [
     "platform",
     "train",
     "platform_release",
@@ -328,6 +335,7 @@ const HEADER: [&str; 22] = [
     "ring",
     "component",
     "release",
+    "role",
     "released",
     "hosts",
     "vms",
@@ -342,6 +350,8 @@ const HEADER: [&str; 22] = [
     "band_high",
     "right",
     "hinge",
+    "earlier_ring",
+    "earlier_ring_from_days",
     "why",
 ];
 
@@ -367,6 +377,7 @@ fn record(one: &GroupDecision) -> [String; HEADER.len()] {
         text(&one.group.ring),
         one.component.clone(),
         text(&one.release),
+        one.role.label().to_owned(),
         one.released.map(|it| it.to_string()).unwrap_or_default(),
         one.hosts.len().to_string(),
         one.vms.to_string(),
@@ -381,6 +392,8 @@ fn record(one: &GroupDecision) -> [String; HEADER.len()] {
         number(&|it| it.band.high.to_string()),
         number(&|it| it.right.to_string()),
         number(&|it| hinge(it).to_owned()),
+        one.earlier_ring.as_ref().map(|it| it.ring.clone()).unwrap_or_default(),
+        one.earlier_ring.as_ref().map(|it| it.from_days.to_string()).unwrap_or_default(),
         one.recommendation.clone(),
     ]
 }

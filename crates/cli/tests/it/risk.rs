@@ -136,6 +136,18 @@ fn groups_of_every_kind_sum_to_the_fleet() {
     }
 }
 
+/// Patch or wait is decided for hosts that get a release together.
+#[test]
+fn a_group_without_a_decision_says_why() {
+    for by in ["decision", "cluster", "ring"] {
+        for group in json(&["--group-by", by])["groups"].as_array().unwrap() {
+            assert_eq!(group["wait"].is_null(), group["wait_missing"].is_string(), "{group}");
+            let told = group["wait_missing"].as_str().unwrap_or_default();
+            assert_eq!(by != "decision", told.ends_with(": grouped by decision"), "{told}");
+        }
+    }
+}
+
 #[test]
 fn a_control_lowers_what_it_closes_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
@@ -343,8 +355,7 @@ fn scores_that_are_stale_from_the_future_or_refused_are_told_in_every_answer() {
             "#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\ncve,epss,percentile\nCVE-2023-0001,{score},1.0\n"
         )
     };
-    let policy =
-        file(&dir, "policy.toml", "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\n".to_owned());
+    let policy = file(&dir, "policy.toml", "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\n");
     for (name, day, score, told) in [
         ("fresh.csv", "2026-02-20", "0.5", None),
         ("month.csv", "2026-01-31", "0.5", None),

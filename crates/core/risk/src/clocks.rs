@@ -8,9 +8,9 @@
 //! A risk that someone has accepted stops the clocks of its vulnerability in its scope up to and with the day on which it
 //! expires; with the first moment of the next day (UTC) they stand where they would have stood.
 
-mod acceptance;
+pub(crate) mod acceptance;
 mod forecast;
-mod places;
+pub(crate) mod places;
 mod read;
 mod tenants;
 

@@ -195,6 +195,8 @@ pub struct GroupRisk {
     pub hit: f64,
     /// Patch or wait, for the release that closes most (grouped by decision only).
     pub wait: Option<wait::Decision>,
+    /// Why there is no such decision, where there is none.
+    pub wait_missing: Option<String>,
     /// What is recommended, in one sentence; where it cannot be decided, the fact that is missing.
     pub recommendation: Option<String>,
     /// Every release that is due on the group, without curves.
@@ -432,6 +434,7 @@ fn groups(
             mean_loss: 0.0,
             hit: 0.0,
             wait: None,
+            wait_missing: None,
             recommendation: None,
             releases: Vec::new(),
         });
@@ -449,8 +452,22 @@ fn groups(
         }
     }
     let mut groups: Vec<GroupRisk> = groups.into_values().collect();
+    groups.iter_mut().for_each(|it| it.wait_missing = wait_missing(request.group_by, it));
     groups.sort_by(|a, b| b.mean_loss.total_cmp(&a.mean_loss).then_with(|| a.group.cmp(&b.group)));
     groups
+}
+
+/// Why a group has no decision.
+fn wait_missing(group_by: GroupBy, group: &GroupRisk) -> Option<String> {
+    if group.wait.is_some() {
+        return None;
+    }
+    if group_by != GroupBy::Decision {
+        let why = "patch or wait is decided for hosts of one platform release, hardware class and ring: grouped by decision";
+        return Some(why.to_owned());
+    }
+    let nothing_due = || "no release is due that closes an open vulnerability of these hosts".to_owned();
+    Some(group.recommendation.clone().unwrap_or_else(nothing_due))
 }
 
 /// Of several releases that are due, the one whose absence costs most speaks for the group.

@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use underpin_model::policy::{Parameter, Unit};
+use underpin_risk::wait::curve::Terms;
+use underpin_risk::wait::values::{USED, USED_FOR_LOSSES};
 
 const START: &str = "<!-- parameters: made from the program; a test compares -->\n";
 const END: &str = "<!-- end of parameters -->";
@@ -81,5 +83,25 @@ fn the_guide_names_no_parameter_that_does_not_exist() {
     ];
     for name in model.split('`').skip(1).step_by(2) {
         assert!(known(name) || others.contains(&name) || name.starts_with("[loss"), "{name}");
+    }
+}
+
+const TERMS: &str = "<!-- terms: a test compares their names and parameters with the program -->\n";
+const END_OF_TERMS: &str = "<!-- end of terms -->";
+
+#[test]
+fn the_guide_names_the_terms_of_patch_or_wait_with_every_parameter() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/guide/patch-or-wait.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let table = guide.split_once(TERMS).unwrap().1.split_once(END_OF_TERMS).unwrap().0;
+    let cell = |line: &str, at: usize| line.split('|').nth(at).unwrap().trim().to_owned();
+    let rows = || table.lines().skip(2);
+    let names: Vec<String> = rows().map(|line| cell(line, 1)).collect();
+    assert_eq!(names, Terms::default().named().map(|it| it.0), "the names and the order of the program");
+    assert!(rows().all(|line| cell(line, 2).len() > 2 && !cell(line, 3).is_empty()));
+    let parameters: String = rows().map(|line| cell(line, 3)).collect();
+    for parameter in USED.iter().chain(&USED_FOR_LOSSES) {
+        let name = format!("`{}`", parameter.fact().name);
+        assert!(parameters.contains(&name), "{name}");
     }
 }

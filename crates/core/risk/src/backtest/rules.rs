@@ -343,6 +343,7 @@ mod tests {
             tally: Tally::default(),
             hit_range: (hit.low, hit.high),
             first_ring_share: 1.0,
+            ring_from_days: 0.0,
             known_bugs: None,
             maintenance: policy.maintenance.per_host.get(),
             shared_drain_saves: 0.0,

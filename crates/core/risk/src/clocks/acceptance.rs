@@ -12,13 +12,13 @@ use super::Acceptance;
 use super::places::Places;
 
 /// The accepted risks of a policy, by what they accept.
-pub(super) struct Acceptances<'p> {
+pub(crate) struct Acceptances<'p> {
     by_id: BTreeMap<&'p str, Vec<&'p AcceptedRisk>>,
     as_of: Date,
 }
 
 impl<'p> Acceptances<'p> {
-    pub(super) fn of(accepted: &'p [AcceptedRisk], as_of: Date) -> Self {
+    pub(crate) fn of(accepted: &'p [AcceptedRisk], as_of: Date) -> Self {
         let mut by_id: BTreeMap<&str, Vec<&AcceptedRisk>> = BTreeMap::new();
         for risk in accepted {
             by_id.entry(risk.vulnerability.as_str()).or_default().push(risk);
@@ -27,7 +27,7 @@ impl<'p> Acceptances<'p> {
     }
 
     /// Those that speak of a vulnerability, by its id or by another name of it.
-    pub(super) fn about(&self, assessment: &Assessment, id: &VulnerabilityId) -> Vec<&'p AcceptedRisk> {
+    pub(crate) fn about(&self, assessment: &Assessment, id: &VulnerabilityId) -> Vec<&'p AcceptedRisk> {
         if self.by_id.is_empty() {
             return Vec::new();
         }
@@ -37,7 +37,7 @@ impl<'p> Acceptances<'p> {
     }
 
     /// The one of them that counts for an asset: the one that holds longest, or expired last.
-    pub(super) fn on(&self, about: &[&AcceptedRisk], places: &Places, asset: &Asset) -> Option<Acceptance> {
+    pub(crate) fn on(&self, about: &[&AcceptedRisk], places: &Places, asset: &Asset) -> Option<Acceptance> {
         let covering = about.iter().filter(|it| places.covered(&it.scope, asset));
         let last = covering.max_by(|a, b| a.expires.cmp(&b.expires).then_with(|| b.owner.cmp(&a.owner)))?;
         Some(Acceptance {

@@ -21,14 +21,14 @@ pub(super) struct Place {
 }
 
 /// Where assets stand, by kind and id.
-pub(super) struct Places {
+pub(crate) struct Places {
     of: BTreeMap<(AssetKind, String), Place>,
     /// The planes that manage each cluster.
     managed_by: BTreeMap<ClusterId, Vec<ManagementPlaneId>>,
 }
 
 impl Places {
-    pub(super) fn of(fleet: &Fleet) -> Self {
+    pub(crate) fn of(fleet: &Fleet) -> Self {
         let mut places: BTreeMap<(AssetKind, String), Place> = BTreeMap::new();
         for host in &fleet.hosts {
             let mut place = Place { cluster: host.cluster.clone(), ..Place::default() };

@@ -177,12 +177,13 @@ impl<'i> Course<'i> {
         let it = self.inputs;
         let days = days.clamp(0.0, it.horizon_days);
         let (exposure, incomplete_fix) = self.hits(days);
-        let bad = it.hosts * it.bad * (-it.theta * days).exp() * it.hit * it.loss_per_bad_host;
+        let bad = it.bad_release() * (-it.theta * days).exp();
+        let (first, later) = it.reaches(days);
         Terms {
             exposure: it.hosts * exposure,
             incomplete_fix: it.hosts * incomplete_fix,
-            regression_first_ring: bad * it.first_ring_share,
-            regression_later_rings: bad * (1.0 - it.first_ring_share) * (1.0 - it.ring_stops),
+            regression_first_ring: bad * first,
+            regression_later_rings: bad * later,
             known_bugs: it.hosts * it.known_bugs_per_day * days,
             maintenance: it.hosts * it.maintenance,
             shared_drain: 0.0 - it.hosts * it.shared_drain_saves,
@@ -206,7 +207,8 @@ impl<'i> Course<'i> {
         let horizon_days = self.inputs.horizon_days;
         let step = horizon_days / f64::from(GRID);
         let mut wait = self.wait_on_grid(GRID);
-        // A penalty is a step: the minimum at a deadline is no stationary point, so golden section only ever improves.
+        // A penalty is a step, and so is the day of a ring: the minimum there is no stationary point, so golden section only
+        // ever improves.
         let low = (wait.1 - step).max(NOW_DAYS).min(horizon_days);
         let near = golden(&loss, low, (wait.1 + step).min(horizon_days));
         if near.0 < wait.0 {
@@ -221,7 +223,8 @@ impl<'i> Course<'i> {
         let least = NOW_DAYS.min(horizon_days);
         let step = horizon_days / f64::from(points);
         let grid = (0..=points).map(|at| f64::from(at) * step);
-        let times = grid.chain(self.inputs.penalties.iter().map(|it| it.at_days)).chain([least]);
+        let steps = self.inputs.penalties.iter().map(|it| it.at_days).chain([self.inputs.ring_from_days]);
+        let times = grid.chain(steps).chain([least]);
         times
             .filter(|it| (least..=horizon_days).contains(it))
             .map(|it| (self.at(it).total(), it))

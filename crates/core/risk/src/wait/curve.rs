@@ -9,7 +9,8 @@
 //!   not lost before: `l e^{-G(t)} (1 - e^{-i (G(T) - G(t))})`;
 //! - by the release itself `p e^{-theta t} q` times the loss of a bad host: field reports retire bad releases at the rate
 //!   `theta`. A staged roll-out stops a bad release after its first ring, so that later rings take it only with
-//!   `1 - ring_stops`;
+//!   `1 - ring_stops`; but only from the day on which an earlier ring will have run it, so that the loss falls on that day.
+//!   Who patches before it patches without a ring in front;
 //! - to known bugs that the release repairs, until `t`; to the maintenance itself, less what sharing a drain saves; and
 //!   to promises whose deadline lies before `t`.
 //!
@@ -97,6 +98,9 @@ pub struct Inputs {
     /// Share of these hosts that is in the first ring, and takes the release before anything can be known; 1: the
     /// roll-out is not staged.
     pub first_ring_share: f64,
+    /// Days from now until an earlier ring will have run the release for its soak. Before that day all of these hosts take it
+    /// as a first ring does.
+    pub ring_from_days: f64,
     /// Loss per host and day to bugs that the release repairs.
     pub known_bugs_per_day: f64,
     /// Loss of the maintenance of one host.
@@ -126,9 +130,9 @@ pub struct Terms {
     pub exposure: f64,
     /// Hits after it, through fixes that prove incomplete.
     pub incomplete_fix: f64,
-    /// A bad release, on hosts of the first ring.
+    /// A bad release, on hosts that take it before an earlier ring has run it.
     pub regression_first_ring: f64,
-    /// A bad release that the first ring did not stop.
+    /// A bad release that an earlier ring ran and did not stop.
     pub regression_later_rings: f64,
     /// Bugs that the release repairs, until then.
     pub known_bugs: f64,
@@ -160,8 +164,8 @@ impl Terms {
         [
             ("exposure before the patch", self.exposure),
             ("incomplete fixes after it", self.incomplete_fix),
-            ("bad release, first ring", self.regression_first_ring),
-            ("bad release, later rings", self.regression_later_rings),
+            ("bad release, no ring in front", self.regression_first_ring),
+            ("bad release, a ring in front", self.regression_later_rings),
             ("known bugs until the patch", self.known_bugs),
             ("maintenance", self.maintenance),
             ("saved by sharing the drain", self.shared_drain),
@@ -271,6 +275,7 @@ impl Inputs {
             ("known_bugs_per_day", self.known_bugs_per_day),
             ("maintenance", self.maintenance),
             ("shared_drain_saves", self.shared_drain_saves),
+            ("ring_from_days", self.ring_from_days),
         ];
         for (place, it) in single {
             if !amount(it) {
@@ -333,10 +338,16 @@ impl Inputs {
         self.penalties.iter().filter(|it| it.at_days < days).fold(0.0, |sum, it| sum + it.loss)
     }
 
-    /// Loss of all hosts to a bad release that is taken now: first ring, and what it does not stop in later ones.
+    /// Shares of the hosts that a bad release reaches if it is taken in `days`: those without a ring in front, and those behind
+    /// one that did not stop it.
+    pub(super) fn reaches(&self, days: f64) -> (f64, f64) {
+        let first = if days < self.ring_from_days { 1.0 } else { self.first_ring_share };
+        (first, (1.0 - first) * (1.0 - self.ring_stops))
+    }
+
+    /// Loss of all hosts to a release that is as bad as it is now, if no ring stops it.
     pub(super) fn bad_release(&self) -> f64 {
-        let reaches = self.first_ring_share + (1.0 - self.first_ring_share) * (1.0 - self.ring_stops);
-        self.hosts * self.bad * self.hit * self.loss_per_bad_host * reaches
+        self.hosts * self.bad * self.hit * self.loss_per_bad_host
     }
 
     /// Hazards, what a hit loses and what fixes leave open are the same: so is all that a [`Table`](super::table) holds.

@@ -1,5 +1,7 @@
 //! Patch or wait for every group of a fleet and every release that is due on it.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -15,6 +17,8 @@ use super::decision::{DRAWS, Decision, decide_under};
 use super::draws::Draws;
 use super::evidence::{Evidence, Tally};
 use super::prior::Prior;
+pub use super::promises::PromiseState;
+use super::rings::{Decided, EarlierRing};
 use super::scene::{Due, Scene};
 use super::sentence;
 use super::situation::Situation;
@@ -56,17 +60,17 @@ pub enum Role {
     Unknown,
 }
 
-/// The state of a promise for a group and a release: of the hosts with one deadline.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PromiseState {
-    /// The promise.
-    pub id: String,
-    /// The day of its deadline.
-    pub deadline: Date,
-    /// Days to it; negative: it is broken.
-    pub days_left: i32,
-    /// Their part of the penalty: their share of the hosts that the promise is about.
-    pub penalty: f64,
+impl Role {
+    /// What people read.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OnlyOne => "only",
+            Self::Smallest => "smallest",
+            Self::Newest => "newest",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Patch or wait, for one group of hosts and one release.
@@ -106,6 +110,8 @@ pub struct GroupDecision {
     pub bod_26_04: Option<DueView>,
     /// Promises.
     pub promises: Vec<PromiseState>,
+    /// The earlier ring that will have run it before these hosts take it; `None`: none protects them.
+    pub earlier_ring: Option<EarlierRing>,
     /// What was assumed or not priced because a fact is missing.
     pub assumed: Vec<String>,
     /// The decision; `None`: it cannot be made.
@@ -138,7 +144,26 @@ pub fn groups(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput>
         Rates::of(&policy.parameters),
         situations().flat_map(|it: &Situation| it.approaches.iter()),
     );
-    due.into_par_iter().map(|it| decided(it, request, &draws)).collect()
+    // What a ring decides is what later ones may build on. A ring that the policy does not know protects nobody.
+    let mut stages: BTreeMap<Option<usize>, Vec<(usize, Due)>> = BTreeMap::new();
+    for (at, due) in due.into_iter().enumerate() {
+        stages.entry(scene.rings.place(&due.decision.group)).or_default().push((at, due));
+    }
+    let (mut before, mut list) = (Decided::default(), Vec::new());
+    for stage in stages.into_values() {
+        let one = |(at, mut due): (usize, Due)| {
+            scene.stand_behind(&mut due, &before);
+            let line = due.case.as_ref().map(|it| it.line.clone());
+            Ok((at, line, decided(due, request, &draws)?))
+        };
+        let stage = stage.into_par_iter().map(one).collect::<Result<Vec<_>, InvalidInput>>()?;
+        for (_, line, decision) in &stage {
+            line.iter().for_each(|it| before.tell(&scene.rings, it, decision));
+        }
+        list.extend(stage);
+    }
+    list.sort_unstable_by_key(|it| it.0);
+    Ok(list.into_iter().map(|it| it.2).collect())
 }
 
 /// Decides what can be decided.

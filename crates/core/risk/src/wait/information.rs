@@ -67,13 +67,9 @@ pub(super) fn values(
     };
     let one_host = one_host(belief, before, &least);
     let risk_of_host = belief.now * belief.hit.mean() * inputs.loss_per_bad_host;
-    let soak = {
-        let regression = |days: f64| {
-            let terms = inputs.at(days);
-            terms.regression_first_ring + terms.regression_later_rings
-        };
-        regression(0.0) - regression(1.0_f64.min(inputs.horizon_days))
-    };
+    // What others find in a day; that an earlier ring may have run it by then is no news of this day.
+    let regression = at_now.regression_first_ring + at_now.regression_later_rings;
+    let soak = regression * -(-inputs.theta * 1.0_f64.min(inputs.horizon_days)).exp_m1();
     let certainty = before
         - belief.now * least(1.0, belief.hit.mean())
         - (1.0 - belief.now) * least(0.0, belief.hit.mean());

@@ -212,6 +212,7 @@ impl<'s> Lumped<'s> {
             loss_per_bad_host: self.worth.hour_down * values.get(Parameter::HoursAfterRegression),
             ring_stops: values.get(Parameter::RingStops),
             first_ring_share: it.first_ring_share,
+            ring_from_days: it.ring_from_days,
             known_bugs_per_day: it
                 .known_bugs
                 .map_or(0.0, |bugs| bugs.per_host_day * bugs.hours_down * self.worth.hour_down),

@@ -5,6 +5,7 @@
 //! - [`situation`]: a release, its holes and what stands on the hosts; from them and the parameters come the inputs.
 //! - [`prior`], [`evidence`], [`withdrawals`](crate::withdrawals): how likely the release is bad for this hardware.
 //! - [`values`]: parameters with ranges. [`decision`]: bands, tornado, flip points, value of information.
+//! - [`rings`], [`promises`]: what earlier rings show before later ones patch; deadlines and what breaking them costs.
 //! - [`mod@groups`]: all of it for a fleet; from its facts to situations: `scene`. [`sentence`]: the recommendation in one sentence.
 
 #[cfg(test)]
@@ -18,6 +19,8 @@ pub mod groups;
 pub mod information;
 mod lumps;
 pub mod prior;
+pub mod promises;
+pub mod rings;
 mod scene;
 pub mod sensitivity;
 pub mod sentence;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
@@ -11,12 +10,14 @@ use underpin_exposure::decision as context;
 use underpin_exposure::report::VulnerabilityView;
 use underpin_model::fleet::{Fleet, HardwareClass};
 use underpin_model::id::HostId;
-use underpin_model::policy::{Parameter, Policy, Promise, PromiseKind};
+use underpin_model::policy::{Parameter, Policy};
 
 use super::curve::Penalty;
 use super::evidence::Tally;
-use super::groups::{GroupDecision, PromiseState, Request, Role};
+use super::groups::{GroupDecision, Request, Role};
 use super::prior::{LineHistory, history, line, prior};
+use super::promises::{Promises, Stated};
+use super::rings::{Decided, Rings};
 use super::sentence;
 use super::situation::{KnownBugs, Situation, Worth};
 use super::strata::{Crowd, Strata};
@@ -30,10 +31,10 @@ use crate::hazard::Exploited;
 
 /// The hosts of a group, by what is due on them.
 pub(super) struct Members {
-    key: GroupKey,
+    pub(super) key: GroupKey,
     /// Positions in the fleet.
     all: Vec<usize>,
-    bunches: Vec<Vec<usize>>,
+    pub(super) bunches: Vec<Vec<usize>>,
     /// Per bunch, its hosts by kind.
     crowds: Vec<Vec<Crowd>>,
     /// Per bunch, lines that need a drain of its hosts.
@@ -43,13 +44,19 @@ pub(super) struct Members {
 /// One group and one line.
 pub(super) struct Case {
     group: Arc<Members>,
-    line: LineKey,
+    pub(super) line: LineKey,
     pub(super) due: target::Due,
     /// The hosts on which the line is due, in order.
     hosts: Vec<usize>,
+    promises: Stated,
 }
 
 impl Case {
+    /// What tells its group from others.
+    pub(super) fn group_id(&self) -> usize {
+        Arc::as_ptr(&self.group).addr()
+    }
+
     /// The hosts on which a hole is open.
     #[cfg(test)]
     pub(super) fn open_on<'s>(&'s self, hole: &'s OpenHole) -> impl Iterator<Item = usize> + 's {
@@ -77,6 +84,7 @@ pub(super) struct Due {
 
 /// What a decision is about, and what it assumes.
 pub(super) struct Situated {
+    pub(super) line: LineKey,
     pub(super) situation: Situation,
     pub(super) assumptions: Assumptions,
 }
@@ -84,21 +92,9 @@ pub(super) struct Situated {
 /// What all releases of a case share.
 struct Shared {
     strata: Strata,
-    first_ring_share: f64,
     /// What was assumed for them.
     assumed: Vec<String>,
 }
-
-/// A promise to fix within some days, with the hosts that it is about.
-struct Promised<'a> {
-    promise: &'a Promise,
-    /// Per host of the fleet.
-    about: Vec<bool>,
-    hosts: usize,
-}
-
-/// Places of rings by hypervisor product and hardware class.
-type Rings = BTreeMap<(Option<String>, HardwareClass), usize>;
 
 pub(super) struct Scene<'a> {
     request: &'a Request<'a>,
@@ -107,25 +103,24 @@ pub(super) struct Scene<'a> {
     cases: Vec<Case>,
     histories: BTreeMap<LineKey, LineHistory>,
     releases: Releases<'a>,
-    promises: Vec<Promised<'a>>,
-    /// The earliest ring of the policy in which each kind of host stands.
-    earliest: Rings,
+    pub(super) rings: Rings<'a>,
 }
 
 impl<'a> Scene<'a> {
     pub(super) fn of(request: &'a Request<'a>) -> Self {
         let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
         let hosts = Hosts::of(request.fleet, request.assessment, request.policy);
-        let cases = cases(request, &hosts, day);
+        let (groups, cases) = cases(request, &hosts, day);
         let lines: BTreeSet<&LineKey> = cases.iter().map(|it| &it.line).collect();
         let one = |it: &LineKey| {
             let of = it.train.as_deref().map_or("", |train| line(&it.family, train));
             (it.clone(), history(request.base, &it.family, of, &it.component, day))
         };
         let histories = lines.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect();
-        let promises = promised(request, &hosts);
         let releases = Releases::of(request.base, day);
-        Self { request, day, hosts, cases, histories, releases, promises, earliest: earliest(request) }
+        let span = (day, request.horizon_days);
+        let rings = Rings::of(request.fleet, request.policy, span, &groups, &cases);
+        Self { request, day, hosts, cases, histories, releases, rings }
     }
 
     pub(super) fn cases(&self) -> &[Case] {
@@ -144,6 +139,19 @@ impl<'a> Scene<'a> {
                 let shared = self.shared(case);
                 both.map(|(role, target)| self.release(case, &shared, shell.clone(), role, &target)).collect()
             }
+        }
+    }
+
+    /// Says from which day on an earlier ring has run the release, by what earlier rings have decided.
+    pub(super) fn stand_behind(&self, due: &mut Due, decided: &Decided) {
+        let Some(case) = &mut due.case else { return };
+        match self.rings.before(decided, &self.releases, (&due.decision, case)) {
+            Ok(Some(earlier)) => {
+                (case.situation.first_ring_share, case.situation.ring_from_days) = (0.0, earlier.from_days);
+                due.decision.earlier_ring = Some(earlier);
+            }
+            Ok(None) => {}
+            Err(assumed) => due.decision.assumed.push(assumed),
         }
     }
 
@@ -172,6 +180,7 @@ impl<'a> Scene<'a> {
             // The earliest day; without one, the strictest table entry.
             bod_26_04: due.min_by_key(|it| (it.date.unwrap_or(Date::MAX), std::cmp::Reverse(it.timeline))),
             promises: Vec::new(),
+            earlier_ring: None,
             assumed: Vec::new(),
             wait: None,
             unknown: None,
@@ -198,7 +207,8 @@ impl<'a> Scene<'a> {
         shell.role = role;
         shell.released = target.released;
         shell.released_basis = target.basis;
-        shell.promises = self.promises(case, &mut shell.assumed);
+        shell.promises.clone_from(&case.promises.states);
+        shell.assumed.extend(case.promises.assumed.iter().cloned());
         let Some(released) = target.released else {
             return unknown(shell, format!("the day on which {name} was released"));
         };
@@ -213,15 +223,14 @@ impl<'a> Scene<'a> {
         if let Some(withdrawal) = &target.withdrawn {
             shell.assumed.push(format!("{} was withdrawn: {}", withdrawal.release, withdrawal.what));
         }
-        Due { decision: shell, case: Some(Situated { situation, assumptions }) }
+        Due { decision: shell, case: Some(Situated { line: case.line.clone(), situation, assumptions }) }
     }
 
     /// What all releases of a case share.
     fn shared(&self, case: &Case) -> Shared {
         let mut assumed = Vec::new();
         let strata = self.strata(case, &mut assumed);
-        let first_ring_share = self.first_ring_share(&case.group.key, &mut assumed);
-        Shared { strata, first_ring_share, assumed }
+        Shared { strata, assumed }
     }
 
     fn situation(
@@ -235,7 +244,7 @@ impl<'a> Scene<'a> {
         let policy = self.request.policy;
         let hit = policy.parameters.setting(Parameter::RegressionHit);
         let (maintenance, shared_drain_saves) = self.maintenance(case);
-        let penalties = shell.promises.iter().filter(|it| it.days_left >= 0);
+        let penalties = shell.promises.iter().filter(|it| it.days_left >= 0 && it.penalty > 0.0);
         let penalties = penalties
             .map(|it| Penalty { promise: it.id.clone(), at_days: it.days_left.into(), loss: it.penalty })
             .collect();
@@ -251,7 +260,8 @@ impl<'a> Scene<'a> {
             withdrawn,
             tally: shell.tally,
             hit_range: (hit.low, hit.high),
-            first_ring_share: shared.first_ring_share,
+            first_ring_share: 1.0,
+            ring_from_days: 0.0,
             known_bugs: self.known_bugs(case, name, &mut shell.assumed),
             maintenance,
             shared_drain_saves,
@@ -320,28 +330,6 @@ impl<'a> Scene<'a> {
         hosts.iter().filter_map(|at| self.request.fleet.hosts.get(*at)).map(|it| &it.id)
     }
 
-    /// A first ring stops a bad release for those after it only where it has hosts of their hardware.
-    fn first_ring_share(&self, key: &GroupKey, assumed: &mut Vec<String>) -> f64 {
-        let Some(own) = place(self.request, key.ring.as_deref()) else {
-            assumed.push(
-                "the ring of these hosts is not known to the policy: no earlier ring protects them"
-                    .to_owned(),
-            );
-            return 1.0;
-        };
-        let kind = (key.platform.clone(), key.hardware.clone());
-        let first = self.earliest.get(&kind).filter(|_| !key.hardware.is_unknown());
-        if first.is_some_and(|it| *it < own) {
-            return 0.0;
-        }
-        if own > 0 {
-            assumed.push(
-                "no host of an earlier ring has this hardware: no earlier ring protects these".to_owned(),
-            );
-        }
-        1.0
-    }
-
     fn known_bugs(&self, case: &Case, name: &str, assumed: &mut Vec<String>) -> Option<KnownBugs> {
         let priced = self.request.evidence.known_bugs.iter().filter(|it| it.release == name);
         let sum = priced.fold((0.0, 0.0), |(rate, hours), it| {
@@ -355,56 +343,14 @@ impl<'a> Scene<'a> {
         }
         None
     }
-
-    /// The promises about hosts of a case. A clock runs per host, since the day on which the first of its fixes was announced:
-    /// hosts with the same deadline are one state.
-    fn promises(&self, case: &Case, assumed: &mut Vec<String>) -> Vec<PromiseState> {
-        let mut states = Vec::new();
-        for Promised { promise, about, hosts } in &self.promises {
-            let speaks_of = |(view, _): &(&VulnerabilityView, &OpenHole)| {
-                let score = view.cvss.as_ref().map(|it| it.score);
-                promise.cvss_at_least.is_none_or(|least| score.is_none_or(|score| score >= least))
-                    && (!promise.exploited_only || view.kev.is_some_and(|it| it <= self.day))
-            };
-            let mut since: BTreeMap<usize, Option<Date>> = BTreeMap::new();
-            for (bunch, day) in self.views(case).filter(speaks_of).flat_map(|(_, hole)| &hole.bunches) {
-                let first = since.entry(*bunch).or_default();
-                *first = target::earlier(*first, *day);
-            }
-            let is_about = |at: &&usize| about.get(**at).copied().unwrap_or(false);
-            let mut own: BTreeMap<Option<Date>, usize> = BTreeMap::new();
-            for (bunch, day) in since {
-                let count = case.group.bunches.get(bunch).map_or(0, |it| it.iter().filter(is_about).count());
-                if count > 0 {
-                    *own.entry(day).or_default() += count;
-                }
-            }
-            for (since, own) in own {
-                let Some(since) = since else {
-                    assumed.push(format!(
-                        "promise {}: the day of the fix is not known, so neither its deadline",
-                        promise.id
-                    ));
-                    continue;
-                };
-                let Ok(deadline) = since.checked_add(i64::from(promise.days).days()) else { continue };
-                states.push(PromiseState {
-                    id: promise.id.clone(),
-                    deadline,
-                    days_left: (deadline - self.day).get_days(),
-                    penalty: promise.penalty.get() * own as f64 / (*hosts).max(1) as f64,
-                });
-            }
-        }
-        states
-    }
 }
 
 /// What is due on every group of the fleet, line by line.
-fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> Vec<Case> {
+fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> (Vec<Arc<Members>>, Vec<Case>) {
     let Request { fleet, assessment, base, .. } = *request;
     let by_host = target::groups_by_host(assessment);
     let calendar = Calendar::of(base, day);
+    let promises = Promises::of(request, hosts, day);
     let crowds = |bunch: &Vec<usize>| crowds(request.policy, fleet, hosts, bunch);
     let of_group = |(key, all): (GroupKey, Vec<usize>)| {
         let target::DueOnGroup { bunches, lines } = target::due(fleet, &calendar, assessment, &by_host, &all);
@@ -412,13 +358,17 @@ fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> Vec<Case> {
         let drains = (0..bunches.len()).map(|it| u32::try_from(drains(it)).unwrap_or(u32::MAX)).collect();
         let crowds = if lines.is_empty() { Vec::new() } else { bunches.iter().map(crowds).collect() };
         let group = Arc::new(Members { key, all, bunches, crowds, drains });
-        let case = |(line, due)| {
+        let stated = promises.state(&group.bunches, &lines.values().collect::<Vec<_>>());
+        let case = |((line, due), promises)| {
             let hosts = due_hosts(&group, &due);
-            Case { group: Arc::clone(&group), line, due, hosts }
+            Case { group: Arc::clone(&group), line, due, hosts, promises }
         };
-        lines.into_iter().map(case).collect::<Vec<_>>()
+        let cases = lines.into_iter().zip(stated).map(case).collect();
+        (group, cases)
     };
-    groups_of(fleet).into_iter().collect::<Vec<_>>().into_par_iter().flat_map_iter(of_group).collect()
+    let all: Vec<(GroupKey, Vec<usize>)> = groups_of(fleet).into_iter().collect();
+    let (groups, cases): (Vec<_>, Vec<Vec<Case>>) = all.into_par_iter().map(of_group).unzip();
+    (groups, cases.into_iter().flatten().collect())
 }
 
 /// The hosts of a bunch by kind, with what stands on them by the rates of each tenant, as in compound risk: guests that run,
@@ -458,31 +408,6 @@ fn due_hosts(group: &Members, due: &target::Due) -> Vec<usize> {
         bunches.iter().filter_map(|it| group.bunches.get(*it)).flatten().copied().collect();
     hosts.sort_unstable();
     hosts
-}
-
-fn promised<'a>(request: &'a Request<'a>, hosts: &Hosts<'_>) -> Vec<Promised<'a>> {
-    let promises = request.policy.promises.iter().filter(|it| it.kind == PromiseKind::FixWithin);
-    let about = |promise: &'a Promise| {
-        let about = hosts.promised(&promise.scope, request.fleet.hosts.iter().map(|it| &it.id));
-        let hosts = about.iter().filter(|it| **it).count();
-        Promised { promise, about, hosts }
-    };
-    promises.map(about).collect()
-}
-
-fn place(request: &Request<'_>, ring: Option<&str>) -> Option<usize> {
-    request.policy.rings.iter().position(|it| Some(it.name.as_str()) == ring)
-}
-
-fn earliest(request: &Request<'_>) -> Rings {
-    let mut earliest = Rings::new();
-    for host in &request.fleet.hosts {
-        let Some(at) = place(request, host.ring.as_deref()) else { continue };
-        let platform = host.platform.as_ref().map(|it| it.family.to_string());
-        let first = earliest.entry((platform, HardwareClass::of(host))).or_insert(at);
-        *first = (*first).min(at);
-    }
-    earliest
 }
 
 fn unknown(mut shell: GroupDecision, missing: String) -> Due {

@@ -4,7 +4,9 @@ use underpin_model::policy::Parameter;
 
 use super::curve::{Choice, Terms};
 use super::decision::{Decision, Verdict};
+use super::evidence::Tally;
 use super::groups::GroupDecision;
+use super::rings::EarlierRing;
 
 /// A number with two or three digits that count, without an exponent.
 #[must_use]
@@ -53,8 +55,9 @@ pub(super) fn recommend(
     };
     let against = match optimum.choice {
         Choice::Now => format!(
-            "waiting loses at least {} and not patching {}",
+            "waiting loses {} at its best time ({} days) and not patching {}",
             short(optimum.loss_wait),
+            short(optimum.wait_days),
             short(optimum.loss_never)
         ),
         Choice::Wait => {
@@ -66,15 +69,16 @@ pub(super) fn recommend(
         }
         Choice::Never => {
             format!(
-                "patching now loses {} and waiting at least {}",
+                "patching now loses {} and waiting {} at its best time ({} days)",
                 short(optimum.loss_now),
-                short(optimum.loss_wait)
+                short(optimum.loss_wait),
+                short(optimum.wait_days)
             )
         }
     };
     let (what, weak) = if decision.weak { (lower(&what), weak(decision)) } else { (what, String::new()) };
     format!(
-        "{weak}{what}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}, and {}.",
+        "{weak}{what}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}{}, and {}.",
         count(about.hosts.len() as u64, "host", "hosts"),
         count(about.vms.into(), "VM", "VMs"),
         short(optimum.loss),
@@ -84,7 +88,8 @@ pub(super) fn recommend(
         largest(&decision.best),
         count(about.closes.len() as u64, "vulnerability", "vulnerabilities"),
         if about.exploited > 0 { format!(" ({} known exploited)", about.exploited) } else { String::new() },
-        trust(decision),
+        trust(about, decision),
+        staged(about, decision),
         hinges(decision),
     )
 }
@@ -136,12 +141,28 @@ fn largest(terms: &Terms) -> String {
     }
 }
 
-fn trust(decision: &Decision) -> String {
+fn trust(about: &GroupDecision, decision: &Decision) -> String {
+    let Tally { own, others_same_hardware: others, .. } = about.tally;
+    let failed = [(own, "of own trials and canaries"), (others, "of others")].into_iter();
+    let failed = failed.filter(|(it, _)| it.failures > 0);
+    let failed =
+        failed.map(|(it, whose)| format!("it failed on {} of {} hosts {whose}", it.failures, it.hosts));
+    let failed: Vec<String> = failed.collect();
     format!(
-        "the release is bad for this hardware with {} and then hits {} of the hosts",
+        "the release is bad for this hardware with {}{} and then hits {} of the hosts",
         percent(decision.belief.now),
+        if failed.is_empty() { String::new() } else { format!(" ({})", failed.join(", ")) },
         percent(decision.belief.hit.mean())
     )
+}
+
+/// From when on an earlier ring stands in front of these hosts.
+fn staged(about: &GroupDecision, decision: &Decision) -> String {
+    let Some(EarlierRing { ring, from_days, .. }) = &about.earlier_ring else { return String::new() };
+    let stops = decision.sensitivity.iter().find(|it| it.span.parameter == Parameter::RingStops);
+    let stops = stops.map_or_else(String::new, |it| format!(" with {}", percent(it.span.value)));
+    let when = if *from_days > 0.0 { format!(", from day {} on,", short(*from_days)) } else { String::new() };
+    format!(", after ring {ring} has run it{when} a bad one is stopped before these hosts{stops}")
 }
 
 fn hinges(decision: &Decision) -> String {

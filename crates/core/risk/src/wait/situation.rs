@@ -119,6 +119,8 @@ pub struct Situation {
     pub hit_range: (f64, f64),
     /// Share of these hosts in the first ring; 1 where the roll-out is not staged for this hardware.
     pub first_ring_share: f64,
+    /// Days from now until an earlier ring will have run the release: see [`Inputs::ring_from_days`].
+    pub ring_from_days: f64,
     /// Known bugs; `None`: none known, or not priced.
     pub known_bugs: Option<KnownBugs>,
     /// Loss of the maintenance of one host, the mean over all of them.
@@ -159,6 +161,13 @@ impl Situation {
         let (by_others, after_others) = hit.update(by_age, self.tally.others_same_hardware);
         let (now, hit) = after_others.update(by_others, self.tally.own);
         Belief { at_release, by_age, by_others, now, hit }
+    }
+
+    /// Whoever made the release has withdrawn it, or it failed on a host of this hardware.
+    #[must_use]
+    pub fn is_known_to_be_bad(&self) -> bool {
+        let Tally { own, others_same_hardware, .. } = self.tally;
+        self.withdrawn || own.failures > 0 || others_same_hardware.failures > 0
     }
 
     /// Per approach, the probability that a host is hit, given a campaign that tries this fleet.

@@ -23,7 +23,8 @@ struct Node {
     broken: f64,
 }
 
-/// The times of a decision: even cells up to the horizon, half a day, and the deadlines of promises. The same for all variants.
+/// The times of a decision: even cells up to the horizon, half a day, the deadlines of promises, and the day from which an
+/// earlier ring has run the release. The same for all variants.
 #[derive(Debug)]
 pub(super) struct Grid {
     nodes: Vec<Node>,
@@ -41,7 +42,8 @@ impl Grid {
         let even = |cell: u32| if cell == CELLS { horizon_days } else { f64::from(cell) * step };
         let mut times: Vec<(f64, bool)> = (0..=CELLS).map(|cell| (even(cell), true)).collect();
         let deadlines = inputs.penalties.iter().map(|it| it.at_days);
-        let others = deadlines.chain([NOW_DAYS]).filter(|it| *it > 0.0 && *it < horizon_days);
+        let others =
+            deadlines.chain([inputs.ring_from_days, NOW_DAYS]).filter(|it| *it > 0.0 && *it < horizon_days);
         times.extend(others.map(|it| (it, false)));
         // Of equal times the even one comes first and stays.
         times.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
@@ -165,6 +167,8 @@ impl Table {
         inputs: &'s Inputs,
     ) -> impl Iterator<Item = f64> + use<'s> {
         let bad = inputs.bad_release();
+        let reached = |(first, later): (f64, f64)| bad * (first + later);
+        let (before, behind) = (reached(inputs.reaches(-1.0)), reached(inputs.reaches(f64::MAX)));
         let even = (-inputs.theta * grid.step).exp();
         let mut matured = 1.0;
         let at = move |(node, hits): (&Node, &f64)| {
@@ -177,6 +181,7 @@ impl Table {
             };
             let per_host =
                 hits + inputs.known_bugs_per_day * node.days + inputs.maintenance - inputs.shared_drain_saves;
+            let bad = if node.days < inputs.ring_from_days { before } else { behind };
             inputs.hosts * per_host + bad * left + node.broken
         };
         grid.nodes.iter().zip(&self.hits).map(at)
@@ -258,6 +263,7 @@ mod tests {
             loss_per_bad_host: 30.0,
             ring_stops: 0.5,
             first_ring_share: 0.25,
+            ring_from_days: 17.2,
             known_bugs_per_day: 0.002,
             maintenance: 0.5,
             shared_drain_saves: 0.1,
@@ -328,6 +334,7 @@ mod tests {
         let grid = Grid::of(&inputs());
         let days: Vec<f64> = grid.nodes.iter().map(|it| it.days).collect();
         assert!(days.contains(&13.0) && days.contains(&NOW_DAYS) && !days.contains(&400.0));
+        assert!(days.contains(&17.2), "the day of the earlier ring");
         assert_eq!(days.iter().filter(|it| **it == 45.0).count(), 1, "a deadline at an even time");
         assert!(days.windows(2).all(|it| it[0] < it[1]));
         assert_eq!(grid.even_days().count(), CELLS as usize + 1);

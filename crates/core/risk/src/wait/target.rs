@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_exposure::report::{Area, Context, Group};
 use underpin_exposure::{Assessment, FactBase};
 use underpin_model::facts::{DateKind, Family, PatchClass, ReleaseFact, Restart};
-use underpin_model::fleet::{Component, ComponentSet, Fleet, Host};
+use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host};
 use underpin_model::id::VulnerabilityId;
 use underpin_model::version::{Comparison, compare};
 
@@ -281,6 +281,49 @@ fn line_of(host: &Host, known: &Known<'_>, component: &str) -> LineKey {
     }
 }
 
+/// A version that hosts run, of a line that is due somewhere.
+pub(super) struct Run {
+    pub(super) line: LineKey,
+    pub(super) version: String,
+    /// The day since when, if it is known.
+    pub(super) since: Option<Date>,
+}
+
+/// What hosts of a bunch run of these lines: what is loaded, where that is known, else what is installed. What only a boot can load
+/// has run since the first of their last boots.
+pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) -> Vec<Run> {
+    let hosts = || bunch.iter().filter_map(|it| fleet.hosts.get(*it));
+    let Some(host) = hosts().next() else { return Vec::new() };
+    let booted = hosts().filter_map(|it| it.booted_at).min().map(|it| it.to_zoned(TimeZone::UTC).date());
+    let asked: FxHashSet<&str> = lines.iter().map(|it| it.component.as_str()).collect();
+    let known = components(fleet, host);
+    let mut list = Vec::new();
+    for (name, (one, ..)) in &known {
+        let source = one.source.as_ref().map_or(one.name.as_str(), |it| it.name.as_str());
+        if !asked.contains(source) {
+            continue;
+        }
+        let line = line_of(host, &known, name);
+        let kernel = KERNELS.iter().any(|it| source.starts_with(it));
+        let names = [source, name].into_iter().chain(kernel.then_some("linux"));
+        let loaded = one.running_version.as_deref();
+        let loaded =
+            loaded.or_else(|| names.into_iter().find_map(|it| host.running.get(it).map(String::as_str)));
+        let installed = one.source.as_ref().and_then(|it| it.version.as_deref()).unwrap_or(&one.version);
+        let version = loaded.unwrap_or(installed).to_owned();
+        let by_boot = one.kind == ComponentKind::Product || (kernel && loaded.is_some());
+        list.push(Run { line, version, since: booted.filter(|_| by_boot) });
+    }
+    let microcode = host.cpu.as_ref().and_then(|it| it.microcode.clone());
+    let of_processor = lines.iter().filter(|it| it.family == Family::IntelMicrocode).zip(microcode);
+    list.extend(of_processor.map(|(line, version)| Run { line: (*line).clone(), version, since: booted }));
+    list.retain(|it| lines.contains(&it.line));
+    list
+}
+
+/// What the source packages of kernels are called.
+const KERNELS: [&str; 3] = ["linux", "kernel", "proxmox-kernel"];
+
 impl Due {
     /// The hosts of a bunch must be emptied for it: it asks for a restart of the machine, or of nobody knows what.
     pub(super) fn needs_drain(&self, bunch: usize) -> bool {
@@ -323,6 +366,14 @@ impl<'b> Releases<'b> {
             it.train.is_none() || line.train.is_none() || it.train.as_deref() == line.train.as_deref()
         };
         all.into_iter().flatten().filter(of_train).copied().collect()
+    }
+
+    /// The order of two releases of a line.
+    pub(super) fn order(&self, line: &LineKey, left: &str, right: &str) -> Option<Ordering> {
+        match compare(line.family.scheme(), left, right) {
+            Ok(Comparison::Ordered(order)) => Some(order),
+            _ => order(line, left, right, &self.of_line(line)),
+        }
     }
 }
 

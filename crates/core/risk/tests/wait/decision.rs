@@ -51,6 +51,7 @@ pub(crate) fn situation(exploited: Exploited) -> Situation {
         tally: Tally::default(),
         hit_range: (0.01, 1.0),
         first_ring_share: 0.0,
+        ring_from_days: 0.0,
         known_bugs: None,
         maintenance: 0.5,
         shared_drain_saves: 0.0,

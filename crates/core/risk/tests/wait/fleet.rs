@@ -17,7 +17,7 @@ use underpin_risk::wait::{GroupDecision, Request, Verdict, groups};
 
 use crate::decision::{scored, situation};
 
-fn fleet(first: &str, second: &str) -> Fleet {
+pub(crate) fn fleet(first: &str, second: &str) -> Fleet {
     let component = r#"{"name": "qemu-kvm-core", "version": "17:8.2.0-10.el9", "arch": "x86_64",
         "source": {"name": "qemu-kvm", "version": "17:8.2.0-10.el9"}}"#;
     let host = |id: &str, model: &str| {
@@ -43,7 +43,7 @@ fn fleet(first: &str, second: &str) -> Fleet {
 }
 
 /// An advisory, known since a day or since nobody knows when.
-fn osv(dated: bool) -> FactBase {
+pub(crate) fn osv(dated: bool) -> FactBase {
     let text = r#"{"id": "ALSA-2026:0001", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
          "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
          "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
@@ -62,7 +62,7 @@ fn assessed(fleet: &Fleet, base: &FactBase) -> Assessment {
     assess(fleet, base, &Options::at(at))
 }
 
-fn decided(fleet: &Fleet, base: &FactBase, policy: &str, evidence: &str) -> Vec<GroupDecision> {
+pub(crate) fn decided(fleet: &Fleet, base: &FactBase, policy: &str, evidence: &str) -> Vec<GroupDecision> {
     let assessment = assessed(fleet, base);
     let policy = policy::read(policy).unwrap();
     let evidence = evidence::read(evidence).unwrap();

@@ -8,3 +8,5 @@ mod additive;
 mod curve;
 mod decision;
 mod fleet;
+mod promises;
+mod rings;

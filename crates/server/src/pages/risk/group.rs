@@ -76,7 +76,7 @@ fn all(known: &Decisions) -> Markup {
                     thead { tr { th scope="col" { "Group" } th scope="col" { "Release" } th.num scope="col" { "Hosts" } th.num scope="col" { "Closes" } th scope="col" { "Verdict" } th scope="col" { "Recommendation" } } }
                     tbody { @for one in &known.list { tr {
                         th scope="row" { a.long href=(group_address(&one.group.to_string())) { (one.group) } }
-                        td { (title(one)) } td.num { (number(one.hosts.len() as u64)) } td.num { (number(one.closes.len() as u64)) }
+                        td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } } td.num { (number(one.hosts.len() as u64)) } td.num { (number(one.closes.len() as u64)) }
                         td.tight { @match &one.wait { Some(wait) => (verdict(wait)), None => { span.status.s-unknown { "unknown" } } } }
                         td.wide { (one.recommendation) }
                     } } }
@@ -117,7 +117,8 @@ fn facts(one: &GroupDecision) -> Markup {
         dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
         dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }
         dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due.timeline) @if let Some(day) = due.date { ", by " (day) } } None => "no deadline" } }
-        dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (promise.days_left) " days left, penalty " (amount(promise.penalty)) br; } }
+        dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (promise.days_left) " days left, penalty " (amount(promise.penalty)) @if let Some(it) = &promise.accepted { ", when the risk that " (it.owner) " accepted expires" } br; } }
+        @if let Some(it) = &one.earlier_ring { dt { "Earlier ring" } dd { (it.ring) @if it.runs_it { " runs it already" } @else { " is to take it first" } ": it protects these hosts from day " (amount(it.from_days)) } }
         dt { "Changes that share the drain" } dd { (one.changes) }
     } }
 }
