@@ -16,13 +16,13 @@ use jiff::civil::Date;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
-use underpin_model::fleet::Fleet;
+use underpin_model::fleet::{Fleet, HardwareClass};
 use underpin_model::policy::{Policy, Ring};
 
 use super::groups::GroupDecision;
 use super::scene::{Case, Members, Situated};
 use super::target::{self, LineKey, Releases, Run};
-use crate::groups::{GroupKey, HardwareClass};
+use crate::groups::GroupKey;
 
 /// The earlier ring that runs a release before a group takes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

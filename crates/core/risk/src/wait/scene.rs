@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use underpin_exposure::decision as context;
 use underpin_exposure::report::VulnerabilityView;
-use underpin_model::fleet::{Fleet, HardwareClass};
+use underpin_model::fleet::Fleet;
 use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy};
 
