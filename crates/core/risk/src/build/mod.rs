@@ -15,7 +15,7 @@
 //! ```
 //!
 //! - An open hole (affected, or fixed and not running) of hosts or planes is one shock: `exploited in the wild` within the
-//!   horizon, times `aimed at this fleet`. A guest that still runs on an old VMM opens its host, as the assessment says.
+//!   horizon, times `aimed at this fleet`: a hazard of its own over other spans than 30 days. A guest that still runs on an old VMM opens its host, as the assessment says.
 //! - A host answers by the way that vector, area and scope tell ([`hole::Way`]): `reach`, times what the controls on
 //!   that path leave. The strongest control is a [`Gate`](crate::portfolio::Gate) with a common failure of its own.
 //! - Holes inside guests are no shocks: the parameter `guest_compromised` covers them.

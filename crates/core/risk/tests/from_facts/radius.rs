@@ -72,7 +72,7 @@ fn a_deferral_is_priced_for_the_neighbours_and_shown_to_each_alone() {
     let (a, b, c) = (tenant_id("a"), tenant_id("b"), tenant_id("c"));
     let priced = deferral(&built, &a, days, &Parameters::default()).unwrap();
     // 15 days of EPSS 0.2, aimed, one of four guests; on h1 alone, for h3 has no hole.
-    let hit = (1.0 - 0.8_f64.sqrt()) * 0.05 * (1.0 - 0.999_f64.powi(4));
+    let hit = (1.0 - 0.99_f64.sqrt()) * (1.0 - 0.999_f64.powi(4));
     assert_eq!(priced.hosts.iter().map(|it| it.as_str()).collect::<Vec<_>>(), ["h1"]);
     near(priced.own, hit * VM);
     near(priced.neighbours_sum, hit * 3.0 * VM);
