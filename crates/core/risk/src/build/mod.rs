@@ -34,6 +34,7 @@ mod open;
 mod planes;
 pub mod reach;
 mod release;
+pub(crate) mod seats;
 mod shocks;
 mod survey;
 
@@ -157,7 +158,8 @@ pub fn build(
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
     let mut unpriced = Unpriced::default();
     let mut warnings = warnings(fleet, policy);
-    let survey = Survey::of(fleet);
+    let mut survey = Survey::of(fleet);
+    seats::tell_apart(&mut survey);
     unpriced.vms_without_host = survey.without_host;
     let mut open = Open::of(assessment, &survey, &mut unpriced);
     open.mark_not_assessed(&mut unpriced);
@@ -178,7 +180,8 @@ pub fn build(
     let answering =
         Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks, outage };
     let classes = answering.classes();
-    let (planes, plane_derivations) = answering.planes(&PublicReach::of(fleet));
+    let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet));
+    seats::fall_with_hosts(&survey, &classes, &shocks.list, &mut planes);
     let holdings = holdings(&survey, policy)?;
     let hosts = lines(&survey, &classes);
     warnings.sort();
