@@ -111,7 +111,8 @@ pub fn deferral(built: &Built, tenant: &TenantId, days: Days, parameters: &Param
         days: days.get(),
         hosts,
         own: own_loss,
-        neighbours_sum: neighbours.iter().map(|it| it.1).sum(),
+        // The sum of nothing is -0.
+        neighbours_sum: 0.0 + neighbours.iter().map(|it| it.1).sum::<f64>(),
         neighbours,
     })
 }
