@@ -374,76 +374,82 @@ fn last(report: &RiskReport, width: Option<u16>) -> String {
     text
 }
 
-/// One row a figure: what it is of, its name, its value.
+/// Unit of a chance.
+const PROBABILITY: &str = "probability";
+
+/// One row a figure: what it is of, its name, its value, its unit.
 pub(crate) fn csv(report: &RiskReport, out: &mut dyn Write) -> io::Result<()> {
     let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-    rows.write_record(["of", "name", "figure", "value"]).map_err(csv_cause)?;
-    let mut row = |of: &str, name: &str, figure: &str, value: f64| {
-        rows.write_record([of, &harmless(name), figure, &value.to_string()]).map_err(csv_cause)
+    rows.write_record(["of", "name", "figure", "value", "unit"]).map_err(csv_cause)?;
+    let mut row = |of: &str, name: &str, figure: &str, value: f64, unit: &str| {
+        // Nothing is not less than nothing.
+        let value = (value + 0.0).to_string();
+        rows.write_record([of, &harmless(name), figure, &value, &harmless(unit)]).map_err(csv_cause)
     };
-    row_figures(&mut row, "fleet", "", &report.fleet.loss)?;
-    row_bounds(&mut row, &report.fleet)?;
+    let currency = report.currency.as_str();
+    row_figures(&mut row, "fleet", "", &report.fleet.loss, currency)?;
+    row_bounds(&mut row, &report.fleet, currency)?;
     let fleet = &report.fleet;
     let lists = [&fleet.hosts_hit_at_least, &fleet.guests_hit_at_least, &fleet.tenants_hit_at_least];
     row_at_least(&mut row, "fleet", "", &lists)?;
     for one in &report.clusters {
         let name = one.cluster.as_ref().map_or("", |it| it.as_str());
-        row_figures(&mut row, "cluster", name, &one.figures)?;
+        row_figures(&mut row, "cluster", name, &one.figures, currency)?;
         let lists = [&one.hosts_hit_at_least, &one.guests_hit_at_least, &one.tenants_hit_at_least];
         row_at_least(&mut row, "cluster", name, &lists)?;
     }
     for one in &report.tenants {
         let name = one.tenant.as_ref().map_or("", |it| it.as_str());
-        row_figures(&mut row, "tenant", name, &one.figures)?;
+        row_figures(&mut row, "tenant", name, &one.figures, currency)?;
         row_at_least(&mut row, "tenant", name, &[&one.hosts_hit_at_least, &one.guests_hit_at_least])?;
     }
     for one in &report.groups {
-        row("group", &one.group, "mean", one.mean_loss)?;
-        row("group", &one.group, "hit", one.hit)?;
+        row("group", &one.group, "mean", one.mean_loss, currency)?;
+        row("group", &one.group, "hit", one.hit, PROBABILITY)?;
         if let Some(wait) = &one.wait {
-            row("group", &one.group, "loss_now", wait.optimum.loss_now)?;
-            row("group", &one.group, "loss_at_optimum", wait.optimum.loss)?;
-            row("group", &one.group, "loss_never", wait.optimum.loss_never)?;
+            row("group", &one.group, "loss_now", wait.optimum.loss_now, currency)?;
+            row("group", &one.group, "loss_at_optimum", wait.optimum.loss, currency)?;
+            row("group", &one.group, "loss_never", wait.optimum.loss_never, currency)?;
         }
     }
     for one in &report.contributions {
         let (kind, name) = part_name(&one.of);
-        row(kind, &name, "contribution_mean", one.mean)?;
-        row(kind, &name, "contribution_cvar", one.cvar_share)?;
-        row(kind, &name, "contribution_cvar_standard_error", one.cvar_share_standard_error)?;
+        row(kind, &name, "contribution_mean", one.mean, currency)?;
+        row(kind, &name, "contribution_cvar", one.cvar_share, currency)?;
+        row(kind, &name, "contribution_cvar_standard_error", one.cvar_share_standard_error, currency)?;
     }
     for one in &report.controls {
-        row("control", &one.control, "saves", one.saves)?;
-        row("control", &one.control, "cost", one.cost)?;
+        row("control", &one.control, "saves", one.saves, currency)?;
+        row("control", &one.control, "cost", one.cost, currency)?;
     }
     for one in &report.causes {
-        row("cause", &cause_name(&one.shock.cause), "probability", one.shock.probability)?;
+        row("cause", &cause_name(&one.shock.cause), "probability", one.shock.probability, PROBABILITY)?;
     }
     rows.flush()
 }
 
-/// Writes one row: of what, its name, the figure, the value.
-type Row<'a> = dyn FnMut(&str, &str, &str, f64) -> io::Result<()> + 'a;
+/// Writes one row: of what, its name, the figure, the value, its unit.
+type Row<'a> = dyn FnMut(&str, &str, &str, f64, &str) -> io::Result<()> + 'a;
 
-fn row_figures(row: &mut Row<'_>, of: &str, name: &str, figures: &Figures) -> io::Result<()> {
-    row(of, name, "mean", figures.mean)?;
-    row(of, name, "sd", figures.sd)?;
+fn row_figures(row: &mut Row<'_>, of: &str, name: &str, figures: &Figures, currency: &str) -> io::Result<()> {
+    row(of, name, "mean", figures.mean, currency)?;
+    row(of, name, "sd", figures.sd, currency)?;
     for one in &figures.quantiles {
-        row(of, name, &format!("quantile_{}", one.level), one.value)?;
+        row(of, name, &format!("quantile_{}", one.level), one.value, currency)?;
     }
     for one in &figures.cvar {
-        row(of, name, &format!("cvar_{}", one.level), one.value)?;
+        row(of, name, &format!("cvar_{}", one.level), one.value, currency)?;
     }
     Ok(())
 }
 
-fn row_bounds(row: &mut Row<'_>, fleet: &FleetRisk) -> io::Result<()> {
+fn row_bounds(row: &mut Row<'_>, fleet: &FleetRisk, currency: &str) -> io::Result<()> {
     let any = &fleet.any_hit;
-    row("fleet", "", "any_host_hit", any.probability)?;
-    row("fleet", "", "any_host_hit_bonferroni_low", any.bonferroni_low)?;
-    row("fleet", "", "any_host_hit_hunter_worsley_high", any.hunter_worsley_high)?;
+    row("fleet", "", "any_host_hit", any.probability, PROBABILITY)?;
+    row("fleet", "", "any_host_hit_bonferroni_low", any.bonferroni_low, PROBABILITY)?;
+    row("fleet", "", "any_host_hit_hunter_worsley_high", any.hunter_worsley_high, PROBABILITY)?;
     for one in &fleet.cvar_at_most {
-        row("fleet", "", &format!("cvar_at_most_{}", one.level), one.value)?;
+        row("fleet", "", &format!("cvar_at_most_{}", one.level), one.value, currency)?;
     }
     Ok(())
 }
@@ -452,9 +458,9 @@ fn row_bounds(row: &mut Row<'_>, fleet: &FleetRisk) -> io::Result<()> {
 fn row_at_least(row: &mut Row<'_>, of: &str, name: &str, lists: &[&Vec<AtLeast>]) -> io::Result<()> {
     for (kind, list) in ["hosts", "guests", "tenants"].iter().zip(lists) {
         for one in *list {
-            row(of, name, &format!("p_at_least_{}_{kind}", one.m), one.probability)?;
+            row(of, name, &format!("p_at_least_{}_{kind}", one.m), one.probability, PROBABILITY)?;
             if let Some(most) = one.at_most {
-                row(of, name, &format!("p_at_least_{}_{kind}_at_most", one.m), most)?;
+                row(of, name, &format!("p_at_least_{}_{kind}_at_most", one.m), most, PROBABILITY)?;
             }
         }
     }

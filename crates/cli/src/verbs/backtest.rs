@@ -137,6 +137,7 @@ fn table(report: &Report, width: Option<u16>) -> String {
         "REBOOTS",
         "LAG",
         "DAYS TO PATCH",
+        "NEVER",
         "LOSS",
         "FRONTIER",
     ];
@@ -149,7 +150,8 @@ fn table(report: &Report, width: Option<u16>) -> String {
     let _ = write!(text, "{list}");
     let _ = writeln!(
         text,
-        "\nFigures with their 95 % interval; losses in {}, >= where days without a known vulnerability are left out. Frontier: {} over {}.",
+        "\nFigures with their 95 % interval; losses in {}, >= where days without a known vulnerability are left out. Days to patch: \
+         mean from a fix to the host that has it, or to the end of the span for those (hosts x vulnerabilities) that never did. Frontier: {} over {}.",
         in_line(&report.currency),
         report.frontier_axes.join(", "),
         report
@@ -167,7 +169,7 @@ fn table(report: &Report, width: Option<u16>) -> String {
     text
 }
 
-fn cells(row: &Row, it: &Measures) -> [String; 12] {
+fn cells(row: &Row, it: &Measures) -> [String; 13] {
     let shown = |it: Option<Figure>, none: &str| it.map_or_else(|| none.to_owned(), |it| it.to_string());
     [
         row.policy.clone(),
@@ -179,7 +181,8 @@ fn cells(row: &Row, it: &Measures) -> [String; 12] {
         it.maintenances.to_string(),
         it.host_reboots.to_string(),
         it.lag_days.to_string(),
-        shown(it.mean_days_to_patch, "-"),
+        shown(it.restricted_mean_days_to_patch, "-"),
+        it.never_patched.to_string(),
         loss(it),
         if row.on_frontier { "yes" } else { "" }.to_owned(),
     ]
@@ -193,6 +196,7 @@ fn loss(it: &Measures) -> String {
 
 fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    let loss_in = format!("loss_in_{}", report.currency);
     let names = [
         "exposure_days",
         "exploited_exposure_days",
@@ -200,13 +204,13 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         "maintenances",
         "host_reboots",
         "lag_days",
-        "mean_days_to_patch",
-        "loss",
+        "restricted_mean_days_to_patch",
+        &loss_in,
     ];
     let mut header = vec!["policy".to_owned(), "evaluable".to_owned(), "from".to_owned(), "until".to_owned()];
     header.extend(names.iter().flat_map(|it| [(*it).to_owned(), format!("{it}_low"), format!("{it}_high")]));
-    header.extend(["on_frontier".to_owned(), "reason".to_owned()]);
-    writer.write_record(&header).map_err(cause)?;
+    header.extend(["never_patched".to_owned(), "on_frontier".to_owned(), "reason".to_owned()]);
+    writer.write_record(header.iter().map(|it| harmless(it))).map_err(cause)?;
     for row in &report.policies {
         let mut cells = vec![row.policy.clone(), row.evaluable.to_string()];
         match &row.measures {
@@ -220,12 +224,13 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
                     Some(it.maintenances),
                     Some(it.host_reboots),
                     Some(it.lag_days),
-                    it.mean_days_to_patch,
+                    it.restricted_mean_days_to_patch,
                     it.loss.total,
                 ];
                 cells.extend(figures.into_iter().flat_map(numbers));
             }
         }
+        cells.push(row.measures.as_ref().map_or_else(String::new, |it| it.never_patched.to_string()));
         cells.extend([row.on_frontier.to_string(), row.reason.clone().unwrap_or_default()]);
         writer.write_record(cells.iter().map(|it| harmless(it))).map_err(cause)?;
     }

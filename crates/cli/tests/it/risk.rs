@@ -398,8 +398,16 @@ fn csv_has_the_bounds_and_what_each_cluster_and_tenant_may_lose_at_once() {
     let text = risk(&["--format", "csv"]).ends(0).stdout;
     let fleet = &answer["fleet"];
     let mut expected = vec![
-        format!("fleet,,any_host_hit_bonferroni_low,{}", number(&fleet["any_hit"]["bonferroni_low"])),
-        format!("fleet,,cvar_at_most_0.99,{}", at(&fleet["cvar_at_most"], 0.99)),
+        "of,name,figure,value,unit".to_owned(),
+        format!(
+            "fleet,,any_host_hit_bonferroni_low,{},probability",
+            number(&fleet["any_hit"]["bonferroni_low"])
+        ),
+        format!(
+            "fleet,,cvar_at_most_0.99,{},{}",
+            at(&fleet["cvar_at_most"], 0.99),
+            answer["currency"].as_str().unwrap()
+        ),
     ];
     for kind in ["cluster", "tenant"] {
         let part = answer[format!("{kind}s")].as_array().unwrap().iter().find(|it| it[kind].is_string());
@@ -407,7 +415,8 @@ fn csv_has_the_bounds_and_what_each_cluster_and_tenant_may_lose_at_once() {
         let one = &part["hosts_hit_at_least"][0];
         assert_eq!((one["m"].as_u64(), one["method"].as_str()), (Some(1), Some("exact")), "{part}");
         assert!(number(&one["probability"]) > 0.0, "{part}");
-        expected.push(format!("{kind},{name},p_at_least_1_hosts,{}", number(&one["probability"])));
+        expected
+            .push(format!("{kind},{name},p_at_least_1_hosts,{},probability", number(&one["probability"])));
         assert!(part["guests_hit_at_least"].is_array(), "{part}");
     }
     for line in expected {

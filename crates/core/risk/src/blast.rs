@@ -1,11 +1,14 @@
 //! Blast radius: what falls with one host, one management plane, one bad release, or with Underpin itself.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use underpin_model::id::{HostId, ManagementPlaneId};
 
+use crate::build::seats::control_of;
 use crate::marginal::mean_greatest;
-use crate::portfolio::{Cause, Holding, HostClass, HostLine, Impact, Portfolio};
+use crate::portfolio::{Cause, Holding, HostClass, HostLine, Impact, Portfolio, Response};
 
 /// What stands within reach of one thing, and what it costs when that falls.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -20,8 +23,8 @@ pub struct Blast {
     pub greatest_loss: f64,
     /// The mean loss, given that it falls (for a host: given that one of its holes is used or another cause hits it).
     pub mean_loss: f64,
-    /// Probability within the horizon that it falls by its own causes: for a plane through its own holes, for a host without its
-    /// planes. Causes are taken as independent.
+    /// Probability within the horizon that it falls by its own causes: for a plane through its own holes and the hosts that it runs
+    /// on, for a host without the planes above it. Causes are taken as independent.
     pub probability: f64,
 }
 
@@ -48,13 +51,14 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, holdings: &[Holding], impact: Impact, probability: f64) {
-        let loss: f64 = holdings.iter().map(|it| it.loss(impact)).sum();
+    /// One host, with what is lost of it at most and on average.
+    fn add(&mut self, holdings: &[Holding], greatest: Impact, mean: Impact) {
+        let loss = |impact| holdings.iter().map(|it| it.loss(impact)).sum::<f64>();
         self.blast.hosts += 1;
         self.blast.guests += holdings.iter().map(|it| u64::from(it.vms)).sum::<u64>();
         self.tenants.extend(holdings.iter().filter(|it| it.vms > 0).map(|it| it.tenant));
-        self.blast.greatest_loss += loss;
-        self.blast.mean_loss += probability * loss;
+        self.blast.greatest_loss += loss(greatest);
+        self.blast.mean_loss += loss(mean);
     }
 
     fn done(self, probability: f64) -> Blast {
@@ -66,22 +70,22 @@ impl Sum {
 #[must_use]
 pub fn blast_radii(portfolio: &Portfolio) -> BlastRadii {
     // Classes that share their answers have the same hits.
-    let mut known: FxHashMap<usize, (Impact, f64)> = FxHashMap::default();
+    let mut known: FxHashMap<usize, OwnHits> = FxHashMap::default();
     let mut hits = |class: &HostClass| {
         let place = class.responses.as_ptr().addr();
         *known.entry(place).or_insert_with(|| own_hits(portfolio, class))
     };
-    let lines = portfolio.hosts.iter().map(|host| {
-        let hits = portfolio.class_of(host.class).map_or((Impact::default(), 0.0), &mut hits);
-        (host.id.clone(), with_hits(portfolio, host, hits))
+    let above = Above::of(portfolio);
+    let lines = (0..).zip(&portfolio.hosts).map(|(at, host)| {
+        let hits = portfolio.class_of(host.class).map_or_else(OwnHits::default, &mut hits);
+        (host.id.clone(), of_host(portfolio, &above, (at, host), hits))
     });
     let mut hosts: Vec<(HostId, Blast)> = lines.collect();
     hosts.sort_by(|a, b| b.1.greatest_loss.total_cmp(&a.1.greatest_loss).then_with(|| a.0.cmp(&b.0)));
-    let planes = portfolio.planes.iter().map(|it| it.id.clone());
     let shocks = portfolio.shocks.iter().enumerate();
     BlastRadii {
         hosts,
-        planes: planes.zip(of_planes(portfolio)).collect(),
+        planes: of_planes(portfolio),
         releases: shocks
             .filter(|(_, it)| matches!(it.cause, Cause::BadRelease { .. }))
             .map(|(at, it)| (it.cause.clone(), of_shock(portfolio, at)))
@@ -94,65 +98,139 @@ pub fn blast_radii(portfolio: &Portfolio) -> BlastRadii {
     }
 }
 
-/// One host: what its guests would lose at worst, and on average over the causes that can hit it.
-#[must_use]
-pub fn of_host(portfolio: &Portfolio, host: &HostLine) -> Blast {
-    let mean = portfolio.class_of(host.class).map_or((Impact::default(), 0.0), |it| own_hits(portfolio, it));
-    with_hits(portfolio, host, mean)
+/// What hits a host by itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct OwnHits {
+    /// Mean impact.
+    mean: Impact,
+    /// Any of them.
+    any: f64,
+    /// Any that gives control of what runs on the host.
+    control: f64,
 }
 
-/// Mean impact of a class's own causes, and the probability that any of them hits.
-fn own_hits(portfolio: &Portfolio, class: &HostClass) -> (Impact, f64) {
+fn own_hits(portfolio: &Portfolio, class: &HostClass) -> OwnHits {
     let hits: Vec<(f64, Impact)> =
         class.responses.iter().map(|it| (portfolio.marginal(it), it.impact)).collect();
-    (mean_greatest(&hits), any(hits.iter().map(|it| it.0)))
+    OwnHits {
+        mean: mean_greatest(&hits),
+        any: any(hits.iter().map(|it| it.0)),
+        control: any(hits.iter().map(|(hit, impact)| hit * control_of(*impact))),
+    }
 }
 
-fn with_hits(portfolio: &Portfolio, host: &HostLine, (mean, probability): (Impact, f64)) -> Blast {
-    let holdings = portfolio.holdings_of(host);
-    let mut sum = Sum::default();
-    sum.add(holdings, ALL_LOST, 0.0);
-    let mut blast = sum.done(probability);
-    if probability > 0.0 {
-        blast.mean_loss = holdings.iter().map(|it| it.loss(mean)).sum::<f64>() / probability;
+/// Which planes run on which hosts, and the hosts that they manage.
+#[derive(Default)]
+struct Above {
+    /// Planes by the host that they run on; a plane that is there several times counts once.
+    on_host: FxHashMap<u32, Vec<u32>>,
+    /// Hosts by the plane, of planes that run on hosts.
+    managed: FxHashMap<u32, Vec<u32>>,
+}
+
+impl Above {
+    fn of(portfolio: &Portfolio) -> Self {
+        let mut above = Self::default();
+        let mains = mains(portfolio);
+        for (at, plane) in (0..).zip(&portfolio.planes).filter(|(at, _)| mains.get(*at as usize) == Some(at))
+        {
+            plane.runs_on.iter().for_each(|host| above.on_host.entry(*host).or_default().push(at));
+        }
+        if above.on_host.is_empty() {
+            return above;
+        }
+        for (at, host) in (0..).zip(&portfolio.hosts) {
+            for plane in portfolio.class_of(host.class).map_or(&[][..], |it| &it.planes) {
+                if let Some(main) = mains.get(*plane as usize) {
+                    above.managed.entry(*main).or_default().push(at);
+                }
+            }
+        }
+        above
     }
-    blast
+}
+
+/// For each plane the first of its id: hosts that a plane runs on may be under one of their own.
+fn mains(portfolio: &Portfolio) -> Vec<u32> {
+    let mut first: FxHashMap<&ManagementPlaneId, u32> = FxHashMap::default();
+    (0..).zip(&portfolio.planes).map(|(at, plane)| *first.entry(&plane.id).or_insert(at)).collect()
+}
+
+/// One host: what its guests would lose at worst, and on average over the causes that can hit it; with the hosts that the planes
+/// manage which run on it.
+fn of_host(portfolio: &Portfolio, above: &Above, (at, host): (u32, &HostLine), own: OwnHits) -> Blast {
+    let given = |it: f64| if own.any > 0.0 { it / own.any } else { 0.0 };
+    let mut sum = Sum::default();
+    sum.add(portfolio.holdings_of(host), ALL_LOST, own.mean.times(given(1.0)));
+    // What none of the planes takes, host by host.
+    let mut spared: BTreeMap<u32, (Impact, f64)> = BTreeMap::new();
+    for at_plane in above.on_host.get(&at).into_iter().flatten() {
+        let Some(plane) = portfolio.planes.get(*at_plane as usize) else { continue };
+        let takes = portfolio.takes_host(plane);
+        for managed in above.managed.get(at_plane).into_iter().flatten().filter(|it| **it != at) {
+            let (impact, left) = spared.entry(*managed).or_insert((Impact::default(), 1.0));
+            *impact = impact.or(plane.impact);
+            *left *= 1.0 - takes;
+        }
+    }
+    for (managed, (impact, left)) in spared {
+        if let Some(managed) = portfolio.hosts.get(managed as usize) {
+            let taken = given(own.control) * (1.0 - left);
+            sum.add(portfolio.holdings_of(managed), impact, impact.times(taken));
+        }
+    }
+    sum.done(own.any)
 }
 
 /// Each management plane, in the portfolio's order: every host that it manages, each taken with
 /// [`takes_host`](Portfolio::takes_host). One pass over the hosts, for there may be a plane per cluster.
 #[must_use]
-pub fn of_planes(portfolio: &Portfolio) -> Vec<Blast> {
+pub fn of_planes(portfolio: &Portfolio) -> Vec<(ManagementPlaneId, Blast)> {
+    let mains = mains(portfolio);
     let mut sums: Vec<Sum> = portfolio.planes.iter().map(|_| Sum::default()).collect();
     for host in &portfolio.hosts {
         let managed_by = portfolio.class_of(host.class).map_or(&[][..], |it| &it.planes);
-        for at in managed_by {
-            if let (Some(sum), Some(plane)) = (sums.get_mut(*at as usize), portfolio.planes.get(*at as usize))
-            {
-                sum.add(portfolio.holdings_of(host), plane.impact, portfolio.takes_host(plane));
+        for plane in managed_by.iter().filter_map(|it| mains.get(*it as usize)) {
+            let at = *plane as usize;
+            if let (Some(sum), Some(plane)) = (sums.get_mut(at), portfolio.planes.get(at)) {
+                let mean = plane.impact.times(portfolio.takes_host(plane));
+                sum.add(portfolio.holdings_of(host), plane.impact, mean);
             }
         }
     }
-    let probability =
-        portfolio.planes.iter().map(|it| any(it.responses.iter().map(|it| portfolio.marginal(it))));
-    sums.into_iter().zip(probability).map(|(sum, probability)| sum.done(probability)).collect()
+    let lines = portfolio.planes.iter().zip(sums).zip((0..).zip(mains));
+    let once = lines.filter(|(_, (at, main))| at == main);
+    once.map(|((plane, sum), _)| {
+        let falls = any(plane.responses.iter().map(|it| portfolio.marginal(it)));
+        (plane.id.clone(), sum.done(falls))
+    })
+    .collect()
 }
 
-/// One shock, by its index: every host that answers to it by itself.
+/// One shock, by its index: every host that answers to it, by itself or through a plane that does.
 #[must_use]
 pub fn of_shock(portfolio: &Portfolio, shock: usize) -> Blast {
-    let answers: Vec<Option<(f64, Impact)>> = portfolio
-        .classes
-        .iter()
-        .map(|class| {
-            let response = class.responses.iter().find(|it| it.shock as usize == shock)?;
-            Some((portfolio.given_shock(response), response.impact))
-        })
-        .collect();
+    let answer = |responses: &[Response]| {
+        let response = responses.iter().find(|it| it.shock as usize == shock)?;
+        Some((portfolio.given_shock(response), response.impact))
+    };
+    let planes = portfolio.planes.iter().map(|plane| {
+        let (falls, _) = answer(&plane.responses)?;
+        Some((falls * portfolio.takes_host(plane), plane.impact))
+    });
+    let planes: Vec<Option<(f64, Impact)>> = planes.collect();
+    let of_class = |class: &HostClass| {
+        let through = class.planes.iter().filter_map(|it| planes.get(*it as usize).copied().flatten());
+        let hits: Vec<(f64, Impact)> =
+            answer(&class.responses).into_iter().chain(through).filter(|it| it.0 > 0.0).collect();
+        let greatest = hits.iter().map(|it| it.1).reduce(Impact::or)?;
+        Some((greatest, mean_greatest(&hits)))
+    };
+    let answers: Vec<Option<(Impact, Impact)>> = portfolio.classes.iter().map(of_class).collect();
     let mut sum = Sum::default();
     for host in &portfolio.hosts {
-        if let Some((probability, impact)) = answers.get(host.class as usize).copied().flatten() {
-            sum.add(portfolio.holdings_of(host), impact, probability);
+        if let Some((greatest, mean)) = answers.get(host.class as usize).copied().flatten() {
+            sum.add(portfolio.holdings_of(host), greatest, mean);
         }
     }
     sum.done(portfolio.shocks.get(shock).map_or(0.0, |it| it.probability))

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use underpin_model::id::{HostId, TenantId};
 use underpin_model::policy::{Parameter, Parameters};
-use underpin_model::quantity::Days;
+use underpin_model::quantity::{Days, Probability};
 
 use crate::build::Built;
 use crate::marginal::mean_greatest;
@@ -63,7 +63,7 @@ impl Deferral {
 pub fn deferral(built: &Built, tenant: &TenantId, days: Days, parameters: &Parameters) -> Option<Deferral> {
     let portfolio = &built.portfolio;
     let own = portfolio.tenants.iter().position(|it| it.as_ref() == Some(tenant))? as u32;
-    let aimed = parameters.get(Parameter::Aimed);
+    let aimed = Probability::nearest(parameters.get(Parameter::Aimed));
     // Probability of each exploit within the days of the deferral; of other shocks nothing is added.
     let within: Vec<f64> = portfolio
         .shocks
@@ -71,7 +71,7 @@ pub fn deferral(built: &Built, tenant: &TenantId, days: Days, parameters: &Param
         .zip(&built.derivations.shocks)
         .map(|(shock, derivation)| match (&shock.cause, derivation.hazard) {
             (Cause::Exploit { .. }, Some(hazard)) if derivation.fix_known => {
-                hazard.probability(days).get() * aimed
+                hazard.followed_by(aimed).probability(days).get()
             }
             _ => 0.0,
         })
@@ -111,7 +111,8 @@ pub fn deferral(built: &Built, tenant: &TenantId, days: Days, parameters: &Param
         days: days.get(),
         hosts,
         own: own_loss,
-        neighbours_sum: neighbours.iter().map(|it| it.1).sum(),
+        // The sum of nothing is -0.
+        neighbours_sum: 0.0 + neighbours.iter().map(|it| it.1).sum::<f64>(),
         neighbours,
     })
 }

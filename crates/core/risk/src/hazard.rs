@@ -141,6 +141,15 @@ impl Hazard {
         Self { thirty_days, unlisted: Probability::default(), age: Days::default(), shape: 1.0, source }
     }
 
+    /// The hazard of a further step that follows exploitation within 30 days with this probability: a campaign tries this
+    /// fleet, a host is hit. The 30-day probability of both becomes a hazard in the exact form, with the profile of
+    /// exploitation over time: who is not tried in one month may be in the next.
+    #[must_use]
+    pub fn followed_by(&self, step: Probability) -> Self {
+        let both = |it: Probability| Probability::nearest(it.get().min(LARGEST_EPSS) * step.get());
+        Self { thirty_days: both(self.thirty_days), unlisted: both(self.unlisted), ..*self }
+    }
+
     /// Cumulative hazard of the next `days`, without unit.
     #[must_use]
     pub fn cumulative(&self, days: Days) -> f64 {
@@ -217,6 +226,22 @@ mod tests {
         let epss = Some(Probability::new(0.85).unwrap());
         let listed = Exploited::Listed { days_ago: 1.0, epss }.hazard(|it| parameters.get(it));
         assert!((listed.probability(days(90.0)).get() - (1.0 - 0.15_f64.powi(3))).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_step_that_follows_has_a_hazard_of_its_own() {
+        let constant = Hazard::constant(Probability::new(0.9).unwrap(), HazardSource::Epss);
+        let tried = constant.followed_by(Probability::new(0.05).unwrap());
+        assert!((tried.probability(days(30.0)).get() - 0.045).abs() < 1e-15);
+        assert!((tried.probability(days(300.0)).get() - (1.0 - 0.955_f64.powi(10))).abs() < 1e-12);
+        // A young exploit: the first month's share of a year's hazard is more than a twelfth.
+        let young = Hazard { shape: 0.28, ..constant }.followed_by(Probability::new(0.05).unwrap());
+        let rises = (365.0_f64 / 30.0).powf(0.28);
+        assert!((young.probability(days(365.0)).get() - (1.0 - 0.955_f64.powf(rises))).abs() < 1e-12);
+        // Nobody is tried by what nobody exploits.
+        for at in [1.0, 7.0, 30.0, 365.0, 1e5] {
+            assert!(tried.probability(days(at)) <= constant.probability(days(at)));
+        }
     }
 
     #[test]

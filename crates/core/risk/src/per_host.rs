@@ -31,7 +31,8 @@ pub fn loss_per_day(
     let days = portfolio.horizon_days;
     let hosts = portfolio.hosts.iter().map(|line| {
         let impact = impacts.get(line.class as usize).copied().unwrap_or_default();
-        let loss: f64 = portfolio.holdings_of(line).iter().map(|it| it.loss(impact)).sum();
+        // The sum of nothing is -0.
+        let loss = 0.0 + portfolio.holdings_of(line).iter().map(|it| it.loss(impact)).sum::<f64>();
         (line.id.clone(), if days > 0.0 { loss / days } else { 0.0 })
     });
     Ok(hosts.collect())

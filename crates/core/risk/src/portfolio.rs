@@ -113,6 +113,28 @@ pub struct Impact {
     pub availability: f64,
 }
 
+impl Impact {
+    /// So much of it.
+    #[must_use]
+    pub fn times(self, share: f64) -> Self {
+        Self {
+            confidentiality: share * self.confidentiality,
+            integrity: share * self.integrity,
+            availability: share * self.availability,
+        }
+    }
+
+    /// The greater one, dimension by dimension.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            confidentiality: self.confidentiality.max(other.confidentiality),
+            integrity: self.integrity.max(other.integrity),
+            availability: self.availability.max(other.availability),
+        }
+    }
+}
+
 /// How a class of hosts, or a plane, answers to a shock.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Response {
@@ -152,6 +174,9 @@ pub struct Plane {
     pub gate: Option<Gate>,
     /// What the fall of a host to it costs.
     pub impact: Impact,
+    /// Indices of the hosts that it runs on: they take it with them, which its responses say already. A plane may be there once
+    /// more for a host that it both runs on and manages, under the same id and without the answers of that host.
+    pub runs_on: Vec<u32>,
 }
 
 /// Hosts that answer to every shock alike.

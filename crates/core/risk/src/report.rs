@@ -498,7 +498,9 @@ fn controls(
         let mut policy = request.policy.clone();
         policy.controls.retain(|it| it.id != control.id);
         let without = build(request.fleet, request.assessment, &policy, &build::Options::new(dates))?;
-        let saves = compound::mean_loss(&without.portfolio)? - with;
+        let without = compound::mean_loss(&without.portfolio)?;
+        // Of what is only rounding nothing is saved.
+        let saves = if (without - with).abs() <= 1e-12 * with { 0.0 } else { without - with };
         Ok(ControlWorth { control: control.id.clone(), saves, cost: control.cost.get() * months })
     };
     request.policy.controls.iter().map(worth).collect()
@@ -548,10 +550,10 @@ fn deferrals(request: &Request<'_>, built: &Built) -> Vec<Deferral> {
 fn warnings(request: &Request<'_>, built: &Built, naive: &Judgement) -> Vec<String> {
     let mut warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(epss_warnings(request.base, request.assessment));
-    if naive.independent && naive.fleet.mean > 0.0 && naive.fleet.any_loss.value == 0.0 {
+    if naive.independent && naive.fleet.mean > 0.0 && naive.sampling.mean.value == 0.0 {
         warnings.push(format!(
-            "none of {} samples of the independent figures saw a loss: their deviation, quantiles and CVaR are not known; \
-             take more samples",
+            "none of {} samples of the independent figures saw a loss: what of their deviation, quantiles and CVaR is \
+             sampled is not known; take more samples",
             naive.sampling.samples
         ));
     }

@@ -66,11 +66,14 @@ pub struct Ways {
 }
 
 impl Ways {
-    /// The ways in of one kind among the interfaces of a machine.
+    /// The ways in of one kind among the interfaces of a machine. What is listed twice word by word is one.
     #[must_use]
     pub fn of(interfaces: &[ManagementInterface], door: Door, reach: &PublicReach<'_>) -> Self {
         let mut ways = Self::default();
-        for interface in interfaces.iter().filter(|it| Door::of(it) == Some(door)) {
+        let first =
+            |(at, it): &(usize, &ManagementInterface)| !interfaces.iter().take(*at).any(|other| other == *it);
+        let once = interfaces.iter().enumerate().filter(first).map(|it| it.1);
+        for interface in once.filter(|it| Door::of(it) == Some(door)) {
             let place = match reach.of_interface(interface) {
                 Some(true) => 0,
                 Some(false) => 1,

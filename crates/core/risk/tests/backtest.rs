@@ -129,7 +129,7 @@ fn a_small_history_is_counted_by_hand() {
     // At once: the release of day 60 is seen and installed on day 61; open on days 50 to 60.
     assert_eq!(exposure(&report, "at once"), 1100.0);
     assert_eq!(value(&report, "at once", |it| it.exploited_exposure_days.map_or(0.0, |it| it.value)), 0.0);
-    assert_eq!(value(&report, "at once", |it| it.mean_days_to_patch.unwrap().value), 1.0);
+    assert_eq!(value(&report, "at once", |it| it.restricted_mean_days_to_patch.unwrap().value), 1.0);
     // 30 days old on day 90; listed since day 70: exploited on days 70 to 89.
     assert_eq!(exposure(&report, "after 30 days"), 4000.0);
     assert_eq!(
@@ -147,6 +147,25 @@ fn a_small_history_is_counted_by_hand() {
     let slow = run(&history, &question(), &Policy::default()).unwrap();
     assert_eq!(exposure(&slow, "at once"), 1100.0 + f64::from((1..10).sum::<i32>() * 10));
     assert_finite(&report);
+}
+
+#[test]
+fn what_is_never_patched_is_not_fast() {
+    // The fix of day 60; a second hole has none, and a third is published after its own.
+    let history = made_up(&[60, 140], &[(50, 1, None, 5.0), (70, 9, None, 5.0), (150, 1, None, 5.0)]);
+    let mut policy = Policy::default();
+    policy.maintenance.hosts_per_day = 100.0;
+    let report = run(&history, &question(), &policy).unwrap();
+    let to_patch = |policy| {
+        let never = value(&report, policy, |it| it.never_patched as f64);
+        (value(&report, policy, |it| it.restricted_mean_days_to_patch.unwrap().value), never)
+    };
+    // The third hole was never open on hosts that run the fix of the first.
+    assert_eq!(to_patch("at once"), (1.0, 0.0));
+    let end = (report.period.to - BEGIN).get_days();
+    let mean = f64::from((end - 60) + (end - 150)) / 2.0;
+    assert_eq!(to_patch("KEV only"), (mean, 200.0));
+    assert!(value(&report, "KEV only", |it| it.open_at_end as f64) == 300.0);
 }
 
 #[test]
@@ -183,7 +202,7 @@ fn a_cve_record_says_which_esxi_release_closes_it() {
     assert!(!hole.day_assumed && hole.score.is_some_and(|it| it.0 == date(2024, 3, 5) && it.1 > 9.0));
     let report = run(&history, &question(), &Policy::default()).unwrap();
     // U3p of 2024-04-11 is seen on the 12th: ten hosts with a delay of 1 day, ten with 2, ... ten with 10.
-    assert_eq!(value(&report, "at once", |it| it.mean_days_to_patch.unwrap().value), 5.5);
+    assert_eq!(value(&report, "at once", |it| it.restricted_mean_days_to_patch.unwrap().value), 5.5);
     assert_eq!(value(&report, "CVSS >= 9.0", |it| it.maintenances.value), 1.0);
 }
 

@@ -75,6 +75,8 @@ fn the_guide_names_no_parameter_that_does_not_exist() {
         "bmc",
         "console",
         "cvar_share_standard_error",
+        "runs_on",
+        "standard_error",
         "guests_without_tenant",
         "management-plane",
         "record_disclosed",

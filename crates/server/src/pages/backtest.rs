@@ -206,7 +206,7 @@ fn side_by_side(report: &Report) -> Markup {
                     th scope="col" { "Policy" } th scope="col" { "Frontier" } th.num scope="col" { "Exposure-days" }
                     th.num scope="col" { "Exploited" } th.num scope="col" { "Bad releases" } th.num scope="col" { "Maintenances" }
                     th.num scope="col" { "Host reboots" } th.num scope="col" { "Host-days behind" }
-                    th.num scope="col" { "Days to patch" } th.num scope="col" { "Loss" } th scope="col" { "Over" }
+                    th.num scope="col" { "Days to patch, at least" } th.num scope="col" { "Never patched" } th.num scope="col" { "Loss" } th scope="col" { "Over" }
                 } }
                 tbody { @for row in &report.policies { (one_policy(row)) } }
             }
@@ -221,7 +221,7 @@ fn one_policy(row: &Row) -> Markup {
             @match &row.measures {
                 None => {
                     td.tight { span.status.s-unknown { "not evaluable" } }
-                    td.reason colspan="9" { (row.reason.as_deref().map_or(NONE, |it| it.trim_start_matches("not evaluable: "))) }
+                    td.reason colspan="10" { (row.reason.as_deref().map_or(NONE, |it| it.trim_start_matches("not evaluable: "))) }
                 }
                 Some(it) => {
                     td.tight { @if row.on_frontier { "\u{25c6} yes" } @else { (NONE) } }
@@ -231,7 +231,8 @@ fn one_policy(row: &Row) -> Markup {
                     td.num { (figure(Some(it.maintenances), NONE)) }
                     td.num { (figure(Some(it.host_reboots), NONE)) }
                     td.num { (figure(Some(it.lag_days), NONE)) }
-                    td.num { (figure(it.mean_days_to_patch, NONE)) }
+                    td.num { (figure(it.restricted_mean_days_to_patch, NONE)) }
+                    td.num { (it.never_patched) }
                     td.num { @if it.days_without_facts > 0 && it.loss.total.is_some() { "at least " } (figure(it.loss.total, "unknown")) }
                     td.tight { (it.period.from) " to" br; (it.period.to) }
                 }

@@ -36,8 +36,12 @@ pub(super) struct Sums {
     pub(super) bad_hosts: f64,
     pub(super) maintenances: f64,
     pub(super) reboots: f64,
-    pub(super) patched: f64,
-    pub(super) patched_days: f64,
+    /// Hosts x vulnerabilities for which a fix came, by the day from which they could have been patched.
+    pub(super) patchable: f64,
+    /// Days until they were, or to the end of the span.
+    pub(super) days_to_patch: f64,
+    /// Those that were not.
+    pub(super) never_patched: f64,
     pub(super) loss_exposure: f64,
     pub(super) loss_bad: f64,
     pub(super) loss_unclear: f64,
@@ -55,8 +59,9 @@ impl Sums {
         self.bad_hosts += other.bad_hosts;
         self.maintenances += other.maintenances;
         self.reboots += other.reboots;
-        self.patched += other.patched;
-        self.patched_days += other.patched_days;
+        self.patchable += other.patchable;
+        self.days_to_patch += other.days_to_patch;
+        self.never_patched += other.never_patched;
         self.loss_exposure += other.loss_exposure;
         self.loss_bad += other.loss_bad;
         self.loss_unclear += other.loss_unclear;
@@ -105,6 +110,7 @@ pub(super) fn replay(
     let length = usize::try_from(days(period.from, period.to) / BLOCK_DAYS + 1).unwrap_or(0);
     let mut blocks = vec![Sums::default(); length];
     let mut taken = Vec::new();
+    let mut waits = Vec::new();
     let (mut day, mut at) = (period.from, 0_usize);
     while day <= period.to {
         while let Some(fact) = told.next_if(|it| it.day < day) {
@@ -123,7 +129,8 @@ pub(super) fn replay(
             hosts.target = None;
         }
         for (from, to, count) in hosts.work(hosts_per_day) {
-            world.patched(from, to, count, day, &mut sums);
+            world.patched(to, count, &mut sums);
+            waits.extend(world.waits_ended(from, to, count, day));
         }
         world.stand(&hosts, day, &mut sums);
         if let Some(block) = blocks.get_mut(at / BLOCK_DAYS as usize) {
@@ -133,7 +140,25 @@ pub(super) fn replay(
         let Ok(next) = day.checked_add(1.day()) else { break };
         day = next;
     }
+    waits.extend(world.waits_not_ended(&hosts, period.to));
+    for wait in waits {
+        let at = usize::try_from(days(period.from, wait.since) / BLOCK_DAYS).ok();
+        if let Some(block) = at.and_then(|at| blocks.get_mut(at)) {
+            block.patchable += wait.hosts;
+            block.days_to_patch += wait.hosts * wait.days;
+            block.never_patched += if wait.ended { 0.0 } else { wait.hosts };
+        }
+    }
     Replayed { blocks, taken, open_at_end: world.open_hosts(&hosts) }
+}
+
+/// Hosts that waited for a patch of one vulnerability. They count in the block in which they began to: those that wait to the
+/// end are of any block, not all of the last one.
+struct Wait {
+    since: Date,
+    days: f64,
+    hosts: f64,
+    ended: bool,
 }
 
 /// Which hosts run what.
@@ -283,7 +308,7 @@ impl<'h> World<'h> {
     }
 
     /// Hosts went from one release to another.
-    fn patched(&self, from: usize, to: usize, count: u32, day: Date, sums: &mut Sums) {
+    fn patched(&self, to: usize, count: u32, sums: &mut Sums) {
         let count = f64::from(count);
         sums.reboots += count;
         sums.loss_maintenance += count * self.costs.maintenance();
@@ -298,17 +323,37 @@ impl<'h> World<'h> {
                 sums.loss_bad += loss;
             }
         }
-        for &hole in &self.published {
-            if self.is_closed(hole, from) || !self.is_closed(hole, to) {
-                continue;
-            }
-            let Some(it) = self.history.holes.get(hole) else { continue };
-            // Since a host could have been patched: the hole is public, a fix is out, and the replay has begun.
-            let fixes = it.closed_by.iter().filter_map(|at| self.history.releases.get(*at)).map(|it| it.day);
-            let since = fixes.min().unwrap_or(day).max(it.published).max(self.from);
-            sums.patched += count;
-            sums.patched_days += count * days(since, day) as f64;
-        }
+    }
+
+    /// Since when a host could have been patched: the hole is public, a fix is out, and the replay has begun. `None`: no fix.
+    fn patchable_since(&self, hole: usize) -> Option<Date> {
+        let hole = self.history.holes.get(hole)?;
+        let fixes = hole.closed_by.iter().filter_map(|at| self.history.releases.get(*at)).map(|it| it.day);
+        Some(fixes.min()?.max(hole.published).max(self.from))
+    }
+
+    /// Hosts went from one release to another, which closes what they waited for.
+    fn waits_ended(&self, from: usize, to: usize, count: u32, day: Date) -> impl Iterator<Item = Wait> {
+        let closed = move |hole: &usize| !self.is_closed(*hole, from) && self.is_closed(*hole, to);
+        self.published.iter().copied().filter(closed).map(move |hole| {
+            let since = self.patchable_since(hole).unwrap_or(day);
+            Wait { since, days: days(since, day) as f64, hosts: f64::from(count), ended: true }
+        })
+    }
+
+    /// Hosts wait for what is fixed somewhere when the span ends.
+    fn waits_not_ended(&self, hosts: &Hosts, end: Date) -> Vec<Wait> {
+        let stand = || hosts.by_release.iter().enumerate().filter(|it| *it.1 > 0);
+        let open = |hole: usize| {
+            let open = stand().filter(|(release, _)| !self.is_closed(hole, *release));
+            open.map(|(_, count)| f64::from(*count)).sum::<f64>()
+        };
+        let wait = |hole: usize| {
+            let since = self.patchable_since(hole).filter(|it| *it <= end)?;
+            let hosts = open(hole);
+            (hosts > 0.0).then(|| Wait { since, days: days(since, end) as f64, hosts, ended: false })
+        };
+        self.published.iter().filter_map(|hole| wait(*hole)).collect()
     }
 
     /// The newest release that is out and not yet known to be bad.

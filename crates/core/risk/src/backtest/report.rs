@@ -53,9 +53,12 @@ pub struct Measures {
     pub maintenances: Figure,
     /// Hosts x reboots.
     pub host_reboots: Figure,
-    /// Mean days from the day that a fix was there to the day that a host had it; `None`: nothing was patched.
+    /// Mean days from the day that a fix was there to the day that a host had it, or to the end of the span where it never did
+    /// (restricted mean): at least so many. `None`: no vulnerability had a fix.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mean_days_to_patch: Option<Figure>,
+    pub restricted_mean_days_to_patch: Option<Figure>,
+    /// Hosts x vulnerabilities with a fix that were not patched within the span: of them the mean above counts the days until its end.
+    pub never_patched: u64,
     /// Hosts x vulnerabilities that were open at the end, whose days to patch are not known.
     pub open_at_end: u64,
     /// Days of the span on which no vulnerability of the line is known, which is not none: what stands open on them is in no
@@ -93,7 +96,7 @@ impl Measures {
         blocks.iter().for_each(|it| all.add(it));
         let samples = resample(blocks, seed);
         let figure = |of: fn(&Sums) -> f64| Figure { value: of(&all), interval: interval(&samples, of) };
-        let mean = |it: &Sums| if it.patched > 0.0 { it.patched_days / it.patched } else { f64::NAN };
+        let mean = |it: &Sums| if it.patchable > 0.0 { it.days_to_patch / it.patchable } else { f64::NAN };
         Self {
             period,
             exposure_days: holes_known.then(|| figure(|it| it.exposure_days)),
@@ -105,8 +108,9 @@ impl Measures {
             bad_release_hosts: all.bad_hosts as u64,
             maintenances: figure(|it| it.maintenances),
             host_reboots: figure(|it| it.reboots),
-            mean_days_to_patch: (all.patched > 0.0)
+            restricted_mean_days_to_patch: (all.patchable > 0.0)
                 .then(|| Figure { value: mean(&all), interval: interval(&samples, mean) }),
+            never_patched: all.never_patched as u64,
             open_at_end: replayed.open_at_end,
             days_without_facts,
             loss: LossParts {
@@ -164,7 +168,7 @@ fn resample(blocks: &[Sums], seed: u64) -> Vec<Sums> {
 
 fn interval(samples: &[Sums], of: impl Fn(&Sums) -> f64) -> Option<[f64; 2]> {
     let mut values: Vec<f64> = samples.iter().map(of).filter(|it| it.is_finite()).collect();
-    // A quotient of samples in which nothing was patched is no value; too many of them, and there is no interval.
+    // A quotient of samples in which nothing had a fix is no value; too many of them, and there is no interval.
     if values.len() < RESAMPLES / 2 {
         return None;
     }

@@ -8,7 +8,7 @@ use underpin_model::quantity::{Days, Probability};
 use underpin_model::ssvc::{self, Decision as Urgency, Exploitation, HumanImpact, SystemExposure};
 
 use super::view::{Decision, DecisionRule, KnownHole, View, days};
-use crate::hazard::{EPSS_DAYS, Exploited, LARGEST_EPSS};
+use crate::hazard::{EPSS_DAYS, Exploited, Hazard, daily_hazard};
 use crate::wait::curve::{AgedHazard, Choice, Hazards, Inputs};
 use crate::wait::groups::HORIZON_DAYS;
 
@@ -164,9 +164,14 @@ impl Economics {
     /// listed) and of this EPSS score.
     #[must_use]
     pub fn daily_hazard(&self, listed_days: Option<i64>, epss: Option<f64>) -> f64 {
-        let hazard = exploited(listed_days, epss).hazard(|it| self.get(it));
         let day = Days::new(1.0).unwrap_or_default();
-        hazard.cumulative(day) * self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal)
+        self.hit_hazard(exploited(listed_days, epss)).cumulative(day)
+    }
+
+    /// The hazard that one host is hit: a campaign tries this fleet, and gets to it as from inside.
+    fn hit_hazard(&self, exploited: Exploited) -> Hazard {
+        let path = self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal);
+        exploited.hazard(|it| self.get(it)).followed_by(Probability::nearest(path))
     }
 
     /// The share of bad releases and the rate per day at which they are found out, from the policy's parameters and from
@@ -222,11 +227,8 @@ impl Economics {
 
     /// Adds a hole as [`Hole`](crate::wait::situation::Hole) does: the 30-day probability of the whole path in the exact form.
     fn add(&self, hazards: &mut Hazards, exploited: Exploited) {
-        let hazard = exploited.hazard(|it| self.get(it));
-        let of = |exploited: Probability| {
-            let path = exploited.get() * self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal);
-            -(-path.min(LARGEST_EPSS)).ln_1p()
-        };
+        let hazard = self.hit_hazard(exploited);
+        let of = |it: Probability| daily_hazard(it).get() * EPSS_DAYS;
         let (thirty_days, constant_thirty_days) = (of(hazard.thirty_days), of(hazard.unlisted));
         if hazard.shape < 1.0 {
             let (age_days, shape) = (hazard.age.get(), hazard.shape);

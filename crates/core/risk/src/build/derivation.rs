@@ -154,7 +154,8 @@ impl fmt::Display for Unpriced {
             }),
             (self.hosts_without_release_day > 0)
                 .then(|| format!("the release of {} hosts has no known day", self.hosts_without_release_day)),
-            (self.vms_without_host > 0).then(|| format!("{} VMs have no known host", self.vms_without_host)),
+            (self.vms_without_host > 0)
+                .then(|| format!("{} VMs have no known host, and are in no loss", self.vms_without_host)),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() {

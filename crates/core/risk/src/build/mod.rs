@@ -15,7 +15,7 @@
 //! ```
 //!
 //! - An open hole (affected, or fixed and not running) of hosts or planes is one shock: `exploited in the wild` within the
-//!   horizon, times `aimed at this fleet`. A guest that still runs on an old VMM opens its host, as the assessment says.
+//!   horizon, times `aimed at this fleet`: a hazard of its own over other spans than 30 days. A guest that still runs on an old VMM opens its host, as the assessment says.
 //! - A host answers by the way that vector, area and scope tell ([`hole::Way`]): `reach`, times what the controls on
 //!   that path leave. The strongest control is a [`Gate`](crate::portfolio::Gate) with a common failure of its own.
 //! - Holes inside guests are no shocks: the parameter `guest_compromised` covers them.
@@ -34,12 +34,14 @@ mod open;
 mod planes;
 pub mod reach;
 mod release;
+pub(crate) mod seats;
 mod shocks;
 mod survey;
 
 use jiff::tz::TimeZone;
 use underpin_exposure::Assessment;
 use underpin_model::fleet::Fleet;
+use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy};
 
 pub use derivation::{
@@ -48,6 +50,7 @@ pub use derivation::{
 pub use release::ReleaseDates;
 pub use shocks::MATURE_SHARE;
 
+use crate::compound::MOST_LOSS;
 use crate::names::unknown_names;
 use crate::portfolio::{Holding, HostLine, Portfolio};
 use crate::ways::PublicReach;
@@ -55,7 +58,7 @@ use classes::{Answering, Classes};
 use controls::Controls;
 use open::Open;
 use shocks::{Setting, Shocks};
-use survey::Survey;
+use survey::{Stand, Survey};
 
 /// What becomes of components and statuses that are not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -126,13 +129,19 @@ pub enum BuildError {
         /// Hours after a compromise.
         most: f64,
     },
-    /// Rates and counts multiply to more than a number can hold.
-    #[error(
-        "{place}: found a loss that is not finite, expected rates whose products with the counts of VMs and records are; lower them"
-    )]
-    NotFinite {
+    /// Rates and counts multiply to more than can be computed with.
+    #[error("{place}: found a loss of {found:e} on host {host}, expected at most {most:e}; lower {lower}")]
+    LossTooLarge {
         /// The rates.
         place: String,
+        /// The loss.
+        found: f64,
+        /// The host on which it would be lost.
+        host: HostId,
+        /// Limit.
+        most: f64,
+        /// The keys whose product it is.
+        lower: String,
     },
 }
 
@@ -157,7 +166,8 @@ pub fn build(
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
     let mut unpriced = Unpriced::default();
     let mut warnings = warnings(fleet, policy);
-    let survey = Survey::of(fleet);
+    let mut survey = Survey::of(fleet);
+    seats::tell_apart(&mut survey);
     unpriced.vms_without_host = survey.without_host;
     let mut open = Open::of(assessment, &survey, &mut unpriced);
     open.mark_not_assessed(&mut unpriced);
@@ -178,7 +188,8 @@ pub fn build(
     let answering =
         Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks, outage };
     let classes = answering.classes();
-    let (planes, plane_derivations) = answering.planes(&PublicReach::of(fleet));
+    let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet));
+    seats::fall_with_hosts(&survey, &classes, &shocks.list, &mut planes);
     let holdings = holdings(&survey, policy)?;
     let hosts = lines(&survey, &classes);
     warnings.sort();
@@ -257,7 +268,6 @@ fn holdings(survey: &Survey<'_>, policy: &Policy) -> Result<Vec<Holding>, BuildE
             }
         })
         .collect();
-    let mut total = 0.0;
     let mut holdings = Vec::with_capacity(survey.stands.len());
     for stand in &survey.stands {
         let one = per_vm.get(stand.tenant as usize).copied().unwrap_or_default();
@@ -269,14 +279,40 @@ fn holdings(survey: &Survey<'_>, policy: &Policy) -> Result<Vec<Holding>, BuildE
             integrity: vms * one.integrity,
             availability: vms * one.availability,
         };
-        total += holding.confidentiality + holding.integrity + holding.availability;
-        if !total.is_finite() {
-            let tenant = survey.tenants.get(stand.tenant as usize).and_then(Option::as_ref);
-            let place = tenant.filter(|it| policy.loss.tenants.contains_key(*it));
-            let place = place.map_or_else(|| "loss".to_owned(), |it| format!("loss.tenant.{it}"));
-            return Err(BuildError::NotFinite { place });
-        }
+        too_large(&holding, stand, survey, policy)?;
         holdings.push(holding);
     }
     Ok(holdings)
+}
+
+/// Refuses what is beyond [`MOST_LOSS`], with the keys of the policy that it is the product of.
+fn too_large(
+    holding: &Holding,
+    stand: &Stand,
+    survey: &Survey<'_>,
+    policy: &Policy,
+) -> Result<(), BuildError> {
+    let tenant = survey.tenants.get(stand.tenant as usize).and_then(Option::as_ref);
+    let own = tenant.filter(|it| policy.loss.tenants.contains_key(*it));
+    let place = own.map_or_else(|| "loss".to_owned(), |it| format!("loss.tenant.{it}"));
+    let records = if policy.loss.of(tenant).records_per_vm.is_some() {
+        format!("{place}.records_per_vm")
+    } else {
+        "parameters.records_per_vm".to_owned()
+    };
+    for (found, key, times) in [
+        (holding.confidentiality, "record_disclosed", Some(records)),
+        (holding.integrity, "system_corrupted", None),
+        (holding.availability, "vm_hour_down", Some("parameters.hours_after_compromise".to_owned())),
+    ] {
+        // Written so that NaN is refused.
+        if !(0.0..=MOST_LOSS).contains(&found) {
+            let place = format!("{place}.{key}");
+            let lower = times.map_or_else(|| place.clone(), |times| format!("{place} or {times}"));
+            let host = survey.hosts.get(stand.host as usize).map(|it| it.host.id.clone());
+            let Some(host) = host else { continue };
+            return Err(BuildError::LossTooLarge { place, found, host, most: MOST_LOSS, lower });
+        }
+    }
+    Ok(())
 }

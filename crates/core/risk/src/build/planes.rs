@@ -47,6 +47,7 @@ impl Answering<'_> {
             takes_host: derivation.takes_host.iter().map(|it| it.value).product(),
             gate,
             impact: ALL_LOST,
+            runs_on: Vec::new(),
         };
         Some((plane, derivation))
     }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use underpin_exposure::Assessment;
 use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::{Parameter, Parameters, Policy};
-use underpin_model::quantity::Probability;
+use underpin_model::quantity::{Days, Probability};
 
 use super::controls::Controls;
 use super::derivation::ShockDerivation;
@@ -14,7 +14,7 @@ use super::open::{Facts, Open};
 use super::release::ReleaseDates;
 use super::survey::{Survey, number};
 use super::{UnknownAs, Unpriced};
-use crate::hazard::{Hazard, HazardSource, probability_within};
+use crate::hazard::{EPSS_DAYS, Hazard, HazardSource, probability_within};
 use crate::portfolio::{Cause, Factor, Shock};
 use crate::span::Span;
 use underpin_model::fleet::HardwareClass;
@@ -115,7 +115,7 @@ impl Shocks {
         for (label, (hosts, planes)) in machines {
             let Ok(id) = VulnerabilityId::new(format!("unlisted hole in {label}")) else { continue };
             let hazard = Hazard::constant(rate, HazardSource::Unknown);
-            let factors = vec![base_rate(setting), aimed(&setting.policy.parameters)];
+            let factors = unscored_factors(setting);
             let derivation = ShockDerivation {
                 hazard: Some(hazard),
                 hosts: hosts.len() as u64,
@@ -226,6 +226,32 @@ fn exploit_derivation(facts: &Facts, assessment: &Assessment, setting: &Setting<
     }
 }
 
+/// The hazard of exploitation as stated, and at the ends of its range.
+struct Ends {
+    low: Hazard,
+    value: Hazard,
+    high: Hazard,
+}
+
+impl Ends {
+    fn exactly(value: Hazard) -> Self {
+        Self { low: value, value, high: value }
+    }
+
+    /// Of a hole of which nothing is known.
+    fn unscored(setting: &Setting<'_>) -> Self {
+        let base = setting.policy.parameters.setting(Parameter::EpssUnknown);
+        let at = |end| Hazard::constant(Probability::nearest(end), HazardSource::Unknown);
+        Self { low: at(base.low), value: at(base.value), high: at(base.high) }
+    }
+
+    /// Within the horizon.
+    fn within(&self, horizon: Days) -> Span {
+        let [low, value, high] = [self.low, self.value, self.high].map(|it| it.probability(horizon).get());
+        Span { low: low.min(value), value, high: high.max(value) }
+    }
+}
+
 /// `exploited in the wild` within the horizon, and `aimed at this fleet`.
 fn exploit_factors(
     hazard: &Hazard,
@@ -233,43 +259,43 @@ fn exploit_factors(
     assessment: &Assessment,
     setting: &Setting<'_>,
 ) -> Vec<Factor> {
-    let parameters = &setting.policy.parameters;
-    let value = hazard.probability(setting.policy.horizon).get();
-    let view = assessment.vulnerabilities.get(id);
-    let exploited = match (hazard.source, view) {
+    let (parameters, horizon) = (&setting.policy.parameters, setting.policy.horizon);
+    let of = |span: Span, parameter, source: String| Factor {
+        name: "exploited in the wild",
+        value: span.value,
+        low: span.low,
+        high: span.high,
+        parameter,
+        source: source.into(),
+    };
+    let (exploited, ends) = match (hazard.source, assessment.vulnerabilities.get(id)) {
         (HazardSource::Kev, Some(view)) => {
             let floor = parameters.setting(Parameter::KevFloor);
-            let at = |end: f64| {
-                let changed = parameters.with(Parameter::KevFloor, end);
-                Hazard::of(view, setting.day, &changed).probability(setting.policy.horizon).get()
-            };
+            let at = |end| Hazard::of(view, setting.day, &parameters.with(Parameter::KevFloor, end));
+            let ends = Ends { low: at(floor.low), value: *hazard, high: at(floor.high) };
             let listed = view.kev.map_or_else(String::new, |it| it.to_string());
             let by_floor = hazard.thirty_days.get() <= floor.value;
-            Factor {
-                name: "exploited in the wild",
-                value,
-                low: at(floor.low).min(value),
-                high: at(floor.high).max(value),
-                parameter: by_floor.then_some(Parameter::KevFloor),
-                source: format!("listed in KEV on {listed}; {}", floor.source).into(),
-            }
+            let parameter = by_floor.then_some(Parameter::KevFloor);
+            let source = format!("listed in KEV on {listed}; {}", floor.source);
+            (of(ends.within(horizon), parameter, source), ends)
         }
-        (HazardSource::Epss, _) => Factor {
-            name: "exploited in the wild",
-            value,
-            low: value,
-            high: value,
-            parameter: None,
-            source: format!("EPSS {} within 30 days", hazard.thirty_days).into(),
-        },
-        _ => base_rate(setting),
+        (HazardSource::Epss, _) => {
+            let ends = Ends::exactly(*hazard);
+            let source = format!("EPSS {} within 30 days", hazard.thirty_days);
+            (of(ends.within(horizon), None, source), ends)
+        }
+        _ => return unscored_factors(setting),
     };
-    vec![exploited, aimed(parameters)]
+    let aimed = aimed(&ends, setting);
+    vec![exploited, aimed]
 }
 
-fn base_rate(setting: &Setting<'_>) -> Factor {
+/// Those of a hole of which nothing is known.
+fn unscored_factors(setting: &Setting<'_>) -> Vec<Factor> {
     let base = setting.policy.parameters.setting(Parameter::EpssUnknown);
-    over_horizon("exploited in the wild", Span::of(&base), Parameter::EpssUnknown, setting.policy)
+    let exploited =
+        over_horizon("exploited in the wild", Span::of(&base), Parameter::EpssUnknown, setting.policy);
+    vec![exploited, aimed(&Ends::unscored(setting), setting)]
 }
 
 /// A probability of 30 days, over the horizon.
@@ -286,8 +312,34 @@ fn over_horizon(name: &'static str, thirty_days: Span, parameter: Parameter, pol
     }
 }
 
-fn aimed(parameters: &Parameters) -> Factor {
-    from_parameter("aimed at this fleet", Parameter::Aimed, parameters)
+/// How likely a campaign tries this fleet within the horizon, if the hole is exploited within it. The parameter asks for 30
+/// days. Over others the probability of both grows with a hazard of its own ([`Hazard::followed_by`]), of which this is what
+/// exploitation leaves: the factors multiply to it, at the ends of their ranges too.
+fn aimed(exploited: &Ends, setting: &Setting<'_>) -> Factor {
+    let (parameters, horizon) = (&setting.policy.parameters, setting.policy.horizon);
+    let thirty_days = from_parameter("aimed at this fleet", Parameter::Aimed, parameters);
+    if horizon.get() == EPSS_DAYS {
+        return thirty_days;
+    }
+    let share = |exploited: &Hazard, aimed: f64| {
+        let both = exploited.followed_by(Probability::nearest(aimed)).probability(horizon).get();
+        let seen = exploited.probability(horizon).get();
+        // What nobody exploits is tried as seldom as anything: any share of nothing is nothing.
+        if seen > 0.0 { (both / seen).min(1.0) } else { aimed }
+    };
+    let value = share(&exploited.value, thirty_days.value);
+    Factor {
+        value,
+        // Over less than 30 days the share falls where exploitation is likelier: the value stays within its range.
+        low: share(&exploited.low, thirty_days.low).min(value),
+        high: share(&exploited.high, thirty_days.high).max(value),
+        source: format!(
+            "over {horizon} days, of {} within 30: the probability of both as a hazard; {}",
+            thirty_days.value, thirty_days.source
+        )
+        .into(),
+        ..thirty_days
+    }
 }
 
 /// A parameter as a factor.

@@ -19,7 +19,7 @@ pub(super) struct HostFacts<'f> {
     pub(super) host: &'f Host,
     pub(super) cluster: u32,
     pub(super) managed_by: &'f [ManagementPlaneId],
-    /// Indices of the planes that manage it, sorted.
+    /// Indices of the planes that manage it; see [`super::seats`] for those beyond the planes of the fleet.
     pub(super) planes: Vec<u32>,
     pub(super) guests: Guests,
     pub(super) software: Ways,
@@ -54,6 +54,10 @@ pub(super) struct Survey<'f> {
     pub(super) planes: Vec<&'f ManagementPlane>,
     /// Hosts of each plane.
     pub(super) hosts_of_plane: Vec<Vec<u32>>,
+    /// Hosts that each plane runs on, each once.
+    pub(super) runs_on: Vec<Vec<u32>>,
+    /// Planes with the one of their hosts that they run on, which is under a plane of its own.
+    pub(super) apart: Vec<(u32, u32)>,
     pub(super) stands: Vec<Stand>,
     pub(super) tenants: Vec<Option<TenantId>>,
     pub(super) clusters: Vec<Option<ClusterId>>,
@@ -91,7 +95,13 @@ impl<'f> Survey<'f> {
             host_index.entry(host.id.as_str()).or_insert(number(at));
         }
         let (clusters, cluster_index) = clusters(fleet, &hosts);
+        let on = |plane: &&ManagementPlane| {
+            let hosts = plane.runs_on.iter().filter_map(|it| host_index.get(it.as_str()).copied());
+            hosts.collect::<BTreeSet<u32>>().into_iter().collect()
+        };
         let mut survey = Self {
+            runs_on: planes.iter().map(on).collect(),
+            apart: Vec::new(),
             hosts: Vec::with_capacity(hosts.len()),
             hosts_of_plane: vec![Vec::new(); planes.len()],
             planes,
@@ -182,6 +192,11 @@ impl<'f> Survey<'f> {
                 facts.stands = start..at + 1;
             }
         }
+    }
+
+    /// A plane runs on any host of the fleet.
+    pub(super) fn runs_on_any(&self, plane: u32) -> bool {
+        self.runs_on.get(plane as usize).is_some_and(|it| !it.is_empty())
     }
 
     /// What decides how a host is reached. Where the file lists no VMs, one guest may be on it.

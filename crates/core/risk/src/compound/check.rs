@@ -77,7 +77,7 @@ pub enum PortfolioError {
 }
 
 /// Most that one holding may lose: squares and sums over any fleet stay finite.
-const MOST_LOSS: f64 = 1e100;
+pub const MOST_LOSS: f64 = 1e100;
 
 /// Most that `rho` may be: beyond, the factor is a switch that no quadrature resolves.
 const MOST_RHO: f64 = 0.9999;

@@ -93,6 +93,23 @@ impl Tail {
     }
 }
 
+/// Makes the shares sum to a CVaR that more is known of than its samples. Where nothing is lost with the probability of its level
+/// (`whole` is then one over the rest), the tail has the whole mean, and of each part its own: exactly.
+pub(super) fn settle(list: &mut [Contribution], mean: f64, cvar: f64, whole: Option<f64>) {
+    let of_clusters = list.iter().filter(|it| matches!(it.of, Part::Cluster { .. }));
+    let sampled: f64 = of_clusters.map(|it| it.cvar_share).sum();
+    for share in list {
+        let (value, error) = (share.cvar_share, share.cvar_share_standard_error);
+        (share.cvar_share, share.cvar_share_standard_error) = match whole {
+            Some(times) => (share.mean * times, 0.0),
+            None if sampled > 0.0 => (value * cvar / sampled, error * cvar / sampled),
+            // No sample saw the tail: as of the mean.
+            None if mean > 0.0 => (share.mean * cvar / mean, error),
+            None => (value, error),
+        };
+    }
+}
+
 /// Exact means by part.
 #[derive(Debug)]
 pub(super) struct Means {

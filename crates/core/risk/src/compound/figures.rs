@@ -14,6 +14,58 @@ const Z95: f64 = 1.959_963_984_540_054;
 /// A loss above zero and the draw that it is of, counted through all batches.
 type Entry = (f64, u32);
 
+/// What is known of the probability of any loss without a sample.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AnyLoss {
+    /// The probability.
+    pub(super) exactly: Option<f64>,
+    /// It is at most this.
+    pub(super) at_most: f64,
+}
+
+impl AnyLoss {
+    /// The same, not more likely than what it implies.
+    pub(super) fn within(self, at_most: f64) -> Self {
+        Self { at_most: self.at_most.min(at_most), ..self }
+    }
+
+    /// Where nothing is lost with a probability of `level` at least, the quantile is zero and the tail has the whole mean: its
+    /// mean is exact.
+    pub(super) fn is_tail_known(&self, level: f64) -> bool {
+        self.at_most <= 1.0 - level
+    }
+
+    /// The mean of the worst `1 - level`: at most as if all of the mean were there, and at least as of all losses.
+    pub(super) fn cvar(&self, mean: f64, level: f64, sampled: Estimate) -> Estimate {
+        let most = mean / (1.0 - level);
+        if self.is_tail_known(level) {
+            return Estimate { value: most, standard_error: 0.0 };
+        }
+        let least = (mean / self.at_most).min(most);
+        Estimate { value: sampled.value.clamp(least, most), ..sampled }
+    }
+
+    /// Puts what is known into sampled figures.
+    pub(super) fn settle(&self, figures: &mut Figures) {
+        let sampled = figures.any_loss;
+        figures.any_loss = match self.exactly {
+            Some(value) => Estimate { value, standard_error: 0.0 },
+            None => Estimate { value: sampled.value.min(self.at_most), ..sampled },
+        };
+        for quantile in &mut figures.quantiles {
+            // Markov: more would be more than the mean.
+            let most =
+                if self.is_tail_known(quantile.level) { 0.0 } else { figures.mean / (1.0 - quantile.level) };
+            quantile.cut(most);
+        }
+        for cvar in &mut figures.cvar {
+            let sampled = Estimate { value: cvar.value, standard_error: cvar.standard_error };
+            let Estimate { value, standard_error } = self.cvar(figures.mean, cvar.level, sampled);
+            *cvar = Cvar { value, standard_error, ..*cvar };
+        }
+    }
+}
+
 /// Weights of all draws, batch by batch of equal size.
 #[derive(Debug)]
 pub(super) struct Weights {

@@ -7,6 +7,8 @@
 //!   convolution. Tenants that share hosts are hit together: while no more than 12 are tied so, the states of those are told
 //!   apart; where more are, two at least are still exact, more are sampled. That at least one is hit is the probability that
 //!   any host is, which is exact wherever that is.
+//! - So is the probability of any loss where every hit loses. Where it is at most `1 - level`, or is bound to be, the quantile of that
+//!   level is zero and the CVaR the mean over `1 - level`, exactly; elsewhere both bound what is sampled.
 //! - All else is from weighted samples (science 1.4, Glasserman and Li): a mixture of the nominal law and tilted ones, weighted
 //!   by the balance heuristic, so that no weight is above 4; the factor is stratified within each of 40 batches, whose
 //!   spread gives the standard errors.
@@ -35,7 +37,7 @@ mod shape;
 mod tilt;
 mod union;
 
-pub use check::PortfolioError;
+pub use check::{MOST_LOSS, PortfolioError};
 pub use result::{
     AnyHit, AtLeast, CauseShare, ClassFigures, ClusterFigures, Component, Contribution, Cvar, Estimate,
     Figures, Judgement, Method, Options, Part, Quantile, Sampling, TenantFigures, Thresholds,
@@ -114,7 +116,8 @@ fn means(prepared: &Prepared, laws: &[ClassLaw], independent: bool) -> Means {
         }
         means.classes.push(loss(&class.worth, &impact));
     }
-    means.fleet = means.classes.iter().sum();
+    // The sum of nothing is -0.
+    means.fleet = 0.0 + means.classes.iter().sum::<f64>();
     if !independent {
         means.causes = causes::mean_by_shock(prepared, means.fleet);
     }
@@ -130,7 +133,9 @@ pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
     let prepared = Prepared::new(portfolio);
     let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
     let laws = exact::classes(&prepared, &labels)?;
-    Ok(prepared.classes.iter().zip(&laws).map(|(class, law)| loss(&class.worth, &law.mean_impact())).sum())
+    let losses =
+        prepared.classes.iter().zip(&laws).map(|(class, law)| loss(&class.worth, &law.mean_impact()));
+    Ok(0.0 + losses.sum::<f64>())
 }
 
 /// The exact mean impact on a host of each class, in the order of the portfolio's classes.
@@ -193,11 +198,37 @@ struct Judging<'a> {
 }
 
 impl Judging<'_> {
-    fn judgement(&self, contributions: Vec<Contribution>) -> Judgement {
+    /// The figures of the whole fleet, the level of contributions last, with all sampled losses. What is sampled is not above
+    /// what clusters come to together.
+    fn fleet(&self, clusters: &[ClusterFigures]) -> (Figures, Vec<(f64, u32)>) {
+        let mut losses = figures::fleet(self.samples);
+        let mut levels = self.options.levels.clone();
+        levels.push(self.options.contribution_level);
+        let mut fleet = figures::of_one(&mut losses, self.means.fleet, self.weights, &levels);
+        let any_loss = self.parts.fleet.any_loss();
+        any_loss.settle(&mut fleet);
+        let figures = fleet.cvar.iter_mut().zip(&mut fleet.quantiles);
+        for (cvar, quantile) in figures.filter(|it| !any_loss.is_tail_known(it.0.level)) {
+            let of_clusters = clusters.iter().flat_map(|it| &it.figures.cvar);
+            let at_level = of_clusters.filter(|it| it.level == cvar.level).map(|it| it.value);
+            cvar.value = at_level.reduce(|sum, it| sum + it).map_or(cvar.value, |sum| cvar.value.min(sum));
+            quantile.value = quantile.value.min(cvar.value);
+            quantile.low = quantile.low.min(cvar.value);
+        }
+        (fleet, losses)
+    }
+
+    fn judgement(&self, mut contributions: Vec<Contribution>) -> Judgement {
+        let clusters = self.clusters(self.means, self.weights);
+        let (mut fleet, losses) = self.fleet(&clusters);
+        fleet.quantiles.pop();
+        if let Some(Cvar { level, value, .. }) = fleet.cvar.pop() {
+            let known = self.parts.fleet.any_loss().is_tail_known(level);
+            let whole = known.then(|| 1.0 / (1.0 - level));
+            contributions::settle(&mut contributions, self.means.fleet, value, whole);
+        }
         let (prepared, options) = (self.prepared, self.options);
         let (weights, means) = (self.weights, self.means);
-        let mut losses = figures::fleet(self.samples);
-        let fleet = figures::of_one(&mut losses, means.fleet, weights, &options.levels);
         let thresholds = &options.at_least;
         let any_hit = self.any_hit(weights);
         Judgement {
@@ -206,7 +237,7 @@ impl Judging<'_> {
             guests: prepared.classes.iter().map(|class| class.guests).sum(),
             guests_without_tenant: self.guests_without_tenant(),
             independent: options.independent,
-            clusters: self.clusters(means, weights),
+            clusters,
             tenants: self.tenants(means, weights),
             classes: self.classes(),
             hosts_hit_at_least: self.at_least(
@@ -245,9 +276,19 @@ impl Judging<'_> {
         if self.samples.tilts.len() > 1 { Method::ImportanceSampling } else { Method::Sampling }
     }
 
+    /// Puts what is known of parts into their figures: a part loses no more often than the fleet.
+    fn settle(&self, parts: &[PartOf], figures: &mut [Figures]) {
+        let of_fleet = self.parts.fleet.any_loss().at_most;
+        for (part, figures) in parts.iter().zip(figures) {
+            part.any_loss().within(of_fleet).settle(figures);
+        }
+    }
+
     fn clusters(&self, means: &Means, weights: &Weights) -> Vec<ClusterFigures> {
         let levels = &self.options.levels;
-        let all = figures::of_keys(self.samples, |batch| &batch.clusters, &means.clusters, weights, levels);
+        let mut all =
+            figures::of_keys(self.samples, |batch| &batch.clusters, &means.clusters, weights, levels);
+        self.settle(&self.parts.clusters, &mut all);
         let asked = Asked::of_clusters(&self.options.at_least_in_parts);
         let named = self.portfolio.clusters.iter().zip(&self.parts.clusters).zip(all).enumerate();
         let of = |(number, ((cluster, part), figures)): (usize, ((&Option<_>, &PartOf), Figures))| {
@@ -273,7 +314,8 @@ impl Judging<'_> {
 
     fn tenants(&self, means: &Means, weights: &Weights) -> Vec<TenantFigures> {
         let levels = &self.options.levels;
-        let all = figures::of_keys(self.samples, |batch| &batch.tenants, &means.tenants, weights, levels);
+        let mut all = figures::of_keys(self.samples, |batch| &batch.tenants, &means.tenants, weights, levels);
+        self.settle(&self.parts.tenants, &mut all);
         let asked = Asked::of_tenants(&self.options.at_least_in_parts);
         let named = self.portfolio.tenants.iter().zip(&self.parts.tenants).zip(all).enumerate();
         let of = |(number, ((tenant, part), figures)): (usize, ((&Option<_>, &PartOf), Figures))| {

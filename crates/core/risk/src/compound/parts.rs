@@ -9,8 +9,8 @@ use std::ops::Range;
 use super::any_of::{AnyOf, Members};
 use super::counts::Known;
 use super::exact::ClassLaw;
-use super::figures::Weights;
-use super::prepared::Prepared;
+use super::figures::{AnyLoss, Weights};
+use super::prepared::{ClassSources, Prepared, Triple};
 use super::result::{AtLeast, Method, Thresholds};
 use super::rows::Batch;
 use super::sampling::Samples;
@@ -176,6 +176,10 @@ pub(super) struct Part {
     sets: [Members; 3],
     /// Probability that any host of these is hit, where it is known: a host, guests, a tenant.
     pub(super) any: [Option<f64>; 3],
+    /// Mean number of hosts hit on which anything can be lost.
+    mean_losing: f64,
+    /// A hit on a host with guests may lose nothing, or one on a host without guests something.
+    spares: bool,
 }
 
 impl Part {
@@ -191,6 +195,24 @@ impl Part {
                 set.add(class);
             }
         }
+    }
+
+    /// What stands on a host that was added, with this probability to be hit by something that always loses of it, or not.
+    fn add_worth(&mut self, guests: u32, worth: &Triple, law: &ClassLaw, loses: &[bool; 8]) {
+        let mask = mask_of(worth);
+        if law.hit <= 0.0 || (guests == 0 && mask == 0) {
+            return;
+        }
+        self.mean_losing += if mask > 0 { law.hit } else { 0.0 };
+        self.spares |= guests == 0 || !loses[mask];
+    }
+
+    /// Probability of any loss: that any host with guests is hit, where every hit loses; at most that any host is, and the mean
+    /// number of hosts hit on which something can be lost (Boole).
+    pub(super) fn any_loss(&self) -> AnyLoss {
+        let exactly = self.any[GUESTS].filter(|_| !self.spares);
+        let bounds = [exactly, self.any[HOSTS], Some(self.mean_losing)];
+        AnyLoss { exactly, at_most: bounds.into_iter().flatten().fold(1.0, f64::min) }
     }
 
     /// Greatest probability that `m` at least are hit: none if there are not so many, that of one, and Markov's inequality.
@@ -230,12 +252,20 @@ impl Parts {
             tenants: vec![Part::default(); prepared.tenants],
         };
         for ((class, sources), law) in (0..).zip(&prepared.classes).zip(laws) {
+            let loses = always_lose(prepared, sources);
             for host in &prepared.hosts[sources.hosts.clone()] {
                 let of_tenant = prepared.holdings_of(host).iter().any(|it| prepared.counts_tenant(it));
                 parts.fleet.add(class, host.guests, of_tenant, law.hit);
-                parts.clusters[host.cluster as usize].add(class, host.guests, of_tenant, law.hit);
-                for holding in prepared.holdings_of(host).iter().filter(|it| it.vms > 0) {
-                    parts.tenants[holding.tenant as usize].add(class, holding.vms, true, law.hit);
+                parts.fleet.add_worth(host.guests, &host.worth, law, &loses);
+                let cluster = &mut parts.clusters[host.cluster as usize];
+                cluster.add(class, host.guests, of_tenant, law.hit);
+                cluster.add_worth(host.guests, &host.worth, law, &loses);
+                for holding in prepared.holdings_of(host) {
+                    let tenant = &mut parts.tenants[holding.tenant as usize];
+                    if holding.vms > 0 {
+                        tenant.add(class, holding.vms, true, law.hit);
+                    }
+                    tenant.add_worth(holding.vms, &holding.worth, law, &loses);
                 }
             }
         }
@@ -252,6 +282,24 @@ impl Parts {
         }
         parts
     }
+}
+
+/// The dimensions in which there is something, as bits.
+fn mask_of(of: &Triple) -> usize {
+    of.iter().enumerate().map(|(bit, it)| usize::from(*it > 0.0) << bit).sum()
+}
+
+/// For each set of dimensions in which a host of a class has something to lose: every hit on it takes of one of them.
+fn always_lose(prepared: &Prepared, class: &ClassSources) -> [bool; 8] {
+    let planes = class.planes.iter().map(|&it| &prepared.planes[it as usize]).filter(|it| it.acts());
+    let impacts = class.sources.iter().map(|it| &it.impact).chain(planes.map(|it| &it.impact));
+    let mut loses = [true; 8];
+    for taken in impacts.map(mask_of) {
+        for (mask, loses) in loses.iter_mut().enumerate() {
+            *loses &= mask & taken != 0;
+        }
+    }
+    loses
 }
 
 /// Works out what has a closed form.

@@ -164,7 +164,7 @@ pub struct Figures {
     pub quantiles: Vec<Quantile>,
     /// Mean of the worst `1 - level`, one a level.
     pub cvar: Vec<Cvar>,
-    /// Probability of any loss at all.
+    /// Probability of any loss at all: exact where every hit loses and the probability of any hit is exact.
     pub any_loss: Estimate,
 }
 
@@ -181,14 +181,23 @@ pub struct Quantile {
     pub high: f64,
 }
 
-/// Mean of the worst `1 - level` of a loss.
+impl Quantile {
+    /// It is at most this.
+    pub(super) fn cut(&mut self, most: f64) {
+        for it in [&mut self.low, &mut self.value, &mut self.high] {
+            *it = it.min(most);
+        }
+    }
+}
+
+/// Mean of the worst `1 - level` of a loss: exact where nothing is lost with the probability of the level.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Cvar {
     /// Level.
     pub level: f64,
     /// Value.
     pub value: f64,
-    /// Standard error.
+    /// Standard error; 0 where exact.
     pub standard_error: f64,
 }
 

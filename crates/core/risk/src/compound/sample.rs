@@ -124,6 +124,7 @@ fn plane(spec: &SampleSpec, at: u32, rng: &mut impl Rng) -> Result<Plane, Invali
         takes_host: 0.8,
         gate: None,
         impact: Impact { confidentiality: 0.5, integrity: 0.5, availability: 1.0 },
+        runs_on: Vec::new(),
     })
 }
 

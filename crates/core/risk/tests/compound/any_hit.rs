@@ -75,6 +75,7 @@ fn over_a_tiny_span_no_digit_of_a_share_is_lost() {
         takes_host: 0.5,
         gate: Some(Gate { shock: count, otherwise: 0.2 }),
         impact: made::ALL,
+        runs_on: Vec::new(),
     });
     portfolio.classes[0].planes = vec![0];
     let any = any_hit(&portfolio);

@@ -68,6 +68,7 @@ fn too_many_tangled_planes_are_refused() {
             takes_host: 0.5,
             gate: None,
             impact: made::ALL,
+            runs_on: Vec::new(),
         });
         portfolio.classes[0].planes.push(at);
     }

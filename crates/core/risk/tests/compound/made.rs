@@ -75,6 +75,7 @@ pub(crate) fn tiny(seed: u64) -> Portfolio {
             takes_host: [0.5, 1.0, 0.9][rng.random_range(0..3)],
             impact: impact(&mut rng),
             gate: (seed + at).is_multiple_of(2).then_some(Gate { shock: 3 + (at as u32), otherwise: 0.3 }),
+            runs_on: Vec::new(),
         });
     }
     for at in 0..2 {

@@ -102,6 +102,7 @@ fn the_probability_of_any_hit_is_sampled_where_too_much_is_tangled_and_says_so()
             takes_host: 0.5,
             gate: None,
             impact: made::ALL,
+            runs_on: Vec::new(),
         });
         portfolio.classes.push(HostClass { planes: vec![at], ..class.clone() });
     }

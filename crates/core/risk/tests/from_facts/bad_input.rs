@@ -11,7 +11,10 @@ use underpin_risk::build::{Options, ReleaseDates, Warning, build};
 use underpin_risk::deferral::deferral;
 use underpin_risk::report::{ReportError, Request, report};
 
-use crate::make::{ESCAPE, Facts, add_host, answer, built, fleet, host_id, near, policy, tenant_id};
+use crate::make::{
+    ESCAPE, Facts, REMOTE, add_host, add_plane, answer, built, fleet, host_id, near, policy, tenant_id,
+    way_in,
+};
 
 #[test]
 fn an_empty_fleet_has_nothing_that_can_be_hit() {
@@ -47,12 +50,15 @@ fn odd_elements_have_their_place() {
     astray.cluster = Some(ClusterId::new("nowhere").unwrap());
     fleet.hosts.push(astray);
     fleet.tenants.push(Tenant::new(tenant_id("without guests")));
-    fleet.vms.push(Vm::new(VmId::new("floating").unwrap()));
+    let mut floating = Vm::new(VmId::new("floating").unwrap());
+    floating.cluster = Some(ClusterId::new("nowhere").unwrap());
+    fleet.vms.push(floating);
     let mut lost = Vm::new(VmId::new("lost").unwrap());
     lost.host = Some(host_id("not in the file"));
     fleet.vms.push(lost);
     let built = built(&fleet, &Facts::new(), &Policy::default());
     assert_eq!(built.unpriced.vms_without_host, 2);
+    assert!(built.unpriced.to_string().contains("2 VMs have no known host, and are in no loss"));
     assert_eq!(built.portfolio.clusters, [None]);
     assert_eq!(built.portfolio.tenants, [None, Some(tenant_id("without guests"))]);
     let none =
@@ -90,9 +96,21 @@ fn numbers_that_cannot_be_priced_are_refused_with_their_place() {
         "{outage}"
     );
     let whole = refused("[loss]\nvm_hour_down = 1e308\n");
-    assert!(whole.starts_with("loss: found a loss that is not finite"), "{whole}");
+    assert_eq!(
+        whole,
+        "loss.vm_hour_down: found a loss of inf on host h, expected at most 1e100; \
+         lower loss.vm_hour_down or parameters.hours_after_compromise"
+    );
     let one = refused("[loss.tenant.a]\nrecord_disclosed = 1e308\n");
-    assert!(one.starts_with("loss.tenant.a: found"), "{one}");
+    assert!(one.starts_with("loss.tenant.a.record_disclosed: found a loss of inf on host h"), "{one}");
+    assert!(one.ends_with("or parameters.records_per_vm"), "{one}");
+    let finite = refused("[loss.tenant.a]\nrecord_disclosed = 1e90\nrecords_per_vm = 1e50\n");
+    assert!(
+        finite.contains("of 2e140 on") && finite.ends_with("or loss.tenant.a.records_per_vm"),
+        "{finite}"
+    );
+    let system = refused("[loss]\nsystem_corrupted = 1e101\n");
+    assert!(system.ends_with("lower loss.system_corrupted"), "{system}");
     let none = built(
         &fleet,
         &Facts::new(),
@@ -102,6 +120,48 @@ fn numbers_that_cannot_be_priced_are_refused_with_their_place() {
     );
     assert!(none.warnings.contains(&Warning::NoOutage));
     assert!(none.portfolio.holdings.iter().all(|it| it.availability == 0.0));
+}
+
+#[test]
+fn no_figure_is_less_than_nothing_by_a_sign_alone() {
+    let mut fleet = fleet();
+    add_host(&mut fleet, "h", &[("a", 1)]);
+    add_host(&mut fleet, "empty", &[]);
+    add_plane(&mut fleet, "vc", &["empty"]);
+    let policy = policy(
+        "[[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 0.1\nsource = \"judgement\"\n\
+         [parameters]\nunderpin_compromised = { value = 0.0, low = 0.0, high = 0.0, source = \"none\" }\n",
+    );
+    let base = underpin_exposure::FactBase::new(Vec::new());
+    let facts = Facts::new();
+    let evidence = underpin_risk::wait::Evidence::default();
+    for independent in [false, true] {
+        let request =
+            Request { independent, ..Request::new(&fleet, &facts.assessment, &base, &policy, &evidence) };
+        let answer = serde_json::to_string(&report(&request).unwrap()).unwrap();
+        for negative in [":-0.0,", ":-0.0}", "[-0.0,", ",-0.0,", "-0.0]"] {
+            let at = answer.find(negative);
+            assert_eq!(at.map(|at| &answer[at.saturating_sub(60)..at + 5]), None);
+        }
+    }
+    let each = underpin_risk::per_host::loss_per_day(&fleet, &facts.assessment, &base, &policy).unwrap();
+    assert!(each.values().all(|it| it.is_sign_positive()), "{each:?}");
+}
+
+#[test]
+fn a_way_in_that_is_listed_twice_word_by_word_is_one() {
+    let mut fleet = fleet();
+    add_host(&mut fleet, "h", &[("a", 1)]);
+    let facts = Facts::new()
+        .knows("CVE-1", Some(REMOTE), Some(0.2), None)
+        .hosts(&["h"], &[(Some("CVE-1"), Area::VmmCore, Status::Affected)]);
+    let reach =
+        |fleet: &_| answer(&built(fleet, &facts, &Policy::default()), "h", "CVE-1").unwrap().probability;
+    let once = reach(&fleet);
+    fleet.hosts[0].management_interfaces.push(way_in("ssh", "inside"));
+    near(reach(&fleet), once);
+    fleet.hosts[0].management_interfaces.push(way_in("https", "inside"));
+    near(reach(&fleet), 1.0 - (1.0 - once) * (1.0 - once));
 }
 
 #[test]

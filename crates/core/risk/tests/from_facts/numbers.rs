@@ -7,7 +7,7 @@ use underpin_model::fleet::PowerState;
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{Options, ReleaseDates, Warning, build};
 use underpin_risk::hazard::HazardSource;
-use underpin_risk::portfolio::{Cause, Impact};
+use underpin_risk::portfolio::{Cause, Factor, Impact, Shock};
 
 use crate::make::{
     ESCAPE, Facts, REMOTE, add_host, add_plane, answer, built, class, exploit, fleet, near, policy, way_in,
@@ -52,7 +52,59 @@ fn an_exploit_is_seen_in_the_wild_and_aimed_here() {
     assert_eq!(kev.parameter, Some(Parameter::KevFloor));
     assert!((kev.low - 0.5).abs() < 1e-12 && (kev.high - 0.99).abs() < 1e-12, "{kev:?}");
     let shorter = crate::make::built(&fleet, &facts, &policy("horizon_days = 15"));
-    near(shorter.portfolio.shocks[0].probability, (1.0 - 0.8_f64.sqrt()) * 0.05);
+    near(shorter.portfolio.shocks[0].probability, 1.0 - 0.99_f64.sqrt());
+}
+
+#[test]
+fn over_other_horizons_a_campaign_comes_again() {
+    let mut fleet = fleet();
+    add_host(&mut fleet, "h", &[("a", 1)]);
+    let facts = Facts::new()
+        .knows("CVE-1", Some(REMOTE), Some(0.2), None)
+        .knows("CVE-2", Some(REMOTE), None, Some("2026-11-21"))
+        .knows("CVE-3", Some(REMOTE), None, Some("2016-11-21"))
+        .knows("CVE-4", Some(REMOTE), None, None)
+        .hosts(&["h"], &["CVE-1", "CVE-2", "CVE-3", "CVE-4"].map(|it| (Some(it), Area::VmmCore, OPEN)));
+    // How often the hazard of 30 days fits: evenly, or as it rises after 0 and after ten years.
+    let rise = |age: f64, days: f64| (age + days).powf(0.28) - age.powf(0.28);
+    let old = f64::from((at_day("2026-11-21") - at_day("2016-11-21")).get_days());
+    for days in [7.0, 30.0, 90.0, 365.0] {
+        let built = built(&fleet, &facts, &policy(&format!("horizon_days = {days}")));
+        let shock = |id| &built.portfolio.shocks[exploit(&built, id).unwrap() as usize];
+        let rises = |age| rise(age, days) / rise(age, 30.0);
+        // What is listed is never below the constant hazard of what has no score.
+        let unlisted = 1.0 - (1.0 - 0.00344 * 0.05_f64).powf(days / 30.0);
+        let listed = |thirty_days: f64, age| (1.0 - (1.0 - thirty_days).powf(rises(age))).max(unlisted);
+        for (id, value, low, high) in [
+            ("CVE-1", 0.2 * 0.05, 0.2 * 0.005, 0.2 * 0.5),
+            ("CVE-4", 0.00344 * 0.05, 0.001 * 0.005, 0.05 * 0.5),
+        ] {
+            let even = |it: f64| 1.0 - (1.0 - it).powf(days / 30.0);
+            is_product(shock(id), [even(low), even(value), even(high)], days);
+        }
+        for (id, age) in [("CVE-2", 0.0), ("CVE-3", old)] {
+            let ends = [0.5 * 0.005, 0.9 * 0.05, 0.99 * 0.5].map(|it| listed(it, age));
+            is_product(shock(id), ends, days);
+        }
+    }
+}
+
+/// Factors of a shock multiply to its probability and to the ends of its range.
+#[track_caller]
+fn is_product(shock: &Shock, [low, value, high]: [f64; 3], days: f64) {
+    near(shock.probability, value);
+    let product = |of: fn(&Factor) -> f64| shock.factors.iter().map(of).product::<f64>();
+    near(product(|it| it.value), value);
+    if days >= 30.0 {
+        near(product(|it| it.low), low);
+        near(product(|it| it.high), high);
+    }
+    assert!(shock.factors.iter().all(|it| it.low <= it.value && it.value <= it.high && it.high <= 1.0));
+    assert_eq!(shock.factors[1].source.contains(&format!("over {days} days")), days != 30.0);
+}
+
+fn at_day(text: &str) -> jiff::civil::Date {
+    text.parse().unwrap()
 }
 
 #[test]
