@@ -102,12 +102,12 @@ fn header(world: &World<'_>, plan: &Plan, options: &Options, log: &mut Log<'_>) 
 
 /// Who has which id. Where ids rise they still tell which step is meant, though a line was taken out before it: what was taken out
 /// is one finding, and not one of every step after it.
-struct Ids {
+pub(crate) struct Ids {
     rise: bool,
 }
 
 impl Ids {
-    fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self { rise: plan.steps.array_windows().all(|[a, b]| a.id < b.id) }
     }
 
@@ -157,9 +157,10 @@ impl Ids {
     }
 
     /// The position of the step that an id means.
-    fn position(&self, plan: &Plan, id: u32) -> Option<u32> {
-        if !self.rise {
-            return plan.step(id).map(|_| id);
+    pub(crate) fn position(&self, plan: &Plan, id: u32) -> Option<u32> {
+        let there = plan.step(id);
+        if !self.rise || there.is_some_and(|it| it.id == id) {
+            return there.map(|_| id);
         }
         plan.steps.binary_search_by_key(&id, |it| it.id).ok().map(|it| it as u32)
     }

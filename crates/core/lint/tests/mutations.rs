@@ -32,7 +32,16 @@ const MUTATIONS: &[Mutation] = &[
         it.plan.waves[2].soak_until_s += 3600;
     }),
     (Rule::Order, "a start before the end of what it waits for", |it| {
-        it.step(|it| matches!(it, StepKind::BackupCheck { .. })).start_s = 30;
+        it.step(|it| matches!(it, StepKind::BackupCheck { .. })).p95_s = 100;
+    }),
+    (Rule::Order, "a patch that does not wait for a guest to leave", |it| {
+        let leaves = it.migration("v6").id;
+        it.step(|it| matches!(it, StepKind::Patch { element, .. } if element.as_str() == "h1"))
+            .after
+            .retain(|it| *it != leaves);
+    }),
+    (Rule::Order, "nothing waits for anything", |it| {
+        it.plan.steps.iter_mut().for_each(|it| it.after.clear());
     }),
     (Rule::Capacity, "more memory than the target has", |it| {
         it.host("h4").capacity.as_mut().unwrap().memory_mib = Some(20 * GIB);
@@ -247,8 +256,7 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::ChangeOrder, "hosts before their management plane is done", |it| {
         let verify = |it: &StepKind| matches!(it, StepKind::Verify { element } if element.as_str() == "p1");
         it.step(verify).p95_s = 131;
-        it.plan.waves[0].soak_until_s += 71;
-        it.plan.waves[0].end_s += 71;
+        it.tidy();
     }),
     (Rule::ChangeOrder, "hosts before a plane that could not be changed", |it| {
         it.plan.steps.retain(|it| it.wave != 1);
