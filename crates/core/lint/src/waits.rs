@@ -10,6 +10,8 @@ use crate::world::{Elem, World, ix};
 
 /// Visits of steps that all searches together may take, for each step and each wait of the plan: sound plans take none at all.
 const VISITS: u64 = 16;
+/// Beyond so many pairs of waits and needs a search is quicker than comparing each with each.
+const MOST_COMPARED: usize = 4096;
 
 /// Who waits for whom, directly or through others.
 struct Waits {
@@ -44,6 +46,9 @@ impl Waits {
     /// Those of some steps that a step does not wait for.
     fn missing(&mut self, step: u32, needed: &[u32]) -> Vec<u32> {
         let Some(after) = self.after.get(ix(step)) else { return Vec::new() };
+        if after.len().saturating_mul(needed.len()) > MOST_COMPARED {
+            return self.search(step, needed.to_vec());
+        }
         let missing: Vec<u32> = needed.iter().filter(|it| !after.contains(it)).copied().collect();
         if missing.is_empty() { missing } else { self.search(step, missing) }
     }

@@ -163,6 +163,13 @@ const MUTATIONS: &[Mutation] = &[
             *pause_ms = 501;
         }
     }),
+    (Rule::MigrationTime, "a live move that was made cold by hand", |it| {
+        it.vm("v1").allowed_actions.push(Action::ColdMigrate);
+        it.policy.planning.consent_needed.clear();
+        if let StepKind::Migrate { live, .. } = &mut it.migration("v1").kind {
+            *live = false;
+        }
+    }),
     (Rule::Window, "a tenant's guest outside its window", |it| {
         let scope = Scope { tenants: vec![TenantId::new("t1").unwrap()], ..Scope::default() };
         it.policy.planning.window = vec![window(scope, "00:15", 1440 * 7)];
@@ -298,6 +305,12 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::Method, "no attestation", |it| {
         it.remove(|it| matches!(it, StepKind::Attest { element } if element.as_str() == "h3"));
     }),
+    (Rule::Method, "a plane without a check of its backup", |it| {
+        it.remove(|it| matches!(it, StepKind::BackupCheck { .. }));
+    }),
+    (Rule::Method, "a plane with nothing staged", |it| {
+        it.remove(|it| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "p1"));
+    }),
     (Rule::Method, "a quick boot that nobody chose", |it| {
         let reboot = it.step(|it| matches!(it, StepKind::Reboot { .. }));
         if let StepKind::Reboot { quick, .. } = &mut reboot.kind {
@@ -316,6 +329,12 @@ const MUTATIONS: &[Mutation] = &[
             vec![LeftOut { element: element("h3"), change: "upgrade".into(), deferred: false }];
     }),
     (Rule::Degraded, "a degraded cluster", |it| it.fleet.clusters[0].degraded = Some(true)),
+    (Rule::FreezeThaw, "a freeze of nothing", |it| {
+        if let StepKind::Freeze { what, .. } = &mut it.step(|it| matches!(it, StepKind::Freeze { .. })).kind {
+            what.clear();
+        }
+    }),
+    (Rule::FreezeThaw, "admission control goes on", |it| it.fleet.clusters[0].admission_control = Some(true)),
     (Rule::FreezeThaw, "no thaw", |it| it.remove(|it| matches!(it, StepKind::Thaw { .. }))),
     (Rule::FreezeThaw, "a thaw before the last touch", |it| {
         it.step(|it| matches!(it, StepKind::Thaw { .. })).start_s = 14_000;
