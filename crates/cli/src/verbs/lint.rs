@@ -140,10 +140,11 @@ mod tests {
 
     #[test]
     fn a_plan_of_another_policy_keeps_the_rules_of_the_default_one_only() {
-        let text = r#"{"format": "underpin/plan/1", "made_from": {"fleet": "f", "seen_at": "2026-11-20T00:00:00Z", "policy_sha256": "abc",
+        let text = r#"{"format": "underpin/plan/1", "made_from": {"fleet": "f", "seen_at": "2026-11-20T00:00:00Z", "policy_sha256": "HASH",
             "seed": 1, "evaluations": 1}, "starts_at": "2026-11-21T00:00:00Z", "profile": "normal", "placing": "we-place", "homing": "drift",
             "waves": [], "steps": []}"#;
-        let mut plan = plan::read(text.as_bytes()).unwrap();
+        let hash = "ab".repeat(32);
+        let mut plan = plan::read(text.replace("HASH", &hash).as_bytes()).unwrap();
         let seen = underpin_model::fleet::Seen { at: plan.made_from.seen_at, by: "test".to_owned() };
         let fleet = underpin_model::fleet::Fleet::new("f", seen);
         let report = lint(&fleet, &underpin_model::policy::Policy::default(), &plan, &Options::default());

@@ -495,3 +495,18 @@ fn a_fleet_that_is_stale_or_seen_later_and_balancing_that_nobody_knows_are_unkno
         "{found:?}"
     );
 }
+
+#[test]
+fn a_guest_that_drifted_to_a_host_rests_there_and_is_started_again() {
+    let mut case = Case::sound();
+    let it = case.vm("v5");
+    it.host = Some(host("h3"));
+    it.allowed_actions.push(Action::LiveMigrate);
+    case.add(2, "h1", migrate("v5", "h3", "h2"), 2900, 60);
+    let report = case.lint();
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    // Before the host was verified it may not.
+    case.step(|it| matches!(it, StepKind::Start { .. })).start_s = 8700;
+    case.tidy();
+    assert!(errors(&case).contains(&Rule::Capacity), "{:#?}", case.lint().findings);
+}
