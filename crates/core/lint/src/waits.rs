@@ -1,10 +1,12 @@
 //! What a step has to wait for by its own words. Whoever carries a plan out late follows `after` and no clock: an order that only the
 //! starts of steps show is none then.
 
+mod across;
+
 use underpin_model::plan::{Plan, Rule, Severity, StepKind};
 
 use crate::form::Ids;
-use crate::report::{At, Log};
+use crate::report::{At, Log, Said};
 use crate::timeline::{Doing, Path, Timeline};
 use crate::world::{Elem, World, ix};
 
@@ -14,7 +16,7 @@ const VISITS: u64 = 16;
 const MOST_COMPARED: usize = 4096;
 
 /// Who waits for whom, directly or through others.
-struct Waits {
+pub(crate) struct Waits {
     /// Steps that each step waits for, by position.
     after: Vec<Vec<u32>>,
     /// Steps that wait for one that the plan does not have: that is told as such, and whatever was lost with it is not told again.
@@ -44,8 +46,14 @@ impl Waits {
     }
 
     /// Those of some steps that a step does not wait for.
-    fn missing(&mut self, step: u32, needed: &[u32]) -> Vec<u32> {
+    pub(crate) fn missing(&mut self, step: u32, needed: &[u32]) -> Vec<u32> {
         let Some(after) = self.after.get(ix(step)) else { return Vec::new() };
+        // Of many needs of many steps each is looked at: that is bounded, too.
+        let Some(left) = self.visits_left.checked_sub(needed.len() as u64) else {
+            self.gave_up = true;
+            return Vec::new();
+        };
+        self.visits_left = left;
         if after.len().saturating_mul(needed.len()) > MOST_COMPARED {
             return self.search(step, needed.to_vec());
         }
@@ -83,19 +91,31 @@ impl Waits {
 }
 
 /// A step that does not wait for another, and how often the same happens where it does.
-struct Told {
-    step: u32,
+pub(crate) struct Told {
+    pub(crate) step: u32,
     missing: u32,
     more: usize,
 }
 
 impl Told {
-    fn add(told: &mut Option<Self>, step: u32, missing: &[u32]) {
+    pub(crate) fn add(told: &mut Option<Self>, step: u32, missing: &[u32]) {
         let Some(&first) = missing.first() else { return };
         match told {
             Some(it) => it.more += missing.len(),
             None => *told = Some(Self { step, missing: first, more: missing.len() - 1 }),
         }
+    }
+}
+
+impl Told {
+    pub(crate) fn say(&self, plan: &Plan, place: String) -> Said {
+        let more = match self.more {
+            0 => String::new(),
+            more => format!(", and {more} more such waits are missing"),
+        };
+        let (step, missing) = (name(plan, self.step), name(plan, self.missing));
+        let found = format!("{step} does not wait for step {}, {missing}{more}", self.missing);
+        (place, found, "it in `after`, directly or through other steps".into())
     }
 }
 
@@ -108,6 +128,7 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
             tell(world, timeline, path, &told, log);
         }
     }
+    across::check(world, timeline, &mut waits, log);
     if waits.gave_up {
         log.add(Rule::Order, Severity::Unknown, At::NONE, || {
             let found = "waits of steps for each other that are too many to follow: not proven".to_owned();
@@ -165,15 +186,8 @@ fn drain(
 
 fn tell(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, told: &Told, log: &mut Log<'_>) {
     let start = timeline.acts.get(ix(told.step)).map_or(0, |it| it.start);
-    let locus = world.locus_of(path.element);
-    log.error(Rule::Order, At::step(told.step, start), &locus, || {
-        let more = match told.more {
-            0 => String::new(),
-            more => format!(", and {more} more such waits are missing"),
-        };
-        let (step, missing) = (name(timeline.plan, told.step), name(timeline.plan, told.missing));
-        let found = format!("{step} does not wait for step {}, {missing}{more}", told.missing);
-        (world.id(path.element), found, "it in `after`, directly or through other steps".into())
+    log.error(Rule::Order, At::step(told.step, start), &world.locus_of(path.element), || {
+        told.say(timeline.plan, world.id(path.element))
     });
 }
 

@@ -66,6 +66,8 @@ fn every_wait_that_is_needed_is_missed_when_it_is_gone() {
             "verify migrate",
             "verify resume",
             "verify start",
+            "verify stop",
+            "verify suspend",
         ]
     );
     assert!(waits >= 20, "{waits}");
@@ -97,8 +99,33 @@ fn what_is_missing_in_one_drain_is_told_once() {
     let expected = [
         ("p1", "patch of p1 does not wait for step 1, staging on p1, and 3 more such waits are missing"),
         ("h1", "patch of h1 does not wait for step 6, staging on h1, and 5 more such waits are missing"),
+        (
+            "wave 3",
+            "migration of v2 does not wait for step 12, verification of h1, and 1 more such waits are missing",
+        ),
         ("h2", "patch of h2 does not wait for step 13, migration of v2, and 5 more such waits are missing"),
+        ("wave 4", "migration of v3 does not wait for step 18, verification of h2"),
         ("h3", "patch of h3 does not wait for step 20, migration of v3, and 3 more such waits are missing"),
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn a_wave_waits_for_the_one_before_it_in_its_cluster() {
+    let mut case = Case::sound();
+    let verified = |case: &mut Case, id: &str| {
+        case.step(|it| matches!(it, StepKind::Verify { element } if element.as_str() == id)).id
+    };
+    let first = verified(&mut case, "h1");
+    let stop = case.step(|it| matches!(it, StepKind::Stop { .. })).id as usize;
+    case.plan.steps[stop].after.retain(|it| *it != first);
+    let found = order(&case);
+    let told: Vec<(&str, &str)> = found.iter().map(|it| (it.place.as_str(), it.found.as_str())).collect();
+    let expected = format!("stop of v5 does not wait for step {first}, verification of h1");
+    assert_eq!(told, [("wave 3", expected.as_str())]);
+    // Those that overlap are no matter of this rule: limits on hosts away are.
+    case.shift(3, -4000);
+    let first = verified(&mut case, "h1");
+    case.migration("v3").after.push(first);
+    assert!(order(&case).is_empty(), "{:#?}", order(&case));
 }

@@ -158,7 +158,7 @@ fn turn(it: &Step) -> Option<Turn> {
 
 /// What a step has to wait for, and no more than that: the last work before it on its element, or all that prepares the first one.
 fn waits(plan: &Plan, it: &Step) -> Vec<u32> {
-    let Some(own) = turn(it).filter(|it| *it != Turn::Prepares) else { return Vec::new() };
+    let Some(own) = turn(it) else { return Vec::new() };
     let before = |other: &&Step| {
         other.id < it.id
             && other.end_s() <= it.start_s
@@ -166,10 +166,28 @@ fn waits(plan: &Plan, it: &Step) -> Vec<u32> {
     };
     let before: Vec<&Step> = plan.steps.iter().filter(before).collect();
     let last = before.iter().rev().find(|it| turn(it) == Some(Turn::Works)).map(|it| it.id);
+    // The first touch of a drain comes after the waves before it.
+    let earlier = |other: &&Step| {
+        matches!(&other.kind, StepKind::Verify { element } if element.as_str() != "p1")
+            && other.wave < it.wave
+            && other.end_s() <= it.start_s
+    };
+    let hosts = it.subject.as_ref().is_some_and(|it| it.as_str() != "p1");
+    let wave = plan.steps.iter().filter(earlier).map(|it| it.wave).max();
+    let earlier = plan.steps.iter().filter(earlier).filter(|it| Some(it.wave) == wave).map(|it| it.id);
     match last {
-        Some(last) => vec![last],
-        None if own == Turn::Returns => Vec::new(),
-        None => before.iter().filter(|it| turn(it) == Some(Turn::Prepares)).map(|it| it.id).collect(),
+        Some(last) if own != Turn::Prepares => vec![last],
+        None if own == Turn::Works && before.iter().all(|it| !it.kind.touches()) => {
+            before.iter().map(|it| it.id).chain(earlier).collect()
+        }
+        _ if own != Turn::Works => {
+            if it.kind.touches() && hosts {
+                earlier.collect()
+            } else {
+                Vec::new()
+            }
+        }
+        _ => before.iter().filter(|it| turn(it) == Some(Turn::Prepares)).map(|it| it.id).collect(),
     }
 }
 

@@ -48,7 +48,8 @@ rules! {
     WellFormed = "well-formed",
     /// A step starts after the end of every step in its `after`, all of which stand before it in the plan. Whoever is late follows
     /// `after`: a host is patched or rebooted after all of its guests that leave or rest for it have done so, and after what is staged and
-    /// checked for it; one work on it comes after the other; guests come back and are started after it was verified.
+    /// checked for it; one work on it comes after the other; guests come back and are started after it was verified. The first touches of
+    /// a wave come after the verifications of the waves of its cluster that end before it.
     Order = "order",
     /// Guests on a host need no more than it can carry, in every resource; both ends count while a guest migrates. A host
     /// that is down carries nothing that runs; one that is away takes no guest but its own coming home after it was verified. A host
