@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Lint) -> Result<Code, Failure> {
     let report = lint(&checked.fleet, &policy, &plan, &options);
     match arguments.format {
         Plain::Json => output::json(&report)?,
-        Plain::Table => output::data(&table(&plan, &report))?,
+        Plain::Table => output::data(&table(&plan, &report, arguments.policy.is_some()))?,
     }
     let also = arguments.fail_on.iter().any(|it| {
         let severity = match it {
@@ -72,9 +72,21 @@ fn name(severity: Severity) -> &'static str {
     }
 }
 
-fn table(plan: &Plan, report: &LintReport) -> String {
+/// Whether the plan may be carried out, and by which rules.
+fn verdict(plan: &Plan, report: &LintReport, with_policy: bool) -> String {
+    match &plan.made_from.policy_sha256 {
+        _ if !report.is_clean() => "it must not be carried out".to_owned(),
+        Some(sha256) if !with_policy => format!(
+            "it keeps the rules of the default policy; it was made with another policy (SHA-256 {}): give --policy",
+            output::harmless(sha256)
+        ),
+        _ => "it keeps every rule".to_owned(),
+    }
+}
+
+fn table(plan: &Plan, report: &LintReport, with_policy: bool) -> String {
     let mut text = String::new();
-    let verdict = if report.is_clean() { "it keeps every rule" } else { "it must not be carried out" };
+    let verdict = verdict(plan, report, with_policy);
     let _ = writeln!(
         text,
         "Plan of {} steps, from {} to {} ({}): {verdict}",
@@ -125,6 +137,26 @@ fn table(plan: &Plan, report: &LintReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_of_another_policy_keeps_the_rules_of_the_default_one_only() {
+        let text = r#"{"format": "underpin/plan/1", "made_from": {"fleet": "f", "seen_at": "2026-11-20T00:00:00Z", "policy_sha256": "HASH",
+            "seed": 1, "evaluations": 1}, "starts_at": "2026-11-21T00:00:00Z", "profile": "normal", "placing": "we-place", "homing": "drift",
+            "waves": [], "steps": []}"#;
+        let hash = "ab".repeat(32);
+        let mut plan = plan::read(text.replace("HASH", &hash).as_bytes()).unwrap();
+        let seen = underpin_model::fleet::Seen { at: plan.made_from.seen_at, by: "test".to_owned() };
+        let fleet = underpin_model::fleet::Fleet::new("f", seen);
+        let report = lint(&fleet, &underpin_model::policy::Policy::default(), &plan, &Options::default());
+        let told = verdict(&plan, &report, false);
+        assert!(
+            told.contains("default policy; it was made with another policy (SHA-256 abc): give --policy"),
+            "{told}"
+        );
+        assert_eq!(verdict(&plan, &report, true), "it keeps every rule");
+        plan.made_from.policy_sha256 = None;
+        assert_eq!(verdict(&plan, &report, false), "it keeps every rule");
+    }
 
     #[test]
     fn offsets_read_as_hours_and_minutes() {

@@ -269,6 +269,9 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
             rebooted(change, hop, &hops, &reboots, &mut bad);
         }
     }
+    if matches!(path.element, Elem::Plane(_)) {
+        readied(timeline, path, &hops, &mut bad);
+    }
     let quick = hops.iter().any(|it| it.method == Method::QuickBoot);
     for (start, _, is_quick, step) in &reboots {
         if *is_quick != quick {
@@ -302,6 +305,22 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
 }
 
 type Bad<'b> = &'b mut dyn FnMut(At, String, String);
+
+/// What a management plane is changed to is brought there before, and its backup is known to be good: nobody else puts it back.
+fn readied(timeline: &Timeline<'_>, path: &Path, hops: &[Hop<'_>], bad: Bad<'_>) {
+    let first = hops.iter().map(|it| it.start).min().unwrap_or(0);
+    let acts = || path.steps.iter().filter_map(|it| timeline.acts.get(ix(*it))).filter(|it| it.start < first);
+    if !acts().any(|it| matches!(it.doing, Doing::Stage { .. })) {
+        bad(
+            At::moment(first),
+            "nothing staged before its first patch".into(),
+            "what it is changed to".into(),
+        );
+    }
+    if !acts().any(|it| matches!(it.doing, Doing::BackupCheck { .. })) {
+        bad(At::moment(first), "no check of its backup before its first patch".into(), "one".into());
+    }
+}
 
 fn allowed(change: &Change, element: Elem, hop: &Hop<'_>, bad: Bad<'_>) {
     let default = match element {

@@ -12,6 +12,10 @@ use crate::timeline::{Doing, Path, Timeline};
 use crate::world::{Elem, Locus, NONE, Power, World, ix};
 
 const RULE: Rule = Rule::WellFormed;
+/// A plan may begin so many seconds before its fleet was seen: clocks differ.
+const CLOCKS_DIFFER_S: i64 = 3600;
+/// A fleet that was seen more seconds before its plan begins is another one by then: a judgement, a week.
+const STALE_S: i64 = 7 * 86_400;
 
 /// A finding of form: no exception excuses it anywhere in particular.
 fn bad(
@@ -79,6 +83,12 @@ fn header(world: &World<'_>, plan: &Plan, options: &Options, log: &mut Log<'_>) 
     same("made_from.fleet", &plan.made_from.fleet, &world.fleet.name);
     let (seen, planned) = (world.fleet.seen.at.to_string(), plan.made_from.seen_at.to_string());
     same("made_from.seen_at", &planned, &seen);
+    stale(plan, log);
+    let mut same = |place: &str, found: &str, expected: &str| {
+        if found != expected {
+            bad(log, At::NONE, place, format!("{found:?}"), format!("{expected:?}"));
+        }
+    };
     if let (Some(planned), Some(read)) = (&plan.made_from.fleet_sha256, &options.fleet_sha256) {
         same("made_from.fleet_sha256", planned, read);
     }
@@ -100,14 +110,37 @@ fn header(world: &World<'_>, plan: &Plan, options: &Options, log: &mut Log<'_>) 
     }
 }
 
+/// The plan begins before its fleet was seen, or so long after that guests have moved since.
+fn stale(plan: &Plan, log: &mut Log<'_>) {
+    let (seen, starts_at) = (plan.made_from.seen_at, plan.starts_at);
+    let age_s = starts_at.as_second().saturating_sub(seen.as_second());
+    let found = if age_s < -CLOCKS_DIFFER_S {
+        format!(
+            "the fleet was seen {} h after the plan starts, at {starts_at}",
+            age_s.saturating_neg() / 3600
+        )
+    } else if age_s > STALE_S {
+        format!("the fleet was seen {} days before the plan starts, at {starts_at}", age_s / 86_400)
+    } else {
+        return;
+    };
+    log.add(RULE, Severity::Unknown, At::NONE, || {
+        (
+            "seen.at".into(),
+            found,
+            "a fleet as it is when the plan starts: what stands where may differ".into(),
+        )
+    });
+}
+
 /// Who has which id. Where ids rise they still tell which step is meant, though a line was taken out before it: what was taken out
 /// is one finding, and not one of every step after it.
-struct Ids {
+pub(crate) struct Ids {
     rise: bool,
 }
 
 impl Ids {
-    fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self { rise: plan.steps.array_windows().all(|[a, b]| a.id < b.id) }
     }
 
@@ -157,9 +190,10 @@ impl Ids {
     }
 
     /// The position of the step that an id means.
-    fn position(&self, plan: &Plan, id: u32) -> Option<u32> {
-        if !self.rise {
-            return plan.step(id).map(|_| id);
+    pub(crate) fn position(&self, plan: &Plan, id: u32) -> Option<u32> {
+        let there = plan.step(id);
+        if !self.rise || there.is_some_and(|it| it.id == id) {
+            return there.map(|_| id);
         }
         plan.steps.binary_search_by_key(&id, |it| it.id).ok().map(|it| it as u32)
     }

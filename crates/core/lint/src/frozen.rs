@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
-use underpin_model::plan::{Frozen, Rule, StepKind};
+use underpin_model::plan::{Frozen, Rule, Severity, StepKind};
 use underpin_model::policy::Placing;
 
 use crate::report::{At, Log};
@@ -114,6 +114,7 @@ fn degraded(world: &World<'_>, at: At, cluster: u32, log: &mut Log<'_>) {
 fn freezes(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) -> FxHashMap<u32, Vec<(u32, u32)>> {
     let mut ranges: FxHashMap<u32, Vec<(u32, u32)>> = FxHashMap::default();
     let mut open: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
+    let mut unknown: Vec<(At, u32)> = Vec::new();
     let mut bad = |at: At, cluster: u32, found: &str, expected: &str| {
         log.error(Rule::FreezeThaw, at, &Locus { cluster, ..Locus::NOWHERE }, || {
             (format!("cluster {}", world.cluster_id(cluster)), found.into(), expected.into())
@@ -123,11 +124,24 @@ fn freezes(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) -> FxH
         let at = At::step(number, act.start);
         match act.doing {
             Doing::Freeze { cluster } => {
-                if let StepKind::Freeze { what, .. } = &step.kind
-                    && !what.contains(&Frozen::Balancing)
-                    && balances(world, timeline, cluster)
-                {
+                let StepKind::Freeze { what, .. } = &step.kind else { continue };
+                let lacks = |it: Frozen| !what.contains(&it);
+                let known = world.clusters.get(ix(cluster));
+                if lacks(Frozen::Balancing) && balances(world, timeline, cluster) {
                     bad(at, cluster, "balancing is on, and not frozen", "balancing among what is frozen");
+                }
+                if lacks(Frozen::AdmissionControl)
+                    && known.is_some_and(|it| it.admission_control == Some(true))
+                {
+                    let expected =
+                        "admission control among what is frozen: the plan keeps the reserve itself";
+                    bad(at, cluster, "admission control is on, and not frozen", expected);
+                }
+                if lacks(Frozen::Balancing)
+                    && timeline.plan.placing == Placing::WePlace
+                    && known.is_some_and(|it| it.load_balancing.is_none())
+                {
+                    unknown.push((at, cluster));
                 }
                 if open.insert(cluster, (number, act.end)).is_some() {
                     bad(at, cluster, "frozen twice", "a thaw between: the second saves what the first froze");
@@ -150,6 +164,13 @@ fn freezes(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) -> FxH
             "a thaw after its last step that touches",
         );
         ranges.entry(cluster).or_default().push((from, NONE));
+    }
+    for (at, cluster) in unknown {
+        log.add(Rule::FreezeThaw, Severity::Unknown, at, || {
+            let found = "balancing is not frozen, and nobody knows whether it is on";
+            let place = format!("cluster {}", world.cluster_id(cluster));
+            (place, found.into(), "balancing among what is frozen".into())
+        });
     }
     ranges
 }

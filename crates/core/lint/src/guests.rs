@@ -60,6 +60,8 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
                 if *live {
                     let span = Span { mbps: *mbps, pause_ms: *pause_ms, p95_s: act.end - act.start };
                     duration(world, at, *vm, &span, log);
+                } else {
+                    cold(world, at, *vm, *mbps, *pause_ms, log);
                 }
             }
             Doing::Evacuate { host, moves, mbps } => {
@@ -375,6 +377,20 @@ fn duration(world: &World<'_>, at: At, vm: u32, span: &Span, log: &mut Log<'_>) 
             }
         }
     }
+}
+
+/// A guest that is off while it moves is not copied while it writes: the bandwidth and the pause of a live move are those of another step.
+fn cold(world: &World<'_>, at: At, vm: u32, mbps: u32, pause_ms: u32, log: &mut Log<'_>) {
+    log.compared(Rule::MigrationTime);
+    if mbps == 0 && pause_ms == 0 {
+        return;
+    }
+    let host = world.vms.get(ix(vm)).map_or(NONE, |it| it.host);
+    log.error(Rule::MigrationTime, at, &world.locus_of_vm(vm, host), || {
+        let found =
+            format!("a cold move with {mbps} Mbit/s and a pause of {pause_ms} ms, as only a live one has");
+        (format!("VM {}", world.vm_id(vm)), found, "0 of both: it is off for the whole span".into())
+    });
 }
 
 /// One guest after the other with all of the bandwidth: no other order ends earlier.

@@ -28,6 +28,7 @@ mod room;
 mod sequence;
 mod state;
 mod timeline;
+mod waits;
 mod world;
 
 use rayon::prelude::*;
@@ -68,6 +69,7 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
     let leave = Leave::new(plan, policy, &world);
     let mut log = Log::new(&leave, options.most_findings);
     form::check(&world, &timeline, options, &mut log);
+    waits::check(&world, &timeline, &mut log);
     let members = changes::members(&world, &timeline);
     changes::check(&world, &timeline, &members, &mut log);
     sequence::check(&world, &timeline, &members, &mut log);

@@ -305,7 +305,9 @@ impl Replay<'_, '_> {
             let back = self.timeline.paths_of(station.host).any(|path| {
                 path.from <= now && now <= path.until && path.verified != NONE && path.verified <= now
             });
-            if !(back && it.home == to) {
+            // One that rested on it during its drain was not sent away: it is at home there, wherever it came from before.
+            let own = it.home == to || it.host == to;
+            if !(back && own) {
                 log.error(Rule::Capacity, at, &locus, || {
                     let found = format!("takes VM {} while it is away", world.vm_id(it.vm));
                     (place(), found, "no guest but its own, coming home after it was verified".into())

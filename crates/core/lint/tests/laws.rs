@@ -399,8 +399,8 @@ fn an_empty_cluster_and_guests_that_are_off_are_no_trouble() {
     assert!(case.lint().findings.is_empty(), "{:#?}", case.lint().findings);
     // A guest that is off may go anywhere, over any release, with consent and in the cold.
     let mut cold = migrate("v3", "h3", "h2");
-    if let StepKind::Migrate { live, .. } = &mut cold {
-        *live = false;
+    if let StepKind::Migrate { live, mbps, pause_ms, .. } = &mut cold {
+        (*live, *mbps, *pause_ms) = (false, 0, 0);
     }
     case.add(4, "h3", cold, 12_500, 60);
     assert_eq!(errors(&case), BTreeSet::from([Rule::AllowedAction, Rule::Consent]));
@@ -464,4 +464,49 @@ proptest! {
         prop_assert_eq!(report.checked.len(), Rule::ALL.len());
         prop_assert_eq!(case.lint(), report);
     }
+}
+
+#[test]
+fn a_fleet_that_is_stale_or_seen_later_and_balancing_that_nobody_knows_are_unknown() {
+    let unknown = |case: &Case| -> Vec<(Rule, String)> {
+        let all = case.lint().findings.into_iter().filter(|it| it.severity == Severity::Unknown);
+        all.map(|it| (it.rule, it.found)).collect()
+    };
+    let days = |days: i64| {
+        let mut case = Case::sound();
+        case.plan.starts_at = case.fleet.seen.at + jiff::SignedDuration::from_hours(24 * days);
+        case.planning().consents[0].until = None;
+        unknown(&case)
+    };
+    assert!(days(7).is_empty(), "{:?}", days(7));
+    let found = days(8);
+    assert!(found.len() == 1 && found[0].0 == Rule::WellFormed, "{found:?}");
+    assert!(found[0].1.starts_with("the fleet was seen 8 days before the plan starts"), "{found:?}");
+    assert!(days(-1)[0].1.starts_with("the fleet was seen 24 h after the plan starts"), "{:?}", days(-1));
+    let mut case = Case::sound();
+    case.fleet.clusters[0].load_balancing = None;
+    assert!(unknown(&case).is_empty());
+    if let StepKind::Freeze { what, .. } = &mut case.step(|it| matches!(it, StepKind::Freeze { .. })).kind {
+        what.clear();
+    }
+    let found = unknown(&case);
+    assert!(
+        found.len() == 1 && found[0].1.starts_with("balancing is not frozen, and nobody knows"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_guest_that_drifted_to_a_host_rests_there_and_is_started_again() {
+    let mut case = Case::sound();
+    let it = case.vm("v5");
+    it.host = Some(host("h3"));
+    it.allowed_actions.push(Action::LiveMigrate);
+    case.add(2, "h1", migrate("v5", "h3", "h2"), 2900, 60);
+    let report = case.lint();
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    // Before the host was verified it may not.
+    case.step(|it| matches!(it, StepKind::Start { .. })).start_s = 8700;
+    case.tidy();
+    assert!(errors(&case).contains(&Rule::Capacity), "{:#?}", case.lint().findings);
 }

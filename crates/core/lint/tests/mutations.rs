@@ -32,7 +32,16 @@ const MUTATIONS: &[Mutation] = &[
         it.plan.waves[2].soak_until_s += 3600;
     }),
     (Rule::Order, "a start before the end of what it waits for", |it| {
-        it.step(|it| matches!(it, StepKind::BackupCheck { .. })).start_s = 30;
+        it.step(|it| matches!(it, StepKind::BackupCheck { .. })).p95_s = 100;
+    }),
+    (Rule::Order, "a patch that does not wait for a guest to leave", |it| {
+        let leaves = it.migration("v6").id;
+        it.step(|it| matches!(it, StepKind::Patch { element, .. } if element.as_str() == "h1"))
+            .after
+            .retain(|it| *it != leaves);
+    }),
+    (Rule::Order, "nothing waits for anything", |it| {
+        it.plan.steps.iter_mut().for_each(|it| it.after.clear());
     }),
     (Rule::Capacity, "more memory than the target has", |it| {
         it.host("h4").capacity.as_mut().unwrap().memory_mib = Some(20 * GIB);
@@ -154,6 +163,13 @@ const MUTATIONS: &[Mutation] = &[
             *pause_ms = 501;
         }
     }),
+    (Rule::MigrationTime, "a live move that was made cold by hand", |it| {
+        it.vm("v1").allowed_actions.push(Action::ColdMigrate);
+        it.policy.planning.consent_needed.clear();
+        if let StepKind::Migrate { live, .. } = &mut it.migration("v1").kind {
+            *live = false;
+        }
+    }),
     (Rule::Window, "a tenant's guest outside its window", |it| {
         let scope = Scope { tenants: vec![TenantId::new("t1").unwrap()], ..Scope::default() };
         it.policy.planning.window = vec![window(scope, "00:15", 1440 * 7)];
@@ -247,8 +263,7 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::ChangeOrder, "hosts before their management plane is done", |it| {
         let verify = |it: &StepKind| matches!(it, StepKind::Verify { element } if element.as_str() == "p1");
         it.step(verify).p95_s = 131;
-        it.plan.waves[0].soak_until_s += 71;
-        it.plan.waves[0].end_s += 71;
+        it.tidy();
     }),
     (Rule::ChangeOrder, "hosts before a plane that could not be changed", |it| {
         it.plan.steps.retain(|it| it.wave != 1);
@@ -290,6 +305,12 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::Method, "no attestation", |it| {
         it.remove(|it| matches!(it, StepKind::Attest { element } if element.as_str() == "h3"));
     }),
+    (Rule::Method, "a plane without a check of its backup", |it| {
+        it.remove(|it| matches!(it, StepKind::BackupCheck { .. }));
+    }),
+    (Rule::Method, "a plane with nothing staged", |it| {
+        it.remove(|it| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "p1"));
+    }),
     (Rule::Method, "a quick boot that nobody chose", |it| {
         let reboot = it.step(|it| matches!(it, StepKind::Reboot { .. }));
         if let StepKind::Reboot { quick, .. } = &mut reboot.kind {
@@ -308,6 +329,12 @@ const MUTATIONS: &[Mutation] = &[
             vec![LeftOut { element: element("h3"), change: "upgrade".into(), deferred: false }];
     }),
     (Rule::Degraded, "a degraded cluster", |it| it.fleet.clusters[0].degraded = Some(true)),
+    (Rule::FreezeThaw, "a freeze of nothing", |it| {
+        if let StepKind::Freeze { what, .. } = &mut it.step(|it| matches!(it, StepKind::Freeze { .. })).kind {
+            what.clear();
+        }
+    }),
+    (Rule::FreezeThaw, "admission control goes on", |it| it.fleet.clusters[0].admission_control = Some(true)),
     (Rule::FreezeThaw, "no thaw", |it| it.remove(|it| matches!(it, StepKind::Thaw { .. }))),
     (Rule::FreezeThaw, "a thaw before the last touch", |it| {
         it.step(|it| matches!(it, StepKind::Thaw { .. })).start_s = 14_000;

@@ -114,12 +114,15 @@ impl Case {
         self.tidy();
     }
 
-    /// Puts steps in order, numbers them, and fits the waves to them; `after` is dropped.
+    /// Puts steps in order, numbers them, fits the waves to them, and lets them wait for each other anew.
     pub(crate) fn tidy(&mut self) {
         self.plan.steps.sort_by_key(|it| it.start_s);
         for (number, it) in self.plan.steps.iter_mut().enumerate() {
             it.id = u32::try_from(number).unwrap();
-            it.after.clear();
+        }
+        let waits: Vec<Vec<u32>> = self.plan.steps.iter().map(|it| waits(&self.plan, it)).collect();
+        for (it, after) in self.plan.steps.iter_mut().zip(waits) {
+            it.after = after;
         }
         for wave in &mut self.plan.waves {
             let steps = || self.plan.steps.iter().filter(|it| it.wave == wave.number);
@@ -128,6 +131,63 @@ impl Case {
             wave.end_s = steps().map(Step::end_s).max().unwrap_or(0);
             wave.soak_until_s = wave.end_s + soak;
         }
+    }
+}
+
+/// Where a step stands in the drain of its element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Prepares,
+    Works,
+    Returns,
+}
+
+fn turn(it: &Step) -> Option<Turn> {
+    let of = it.subject.as_ref().map(|it| it.as_str());
+    match &it.kind {
+        StepKind::Migrate { to, .. } if Some(to.as_str()) == of => Some(Turn::Returns),
+        StepKind::Start { .. } | StepKind::Resume { .. } => Some(Turn::Returns),
+        StepKind::Freeze { .. } | StepKind::Thaw { .. } => None,
+        StepKind::Patch { .. }
+        | StepKind::Reboot { .. }
+        | StepKind::Attest { .. }
+        | StepKind::Verify { .. } => Some(Turn::Works),
+        _ => Some(Turn::Prepares),
+    }
+}
+
+/// What a step has to wait for, and no more than that: the last work before it on its element, or all that prepares the first one.
+fn waits(plan: &Plan, it: &Step) -> Vec<u32> {
+    let Some(own) = turn(it) else { return Vec::new() };
+    let before = |other: &&Step| {
+        other.id < it.id
+            && other.end_s() <= it.start_s
+            && (other.wave, &other.subject) == (it.wave, &it.subject)
+    };
+    let before: Vec<&Step> = plan.steps.iter().filter(before).collect();
+    let last = before.iter().rev().find(|it| turn(it) == Some(Turn::Works)).map(|it| it.id);
+    // The first touch of a drain comes after the waves before it.
+    let earlier = |other: &&Step| {
+        matches!(&other.kind, StepKind::Verify { element } if element.as_str() != "p1")
+            && other.wave < it.wave
+            && other.end_s() <= it.start_s
+    };
+    let hosts = it.subject.as_ref().is_some_and(|it| it.as_str() != "p1");
+    let wave = plan.steps.iter().filter(earlier).map(|it| it.wave).max();
+    let earlier = plan.steps.iter().filter(earlier).filter(|it| Some(it.wave) == wave).map(|it| it.id);
+    match last {
+        Some(last) if own != Turn::Prepares => vec![last],
+        None if own == Turn::Works && before.iter().all(|it| !it.kind.touches()) => {
+            before.iter().map(|it| it.id).chain(earlier).collect()
+        }
+        _ if own != Turn::Works => {
+            if it.kind.touches() && hosts {
+                earlier.collect()
+            } else {
+                Vec::new()
+            }
+        }
+        _ => before.iter().filter(|it| turn(it) == Some(Turn::Prepares)).map(|it| it.id).collect(),
     }
 }
 
@@ -326,8 +386,5 @@ fn plan(fleet: &Fleet) -> Plan {
     };
     let mut case = Case { fleet: fleet.clone(), policy: Policy::default(), plan };
     case.tidy();
-    // The check of a backup waits for what is staged, so that one step waits for another.
-    let stage = case.step(|it| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "p1")).id;
-    case.step(|it| matches!(it, StepKind::BackupCheck { .. })).after = vec![stage];
     case.plan
 }
