@@ -150,7 +150,7 @@ mod tests {
         let report = lint(&fleet, &underpin_model::policy::Policy::default(), &plan, &Options::default());
         let told = verdict(&plan, &report, false);
         assert!(
-            told.contains("default policy; it was made with another policy (SHA-256 abc): give --policy"),
+            told.contains(&format!("default policy; it was made with another policy (SHA-256 {hash}): give")),
             "{told}"
         );
         assert_eq!(verdict(&plan, &report, true), "it keeps every rule");

@@ -3,7 +3,9 @@
 use underpin_model::change::Target;
 use underpin_model::plan::Rule;
 
+use crate::changes::Members;
 use crate::report::{At, Log};
+use crate::rings;
 use crate::timeline::{Doing, Timeline};
 use crate::world::{Elem, NONE, Power, World, ix};
 
@@ -16,24 +18,26 @@ enum What {
     Gets(u32, bool),
 }
 
-pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
+pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: &mut Log<'_>) {
     if !world.policy.planning.release_diversity {
         return;
     }
     for change in 0..timeline.changes.len() as u32 {
-        soaking(world, timeline, change, log);
+        let until = soaks_until(world, timeline, members, change);
+        soaking(world, timeline, change, until, log);
     }
 }
 
-/// Until when the canaries of a change soak.
-fn soaks_until(timeline: &Timeline<'_>, change: u32) -> u32 {
+/// Until when the canaries of a change soak: those that the plan calls so, and those that are, whatever it says.
+fn soaks_until(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, change: u32) -> u32 {
+    let tried = rings::tried_first(world, timeline, members, change);
     let canaries = timeline.acts.iter().filter_map(|act| match act.doing {
         Doing::Patch { element: Elem::Host(_), change: of, .. } if of == change => {
-            timeline.plan.wave(act.wave)
+            timeline.plan.wave(act.wave).filter(|it| it.canary || tried.contains(&act.wave))
         }
         _ => None,
     });
-    let canaries: Vec<_> = canaries.filter(|it| it.canary).collect();
+    let canaries: Vec<_> = canaries.collect();
     // Those of the first ring that has any; what comes later is not the first of its kind.
     let first = canaries.iter().min_by_key(|it| it.start_s).and_then(|it| it.ring.as_deref());
     let of_first = canaries.iter().filter(|it| it.ring.as_deref() == first);
@@ -142,10 +146,9 @@ impl Count {
     }
 }
 
-fn soaking(world: &World<'_>, timeline: &Timeline<'_>, change: u32, log: &mut Log<'_>) {
+fn soaking(world: &World<'_>, timeline: &Timeline<'_>, change: u32, until: u32, log: &mut Log<'_>) {
     let Some(what) = timeline.changes.get(ix(change)) else { return };
     let Target::Release { release, .. } = &what.to else { return };
-    let until = soaks_until(timeline, change);
     if until == 0 {
         return;
     }

@@ -74,7 +74,7 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
     changes::check(&world, &timeline, &members, &mut log);
     sequence::check(&world, &timeline, &members, &mut log);
     rings::check(&world, &timeline, &members, &mut log);
-    diversity::check(&world, &timeline, &mut log);
+    diversity::check(&world, &timeline, &members, &mut log);
     guests::check(&world, &timeline, &mut log);
     calendar::check(&world, &timeline, &mut log);
     away::check(&world, &timeline, &mut log);

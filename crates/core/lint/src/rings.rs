@@ -167,6 +167,38 @@ fn members_of<'a>(world: &World<'a>, members: &Members, change: u32) -> BTreeMap
     of
 }
 
+/// Waves that are canaries of a change whatever their flag says: those of its first wave's ring with the first hosts of a hardware class
+/// that needs some, as far as they start before the first wave has soaked.
+pub(crate) fn tried_first(
+    world: &World<'_>,
+    timeline: &Timeline<'_>,
+    members: &Members,
+    change: u32,
+) -> Vec<u32> {
+    let stages = stages(world, timeline).remove(&change).unwrap_or_default();
+    let classes = members_of(world, members, change);
+    let mut hosts: Vec<(u32, u32, &Stage)> =
+        stages.iter().flat_map(|it| it.hosts.iter().map(move |host| (it.from, *host, it))).collect();
+    hosts.sort_unstable_by_key(|it| (it.0, it.1));
+    let mut taken: BTreeMap<Hardware<'_>, u32> = BTreeMap::new();
+    let mut first: Option<(u32, u32)> = None;
+    let mut waves = Vec::new();
+    for (from, host, stage) in hosts {
+        let class = hardware(world, host);
+        let (all, there) = classes.get(&class).copied().unwrap_or_default();
+        let taken = taken.entry(class).or_default();
+        *taken += 1;
+        if *taken > world.policy.planning.canaries_of(all).saturating_sub(there) {
+            continue;
+        }
+        let (ring, soaked) = *first.get_or_insert((stage.ring, stage.soak_until));
+        if stage.ring == ring && from < soaked {
+            waves.push(stage.wave);
+        }
+    }
+    waves
+}
+
 /// Of each hardware class the first hosts soak before the others go.
 fn canaries(
     world: &World<'_>,

@@ -135,6 +135,11 @@ const MUTATIONS: &[Mutation] = &[
         it.vm("v4").application = it.vm("v1").application.clone();
         it.vm("v2").application = None;
     }),
+    (Rule::ReleaseDiversity, "the same in a plan that calls no wave a canary", |it| {
+        it.vm("v4").application = it.vm("v1").application.clone();
+        it.vm("v2").application = None;
+        it.plan.waves.iter_mut().for_each(|it| it.canary = false);
+    }),
     (Rule::Controller, "the guest that steers is powered off", |it| {
         it.policy.planning.controllers = vec![vm("v5")];
     }),

@@ -76,8 +76,7 @@ rules! {
     /// until the plan has verified it, or for good.
     MostAway = "most-away",
     /// An application of two or more running guests is not wholly on the target release of a change while its first canaries (those of its
-    /// first ring) still soak,
-    /// unless it was so at the start.
+    /// first ring, whether the plan calls them so or they are the first of their hardware) still soak, unless it was so at the start.
     ReleaseDiversity = "release-diversity",
     /// A host takes part in at most so many migrations at a time. In an evacuation the platform keeps to its own number.
     MigrationSlots = "migration-slots",
