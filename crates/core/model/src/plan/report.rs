@@ -111,7 +111,7 @@ pub struct Moves {
     pub again: u64,
     /// Pauses of all guests together, in milliseconds.
     pub pause_ms: u64,
-    /// Guests that are powered off or suspended.
+    /// Guests that are powered off or suspended, those that move while they are off among them.
     pub interrupted: u64,
 }
 

@@ -42,8 +42,10 @@ fn moves(plan: &Plan) -> Moves {
     let mut guests: BTreeSet<&str> = BTreeSet::new();
     for step in &plan.steps {
         match &step.kind {
-            StepKind::Migrate { vm, pause_ms, .. } => {
+            StepKind::Migrate { vm, pause_ms, live, .. } => {
                 moves.moves += 1;
+                // A cold one is off for its whole span.
+                moves.interrupted += u64::from(!live);
                 moves.pause_ms += u64::from(*pause_ms);
                 guests.insert(vm.as_str());
             }

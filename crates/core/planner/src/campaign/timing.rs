@@ -335,8 +335,7 @@ fn moved(facts: &Facts<'_>, wanted: &Wanted, now: Seconds, mbps: u32) -> Option<
         pause_ms: 0,
     };
     if !wanted.live {
-        // It is off from the first second to the last.
-        return Some(Move { pause_ms: COLD.p95_s.saturating_mul(1000), ..base });
+        return Some(base);
     }
     let run = live(facts, wanted.guest, mbps)?;
     let factor = facts.policy.planning.migration.p95_factor.max(1.0);

@@ -414,3 +414,13 @@ fn a_host_without_slots_takes_part_in_no_migration() {
     fleet.hosts[1].migration.as_mut().unwrap().slots = Some(0);
     assert_eq!(finally(&fleet, &planned(&fleet, &policy()).plan)["v001"], "h3");
 }
+
+#[test]
+fn a_cold_move_interrupts_its_guest() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::ColdMigrate];
+    consent(&mut fleet, Action::ColdMigrate, true);
+    let it = planned(&fleet, &policy());
+    assert!(it.report.moves.moves > 0);
+    assert_eq!(it.report.moves.interrupted, it.report.moves.moves);
+}
