@@ -60,7 +60,7 @@ pub enum Forced {
     },
     /// A limit on hosts away.
     MostAway {
-        /// What it limits: `cluster`, or as in [`Reason::MostAway`].
+        /// What it limits: `cluster`, or as in [`Reason::MostAway`](super::Reason::MostAway).
         of: String,
         /// The number.
         most: u32,
