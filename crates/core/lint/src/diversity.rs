@@ -12,7 +12,7 @@ use crate::world::{Elem, NONE, Power, World, ix};
 /// What happens to a guest or host, in the order within a second: what ends first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    /// A guest stands on a host from now on; nowhere: [`NONE`].
+    /// A guest stands on a host from now on.
     Stands(u32, u32),
     /// A host gets a release, the target or another.
     Gets(u32, bool),
@@ -44,7 +44,10 @@ fn soaks_until(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, ch
     of_first.map(|it| it.soak_until_s).max().unwrap_or(0)
 }
 
-/// Moves, stops and starts of guests, and releases of hosts, while the canaries soak.
+/// Moves and starts of guests, and releases of hosts, while the canaries soak.
+///
+/// A guest that is stopped while its host is changed counts where it will start again: it is down for minutes,
+/// and an application is not on two releases because one of its guests is off.
 fn events(timeline: &Timeline<'_>, target: &str, until: u32) -> Vec<(u32, What)> {
     let mut events = Vec::new();
     for act in &timeline.acts {
@@ -53,7 +56,6 @@ fn events(timeline: &Timeline<'_>, target: &str, until: u32) -> Vec<(u32, What)>
             Doing::Evacuate { moves, .. } => {
                 events.extend(moves.iter().map(|(vm, to)| (act.end, What::Stands(*vm, *to))));
             }
-            Doing::Stop { vm, .. } => events.push((act.end, What::Stands(*vm, NONE))),
             Doing::Start { vm, host } => events.push((act.start, What::Stands(*vm, *host))),
             _ => {}
         }

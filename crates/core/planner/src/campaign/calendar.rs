@@ -241,7 +241,9 @@ impl Usage {
         if amount > most {
             return None;
         }
-        let mut starts: Vec<Seconds> = self.spans.iter().map(|it| it.1).filter(|&it| it > from).collect();
+        // What never ends leaves no room behind.
+        let ends = self.spans.iter().map(|it| it.1).filter(|&it| it > from && it != Seconds::MAX);
+        let mut starts: Vec<Seconds> = ends.collect();
         starts.push(from);
         starts.sort_unstable();
         starts.into_iter().find(|&start| {

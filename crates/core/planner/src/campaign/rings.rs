@@ -102,7 +102,7 @@ impl Drive<'_, '_> {
             let Some((change, concerned)) = change.and_then(|it| Some((it, self.concerned.get(it)?))) else {
                 continue;
             };
-            let wave = parent.waves.iter().find(|it| it.number == step.wave && it.layer == Layer::Host);
+            let wave = parent.wave(step.wave).filter(|it| it.layer == Layer::Host);
             let Some(wave) = wave.filter(|_| concerned.there.contains(element)) else { continue };
             let until = i64::from(wave.soak_until_s) - shift;
             let until = until.clamp(0, i64::from(Seconds::MAX)) as Seconds;

@@ -1,11 +1,13 @@
 //! Guests that cannot simply move.
 
-use underpin_model::fleet::{Action, Affinity, AffinityKind, Lock, LockKind, Redundancy, Storage, Strength};
-use underpin_model::id::{StorageId, VmId};
-use underpin_model::plan::{Outcome, Reason, Relaxation, Rule};
+use underpin_model::fleet::{
+    Action, Affinity, AffinityKind, Cluster, Lock, LockKind, Network, Redundancy, Storage, Strength,
+};
+use underpin_model::id::{ClusterId, NetworkId, StorageId, VmId};
+use underpin_model::plan::{Outcome, Reason, Relaxation, Rule, StepKind};
 use underpin_model::policy::Homing;
 
-use super::build::{at, consent, finally, fleet, guest, of, planned, planning, policy, story, tenant};
+use super::build::{at, consent, finally, fleet, guest, host, of, planned, planning, policy, story, tenant};
 use super::rules::rule;
 
 #[test]
@@ -226,11 +228,17 @@ fn a_guest_of_another_host_makes_room() {
         .iter()
         .filter(|step| step.subject.as_ref().is_some_and(|it| it.as_str() == "h1"))
         .filter_map(|step| match &step.kind {
-            underpin_model::plan::StepKind::Migrate { vm, from, to, .. } => Some(format!("{vm} {from} {to}")),
+            StepKind::Migrate { vm, from, to, .. } => Some(format!("{vm} {from} {to}")),
             _ => None,
         })
         .collect();
     assert_eq!(moves, ["v002 h2 h3", "v001 h1 h2"]);
+    // However late the first is: the room of the second is where it still stands.
+    let step = |guest: &str| {
+        let is = |kind: &StepKind| matches!(kind, StepKind::Migrate { vm, .. } if vm.as_str() == guest);
+        it.plan.steps.iter().find(|it| is(&it.kind)).unwrap()
+    };
+    assert!(step("v001").after.contains(&step("v002").id), "{:?}", step("v001"));
     // A platform that places by itself is not helped.
     policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
     let it = planned(&fleet, &policy);
@@ -250,7 +258,7 @@ fn room_is_left_in_one_piece_for_the_guests_of_a_failure() {
         assert_eq!(of(&it, host).outcome, Outcome::Planned, "{:?}", of(&it, host));
     }
     let first = it.plan.steps.iter().find_map(|step| match &step.kind {
-        underpin_model::plan::StepKind::Migrate { vm, from, to, .. } => Some(format!("{vm} {from} {to}")),
+        StepKind::Migrate { vm, from, to, .. } => Some(format!("{vm} {from} {to}")),
         _ => None,
     });
     assert_eq!(first.as_deref(), Some("v001 h1 h4"));
@@ -423,4 +431,42 @@ fn a_cold_move_interrupts_its_guest() {
     let it = planned(&fleet, &policy());
     assert!(it.report.moves.moves > 0);
     assert_eq!(it.report.moves.interrupted, it.report.moves.moves);
+}
+
+#[test]
+fn no_migration_has_more_than_its_network_gives() {
+    let mut fleet = fleet(3);
+    let network = NetworkId::new("migration").unwrap();
+    fleet.networks.push(Network::new(network.clone()));
+    for host in &mut fleet.hosts {
+        host.migration.as_mut().unwrap().network = Some(network.clone());
+    }
+    guest(&mut fleet, "h1", 8);
+    guest(&mut fleet, "h2", 8);
+    let mut policy = policy();
+    policy.planning.migration.network_mbps = Some(3000);
+    let it = planned(&fleet, &policy);
+    let rates = it.plan.steps.iter().filter_map(|it| match it.kind {
+        StepKind::Migrate { mbps, .. } => Some(mbps),
+        _ => None,
+    });
+    let rates: Vec<u32> = rates.collect();
+    assert!(!rates.is_empty() && rates.iter().all(|it| *it <= 3000), "{rates:?}");
+}
+
+#[test]
+fn hosts_in_maintenance_count_under_the_limits_that_couple_clusters() {
+    let mut fleet = fleet(3);
+    fleet.clusters.push(Cluster::new(ClusterId::new("d").unwrap()));
+    fleet.hosts.push(host("away", "d"));
+    fleet.hosts[3].maintenance = Some(true);
+    fleet.hosts[3].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    guest(&mut fleet, "h1", 8);
+    let mut policy = policy();
+    policy.planning.most_away.per_ring = Some(1);
+    let it = planned(&fleet, &policy);
+    let ring = Reason::MostAway { of: "ring".to_owned(), most: 1 };
+    assert!(of(&it, "h1").reasons.contains(&ring), "{:?}", of(&it, "h1"));
+    policy.planning.most_away.per_ring = Some(2);
+    assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, Outcome::Planned);
 }
