@@ -7,7 +7,7 @@ use underpin_model::policy::Homing;
 
 use super::Request;
 use super::calendar::{Calendar, Seconds, earliest, tenants_wait};
-use super::drive::Driven;
+use super::drive::{Class, Driven};
 use super::facts::Facts;
 use super::leave::live;
 use super::room::KINDS;
@@ -21,9 +21,9 @@ pub(super) fn bounds(
     plan: &Plan,
     moves: u64,
 ) -> Bounds {
-    let (waves_at_least, waves) = waves(facts, driven);
+    let (waves_at_least, waves) = waves(request, facts, driven);
     let calendar = Calendar::new(facts, request.starts_at, tenants_wait(request)).ok();
-    let (makespan_at_least_s, makespan_bound_by) = makespan(facts, calendar.as_ref(), driven);
+    let (makespan_at_least_s, makespan_bound_by) = makespan(request, facts, calendar.as_ref(), driven);
     Bounds {
         waves_at_least,
         waves,
@@ -51,17 +51,12 @@ fn by_cluster(driven: &Driven) -> BTreeMap<u32, Vec<&Work>> {
 
 /// Waves of the cluster that needs most: hosts by the limit on hosts away, and by capacity: while hosts of capacity A are away
 /// the others carry all guests, so that A is at most the room that is free (`W >= C(to change) / (C - D)`).
-fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
+fn waves(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
     let mut most = (0, 0);
+    let all = classes(facts, driven.waves.iter().flat_map(|it| &it.staged.works));
     for (cluster, works) in by_cluster(driven) {
         let count = driven.waves.iter().filter(|it| it.cluster == cluster).count() as u32;
-        // Stages follow one another, so that each has waves of its own.
-        let mut by_stage: BTreeMap<usize, usize> = BTreeMap::new();
-        for wave in driven.waves.iter().filter(|it| it.cluster == cluster) {
-            *by_stage.entry(wave.stage).or_default() +=
-                wave.staged.works.iter().filter(|it| !it.hops.is_empty()).count();
-        }
-        let mut bound = by_stage.values().map(|it| it.div_ceil(driven.most) as u64).sum::<u64>();
+        let mut bound = waves_by_rings(request, facts, driven, &works, &all);
         let it = &facts.clusters[cluster as usize];
         // Guests that stay on their host, stopped or suspended, need no room elsewhere.
         let stays = staying(&works);
@@ -88,6 +83,32 @@ fn waves(facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
         most = most.max((bound as u32, count));
     }
     most
+}
+
+/// Waves by the limit on hosts away: the rings of a change follow one another, so that each has waves of its own; and where all
+/// hosts of a class stand in this cluster, its canaries have a wave of their own.
+fn waves_by_rings(
+    request: &Request<'_>,
+    facts: &Facts<'_>,
+    driven: &Driven,
+    works: &[&Work],
+    all: &BTreeMap<Class, usize>,
+) -> u64 {
+    let least = |hosts: usize| hosts.div_ceil(driven.most.max(1)) as u64;
+    let mut rings: BTreeMap<u32, BTreeMap<usize, u64>> = BTreeMap::new();
+    for work in works {
+        for change in changes(work) {
+            *rings.entry(change).or_default().entry(ring(request, facts, work)).or_default() += 1;
+        }
+    }
+    let of_rings = rings.values().map(|it| it.values().map(|&hosts| least(hosts as usize)).sum());
+    let of_classes = classes(facts, works.iter().copied());
+    let of_classes = of_classes.iter().filter_map(|(class, &hosts)| {
+        let wanted = driven.canaries.get(class).copied().filter(|it| (1..hosts).contains(it))?;
+        let alone = all.get(class) == Some(&hosts);
+        alone.then(|| least(wanted) + least(hosts - wanted))
+    });
+    of_rings.chain(of_classes).max().unwrap_or(0)
 }
 
 /// Every guest of a host that is emptied moves once; twice where guests come home. Where no host is done or unconcerned at the
@@ -124,28 +145,53 @@ fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
     bound
 }
 
-/// Works by stage and cluster.
-type Stages<'w> = BTreeMap<usize, BTreeMap<u32, Vec<&'w Work>>>;
+/// The changes that a host gets.
+fn changes(work: &Work) -> BTreeSet<u32> {
+    work.hops.iter().map(|it| it.change).collect()
+}
 
-/// Time: the stages of a change follow one another with their soak; within a stage a cluster needs its longest host, the sum of
-/// its hosts' paths over the hosts that may be away, and openings enough for the guests that move in windows only. A path is what
-/// is done on the host, and at least its own guests over its link.
-fn makespan(facts: &Facts<'_>, calendar: Option<&Calendar<'_>>, driven: &Driven) -> (Seconds, &'static str) {
-    let mut changes: BTreeMap<u32, Stages<'_>> = BTreeMap::new();
-    for wave in &driven.waves {
-        for work in &wave.staged.works {
-            let of: BTreeSet<u32> = work.hops.iter().map(|it| it.change).collect();
-            for change in of {
-                let stages = changes.entry(change).or_default();
-                stages.entry(wave.stage).or_default().entry(wave.cluster).or_default().push(work);
-            }
+/// Hosts of each class.
+fn classes<'w>(facts: &Facts<'_>, works: impl Iterator<Item = &'w Work>) -> BTreeMap<Class, usize> {
+    let mut classes: BTreeMap<Class, usize> = BTreeMap::new();
+    for work in works.filter(|it| !it.hops.is_empty()) {
+        *classes.entry(class(facts, work)).or_default() += 1;
+    }
+    classes
+}
+
+fn class(facts: &Facts<'_>, work: &Work) -> Class {
+    (changes(work).into_iter().collect(), facts.hosts[work.host as usize].hardware)
+}
+
+/// The ring of a host; where rings were merged all are one.
+fn ring(request: &Request<'_>, facts: &Facts<'_>, work: &Work) -> usize {
+    if request.merges_rings() { 0 } else { facts.hosts[work.host as usize].ring }
+}
+
+/// Works by ring.
+type Rings<'w> = BTreeMap<usize, Vec<&'w Work>>;
+
+/// Time: the rings of a change follow one another with their soak, and so does the rest of a ring after its canaries; between
+/// them a cluster needs its longest host, the sum of its hosts' paths over the hosts that may be away, and openings enough for the
+/// guests that move in windows only. A path is what is done on the host, and at least its own guests over its link.
+fn makespan(
+    request: &Request<'_>,
+    facts: &Facts<'_>,
+    calendar: Option<&Calendar<'_>>,
+    driven: &Driven,
+) -> (Seconds, &'static str) {
+    let mut of_changes: BTreeMap<u32, Rings<'_>> = BTreeMap::new();
+    for work in driven.waves.iter().flat_map(|it| &it.staged.works) {
+        for change in changes(work) {
+            let rings = of_changes.entry(change).or_default();
+            rings.entry(ring(request, facts, work)).or_default().push(work);
         }
     }
     let elements = driven.elements.iter().map(|it| u64::from(it.end - it.start)).max().unwrap_or(0);
     let mut best = (elements, "longest-host");
-    for stages in changes.values() {
-        let plain = chain(facts, None, driven, stages);
-        let bound = match calendar.map(|it| chain(facts, Some(it), driven, stages)) {
+    for rings in of_changes.values() {
+        let plain = Chain { request, facts, calendar: None, driven }.of(rings);
+        let bound = match calendar.map(|it| Chain { request, facts, calendar: Some(it), driven }.of(rings)) {
             Some(windows) if windows.0 > plain.0 => (windows.0, "window"),
             _ => plain,
         };
@@ -156,44 +202,113 @@ fn makespan(facts: &Facts<'_>, calendar: Option<&Calendar<'_>>, driven: &Driven)
     (u32::try_from(best.0).unwrap_or(u32::MAX), best.1)
 }
 
-/// The stages of one change one after the other.
-fn chain(
-    facts: &Facts<'_>,
-    calendar: Option<&Calendar<'_>>,
-    driven: &Driven,
-    stages: &Stages<'_>,
-) -> (u64, &'static str) {
-    let (mut now, mut soaked, mut by) = (0, 0, "longest-host");
-    let last = stages.keys().max();
-    for (stage, clusters) in stages {
-        let start = now;
-        for works in clusters.values() {
-            let paths = works.iter().map(|it| path(facts, it));
-            let longest = start + paths.clone().max().unwrap_or(0);
-            let shared = start + paths.sum::<u64>().div_ceil(driven.most as u64);
+/// The rings of one change one after the other.
+struct Chain<'c> {
+    request: &'c Request<'c>,
+    facts: &'c Facts<'c>,
+    calendar: Option<&'c Calendar<'c>>,
+    driven: &'c Driven,
+}
+
+impl Chain<'_> {
+    fn of(&self, rings: &Rings<'_>) -> (u64, &'static str) {
+        let (mut now, mut soaked, mut by) = (0, 0, "longest-host");
+        let mut wanted = self.driven.canaries.clone();
+        let last = rings.keys().max();
+        for (ring, works) in rings {
+            let soak = works.iter().map(|it| self.facts.hosts[it.host as usize].ring);
+            let soak = u64::from(soak.map(|it| self.request.soak_s(it)).min().unwrap_or(0));
+            let first = works.iter().map(|it| path(self.facts, it)).min().unwrap_or(0);
+            let start = now;
+            now = self.done(works, &BTreeMap::new(), start, &mut by);
+            let ahead = self.ahead(works, &mut wanted);
+            if ahead.values().sum::<usize>() < works.len() && !ahead.is_empty() {
+                let rest = self.done(works, &ahead, start + first + soak, &mut by);
+                if rest > now {
+                    (now, soaked) = (rest, soaked + soak);
+                }
+            }
+            // The soak of the last ring is not waited for.
+            if Some(ring) != last {
+                (now, soaked) = (now + soak, soaked + soak);
+            }
+        }
+        (now, if soaked > now - soaked { "soak" } else { by })
+    }
+
+    /// How many hosts of a ring, by cluster, may go before its canaries have soaked: coordinators, and the canaries that are still
+    /// wanted. Empty: the ring has none.
+    fn ahead(&self, works: &[&Work], wanted: &mut BTreeMap<Class, usize>) -> BTreeMap<u32, usize> {
+        let mut classes: BTreeMap<(u32, Class), usize> = BTreeMap::new();
+        let mut ahead: BTreeMap<u32, usize> = BTreeMap::new();
+        for work in works {
+            let cluster = self.facts.hosts[work.host as usize].cluster;
+            if self.driven.coordinators.contains(&work.host) {
+                *ahead.entry(cluster).or_default() += 1;
+            } else {
+                *classes.entry((cluster, class(self.facts, work))).or_default() += 1;
+            }
+        }
+        let mut tries = false;
+        for ((cluster, class), hosts) in &classes {
+            let wanted = wanted.get(class).copied().unwrap_or(0).min(*hosts);
+            tries |= wanted > 0;
+            *ahead.entry(*cluster).or_default() += wanted;
+        }
+        for ((_, class), hosts) in &classes {
+            if let Some(wanted) = wanted.get_mut(class) {
+                *wanted = wanted.saturating_sub(*hosts);
+            }
+        }
+        if tries { ahead } else { BTreeMap::new() }
+    }
+
+    /// When the hosts of every cluster can be done that start at a moment, but for so many of each cluster, whichever take longest.
+    fn done(
+        &self,
+        works: &[&Work],
+        without: &BTreeMap<u32, usize>,
+        start: u64,
+        by: &mut &'static str,
+    ) -> u64 {
+        let mut clusters: BTreeMap<u32, Vec<&Work>> = BTreeMap::new();
+        for work in works {
+            clusters.entry(self.facts.hosts[work.host as usize].cluster).or_default().push(work);
+        }
+        let mut now = start;
+        for (cluster, works) in clusters {
+            let without = without.get(&cluster).copied().unwrap_or(0);
+            let mut paths: Vec<u64> = works.iter().map(|it| path(self.facts, it)).collect();
+            paths.sort_unstable_by(|a, b| b.cmp(a));
+            let paths = paths.get(without..).unwrap_or_default();
+            let longest = start + paths.first().copied().unwrap_or(0);
+            let shared = start + paths.iter().sum::<u64>().div_ceil(self.driven.most as u64);
             if shared > longest && shared > now {
-                by = "hosts-away";
+                *by = "hosts-away";
             }
             now = now.max(longest).max(shared);
-            if let Some(calendar) = calendar {
-                now = now.max(in_windows(facts, calendar, driven.most, works, start));
+            if let Some(calendar) = self.calendar {
+                now = now.max(in_windows(self.facts, calendar, self.driven.most, &works, without, start));
             }
         }
-        // The soak of the last stage is not waited for.
-        if Some(stage) != last {
-            let soak = driven.stages.get(*stage).map_or(0, |&soak| u64::from(soak));
-            (now, soaked) = (now + soak, soaked + soak);
-        }
+        now
     }
-    (now, if soaked > now - soaked { "soak" } else { by })
 }
 
 /// First moment at which hosts whose guests move in windows only can be done, from a moment on: each is away from the last such
 /// move until it is changed, so that in an opening of length `L` no more than `most * (L / path + 1)` can be; and none before its
-/// own windows were open.
-fn in_windows(facts: &Facts<'_>, calendar: &Calendar<'_>, most: usize, works: &[&Work], start: u64) -> u64 {
+/// own windows were open. So many hosts, whichever come last, are left out.
+fn in_windows(
+    facts: &Facts<'_>,
+    calendar: &Calendar<'_>,
+    most: usize,
+    works: &[&Work],
+    without: usize,
+    start: u64,
+) -> u64 {
     let from = Seconds::try_from(start).unwrap_or(Seconds::MAX);
-    let mut latest = start;
+    // When each host of its own windows is done at best.
+    let mut done_at: Vec<u64> = Vec::new();
     // Hosts by calendar of their guests, each with what is done on it.
     let mut waiting: BTreeMap<u32, (u32, Vec<u64>)> = BTreeMap::new();
     for work in works {
@@ -202,7 +317,7 @@ fn in_windows(facts: &Facts<'_>, calendar: &Calendar<'_>, most: usize, works: &[
             let path = Seconds::try_from(path(facts, work)).unwrap_or(Seconds::MAX);
             let length = path.saturating_add(work.durations.rollback.p95_s);
             let opens = earliest(spans, from, length).unwrap_or(from);
-            latest = latest.max(u64::from(opens) + u64::from(path));
+            done_at.push(u64::from(opens) + u64::from(path));
         }
         let own = work.departures.iter().filter(|it| it.from == work.host && it.how.moves());
         let numbers: BTreeMap<u32, u32> = own
@@ -213,10 +328,15 @@ fn in_windows(facts: &Facts<'_>, calendar: &Calendar<'_>, most: usize, works: &[
             waiting.entry(number).or_insert((guest, Vec::new())).1.push(done);
         }
     }
+    done_at.sort_unstable_by(|a, b| b.cmp(a));
+    let mut latest = done_at.get(without).copied().unwrap_or(start).max(start);
     for (guest, hosts) in waiting.into_values() {
         let Some(spans) = calendar.guest(guest) else { continue };
         let path = hosts.iter().copied().min().unwrap_or(0).max(1);
-        let mut left = hosts.len() as u64;
+        let mut left = hosts.len().saturating_sub(without) as u64;
+        if left == 0 {
+            continue;
+        }
         for &(opens, shuts) in spans.iter().filter(|it| it.1 > from) {
             let opens = u64::from(opens.max(from));
             let room = most as u64 * ((u64::from(shuts) - opens) / path + 1);

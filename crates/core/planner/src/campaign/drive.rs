@@ -50,8 +50,10 @@ pub(super) struct Driven {
     pub(super) homing: Homing,
     /// Exceptions of the policy that were used, by id.
     pub(super) exceptions: BTreeSet<String>,
-    /// Soak after each stage, those without a wave among them.
-    pub(super) stages: Vec<Seconds>,
+    /// Stages so far, those without a wave among them.
+    pub(super) stages: usize,
+    /// Canaries that each class is to have, by its changes and hardware.
+    pub(super) canaries: BTreeMap<Class, usize>,
     /// Most hosts of a cluster away.
     pub(super) most: usize,
     /// Position of each host's wave.
@@ -64,9 +66,6 @@ pub(super) struct Driven {
 
 /// Hosts that learn from one another: the same changes, the same hardware class.
 pub(super) type Class = (Vec<u32>, u32);
-
-/// When the soak of a change ends so far, and in which ring.
-pub(super) type Soaked = (Seconds, Option<String>);
 
 /// A plan in the making, over all clusters.
 pub(super) struct Drive<'f, 'a> {
@@ -123,7 +122,8 @@ pub(super) fn drive<'a>(
             fates: BTreeMap::new(),
             homing,
             exceptions: BTreeSet::new(),
-            stages: Vec::new(),
+            stages: 0,
+            canaries: BTreeMap::new(),
             most: 1,
             by_host: BTreeMap::new(),
             coordinators: BTreeSet::new(),

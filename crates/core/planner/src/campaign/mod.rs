@@ -28,6 +28,7 @@ mod rings;
 mod room;
 mod rooms;
 mod search;
+mod soaks;
 mod spare;
 mod stage;
 mod standing;

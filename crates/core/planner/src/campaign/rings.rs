@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Layer;
 use underpin_model::id::ElementId;
-use underpin_model::plan::{Outcome, Profile, Reason, StepKind};
+use underpin_model::plan::{Outcome, Reason, StepKind};
 
 use super::calendar::Seconds;
-use super::drive::{Class, Drive, HostWave, Soaked};
+use super::drive::{Class, Drive, HostWave};
 use super::search;
+use super::soaks::{Role, Soaks};
 use super::stage::{Candidate, StagedWave, lasting};
 
 impl Drive<'_, '_> {
@@ -16,9 +17,7 @@ impl Drive<'_, '_> {
     pub(super) fn hosts(&mut self, changes: &[usize]) {
         let mut candidates = self.candidates(changes);
         let rings = self.request.policy.rings.len().max(1);
-        let emergency = self.request.profile == Profile::Emergency;
-        let rules = self.request.policy.planning.emergency;
-        let merged = emergency && rules.merge_rings;
+        let merged = self.request.merges_rings();
         for it in &candidates {
             let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
             let local = (it.host - cluster.rooms.hosts().start) as usize;
@@ -28,10 +27,11 @@ impl Drive<'_, '_> {
             }
         }
         let mut canaries = self.wanted_canaries(&candidates);
+        self.driven.canaries.extend(canaries.iter().map(|(class, wanted)| (class.clone(), *wanted)));
         self.to_try = canaries.iter().filter(|it| *it.1 > 0).flat_map(|it| it.0.0.iter().copied()).collect();
         let of_coordinators = candidates.iter().filter(|it| it.coordinator);
         self.to_try.extend(of_coordinators.flat_map(|it| it.hops.iter().map(|hop| hop.change)));
-        let mut clock = self.soaks_of_parent();
+        let mut soaks = self.soaks_of_parent();
         let mut rest: Vec<Candidate> = Vec::new();
         for ring in 0..rings {
             let of_ring = |it: &Candidate| self.facts.hosts[it.host as usize].ring == ring;
@@ -46,7 +46,7 @@ impl Drive<'_, '_> {
                     break;
                 }
                 let hosts: Vec<Candidate> = now.clone();
-                let undone = self.stage(now, Some(ring), true, &mut clock);
+                let undone = self.stage(now, Some(ring), Role::Canary, &mut soaks);
                 rest.extend(undone.into_iter().map(|it| it.0));
                 self.count_down(&hosts, &mut canaries);
                 self.without_coordinator(&mut pending);
@@ -61,7 +61,7 @@ impl Drive<'_, '_> {
             let (now, first): (Vec<Candidate>, Vec<Candidate>) =
                 now.into_iter().partition(|it| self.has_canary(it));
             let hosts: Vec<Candidate> = first.clone();
-            for (it, reasons) in self.stage(first, Some(ring), true, &mut clock) {
+            for (it, reasons) in self.stage(first, Some(ring), Role::Canary, &mut soaks) {
                 if let Some(element) =
                     underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id)
                 {
@@ -70,14 +70,15 @@ impl Drive<'_, '_> {
             }
             self.count_down(&hosts, &mut canaries);
             let hosts: Vec<Candidate> = now.clone();
-            self.stage(now, Some(ring), false, &mut clock);
+            self.stage(now, Some(ring), Role::First, &mut soaks);
             self.count_down(&hosts, &mut canaries);
             if !merged {
-                self.stage(std::mem::take(&mut rest), Some(ring), false, &mut clock);
+                self.stage(std::mem::take(&mut rest), Some(ring), Role::Rest, &mut soaks);
+                soaks.next_ring();
             }
         }
         if merged {
-            self.stage(rest, None, false, &mut clock);
+            self.stage(rest, None, Role::Rest, &mut soaks);
         }
     }
 
@@ -92,9 +93,9 @@ impl Drive<'_, '_> {
     }
 
     /// When the changes that the parent plan made already have soaked.
-    fn soaks_of_parent(&self) -> BTreeMap<u32, Soaked> {
-        let mut clock = BTreeMap::new();
-        let Some(parent) = self.request.parent.map(|it| it.plan) else { return clock };
+    fn soaks_of_parent(&self) -> Soaks {
+        let mut soaks = Soaks::default();
+        let Some(parent) = self.request.parent.map(|it| it.plan) else { return soaks };
         let shift = self.request.starts_at.as_second() - parent.starts_at.as_second();
         for step in &parent.steps {
             let StepKind::Patch { element, change, .. } = &step.kind else { continue };
@@ -106,12 +107,9 @@ impl Drive<'_, '_> {
             let Some(wave) = wave.filter(|_| concerned.there.contains(element)) else { continue };
             let until = i64::from(wave.soak_until_s) - shift;
             let until = until.clamp(0, i64::from(Seconds::MAX)) as Seconds;
-            let so_far: &mut Soaked = clock.entry(change as u32).or_default();
-            if until > so_far.0 {
-                *so_far = (until, wave.ring.clone());
-            }
+            soaks.before(change as u32, &(until, wave.ring.clone()));
         }
-        clock
+        soaks
     }
 
     /// Canaries that were done are no longer wanted.
@@ -223,12 +221,13 @@ impl Drive<'_, '_> {
         &mut self,
         candidates: Vec<Candidate>,
         ring: Option<usize>,
-        canary: bool,
-        clock: &mut BTreeMap<u32, Soaked>,
+        role: Role,
+        soaks: &mut Soaks,
     ) -> Vec<(Candidate, Vec<Reason>)> {
         if candidates.is_empty() {
             return Vec::new();
         }
+        let canary = role == Role::Canary;
         // What a canary must not do, nobody does before one has tried the change.
         let tries = canary || candidates.iter().flat_map(|it| &it.hops).any(|it| self.is_untried(it.change));
         if tries {
@@ -236,17 +235,16 @@ impl Drive<'_, '_> {
         }
         let mut by_cluster: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
         for mut it in candidates {
-            let soaked =
-                it.hops.iter().filter_map(|hop| clock.get(&hop.change)).max_by_key(|it| it.0).cloned();
-            if let Some((until, ring)) = soaked.filter(|(until, _)| *until > it.ready) {
-                it.ready = until;
-                self.driven.waited.insert(it.host, (ring, until));
+            let hardware = self.facts.hosts[it.host as usize].hardware;
+            let soaked = it.hops.iter().filter_map(|hop| soaks.until(role, hop.change, hardware));
+            if let Some((until, ring)) = soaked.max_by_key(|it| it.0).filter(|soaked| soaked.0 > it.ready) {
+                it.ready = *until;
+                self.driven.waited.insert(it.host, (ring.clone(), *until));
             }
             by_cluster.entry(self.facts.hosts[it.host as usize].cluster).or_default().push(it);
         }
-        let stage = self.driven.stages.len();
-        // Where rings were merged nothing comes after.
-        self.driven.stages.push(ring.map_or(0, |it| self.soak(it)));
+        let stage = self.driven.stages;
+        self.driven.stages += 1;
         let mut by_host: BTreeMap<u32, Candidate> = if canary {
             by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect()
         } else {
@@ -260,7 +258,6 @@ impl Drive<'_, '_> {
             by_cluster,
             tries,
         );
-        let mut next = clock.clone();
         let mut again = Vec::new();
         for (cluster, staged) in results {
             for (host, reasons) in staged.blocked {
@@ -277,16 +274,22 @@ impl Drive<'_, '_> {
             }
             for wave in staged.waves {
                 let changed = || wave.works.iter().filter(|it| !it.hops.is_empty());
-                let soak = changed().map(|it| self.soak(self.facts.hosts[it.host as usize].ring)).max();
+                let soak =
+                    changed().map(|it| self.request.soak_s(self.facts.hosts[it.host as usize].ring)).max();
                 let canary = canary && changed().next().is_some();
                 let soak_until = wave.end.saturating_add(soak.unwrap_or(0));
                 let name =
                     ring.and_then(|ring| self.request.policy.rings.get(ring)).map(|it| it.name.clone());
-                self.planned(&wave, &(soak_until, name), &mut next);
+                self.planned(&wave);
+                for work in &wave.works {
+                    let hardware = self.facts.hosts[work.host as usize].hardware;
+                    for hop in &work.hops {
+                        soaks.add(role, hop.change, hardware, &(soak_until, name.clone()));
+                    }
+                }
                 self.driven.waves.push(HostWave { cluster, stage, ring, canary, soak_until, staged: wave });
             }
         }
-        *clock = next;
         for it in &mut self.clusters {
             it.soaking.fill(false);
         }
@@ -311,7 +314,7 @@ impl Drive<'_, '_> {
         }
     }
 
-    fn planned(&mut self, wave: &StagedWave, soaked: &Soaked, clock: &mut BTreeMap<u32, Soaked>) {
+    fn planned(&mut self, wave: &StagedWave) {
         for (work, times) in wave.works.iter().zip(&wave.times) {
             let Some(element) = underpin_model::plan::element_of(&self.facts.hosts[work.host as usize].it.id)
             else {
@@ -320,24 +323,10 @@ impl Drive<'_, '_> {
             let end = wave.start.saturating_add(times.end);
             for hop in &work.hops {
                 self.complete.insert((hop.change as usize, element.clone()), Some(end));
-                let until = clock.entry(hop.change).or_insert_with(|| soaked.clone());
-                if soaked.0 > until.0 {
-                    until.clone_from(soaked);
-                }
             }
             self.driven.by_host.insert(work.host, self.driven.waves.len());
             let fate = self.driven.fates.entry(element).or_default();
             fate.outcome = Some(Outcome::Planned);
         }
-    }
-
-    /// Soak of a ring in seconds.
-    fn soak(&self, ring: usize) -> Seconds {
-        let days = self.request.policy.rings.get(ring).map_or(0.0, |it| it.soak.get());
-        let factor = match self.request.profile {
-            Profile::Normal => 1.0,
-            Profile::Emergency => self.request.policy.planning.emergency.soak_factor,
-        };
-        (days * factor * 86_400.0).ceil().clamp(0.0, f64::from(u32::MAX / 2)) as Seconds
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use underpin_model::change::Method;
-use underpin_model::fleet::{Action, Application, Fleet};
-use underpin_model::id::{ApplicationId, HostId};
+use underpin_model::facts::Family;
+use underpin_model::fleet::{Action, Application, Fleet, ManagementPlane};
+use underpin_model::id::{ApplicationId, HostId, ManagementPlaneId};
 use underpin_model::plan::{Outcome, Profile, Reason, Relaxation, Rule, StepKind};
 use underpin_model::policy::{Policy, Ring};
 use underpin_model::quantity::Days;
@@ -51,6 +52,31 @@ fn rings_wait_for_soak_and_every_class_has_a_canary() {
             .iter()
             .any(|it| matches!(it, Reason::Soak { ring: Some(ring), .. } if ring == "production"))
     );
+}
+
+#[test]
+fn a_canary_waits_for_no_other_of_its_ring() {
+    // A pool in which h1 comes first, and of the other model h2 is to try the release before h3 has it.
+    let mut fleet = fleet(3);
+    for (number, host) in fleet.hosts.iter_mut().enumerate() {
+        host.platform.as_mut().unwrap().family = Family::XcpNg;
+        host.model = Some(if number == 0 { "R1" } else { "R2" }.to_owned());
+    }
+    let mut plane = ManagementPlane::new(ManagementPlaneId::new("pool").unwrap());
+    plane.platform = Some(Family::XcpNg);
+    plane.runs_on = vec![fleet.hosts[0].id.clone()];
+    fleet.clusters[0].managed_by = vec![plane.id.clone()];
+    fleet.management_planes.push(plane);
+    let it = planned(&fleet, &two_rings());
+    let waves: Vec<(bool, &str)> =
+        it.plan.waves.iter().map(|it| (it.canary, it.elements[0].as_str())).collect();
+    assert_eq!(waves, [(true, "h1"), (true, "h2"), (false, "h3")]);
+    let starts: Vec<u32> = it.plan.waves.iter().map(|it| it.start_s / 86_400).collect();
+    assert_eq!(starts, [0, 0, 1], "one day of soak, not two");
+    // Host, soak, host: the bound knows that the coordinator and the canary need not wait for each other's soak.
+    let path = it.plan.waves[2].end_s - it.plan.waves[2].start_s;
+    let bound = it.report.bounds.makespan_at_least_s;
+    assert!((86_400..=86_400 + 2 * path).contains(&bound), "{bound} and {path}");
 }
 
 #[test]
