@@ -1,6 +1,6 @@
 //! Rings, canaries and soak.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::{Layer, Target};
 use underpin_model::plan::{Profile, Rule, Wave};
@@ -26,11 +26,13 @@ struct Stage {
 
 pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: &mut Log<'_>) {
     soak(world, timeline, log);
-    for (change, stages) in stages(world, timeline) {
+    let all = stages(world, timeline);
+    let excused = Excused::new(world, members, &all);
+    for (&change, stages) in &all {
         let Some(target) = timeline.changes.get(ix(change)) else { continue };
-        order(world, timeline, change, &stages, log);
+        order(world, timeline, change, stages, log);
         if !matches!(target.to, Target::Setting { .. }) {
-            canaries(world, change, timeline, members, &stages, log);
+            canaries(world, timeline, change, stages, &excused, log);
         }
     }
 }
@@ -199,13 +201,61 @@ pub(crate) fn tried_first(
     waves
 }
 
+/// Who may be a canary whatever its wave says of itself: a plan that calls every host one has none.
+struct Excused<'a> {
+    /// Of each change and hardware, how many canaries are still wanted.
+    wanted: Vec<BTreeMap<Hardware<'a>, u32>>,
+    /// The changes of each host.
+    changes: BTreeMap<u32, Vec<u32>>,
+    coordinators: BTreeSet<u32>,
+}
+
+impl<'a> Excused<'a> {
+    fn new(world: &World<'a>, members: &Members, all: &BTreeMap<u32, Vec<Stage>>) -> Self {
+        let wanted = (0..members.len() as u32).map(|change| {
+            let of = members_of(world, members, change).into_iter();
+            let wanted = |(all, there)| world.policy.planning.canaries_of(all).saturating_sub(there);
+            of.map(|(class, hosts)| (class, wanted(hosts))).collect()
+        });
+        let mut changes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (change, stages) in all {
+            for host in stages.iter().flat_map(|it| &it.hosts) {
+                changes.entry(*host).or_default().push(*change);
+            }
+        }
+        let clusters = 0..world.clusters.len() as u32;
+        let coordinators = clusters.flat_map(|it| crate::sequence::coordinators_of(world, it)).collect();
+        Self { wanted: wanted.collect(), changes, coordinators }
+    }
+
+    fn of(&self, change: u32, class: &Hardware<'a>) -> u32 {
+        self.wanted.get(ix(change)).and_then(|it| it.get(class)).copied().unwrap_or_default()
+    }
+
+    /// Hosts of one class, in the order of their starts: which of them may go as canaries. Those that get the same changes have as
+    /// many as any of these wants; a pool's coordinator comes first anyway.
+    fn canaries(&self, class: &Hardware<'a>, hosts: impl Iterator<Item = u32>) -> BTreeSet<u32> {
+        let mut taken: BTreeMap<&[u32], u32> = BTreeMap::new();
+        let is_canary = |host: &u32| {
+            let changes = self.changes.get(host).map(Vec::as_slice).unwrap_or_default();
+            let taken = taken.entry(changes).or_default();
+            let wanted = changes.iter().map(|it| self.of(*it, class)).max().unwrap_or(0);
+            self.coordinators.contains(host) || {
+                *taken += 1;
+                *taken <= wanted
+            }
+        };
+        hosts.filter(is_canary).collect()
+    }
+}
+
 /// Of each hardware class the first hosts soak before the others go.
 fn canaries(
     world: &World<'_>,
-    change: u32,
     timeline: &Timeline<'_>,
-    members: &Members,
+    change: u32,
     stages: &[Stage],
+    excused: &Excused<'_>,
     log: &mut Log<'_>,
 ) {
     if world.policy.planning.canaries_per_class == 0 {
@@ -219,15 +269,14 @@ fn canaries(
             of.push((stage.from, stage.soak_until, stage.canary, *host));
         }
     }
-    let members = members_of(world, members, change);
     for (class, mut hosts) in classes {
         log.compared(Rule::RingOrder);
         hosts.sort_unstable();
-        let (all, there) = members.get(&class).copied().unwrap_or_default();
-        let wanted = ix(world.policy.planning.canaries_of(all).saturating_sub(there));
-        for &(from, _, canary, host) in hosts.iter().skip(wanted) {
+        let wanted = ix(excused.of(change, &class));
+        let canaries = excused.canaries(&class, hosts.iter().filter(|it| it.2).map(|it| it.3));
+        for &(from, _, _, host) in hosts.iter().skip(wanted) {
             let soaked = hosts.iter().filter(|it| it.1 <= from).count();
-            if canary || soaked >= wanted {
+            if canaries.contains(&host) || soaked >= wanted {
                 continue;
             }
             log.error(Rule::RingOrder, At::moment(from), &world.locus(host), || {

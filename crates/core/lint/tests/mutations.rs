@@ -264,6 +264,11 @@ const MUTATIONS: &[Mutation] = &[
         it.shift(3, -3000);
         it.vm("v2").application = None;
     }),
+    (Rule::RingOrder, "the same in a plan that calls every wave a canary", |it| {
+        it.plan.waves.iter_mut().for_each(|it| it.canary = true);
+        it.shift(3, -3000);
+        it.vm("v2").application = None;
+    }),
     (Rule::Soak, "a soak that is too short", |it| it.plan.waves[3].soak_until_s -= 10),
     (Rule::ChangeOrder, "hosts before their management plane is done", |it| {
         let verify = |it: &StepKind| matches!(it, StepKind::Verify { element } if element.as_str() == "p1");
