@@ -36,8 +36,8 @@ fn spans(world: &World<'_>, timeline: &Timeline<'_>) -> Vec<Away> {
         for path in timeline.paths_of(host) {
             match own.last_mut() {
                 // One absence with several causes is one.
-                Some(last) if path.from <= last.until => last.until = last.until.max(path.until),
-                _ => own.push(Away { host, from: path.from, until: path.until, before: false }),
+                Some(last) if path.from <= last.until => last.until = last.until.max(path.serves()),
+                _ => own.push(Away { host, from: path.from, until: path.serves(), before: false }),
             }
         }
         all.extend(own);

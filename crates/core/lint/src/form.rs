@@ -262,6 +262,7 @@ fn references(world: &World<'_>, timeline: &Timeline<'_>, step: &Step, number: u
 fn ids(kind: &StepKind) -> String {
     match kind {
         StepKind::Freeze { cluster, .. } | StepKind::Thaw { cluster } => cluster.to_string(),
+        StepKind::Gate { cluster } => cluster.as_ref().map(ToString::to_string).unwrap_or_default(),
         StepKind::Migrate { vm, from, to, .. } => format!("{vm}, {from} or {to}"),
         StepKind::Evacuate { host, .. } => format!("{host}, a guest or a target of it"),
         StepKind::Stop { vm, host, .. }
@@ -288,6 +289,9 @@ fn belongs(world: &World<'_>, timeline: &Timeline<'_>, step: &Step, number: u32,
     if timeline.plan.wave(step.wave).is_none() {
         let found = format!("wave {}", step.wave);
         bad(log, at, place(), found, format!("a wave from 1 to {}", timeline.plan.waves.len()));
+        return;
+    }
+    if matches!(step.kind, StepKind::Gate { .. }) {
         return;
     }
     let Some(subject) = &step.subject else {

@@ -15,23 +15,8 @@ fn clusters(world: &World<'_>, act: &Act<'_>) -> Vec<u32> {
     let of_host = |host: u32| world.hosts.get(ix(host)).map_or(NONE, |it| it.cluster);
     let mut all: Vec<u32> = act.hosts().map(of_host).collect();
     all.extend(act.subject.and_then(Elem::host).map(of_host));
-    match act.named() {
-        Some(Elem::Plane(plane)) => {
-            let managed = world.managed_by.iter().zip(0u32..).filter(|it| it.0.contains(&plane));
-            all.extend(managed.map(|it| it.1));
-        }
-        Some(Elem::Storage(storage)) => {
-            let users =
-                world.storage_of.iter().zip(&world.hosts).filter(|it| it.0.binary_search(&storage).is_ok());
-            all.extend(users.map(|it| it.1.cluster));
-        }
-        Some(Elem::Witness(witness)) => {
-            let its = world.clusters.iter().zip(0u32..).filter(|it| {
-                it.0.witness.as_ref().and_then(|id| world.witness_at.get(id.as_str())) == Some(&witness)
-            });
-            all.extend(its.map(|it| it.1));
-        }
-        _ => {}
+    if let Some(element) = act.named().filter(|it| it.host().is_none()) {
+        all.extend(world.clusters_on(element));
     }
     all.retain(|it| *it != NONE);
     all.sort_unstable();

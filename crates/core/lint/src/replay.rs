@@ -136,9 +136,9 @@ impl Replay<'_, '_> {
                 events.push((path.verified, What::Back(local)));
             }
             for path in self.timeline.paths_of(host) {
-                if path.until > path.from {
+                if path.serves() > path.from {
                     events.push((path.from, What::Away(local)));
-                    events.push((path.until, What::Back(local)));
+                    events.push((path.serves(), What::Back(local)));
                 }
             }
         }
@@ -298,21 +298,13 @@ impl Replay<'_, '_> {
         self.loaded.push(to);
         let world = self.world;
         log.compared(Rule::Capacity);
-        let now = at.at_s.unwrap_or(0);
         let locus = world.locus_of_vm(it.vm, station.host);
         let place = || format!("host {}", world.host_id(station.host));
         if station.away > 0 {
-            let back = self.timeline.paths_of(station.host).any(|path| {
-                path.from <= now && now <= path.until && path.verified != NONE && path.verified <= now
+            log.error(Rule::Capacity, at, &locus, || {
+                let found = format!("takes VM {} while it is away", world.vm_id(it.vm));
+                (place(), found, "no guest before it was verified".into())
             });
-            // One that rested on it during its drain was not sent away: it is at home there, wherever it came from before.
-            let own = it.home == to || it.host == to;
-            if !(back && own) {
-                log.error(Rule::Capacity, at, &locus, || {
-                    let found = format!("takes VM {} while it is away", world.vm_id(it.vm));
-                    (place(), found, "no guest but its own, coming home after it was verified".into())
-                });
-            }
         }
         let row = world.vms.get(ix(it.vm));
         let unknown_need = row.is_some_and(|it| it.memory_mib.is_none() || it.vcpus.is_none());

@@ -13,6 +13,7 @@ pub(crate) enum Doing<'a> {
     Nothing,
     Freeze { cluster: u32 },
     Thaw { cluster: u32 },
+    Gate,
     Stage { element: Elem },
     BackupCheck { element: Elem },
     Migrate { vm: u32, from: u32, to: u32, live: bool, mbps: u32, pause_ms: u32 },
@@ -59,6 +60,14 @@ pub(crate) struct Path {
     pub(crate) verified: u32,
     /// Most that taking it back takes, in seconds.
     pub(crate) rollback_s: u32,
+}
+
+impl Path {
+    /// When its element serves again: it is verified, even if some of its guests are still to start or on their way home. Without a
+    /// verification not before everything else is over.
+    pub(crate) fn serves(&self) -> u32 {
+        if self.verified == NONE { self.until } else { self.verified }
+    }
 }
 
 /// What the capacity of a host becomes, and when.
@@ -311,6 +320,11 @@ fn doing<'a>(
     Some(match kind {
         StepKind::Freeze { cluster: id, .. } => Doing::Freeze { cluster: cluster(id.as_str())? },
         StepKind::Thaw { cluster: id } => Doing::Thaw { cluster: cluster(id.as_str())? },
+        StepKind::Gate { cluster: None } => Doing::Gate,
+        StepKind::Gate { cluster: Some(id) } => {
+            cluster(id.as_str())?;
+            Doing::Gate
+        }
         StepKind::Stage { element: id, change } => {
             change_at.get(change.as_str())?;
             Doing::Stage { element: element(id.as_str())? }

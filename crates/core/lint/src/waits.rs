@@ -196,6 +196,7 @@ fn name(plan: &Plan, step: u32) -> String {
     let Some(kind) = plan.step(step).map(|it| &it.kind) else { return "nothing".to_owned() };
     match kind {
         StepKind::Freeze { cluster, .. } => format!("freeze of {cluster}"),
+        StepKind::Gate { .. } => "gate".to_owned(),
         StepKind::Thaw { cluster } => format!("thaw of {cluster}"),
         StepKind::Stage { element, .. } => format!("staging on {element}"),
         StepKind::BackupCheck { element } => format!("check of the backup of {element}"),

@@ -314,6 +314,34 @@ impl<'a> World<'a> {
         host.or_else(plane).or_else(storage).or_else(witness)
     }
 
+    /// The clusters that an element is of: that of a host, and those that stand on anything else.
+    pub(crate) fn clusters_on(&self, element: Elem) -> Vec<u32> {
+        let clusters = || self.clusters.iter().zip(0u32..);
+        let mut all: Vec<u32> = match element {
+            Elem::Host(host) => self.hosts.get(ix(host)).map(|it| it.cluster).into_iter().collect(),
+            Elem::Plane(plane) => {
+                let managed = self.managed_by.iter().zip(0u32..).filter(|it| it.0.contains(&plane));
+                managed.map(|it| it.1).collect()
+            }
+            Elem::Storage(storage) => {
+                let users = self.storage_of.iter().zip(&self.hosts);
+                let users = users.filter(|it| it.0.binary_search(&storage).is_ok()).map(|it| it.1.cluster);
+                let is = |id: &str| self.storage_at.get(id) == Some(&storage);
+                let named = clusters().filter(|it| it.0.storage.iter().any(|it| is(it.as_str())));
+                users.chain(named.map(|it| it.1)).collect()
+            }
+            Elem::Witness(witness) => {
+                let is = |id: &str| self.witness_at.get(id) == Some(&witness);
+                let its = clusters().filter(|it| it.0.witness.as_ref().is_some_and(|it| is(it.as_str())));
+                its.map(|it| it.1).collect()
+            }
+        };
+        all.retain(|it| *it != NONE);
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Where a host is.
     pub(crate) fn locus(&self, host: u32) -> Locus {
         let cluster = self.hosts.get(ix(host)).map_or(NONE, |it| it.cluster);

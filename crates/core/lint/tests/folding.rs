@@ -19,7 +19,7 @@ fn ids_that_are_off_by_as_much_are_one_finding() {
     let attest = case.plan.steps.iter().position(|it| matches!(it.kind, StepKind::Attest { .. })).unwrap();
     // The attestation of the plane: the others stand where they stood, and one waits for a step by its id.
     let verify = case.plan.steps[attest + 1].id;
-    case.plan.steps.last_mut().unwrap().after = vec![verify];
+    case.plan.steps.last_mut().unwrap().after.push(verify);
     // What waited for it waits for what it waited for.
     case.plan.steps[attest + 1].after = case.plan.steps[attest].after.clone();
     case.plan.steps.remove(attest);

@@ -274,6 +274,10 @@ const MUTATIONS: &[Mutation] = &[
         let verify = |it: &StepKind| matches!(it, StepKind::Verify { element } if element.as_str() == "p1");
         it.step(verify).p95_s = 131;
         it.tidy();
+        // The next wave waits for the plane, too.
+        let plane = it.step(verify).id;
+        let next = it.plan.steps.iter_mut().filter(|it| it.wave == 3 && it.start_s == 6700);
+        next.for_each(|it| it.after.push(plane));
     }),
     (Rule::ChangeOrder, "hosts before a plane that could not be changed", |it| {
         it.plan.steps.retain(|it| it.wave != 1);

@@ -148,7 +148,11 @@ impl Session {
         for (at_ms, at) in ready {
             let Some(step) = run.plan.steps.get(at) else { continue };
             self.remember(run, step);
-            let action = self.action_of(run, step);
+            let Some(action) = self.action_of(run, step) else {
+                run.ready.remove(&(at_ms, at));
+                run.end(at, now_ms);
+                continue;
+            };
             let boots = self.boots_of(step);
             match self.datacentre.begin(&Key(format!("plan/{at}")), self.generation, &action) {
                 Ok(task) => {
@@ -244,8 +248,10 @@ impl Session {
         }
     }
 
-    fn action_of(&self, run: &Run<'_>, step: &Step) -> Action {
-        match step.kind.clone() {
+    /// What is asked of the platform; nothing at a gate.
+    fn action_of(&self, run: &Run<'_>, step: &Step) -> Option<Action> {
+        Some(match step.kind.clone() {
+            StepKind::Gate { .. } => return None,
             StepKind::Freeze { cluster, what } => {
                 Action::Freeze { cluster, what: what.into_iter().collect() }
             }
@@ -273,7 +279,7 @@ impl Session {
             StepKind::Reboot { element, quick } => Action::Reboot { element, quick },
             StepKind::Attest { element } => Action::Attest { element },
             StepKind::Verify { element } => Action::Verify { element },
-        }
+        })
     }
 
     /// Whether the datacentre shows what the platform reported.

@@ -102,6 +102,7 @@ fn phase(kind: &StepKind) -> Option<Phase> {
         | StepKind::Verify { .. } => Some(Phase::Changes),
         StepKind::Freeze { .. }
         | StepKind::Thaw { .. }
+        | StepKind::Gate { .. }
         | StepKind::Stage { .. }
         | StepKind::BackupCheck { .. } => None,
     }

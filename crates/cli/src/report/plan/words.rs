@@ -231,6 +231,8 @@ pub(super) fn step(kind: &StepKind) -> (&'static str, String) {
             let what: Vec<&str> = what.iter().map(|it| frozen(*it)).collect();
             ("freeze", format!("{} of {cluster}", what.join(", ")))
         }
+        StepKind::Gate { cluster: None } => ("gate", "hosts outside any cluster".to_owned()),
+        StepKind::Gate { cluster: Some(cluster) } => ("gate", cluster.to_string()),
         StepKind::Stage { element, change } => ("stage", format!("{change} on {element}")),
         StepKind::BackupCheck { element } => ("backup check", element.to_string()),
         StepKind::Migrate { vm, from, to, live, mbps, pause_ms } => (

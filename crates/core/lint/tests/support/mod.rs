@@ -116,12 +116,14 @@ impl Case {
 
     /// Puts steps in order, numbers them, fits the waves to them, and lets them wait for each other anew.
     pub(crate) fn tidy(&mut self) {
-        self.plan.steps.sort_by_key(|it| it.start_s);
+        // A gate stands before what it opens.
+        self.plan.steps.sort_by_key(|it| (it.start_s, !matches!(it.kind, StepKind::Gate { .. })));
         for (number, it) in self.plan.steps.iter_mut().enumerate() {
             it.id = u32::try_from(number).unwrap();
         }
         let waits: Vec<Vec<u32>> = self.plan.steps.iter().map(|it| waits(&self.plan, it)).collect();
-        for (it, after) in self.plan.steps.iter_mut().zip(waits) {
+        for (it, mut after) in self.plan.steps.iter_mut().zip(waits) {
+            after.sort_unstable();
             it.after = after;
         }
         for wave in &mut self.plan.waves {
@@ -147,7 +149,7 @@ fn turn(it: &Step) -> Option<Turn> {
     match &it.kind {
         StepKind::Migrate { to, .. } if Some(to.as_str()) == of => Some(Turn::Returns),
         StepKind::Start { .. } | StepKind::Resume { .. } => Some(Turn::Returns),
-        StepKind::Freeze { .. } | StepKind::Thaw { .. } => None,
+        StepKind::Freeze { .. } | StepKind::Thaw { .. } | StepKind::Gate { .. } => None,
         StepKind::Patch { .. }
         | StepKind::Reboot { .. }
         | StepKind::Attest { .. }
@@ -158,23 +160,40 @@ fn turn(it: &Step) -> Option<Turn> {
 
 /// What a step has to wait for, and no more than that: the last work before it on its element, or all that prepares the first one.
 fn waits(plan: &Plan, it: &Step) -> Vec<u32> {
+    let over = |other: &&Step| other.end_s() <= it.start_s;
+    // Guests that are back, or else the verification before.
+    let closes = |other: &&Step| {
+        let returns =
+            |wave: u32| plan.steps.iter().any(|it| it.wave == wave && turn(it) == Some(Turn::Returns));
+        let verifies = matches!(other.kind, StepKind::Verify { .. }) && !returns(other.wave);
+        over(other) && (verifies || turn(other) == Some(Turn::Returns))
+    };
+    let closing = |wave: Option<u32>| {
+        plan.steps.iter().filter(closes).filter(move |it| Some(it.wave) == wave).map(|it| it.id)
+    };
+    let gate =
+        |wave: u32| plan.steps.iter().find(|it| it.wave == wave && matches!(it.kind, StepKind::Gate { .. }));
+    if let StepKind::Thaw { .. } = &it.kind {
+        return closing(plan.steps.iter().filter(closes).map(|it| it.wave).max()).collect();
+    }
+    // The first touch of a drain comes after the wave before it, and that of the first wave of hosts after the freeze.
+    let wave = plan.steps.iter().filter(closes).map(|it| it.wave).filter(|other| *other < it.wave).max();
+    let hosts = it.subject.as_ref().is_none_or(|it| it.as_str() != "p1");
+    let freeze = |other: &&Step| matches!(other.kind, StepKind::Freeze { .. }) && hosts && wave <= Some(1);
+    let freeze = plan.steps.iter().filter(freeze).map(|it| it.id);
+    let mut earlier: Vec<u32> = closing(wave).chain(freeze).collect();
+    if let StepKind::Gate { .. } = &it.kind {
+        return earlier;
+    }
+    if let Some(gate) = gate(it.wave) {
+        earlier = vec![gate.id];
+    }
     let Some(own) = turn(it) else { return Vec::new() };
     let before = |other: &&Step| {
-        other.id < it.id
-            && other.end_s() <= it.start_s
-            && (other.wave, &other.subject) == (it.wave, &it.subject)
+        other.id < it.id && over(other) && (other.wave, &other.subject) == (it.wave, &it.subject)
     };
     let before: Vec<&Step> = plan.steps.iter().filter(before).collect();
     let last = before.iter().rev().find(|it| turn(it) == Some(Turn::Works)).map(|it| it.id);
-    // The first touch of a drain comes after the waves before it.
-    let earlier = |other: &&Step| {
-        matches!(&other.kind, StepKind::Verify { element } if element.as_str() != "p1")
-            && other.wave < it.wave
-            && other.end_s() <= it.start_s
-    };
-    let hosts = it.subject.as_ref().is_some_and(|it| it.as_str() != "p1");
-    let wave = plan.steps.iter().filter(earlier).map(|it| it.wave).max();
-    let earlier = plan.steps.iter().filter(earlier).filter(|it| Some(it.wave) == wave).map(|it| it.id);
     match last {
         Some(last) if own != Turn::Prepares => vec![last],
         None if own == Turn::Works && before.iter().all(|it| !it.kind.touches()) => {
@@ -182,7 +201,7 @@ fn waits(plan: &Plan, it: &Step) -> Vec<u32> {
         }
         _ if own != Turn::Works => {
             if it.kind.touches() && hosts {
-                earlier.collect()
+                earlier
             } else {
                 Vec::new()
             }

@@ -29,6 +29,13 @@ pub enum StepKind {
         /// What.
         what: Vec<Frozen>,
     },
+    /// A wave of hosts begins: all that came before it in its cluster is over, and whoever watches says go, hold or halt. Nothing is done,
+    /// and it takes no time.
+    Gate {
+        /// The cluster; hosts outside any have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<ClusterId>,
+    },
     /// Brings what a change needs to an element; touches no guest.
     Stage {
         /// The element.
@@ -140,12 +147,16 @@ pub enum StepKind {
 
 impl StepKind {
     /// The step touches guests or takes an element out of service: windows, limits and degraded clusters hold it back.
-    /// Freezing, staging and checking backups do not.
+    /// Freezing, gates, staging and checking backups do not.
     #[must_use]
     pub fn touches(&self) -> bool {
         !matches!(
             self,
-            Self::Freeze { .. } | Self::Thaw { .. } | Self::Stage { .. } | Self::BackupCheck { .. }
+            Self::Freeze { .. }
+                | Self::Thaw { .. }
+                | Self::Gate { .. }
+                | Self::Stage { .. }
+                | Self::BackupCheck { .. }
         )
     }
 

@@ -1,30 +1,27 @@
 //! Decisions become steps.
 
+mod turns;
+
 use std::collections::BTreeMap;
 
 use underpin_model::change::{Layer, Method};
-use underpin_model::fleet::Cluster;
-use underpin_model::id::{ClusterId, ElementId, HostId};
+use underpin_model::id::{ElementId, HostId};
 use underpin_model::plan::{
-    Bounds, Eta, FORMAT, Frozen, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Reason,
-    Step, StepKind, Wave, WaveReport, element_of,
+    Bounds, Eta, FORMAT, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Reason, Step,
+    StepKind, Wave, WaveReport, element_of,
 };
 use underpin_model::policy::{Placing, Spread};
 
 use super::calendar::Seconds;
 use super::drive::{Driven, HostWave};
-use super::elements::ElementWork;
+use super::elements::{ElementWork, clusters_of};
 use super::facts::Facts;
 use super::leave::{Departure, How};
 use super::order;
-use super::stage::FREEZE_S;
 use super::timing::{HostTimes, Move, RESUME, START, STOP, SUSPEND, Work};
 use super::{Planned, Request};
+use turns::Turn;
 
-/// Waves of a cluster that are further apart than this are frozen and thawed one by one: balancing is not off for days.
-const THAW_AFTER_S: Seconds = 1800;
-/// Freezing or thawing a cluster.
-const FREEZE: Spread = Spread::new(10, FREEZE_S);
 /// Making sure of a backup.
 const BACKUP_CHECK: Spread = Spread::new(60, 300);
 
@@ -33,27 +30,12 @@ struct Draft {
     step: Step,
 }
 
-/// Steps of a wave of hosts that others wait for, or that wait for others, by draft.
-#[derive(Default)]
-struct Ends {
-    start: Seconds,
-    end: Seconds,
-    /// What disturbs guests first.
-    first: Vec<u32>,
-    /// Of these, guests of other hosts that make room.
-    made_room: Vec<u32>,
-    /// Hosts are back, or else guests have left early.
-    back: Vec<u32>,
-    /// Guests that stayed run again, others are home.
-    settled: Vec<u32>,
-}
-
 struct Assembly<'r, 'a> {
     request: &'r Request<'a>,
     facts: &'r Facts<'a>,
     drafts: Vec<Draft>,
-    /// Of each cluster, its waves in order.
-    ends: BTreeMap<u32, Vec<Ends>>,
+    /// Of each cluster, what happens in it in order.
+    turns: BTreeMap<u32, Vec<Turn>>,
     waves: Vec<Wave>,
     reports: Vec<WaveReport>,
 }
@@ -64,7 +46,7 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         request,
         facts,
         drafts: Vec::new(),
-        ends: BTreeMap::new(),
+        turns: BTreeMap::new(),
         waves: Vec::new(),
         reports: Vec::new(),
     };
@@ -86,7 +68,9 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
             }
         }
     }
-    assembly.freezes();
+    let turns = std::mem::take(&mut assembly.turns);
+    assembly.wait(&turns);
+    assembly.freeze(&turns);
     let steps = assembly.numbered();
     let plan = Plan {
         format: FORMAT.to_owned(),
@@ -198,6 +182,7 @@ impl Assembly<'_, '_> {
             last.push(self.push(number, Some(element), check, start, BACKUP_CHECK, Vec::new()));
         }
         let mut now = it.start;
+        let first = self.drafts.len() as u32;
         for (position, hop) in (1..).zip(&it.hops) {
             for unit in 1..=it.units {
                 let kind = StepKind::Patch {
@@ -226,6 +211,10 @@ impl Assembly<'_, '_> {
                 now += spans.verify.p95_s;
             }
         }
+        let turn = Turn { start: it.start, end: it.end, first: vec![first], over: last, ..Turn::default() };
+        for cluster in clusters_of(self.facts, it.layer, element) {
+            self.turns.entry(cluster as u32).or_default().push(turn.clone());
+        }
         self.waves.push(Wave {
             number,
             layer: it.layer,
@@ -244,35 +233,22 @@ impl Assembly<'_, '_> {
     fn hosts(&mut self, number: u32, it: &HostWave, of_cluster: &[u32]) {
         let start = it.staged.start;
         let first = self.drafts.len();
-        // Late steps hold up what comes after them: the clock alone must not have more hosts away than planned.
-        let before = self.ends.get(&it.cluster).and_then(|it| it.last()).map(|it| it.back.clone());
-        let mut ends = Ends { start, end: it.staged.end, ..Ends::default() };
+        let cluster = self.facts.fleet.clusters.get(self.facts.clusters[it.cluster as usize].at as usize);
+        let cluster = cluster.map(|it| it.id.clone());
+        let gate = self.gate(number, start, cluster.clone());
+        let mut turn = Turn { start, end: it.staged.end, gate: Some(gate), ..Turn::default() };
         for (work, times) in it.staged.works.iter().zip(&it.staged.times) {
-            self.host(number, start, work, times, &mut ends);
+            self.host(number, start, work, times, &mut turn);
         }
-        let over = |draft: &Draft| draft.step.start_s.saturating_add(draft.step.p95_s);
-        let made: Vec<(u32, Seconds)> = ends
-            .made_room
-            .iter()
-            .filter_map(|it| Some((*it, over(self.drafts.get(*it as usize)?))))
-            .collect();
-        for step in &ends.first {
-            if let Some(draft) = self.drafts.get_mut(*step as usize) {
-                let start_s = draft.step.start_s;
-                draft.step.after.extend(made.iter().filter(|it| it.1 <= start_s).map(|it| it.0));
-                draft.step.after.extend(before.iter().flatten());
-            }
-        }
-        self.ends.entry(it.cluster).or_default().push(ends);
+        self.turns.entry(it.cluster).or_default().push(turn);
         let steps = self.drafts.get(first..).unwrap_or_default();
         let moves = it.staged.times.iter().map(|it| it.out.len() + it.home.len()).sum::<usize>() as u32;
         let pause = it.staged.times.iter().flat_map(|it| it.out.iter().chain(&it.home)).map(|it| it.pause_ms);
         let start_s = steps.iter().map(|it| it.step.start_s).min().unwrap_or(start);
-        let cluster = self.facts.fleet.clusters.get(self.facts.clusters[it.cluster as usize].at as usize);
         self.waves.push(Wave {
             number,
             layer: Layer::Host,
-            cluster: cluster.map(|it| it.id.clone()),
+            cluster,
             ring: self.ring(it),
             canary: it.canary,
             // Hosts that guests only leave early come in a later wave.
@@ -320,7 +296,7 @@ impl Assembly<'_, '_> {
         self.facts.hosts[host as usize].it.id.clone()
     }
 
-    fn host(&mut self, number: u32, start: Seconds, work: &Work, times: &HostTimes, ends: &mut Ends) {
+    fn host(&mut self, number: u32, start: Seconds, work: &Work, times: &HostTimes, turn: &mut Turn) {
         let Some(element) = self.element_id(work.host) else { return };
         let subject = Some(&element);
         let spans = work.durations;
@@ -329,8 +305,8 @@ impl Assembly<'_, '_> {
         if work.hops.is_empty() {
             // Guests leave early; nothing is done on the host yet.
             let left = self.out(number, start, &element, work, times, &[]);
-            ends.first.extend(&left);
-            ends.back.extend(left);
+            turn.over.extend(&left);
+            turn.first.extend(left);
             return;
         }
         let staged = self.push(
@@ -342,19 +318,21 @@ impl Assembly<'_, '_> {
             Vec::new(),
         );
         let mut last = vec![staged];
-        let out = self.out(number, start, &element, work, times, &[staged]);
-        let makes_room = out.iter().zip(&times.out).filter(|(_, it)| it.from != work.host);
-        ends.made_room.extend(makes_room.map(|it| *it.0));
-        last.extend(out);
         let stay = work.departures.iter().filter(|it| !it.how.moves());
         for it in stay.clone() {
             let (kind, span) = self.pause(it, work.host);
-            last.push(self.push(number, subject, kind, start + times.stop, span, vec![staged]));
+            let step = self.push(number, subject, kind, start + times.stop, span, vec![staged]);
+            turn.first.push(step);
+            last.push(step);
         }
-        ends.first.extend(last.iter().filter(|it| **it != staged));
+        let out = self.out(number, start, &element, work, times, &last);
+        let makes_room = out.iter().zip(&times.out).filter(|(_, it)| it.from != work.host);
+        turn.made_room.extend(makes_room.map(|it| *it.0));
+        last.extend(&out);
+        turn.first.extend(out);
         // Nobody leaves an empty host, and nobody has to for a live patch: the patch is what disturbs first.
         if last.len() == 1 {
-            ends.first.push(self.drafts.len() as u32);
+            turn.first.push(self.drafts.len() as u32);
         }
         for (hop, at) in work.hops.iter().zip(&times.patches) {
             let change = &self.request.changes()[hop.change as usize];
@@ -386,22 +364,24 @@ impl Assembly<'_, '_> {
         last = vec![self.push(number, subject, attest, start + times.attest, spans.attest, last)];
         let verify = StepKind::Verify { element: element.clone() };
         let verified = self.push(number, subject, verify, start + times.verify, spans.verify, last);
-        ends.back.push(verified);
+        turn.over.push(verified);
         for it in stay {
             let (vm, host) = (self.facts.guests[it.guest as usize].it.id.clone(), self.host_id(work.host));
             let (kind, span) = match it.how {
                 How::Suspend => (StepKind::Resume { vm, host }, RESUME),
                 _ => (StepKind::Start { vm, host }, START),
             };
-            ends.settled.push(self.push(number, subject, kind, start + times.start, span, vec![verified]));
+            turn.over.push(self.push(number, subject, kind, start + times.start, span, vec![verified]));
         }
         for it in &times.home {
             let kind = self.migrate(it);
-            ends.settled.push(self.push(number, subject, kind, start + it.start, it.span, vec![verified]));
+            let step = self.push(number, subject, kind, start + it.start, it.span, vec![verified]);
+            turn.over.push(step);
         }
     }
 
-    /// Guests that move away: each by itself, or all by the platform.
+    /// Guests that move away: each by itself, or all by the platform, whose maintenance mode waits for those that rest (`resting`, after
+    /// what was staged) and those that move cold.
     fn out(
         &mut self,
         number: u32,
@@ -409,17 +389,18 @@ impl Assembly<'_, '_> {
         element: &ElementId,
         work: &Work,
         times: &HostTimes,
-        after: &[u32],
+        resting: &[u32],
     ) -> Vec<u32> {
         // A platform's maintenance mode moves what runs; what moves cold is stopped and started by itself.
         let ours = |it: &&Move| self.request.policy.planning.placing == Placing::WePlace || !it.live;
-        let moves: Vec<(StepKind, Seconds, Spread)> =
-            times.out.iter().filter(ours).map(|it| (self.migrate(it), start + it.start, it.span)).collect();
+        let moves: Vec<Move> = times.out.iter().filter(ours).copied().collect();
         let theirs: Vec<Move> = times.out.iter().filter(|it| !ours(it)).copied().collect();
-        let mut steps: Vec<u32> = moves
-            .into_iter()
-            .map(|(kind, at, span)| self.push(number, Some(element), kind, at, span, after.to_vec()))
-            .collect();
+        let staged = resting.get(..1).unwrap_or_default();
+        let mut steps: Vec<u32> = Vec::with_capacity(moves.len() + 1);
+        for it in moves {
+            let (kind, at) = (self.migrate(&it), start + it.start);
+            steps.push(self.push(number, Some(element), kind, at, it.span, staged.to_vec()));
+        }
         if theirs.is_empty() {
             return steps;
         }
@@ -434,7 +415,8 @@ impl Assembly<'_, '_> {
         let span = Spread::new((f64::from(p95_s) / factor).ceil() as u32, p95_s);
         let mbps = theirs.iter().map(|it| it.mbps).min().unwrap_or(0);
         let kind = StepKind::Evacuate { host: self.host_id(work.host), expected, only_to, mbps };
-        steps.push(self.push(number, Some(element), kind, start + from, span, after.to_vec()));
+        let after = resting.iter().chain(&steps).copied().collect();
+        steps.push(self.push(number, Some(element), kind, start + from, span, after));
         steps
     }
 
@@ -457,30 +439,6 @@ impl Assembly<'_, '_> {
         match it.how {
             How::Suspend => (StepKind::Suspend { vm, host, consent }, SUSPEND),
             _ => (StepKind::Stop { vm, host, consent }, STOP),
-        }
-    }
-
-    /// Freezes each cluster around its waves: nothing in them starts before, and all of it is over when it is thawed.
-    fn freezes(&mut self) {
-        for (cluster, waves) in std::mem::take(&mut self.ends) {
-            let at = self.facts.clusters[cluster as usize].at as usize;
-            let Some(it) = self.facts.fleet.clusters.get(at) else { continue };
-            let near = |a: &Ends, b: &Ends| b.start <= a.end.saturating_add(THAW_AFTER_S);
-            let mut thawed: Vec<u32> = Vec::new();
-            for busy in waves.chunk_by(near) {
-                let ([first, ..], [.., last]) = (busy, busy) else { continue };
-                let freeze = StepKind::Freeze { cluster: it.id.clone(), what: frozen(it) };
-                let from = first.start.saturating_sub(FREEZE_S);
-                let freeze = self.push(0, None, freeze, from, FREEZE, std::mem::take(&mut thawed));
-                for step in &first.first {
-                    if let Some(draft) = self.drafts.get_mut(*step as usize) {
-                        draft.step.after.push(freeze);
-                    }
-                }
-                let over = last.back.iter().chain(&last.settled).copied().collect();
-                let thaw = StepKind::Thaw { cluster: ClusterId::clone(&it.id) };
-                thawed = vec![self.push(0, None, thaw, last.end, FREEZE, over)];
-            }
         }
     }
 
@@ -507,21 +465,9 @@ impl Assembly<'_, '_> {
                     *it = ids[*it as usize];
                 }
                 step.after.sort_unstable();
+                step.after.dedup();
                 Some(step)
             })
             .collect()
     }
-}
-
-/// What would fight the plan, as far as it is not known to be off.
-fn frozen(cluster: &Cluster) -> Vec<Frozen> {
-    let mut what = Vec::new();
-    if cluster.load_balancing != Some(false) {
-        what.push(Frozen::Balancing);
-    }
-    what.push(Frozen::AutoStart);
-    if cluster.admission_control != Some(false) {
-        what.push(Frozen::AdmissionControl);
-    }
-    what
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use underpin_model::id::TenantId;
 use underpin_model::plan::Reason;
-use underpin_model::policy::{Durations, Spread};
+use underpin_model::policy::{Durations, Placing, Spread};
 
 use super::couplings::Couplings;
 use super::leave::{Departure, Leaving};
@@ -35,6 +35,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
         why: &mut BTreeMap<u32, Vec<Reason>>,
         canary: bool,
     ) -> Option<Vec<StagedWave>> {
+        // A platform's maintenance mode empties a host in one go.
+        if shared.facts.policy.planning.placing == Placing::PlatformPlaces {
+            return None;
+        }
         for at in 0..pending.len() {
             let candidate = pending.get(at)?;
             let reasons = why.get(&candidate.host).cloned().unwrap_or_default();
@@ -106,6 +110,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             relocates: false,
             moved: Vec::new(),
             stay: Vec::new(),
+            link_mbps: 0,
         };
         let mut departures = leaving.some(host, &of);
         self.rooms.shut(host, true);

@@ -128,6 +128,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             spared,
             moved: draft.works.iter().flat_map(|it| it.departures.iter().map(|it| it.guest)).collect(),
             stay: Vec::new(),
+            link_mbps: 0,
             relocates: shared.facts.policy.planning.placing == Placing::WePlace,
         };
         let departures = leaving.empty(candidate.host, method)?;

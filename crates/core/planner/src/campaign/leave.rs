@@ -3,7 +3,7 @@
 use underpin_model::change::Method;
 use underpin_model::fleet::{Action, Vm};
 use underpin_model::plan::{Reason, Rule};
-use underpin_model::policy::MigrationPolicy;
+use underpin_model::policy::{MigrationPolicy, Placing};
 
 use super::answers::Answers;
 use super::facts::{Allowed, Facts};
@@ -107,6 +107,8 @@ pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) moved: Vec<u32>,
     /// Guests of the host that stay on it, stopped or suspended.
     pub(super) stay: Vec<u32>,
+    /// A platform that places moves all guests of a host at the rate of the narrowest link: no target may have less than this.
+    pub(super) link_mbps: u32,
 }
 
 impl Leaving<'_, '_, '_> {
@@ -125,6 +127,15 @@ impl Leaving<'_, '_, '_> {
             ways.iter().any(|how| how.moves() && open(how))
         };
         units.sort_by_cached_key(|it| (moves(it), std::cmp::Reverse(size(it)), it.clone()));
+        if facts.policy.planning.placing == Placing::PlatformPlaces {
+            let live: Vec<u32> = units
+                .iter()
+                .flatten()
+                .copied()
+                .filter(|&it| self.allows(host, it, How::Live).is_ok())
+                .collect();
+            self.link_mbps = self.least_link(host, &live);
+        }
         let mut done: Vec<Departure> = Vec::new();
         for unit in &units {
             match self.unit(host, unit, ways) {
@@ -300,10 +311,7 @@ impl Leaving<'_, '_, '_> {
             let link = facts.hosts[host as usize].link_mbps / together;
             let converges = live(facts, guest, link).is_some_and(|it| it.converged);
             if !converges {
-                let dirty = facts.guests[guest as usize].dirty_mib_s * 8.0 * 1_048_576.0 / 1e6;
-                let reason =
-                    Reason::DoesNotConverge { vm: vm.id.clone(), dirty_mbps: dirty as u32, best_mbps: link };
-                return Err(Some(reason));
+                return Err(Some(does_not_converge(facts, guest, link)));
             }
         }
         self.answers.find(facts, guest, how.action()).map_err(Some)
@@ -356,8 +364,24 @@ impl Leaving<'_, '_, '_> {
         let together = facts.guests[guest as usize].together.len().max(1) as u32;
         let (own, other) = (&facts.hosts[self.rooms.at(guest) as usize], &facts.hosts[to as usize]);
         together <= other.slots
+            && other.link_mbps >= self.link_mbps
             && (other.link_mbps >= own.link_mbps
                 || live(facts, guest, other.link_mbps / together).is_some_and(|it| it.converged))
+    }
+
+    /// The narrowest link of the cluster over which all of some guests converge.
+    fn least_link(&self, host: u32, guests: &[u32]) -> u32 {
+        let facts = self.rooms.facts;
+        let own = facts.hosts[host as usize].link_mbps;
+        let mut links: Vec<u32> = self.rooms.hosts().map(|it| facts.hosts[it as usize].link_mbps).collect();
+        links.retain(|it| *it < own);
+        links.sort_unstable();
+        links.dedup();
+        let converge =
+            |mbps: u32| guests.iter().all(|&it| live(facts, it, mbps).is_some_and(|it| it.converged));
+        // What converges over a link does so over a wider one.
+        let first = links.partition_point(|&mbps| !converge(mbps));
+        links.get(first).copied().unwrap_or(own)
     }
 
     /// Why nobody takes a unit: the first condition that excludes all.
@@ -396,6 +420,10 @@ impl Leaving<'_, '_, '_> {
         };
         if higher.iter().find(whole).is_none() {
             return Reason::LargerThanAnyHost { vm, memory_mib: it.it.memory_mib.unwrap_or(0) };
+        }
+        let links = higher.iter().map(|&it| facts.hosts[it as usize].link_mbps);
+        if let Some(best) = links.max().filter(|it| *it < self.link_mbps) {
+            return does_not_converge(facts, guest, best);
         }
         let apart: Vec<u32> = higher
             .into_iter()
@@ -439,6 +467,12 @@ impl Leaving<'_, '_, '_> {
         }
         Reason::Fragmented { vm: self.rooms.facts.guests[unit[0] as usize].it.id.clone() }
     }
+}
+
+fn does_not_converge(facts: &Facts<'_>, guest: u32, best_mbps: u32) -> Reason {
+    let it = &facts.guests[guest as usize];
+    let dirty = it.dirty_mib_s * 8.0 * 1_048_576.0 / 1e6;
+    Reason::DoesNotConverge { vm: it.it.id.clone(), dirty_mbps: dirty as u32, best_mbps }
 }
 
 fn demand_of(facts: &Facts<'_>, unit: &[u32]) -> Room {

@@ -81,15 +81,19 @@ pub(super) struct HostTimes {
 pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<HostTimes> {
     let mut times = vec![HostTimes::default(); works.len()];
     let (made, ready) = make_room(facts, works);
-    let out = match facts.policy.planning.placing {
-        Placing::WePlace => schedule(facts, departures(works, ready)),
-        Placing::PlatformPlaces => one_by_one(facts, &departures(works, ready)),
-    };
-    for (work, it) in made.into_iter().chain(out) {
-        times[work].out.push(it);
-    }
-    for (work, times) in works.iter().zip(&mut times) {
-        in_place(work, times);
+    match facts.policy.planning.placing {
+        Placing::WePlace => {
+            let out = schedule(facts, departures(works, ready));
+            for (work, it) in made.into_iter().chain(out) {
+                times[work].out.push(it);
+            }
+            for (work, times) in works.iter().zip(&mut times) {
+                let left = times.out.iter().map(Move::end).max().unwrap_or(0);
+                times.stop = left;
+                in_place(work, times, left.saturating_add(pauses(work).0));
+            }
+        }
+        Placing::PlatformPlaces => one_by_one(facts, works, &mut times),
     }
     if homing == Homing::Home {
         let mut wanted = Vec::new();
@@ -153,38 +157,44 @@ fn departures(works: &[Work], ready: Seconds) -> Vec<Wanted> {
     works.iter().enumerate().flat_map(of).collect()
 }
 
-/// How a platform that places is given time: host after host, guest after guest, at a rate that every link on the way carries,
-/// since nobody knows what it does at once.
-fn one_by_one(facts: &Facts<'_>, wanted: &[Wanted]) -> Vec<(usize, Move)> {
+/// How a platform that places is given time: host after host, guest after guest, at a rate that every link on the way carries, since
+/// nobody knows what it does at once. Its maintenance mode waits for every guest that runs: those that stay, and those that move cold,
+/// go to rest before.
+fn one_by_one(facts: &Facts<'_>, works: &[Work], times: &mut [HostTimes]) {
     let link = |host: u32| facts.hosts[host as usize].link_mbps;
-    let mut narrow = rustc_hash::FxHashMap::<usize, u32>::default();
-    for it in wanted.iter().filter(|it| it.live) {
-        let rate = narrow.entry(it.work).or_insert(u32::MAX);
-        *rate = (*rate).min(link(it.from)).min(link(it.to));
-    }
     let mut now = 0;
-    let mut done = Vec::with_capacity(wanted.len());
-    for it in wanted {
-        let rate = narrow.get(&it.work).copied().unwrap_or(0);
-        let Some(moved) = moved(facts, it, now, rate) else { continue };
-        now = moved.end();
-        done.push((it.work, moved));
+    for ((at, work), times) in works.iter().enumerate().zip(times) {
+        let (live, cold): (Vec<Wanted>, Vec<Wanted>) =
+            departures(std::slice::from_ref(work), now).into_iter().partition(|it| it.live);
+        times.stop = now;
+        let rest = now.saturating_add(pauses(work).0);
+        let links = live.iter().map(|it| link(it.from).min(link(it.to)));
+        let narrow = links.min().unwrap_or(0);
+        for (which, rate) in [(cold, 0), (live, narrow)] {
+            for it in &which {
+                let Some(moved) = moved(facts, &Wanted { work: at, ..*it }, now, rate) else { continue };
+                now = moved.end();
+                times.out.push(moved);
+            }
+            now = now.max(rest);
+        }
+        in_place(work, times, now);
     }
-    done
 }
 
-/// What happens on the host itself, once its guests are out.
-fn in_place(work: &Work, times: &mut HostTimes) {
-    let mut now = times.out.iter().map(Move::end).max().unwrap_or(0);
-    times.stop = now;
+/// How long the guests that stay take to rest, and to run again.
+fn pauses(work: &Work) -> (Seconds, Seconds) {
     let span = |how: How| match how {
         How::Suspend => (SUSPEND.p95_s, RESUME.p95_s),
         How::Stop => (STOP.p95_s, START.p95_s),
         How::Live | How::Cold => (0, 0),
     };
     let stays = work.departures.iter().map(|it| span(it.how));
-    let (stop, start) = stays.fold((0, 0), |sum, it| (sum.0.max(it.0), sum.1.max(it.1)));
-    now = now.saturating_add(stop);
+    stays.fold((0, 0), |most, it| (most.0.max(it.0), most.1.max(it.1)))
+}
+
+/// What happens on the host itself, once its guests are out or at rest.
+fn in_place(work: &Work, times: &mut HostTimes, mut now: Seconds) {
     for hop in &work.hops {
         times.patches.push(now);
         now = now.saturating_add(work.durations.patch.p95_s);
@@ -197,10 +207,11 @@ fn in_place(work: &Work, times: &mut HostTimes) {
     times.verify = now;
     now = now.saturating_add(work.durations.verify.p95_s);
     times.start = now;
-    times.end = now.saturating_add(start);
+    times.end = now.saturating_add(pauses(work).1);
 }
 
 /// A migration that is wanted.
+#[derive(Clone, Copy)]
 struct Wanted {
     work: usize,
     guest: u32,

@@ -14,7 +14,7 @@ use underpin_planner::campaign::{Request, plan};
 use super::build::{clean, consent, dice, fleet, guest, host, policy, request, start, tenant};
 
 /// Guests by host and size with what is allowed, hosts of different size, groups that must be apart, a policy.
-fn random() -> impl Strategy<Value = (Fleet, Policy)> {
+pub fn random() -> impl Strategy<Value = (Fleet, Policy)> {
     let guests = prop::collection::vec((0..6_usize, 1..24_u64, 0..12_u8, 0..3_usize), 0..30);
     (2..7_usize, guests, 0..4_u8, 1..4_u32, any::<bool>(), 0..3_u8, 0..3_u8, 0..3_u8).prop_map(
         |(hosts, guests, groups, most, home, reserve, rings, windows)| {

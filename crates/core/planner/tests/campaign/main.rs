@@ -11,6 +11,7 @@ mod answers;
 mod build;
 mod durations;
 mod guests;
+mod late;
 mod laws;
 mod layers;
 mod rings;
