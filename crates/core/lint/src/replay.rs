@@ -353,6 +353,8 @@ impl Replay<'_, '_> {
                     self.land(self.local_vm(*vm), from, self.local_host(*to));
                 }
                 self.evacuation_over(from, moves, u64::from(*mbps));
+                // The platform's maintenance mode waits for every guest that still runs.
+                self.must_be_empty.push((step, from));
             }
             Doing::Stop { vm, host, .. } => self.rest(self.local_vm(*vm), *host, Power::Off),
             Doing::Suspend { vm, host, .. } => self.rest(self.local_vm(*vm), *host, Power::Suspended),

@@ -148,6 +148,8 @@ fn drain(
 ) {
     // What nothing waits for so far: what prepares the element, and the work on it that came last.
     let mut prepared: Vec<u32> = Vec::new();
+    // Guests that no evacuation takes along: it waits for them to be at rest.
+    let mut rest: Vec<u32> = Vec::new();
     let mut last: Option<u32> = None;
     for &step in &path.steps {
         let Some(act) = timeline.acts.get(ix(step)) else { continue };
@@ -156,12 +158,18 @@ fn drain(
         let mut needed = Vec::new();
         match act.doing {
             Doing::Stage { .. } | Doing::BackupCheck { .. } if own => prepared.push(step),
-            Doing::Evacuate { host, .. } | Doing::Stop { host, .. } | Doing::Suspend { host, .. }
-                if here(host) =>
-            {
+            Doing::Stop { host, .. } | Doing::Suspend { host, .. } if here(host) => {
                 prepared.push(step);
+                rest.push(step);
             }
-            Doing::Migrate { from, .. } if here(from) => prepared.push(step),
+            Doing::Migrate { from, live, .. } if here(from) => {
+                prepared.push(step);
+                rest.extend(Some(step).filter(|_| !live));
+            }
+            Doing::Evacuate { host, .. } if here(host) => {
+                prepared.push(step);
+                needed.append(&mut rest);
+            }
             Doing::Patch { .. } | Doing::Reboot { .. } if own => {
                 needed.append(&mut prepared);
                 needed.extend(last.replace(step));

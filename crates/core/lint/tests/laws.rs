@@ -207,6 +207,29 @@ fn an_evacuation_counts_what_it_expects() {
     }
 }
 
+#[test]
+fn an_evacuation_waits_for_guests_that_stay_for_ever() {
+    let mut case = platform_places();
+    // v5 is stopped while its host is changed, and here only after the others have left.
+    let stop = case.step(|it| matches!(it, StepKind::Stop { .. }));
+    stop.start_s = 6765;
+    case.tidy();
+    let found: Vec<_> =
+        case.lint().findings.into_iter().filter(|it| it.severity == Severity::Error).collect();
+    assert!(
+        found.len() == 1 && found[0].rule == Rule::OccupiedHost && found[0].at_s == Some(6760),
+        "{found:#?}"
+    );
+    // It stops in time, and the evacuation would not wait for it, were it late.
+    case.step(|it| matches!(it, StepKind::Stop { .. })).start_s = 6660;
+    case.tidy();
+    assert!(errors(&case).contains(&Rule::Order), "{:#?}", case.lint().findings);
+    let stop = case.step(|it| matches!(it, StepKind::Stop { .. })).id;
+    let evacuate = |it: &StepKind| matches!(it, StepKind::Evacuate { host, .. } if host.as_str() == "h2");
+    case.step(evacuate).after.push(stop);
+    assert!(case.lint().findings.is_empty(), "{:#?}", case.lint().findings);
+}
+
 fn evacuation(
     case: &mut Case,
     change: impl FnOnce(

@@ -246,6 +246,59 @@ fn a_guest_of_another_host_makes_room() {
 }
 
 #[test]
+fn a_platform_that_places_empties_a_host_once_all_that_stays_is_at_rest() {
+    let (mut fleet, mut policy) = (fleet(3), policy());
+    policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
+    guest(&mut fleet, "h1", 8);
+    guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::PowerOff];
+    guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::ColdMigrate];
+    consent(&mut fleet, Action::PowerOff, true);
+    consent(&mut fleet, Action::ColdMigrate, true);
+    let it = planned(&fleet, &policy);
+    let own: Vec<&underpin_model::plan::Step> =
+        it.plan.steps.iter().filter(|it| it.subject.as_ref().is_some_and(|it| it.as_str() == "h1")).collect();
+    let evacuate = own.iter().find(|it| matches!(it.kind, StepKind::Evacuate { .. })).unwrap();
+    let rests =
+        |kind: &StepKind| matches!(kind, StepKind::Stop { .. } | StepKind::Migrate { live: false, .. });
+    let rest: Vec<_> = own.iter().filter(|it| rests(&it.kind)).collect();
+    assert_eq!(rest.len(), 2, "{own:#?}");
+    for it in rest {
+        assert!(evacuate.after.contains(&it.id) && it.end_s() <= evacuate.start_s, "{it:?} {evacuate:?}");
+    }
+}
+
+#[test]
+fn a_platform_that_places_is_given_targets_over_whose_links_all_guests_converge() {
+    let (mut fleet, mut policy) = (fleet(4), policy());
+    policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
+    let slow = |fleet: &mut underpin_model::fleet::Fleet, host: usize| {
+        fleet.hosts[host].migration.as_mut().unwrap().bandwidth_mbps = Some(1000);
+    };
+    slow(&mut fleet, 1);
+    // What is quick to move and what writes 200 MiB/s leave h1 together: at 1 Gbit/s only the first would ever arrive.
+    guest(&mut fleet, "h1", 90);
+    guest(&mut fleet, "h1", 8).dirty_rate_mib_s = Some(200.0);
+    let it = planned(&fleet, &policy);
+    let to: Vec<String> = it
+        .plan
+        .steps
+        .iter()
+        .filter_map(|it| match &it.kind {
+            StepKind::Evacuate { host, only_to, .. } if host.as_str() == "h1" => Some(only_to),
+            _ => None,
+        })
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    assert!(!to.is_empty() && !to.contains(&"h2".to_owned()), "{to:?}");
+    slow(&mut fleet, 2);
+    slow(&mut fleet, 3);
+    let it = planned(&fleet, &policy);
+    let reasons = &of(&it, "h1").reasons;
+    assert!(matches!(reasons[..], [Reason::DoesNotConverge { best_mbps: 1000, .. }]), "{reasons:?}");
+}
+
+#[test]
 fn room_is_left_in_one_piece_for_the_guests_of_a_failure() {
     let mut fleet = fleet(4);
     fleet.hosts[2].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
