@@ -1,75 +1,32 @@
 //! The risk of the current fleet: worked out when first asked for, once for each assessment, policy and evidence, by one thread
 //! at a time that may block; the same for the API and the pages.
 
+mod asked;
+mod tail;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use underpin_exposure::FactBase;
 use underpin_model::fleet::Fleet;
 use underpin_model::policy::Policy;
 use underpin_model::quantity::Days;
-use underpin_risk::build::{self, ReleaseDates};
-use underpin_risk::compound::{self, Thresholds};
 use underpin_risk::freshness::epss_warnings;
 use underpin_risk::report::{self, GroupBy, ReportError, Request, RiskReport};
 use underpin_risk::standing::Standing;
 use underpin_risk::wait::unmatched::{due, unmatched};
 use underpin_risk::wait::{self, Evidence, GroupDecision};
-use utoipa::IntoParams;
 
+pub(crate) use self::asked::{Asked, RiskQuery};
+use self::tail::detail_of;
+pub(crate) use self::tail::{Detail, Tail, TailPoint};
 use crate::in_force::InForce;
 use crate::index::Index;
 use crate::problem::{Code, Problem};
 use crate::standing::Kind;
 use crate::state::{App, Shared, no_fleet};
-
-/// Which risk.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default)]
-pub(crate) struct RiskQuery {
-    /// `true`: the naive figure, every host on its own.
-    pub(crate) independent: Option<String>,
-    /// What hosts are grouped by: `decision`, `cluster`, `platform`, `release`, `hardware`, `ring`.
-    pub(crate) group_by: Option<String>,
-}
-
-/// What is asked for, read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asked {
-    pub(crate) independent: bool,
-    pub(crate) group_by: GroupBy,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self { independent: false, group_by: GroupBy::Decision }
-    }
-}
-
-impl RiskQuery {
-    pub(crate) fn read(&self) -> Result<Asked, Problem> {
-        let independent = match self.independent.as_deref().map(str::trim) {
-            None | Some("" | "false") => false,
-            Some("true") => true,
-            Some(other) => {
-                return Err(Code::BadQuery.with(format!("independent is {other:?}; give true or false")));
-            }
-        };
-        let group_by = match self.group_by.as_deref().map(str::trim).filter(|it| !it.is_empty()) {
-            None => GroupBy::Decision,
-            Some(text) => GroupBy::ALL.into_iter().find(|it| it.name() == text).ok_or_else(|| {
-                let names = GroupBy::ALL.map(GroupBy::name).join(", ");
-                Code::BadQuery.with(format!("group_by is {text:?}; give one of {names}"))
-            })?,
-        };
-        Ok(Asked { independent, group_by })
-    }
-}
 
 /// What a risk rests on. It is kept with the answer, so that an answer is never shown for another state.
 #[derive(Debug, Clone)]
@@ -87,16 +44,6 @@ impl Basis {
     }
 }
 
-/// A point of a tail: the probability to lose more than that, or that at least so many are hit.
-pub(crate) type TailPoint = (f64, f64);
-
-/// Tails in more points than the report states, for the pictures.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Tail {
-    pub(crate) loss: Vec<TailPoint>,
-    pub(crate) hosts: Vec<TailPoint>,
-}
-
 /// A report with what it rests on.
 #[derive(Debug)]
 pub(crate) struct RiskAnswer {
@@ -104,13 +51,6 @@ pub(crate) struct RiskAnswer {
     pub(crate) report: RiskReport,
     /// Its predictions are kept.
     pub(crate) foretold: AtomicBool,
-}
-
-/// Tails in detail, with what they rest on.
-#[derive(Debug)]
-pub(crate) struct Detail {
-    pub(crate) compound: Tail,
-    pub(crate) independent: Tail,
 }
 
 /// Every decision of a fleet, with curves.
@@ -180,57 +120,6 @@ fn report_of(
     report::report_with(&request, decisions).map_err(|error| match error {
         ReportError::NothingToJudge { .. } => nothing_to_judge(&basis.index.fleet),
         other => refused(&other),
-    })
-}
-
-/// Levels at which the picture of a tail has points.
-const LEVELS: [f64; 13] =
-    [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99997, 0.99999];
-
-/// 1, 2, 5, 10, 20, ... up to all hosts.
-fn thresholds(hosts: u64) -> Vec<u64> {
-    let decades = std::iter::successors(Some(1_u64), |it| it.checked_mul(10));
-    let mut list: Vec<u64> = decades
-        .take_while(|it| *it <= hosts)
-        .flat_map(|it| [it, it.saturating_mul(2), it.saturating_mul(5)])
-        .filter(|it| *it < hosts)
-        .collect();
-    list.extend((hosts > 0).then_some(hosts));
-    list
-}
-
-fn tail(
-    portfolio: &underpin_risk::portfolio::Portfolio,
-    basis: &Basis,
-    independent: bool,
-) -> Result<Tail, Problem> {
-    let hosts = portfolio.hosts.len() as u64;
-    let options = compound::Options {
-        seed: basis.policy.value.seed,
-        levels: LEVELS.to_vec(),
-        at_least: Thresholds { hosts: thresholds(hosts), ..Thresholds::default() },
-        at_least_in_parts: Thresholds::none(),
-        independent,
-        ..compound::Options::default()
-    };
-    let judged = compound::judge(portfolio, &options).map_err(|error| refused(&error))?;
-    // A quantile of 0 is no point of the tail: what lies there is the probability of any loss.
-    let beyond = judged.fleet.quantiles.iter().filter(|it| it.value > 0.0);
-    Ok(Tail {
-        loss: beyond.map(|it| (it.value, 1.0 - it.level)).collect(),
-        hosts: judged.hosts_hit_at_least.iter().map(|it| (it.m as f64, it.probability)).collect(),
-    })
-}
-
-fn detail_of(basis: &Basis, base: &FactBase) -> Result<Detail, Problem> {
-    let day = basis.index.assessment.as_of.to_zoned(TimeZone::UTC).date();
-    let dates = ReleaseDates::from_facts(base.releases(), day);
-    let (fleet, assessment) = (&basis.index.fleet, &basis.index.assessment);
-    let built = build::build(fleet, assessment, &basis.policy.value, &build::Options::new(&dates));
-    let built = built.map_err(|error| refused(&error))?;
-    Ok(Detail {
-        compound: tail(&built.portfolio, basis, false)?,
-        independent: tail(&built.portfolio, basis, true)?,
     })
 }
 
@@ -514,13 +403,5 @@ mod tests {
         app.import_fleet(fleet(3)).await.unwrap();
         ask_all().await;
         assert_eq!(made(), 3, "another fleet");
-    }
-
-    #[test]
-    fn numbers_at_once_end_with_all_hosts() {
-        assert_eq!(thresholds(0), [0_u64; 0]);
-        assert_eq!(thresholds(1), [1]);
-        assert_eq!(thresholds(60), [1, 2, 5, 10, 20, 50, 60]);
-        assert_eq!(thresholds(100), [1, 2, 5, 10, 20, 50, 100]);
     }
 }

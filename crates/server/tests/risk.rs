@@ -311,6 +311,42 @@ async fn every_number_opens_its_derivation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_group_says_which_ring_runs_a_release_before_it() {
+    let server = with_fleet(&hosts(40)).await;
+    let answer = server.json("/api/v1/wait").await;
+    let list = answer["decisions"].as_array().unwrap();
+    let mut seen = [0; 3];
+    let names: std::collections::BTreeSet<&str> = list.iter().filter_map(|it| it["name"].as_str()).collect();
+    for name in names {
+        let url = url::Url::parse_with_params(&server.url("/risk/group"), [("name", name)]).unwrap();
+        let page = server.http.get(url).send().await.unwrap().text().await.unwrap();
+        let own: Vec<&Value> = list.iter().filter(|it| it["name"] == name).collect();
+        for (runs, words) in [(true, " runs it already"), (false, " is to take it first")] {
+            let rings = || own.iter().map(|it| &it["earlier_ring"]).filter(|it| it["runs_it"] == runs);
+            for ring in rings() {
+                let line = format!(
+                    "<dt>Earlier ring</dt><dd>{}{words}: it protects these hosts from day ",
+                    ring["ring"].as_str().unwrap()
+                );
+                let days = page.split(&line).skip(1).filter_map(|it| it.split("</dd>").next());
+                let days: Vec<f64> = days.map(|it| it.parse().unwrap()).collect();
+                let from = ring["from_days"].as_f64().unwrap();
+                assert!(
+                    days.iter().any(|it| (it - from).abs() <= 0.005 * from),
+                    "{name}: {from} in {days:?}"
+                );
+            }
+            seen[usize::from(runs)] += rings().count();
+        }
+        if own.iter().all(|it| it["earlier_ring"].is_null()) {
+            assert!(!page.contains("Earlier ring"), "{name}");
+            seen[2] += 1;
+        }
+    }
+    assert!(seen[0] > 0 && seen[2] > 0, "{seen:?}: rings that take it first, that run it, and none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_known_of_a_standing_is_shown_as_unknown() {
     let fleet = hosts(12);
     let server = with_fleet(&fleet).await;

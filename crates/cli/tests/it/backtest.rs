@@ -43,6 +43,35 @@ fn backtest_json_has_one_row_a_policy() {
 }
 
 #[test]
+fn backtest_csv_has_the_days_to_patch_and_who_never_did() {
+    let Some(data) = shared_data() else { return };
+    let feeds = data.join("feeds/cve5-hypervisors.tar.gz");
+    let asked = ["backtest", "--line", "7.0", "--feeds", feeds.to_str().unwrap(), "--format"];
+    let rows = run(&[&asked[..], &["json"]].concat()).ends(0).json()["policies"].clone();
+    let text = run(&[&asked[..], &["csv"]].concat()).ends(0).stdout;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|it| it == name).unwrap();
+    let (mut lines, mut never) = (0, 0.0);
+    for (line, row) in reader.records().map(Result::unwrap).zip(rows.as_array().unwrap()) {
+        let measures = &row["measures"];
+        let same = |name: &str, value: &serde_json::Value| {
+            let expected = value.as_f64().map_or_else(String::new, |it| it.to_string());
+            assert_eq!(&line[column(name)], expected, "{} {name}", row["policy"]);
+        };
+        same("never_patched", &measures["never_patched"]);
+        let days = &measures["restricted_mean_days_to_patch"];
+        same("restricted_mean_days_to_patch", &days["value"]);
+        same("restricted_mean_days_to_patch_low", &days["interval"][0]);
+        same("restricted_mean_days_to_patch_high", &days["interval"][1]);
+        never += measures["never_patched"].as_f64().unwrap_or(0.0);
+        lines += 1;
+    }
+    assert_eq!(lines, rows.as_array().unwrap().len());
+    assert!(never > 0.0, "somebody never patches");
+}
+
+#[test]
 fn backtest_with_cve_records_measures_exploited_exposure() {
     let Some(data) = shared_data() else { return };
     let feeds = data.join("feeds/cve5-hypervisors.tar.gz");

@@ -76,6 +76,56 @@ fn csv_has_one_row_a_release() {
     assert!(text.starts_with("platform,train,platform_release,hardware,ring,component,release,"), "{text}");
 }
 
+/// Hosts of two rings that run different versions of one package, of which two releases are newer.
+const RINGS: &str = r#"{"format": "underpin/fleet/1", "name": "rings", "seen": {"at": "2026-03-02T06:00:00Z", "by": "hand"},
+    "clusters": [{"id": "a"}], "hosts": [HOSTS], "vms": [{"id": "v", "host": "production", "power": "on"}]}"#;
+
+fn host_of(ring: &str, version: &str) -> String {
+    format!(
+        r#"{{"id": "{ring}", "cluster": "a", "ring": "{ring}", "vendor": "Maker", "model": "R1",
+         "cpu": {{"signature": "06-55-07"}}, "platform": {{"family": "almalinux", "train": "9", "release": "9.4"}},
+         "running": {{"qemu-kvm": "{version}"}},
+         "components": {{"family": "almalinux", "train": "9", "components": [{{"name": "qemu-kvm-core",
+         "version": "{version}", "arch": "x86_64", "source": {{"name": "qemu-kvm", "version": "{version}"}}}}]}}}}"#
+    )
+}
+
+#[test]
+fn csv_says_which_release_of_a_line_a_row_is_about_and_which_ring_runs_it_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let hosts = [host_of("test", "17:8.2.0-11.el9_4"), host_of("production", "17:8.2.0-10.el9")].join(",");
+    let fleet = file(&dir, "rings.json", RINGS.replace("HOSTS", &hosts));
+    let rings = "[[ring]]\nname = \"test\"\nsoak = 4.0\n[[ring]]\nname = \"production\"\nsoak = 7.0\n";
+    let policy = file(&dir, "policy.toml", rings);
+    let ask = |format: &str| {
+        let common = ["--no-builtin", "--as-of", "2026-03-02", "--feeds", "feeds", "--policy", &policy];
+        run(&[&["wait", &fleet, "--format", format][..], &common].concat()).ends(0)
+    };
+    let (text, groups) = (ask("csv").stdout, ask("json").json());
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|it| it == name).unwrap();
+    let groups = groups["groups"].as_array().unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), groups.len());
+    for (row, group) in rows.iter().zip(groups) {
+        let role = match group["role"].as_str().unwrap() {
+            "only-one" => "only",
+            other => other,
+        };
+        assert_eq!(&row[column("role")], role);
+        let earlier = &group["earlier_ring"];
+        assert_eq!(&row[column("earlier_ring")], earlier["ring"].as_str().unwrap_or_default());
+        let from = earlier["from_days"].as_f64().map_or_else(String::new, |it| it.to_string());
+        assert_eq!(&row[column("earlier_ring_from_days")], from);
+    }
+    let production = rows.iter().find(|it| &it[column("ring")] == "production").unwrap();
+    assert_eq!(
+        (&production[column("earlier_ring")], &production[column("earlier_ring_from_days")]),
+        ("test", "4")
+    );
+}
+
 #[test]
 fn bad_files_and_unknown_groups_are_refused_with_their_place() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use underpin_model::id::{HostId, ManagementPlaneId};
 
@@ -47,7 +48,8 @@ const ALL_LOST: Impact = Impact { confidentiality: 1.0, integrity: 1.0, availabi
 #[derive(Default)]
 struct Sum {
     blast: Blast,
-    tenants: FxHashSet<u32>,
+    /// One bit a tenant.
+    tenants: Vec<u64>,
 }
 
 impl Sum {
@@ -56,13 +58,22 @@ impl Sum {
         let loss = |impact| holdings.iter().map(|it| it.loss(impact)).sum::<f64>();
         self.blast.hosts += 1;
         self.blast.guests += holdings.iter().map(|it| u64::from(it.vms)).sum::<u64>();
-        self.tenants.extend(holdings.iter().filter(|it| it.vms > 0).map(|it| it.tenant));
+        for tenant in holdings.iter().filter(|it| it.vms > 0).map(|it| it.tenant) {
+            let (word, bit) = ((tenant / u64::BITS) as usize, 1 << (tenant % u64::BITS));
+            if self.tenants.len() <= word {
+                self.tenants.resize(word + 1, 0);
+            }
+            if let Some(word) = self.tenants.get_mut(word) {
+                *word |= bit;
+            }
+        }
         self.blast.greatest_loss += loss(greatest);
         self.blast.mean_loss += loss(mean);
     }
 
     fn done(self, probability: f64) -> Blast {
-        Blast { tenants: self.tenants.len() as u64, probability, ..self.blast }
+        let tenants = self.tenants.iter().map(|it| u64::from(it.count_ones())).sum();
+        Blast { tenants, probability, ..self.blast }
     }
 }
 
@@ -82,13 +93,15 @@ pub fn blast_radii(portfolio: &Portfolio) -> BlastRadii {
     });
     let mut hosts: Vec<(HostId, Blast)> = lines.collect();
     hosts.sort_by(|a, b| b.1.greatest_loss.total_cmp(&a.1.greatest_loss).then_with(|| a.0.cmp(&b.0)));
-    let shocks = portfolio.shocks.iter().enumerate();
+    let is_release =
+        |at: &usize| portfolio.shocks.get(*at).is_some_and(|it| matches!(it.cause, Cause::BadRelease { .. }));
+    let releases: Vec<usize> = (0..portfolio.shocks.len()).filter(is_release).collect();
+    let blasts = releases.iter().zip(of_shocks(portfolio, &releases));
     BlastRadii {
         hosts,
         planes: of_planes(portfolio),
-        releases: shocks
-            .filter(|(_, it)| matches!(it.cause, Cause::BadRelease { .. }))
-            .map(|(at, it)| (it.cause.clone(), of_shock(portfolio, at)))
+        releases: blasts
+            .filter_map(|(at, blast)| Some((portfolio.shocks.get(*at)?.cause.clone(), blast)))
             .collect(),
         underpin: portfolio
             .shocks
@@ -210,30 +223,99 @@ pub fn of_planes(portfolio: &Portfolio) -> Vec<(ManagementPlaneId, Blast)> {
 /// One shock, by its index: every host that answers to it, by itself or through a plane that does.
 #[must_use]
 pub fn of_shock(portfolio: &Portfolio, shock: usize) -> Blast {
-    let answer = |responses: &[Response]| {
-        let response = responses.iter().find(|it| it.shock as usize == shock)?;
-        Some((portfolio.given_shock(response), response.impact))
-    };
-    let planes = portfolio.planes.iter().map(|plane| {
-        let (falls, _) = answer(&plane.responses)?;
-        Some((falls * portfolio.takes_host(plane), plane.impact))
-    });
-    let planes: Vec<Option<(f64, Impact)>> = planes.collect();
-    let of_class = |class: &HostClass| {
-        let through = class.planes.iter().filter_map(|it| planes.get(*it as usize).copied().flatten());
-        let hits: Vec<(f64, Impact)> =
-            answer(&class.responses).into_iter().chain(through).filter(|it| it.0 > 0.0).collect();
-        let greatest = hits.iter().map(|it| it.1).reduce(Impact::or)?;
-        Some((greatest, mean_greatest(&hits)))
-    };
-    let answers: Vec<Option<(Impact, Impact)>> = portfolio.classes.iter().map(of_class).collect();
-    let mut sum = Sum::default();
-    for host in &portfolio.hosts {
-        if let Some((greatest, mean)) = answers.get(host.class as usize).copied().flatten() {
-            sum.add(portfolio.holdings_of(host), greatest, mean);
+    of_shocks(portfolio, &[shock]).pop().unwrap_or_default()
+}
+
+/// The same of many shocks: what each list of responses answers is read once for all of them.
+#[must_use]
+pub fn of_shocks(portfolio: &Portfolio, shocks: &[usize]) -> Vec<Blast> {
+    let answers = Answers::of(portfolio);
+    shocks.par_iter().map(|shock| answers.blast(portfolio, *shock)).collect()
+}
+
+/// How likely something falls if a shock happens, and what that takes.
+type Answer = (f64, Impact);
+
+/// Who answers to which shock.
+struct Answers {
+    /// For each class the list of responses that it shares with others.
+    list_of_class: Vec<usize>,
+    lists: usize,
+    /// For each shock the lists that answer to it.
+    by_lists: Vec<Vec<(usize, Answer)>>,
+    /// For each shock the planes that answer to it.
+    by_planes: Vec<Vec<(usize, Answer)>>,
+}
+
+impl Answers {
+    fn of(portfolio: &Portfolio) -> Self {
+        let mut lists: Vec<&[Response]> = Vec::new();
+        let mut places: FxHashMap<(usize, usize), usize> = FxHashMap::default();
+        let list_of_class = portfolio.classes.iter().map(|class| {
+            let list: &[Response] = &class.responses;
+            *places.entry((list.as_ptr().addr(), list.len())).or_insert_with(|| {
+                lists.push(list);
+                lists.len() - 1
+            })
+        });
+        let list_of_class = list_of_class.collect();
+        let shocks = portfolio.shocks.len();
+        let planes: Vec<&[Response]> = portfolio.planes.iter().map(|it| &it.responses[..]).collect();
+        let (by_lists, mut by_planes) =
+            (by_shock(portfolio, shocks, &lists), by_shock(portfolio, shocks, &planes));
+        for (at, answer) in by_planes.iter_mut().flatten() {
+            if let Some(plane) = portfolio.planes.get(*at) {
+                *answer = (answer.0 * portfolio.takes_host(plane), plane.impact);
+            }
+        }
+        Self { list_of_class, lists: lists.len(), by_lists, by_planes }
+    }
+
+    fn blast(&self, portfolio: &Portfolio, shock: usize) -> Blast {
+        let of_lists = dense(self.lists, self.by_lists.get(shock));
+        let of_planes = dense(portfolio.planes.len(), self.by_planes.get(shock));
+        let of_class = |(class, list): (&HostClass, &usize)| {
+            let own = of_lists.get(*list).copied().flatten();
+            let through = class.planes.iter().filter_map(|it| of_planes.get(*it as usize).copied().flatten());
+            let hits: Vec<Answer> = own.into_iter().chain(through).filter(|it| it.0 > 0.0).collect();
+            let greatest = hits.iter().map(|it| it.1).reduce(Impact::or)?;
+            Some((greatest, mean_greatest(&hits)))
+        };
+        let classes = portfolio.classes.iter().zip(&self.list_of_class);
+        let answers: Vec<Option<(Impact, Impact)>> = classes.map(of_class).collect();
+        let mut sum = Sum::default();
+        for host in &portfolio.hosts {
+            if let Some((greatest, mean)) = answers.get(host.class as usize).copied().flatten() {
+                sum.add(portfolio.holdings_of(host), greatest, mean);
+            }
+        }
+        sum.done(portfolio.shocks.get(shock).map_or(0.0, |it| it.probability))
+    }
+}
+
+/// For each shock the lists with a response to it, which is the first where there are several.
+fn by_shock(portfolio: &Portfolio, shocks: usize, lists: &[&[Response]]) -> Vec<Vec<(usize, Answer)>> {
+    let mut by_shock: Vec<Vec<(usize, Answer)>> = vec![Vec::new(); shocks];
+    for (at, list) in lists.iter().enumerate() {
+        for response in *list {
+            let Some(of_shock) = by_shock.get_mut(response.shock as usize) else { continue };
+            if of_shock.last().is_none_or(|it| it.0 != at) {
+                of_shock.push((at, (portfolio.given_shock(response), response.impact)));
+            }
         }
     }
-    sum.done(portfolio.shocks.get(shock).map_or(0.0, |it| it.probability))
+    by_shock
+}
+
+/// So many places, of which some have an answer.
+fn dense(count: usize, answers: Option<&Vec<(usize, Answer)>>) -> Vec<Option<Answer>> {
+    let mut places = vec![None; count];
+    for (at, answer) in answers.into_iter().flatten() {
+        if let Some(place) = places.get_mut(*at) {
+            *place = Some(*answer);
+        }
+    }
+    places
 }
 
 /// At least one of independent events.

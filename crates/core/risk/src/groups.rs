@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rayon::prelude::*;
 use serde::Serialize;
 use underpin_model::fleet::{Fleet, HardwareClass, Host};
 
@@ -55,8 +56,9 @@ impl fmt::Display for GroupKey {
 #[must_use]
 pub fn groups(fleet: &Fleet) -> BTreeMap<GroupKey, Vec<usize>> {
     let mut groups: BTreeMap<GroupKey, Vec<usize>> = BTreeMap::new();
-    for (at, host) in fleet.hosts.iter().enumerate() {
-        groups.entry(GroupKey::of(host)).or_default().push(at);
+    let keys: Vec<GroupKey> = fleet.hosts.par_iter().map(GroupKey::of).collect();
+    for (at, key) in keys.into_iter().enumerate() {
+        groups.entry(key).or_default().push(at);
     }
     groups
 }

@@ -1,17 +1,19 @@
 //! The whole answer about the risk of a fleet, as the command line, the API and the pages give it.
 
-use std::collections::BTreeMap;
+mod groups;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use underpin_exposure::{Assessment, FactBase};
-use underpin_model::fleet::{Fleet, HardwareClass, Host};
+use underpin_model::fleet::Fleet;
 use underpin_model::id::{HostId, ManagementPlaneId, TenantId};
 use underpin_model::policy::{Control, Parameter, Policy, Setting};
 use underpin_model::quantity::Days;
 
-use crate::blast::{Blast, blast_radii};
+use self::groups::groups;
+pub use self::groups::{DueRelease, GroupBy, GroupRisk};
+use crate::blast::{Blast, blast_radii, of_shocks};
 use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
 use crate::compound::{
     self, AnyHit, AtLeast, ClusterFigures, Contribution, Cvar, Figures, Judgement, PortfolioError, Sampling,
@@ -19,67 +21,12 @@ use crate::compound::{
 };
 use crate::deferral::{Deferral, deferral};
 use crate::freshness::epss_warnings;
-use crate::groups::GroupKey;
 use crate::portfolio::{Cause, Portfolio, Shock};
 use crate::wait::curve::InvalidInput;
 use crate::wait::{self, Evidence, GroupDecision};
 
 /// Hosts whose blast radius is listed: those that lose most at once.
 const WIDEST: usize = 20;
-
-/// What the hosts of the report are grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GroupBy {
-    /// Platform release, hardware class and ring: what one decision to patch or wait is about.
-    Decision,
-    /// Cluster.
-    Cluster,
-    /// Hypervisor product and train.
-    Platform,
-    /// Platform release.
-    Release,
-    /// Hardware class.
-    Hardware,
-    /// Ring.
-    Ring,
-}
-
-impl GroupBy {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Decision, Self::Cluster, Self::Platform, Self::Release, Self::Hardware, Self::Ring];
-
-    /// Name on the command line and in addresses.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Decision => "decision",
-            Self::Cluster => "cluster",
-            Self::Platform => "platform",
-            Self::Release => "release",
-            Self::Hardware => "hardware",
-            Self::Ring => "ring",
-        }
-    }
-
-    fn of(self, host: &Host) -> String {
-        let unknown = || "unknown".to_owned();
-        let key = || GroupKey::of(host);
-        let joined = |parts: [Option<String>; 2]| {
-            let known: Vec<String> = parts.into_iter().flatten().collect();
-            if known.is_empty() { unknown() } else { known.join(" ") }
-        };
-        match self {
-            Self::Decision => key().to_string(),
-            Self::Cluster => host.cluster.as_ref().map_or_else(unknown, ToString::to_string),
-            Self::Platform => joined([key().platform, key().train]),
-            Self::Release => joined([key().platform, key().release]),
-            Self::Hardware => HardwareClass::of(host).to_string(),
-            Self::Ring => host.ring.clone().unwrap_or_else(unknown),
-        }
-    }
-}
 
 /// What a report is about.
 #[derive(Debug, Clone, Copy)]
@@ -178,46 +125,6 @@ impl From<&Judgement> for FleetRisk {
             tenants_hit_at_least: it.tenants_hit_at_least.clone(),
         }
     }
-}
-
-/// One group of hosts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GroupRisk {
-    /// Its name.
-    pub group: String,
-    /// Hosts.
-    pub hosts: u64,
-    /// Guests on them.
-    pub guests: u64,
-    /// Mean loss over the horizon: exact.
-    pub mean_loss: f64,
-    /// Greatest probability that one given host of it is hit.
-    pub hit: f64,
-    /// Patch or wait, for the release that closes most (grouped by decision only).
-    pub wait: Option<wait::Decision>,
-    /// Why there is no such decision, where there is none.
-    pub wait_missing: Option<String>,
-    /// What is recommended, in one sentence; where it cannot be decided, the fact that is missing.
-    pub recommendation: Option<String>,
-    /// Every release that is due on the group, without curves.
-    pub releases: Vec<DueRelease>,
-}
-
-/// A release that is due on a group.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DueRelease {
-    /// The component that is released as one.
-    pub component: String,
-    /// The release; `None`: not known.
-    pub release: Option<String>,
-    /// Which one of its line.
-    pub role: wait::groups::Role,
-    /// Hosts on which it is due.
-    pub hosts: u64,
-    /// Vulnerabilities that it closes here.
-    pub closes: u64,
-    /// What is recommended.
-    pub recommendation: String,
 }
 
 /// One common cause with where its probability is from.
@@ -415,78 +322,6 @@ fn decisions(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput> 
     })
 }
 
-/// The groups with exact means: a host's mean loss is its class's mean impact times what it holds.
-fn groups(
-    request: &Request<'_>,
-    portfolio: &Portfolio,
-    judgement: &Judgement,
-    decisions: &[GroupDecision],
-) -> Vec<GroupRisk> {
-    let names: BTreeMap<&str, String> =
-        request.fleet.hosts.iter().map(|host| (host.id.as_str(), request.group_by.of(host))).collect();
-    let mut groups: BTreeMap<&str, GroupRisk> = BTreeMap::new();
-    for line in &portfolio.hosts {
-        let Some(name) = names.get(line.id.as_str()) else { continue };
-        let group = groups.entry(name).or_insert_with(|| GroupRisk {
-            group: name.clone(),
-            hosts: 0,
-            guests: 0,
-            mean_loss: 0.0,
-            hit: 0.0,
-            wait: None,
-            wait_missing: None,
-            recommendation: None,
-            releases: Vec::new(),
-        });
-        group.hosts += 1;
-        if let Some(class) = judgement.classes.get(line.class as usize) {
-            group.hit = group.hit.max(class.hit);
-            let holdings = portfolio.holdings_of(line);
-            group.mean_loss += holdings.iter().map(|it| it.loss(class.mean_impact)).sum::<f64>();
-        }
-        group.guests += portfolio.holdings_of(line).iter().map(|it| u64::from(it.vms)).sum::<u64>();
-    }
-    for decision in decisions {
-        if let Some(group) = groups.get_mut(decision.group.to_string().as_str()) {
-            add_decision(group, decision);
-        }
-    }
-    let mut groups: Vec<GroupRisk> = groups.into_values().collect();
-    groups.iter_mut().for_each(|it| it.wait_missing = wait_missing(request.group_by, it));
-    groups.sort_by(|a, b| b.mean_loss.total_cmp(&a.mean_loss).then_with(|| a.group.cmp(&b.group)));
-    groups
-}
-
-/// Why a group has no decision.
-fn wait_missing(group_by: GroupBy, group: &GroupRisk) -> Option<String> {
-    if group.wait.is_some() {
-        return None;
-    }
-    if group_by != GroupBy::Decision {
-        let why = "patch or wait is decided for hosts of one platform release, hardware class and ring: grouped by decision";
-        return Some(why.to_owned());
-    }
-    let nothing_due = || "no release is due that closes an open vulnerability of these hosts".to_owned();
-    Some(group.recommendation.clone().unwrap_or_else(nothing_due))
-}
-
-/// Of several releases that are due, the one whose absence costs most speaks for the group.
-fn add_decision(group: &mut GroupRisk, decision: &GroupDecision) {
-    group.releases.push(DueRelease {
-        component: decision.component.clone(),
-        release: decision.release.clone(),
-        role: decision.role,
-        hosts: decision.hosts.len() as u64,
-        closes: decision.closes.len() as u64,
-        recommendation: decision.recommendation.clone(),
-    });
-    let stakes = |it: &Option<wait::Decision>| it.as_ref().map(|it| it.optimum.loss_never);
-    if group.recommendation.is_none() || stakes(&decision.wait) > stakes(&group.wait) {
-        group.recommendation = Some(decision.recommendation.clone());
-        group.wait.clone_from(&decision.wait);
-    }
-}
-
 /// Each control's worth: the fleet is priced once more without it.
 fn controls(
     request: &Request<'_>,
@@ -507,14 +342,15 @@ fn controls(
 }
 
 fn causes(built: &Built) -> Vec<CauseRisk> {
-    let shocks = built.portfolio.shocks.iter().zip(&built.derivations.shocks).enumerate();
-    let mut causes: Vec<CauseRisk> = shocks
-        .map(|(at, (shock, facts))| CauseRisk {
-            shock: shock.clone(),
-            facts: facts.clone(),
-            blast: crate::blast::of_shock(&built.portfolio, at),
-        })
-        .collect();
+    let all: Vec<usize> = (0..built.portfolio.shocks.len()).collect();
+    let blasts = of_shocks(&built.portfolio, &all);
+    let shocks = built.portfolio.shocks.iter().zip(&built.derivations.shocks).zip(blasts);
+    let cause = |((shock, facts), blast): ((&Shock, &ShockDerivation), Blast)| CauseRisk {
+        shock: shock.clone(),
+        facts: facts.clone(),
+        blast,
+    };
+    let mut causes: Vec<CauseRisk> = shocks.map(cause).collect();
     causes.sort_by(|a, b| {
         b.shock.probability.total_cmp(&a.shock.probability).then_with(|| a.shock.cause.cmp(&b.shock.cause))
     });

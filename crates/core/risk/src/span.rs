@@ -38,8 +38,13 @@ impl Span {
     /// value. Of nothing: [`Span::NONE`].
     #[must_use]
     pub fn one_of(spans: &[Self]) -> Self {
-        let Some(first) = spans.first() else { return Self::NONE };
-        let mut ends = *first;
+        Self::any_one_of(spans.iter().copied())
+    }
+
+    /// The same of spans one by one.
+    pub(crate) fn any_one_of(mut spans: impl Iterator<Item = Self>) -> Self {
+        let Some(first) = spans.next() else { return Self::NONE };
+        let mut ends = first;
         let (mut least, mut most) = (first.value, first.value);
         for span in spans {
             ends.low = ends.low.min(span.low);

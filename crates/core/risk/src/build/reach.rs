@@ -122,7 +122,7 @@ pub fn reach(way: Way, machine: &Machine, rates: &Rates) -> Span {
         (Way::Touch, _) => rates.harder_than_inside(),
         (Way::Unknown, _) => {
             let known = Way::ALL.into_iter().filter(|it| *it != Way::Unknown);
-            Span::one_of(&known.map(|it| reach(it, machine, rates)).collect::<Vec<_>>())
+            Span::any_one_of(known.map(|it| reach(it, machine, rates)))
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The fleet as the builder needs it: per host its guests, ways in, planes and holdings. Hosts, planes, clusters and tenants are
 //! in the order of their ids, so that the order of the file changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use rustc_hash::FxHashMap;
+use rayon::prelude::*;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use underpin_exposure::report::AssetKind;
 use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, PowerState, Vm};
 use underpin_model::id::{ApplicationId, ClusterId, ManagementPlaneId, TenantId};
@@ -87,10 +88,10 @@ impl<'f> Survey<'f> {
 
     pub(super) fn of(fleet: &'f Fleet) -> Self {
         let mut hosts: Vec<&Host> = fleet.hosts.iter().collect();
-        hosts.sort_by(|a, b| a.id.cmp(&b.id));
+        hosts.par_sort_by(|a, b| a.id.cmp(&b.id));
         let mut planes: Vec<&ManagementPlane> = fleet.management_planes.iter().collect();
         planes.sort_by(|a, b| a.id.cmp(&b.id));
-        let mut host_index = FxHashMap::default();
+        let mut host_index = FxHashMap::with_capacity_and_hasher(hosts.len(), FxBuildHasher);
         for (at, host) in hosts.iter().enumerate() {
             host_index.entry(host.id.as_str()).or_insert(number(at));
         }
@@ -102,7 +103,7 @@ impl<'f> Survey<'f> {
         let mut survey = Self {
             runs_on: planes.iter().map(on).collect(),
             apart: Vec::new(),
-            hosts: Vec::with_capacity(hosts.len()),
+            hosts: Vec::new(),
             hosts_of_plane: vec![Vec::new(); planes.len()],
             planes,
             stands: Vec::new(),
@@ -127,17 +128,12 @@ impl<'f> Survey<'f> {
         let plane_index: FxHashMap<&ManagementPlaneId, u32> =
             self.planes.iter().enumerate().map(|(at, it)| (&it.id, number(at))).collect();
         let reach = PublicReach::of(fleet);
-        for (at, host) in hosts.iter().enumerate() {
+        let facts = |host: &&'f Host| {
             let cluster = host.cluster.as_ref().and_then(|id| by_id.get(id)).copied();
             let managed_by = cluster.map_or(&[][..], |it| &it.managed_by);
             let planes: BTreeSet<u32> =
                 managed_by.iter().filter_map(|id| plane_index.get(id).copied()).collect();
-            for plane in &planes {
-                if let Some(list) = self.hosts_of_plane.get_mut(*plane as usize) {
-                    list.push(number(at));
-                }
-            }
-            self.hosts.push(HostFacts {
+            HostFacts {
                 host,
                 cluster: cluster_index.get(&cluster.map(|it| &it.id)).copied().unwrap_or(0),
                 managed_by,
@@ -146,7 +142,15 @@ impl<'f> Survey<'f> {
                 software: Ways::of(&host.management_interfaces, Door::Software, &reach),
                 controller: Ways::of(&host.management_interfaces, Door::Controller, &reach),
                 stands: 0..0,
-            });
+            }
+        };
+        self.hosts = hosts.par_iter().map(facts).collect();
+        for (at, host) in self.hosts.iter().enumerate() {
+            for plane in &host.planes {
+                if let Some(list) = self.hosts_of_plane.get_mut(*plane as usize) {
+                    list.push(number(at));
+                }
+            }
         }
     }
 
@@ -157,31 +161,29 @@ impl<'f> Survey<'f> {
             let by_application = || of_application.get(vm.application.as_ref()?).copied();
             vm.tenant.as_ref().or_else(by_application)
         };
+        let parts: Vec<Placed<'_>> = fleet
+            .vms
+            .par_chunks(VMS_AT_ONCE)
+            .map(|it| Placed::of(it, &self.host_index, &tenant_of))
+            .collect();
         let mut names: BTreeSet<Option<&TenantId>> = fleet.tenants.iter().map(|it| Some(&it.id)).collect();
-        let mut placed: Vec<(u32, Option<&TenantId>)> = Vec::with_capacity(fleet.vms.len());
-        for vm in fleet.vms.iter().filter(|it| is_live(it)) {
-            let tenant = tenant_of(vm);
-            names.insert(tenant);
-            let Some(at) = vm.host.as_ref().and_then(|id| self.host_index.get(id.as_str())) else {
-                self.without_host += 1;
-                continue;
-            };
-            placed.push((*at, tenant));
-            if let Some(host) = self.hosts.get_mut(*at as usize) {
-                match vm.power {
-                    Some(_) => host.guests.on += 1,
-                    None => host.guests.perhaps += 1,
+        parts.iter().for_each(|it| names.extend(&it.tenants));
+        let numbers: FxHashMap<Option<&TenantId>, u32> =
+            names.iter().enumerate().map(|(at, it)| (*it, number(at))).collect();
+        let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(parts.iter().map(|it| it.list.len()).sum());
+        for part in parts {
+            self.without_host += part.without_host;
+            let of_part: Vec<u32> =
+                part.tenants.iter().map(|it| numbers.get(it).copied().unwrap_or(0)).collect();
+            for (at, tenant, known_on) in part.list {
+                pairs.push((at, of_part.get(tenant as usize).copied().unwrap_or(0)));
+                if let Some(host) = self.hosts.get_mut(at as usize) {
+                    let count = if known_on { &mut host.guests.on } else { &mut host.guests.perhaps };
+                    *count += 1;
                 }
             }
         }
-        let numbers: BTreeMap<Option<&TenantId>, u32> =
-            names.iter().enumerate().map(|(at, it)| (*it, number(at))).collect();
-        let fast: FxHashMap<Option<&TenantId>, u32> = numbers.into_iter().collect();
-        let mut pairs: Vec<(u32, u32)> = placed
-            .into_iter()
-            .map(|(host, tenant)| (host, fast.get(&tenant).copied().unwrap_or(0)))
-            .collect();
-        pairs.sort_unstable();
+        pairs.par_sort_unstable();
         self.tenants = names.into_iter().map(Option::<&TenantId>::cloned).collect();
         for run in pairs.chunk_by(|a, b| a == b) {
             let Some((host, tenant)) = run.first().copied() else { continue };
@@ -213,6 +215,40 @@ impl<'f> Survey<'f> {
     /// The tenants with guests on a host.
     pub(super) fn tenants_on(&self, host: &HostFacts<'_>) -> impl Iterator<Item = Option<&TenantId>> {
         self.stands_on(host).iter().map(|it| self.tenants.get(it.tenant as usize).and_then(Option::as_ref))
+    }
+}
+
+/// VMs that are placed together.
+const VMS_AT_ONCE: usize = 16_384;
+
+/// Some VMs by host and tenant.
+struct Placed<'f> {
+    /// Tenants in the order that they were met.
+    tenants: Vec<Option<&'f TenantId>>,
+    /// Per VM of a known host: its place, the place of its tenant in the list, and whether it is known to run.
+    list: Vec<(u32, u32, bool)>,
+    without_host: u64,
+}
+
+impl<'f> Placed<'f> {
+    fn of(
+        vms: &'f [Vm],
+        hosts: &FxHashMap<&str, u32>,
+        tenant_of: &impl Fn(&'f Vm) -> Option<&'f TenantId>,
+    ) -> Self {
+        let mut places: FxHashMap<Option<&TenantId>, u32> = FxHashMap::default();
+        let mut placed = Self { tenants: Vec::new(), list: Vec::new(), without_host: 0 };
+        for vm in vms.iter().filter(|it| is_live(it)) {
+            let tenant = *places.entry(tenant_of(vm)).or_insert_with_key(|it| {
+                placed.tenants.push(*it);
+                number(placed.tenants.len() - 1)
+            });
+            match vm.host.as_ref().and_then(|id| hosts.get(id.as_str())) {
+                Some(at) => placed.list.push((*at, tenant, vm.power.is_some())),
+                None => placed.without_host += 1,
+            }
+        }
+        placed
     }
 }
 

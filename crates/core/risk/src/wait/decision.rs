@@ -3,8 +3,9 @@
 use serde::Serialize;
 use underpin_model::policy::Parameter;
 
-use super::curve::{Choice, InvalidInput, Optimum, Terms, days_or_never};
-use super::draws::Draws;
+use super::course::Course;
+use super::curve::{Choice, Inputs, InvalidInput, Optimum, Terms, days_or_never};
+use super::draws::{Draws, Hits};
 use super::information::{self, InformationValue};
 use super::lumps::Lumped;
 use super::sensitivity::{self, Sensitivity};
@@ -148,9 +149,9 @@ pub(super) fn decide_under(
     let table = Table::of(&grid, &inputs);
     let coarse = Lumped::coarse(situation, &assumptions.values, &hits);
     let base = coarse.inputs(&assumptions.values, &hits);
-    let uncertain = Uncertain::draw(
+    let mut uncertain = Uncertain::draw(
         &coarse,
-        (&draws.under(assumptions), &draws.hits(&situation.approaches)),
+        (draws.under(assumptions), draws.hits(&situation.approaches)),
         &grid,
         &optimum,
     );
@@ -164,13 +165,14 @@ pub(super) fn decide_under(
         table: &Table::of(&grid, &base),
     };
     let sensitivity = variants.tornado(optimum.choice);
-    let best = optimum.days.map_or_else(|| inputs.never(), |days| inputs.at(days));
     let (compromised_before, loss_before) = lumped.before_now(&assumptions.values, &hits);
     let (right, optimum_interval) = (uncertain.share(optimum.choice), uncertain.interval());
-    let curve = grid.even_days().zip(uncertain.losses).map(|(days, losses)| {
-        let terms = inputs.at(days);
-        CurvePoint { days, loss: terms.total(), band: band(losses), terms }
+    let course = Course::of(&inputs);
+    let curve = grid.even_days().zip(uncertain.bands()).map(|(days, band)| {
+        let terms = course.at(days);
+        CurvePoint { days, loss: terms.total(), band, terms }
     });
+    let curve = curve.collect();
     Ok(Decision {
         verdict: match (optimum.choice, optimum.days) {
             (Choice::Now, _) => Verdict::PatchNow,
@@ -178,12 +180,12 @@ pub(super) fn decide_under(
             _ => Verdict::Mitigate,
         },
         optimum,
-        now: inputs.at(0.0),
-        best,
-        never: inputs.never(),
-        band: band(uncertain.best),
-        band_now: band(uncertain.now),
-        band_never: band(uncertain.never),
+        now: course.at(0.0),
+        best: optimum.days.map_or_else(|| course.never(), |days| course.at(days)),
+        never: course.never(),
+        band: band(&mut uncertain.best),
+        band_now: band(&mut uncertain.now),
+        band_never: band(&mut uncertain.never),
         optimum_interval,
         right,
         weak: right < 0.5,
@@ -195,14 +197,14 @@ pub(super) fn decide_under(
         hinge: sensitivity::hinge(&sensitivity),
         sensitivity,
         information: information::values(situation, &inputs, (&grid, &table), &belief, soak_days),
-        curve: curve.collect(),
+        curve,
     })
 }
 
 /// Losses under every draw.
 struct Uncertain {
-    /// Per time of the chart, all draws.
-    losses: Vec<Vec<f64>>,
+    /// All times of the chart, draw by draw.
+    losses: Vec<f64>,
     now: Vec<f64>,
     never: Vec<f64>,
     best: Vec<f64>,
@@ -213,28 +215,28 @@ struct Uncertain {
 impl Uncertain {
     fn draw(
         lumped: &Lumped<'_>,
-        (draws, hits): (&[Values], &[Vec<f64>]),
+        (draws, mut hits): (impl Iterator<Item = Values>, Hits<'_>),
         grid: &Grid,
         chosen: &Optimum,
     ) -> Self {
-        let empty = Vec::with_capacity(draws.len());
+        let count = DRAWS as usize;
+        let empty = || Vec::with_capacity(count);
         let mut all = Self {
-            losses: vec![empty.clone(); grid.even_days().count()],
-            now: empty.clone(),
-            never: empty.clone(),
-            best: empty.clone(),
-            regret: empty,
-            optima: Vec::with_capacity(draws.len()),
+            losses: Vec::with_capacity(count * grid.even_days().count()),
+            now: empty(),
+            never: empty(),
+            best: empty(),
+            regret: empty(),
+            optima: Vec::with_capacity(count),
         };
         let mut losses = Vec::new();
-        for (values, hits) in draws.iter().zip(hits) {
-            let inputs = lumped.inputs(values, hits);
+        let mut inputs = Inputs::default();
+        for (draw, values) in draws.enumerate() {
+            inputs = lumped.inputs_in(inputs, &values, hits.under(draw));
             let table = Table::of(grid, &inputs);
             losses.clear();
             losses.extend(table.losses(grid, &inputs));
-            for (all, one) in all.losses.iter_mut().zip(grid.at_even(&losses)) {
-                all.push(one);
-            }
+            all.losses.extend(grid.at_even(&losses));
             let own = best_of(grid, losses.iter().copied(), table.never(grid, &inputs));
             let taken = chosen.days.map_or(own.loss_never, |days| inputs.at(days).total());
             all.now.push(own.loss_now);
@@ -246,6 +248,17 @@ impl Uncertain {
         all
     }
 
+    /// The band at each time of the chart.
+    fn bands(&self) -> impl Iterator<Item = Band> + '_ {
+        let times = self.losses.len() / self.optima.len().max(1);
+        let mut of_time = Vec::with_capacity(self.optima.len());
+        (0..times).map(move |at| {
+            of_time.clear();
+            of_time.extend(self.losses.iter().skip(at).step_by(times));
+            band(&mut of_time)
+        })
+    }
+
     fn share(&self, choice: Choice) -> f64 {
         let same = self.optima.iter().filter(|it| it.choice == choice).count();
         same as f64 / self.optima.len().max(1) as f64
@@ -253,8 +266,8 @@ impl Uncertain {
 
     /// Never sorts after every number of days.
     fn interval(&self) -> OptimumInterval {
-        let days: Vec<f64> = self.optima.iter().map(|it| it.days.unwrap_or(f64::MAX)).collect();
-        let Band { low, high } = band(days);
+        let mut days: Vec<f64> = self.optima.iter().map(|it| it.days.unwrap_or(f64::MAX)).collect();
+        let Band { low, high } = band(&mut days);
         let known = |it: f64| (it < f64::MAX).then_some(it);
         OptimumInterval {
             low_days: known(low),
@@ -271,11 +284,18 @@ fn mean(list: &[f64]) -> f64 {
 }
 
 /// Quantiles by the nearest rank, so that each is one of the values.
-fn band(mut list: Vec<f64>) -> Band {
-    let mut at = |share: f64| {
-        let rank = (share * list.len() as f64).ceil() as usize;
-        let place = rank.saturating_sub(1);
-        if place < list.len() { *list.select_nth_unstable_by(place, f64::total_cmp).1 } else { 0.0 }
+fn band(list: &mut [f64]) -> Band {
+    let place = |share: f64| ((share * list.len() as f64).ceil() as usize).saturating_sub(1);
+    let (low, high) = (place(0.05), place(0.95));
+    if high >= list.len() {
+        return Band { low: 0.0, high: 0.0 };
+    }
+    let (_, at_low, above) = list.select_nth_unstable_by(low, f64::total_cmp);
+    let low_value = *at_low;
+    // What is not above the low one needs no sorting again.
+    let high_value = match high.checked_sub(low + 1) {
+        Some(place) => *above.select_nth_unstable_by(place, f64::total_cmp).1,
+        None => low_value,
     };
-    Band { low: at(0.05), high: at(0.95) }
+    Band { low: low_value, high: high_value }
 }

@@ -42,33 +42,46 @@ impl Draws {
     }
 
     /// The draws under assumptions that differ in some spans: the same uniform numbers, other quantiles.
-    pub(super) fn under(&self, assumptions: &Assumptions) -> Vec<Values> {
+    pub(super) fn under<'d>(&'d self, assumptions: &'d Assumptions) -> impl Iterator<Item = Values> + 'd {
         let spans = self.spans.iter().zip(&assumptions.spans).enumerate();
         let learned: Vec<(usize, &Span)> =
             spans.filter(|(_, (a, b))| a != b).map(|(at, (_, span))| (at, span)).collect();
-        let one = |(values, uniforms): (&Values, &Vec<f64>)| {
-            let mut values = values.clone();
+        let one = move |(values, uniforms): (&Values, &Vec<f64>)| {
+            let mut values = *values;
             for (at, span) in &learned {
                 values.set(span.parameter, quantile(span, uniforms.get(*at).copied().unwrap_or(0.5)));
             }
             values
         };
-        self.values.iter().zip(&self.uniforms).map(one).collect()
+        self.values.iter().zip(&self.uniforms).map(one)
     }
 
-    /// Per draw, [`Approach::hit`] of each approach. What is learned about a release does not move a reach.
-    pub(super) fn hits(&self, approaches: &[Approach]) -> Vec<Vec<f64>> {
-        let mut hits = vec![Vec::with_capacity(approaches.len()); self.values.len()];
-        for it in approaches {
-            let known = self.reaches.get(&(it.way, it.machine));
-            for (at, (hits, rates)) in hits.iter_mut().zip(&self.rates).enumerate() {
-                let hit = match known.and_then(|reaches| reaches.get(at)) {
-                    Some(reach) => (reach * it.controls_fail).clamp(0.0, 1.0),
-                    None => it.hit(rates),
-                };
-                hits.push(hit);
-            }
-        }
-        hits
+    /// Per draw, [`Approach::hit`] of each approach, into one list that serves all draws. What is learned about a release does
+    /// not move a reach.
+    pub(super) fn hits<'d>(&'d self, approaches: &'d [Approach]) -> Hits<'d> {
+        let known = approaches.iter().map(|it| (it, self.reaches.get(&(it.way, it.machine)).map(|it| &**it)));
+        Hits { known: known.collect(), rates: &self.rates, list: Vec::with_capacity(approaches.len()) }
+    }
+}
+
+/// How likely hosts are hit under each draw, given a campaign that tries this fleet.
+pub(super) struct Hits<'d> {
+    /// Each approach, with its reach under each draw.
+    known: Vec<(&'d Approach, Option<&'d [f64]>)>,
+    rates: &'d [Rates],
+    list: Vec<f64>,
+}
+
+impl Hits<'_> {
+    /// [`Approach::hit`] of each approach under one draw.
+    pub(super) fn under(&mut self, draw: usize) -> &[f64] {
+        let rates = self.rates.get(draw);
+        let hit = |(it, reaches): &(&Approach, Option<&[f64]>)| match reaches.and_then(|it| it.get(draw)) {
+            Some(reach) => (reach * it.controls_fail).clamp(0.0, 1.0),
+            None => rates.map_or(0.0, |rates| it.hit(rates)),
+        };
+        self.list.clear();
+        self.list.extend(self.known.iter().map(hit));
+        &self.list
     }
 }

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use super::course::Course;
 use super::curve::Inputs;
 use super::evidence::Count;
 use super::situation::{Belief, Situation};
@@ -55,13 +56,15 @@ pub(super) fn values(
     belief: &Belief,
     soak_days: f64,
 ) -> Vec<InformationValue> {
-    // How bad the release is changes no hazard: one table serves all.
-    let least = |bad: f64, hit: f64| table.least(grid, &Inputs { bad, hit, ..inputs.clone() });
+    // How bad the release is changes no hazard: one table, made of them, serves all.
+    let others = Inputs { hazards: Vec::new(), ..inputs.clone() };
+    let least = |bad: f64, hit: f64| table.least(grid, &Inputs { bad, hit, ..others.clone() });
     let before = least(belief.now, belief.hit.mean());
     let soak_days = soak_days.min(inputs.horizon_days);
-    let at_now = inputs.at(0.0);
+    let course = Course::of(inputs);
+    let at_now = course.at(0.0);
     let delay = |days: f64| {
-        let later = inputs.at(days);
+        let later = course.at(days);
         let lost = |it: &super::curve::Terms| it.exposure + it.incomplete_fix + it.known_bugs + it.penalties;
         (lost(&later) - lost(&at_now)).max(0.0)
     };

@@ -194,17 +194,25 @@ impl<'s> Lumped<'s> {
 
     /// The inputs of the curve under parameters, of which each approach's probability of a hit is known.
     pub(super) fn inputs(&self, values: &Values, hits: &[f64]) -> Inputs {
+        self.inputs_in(Inputs::default(), values, hits)
+    }
+
+    /// The same in the place of inputs that are not needed any more.
+    pub(super) fn inputs_in(&self, old: Inputs, values: &Values, hits: &[f64]) -> Inputs {
         let it = self.situation;
         let belief = it.belief(values);
         let exploited = self.exploited(values);
         let paths = self.path_hazards(&exploited, values, hits);
         let parts = self.strata.iter().flat_map(|stratum| stratum.tiers.iter().map(move |it| (stratum, it)));
-        let hazards =
-            |(of, tier): (&LumpedStratum, &Tier)| self.hazards(of, tier, (&exploited, &paths), values);
+        let mut hazards = old.hazards;
+        hazards.resize_with(parts.clone().count(), Hazards::default);
+        for ((of, tier), hazards) in parts.zip(&mut hazards) {
+            self.put_hazards(hazards, of, tier, (&exploited, &paths), values);
+        }
         Inputs {
             horizon_days: it.horizon_days,
             hosts: it.hosts,
-            hazards: parts.map(hazards).collect(),
+            hazards,
             incomplete_fix: values.get(Parameter::IncompleteFix),
             bad: belief.now,
             theta: values.get(Parameter::Theta),
@@ -222,16 +230,18 @@ impl<'s> Lumped<'s> {
         }
     }
 
-    /// The hazards of a tier.
-    fn hazards(
+    /// Puts the hazards of a tier in a place.
+    fn put_hazards(
         &self,
+        hazards: &mut Hazards,
         of: &LumpedStratum,
         tier: &Tier,
         (exploited, paths): (&[Hazard], &[PathHazard]),
         values: &Values,
-    ) -> Hazards {
-        let loss = of.worth.loss(tier.taken, values);
-        let mut hazards = Hazards { share: of.share, loss, ..Hazards::default() };
+    ) {
+        (hazards.share, hazards.loss) = (of.share, of.worth.loss(tier.taken, values));
+        hazards.constant_per_day = 0.0;
+        hazards.aged.clear();
         for lump in &tier.lumps {
             let (Some(path), Some(hit)) = (self.paths.get(lump.path), paths.get(lump.path)) else { continue };
             let Some(hazard) = exploited.get(path.exploited) else { continue };
@@ -247,7 +257,6 @@ impl<'s> Lumped<'s> {
                 hazards.constant_per_day += thirty_days / EPSS_DAYS;
             }
         }
-        hazards
     }
 
     /// Compromise that may have happened already: see [`Situation::before_now`].

@@ -46,6 +46,8 @@ pub(super) struct Case {
     group: Arc<Members>,
     pub(super) line: LineKey,
     pub(super) due: target::Due,
+    /// The bunches on which the line closes something, or else all.
+    bunches: Vec<usize>,
     /// The hosts on which the line is due, in order.
     hosts: Vec<usize>,
     promises: Stated,
@@ -63,14 +65,9 @@ impl Case {
         hole.bunches.keys().filter_map(|it| self.group.bunches.get(*it)).flatten().copied()
     }
 
-    /// The bunches on which the line closes something, or else all.
-    fn due_bunches(&self) -> impl Iterator<Item = usize> {
-        due_bunches(self.group.bunches.len(), &self.due).into_iter()
-    }
-
     /// Of the hosts that must be emptied for it, by bunch: how many, and how many changes share the drain.
     fn drained(&self) -> impl Iterator<Item = (usize, u32)> {
-        let needing = self.due_bunches().filter(|it| self.due.needs_drain(*it));
+        let needing = self.bunches.iter().copied().filter(|it| self.due.needs_drain(*it));
         needing.filter_map(|it| Some((self.group.bunches.get(it)?.len(), *self.group.drains.get(it)?)))
     }
 }
@@ -293,7 +290,7 @@ impl<'a> Scene<'a> {
     /// What the release closes, and how the hosts answer to it.
     fn strata(&self, case: &Case, assumed: &mut Vec<String>) -> Strata {
         let views: Vec<(&VulnerabilityView, &OpenHole)> = self.views(case).collect();
-        let crowds = case.due_bunches().filter_map(|it| Some((it, case.group.crowds.get(it)?.as_slice())));
+        let crowds = case.bunches.iter().filter_map(|it| Some((*it, case.group.crowds.get(*it)?.as_slice())));
         let strata = Strata::of(&self.hosts, &views, crowds, case.hosts.len(), self.day);
         let undated = views.iter().filter(|(view, _)| view.published.is_none()).count();
         let unscored =
@@ -350,18 +347,21 @@ fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> (Vec<Arc<Member
     let Request { fleet, assessment, base, .. } = *request;
     let by_host = target::groups_by_host(assessment);
     let calendar = Calendar::of(base, day);
+    let open = target::OpenFindings::of(assessment, &calendar, &by_host);
     let promises = Promises::of(request, hosts, day);
     let crowds = |bunch: &Vec<usize>| crowds(request.policy, fleet, hosts, bunch);
     let of_group = |(key, all): (GroupKey, Vec<usize>)| {
-        let target::DueOnGroup { bunches, lines } = target::due(fleet, &calendar, assessment, &by_host, &all);
+        let target::DueOnGroup { bunches, lines } =
+            target::due(fleet, &calendar, (assessment, &open), &by_host, &all);
         let drains = |bunch| lines.values().filter(|it| it.needs_drain(bunch)).count();
         let drains = (0..bunches.len()).map(|it| u32::try_from(drains(it)).unwrap_or(u32::MAX)).collect();
         let crowds = if lines.is_empty() { Vec::new() } else { bunches.iter().map(crowds).collect() };
         let group = Arc::new(Members { key, all, bunches, crowds, drains });
         let stated = promises.state(&group.bunches, &lines.values().collect::<Vec<_>>());
         let case = |((line, due), promises)| {
-            let hosts = due_hosts(&group, &due);
-            Case { group: Arc::clone(&group), line, due, hosts, promises }
+            let bunches = due_bunches(group.bunches.len(), &due);
+            let hosts = due_hosts(&group, &due, &bunches);
+            Case { group: Arc::clone(&group), line, due, bunches, hosts, promises }
         };
         let cases = lines.into_iter().zip(stated).map(case).collect();
         (group, cases)
@@ -393,17 +393,22 @@ fn crowds(policy: &Policy, fleet: &Fleet, hosts: &Hosts<'_>, bunch: &[usize]) ->
 }
 
 /// The bunches, of so many, on which a line closes something, or else all.
-fn due_bunches(count: usize, due: &target::Due) -> BTreeSet<usize> {
-    let closed: BTreeSet<usize> = due.holes.values().flat_map(|it| it.bunches.keys().copied()).collect();
-    if closed.is_empty() { (0..count).collect() } else { closed }
+fn due_bunches(count: usize, due: &target::Due) -> Vec<usize> {
+    let mut closed = vec![false; count];
+    for bunch in due.holes.values().flat_map(|it| it.bunches.keys()) {
+        if let Some(closed) = closed.get_mut(*bunch) {
+            *closed = true;
+        }
+    }
+    let any = closed.contains(&true);
+    (0..count).zip(closed).filter(|(_, closed)| *closed || !any).map(|it| it.0).collect()
 }
 
 /// The hosts on which a line is due: those on which it closes something, or else all.
-fn due_hosts(group: &Members, due: &target::Due) -> Vec<usize> {
+fn due_hosts(group: &Members, due: &target::Due, bunches: &[usize]) -> Vec<usize> {
     if due.holes.is_empty() {
         return group.all.clone();
     }
-    let bunches = due_bunches(group.bunches.len(), due);
     let mut hosts: Vec<usize> =
         bunches.iter().filter_map(|it| group.bunches.get(*it)).flatten().copied().collect();
     hosts.sort_unstable();

@@ -17,6 +17,8 @@ use super::curve::{CELLS, Hazards, Inputs, NOW_DAYS, Optimum, chosen};
 #[derive(Debug, Clone, Copy)]
 struct Node {
     days: f64,
+    /// The same as a share of the horizon.
+    part: f64,
     /// It is an end of an even cell, and no deadline within one.
     even: bool,
     /// What broken promises cost if the release comes then.
@@ -48,7 +50,7 @@ impl Grid {
         // Of equal times the even one comes first and stays.
         times.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
         times.dedup_by(|later, first| later.0 == first.0);
-        let node = |(days, even)| Node { days, even, broken: inputs.broken(days) };
+        let node = |(days, even)| Node { days, part: days / horizon_days, even, broken: inputs.broken(days) };
         let nodes = times.into_iter().map(node).collect();
         let mut grid = Self { nodes, horizon_days, step, logs: Vec::new() };
         for hazard in inputs.hazards.iter().flat_map(|it| &it.aged) {
@@ -84,6 +86,8 @@ impl Grid {
 
 /// Terms of the power series of constant hazards.
 const TERMS: usize = 12;
+/// Times for which the series is worked out together.
+const LANES: usize = 8;
 /// Cumulative hazard until the horizon up to which [`TERMS`] are exact in double precision: the next one is 1e-13 of the first.
 const SMALL: f64 = 0.5;
 
@@ -134,8 +138,14 @@ impl Table {
         let last = sums.last().copied().unwrap_or(0.0);
         self.never += loss * hit(last);
         if last <= SMALL {
-            for (lost, sum) in self.hits.iter_mut().zip(sums) {
-                *lost += loss * small_hit(sum + open * (last - sum));
+            for (lost, sums) in self.hits.chunks_mut(LANES).zip(sums.chunks(LANES)) {
+                let mut hazards = [0.0; LANES];
+                for (hazard, sum) in hazards.iter_mut().zip(sums) {
+                    *hazard = sum + open * (last - sum);
+                }
+                for (lost, hit) in lost.iter_mut().zip(small_hits(hazards)) {
+                    *lost += loss * hit;
+                }
             }
         } else {
             for (lost, sum) in self.hits.iter_mut().zip(sums) {
@@ -152,11 +162,21 @@ impl Table {
             factor /= -((at + 1) as f64);
             *term *= factor;
         }
-        let at = |time: f64| terms.iter().rev().fold(0.0, |sum, term| (sum + term) * time);
-        self.never += at(1.0);
-        for (lost, node) in self.hits.iter_mut().zip(&grid.nodes) {
-            let time = node.days / grid.horizon_days;
-            *lost += at(time + open * (1.0 - time));
+        self.never += terms.iter().rev().fold(0.0, |sum, term| sum + term);
+        // Term by term for several times at once, which a processor does side by side.
+        for (lost, nodes) in self.hits.chunks_mut(LANES).zip(grid.nodes.chunks(LANES)) {
+            let (mut times, mut sums) = ([0.0; LANES], [0.0; LANES]);
+            for (time, node) in times.iter_mut().zip(nodes) {
+                *time = node.part + open * (1.0 - node.part);
+            }
+            for term in terms.iter().rev() {
+                for (sum, time) in sums.iter_mut().zip(&times) {
+                    *sum = (*sum + term) * time;
+                }
+            }
+            for (lost, sum) in lost.iter_mut().zip(&sums) {
+                *lost += sum;
+            }
         }
     }
 
@@ -220,14 +240,20 @@ pub(super) fn best_of(grid: &Grid, losses: impl Iterator<Item = f64>, never: f64
     chosen(now, best, never)
 }
 
-/// Probability to be hit by a cumulative hazard of at most [`SMALL`]: the same series, which a processor works out for several
-/// times at once.
-fn small_hit(hazard: f64) -> f64 {
-    let mut sum = 1.0;
+/// Probabilities to be hit by cumulative hazards of at most [`SMALL`]: the same series, term by term for all of them, because one
+/// after the other each division would wait for the last.
+fn small_hits(mut hazards: [f64; LANES]) -> [f64; LANES] {
+    let mut sums = [1.0; LANES];
     for term in (2..=TERMS).rev() {
-        sum = 1.0 - hazard / term as f64 * sum;
+        let term = term as f64;
+        for (sum, hazard) in sums.iter_mut().zip(&hazards) {
+            *sum = 1.0 - hazard / term * *sum;
+        }
     }
-    hazard * sum
+    for (hazard, sum) in hazards.iter_mut().zip(&sums) {
+        *hazard *= sum;
+    }
+    hazards
 }
 
 /// Cumulative hazards at all times.

@@ -2,12 +2,14 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
-use underpin_exposure::report::{Area, Context, Group};
+use underpin_exposure::report::{Area, Context, Finding, Group};
 use underpin_exposure::{Assessment, FactBase};
 use underpin_model::facts::{DateKind, Family, PatchClass, ReleaseFact, Restart};
 use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host};
@@ -133,11 +135,52 @@ fn bunches<'f>(
     bunches
 }
 
+/// The findings of an assessment that are open on hosts, by stretch: many groups share one.
+pub(super) struct OpenFindings<'a>(FxHashMap<&'a Range<u32>, OpenStretch<'a>>);
+
+/// What is open of a stretch of findings.
+#[derive(Default)]
+struct OpenStretch<'a> {
+    /// Each with the day on which the release that closes it was announced.
+    list: Vec<(&'a Finding, Option<Date>)>,
+    /// The names of its components.
+    components: FxHashSet<&'a str>,
+}
+
+impl<'a> OpenFindings<'a> {
+    pub(super) fn of(
+        assessment: &'a Assessment,
+        calendar: &Calendar<'_>,
+        by_host: &FxHashMap<&str, usize>,
+    ) -> Self {
+        let groups: FxHashSet<usize> = by_host.values().copied().collect();
+        let groups = groups.into_iter().filter_map(|it| assessment.groups.get(it));
+        let ranges: FxHashSet<&Range<u32>> = groups.flat_map(|it| &it.findings).collect();
+        let read = |range: &'a Range<u32>| {
+            let stretch = assessment.findings.get(range.start as usize..range.end as usize);
+            let mut open = OpenStretch::default();
+            for finding in stretch.unwrap_or(&[]).iter().filter(|it| it.status.is_open()) {
+                let advisory = finding.fix.as_ref().and_then(|it| it.advisory.as_ref());
+                let day = advisory.and_then(|it| calendar.announced.get(it.as_str())).copied();
+                open.list.push((finding, day));
+                open.components.insert(&*finding.component);
+            }
+            (range, open)
+        };
+        Self(ranges.into_par_iter().map(read).collect::<Vec<_>>().into_iter().collect())
+    }
+
+    /// Those of a group.
+    fn on(&self, group: &Group) -> impl Iterator<Item = &OpenStretch<'a>> {
+        group.findings.iter().filter_map(|it| self.0.get(it))
+    }
+}
+
 /// What is due on the hosts of a group, by line: worked out once for hosts that are alike.
 pub(super) fn due(
     fleet: &Fleet,
     calendar: &Calendar<'_>,
-    assessment: &Assessment,
+    (assessment, findings): (&Assessment, &OpenFindings<'_>),
     by_host: &FxHashMap<&str, usize>,
     hosts: &[usize],
 ) -> DueOnGroup {
@@ -145,20 +188,22 @@ pub(super) fn due(
     let mut lines: Lines<'_> = Lines::default();
     for (number, bunch) in bunches.iter().enumerate() {
         let group = bunch.group;
-        let open = || group.findings_in(&assessment.findings).filter(|it| it.status.is_open());
-        if open().next().is_none() {
+        let open = || findings.on(group);
+        let asked: FxHashSet<&str> = open().flat_map(|it| &it.components).copied().collect();
+        if asked.is_empty() {
             continue;
         }
-        let components = components(fleet, bunch.host);
+        let components = components(fleet, bunch.host, &asked);
         // Many findings are of one component, which is of one line.
         let mut places: FxHashMap<&str, usize> = FxHashMap::default();
-        for finding in open() {
+        for (finding, day) in open().flat_map(|it| &it.list) {
             let (Some(id), Some(fix)) = (&finding.vulnerability, &finding.fix) else { continue };
             let component = &*finding.component;
             let new = || lines.place(line_of(bunch.host, &components, component));
             let place = *places.entry(component).or_insert_with(new);
             let Some(DueOnLine { line, due, holes }) = lines.list.get_mut(place) else { continue };
-            let version = fix.version.as_ref().filter(|it| !calendar.is_ahead(&line.family, it));
+            let known = fix.version.as_ref().is_some_and(|it| due.versions.contains_key(it));
+            let version = fix.version.as_ref().filter(|it| known || !calendar.is_ahead(&line.family, it));
             if fix.class == PatchClass::BugFix {
                 due.bug_fixes += bunch.hosts.len();
             }
@@ -166,15 +211,14 @@ pub(super) fn due(
                 due.without_fix.insert(id.clone());
                 continue;
             };
-            let day = fix.advisory.as_ref().and_then(|it| calendar.announced.get(it.as_str())).copied();
             match due.versions.get_mut(version) {
-                Some(known) => *known = earlier(*known, day),
-                None => drop(due.versions.insert(Arc::clone(version), day)),
+                Some(known) => *known = earlier(*known, *day),
+                None => drop(due.versions.insert(Arc::clone(version), *day)),
             }
             let restart = due.restarts.entry(number).or_insert(fix.restart);
             *restart = (*restart).max(fix.restart);
             let new = || OpenHole::new(fix.area, group.context);
-            holes.entry(id).or_insert_with(new).add(number, day, group.context);
+            holes.entry(id).or_insert_with(new).add(number, *day, group.context);
         }
     }
     DueOnGroup { bunches: bunches.into_iter().map(|it| it.hosts).collect(), lines: lines.in_order() }
@@ -247,12 +291,17 @@ fn wider(a: Option<bool>, b: Option<bool>) -> Option<bool> {
 
 type Known<'f> = FxHashMap<&'f str, (&'f Component, Option<&'f Family>, Option<&'f str>)>;
 
-fn components<'f>(fleet: &'f Fleet, host: &'f Host) -> Known<'f> {
-    let sets = host.component_sets.iter().filter_map(|id| fleet.component_sets.get(id));
+/// All components of a host, list by list: of two of one name the later one counts.
+fn lists<'f>(fleet: &'f Fleet, host: &'f Host) -> impl Iterator<Item = &'f ComponentSet> {
+    host.component_sets.iter().filter_map(|id| fleet.component_sets.get(id)).chain(host.components.as_ref())
+}
+
+/// The components of these names, which are few of all.
+fn components<'f>(fleet: &'f Fleet, host: &'f Host, asked: &FxHashSet<&str>) -> Known<'f> {
     let mut known = Known::default();
-    for set in sets.chain(host.components.as_ref()) {
+    for set in lists(fleet, host) {
         let ComponentSet { family, train, components, .. } = set;
-        for one in components {
+        for one in components.iter().filter(|it| asked.contains(it.name.as_str())) {
             let family = one.family.as_ref().or(family.as_ref());
             known.insert(one.name.as_str(), (one, family, one.train.as_deref().or(train.as_deref())));
         }
@@ -296,7 +345,9 @@ pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) 
     let Some(host) = hosts().next() else { return Vec::new() };
     let booted = hosts().filter_map(|it| it.booted_at).min().map(|it| it.to_zoned(TimeZone::UTC).date());
     let asked: FxHashSet<&str> = lines.iter().map(|it| it.component.as_str()).collect();
-    let known = components(fleet, host);
+    let sources = lists(fleet, host).flat_map(|it| &it.components);
+    let sources = sources.filter(|it| asked.contains(it.source.as_ref().map_or(&*it.name, |it| &*it.name)));
+    let known = components(fleet, host, &sources.map(|it| it.name.as_str()).collect());
     let mut list = Vec::new();
     for (name, (one, ..)) in &known {
         let source = one.source.as_ref().map_or(one.name.as_str(), |it| it.name.as_str());

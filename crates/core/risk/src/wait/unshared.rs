@@ -167,14 +167,15 @@ fn what_is_due_on_hosts_together_is_due_on_each_alone() {
     let day = "2026-03-02".parse().unwrap();
     let by_host = target::groups_by_host(&assessment);
     let calendar = Calendar::of(&base, day);
+    let open = target::OpenFindings::of(&assessment, &calendar, &by_host);
     let mut bunches = (0, 0);
     for members in groups_of(&fleet).into_values() {
-        let together = target::due(&fleet, &calendar, &assessment, &by_host, &members);
+        let together = target::due(&fleet, &calendar, (&assessment, &open), &by_host, &members);
         bunches = (bunches.0 + together.bunches.len(), bunches.1 + members.len());
         let mut hosts: BTreeMap<_, BTreeSet<usize>> = BTreeMap::new();
         let mut repairs: BTreeMap<_, usize> = BTreeMap::new();
         for &one in &members {
-            let alone = target::due(&fleet, &calendar, &assessment, &by_host, &[one]);
+            let alone = target::due(&fleet, &calendar, (&assessment, &open), &by_host, &[one]);
             for (line, due) in alone.lines {
                 *repairs.entry(line.clone()).or_default() += due.bug_fixes;
                 let whole = &together.lines[&line];

@@ -31,14 +31,16 @@ pub fn used() -> impl Iterator<Item = Parameter> {
 }
 
 /// One number per parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Values(Vec<f64>);
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Values([f64; Parameter::ALL.len()]);
 
 impl Values {
     /// The values of a policy.
     #[must_use]
     pub fn of(parameters: &Parameters) -> Self {
-        Self(Parameter::ALL.iter().map(|it| parameters.get(*it)).collect())
+        let mut values = Self([0.0; Parameter::ALL.len()]);
+        Parameter::ALL.iter().for_each(|it| values.set(*it, parameters.get(*it)));
+        values
     }
 
     /// The value of a parameter.
@@ -50,7 +52,7 @@ impl Values {
     /// The same values with one replaced.
     #[must_use]
     pub fn with(&self, parameter: Parameter, value: f64) -> Self {
-        let mut changed = self.clone();
+        let mut changed = *self;
         changed.set(parameter, value);
         changed
     }
@@ -121,7 +123,7 @@ impl Assumptions {
 
     /// The values at one uniform number per span.
     pub(super) fn at(&self, uniforms: &[f64]) -> Values {
-        let mut values = self.values.clone();
+        let mut values = self.values;
         for (span, uniform) in self.spans.iter().zip(uniforms) {
             values.set(span.parameter, quantile(span, *uniform));
         }

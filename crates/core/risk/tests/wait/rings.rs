@@ -2,7 +2,7 @@
 
 use underpin_exposure::{FactBase, Feed};
 use underpin_feeds::Parsed;
-use underpin_model::fleet::{self, Fleet};
+use underpin_model::fleet::{self, ComponentKind, Fleet};
 use underpin_model::id::FeedId;
 use underpin_risk::wait::curve::Inputs;
 use underpin_risk::wait::{GroupDecision, Verdict};
@@ -132,6 +132,50 @@ fn what_only_a_boot_loads_has_run_since_the_last_boot() {
     waiting.hosts[0].running.insert("linux".to_owned(), "5.14.0-362.el9".to_owned());
     let list = decided(&waiting, &base, &rings(4.0), "");
     assert!(of(&list, "production").earlier_ring.as_ref().is_none_or(|it| !it.runs_it));
+}
+
+#[test]
+fn a_whole_product_has_run_since_the_last_boot_and_a_package_since_nobody_knows_when() {
+    let mut fleet = fleet(&[("test", NEW, 0), ("production", OLD, 3)]);
+    for (kind, from_days) in [(ComponentKind::Package, 40.0), (ComponentKind::Product, 11.0)] {
+        fleet.hosts[0].components.as_mut().unwrap().components[0].kind = kind;
+        let earlier = |fleet: &Fleet| {
+            let list = decided(fleet, &osv(true), &rings(40.0), "");
+            of(&list, "production").earlier_ring.clone().unwrap()
+        };
+        // Booted 29 days ago.
+        assert_eq!((earlier(&fleet).runs_it, earlier(&fleet).from_days), (true, from_days), "{kind:?}");
+        // Nobody knows when it booted.
+        let mut undated = fleet.clone();
+        undated.hosts[0].booted_at = None;
+        assert_eq!(earlier(&undated).from_days, 40.0, "{kind:?}");
+    }
+}
+
+/// What own canaries showed counts in every ring of their hardware, and so in the day on which an earlier one takes the release.
+#[test]
+fn clean_canaries_count_in_the_ring_that_runs_them_and_in_later_ones() {
+    let clean = |model: &str| {
+        format!(
+            "[[run]]\nrelease = \"{RELEASE}\"\nhosts = 300\nkind = \"canary\"\n\
+             hardware = {{ vendor = \"Maker\", model = \"{model}\", processor = \"06-55-07\" }}\n"
+        )
+    };
+    let both = fleet(&[("test", OLD, 3), ("production", OLD, 3)]);
+    let policy = rings(4.0) + FREE;
+    let with = |evidence: &str| decided(&both, &osv(true), &policy, evidence);
+    let (none, own, others) = (with(""), with(&clean("R1")), with(&clean("R2")));
+    for ring in ["test", "production"] {
+        let bad = |list: &[GroupDecision]| of(list, ring).wait.as_ref().unwrap().belief.now;
+        assert!(bad(&own) < 0.5 * bad(&none), "{ring}: {} and {}", bad(&own), bad(&none));
+        assert_eq!(bad(&others), bad(&none), "{ring}: other hardware teaches nothing");
+    }
+    // Without it the first ring does not take the release and protects nobody; with it production follows its day.
+    let day = |list: &[GroupDecision]| of(list, "test").wait.as_ref().unwrap().optimum.days;
+    let from = |list: &[GroupDecision]| of(list, "production").earlier_ring.as_ref().map(|it| it.from_days);
+    assert_eq!((day(&none), from(&none), from(&others)), (None, None, None));
+    assert!(day(&own).is_some());
+    assert_eq!(from(&own), day(&own).map(|it| it + 4.0));
 }
 
 #[test]
