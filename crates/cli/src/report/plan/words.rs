@@ -160,7 +160,6 @@ pub(super) fn reasons(all: &[Reason], plan: &Plan) -> String {
     words.join("; ")
 }
 
-/// What would have to change.
 /// Who says how long a step takes.
 pub(super) fn duration_from(from: &DurationFrom) -> String {
     match from {
@@ -178,6 +177,7 @@ pub(super) fn duration_from(from: &DurationFrom) -> String {
     }
 }
 
+/// What would have to change.
 pub(super) fn relaxation(relaxation: &Relaxation) -> String {
     match relaxation {
         Relaxation::SpareHosts { cluster, hosts } => format!("{hosts} more host(s) in cluster {cluster}"),

@@ -16,6 +16,7 @@ mod bare;
 mod check;
 mod parameter;
 mod planning;
+mod price;
 mod read;
 mod window;
 
@@ -35,6 +36,7 @@ pub use planning::{
     Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,
     Spread,
 };
+pub use price::Prices;
 pub use read::{PolicyError, read};
 pub use window::{Day, Freeze, Window};
 

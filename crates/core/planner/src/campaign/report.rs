@@ -37,7 +37,8 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     }
 }
 
-fn moves(plan: &Plan) -> Moves {
+/// Moves of guests in a plan.
+pub(super) fn moves(plan: &Plan) -> Moves {
     let mut moves = Moves::default();
     let mut guests: BTreeSet<&str> = BTreeSet::new();
     for step in &plan.steps {

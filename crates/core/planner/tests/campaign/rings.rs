@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use underpin_model::change::Method;
 use underpin_model::fleet::{Action, Application, Fleet};
 use underpin_model::id::{ApplicationId, HostId};
-use underpin_model::plan::{Outcome, Profile, Reason, Relaxation, Rule, StepKind};
+use underpin_model::plan::{Outcome, Profile, Reason, Relaxation, Rule, StepKind, Trial};
 use underpin_model::policy::{Policy, Ring};
 use underpin_model::quantity::Days;
 use underpin_planner::campaign::{Parent, Request, plan};
@@ -177,7 +177,7 @@ fn before_the_first_canary_nobody_goes_wholly_onto_the_release() {
     assert_eq!(of(&it, "h2").reasons, [Reason::ReleaseDiversity { application: id }]);
     let ways = it.report.counterfactuals.iter();
     let rule = |it: &Relaxation| matches!(it, Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, .. });
-    assert!(ways.filter(|it| it.tried).any(|it| rule(&it.relaxation)));
+    assert!(ways.filter(|it| it.trial == Trial::Enough).any(|it| rule(&it.relaxation)));
 }
 
 #[test]
