@@ -346,7 +346,7 @@ fn names_that_the_fleet_does_not_have_are_warned_about() {
         [planning.most_away.fault_domains]\nrack-9 = 1\n\
         [[planning.window]]\nid = \"w\"\nfrom = \"00:00\"\nminutes = 1440\nscope = { clusters = [\"hall-c\"], tenants = [\"acme\"] }\n\
         [[planning.freeze]]\nid = \"f\"\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2020-01-02T00:00:00Z\"\nscope = { hosts = [\"a9\"], platforms = [\"xcp-ng\"] }\n\
-        [[planning.exception]]\nid = \"e\"\nrule = \"capacity\"\nowner = \"ann\"\nreason = \"r\"\nexpires = \"2020-01-01\"\nscope = { planes = [\"vc\"], tenants = [\"nobody\"] }\n";
+        [[planning.exception]]\nid = \"e\"\nrule = \"window\"\nowner = \"ann\"\nreason = \"r\"\nexpires = \"2020-01-01\"\nscope = { planes = [\"vc\"], tenants = [\"nobody\"] }\n";
     let policy = file(&dir, "policy.toml", policy);
     let said = run(&["plan", "plan-fleet.json", "--no-builtin", "--policy", &policy]).ends(0).stderr;
     for told in [

@@ -10,8 +10,14 @@ use super::words::{reason, relaxation};
 /// Reasons as in a report, with their words.
 fn reasons() -> Vec<(Value, &'static str)> {
     vec![
-        (json!({"why": "soak", "ring": "test", "until_s": 3600}), "ring test soaks until 11-21 21:00"),
-        (json!({"why": "soak", "ring": null, "until_s": 3600}), "canaries soak until 11-21 21:00"),
+        (
+            json!({"why": "soak", "ring": "test", "until_s": 3600}),
+            "waits for the soak of ring test until 11-21 21:00",
+        ),
+        (
+            json!({"why": "soak", "ring": null, "until_s": 3600}),
+            "waits for the soak of canaries until 11-21 21:00",
+        ),
         (json!({"why": "earlier-wave", "wave": 3}), "wave 3 must be back first"),
         (json!({"why": "earlier-change", "change": "x", "element": "vc"}), "x on vc comes first"),
         (
@@ -88,6 +94,10 @@ fn reasons() -> Vec<(Value, &'static str)> {
             "all of application shop would be on a release that soaks",
         ),
         (json!({"why": "most-away", "of": "fault-domain", "most": 2}), "at most 2 away of one fault domain"),
+        (
+            json!({"why": "most-away", "of": "cluster", "most": 1, "away": ["h3"]}),
+            "at most 1 away of one cluster: h3 is in maintenance",
+        ),
         (json!({"why": "most-urgent", "loss_per_day": 12.0}), "12.0 a day while it is open"),
         (json!({"why": "canary", "class": "x/y"}), "canary of x/y"),
         (json!({"why": "coordinator"}), "it manages the others"),

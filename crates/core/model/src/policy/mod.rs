@@ -14,6 +14,7 @@
 
 mod bare;
 mod check;
+mod exception;
 mod parameter;
 mod planning;
 mod price;
@@ -31,6 +32,7 @@ use crate::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId}
 use crate::quantity::{Days, Loss, Probability};
 
 pub(crate) use check::MOST_SPAN_S;
+pub use exception::Leave;
 pub use parameter::{Parameter, ParameterFact, Parameters, Setting, Unit};
 pub use planning::{
     Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,

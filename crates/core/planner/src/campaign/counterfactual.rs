@@ -241,7 +241,7 @@ fn relaxations(
         Reason::Locked { vm, .. } => vec![Relaxation::Unlock { vm: vm.clone() }],
         Reason::Degraded { cluster } => repair(cluster.as_str()),
         Reason::StorageRedundancy { storage } => repair(storage.as_str()),
-        Reason::MostAway { of, most } if of == "cluster" => cluster
+        Reason::MostAway { of, most, .. } if of == "cluster" => cluster
             .map(|it| Relaxation::MostAway { cluster: it.clone(), most: most + 1 })
             .into_iter()
             .collect(),

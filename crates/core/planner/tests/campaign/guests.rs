@@ -465,7 +465,9 @@ fn hosts_in_maintenance_count_under_the_limits_that_couple_clusters() {
     let mut policy = policy();
     policy.planning.most_away.per_ring = Some(1);
     let it = planned(&fleet, &policy);
-    let ring = Reason::MostAway { of: "ring".to_owned(), most: 1 };
+    // The host that uses the limit up is named, though it is of another cluster.
+    let away = vec![fleet.hosts[3].id.clone()];
+    let ring = Reason::MostAway { of: "ring".to_owned(), most: 1, away };
     assert!(of(&it, "h1").reasons.contains(&ring), "{:?}", of(&it, "h1"));
     policy.planning.most_away.per_ring = Some(2);
     assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, Outcome::Planned);

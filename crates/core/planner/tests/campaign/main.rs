@@ -11,6 +11,7 @@
 mod answers;
 mod build;
 mod durations;
+mod exceptions;
 mod guests;
 mod laws;
 mod layers;

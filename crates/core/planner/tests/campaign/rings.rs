@@ -43,7 +43,11 @@ fn rings_wait_for_soak_and_every_class_has_a_canary() {
     for pair in [(0, 1), (1, 2), (2, 3)] {
         let (before, after) = (&it.plan.waves[pair.0], &it.plan.waves[pair.1]);
         assert!(after.start_s + 300 >= before.soak_until_s, "{pair:?}");
+        // The wave says what it waits for: a wave before it was over long ago.
+        let (ring, until_s) = (before.ring.clone(), before.soak_until_s);
+        assert_eq!(it.report.waves[pair.1].reasons, [Reason::Soak { ring, until_s }], "{pair:?}");
     }
+    assert!(it.report.waves[0].reasons.is_empty());
     assert!(matches!(&of(&it, "h1").reasons[..], [Reason::Canary { class }] if class.contains("R1")));
     assert!(
         of(&it, "h4")
@@ -85,6 +89,19 @@ fn an_emergency_says_what_it_gives_up() {
     let what: Vec<&str> = fast.report.given_up.iter().map(|it| it.what.as_str()).collect();
     assert_eq!(what, ["soak", "ring-order"]);
     assert!(fast.report.given_up.iter().all(|it| it.hosts > 0));
+    // Windows are given up where there are some of tenants.
+    policy.planning.emergency.outside_windows = true;
+    let window = |scope: &str| {
+        let text = format!("[[planning.window]]\nid = \"w\"\nfrom = \"00:00\"\nminutes = 1440\n{scope}");
+        underpin_model::policy::read(&text).unwrap().planning.window
+    };
+    for (windows, given) in
+        [(Vec::new(), false), (window(""), false), (window("scope = { tenants = [\"acme\"] }\n"), true)]
+    {
+        policy.planning.window = windows;
+        let it = plan(&Request { profile: Profile::Emergency, ..request(&fleet, &policy, &loss) }).unwrap();
+        assert_eq!(it.report.given_up.iter().any(|it| it.what == "windows"), given);
+    }
 }
 
 #[test]

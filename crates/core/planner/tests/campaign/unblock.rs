@@ -2,7 +2,9 @@
 
 use underpin_model::fleet::{Action, AffinityKind, Fleet, Lock, LockKind, Redundancy, Storage};
 use underpin_model::id::{StorageId, TenantId, VmId};
-use underpin_model::plan::{Counterfactual, Outcome, PlanFigures, Price, Relaxation, Trial};
+use underpin_model::plan::{
+    Counterfactual, Outcome, PlanFigures, Price, Reason, Relaxation, Rule, Severity, Trial,
+};
 use underpin_model::policy::{self, Policy, Scope, Window};
 use underpin_planner::campaign::{Planned, with_consent};
 
@@ -190,6 +192,21 @@ fn guests_that_move_as_one_share_the_link_and_so_need_more_of_it() {
 }
 
 #[test]
+fn a_reserve_that_lacked_before_the_plan_is_told_with_its_hosts() {
+    // Two hosts of 60 GiB each: neither failure finds room for them, with or without a plan.
+    let mut fleet = fleet(2);
+    for host in ["h1", "h2"] {
+        guest(&mut fleet, host, 60);
+    }
+    let it = planned(&fleet, &policy());
+    let standing = it.report.standing.iter().filter(|it| it.rule == Rule::Restartability);
+    let told: Vec<(&str, Severity)> = standing.map(|it| (it.place.as_str(), it.severity)).collect();
+    assert_eq!(told, [("h1", Severity::Before), ("h2", Severity::Before)]);
+    fleet.vms[0].memory_mib = Some(30 * 1024);
+    assert!(planned(&fleet, &policy()).report.standing.is_empty());
+}
+
+#[test]
 fn repairs_locks_facts_and_rules_each_have_their_key() {
     let prices = "[planning.price]\nrepair = 11\nunlock = 12\nfact = 13\nexception = 14\n";
     for (policy, known) in [(priced(prices), true), (policy(), false)] {
@@ -235,6 +252,9 @@ fn more_hosts_away_is_the_least_number_also_where_the_fleet_file_limits_it() {
         let way = way(&it, &|it| matches!(it, Relaxation::MostAway { .. }));
         assert!(matches!(way.relaxation, Relaxation::MostAway { most: 3, .. }), "{way:?}");
         assert_eq!((way.trial, way.unblocks.len()), (Trial::Enough, 3));
+        let away = vec![fleet.hosts[3].id.clone(), fleet.hosts[4].id.clone()];
+        let why = Reason::MostAway { of: "cluster".to_owned(), most: 1, away };
+        assert_eq!(of(&it, "h1").reasons, [why], "the hosts that use the limit up are named");
         costs(&way.price, Some(9.0), 1.0, "planning.price.exception");
     }
 }
