@@ -251,6 +251,40 @@ fn what_if_tells_who_is_planned_then() {
 }
 
 #[test]
+fn what_would_unblock_is_what_what_if_finds_also_against_a_standing_refusal() {
+    let dir = tempfile::tempdir().unwrap();
+    // The refusal names the tenant, its guest, or nobody in particular: the consent of the tenant overrules each for itself.
+    for (key, value) in [("tenants", json!(["globex"])), ("vms", json!(["gpu"])), ("vms", json!([]))] {
+        let mut fleet = fixture();
+        fleet["planning"]["consents"] =
+            json!([{"id": "no", key: value, "action": "power-off", "granted": false}]);
+        let fleet = file(&dir, "fleet.json", fleet.to_string());
+        let answer = planned(&fleet, &[]);
+        assert_eq!(outcome(&answer, "b2")["reasons"][0]["refused"], true, "{key} {value}");
+        let way = &answer["report"]["counterfactuals"][0];
+        assert_eq!((&way["trial"], &way["unblocks"]), (&json!("enough"), &json!(["b2"])), "{way}");
+        assert_eq!(way["price"]["key"], "loss.vm_hour_down");
+        let ask = ["plan", "what-if", &fleet, "--no-builtin", "--starts-at", START, "--format", "json"];
+        let it = run(&[&ask[..], &["--with-consent", "globex:power-off"]].concat()).ends(0).json();
+        assert_eq!(it["becomes_planned"], way["unblocks"], "{key} {value}");
+    }
+}
+
+#[test]
+fn what_nobody_prices_names_the_key_that_would() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut fleet = fixture();
+    fleet["clusters"][1]["degraded"] = json!(true);
+    let fleet = file(&dir, "fleet.json", fleet.to_string());
+    let table = run(&["plan", &fleet, "--no-builtin", "--starts-at", START]).ends(0).stdout;
+    assert!(table.contains("planning.price.repair would price the repair"), "{table}");
+    let policy = file(&dir, "policy.toml", "[planning.price]\nrepair = 250\n");
+    let table =
+        run(&["plan", &fleet, "--no-builtin", "--starts-at", START, "--policy", &policy]).ends(0).stdout;
+    assert!(table.contains("price 250 for the repair (planning.price.repair)"), "{table}");
+}
+
+#[test]
 fn the_reserve_can_be_left_out_in_what_if() {
     // Two hosts of 64 GiB with 24 GiB each: one can be emptied, but then a failure of the other leaves no place.
     let dir = tempfile::tempdir().unwrap();
@@ -312,7 +346,7 @@ fn names_that_the_fleet_does_not_have_are_warned_about() {
         [planning.most_away.fault_domains]\nrack-9 = 1\n\
         [[planning.window]]\nid = \"w\"\nfrom = \"00:00\"\nminutes = 1440\nscope = { clusters = [\"hall-c\"], tenants = [\"acme\"] }\n\
         [[planning.freeze]]\nid = \"f\"\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2020-01-02T00:00:00Z\"\nscope = { hosts = [\"a9\"], platforms = [\"xcp-ng\"] }\n\
-        [[planning.exception]]\nid = \"e\"\nrule = \"capacity\"\nowner = \"ann\"\nreason = \"r\"\nexpires = \"2020-01-01\"\nscope = { planes = [\"vc\"], tenants = [\"nobody\"] }\n";
+        [[planning.exception]]\nid = \"e\"\nrule = \"window\"\nowner = \"ann\"\nreason = \"r\"\nexpires = \"2020-01-01\"\nscope = { planes = [\"vc\"], tenants = [\"nobody\"] }\n";
     let policy = file(&dir, "policy.toml", policy);
     let said = run(&["plan", "plan-fleet.json", "--no-builtin", "--policy", &policy]).ends(0).stderr;
     for told in [

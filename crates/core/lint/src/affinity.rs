@@ -1,5 +1,6 @@
 //! Rules of placement over time: apart, together, on hosts, among parts.
 
+use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::fleet::{AffinityKind, Strength};
 use underpin_model::plan::{Rule, Severity};
@@ -23,6 +24,8 @@ enum Says {
 struct Bond {
     says: Says,
     must: bool,
+    /// It must hold, and no exception lets it be broken where its guests stand at the start: after a failure too they are placed by it.
+    binds: bool,
     members: Vec<u32>,
     /// How bad it was at the start: hosts beyond the first for those together, 1 for those among no part.
     at_start: usize,
@@ -47,16 +50,24 @@ pub(crate) fn share(
     groups: &[Group],
     group_of_vm: &[u32],
     within: &Within,
+    starts_at: Timestamp,
 ) -> Vec<Affinities> {
     let mut shared: Vec<Affinities> = groups
         .iter()
         .map(|it| Affinities { of_guest: vec![Vec::new(); it.vms.len()], ..Affinities::default() })
         .collect();
-    let mut add = |vms: &mut dyn Iterator<Item = &str>, must: bool, says: &dyn Fn(u32) -> Says| {
+    let freed = |rule: Rule, vm: u32| {
+        let host = world.vms.get(ix(vm)).map_or(NONE, |it| it.host);
+        let mut live = world.policy.planning.exceptions(rule, starts_at);
+        live.any(|it| world.within(&it.scope, &world.locus(host)))
+    };
+    let mut add = |vms: &[&str], rule: Option<Rule>, must: bool, says: &dyn Fn(u32) -> Says| {
+        let vms = || vms.iter().filter_map(|it| world.vm_at.get(*it)).copied();
+        let binds = must && !rule.is_some_and(|rule| vms().all(|vm| freed(rule, vm)));
         let mut members: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
-        for vm in vms.filter_map(|it| world.vm_at.get(it)) {
-            let group = group_of_vm.get(ix(*vm)).copied().unwrap_or(NONE);
-            let local = within.vm.get(ix(*vm)).copied().unwrap_or(NONE);
+        for vm in vms() {
+            let group = group_of_vm.get(ix(vm)).copied().unwrap_or(NONE);
+            let local = within.vm.get(ix(vm)).copied().unwrap_or(NONE);
             if group != NONE && local != NONE {
                 members.entry(group).or_default().push(local);
             }
@@ -65,7 +76,7 @@ pub(crate) fn share(
             members.sort_unstable();
             members.dedup();
             if let Some(affinities) = shared.get_mut(ix(group)) {
-                affinities.add(Bond { says: says(group), must, members, at_start: 0, told: false });
+                affinities.add(Bond { says: says(group), must, binds, members, at_start: 0, told: false });
             }
         }
     };
@@ -84,7 +95,13 @@ pub(crate) fn share(
                 Says::OnHosts(locals(&mut rule.hosts.iter().map(|it| it.as_str()), group))
             }
         };
-        add(&mut rule.vms.iter().map(|it| it.as_str()), rule.strength == Strength::Must, &says);
+        let of = match rule.kind {
+            AffinityKind::Apart => Rule::Apart,
+            AffinityKind::Together => Rule::Together,
+            AffinityKind::OnHosts => Rule::OnHosts,
+        };
+        let vms: Vec<&str> = rule.vms.iter().map(|it| it.as_str()).collect();
+        add(&vms, Some(of), rule.strength == Strength::Must, &says);
     }
     if let Some(planning) = &world.fleet.planning {
         for rule in &planning.among {
@@ -95,7 +112,8 @@ pub(crate) fn share(
                 };
                 Says::Among(parts().map(part).collect())
             };
-            add(&mut rule.vms.iter().map(|it| it.as_str()), true, &says);
+            let vms: Vec<&str> = rule.vms.iter().map(|it| it.as_str()).collect();
+            add(&vms, None, true, &says);
         }
     }
     shared
@@ -241,8 +259,8 @@ impl Affinities {
     /// The bonds that say where a guest may be restarted: whether it may be on a host with these others.
     pub(crate) fn may_stand(&self, guest: u32, host: u32, others: impl Fn(u32) -> bool) -> bool {
         self.bonds_of(guest).iter().all(|bond| match self.bonds.get(ix(*bond)) {
-            Some(Bond { says: Says::OnHosts(hosts), must: true, .. }) => hosts.contains(&host),
-            Some(Bond { says: Says::Apart, must: true, members, .. }) => {
+            Some(Bond { says: Says::OnHosts(hosts), binds: true, .. }) => hosts.contains(&host),
+            Some(Bond { says: Says::Apart, binds: true, members, .. }) => {
                 !self.on_host.contains_key(&(*bond, host))
                     || !members.iter().any(|it| *it != guest && others(*it))
             }
@@ -254,7 +272,7 @@ impl Affinities {
     pub(crate) fn apart(&self, one: u32, other: u32) -> bool {
         self.bonds_of(one).iter().any(|it| {
             self.bonds_of(other).contains(it)
-                && self.bonds.get(ix(*it)).is_some_and(|it| it.must && matches!(it.says, Says::Apart))
+                && self.bonds.get(ix(*it)).is_some_and(|it| it.binds && matches!(it.says, Says::Apart))
         })
     }
 
@@ -264,7 +282,7 @@ impl Affinities {
         let mut open = vec![guest];
         while let Some(next) = open.pop() {
             for bond in self.bonds_of(next).iter().filter_map(|it| self.bonds.get(ix(*it))) {
-                if bond.must && matches!(bond.says, Says::Together) {
+                if bond.binds && matches!(bond.says, Says::Together) {
                     open.extend(bond.members.iter().filter(|it| seen.insert(**it)));
                 }
             }

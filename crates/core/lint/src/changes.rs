@@ -370,12 +370,16 @@ fn rebooted(
 
 /// Every unit goes through every hop, in order, from the release that it has.
 fn route(world: &World<'_>, element: Elem, change: &Change, hops: &[Hop<'_>], bad: Bad<'_>) {
+    let setting;
     let mut stops: Vec<&str> = match &change.to {
         Target::Release { release, via } => {
             via.iter().map(String::as_str).chain(std::iter::once(release.as_str())).collect()
         }
         Target::Component { version, .. } => vec![version],
-        Target::Setting { value, .. } => vec![value],
+        Target::Setting { name, value, .. } => {
+            setting = format!("{name}={value}");
+            vec![setting.as_str()]
+        }
     };
     let has = element.host().and_then(|it| world.hosts.get(ix(it)));
     let has = has.and_then(|it| it.host.platform.as_ref()?.release.as_deref());

@@ -81,7 +81,7 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
     frozen::check(&world, &timeline, &mut log);
     networks::check(&world, &timeline, &mut log);
     let (groups, group_of_vm, within) = groups::groups(&world, &timeline);
-    let affinities = affinity::share(&world, &groups, &group_of_vm, &within);
+    let affinities = affinity::share(&world, &groups, &group_of_vm, &within, plan.starts_at);
     let replayed: Vec<(Log<'_>, u64)> = groups
         .par_iter()
         .zip(affinities)

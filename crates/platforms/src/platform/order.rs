@@ -94,13 +94,13 @@ pub enum Action {
         /// Its host.
         host: HostId,
     },
-    /// Installs a release (or setting).
+    /// Installs a release, or brings a setting in force.
     Patch {
         /// The element.
         element: ElementId,
         /// How.
         method: Method,
-        /// What is there afterwards; it runs after a reboot, unless the method needs none.
+        /// What is there afterwards; it runs after a reboot, unless the method needs none. A setting is `NAME=VALUE`.
         to: String,
         /// Which of the element's units, from 1.
         unit: u32,

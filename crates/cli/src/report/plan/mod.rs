@@ -9,6 +9,7 @@ mod rows;
 pub(crate) mod static_waves;
 pub(crate) mod steps;
 mod table;
+mod unblock;
 mod words;
 pub(crate) mod zones;
 
@@ -32,3 +33,5 @@ pub(crate) struct Shown<'a> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod words_tests;

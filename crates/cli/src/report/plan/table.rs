@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use underpin_model::plan::{DurationFrom, ElementOutcome, Outcome, PlanReport, Reason, Severity, Wave};
 use underpin_risk::wait::sentence::short as number;
 
-use super::words::{self, memory, relaxation};
+use super::words::{self, memory};
 use super::zones::{short, span};
 use super::{Shown, head};
 use crate::output::{List, wrapped};
@@ -136,27 +136,6 @@ impl Shown<'_> {
         let keeps = |it: &&Reason| !matches!(it, Reason::MostUrgent { .. } | Reason::Canary { .. });
         let reasons: Vec<Reason> = element.reasons.iter().filter(keeps).cloned().collect();
         words::reasons(&reasons, self.plan)
-    }
-
-    fn unblock(&self) -> String {
-        let Some(report) = self.report.filter(|it| !it.counterfactuals.is_empty()) else {
-            return String::new();
-        };
-        let header = ["UNBLOCKS", "TRIED", "PRICE", "COST A DAY", "WHAT WOULD UNBLOCK, AND WHICH"];
-        let mut list = List::new(&header, self.width);
-        for it in report.counterfactuals.iter().take(self.most()) {
-            list.row([
-                it.unblocks.len().to_string(),
-                if it.tried { "yes" } else { "no" }.to_owned(),
-                it.price.map_or_else(|| "-".to_owned(), |it| number(it.get())),
-                number(it.loss_per_day),
-                format!("{}: {}", relaxation(&it.relaxation), words::elements(&it.unblocks)),
-            ]);
-        }
-        let what = "What would unblock: tried means that a plan with it has these elements; otherwise it is needed and may not be \
-                    enough. COST A DAY is what staying blocked costs.";
-        let all = report.counterfactuals.len();
-        format!("\n{}{list}{}", wrapped(what, "", self.width), self.more(all))
     }
 
     fn room(&self) -> String {

@@ -64,8 +64,12 @@ fn amount(resource: &str, much: u64) -> String {
 pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
     let at = |seconds: u32| short(plan.instant(seconds));
     match reason {
-        Reason::Soak { ring: Some(ring), until_s } => format!("ring {ring} soaks until {}", at(*until_s)),
-        Reason::Soak { ring: None, until_s } => format!("canaries soak until {}", at(*until_s)),
+        Reason::Soak { ring: Some(ring), until_s } => {
+            format!("waits for the soak of ring {ring} until {}", at(*until_s))
+        }
+        Reason::Soak { ring: None, until_s } => {
+            format!("waits for the soak of canaries until {}", at(*until_s))
+        }
         Reason::EarlierWave { wave } => format!("wave {wave} must be back first"),
         Reason::EarlierChange { change, element } => format!("{change} on {element} comes first"),
         Reason::WindowOpens { tenant, at_s } => {
@@ -135,7 +139,14 @@ fn rarer(reason: &Reason) -> String {
         Reason::ReleaseDiversity { application } => {
             format!("all of application {application} would be on a release that soaks")
         }
-        Reason::MostAway { of, most } => format!("at most {most} away of one {}", of.replace('-', " ")),
+        Reason::MostAway { of, most, away } => {
+            let limit = format!("at most {most} away of one {}", of.replace('-', " "));
+            match away.len() {
+                0 => limit,
+                1 => format!("{limit}: {} is in maintenance", names(away)),
+                _ => format!("{limit}: {} are in maintenance", names(away)),
+            }
+        }
         Reason::MostUrgent { loss_per_day } => format!("{} a day while it is open", number(*loss_per_day)),
         Reason::Canary { class } => format!("canary of {class}"),
         Reason::Coordinator => "it manages the others".to_owned(),
@@ -160,7 +171,6 @@ pub(super) fn reasons(all: &[Reason], plan: &Plan) -> String {
     words.join("; ")
 }
 
-/// What would have to change.
 /// Who says how long a step takes.
 pub(super) fn duration_from(from: &DurationFrom) -> String {
     match from {
@@ -178,6 +188,7 @@ pub(super) fn duration_from(from: &DurationFrom) -> String {
     }
 }
 
+/// What would have to change.
 pub(super) fn relaxation(relaxation: &Relaxation) -> String {
     match relaxation {
         Relaxation::SpareHosts { cluster, hosts } => format!("{hosts} more host(s) in cluster {cluster}"),

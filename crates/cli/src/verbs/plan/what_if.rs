@@ -9,7 +9,7 @@ use underpin_model::fleet::{Action, Fleet};
 use underpin_model::id::{ClusterId, ElementId, TenantId};
 use underpin_model::plan::{Bounds, ElementOutcome, Eta, Moves, Outcome, PlanReport, Profile};
 use underpin_model::policy::FailureSets;
-use underpin_planner::campaign::{Planned, with_spare_hosts};
+use underpin_planner::campaign::{Planned, with_consent, with_most_away, with_spare_hosts};
 
 use super::inputs::{self, Inputs, Wanted, profile};
 use crate::args::{Plain, PlanWhatIf, WhatIf};
@@ -114,14 +114,10 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
     }
     for (tenant, action) in &relaxed.with_consent {
         known(fleet, tenant, path)?;
-        grant(fleet, tenant, *action);
+        with_consent(fleet, Some(tenant), *action, &[]);
     }
     if let Some(most) = relaxed.max_unavailable {
-        inputs.policy.planning.most_away.per_cluster = most;
-        // Where the fleet file has a limit, it takes the place of the policy's.
-        if let Some(limit) = fleet.planning.as_mut().and_then(|it| it.max_hosts_per_wave.as_mut()) {
-            *limit = most;
-        }
+        with_most_away(fleet, &mut inputs.policy, most);
     }
     if relaxed.without_reserve {
         inputs.policy.planning.failure_sets = FailureSets::None;
@@ -165,12 +161,6 @@ fn withdraw(fleet: &mut Fleet, tenant: &TenantId) {
             planning.consents.push(answer(tenant, action, false));
         }
     }
-}
-
-fn grant(fleet: &mut Fleet, tenant: &TenantId, action: Action) {
-    let planning = fleet.planning.get_or_insert_default();
-    take_out(&mut planning.consents, tenant, |it| !it.granted && it.action == action);
-    planning.consents.push(answer(tenant, action, true));
 }
 
 /// Answers of one kind speak of a tenant no more; those that spoke of nobody else are gone.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Rule;
 use crate::change::Method;
 use crate::fleet::Action;
-use crate::id::{ApplicationId, ClusterId, ElementId, StorageId, TenantId, VmId};
+use crate::id::{ApplicationId, ClusterId, ElementId, HostId, StorageId, TenantId, VmId};
 
 /// Why something waits, or is not possible.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -190,6 +190,9 @@ pub enum Reason {
         of: String,
         /// The number.
         most: u32,
+        /// Hosts that use it up for as long as they are in maintenance.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        away: Vec<HostId>,
     },
     /// The exposure is largest here: it comes first.
     MostUrgent {

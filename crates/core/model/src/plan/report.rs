@@ -84,18 +84,86 @@ pub enum Relaxation {
     },
 }
 
+/// What trying a relaxation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trial {
+    /// A plan with it (and with what goes with it) contains the elements.
+    Enough,
+    /// A plan with it contains none of them: what else is in the way was not found.
+    NotEnough,
+    /// No plan was made with it: it is needed, and perhaps not enough.
+    NotTried,
+}
+
+/// What a relaxation costs: an amount, or the key of the policy that would price it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Price {
+    /// In the policy's currency; absent: the policy does not state the key, or the units are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Loss>,
+    /// The key of the policy that prices it, or would.
+    pub key: String,
+    /// How many units of what the key prices; absent: a plan with it would tell, and there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<f64>,
+    /// What the key prices: `host-days`, `minutes`, `gbps-hosts`, `vm-hours`, `repairs`, `unlocks`, `facts`, `exceptions`.
+    pub unit: String,
+    /// The key is at its default: a judgement.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub judgement: bool,
+}
+
+/// What a plan of the clusters concerned comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanFigures {
+    /// Elements that are changed.
+    pub planned: u32,
+    /// End, in seconds.
+    pub ends_s: u32,
+    /// Moves.
+    pub moves: u64,
+    /// Guests that are interrupted.
+    pub interrupted: u64,
+}
+
+/// What a plan with a relaxation costs beside one without, both made at once and without search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrialCost {
+    /// Without it.
+    pub without: PlanFigures,
+    /// With it.
+    pub with: PlanFigures,
+    /// Hosts whose failure would no longer be sure to find room: those of the largest failure set of the policy.
+    pub reserve_hosts: u32,
+}
+
+/// What must be relaxed beside something else that is not enough alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Also {
+    /// What else would have to change.
+    pub relaxation: Relaxation,
+    /// What that costs.
+    pub price: Price,
+}
+
 /// The smallest relaxation that would unblock elements, with its price.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Counterfactual {
     /// What would have to change.
     pub relaxation: Relaxation,
-    /// The elements that it unblocks.
-    pub unblocks: Vec<ElementId>,
-    /// It was tried: a plan with it contains these elements. Otherwise it is necessary, and perhaps not enough.
-    pub tried: bool,
-    /// What it costs, in the policy's currency, where the policy prices it.
+    /// What it costs.
+    pub price: Price,
+    /// Neither is enough alone: this has to change with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Loss>,
+    pub also: Option<Also>,
+    /// What trying it came to.
+    pub trial: Trial,
+    /// The elements that it unblocks; unless it is enough, those of which it is a reason.
+    pub unblocks: Vec<ElementId>,
+    /// What the plan with it costs, where it is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<TrialCost>,
     /// Loss per day that staying blocked costs, in the policy's currency.
     pub loss_per_day: f64,
 }

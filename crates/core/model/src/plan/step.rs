@@ -116,7 +116,7 @@ pub enum StepKind {
         change: String,
         /// How.
         method: Method,
-        /// Release (or setting) after this step.
+        /// Release after this step; of a setting `NAME=VALUE`, and the release stays.
         to: String,
         /// Which of the element's units, from 1.
         unit: u32,

@@ -50,6 +50,7 @@ pub(super) fn planning(planning: &PlanningPolicy, mistakes: &mut Mistakes) {
                 mistakes.add(format!("{path}.{key}"), "an empty text", expected);
             }
         }
+        super::exception::check(&path, it, mistakes);
     }
 }
 
@@ -312,7 +313,7 @@ mod tests {
         assert!(said.starts_with("planning.window number 1.id: found an empty text"), "{said}");
         let freeze = "[[planning.freeze]]\nid = \"f\"\nfrom = \"2026-12-01T00:00:00Z\"\nuntil = \"2026-12-02T00:00:00Z\"\n";
         assert_eq!(mistake(&freeze.repeat(2)), "planning.freeze: found \"f\" twice, expected each name once");
-        let exception = "[[planning.exception]]\nid = \"e\"\nrule = \"capacity\"\nowner = \"ann\"\nexpires = \"2026-12-01\"\nreason = \"r\"\n";
+        let exception = "[[planning.exception]]\nid = \"e\"\nrule = \"degraded\"\nowner = \"ann\"\nexpires = \"2026-12-01\"\nreason = \"r\"\n";
         assert_eq!(
             mistake(&exception.repeat(2)),
             "planning.exception: found \"e\" twice, expected each name once"
@@ -328,6 +329,61 @@ mod tests {
         assert!(said.starts_with("planning.freeze f: found from = 2026-12-01T00:00:00Z, until ="), "{said}");
         assert!(mistake(&text("2026-12-01T00:00:00Z")).contains("until after from"));
         assert!(read(&text("2026-12-01T00:00:01Z")).is_ok());
+    }
+
+    #[test]
+    fn rules_that_cannot_be_excepted_are_refused_with_those_that_can() {
+        use crate::plan::Rule;
+        use crate::policy::Leave;
+        let text = |rule: Rule, scope: &str| {
+            format!(
+                "[[planning.exception]]\nid = \"e\"\nrule = \"{}\"\nowner = \"ann\"\nexpires = 2026-12-01\nreason = \"r\"\n\
+                 scope = {{ {scope} }}\n",
+                rule.name()
+            )
+        };
+        let mut can = Vec::new();
+        for &rule in Rule::ALL {
+            let everywhere = read(&text(rule, ""));
+            if let Leave::Nowhere(instead) = rule.leave() {
+                let said = mistake(&text(rule, ""));
+                let start = format!("planning.exception e.rule: found \"{}\", expected one of", rule.name());
+                assert!(said.starts_with(&start) && said.ends_with(instead), "{said}");
+                assert!(said.contains("restartability, storage-redundancy, apart,"), "{said}");
+            } else {
+                assert!(everywhere.is_ok(), "{everywhere:?}");
+                can.push(rule.name());
+            }
+        }
+        assert_eq!(
+            can.join(" "),
+            "restartability storage-redundancy apart together on-hosts release-diversity window freeze-calendar allowed-action degraded"
+        );
+        for (rule, key, allowed) in [
+            (Rule::Restartability, "clusters", true),
+            (Rule::Restartability, "planes", true),
+            (Rule::Restartability, "hosts", false),
+            (Rule::Apart, "tenants", false),
+            (Rule::Degraded, "platforms", false),
+            (Rule::AllowedAction, "tenants", true),
+            (Rule::AllowedAction, "hosts", false),
+            (Rule::Window, "hosts", true),
+            (Rule::FreezeCalendar, "platforms", true),
+        ] {
+            let name = if key == "platforms" { "proxmox" } else { "x" };
+            let text = text(rule, &format!("{key} = [\"{name}\"]"));
+            if allowed {
+                assert!(read(&text).is_ok(), "{rule:?} {key}: {:?}", read(&text));
+            } else {
+                let said = mistake(&text);
+                assert!(
+                    said.starts_with(&format!("planning.exception e.scope.{key}: found names")),
+                    "{said}"
+                );
+            }
+        }
+        let both = text(Rule::Window, "hosts = [\"x\"], tenants = [\"y\"]");
+        assert!(mistake(&both).starts_with("planning.exception e.scope: found both hosts and tenants"));
     }
 
     #[test]

@@ -14,8 +14,10 @@
 
 mod bare;
 mod check;
+mod exception;
 mod parameter;
 mod planning;
+mod price;
 mod read;
 mod window;
 
@@ -30,11 +32,13 @@ use crate::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId}
 use crate::quantity::{Days, Loss, Probability};
 
 pub(crate) use check::MOST_SPAN_S;
+pub use exception::Leave;
 pub use parameter::{Parameter, ParameterFact, Parameters, Setting, Unit};
 pub use planning::{
     Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,
     Spread,
 };
+pub use price::Prices;
 pub use read::{PolicyError, read};
 pub use window::{Day, Freeze, Window};
 

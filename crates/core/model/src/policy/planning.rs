@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Freeze, Scope, Window};
+use super::{Freeze, Prices, Scope, Window};
 use crate::change::Method;
 use crate::fleet::Action;
 use crate::id::{FaultDomainId, VmId};
@@ -260,6 +260,8 @@ pub struct PlanningPolicy {
     pub horizon_days: u32,
     /// Price of one move of a guest, in the policy's currency.
     pub move_price: Loss,
+    /// What relaxations cost.
+    pub price: Prices,
     /// When what may be touched. What no window speaks of may be touched at any time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub window: Vec<Window>,
@@ -287,6 +289,7 @@ impl Default for PlanningPolicy {
             emergency: Emergency::default(),
             horizon_days: 90,
             move_price: Loss::new(0.01).unwrap_or_default(),
+            price: Prices::default(),
             window: Vec::new(),
             freeze: Vec::new(),
             exception: Vec::new(),

@@ -1,12 +1,15 @@
 //! When things may be touched: windows less freezes, as spans of seconds from the start of the plan; and how much of what is
 //! limited is in use when.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use underpin_model::fleet::Vm;
-use underpin_model::plan::Profile;
-use underpin_model::policy::{Policy, Scope};
+use underpin_model::plan::{Profile, Rule};
+use underpin_model::policy::{Exception, Policy, Scope};
 
+use super::drive::ends;
 use super::facts::{Facts, NONE};
 use super::{PlanError, Request};
 
@@ -69,7 +72,11 @@ pub(super) struct Calendar<'a> {
     horizon_s: Seconds,
     /// Windows of tenants are not waited for.
     tenants_wait: bool,
-    by_signature: FxHashMap<(Vec<u32>, Vec<u32>), u32>,
+    by_signature: FxHashMap<[Vec<u32>; 4], u32>,
+    /// Until when each exception of the policy holds; 0: it does not, or is from another rule than those of this calendar.
+    leave: Vec<Seconds>,
+    /// Exceptions that open something that is shut otherwise, by id.
+    exceptions: BTreeSet<String>,
     /// Distinct calendars; guests and hosts refer to them.
     calendars: Vec<Spans>,
     /// Calendar of each host, `NONE`: always.
@@ -102,7 +109,13 @@ impl<'a> Calendar<'a> {
         }
         let freezes =
             planning.freeze.iter().map(|it| merged(vec![(offset(it.from), offset(it.until))])).collect();
+        let holds = |it: &Exception| {
+            let live = planning.exceptions(it.rule, starts_at).any(|live| std::ptr::eq(live, it));
+            if live { ends(it, starts_at).unwrap_or(horizon_s).min(horizon_s) } else { 0 }
+        };
         let mut calendar = Self {
+            leave: planning.exception.iter().map(holds).collect(),
+            exceptions: BTreeSet::new(),
             facts,
             windows,
             freezes,
@@ -127,7 +140,8 @@ impl<'a> Calendar<'a> {
             return;
         }
         for at in 0..facts.hosts.len() as u32 {
-            let it = self.calendar_of(policy, |scope| scope.tenants.is_empty() && host_in(facts, scope, at));
+            let speaks = |scope: &Scope| scope.tenants.is_empty() && host_in(facts, scope, at);
+            let it = self.calendar_of(policy, speaks, speaks);
             self.hosts.push(it);
         }
         let mut seen: FxHashMap<(u32, u32), u32> = FxHashMap::default();
@@ -141,7 +155,8 @@ impl<'a> Calendar<'a> {
                     let it = if guest.tenant == NONE {
                         NONE
                     } else {
-                        self.calendar_of(policy, |scope| guest_in(facts, scope, guest.it, host))
+                        let excuses = |scope: &Scope| excuses_guest(facts, scope, guest.it, host);
+                        self.calendar_of(policy, |scope| guest_in(facts, scope, guest.it, host), excuses)
                     };
                     seen.insert(key, it);
                     it
@@ -151,7 +166,12 @@ impl<'a> Calendar<'a> {
         }
     }
 
-    fn calendar_of(&mut self, policy: &Policy, speaks: impl Fn(&Scope) -> bool) -> u32 {
+    fn calendar_of(
+        &mut self,
+        policy: &Policy,
+        speaks: impl Fn(&Scope) -> bool,
+        excuses: impl Fn(&Scope) -> bool,
+    ) -> u32 {
         let planning = &policy.planning;
         let windows: Vec<u32> = (0..planning.window.len() as u32)
             .filter(|&it| speaks(&planning.window[it as usize].scope))
@@ -163,16 +183,39 @@ impl<'a> Calendar<'a> {
         if windows.is_empty() && freezes.is_empty() {
             return NONE;
         }
-        let key = (windows, freezes);
+        let excused = |rule: Rule, any: bool| -> Vec<u32> {
+            let all = (0u32..).zip(&planning.exception).zip(&self.leave);
+            let own =
+                all.filter(|((_, it), until)| any && **until > 0 && it.rule == rule && excuses(&it.scope));
+            own.map(|((at, _), _)| at).collect()
+        };
+        let (outside, within) =
+            (excused(Rule::Window, !windows.is_empty()), excused(Rule::FreezeCalendar, !freezes.is_empty()));
+        for it in outside.iter().chain(&within).filter_map(|&it| planning.exception.get(it as usize)) {
+            self.exceptions.insert(it.id.clone());
+        }
+        // What an exception excuses is open to its end.
+        let until = |all: &[u32]| -> Spans {
+            all.iter().filter_map(|&it| Some((0, *self.leave.get(it as usize)?))).collect()
+        };
+        let (opened, thawed) = (until(&outside), until(&within));
+        let key = [windows, freezes, outside, within];
         if let Some(&it) = self.by_signature.get(&key) {
             return it;
         }
-        let open = if key.0.is_empty() {
+        let open = if key[0].is_empty() {
             vec![(0, self.horizon_s)]
         } else {
-            merged(key.0.iter().flat_map(|&it| self.windows[it as usize].iter().copied()).collect())
+            merged(
+                key[0]
+                    .iter()
+                    .flat_map(|&it| self.windows[it as usize].iter().copied())
+                    .chain(opened)
+                    .collect(),
+            )
         };
-        let shut = merged(key.1.iter().flat_map(|&it| self.freezes[it as usize].iter().copied()).collect());
+        let shut = key[1].iter().flat_map(|&it| self.freezes[it as usize].iter().copied()).collect();
+        let shut = less(shut, thawed);
         let it = self.calendars.len() as u32;
         self.calendars.push(without(&open, &shut));
         self.by_signature.insert(key, it);
@@ -196,6 +239,11 @@ impl<'a> Calendar<'a> {
     /// Number of a guest's calendar, to look at equal ones once; `NONE`: always.
     pub(super) fn guest_number(&self, guest: u32) -> u32 {
         self.guests.get(guest as usize).copied().unwrap_or(NONE)
+    }
+
+    /// Exceptions that open something that is shut otherwise, by id.
+    pub(super) fn exceptions(&self) -> &BTreeSet<String> {
+        &self.exceptions
     }
 
     pub(super) fn horizon_s(&self) -> Seconds {
@@ -222,6 +270,15 @@ pub(super) fn host_in(facts: &Facts<'_>, scope: &Scope, at: u32) -> bool {
 fn guest_in(facts: &Facts<'_>, scope: &Scope, vm: &Vm, host: u32) -> bool {
     !scope.tenants.is_empty()
         && vm.tenant.as_ref().is_some_and(|it| scope.tenants.contains(it))
+        && host_in(facts, scope, host)
+}
+
+/// Whether an exception excuses what is done to a guest that stood on a host: one that names hosts speaks of these alone, not of where
+/// the guest is by then.
+fn excuses_guest(facts: &Facts<'_>, scope: &Scope, vm: &Vm, host: u32) -> bool {
+    let tenant = vm.tenant.as_ref();
+    scope.hosts.is_empty()
+        && (scope.tenants.is_empty() || tenant.is_some_and(|it| scope.tenants.contains(it)))
         && host_in(facts, scope, host)
 }
 

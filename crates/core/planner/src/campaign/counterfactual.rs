@@ -1,30 +1,34 @@
-//! What would unblock: for every reason the relaxation that would take it away, tried on the cluster where it stands.
+//! What would unblock: for every reason the least relaxation that would take it away, tried on the cluster where it stands, alone and, where
+//! that is not enough, beside one other.
 
-use std::cmp::Reverse;
+mod price;
+mod relax;
+mod trial;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::change::Consent;
-use underpin_model::fleet::{Action, Affinity, Fleet, Host};
-use underpin_model::id::{ApplicationId, ClusterId, ElementId, HostId, VmId};
-use underpin_model::plan::{Counterfactual, Outcome, Reason, Relaxation, Rule};
-use underpin_model::policy::{Exception, Policy, Scope};
-use underpin_model::quantity::Loss;
-
 use rayon::prelude::*;
+use underpin_model::id::{ClusterId, ElementId, HostId, VmId};
+use underpin_model::plan::{Also, Counterfactual, Outcome, Reason, Relaxation, Rule, Trial};
 
+pub use relax::{with_consent, with_most_away, with_spare_hosts};
+
+use self::price::price;
+use self::trial::{Attempt, Found, Trials, alike};
 use super::leave::converges;
-use super::{Planned, Request, plan_only};
+use super::{Planned, Request};
 
 /// Relaxations that are tried; the others are named as necessary only.
 const MOST_TRIED: usize = 24;
-/// Most hosts of a cluster in which relaxations are tried.
-const MOST_HOSTS: usize = 256;
-/// Most spare hosts that are tried.
-const MOST_SPARE: u32 = 4;
+/// Others that are tried beside one that is not enough alone.
+const MOST_PAIRS: usize = 4;
+
+/// A relaxation with the elements of which it is a reason.
+type Named = (Relaxation, BTreeSet<ElementId>);
 
 /// Every relaxation that a blocked element names, the ones that unblock most loss first.
 pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<Counterfactual> {
-    let mut named: Vec<(Relaxation, BTreeSet<ElementId>)> = Vec::new();
+    let mut named: Vec<Named> = Vec::new();
     let clusters: BTreeMap<&str, &ClusterId> =
         request.fleet.hosts.iter().filter_map(|it| Some((it.id.as_str(), it.cluster.as_ref()?))).collect();
     let blocked = planned.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked);
@@ -44,27 +48,128 @@ pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<C
             .fold(0.0, |sum, it| sum + it)
     };
     named.sort_by(|a, b| loss(&b.1).total_cmp(&loss(&a.1)).then(b.1.len().cmp(&a.1.len())));
-    named
-        .into_par_iter()
+    let finder = Finder { request, named: &named, clusters: &clusters };
+    let mut all: Vec<Counterfactual> = named
+        .par_iter()
         .enumerate()
-        .map(|(at, (relaxation, elements))| {
-            let tried = if at < MOST_TRIED { tried(request, &relaxation, &elements) } else { None };
-            let (relaxation, unblocks, tried) = match tried {
-                Some((relaxation, unblocked)) => (relaxation, unblocked, true),
-                None => (relaxation, elements, false),
-            };
-            Counterfactual {
-                price: price(request, &relaxation),
-                loss_per_day: loss(&unblocks),
-                relaxation,
-                unblocks: unblocks.into_iter().collect(),
-                tried,
-            }
+        .map(|(at, named)| {
+            let mut it = finder.find(named, at < MOST_TRIED);
+            it.loss_per_day = loss(&it.unblocks.iter().cloned().collect());
+            it
         })
-        .collect()
+        .collect();
+    let mut seen: Vec<(Relaxation, Relaxation)> = Vec::new();
+    all.retain(|it| {
+        let Some(also) = &it.also else { return true };
+        let known = seen.iter().any(|(one, two)| alike(one, &also.relaxation) && alike(two, &it.relaxation));
+        seen.push((it.relaxation.clone(), also.relaxation.clone()));
+        !known
+    });
+    all
 }
 
-fn add(named: &mut Vec<(Relaxation, BTreeSet<ElementId>)>, relaxation: Relaxation, element: &ElementId) {
+/// What trials are made from.
+struct Finder<'r, 'a> {
+    request: &'r Request<'a>,
+    named: &'r [Named],
+    clusters: &'r BTreeMap<&'r str, &'r ClusterId>,
+}
+
+impl Finder<'_, '_> {
+    fn find(&self, (relaxation, elements): &Named, may_try: bool) -> Counterfactual {
+        let trials = Trials::new(self.request, elements).filter(|_| may_try);
+        let Some(mut trials) = trials else { return self.untried(relaxation, elements) };
+        let Some(found) = trials.least(relaxation, None) else { return self.untried(relaxation, elements) };
+        if found.enough() {
+            return self.enough(&mut trials, found, None);
+        }
+        for other in self.others(relaxation, elements, &found.attempt) {
+            let Some(both) = trials.least(&other, Some(relaxation)) else { continue };
+            // Whatever is enough without this one needs it no more.
+            if both.enough() && !trials.alone(&both.relaxation, &both.attempt.unblocked) {
+                return self.enough(&mut trials, both, Some(relaxation));
+            }
+        }
+        let price = price(self.request.policy, self.request.fleet, &found.relaxation, None);
+        Counterfactual {
+            relaxation: found.relaxation,
+            price,
+            also: None,
+            trial: Trial::NotEnough,
+            unblocks: elements.iter().cloned().collect(),
+            cost: None,
+            loss_per_day: 0.0,
+        }
+    }
+
+    fn untried(&self, relaxation: &Relaxation, elements: &BTreeSet<ElementId>) -> Counterfactual {
+        Counterfactual {
+            relaxation: relaxation.clone(),
+            price: price(self.request.policy, self.request.fleet, relaxation, None),
+            also: None,
+            trial: Trial::NotTried,
+            unblocks: elements.iter().cloned().collect(),
+            cost: None,
+            loss_per_day: 0.0,
+        }
+    }
+
+    /// It is enough, alone or beside the `first`, which then stands before it.
+    fn enough(
+        &self,
+        trials: &mut Trials<'_, '_>,
+        found: Found,
+        first: Option<&Relaxation>,
+    ) -> Counterfactual {
+        let Found { relaxation, attempt } = found;
+        let of = |it: &Relaxation| price(self.request.policy, self.request.fleet, it, Some(&attempt.plan));
+        let relaxed: Vec<&Relaxation> = first.into_iter().chain([&relaxation]).collect();
+        let cost = trials.cost(&attempt, &relaxed);
+        let (relaxation, also) = match first {
+            None => (relaxation, None),
+            Some(first) => {
+                let price = of(&relaxation);
+                (first.clone(), Some(Also { relaxation, price }))
+            }
+        };
+        Counterfactual {
+            price: of(&relaxation),
+            relaxation,
+            also,
+            trial: Trial::Enough,
+            unblocks: attempt.unblocked.iter().cloned().collect(),
+            cost,
+            loss_per_day: 0.0,
+        }
+    }
+
+    /// What may have to change too: what still blocks with the relaxation, then what else the elements name.
+    fn others(
+        &self,
+        relaxation: &Relaxation,
+        elements: &BTreeSet<ElementId>,
+        attempt: &Attempt,
+    ) -> Vec<Relaxation> {
+        let mut others: Vec<Named> = Vec::new();
+        for (element, reasons) in &attempt.reasons {
+            let cluster = self.clusters.get(element.as_str()).copied();
+            for reason in reasons {
+                for it in relaxations(self.request, reason, element, cluster) {
+                    add(&mut others, it, element);
+                }
+            }
+        }
+        for (it, own) in self.named.iter().filter(|it| !it.1.is_disjoint(elements)) {
+            if !others.iter().any(|(other, _)| alike(other, it)) {
+                others.push((it.clone(), own.clone()));
+            }
+        }
+        let others = others.into_iter().map(|it| it.0).filter(|it| !alike(it, relaxation));
+        others.take(MOST_PAIRS).collect()
+    }
+}
+
+fn add(named: &mut Vec<Named>, relaxation: Relaxation, element: &ElementId) {
     for (known, elements) in named.iter_mut() {
         let joined = match (known, &relaxation) {
             (
@@ -136,7 +241,7 @@ fn relaxations(
         Reason::Locked { vm, .. } => vec![Relaxation::Unlock { vm: vm.clone() }],
         Reason::Degraded { cluster } => repair(cluster.as_str()),
         Reason::StorageRedundancy { storage } => repair(storage.as_str()),
-        Reason::MostAway { of, most } if of == "cluster" => cluster
+        Reason::MostAway { of, most, .. } if of == "cluster" => cluster
             .map(|it| Relaxation::MostAway { cluster: it.clone(), most: most + 1 })
             .into_iter()
             .collect(),
@@ -156,189 +261,4 @@ fn enough_mbps(request: &Request<'_>, vm: &VmId, best_mbps: u32) -> Option<u32> 
 
 fn repair(id: &str) -> Vec<Relaxation> {
     ElementId::new(id).map(|element| Relaxation::Repair { element }).into_iter().collect()
-}
-
-/// The price that the policy puts on a relaxation: that of an exception it has, though not for this place or day.
-fn price(request: &Request<'_>, relaxation: &Relaxation) -> Option<Loss> {
-    let rule = match relaxation {
-        Relaxation::WithoutReserve { .. } => Rule::Restartability,
-        Relaxation::Repair { .. } => Rule::Degraded,
-        _ => return None,
-    };
-    request.policy.planning.exception.iter().find(|it| it.rule == rule).map(|it| it.price)
-}
-
-/// Plans the clusters of the elements with a relaxation; which of them are planned then. `None`: none, or it was not tried.
-fn tried(
-    request: &Request<'_>,
-    relaxation: &Relaxation,
-    elements: &BTreeSet<ElementId>,
-) -> Option<(Relaxation, BTreeSet<ElementId>)> {
-    let clusters: BTreeSet<&ClusterId> = request
-        .fleet
-        .hosts
-        .iter()
-        .filter(|it| elements.iter().any(|element| element.as_str() == it.id.as_str()))
-        .filter_map(|it| it.cluster.as_ref())
-        .collect();
-    let hosts =
-        request.fleet.hosts.iter().filter(|it| it.cluster.as_ref().is_some_and(|it| clusters.contains(it)));
-    if clusters.is_empty() || hosts.count() > MOST_HOSTS {
-        return None;
-    }
-    let part = part(request.fleet, &clusters);
-    let trials: Vec<Relaxation> = match relaxation {
-        Relaxation::SpareHosts { cluster, .. } => {
-            (1..=MOST_SPARE).map(|hosts| Relaxation::SpareHosts { cluster: cluster.clone(), hosts }).collect()
-        }
-        other => vec![other.clone()],
-    };
-    for trial in trials {
-        let (mut fleet, mut policy) = (part.clone(), request.policy.clone());
-        if !relax(&trial, &mut fleet, &mut policy) {
-            return None;
-        }
-        let request = Request { fleet: &fleet, policy: &policy, evaluations: 0, parent: None, ..*request };
-        let plan = plan_only(&request).ok()?.plan;
-        let planned: BTreeSet<&ElementId> = plan.waves.iter().flat_map(|it| &it.elements).collect();
-        let unblocked: BTreeSet<ElementId> =
-            elements.iter().filter(|it| planned.contains(it)).cloned().collect();
-        if !unblocked.is_empty() {
-            return Some((trial, unblocked));
-        }
-    }
-    None
-}
-
-/// The fleet without other clusters' hosts and guests, and without what is about these alone.
-fn part(fleet: &Fleet, clusters: &BTreeSet<&ClusterId>) -> Fleet {
-    let mut part = Fleet::new(fleet.name.clone(), fleet.seen.clone());
-    let hosts: Vec<Host> = fleet
-        .hosts
-        .iter()
-        .filter(|it| it.cluster.as_ref().is_some_and(|it| clusters.contains(it)))
-        .cloned()
-        .collect();
-    let ids: BTreeSet<&HostId> = hosts.iter().map(|it| &it.id).collect();
-    part.vms =
-        fleet.vms.iter().filter(|it| it.host.as_ref().is_some_and(|it| ids.contains(it))).cloned().collect();
-    part.clusters = fleet.clusters.iter().filter(|it| clusters.contains(&it.id)).cloned().collect();
-    part.sites.clone_from(&fleet.sites);
-    part.fault_domains.clone_from(&fleet.fault_domains);
-    part.management_planes.clone_from(&fleet.management_planes);
-    part.witnesses.clone_from(&fleet.witnesses);
-    part.storage.clone_from(&fleet.storage);
-    part.networks.clone_from(&fleet.networks);
-    part.tenants.clone_from(&fleet.tenants);
-    let used: BTreeSet<&ApplicationId> = part.vms.iter().filter_map(|it| it.application.as_ref()).collect();
-    part.applications = fleet.applications.iter().filter(|it| used.contains(&it.id)).cloned().collect();
-    let guests: BTreeSet<&VmId> = part.vms.iter().map(|it| &it.id).collect();
-    let about = |it: &&Affinity| it.vms.iter().any(|it| guests.contains(it));
-    part.affinities = fleet.affinities.iter().filter(about).cloned().collect();
-    part.planning.clone_from(&fleet.planning);
-    part.hosts = hosts;
-    part
-}
-
-/// Adds hosts to a cluster, each like the largest of it (the first by id among equals): of its release too, so that it needs the same
-/// changes, and without guests. False: the cluster has no host that a new one could be like.
-#[must_use]
-pub fn with_spare_hosts(fleet: &mut Fleet, cluster: &ClusterId, hosts: u32) -> bool {
-    let own = fleet.hosts.iter().filter(|it| it.cluster.as_ref() == Some(cluster));
-    let largest = own.max_by_key(|it| (it.capacity.and_then(|it| it.memory_mib), Reverse(&it.id)));
-    let Some(largest) = largest.cloned() else { return false };
-    for number in 1..=hosts {
-        let Ok(id) = HostId::new(format!("new-{number} like {}", largest.id)) else { return false };
-        fleet.hosts.push(Host { id, maintenance: None, ..largest.clone() });
-    }
-    true
-}
-
-/// Applies a relaxation; false: it cannot be acted out.
-fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) -> bool {
-    match relaxation {
-        Relaxation::SpareHosts { cluster, hosts } => with_spare_hosts(fleet, cluster, *hosts),
-        Relaxation::Consent { action, vms, .. } => grant(fleet, *action, vms),
-        Relaxation::WithoutReserve { cluster } => {
-            policy.planning.exception.push(Exception {
-                id: "what-if".to_owned(),
-                rule: Rule::Restartability,
-                scope: Scope { clusters: vec![cluster.clone()], ..Scope::default() },
-                owner: "nobody".to_owned(),
-                expires: jiff::civil::Date::MAX,
-                price: Loss::default(),
-                reason: "tried by the planner".to_owned(),
-            });
-            true
-        }
-        Relaxation::WithoutRule { rule: Rule::AllowedAction, vms } => {
-            let named = fleet.vms.iter_mut().filter(|it| vms.contains(&it.id));
-            named.for_each(|it| it.allowed_actions = vec![Action::LiveMigrate]);
-            true
-        }
-        Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, .. } => {
-            policy.planning.release_diversity = false;
-            true
-        }
-        Relaxation::WithoutRule { vms, .. } => {
-            fleet.affinities.retain(|rule| !rule.vms.iter().any(|it| vms.contains(it)));
-            true
-        }
-        Relaxation::LongerWindow { tenant, minutes } => {
-            for window in &mut policy.planning.window {
-                let same = tenant
-                    .as_ref()
-                    .map_or_else(|| window.scope.tenants.is_empty(), |it| window.scope.tenants.contains(it));
-                if same {
-                    window.minutes = window.minutes.saturating_add(*minutes);
-                }
-            }
-            true
-        }
-        Relaxation::Bandwidth { host, mbps } => {
-            let cluster = fleet.hosts.iter().find(|it| it.id == *host).and_then(|it| it.cluster.clone());
-            for it in fleet.hosts.iter_mut().filter(|it| it.cluster == cluster) {
-                let mut migration = it.migration.clone().unwrap_or_default();
-                migration.bandwidth_mbps = Some(migration.bandwidth_mbps.unwrap_or(0).max(*mbps));
-                it.migration = Some(migration);
-            }
-            true
-        }
-        Relaxation::Unlock { vm } => {
-            fleet.vms.iter_mut().filter(|it| it.id == *vm).for_each(|it| it.locks.clear());
-            true
-        }
-        Relaxation::Repair { element } => {
-            let id = element.as_str();
-            fleet
-                .clusters
-                .iter_mut()
-                .filter(|it| it.id.as_str() == id)
-                .for_each(|it| it.degraded = Some(false));
-            let storage = fleet.storage.iter_mut().filter(|it| it.id.as_str() == id);
-            storage.for_each(|it| it.redundancy = Some(underpin_model::fleet::Redundancy::Full));
-            true
-        }
-        Relaxation::MostAway { most, .. } => {
-            policy.planning.most_away.per_cluster = *most;
-            true
-        }
-        Relaxation::Fact { .. } => false,
-    }
-}
-
-fn grant(fleet: &mut Fleet, action: Action, vms: &[VmId]) -> bool {
-    let Some(planning) = &mut fleet.planning else { return false };
-    planning.consents.retain(|it| it.granted || it.action != action);
-    planning.consents.push(Consent {
-        id: "what-if".to_owned(),
-        tenants: Vec::new(),
-        applications: Vec::new(),
-        vms: vms.to_vec(),
-        action,
-        granted: true,
-        from: None,
-        until: None,
-    });
-    true
 }

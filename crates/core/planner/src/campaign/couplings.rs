@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use underpin_model::id::HostId;
+
 use super::calendar::{Seconds, Usage};
 use super::facts::{Facts, NONE};
 use super::rooms::Rooms;
@@ -19,6 +21,8 @@ pub(super) enum Key {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Couplings {
     used: BTreeMap<Key, Usage>,
+    /// Hosts in maintenance that count under a key.
+    away: BTreeMap<Key, Vec<u32>>,
     /// The policy has such limits: clusters are planned one after the other.
     pub(super) bind: bool,
 }
@@ -32,11 +36,12 @@ impl Couplings {
             || away.per_ring.is_some()
             || away.per_tenant.is_some()
             || planning.migration.network_mbps.is_some();
-        let mut all = Self { used: BTreeMap::new(), bind };
+        let mut all = Self { used: BTreeMap::new(), away: BTreeMap::new(), bind };
         // Who is in maintenance is away, and stays so: who put it there takes it out.
         for host in (0..).take(facts.hosts.len()).filter(|&it| in_maintenance(facts, it)) {
             for (key, _) in all.of_host(facts, host) {
                 all.take(&key, 0, Seconds::MAX, 1);
+                all.away.entry(key).or_default().push(host);
             }
         }
         all
@@ -45,6 +50,12 @@ impl Couplings {
     /// The keys under which a host counts while a wave has it away, each with its limit; none where it is away anyhow.
     pub(super) fn keys(&self, rooms: &Rooms<'_, '_>, host: u32) -> Vec<(Key, u64)> {
         if in_maintenance(rooms.facts, host) { Vec::new() } else { self.of_host(rooms.facts, host) }
+    }
+
+    /// Hosts that are away under a key for good.
+    pub(super) fn away(&self, facts: &Facts<'_>, key: &Key) -> Vec<HostId> {
+        let hosts = self.away.get(key).into_iter().flatten();
+        hosts.map(|&it| facts.hosts[it as usize].it.id.clone()).collect()
     }
 
     fn of_host(&self, facts: &Facts<'_>, host: u32) -> Vec<(Key, u64)> {

@@ -60,6 +60,8 @@ pub(super) struct Driven {
     pub(super) by_host: BTreeMap<u32, usize>,
     /// Hosts that come first of their pools.
     pub(super) coordinators: BTreeSet<u32>,
+    /// Hosts whose failure found no place for so many guests before the plan.
+    pub(super) short_before: Vec<(Vec<u32>, u32)>,
     /// Hosts that waited for a soak: whose, and until when.
     pub(super) waited: BTreeMap<u32, (Option<String>, Seconds)>,
 }
@@ -83,8 +85,8 @@ pub(super) struct Drive<'f, 'a> {
     pub(super) driven: Driven,
     /// Changes that canaries are to try.
     pub(super) to_try: BTreeSet<u32>,
-    /// End of the exception from the reserve of the cluster that is being set up.
-    reserve_until: Option<Seconds>,
+    /// End of the first exception to end of those that the cluster is planned under that is being set up.
+    excepted_until: Option<Seconds>,
 }
 
 /// Makes all decisions; no guest goes to the hosts `without`.
@@ -121,16 +123,17 @@ pub(super) fn drive<'a>(
             elements: Vec::new(),
             fates: BTreeMap::new(),
             homing,
-            exceptions: BTreeSet::new(),
+            exceptions: calendar.exceptions().clone(),
             stages: 0,
             canaries: BTreeMap::new(),
             most: 1,
             by_host: BTreeMap::new(),
             coordinators: BTreeSet::new(),
+            short_before: Vec::new(),
             waited: BTreeMap::new(),
         },
         to_try: BTreeSet::new(),
-        reserve_until: None,
+        excepted_until: None,
     };
     if let Some(why) = order::contradiction(request.changes(), &drive.concerned, &drive.levels) {
         return Err(PlanError::Fleet(why));
@@ -154,7 +157,7 @@ pub(super) fn drive<'a>(
 }
 
 /// Seconds from the start of the plan to the end of an exception's last day in UTC; `None`: beyond any plan.
-fn ends(exception: &Exception, starts_at: Timestamp) -> Option<Seconds> {
+pub(super) fn ends(exception: &Exception, starts_at: Timestamp) -> Option<Seconds> {
     let after = exception.expires.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?;
     u32::try_from(after.timestamp().as_second().saturating_sub(starts_at.as_second())).ok()
 }
@@ -174,8 +177,14 @@ impl<'a> Drive<'_, 'a> {
         let mut rooms: Vec<Rooms<'_, 'a>> =
             (0..facts.clusters.len() as u32).into_par_iter().map(|at| Rooms::new(facts, at, sets)).collect();
         for (at, rooms) in rooms.drain(..).enumerate() {
-            self.reserve_until = None;
+            self.driven.short_before.extend(rooms.short_before());
+            self.excepted_until = None;
             let reserve = !self.excepted(Rule::Restartability, at);
+            for (_, it) in facts.excepted.iter().filter(|it| it.0 as usize == at) {
+                self.driven.exceptions.insert(it.id.clone());
+                let until = ends(it, self.request.starts_at);
+                self.excepted_until = self.excepted_until.into_iter().chain(until).min();
+            }
             let range = facts.clusters[at].hosts.clone();
             let hosts = range.len();
             self.clusters.push(Cluster {
@@ -189,7 +198,7 @@ impl<'a> Drive<'_, 'a> {
                     .collect(),
                 most,
                 reserve,
-                excepted_until: self.reserve_until,
+                excepted_until: self.excepted_until,
                 waves: 0,
             });
         }
@@ -209,7 +218,7 @@ impl<'a> Drive<'_, 'a> {
         if let Some(cluster) = self.clusters.get_mut(cluster) {
             cluster.excepted_until = cluster.excepted_until.into_iter().chain(until).min();
         } else {
-            self.reserve_until = until;
+            self.excepted_until = self.excepted_until.into_iter().chain(until).min();
         }
         true
     }

@@ -110,7 +110,7 @@ pub(super) fn work(request: &Request<'_>, change: &Change, at: usize, element: &
         element: element.clone(),
         change: at,
         layer: change.layer,
-        hops: super::order::hops(change, None).into_iter().map(str::to_owned).collect(),
+        hops: super::order::hops(change, None),
         units: change.units.max(1),
         durations: change.durations.unwrap_or_else(|| request.policy.planning.durations_of(method)),
         start: 0,

@@ -1,16 +1,18 @@
 //! The fleet and the policy as numbers: hosts and guests in fixed order, with what places and times depend on.
 
 mod classes;
+mod excepted;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::facts::Family;
 use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Fleet, Host, Migration, PowerState, Strength, Vm,
 };
-use underpin_model::policy::{MigrationPolicy, Policy};
+use underpin_model::policy::{Exception, MigrationPolicy, Policy};
 
 use self::classes::Classes;
 use self::order::{coordinators, ranks};
@@ -67,6 +69,8 @@ pub(super) struct GuestFacts<'a> {
     pub(super) bound: Option<Vec<u32>>,
     /// The roll-out needs it.
     pub(super) controller: bool,
+    /// An exception lets everything be done to it, whatever it allows.
+    pub(super) any_action: bool,
     /// Rules that should hold for it, by position in [`Facts::wishes`].
     pub(super) wishes: Vec<u32>,
 }
@@ -115,6 +119,8 @@ pub(super) struct Facts<'a> {
     pub(super) nowhere: Vec<&'a Vm>,
     /// How long steps take.
     pub(super) durations: Fitted<'a>,
+    /// Exceptions from rules about guests, with the clusters that are planned under them.
+    pub(super) excepted: Vec<(u32, &'a Exception)>,
 }
 
 impl<'a> Facts<'a> {
@@ -149,13 +155,15 @@ impl<'a> Facts<'a> {
             host_places: FxHashMap::default(),
             nowhere: Vec::new(),
             durations: Fitted::new(fleet, &policy.planning),
+            excepted: Vec::new(),
         };
         for (cluster, host) in order {
             facts.add_host(cluster, host, request, &mut classes);
         }
         facts.add_guests(&mut classes);
         classes.finish(&mut facts);
-        facts.rules();
+        facts.rules(request.starts_at);
+        facts.except(request.starts_at);
         facts.pools();
         facts
     }
@@ -228,6 +236,7 @@ impl<'a> Facts<'a> {
                 together: Vec::new(),
                 bound: None,
                 controller: controllers.contains(&vm.id),
+                any_action: false,
                 wishes: Vec::new(),
             });
             self.home.push(host);
@@ -272,13 +281,16 @@ impl<'a> Facts<'a> {
     /// Affinity that must hold, and parts. Guests that must be apart and are not get apart as they move, those that are not on the
     /// hosts that they are bound to go there as they move, and those that should be together are not spread further. The report
     /// says that it was so.
-    fn rules(&mut self) {
+    fn rules(&mut self, starts_at: Timestamp) {
         let places: FxHashMap<&str, u32> =
             self.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
         let fleet = self.fleet;
         for rule in fleet.affinities.iter().filter(|it| it.strength == Strength::Must) {
             let members: Vec<u32> =
                 rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+            if self.waived(rule.kind, &members, starts_at) {
+                continue;
+            }
             if rule.kind == AffinityKind::Together && self.broken(rule, &members) {
                 // Those that are together stay so: they are not spread any further.
                 let mut by_home: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -427,8 +439,9 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
-    pub(super) fn of(vm: &Vm) -> Self {
-        let allowed = |action| vm.allowed_actions.contains(&action);
+    pub(super) fn of(guest: &GuestFacts<'_>) -> Self {
+        let vm = guest.it;
+        let allowed = |action| guest.any_action || vm.allowed_actions.contains(&action);
         // A device of the host cannot follow a running guest, and not a cold one either.
         let pinned = !vm.passthrough.is_empty();
         Self {

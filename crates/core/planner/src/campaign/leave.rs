@@ -273,7 +273,7 @@ impl Leaving<'_, '_, '_> {
     pub(super) fn allows(&self, host: u32, guest: u32, how: How) -> Result<Option<u32>, Option<Reason>> {
         let facts = self.rooms.facts;
         let vm = facts.guests[guest as usize].it;
-        let allowed = Allowed::of(vm);
+        let allowed = Allowed::of(&facts.guests[guest as usize]);
         let open = match how {
             How::Live => allowed.live,
             How::Cold => allowed.cold,

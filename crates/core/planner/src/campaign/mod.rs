@@ -45,7 +45,7 @@ use underpin_model::id::HostId;
 use underpin_model::plan::{Plan, PlanReport, Profile};
 use underpin_model::policy::{Homing, Policy};
 
-pub use counterfactual::with_spare_hosts;
+pub use counterfactual::{with_consent, with_most_away, with_spare_hosts};
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, Copy)]

@@ -128,14 +128,14 @@ pub(super) fn methods(change: &Change) -> Vec<Method> {
 }
 
 /// Hops of a change from where a host is.
-pub(super) fn hops<'c>(change: &'c Change, release: Option<&str>) -> Vec<&'c str> {
+pub(super) fn hops(change: &Change, release: Option<&str>) -> Vec<String> {
     match &change.to {
-        Target::Setting { value, .. } => vec![value],
-        Target::Component { version, .. } => vec![version],
+        Target::Setting { name, value, .. } => vec![format!("{name}={value}")],
+        Target::Component { version, .. } => vec![version.clone()],
         Target::Release { release: to, via } => {
-            let all: Vec<&str> = via.iter().chain([to]).map(String::as_str).collect();
-            let done = all.iter().position(|it| Some(*it) == release).map_or(0, |at| at + 1);
-            all.get(done..).map(<[&str]>::to_vec).unwrap_or_default()
+            let all: Vec<&String> = via.iter().chain([to]).collect();
+            let done = all.iter().position(|it| Some(it.as_str()) == release).map_or(0, |at| at + 1);
+            all.into_iter().skip(done).cloned().collect()
         }
     }
 }
@@ -314,5 +314,9 @@ mod tests {
         assert_eq!(hops(&it, Some("1")), ["1.5", "2"]);
         assert_eq!(hops(&it, Some("1.5")), ["2"]);
         assert_eq!(hops(&it, Some("2")), [""; 0]);
+        // The value alone would be taken for a release.
+        let (name, value) = ("smt".to_owned(), "off".to_owned());
+        let setting = Change { to: Target::Setting { name, value, reboot: true }, ..it };
+        assert_eq!(hops(&setting, Some("2")), ["smt=off"]);
     }
 }

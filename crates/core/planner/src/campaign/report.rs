@@ -6,7 +6,7 @@ use underpin_model::change::Method;
 use underpin_model::id::ElementId;
 use underpin_model::plan::{
     Alternative, CapacityFloor, ElementOutcome, ExposurePoint, GivenUp, Moves, Outcome, Plan, PlanReport,
-    Profile, Reason, StepKind,
+    Profile, Reason, StepKind, WaveReport,
 };
 use underpin_model::policy::Homing;
 
@@ -20,6 +20,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     let plan = &planned.plan;
     let report = &mut planned.report;
     report.moves = moves(plan);
+    soaks(facts, driven, plan, &mut report.waves);
     report.elements = elements(facts, driven, plan);
     (report.bounds, report.static_waves) = rayon::join(
         || bounds::bounds(request, facts, driven, plan, report.moves.moves),
@@ -28,7 +29,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     report.eta.p50_s = median(facts, driven);
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);
-    report.standing = standing::standing(request, facts);
+    report.standing = standing::standing(request, facts, driven);
     report.durations = facts.durations.sources(request, &report.elements);
     report.given_up = given_up(request, facts, driven);
     report.alternatives = alternatives(request, driven, report, plan);
@@ -37,7 +38,8 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     }
 }
 
-fn moves(plan: &Plan) -> Moves {
+/// Moves of guests in a plan.
+pub(super) fn moves(plan: &Plan) -> Moves {
     let mut moves = Moves::default();
     let mut guests: BTreeSet<&str> = BTreeSet::new();
     for step in &plan.steps {
@@ -110,6 +112,22 @@ fn elements(facts: &Facts<'_>, driven: &Driven, plan: &Plan) -> Vec<ElementOutco
             }
         })
         .collect()
+}
+
+/// Waves that begin where a soak ends, and not where the wave before them in their cluster does.
+fn soaks(facts: &Facts<'_>, driven: &Driven, plan: &Plan, waves: &mut [WaveReport]) {
+    let mut ends: BTreeMap<u32, Seconds> = BTreeMap::new();
+    for it in waves {
+        let Some(wave) = plan.wave(it.wave) else { continue };
+        let hosts: Vec<u32> = wave.elements.iter().filter_map(|it| facts.host(it.as_str())).collect();
+        let Some(&first) = hosts.first() else { continue };
+        let before = ends.insert(facts.hosts[first as usize].cluster, wave.end_s).unwrap_or(0);
+        let last = hosts.iter().filter_map(|it| driven.waited.get(it)).max_by_key(|it| it.1);
+        if let Some((ring, until_s)) = last.filter(|it| it.1 > before) {
+            it.reasons.retain(|it| !matches!(it, Reason::EarlierWave { .. }));
+            it.reasons.insert(0, Reason::Soak { ring: ring.clone(), until_s: *until_s });
+        }
+    }
 }
 
 /// Why a host is where it is in the order.
@@ -235,12 +253,14 @@ fn given_up(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<Gi
             hosts: hosts(&|it| it.ring.is_none()),
         });
     }
-    if rules.outside_windows {
+    let windows = &request.policy.planning.window;
+    if rules.outside_windows && windows.iter().any(|it| !it.scope.tenants.is_empty()) {
+        let waits = |guest: u32| {
+            let tenant = facts.guests[guest as usize].it.tenant.as_ref();
+            tenant.is_some_and(|tenant| windows.iter().any(|it| it.scope.tenants.contains(tenant)))
+        };
         let concerned = |wave: &super::drive::HostWave| {
-            wave.staged
-                .works
-                .iter()
-                .any(|it| it.departures.iter().any(|it| facts.guests[it.guest as usize].it.tenant.is_some()))
+            wave.staged.works.iter().any(|it| it.departures.iter().any(|it| waits(it.guest)))
         };
         given.push(GivenUp {
             what: "windows".to_owned(),

@@ -83,6 +83,12 @@ impl Rooms<'_, '_> {
         Failures { sets: sets.into_iter().map(of).collect(), hardest: 0 }
     }
 
+    /// Hosts whose failure finds no place for so many guests even before the plan.
+    pub(super) fn short_before(&self) -> Vec<(Vec<u32>, u32)> {
+        let short = self.failures.sets.iter().filter(|it| it.without_place > 0);
+        short.map(|it| (it.hosts.clone(), it.without_place)).collect()
+    }
+
     /// Checks that every failure still finds places; one that does not, unless it was as bad before.
     pub(super) fn reserve(&mut self) -> Result<(), Shortage> {
         let mut failures = std::mem::take(&mut self.failures);

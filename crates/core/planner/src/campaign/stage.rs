@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Method;
+use underpin_model::id::HostId;
 use underpin_model::plan::Reason;
 use underpin_model::policy::{Durations, Homing};
 
@@ -189,7 +190,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
             let inside = draft.works.iter().filter(|it| self.maintenance[self.local(it.host)]).count();
             if away - inside + draft.works.len() >= self.most {
                 let most = u32::try_from(self.most).unwrap_or(u32::MAX);
-                why.insert(candidate.host, vec![Reason::MostAway { of: "cluster".to_owned(), most }]);
+                let away = self.in_maintenance(&|it| it != candidate.host);
+                why.insert(candidate.host, vec![Reason::MostAway { of: "cluster".to_owned(), most, away }]);
                 continue;
             }
             if candidate.coordinator && !draft.works.is_empty() {
@@ -219,6 +221,12 @@ impl<'f, 'a> Cluster<'f, 'a> {
             }
         }
         draft
+    }
+
+    /// Those of the hosts in maintenance that are meant.
+    pub(super) fn in_maintenance(&self, meant: &dyn Fn(u32) -> bool) -> Vec<HostId> {
+        let hosts = self.rooms.hosts().zip(&self.maintenance).filter(|it| *it.1 && meant(it.0));
+        hosts.map(|it| self.rooms.facts.hosts[it.0 as usize].it.id.clone()).collect()
     }
 
     /// Guests go to hosts that come late, so that they move again late or never.

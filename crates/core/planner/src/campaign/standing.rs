@@ -6,6 +6,7 @@ use underpin_model::fleet::{AffinityKind, Strength};
 use underpin_model::plan::{Rule, Severity, Standing};
 
 use super::Request;
+use super::drive::Driven;
 use super::facts::Facts;
 use super::room::{KINDS, NOTHING, RESOURCES};
 
@@ -15,7 +16,7 @@ const CLOCKS_DIFFER_S: i64 = 3600;
 const STALE_S: i64 = 7 * 86_400;
 
 /// What was wrong before, and what nobody can tell.
-pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>) -> Vec<Standing> {
+pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<Standing> {
     let mut standing = Vec::new();
     standing.extend(snapshot(request));
     let mut used = vec![NOTHING; facts.hosts.len()];
@@ -67,6 +68,15 @@ pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>) -> Vec<Standing
         });
     }
     standing.extend(broken_rules(facts));
+    standing.extend(driven.short_before.iter().map(|(hosts, guests)| {
+        let names: Vec<&str> = hosts.iter().map(|&it| facts.hosts[it as usize].it.id.as_str()).collect();
+        Standing {
+            rule: Rule::Restartability,
+            severity: Severity::Before,
+            place: names.join(", "),
+            text: format!("should it fail as things stand, no place was found for {guests} of its guests"),
+        }
+    }));
     standing
 }
 

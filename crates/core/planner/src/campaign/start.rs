@@ -44,6 +44,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 let most_reason = || Reason::MostAway {
                     of: key.of().to_owned(),
                     most: u32::try_from(*most).unwrap_or(u32::MAX),
+                    away: couplings.away(shared.facts, key),
                 };
                 let Some(at) = couplings.earliest(key, start, end, *amount, *most) else {
                     return Err(vec![most_reason()]);

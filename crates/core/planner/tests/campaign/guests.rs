@@ -4,7 +4,7 @@ use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Cluster, Lock, LockKind, Network, Redundancy, Storage, Strength,
 };
 use underpin_model::id::{ClusterId, NetworkId, StorageId, VmId};
-use underpin_model::plan::{Outcome, Reason, Relaxation, Rule, StepKind};
+use underpin_model::plan::{Outcome, Reason, Relaxation, Rule, StepKind, Trial};
 use underpin_model::policy::Homing;
 
 use super::build::{at, consent, finally, fleet, guest, host, of, planned, planning, policy, story, tenant};
@@ -35,7 +35,7 @@ fn a_pinned_guest_is_powered_off_only_with_consent() {
         way.relaxation,
         Relaxation::Consent { tenant: Some(acme), action: Action::PowerOff, vms: vec![id] }
     );
-    assert!(way.tried && way.unblocks[0].as_str() == "h1");
+    assert!(way.trial == Trial::Enough && way.unblocks[0].as_str() == "h1");
 
     consent(&mut fleet, Action::PowerOff, true);
     let it = planned(&fleet, &policy());
@@ -116,7 +116,7 @@ fn a_guest_that_writes_too_fast_is_found_in_the_plan() {
         [Reason::DoesNotConverge { dirty_mbps: 25_165, best_mbps: 10_000, .. }]
     ));
     assert!(matches!(it.report.counterfactuals[0].relaxation, Relaxation::Bandwidth { mbps: 29_000, .. }));
-    assert!(it.report.counterfactuals[0].tried);
+    assert!(it.report.counterfactuals[0].trial == Trial::Enough);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_guest_bound_to_its_host_blocks_it() {
     fleet.affinities = vec![rule(AffinityKind::OnHosts, &["v001"], &["h1"])];
     let it = planned(&fleet, &policy());
     assert!(matches!(of(&it, "h1").reasons[..], [Reason::RequiredAffinity { rule: Rule::OnHosts, .. }]));
-    assert!(it.report.counterfactuals[0].tried);
+    assert!(it.report.counterfactuals[0].trial == Trial::Enough);
 }
 
 #[test]
@@ -518,7 +518,9 @@ fn hosts_in_maintenance_count_under_the_limits_that_couple_clusters() {
     let mut policy = policy();
     policy.planning.most_away.per_ring = Some(1);
     let it = planned(&fleet, &policy);
-    let ring = Reason::MostAway { of: "ring".to_owned(), most: 1 };
+    // The host that uses the limit up is named, though it is of another cluster.
+    let away = vec![fleet.hosts[3].id.clone()];
+    let ring = Reason::MostAway { of: "ring".to_owned(), most: 1, away };
     assert!(of(&it, "h1").reasons.contains(&ring), "{:?}", of(&it, "h1"));
     policy.planning.most_away.per_ring = Some(2);
     assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, Outcome::Planned);

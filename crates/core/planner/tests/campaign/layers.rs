@@ -103,7 +103,16 @@ fn hops_and_further_changes_share_one_drain() {
     let it = planned(&fleet, &policy());
     assert_eq!(
         story(&it.plan, "h1"),
-        ["stage", "patch 1 8.0.2", "reboot", "patch 1 8.0.3", "reboot", "patch 1 auto", "attest", "verify"]
+        [
+            "stage",
+            "patch 1 8.0.2",
+            "reboot",
+            "patch 1 8.0.3",
+            "reboot",
+            "patch 1 kernel.mitigations=auto",
+            "attest",
+            "verify"
+        ]
     );
     assert_eq!(it.plan.waves.len(), 2);
 }
@@ -124,7 +133,7 @@ fn methods_differ_in_what_happens_to_guests() {
     planning(&mut fleet).changes[0].to =
         Target::Setting { name: "x".to_owned(), value: "1".to_owned(), reboot: false };
     let it = planned(&fleet, &policy());
-    assert_eq!(story(&it.plan, "h1"), ["stage", "patch 1 1", "attest", "verify"]);
+    assert_eq!(story(&it.plan, "h1"), ["stage", "patch 1 x=1", "attest", "verify"]);
     assert_eq!(it.report.moves.moves, 0);
     planning(&mut fleet).changes[0].methods = vec![Method::Defer];
     let it = planned(&fleet, &policy());

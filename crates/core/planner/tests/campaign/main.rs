@@ -2,6 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::print_stdout,
     unreachable_pub,
     reason = "tests may fail loudly"
@@ -10,6 +11,7 @@
 mod answers;
 mod build;
 mod durations;
+mod exceptions;
 mod guests;
 mod late;
 mod laws;
@@ -19,9 +21,10 @@ mod rings;
 mod rules;
 mod sample;
 mod time;
+mod unblock;
 
 use build::{fleet, guest, of, planned, planning, policy, story};
-use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind};
+use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind, Trial};
 use underpin_planner::campaign::{PlanError, with_spare_hosts};
 
 #[test]
@@ -75,7 +78,7 @@ fn the_reserve_for_a_failure_blocks_and_a_spare_host_would_unblock() {
     );
     let spare = &it.report.counterfactuals;
     let text = serde_json::to_string(spare).unwrap();
-    assert!(spare.iter().all(|it| it.tried && !it.unblocks.is_empty()), "{spare:#?}");
+    assert!(spare.iter().all(|it| it.trial == Trial::Enough && !it.unblocks.is_empty()), "{spare:#?}");
     assert!(text.contains("spare-hosts") && text.contains("without-reserve"), "{text}");
 }
 
@@ -101,7 +104,7 @@ fn new_hosts_unblock_what_the_report_says_they_would() {
         let all = elements.into_iter().filter(|it| it.outcome == Outcome::Planned);
         all.map(|it| it.element).filter(|it| !it.as_str().starts_with("new-")).collect::<Vec<_>>()
     };
-    assert!(said.tried);
+    assert_eq!(said.trial, Trial::Enough);
     assert_eq!(planned_with(hosts), said.unblocks);
     assert_eq!(planned_with(hosts - 1), []);
     let nowhere = underpin_model::id::ClusterId::new("nowhere").unwrap();

@@ -6,7 +6,7 @@ use underpin_model::change::Method;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Action, Application, Fleet, ManagementPlane};
 use underpin_model::id::{ApplicationId, HostId, ManagementPlaneId};
-use underpin_model::plan::{Outcome, Profile, Reason, Relaxation, Rule, StepKind};
+use underpin_model::plan::{Outcome, Profile, Reason, Relaxation, Rule, StepKind, Trial};
 use underpin_model::policy::{Policy, Ring};
 use underpin_model::quantity::Days;
 use underpin_planner::campaign::{Parent, Request, plan};
@@ -44,7 +44,11 @@ fn rings_wait_for_soak_and_every_class_has_a_canary() {
     for pair in [(0, 1), (1, 2), (2, 3)] {
         let (before, after) = (&it.plan.waves[pair.0], &it.plan.waves[pair.1]);
         assert!(after.start_s + 300 >= before.soak_until_s, "{pair:?}");
+        // The wave says what it waits for: a wave before it was over long ago.
+        let (ring, until_s) = (before.ring.clone(), before.soak_until_s);
+        assert_eq!(it.report.waves[pair.1].reasons, [Reason::Soak { ring, until_s }], "{pair:?}");
     }
+    assert!(it.report.waves[0].reasons.is_empty());
     assert!(matches!(&of(&it, "h1").reasons[..], [Reason::Canary { class }] if class.contains("R1")));
     assert!(
         of(&it, "h4")
@@ -111,6 +115,19 @@ fn an_emergency_says_what_it_gives_up() {
     let what: Vec<&str> = fast.report.given_up.iter().map(|it| it.what.as_str()).collect();
     assert_eq!(what, ["soak", "ring-order"]);
     assert!(fast.report.given_up.iter().all(|it| it.hosts > 0));
+    // Windows are given up where there are some of tenants.
+    policy.planning.emergency.outside_windows = true;
+    let window = |scope: &str| {
+        let text = format!("[[planning.window]]\nid = \"w\"\nfrom = \"00:00\"\nminutes = 1440\n{scope}");
+        underpin_model::policy::read(&text).unwrap().planning.window
+    };
+    for (windows, given) in
+        [(Vec::new(), false), (window(""), false), (window("scope = { tenants = [\"acme\"] }\n"), true)]
+    {
+        policy.planning.window = windows;
+        let it = plan(&Request { profile: Profile::Emergency, ..request(&fleet, &policy, &loss) }).unwrap();
+        assert_eq!(it.report.given_up.iter().any(|it| it.what == "windows"), given);
+    }
 }
 
 #[test]
@@ -203,7 +220,7 @@ fn before_the_first_canary_nobody_goes_wholly_onto_the_release() {
     assert_eq!(of(&it, "h2").reasons, [Reason::ReleaseDiversity { application: id }]);
     let ways = it.report.counterfactuals.iter();
     let rule = |it: &Relaxation| matches!(it, Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, .. });
-    assert!(ways.filter(|it| it.tried).any(|it| rule(&it.relaxation)));
+    assert!(ways.filter(|it| it.trial == Trial::Enough).any(|it| rule(&it.relaxation)));
 }
 
 #[test]

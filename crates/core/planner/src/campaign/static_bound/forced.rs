@@ -166,7 +166,7 @@ impl<'b, 'f, 'a> Replay<'b, 'f, 'a> {
     fn in_time(&self, next: &HostWave, wave: u32) -> Forced {
         for reason in &next.staged.reasons {
             match reason {
-                Reason::MostAway { of, most } => {
+                Reason::MostAway { of, most, .. } => {
                     return Forced::MostAway { of: of.clone(), most: *most, at_least: 0 };
                 }
                 Reason::WindowOpens { tenant, .. } => return Forced::Window { wave, tenant: tenant.clone() },

@@ -1,0 +1,151 @@
+//! Relaxations acted out: the one way for what the planner tries and for what a person asks for.
+
+use std::cmp::Reverse;
+
+use underpin_model::change::Consent;
+use underpin_model::fleet::{Action, AffinityKind, Fleet, Host, Redundancy, Strength};
+use underpin_model::id::{ClusterId, HostId, TenantId, VmId};
+use underpin_model::plan::{Relaxation, Rule};
+use underpin_model::policy::{Exception, Policy, Scope};
+use underpin_model::quantity::Loss;
+
+/// The name of answers and exceptions that are only supposed.
+const SUPPOSED: &str = "what-if";
+
+/// Adds hosts to a cluster, each like the largest of it (the first by id among equals): of its release too, so that it needs the same
+/// changes, and without guests. False: the cluster has no host that a new one could be like.
+#[must_use]
+pub fn with_spare_hosts(fleet: &mut Fleet, cluster: &ClusterId, hosts: u32) -> bool {
+    let own = fleet.hosts.iter().filter(|it| it.cluster.as_ref() == Some(cluster));
+    let largest = own.max_by_key(|it| (it.capacity.and_then(|it| it.memory_mib), Reverse(&it.id)));
+    let Some(largest) = largest.cloned() else { return false };
+    for number in 1..=hosts {
+        let Ok(id) = HostId::new(format!("new-{number} like {}", largest.id)) else { return false };
+        fleet.hosts.push(Host { id, maintenance: None, ..largest.clone() });
+    }
+    true
+}
+
+/// A tenant's yes to an action on some of its guests; without any, on all that it has. Every no to the action goes on for the guests that it
+/// speaks of beside these.
+pub fn with_consent(fleet: &mut Fleet, tenant: Option<&TenantId>, action: Action, vms: &[VmId]) {
+    let meant = |it: &&underpin_model::fleet::Vm| {
+        if vms.is_empty() { it.tenant.as_ref() == tenant } else { vms.contains(&it.id) }
+    };
+    let agreed: Vec<VmId> = fleet.vms.iter().filter(meant).map(|it| it.id.clone()).collect();
+    if agreed.is_empty() {
+        return;
+    }
+    let all = &fleet.vms;
+    let answers = &mut fleet.planning.get_or_insert_default().consents;
+    answers.retain_mut(|it| {
+        let spoken = || all.iter().filter(|vm| it.speaks_of(vm));
+        if it.granted || it.action != action || !spoken().any(|vm| agreed.contains(&vm.id)) {
+            return true;
+        }
+        let left: Vec<VmId> = spoken().map(|vm| vm.id.clone()).filter(|id| !agreed.contains(id)).collect();
+        it.vms = left;
+        !it.vms.is_empty()
+    });
+    answers.push(Consent {
+        id: SUPPOSED.to_owned(),
+        tenants: Vec::new(),
+        applications: Vec::new(),
+        vms: agreed,
+        action,
+        granted: true,
+        from: None,
+        until: None,
+    });
+}
+
+/// So many hosts of every cluster may be away. Where the fleet file has a limit, it takes the place of the policy's: both are set.
+pub fn with_most_away(fleet: &mut Fleet, policy: &mut Policy, most: u32) {
+    policy.planning.most_away.per_cluster = most;
+    if let Some(limit) = fleet.planning.as_mut().and_then(|it| it.max_hosts_per_wave.as_mut()) {
+        *limit = most;
+    }
+}
+
+/// Acts a relaxation out; false: it cannot be.
+pub(super) fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) -> bool {
+    match relaxation {
+        Relaxation::SpareHosts { cluster, hosts } => with_spare_hosts(fleet, cluster, *hosts),
+        Relaxation::Consent { tenant, action, vms } => {
+            with_consent(fleet, tenant.as_ref(), *action, vms);
+            true
+        }
+        Relaxation::WithoutReserve { cluster } => {
+            policy.planning.exception.push(Exception {
+                id: SUPPOSED.to_owned(),
+                rule: Rule::Restartability,
+                scope: Scope { clusters: vec![cluster.clone()], ..Scope::default() },
+                owner: "nobody".to_owned(),
+                expires: jiff::civil::Date::MAX,
+                price: Loss::default(),
+                reason: "tried by the planner".to_owned(),
+            });
+            true
+        }
+        Relaxation::WithoutRule { rule, vms } => without_rule(*rule, vms, fleet, policy),
+        Relaxation::LongerWindow { tenant, minutes } => {
+            for window in &mut policy.planning.window {
+                let same = tenant
+                    .as_ref()
+                    .map_or_else(|| window.scope.tenants.is_empty(), |it| window.scope.tenants.contains(it));
+                if same {
+                    window.minutes = window.minutes.saturating_add(*minutes);
+                }
+            }
+            true
+        }
+        Relaxation::Bandwidth { host, mbps } => {
+            let cluster = fleet.hosts.iter().find(|it| it.id == *host).and_then(|it| it.cluster.clone());
+            for it in fleet.hosts.iter_mut().filter(|it| it.cluster == cluster) {
+                let mut migration = it.migration.clone().unwrap_or_default();
+                migration.bandwidth_mbps = Some(migration.bandwidth_mbps.unwrap_or(0).max(*mbps));
+                it.migration = Some(migration);
+            }
+            true
+        }
+        Relaxation::Unlock { vm } => {
+            fleet.vms.iter_mut().filter(|it| it.id == *vm).for_each(|it| it.locks.clear());
+            true
+        }
+        Relaxation::Repair { element } => {
+            let id = element.as_str();
+            let clusters = fleet.clusters.iter_mut().filter(|it| it.id.as_str() == id);
+            clusters.for_each(|it| it.degraded = Some(false));
+            let storage = fleet.storage.iter_mut().filter(|it| it.id.as_str() == id);
+            storage.for_each(|it| it.redundancy = Some(Redundancy::Full));
+            true
+        }
+        Relaxation::MostAway { most, .. } => {
+            with_most_away(fleet, policy, *most);
+            true
+        }
+        Relaxation::Fact { .. } => false,
+    }
+}
+
+fn without_rule(rule: Rule, vms: &[VmId], fleet: &mut Fleet, policy: &mut Policy) -> bool {
+    let kind = match rule {
+        Rule::AllowedAction => {
+            let named = fleet.vms.iter_mut().filter(|it| vms.contains(&it.id));
+            named.for_each(|it| it.allowed_actions = vec![Action::LiveMigrate]);
+            return true;
+        }
+        Rule::ReleaseDiversity => {
+            policy.planning.release_diversity = false;
+            return true;
+        }
+        Rule::Apart => AffinityKind::Apart,
+        Rule::Together => AffinityKind::Together,
+        Rule::OnHosts => AffinityKind::OnHosts,
+        _ => return false,
+    };
+    fleet.affinities.retain(|it| {
+        it.kind != kind || it.strength != Strength::Must || !it.vms.iter().any(|it| vms.contains(it))
+    });
+    true
+}
