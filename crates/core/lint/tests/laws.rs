@@ -327,10 +327,10 @@ fn two_changes_share_one_drain_in_hops() {
     case.planning().changes.push(setting);
     assert_eq!(errors(&case), BTreeSet::from([Rule::Coverage]));
     let mut one_drain = case.clone();
-    one_drain.add(4, "h3", patch("h3", "iommu", Method::EvacuateReboot, "on"), 12_560, 40);
+    one_drain.add(4, "h3", patch("h3", "iommu", Method::EvacuateReboot, "iommu=on"), 12_560, 40);
     assert!(one_drain.lint().findings.is_empty(), "{:#?}", one_drain.lint().findings);
     let mut after_reboot = case.clone();
-    after_reboot.add(4, "h3", patch("h3", "iommu", Method::EvacuateReboot, "on"), 14_400, 10);
+    after_reboot.add(4, "h3", patch("h3", "iommu", Method::EvacuateReboot, "iommu=on"), 14_400, 10);
     assert_eq!(
         errors(&after_reboot),
         BTreeSet::from([Rule::Method, Rule::Coverage])

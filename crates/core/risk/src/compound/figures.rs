@@ -253,3 +253,47 @@ pub(super) fn reduction(found: Estimate, draws: f64) -> Option<f64> {
     let factor = plain / (found.standard_error * found.standard_error);
     (factor.is_finite() && factor > 0.0).then_some(factor)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 10 is lost with probability 0.2, and nothing otherwise: a mean of 2.
+    const KNOWN: AnyLoss = AnyLoss { exactly: Some(0.2), at_most: 0.2 };
+    const MEAN: f64 = 2.0;
+
+    fn cvar(level: f64, sampled: f64) -> (f64, f64) {
+        let found = KNOWN.cvar(MEAN, level, Estimate { value: sampled, standard_error: 0.5 });
+        (found.value, found.standard_error)
+    }
+
+    #[test]
+    fn the_mean_of_the_tail_stays_between_that_of_all_losses_and_the_whole_mean() {
+        // Worst eighth: at least 2 / 0.2 as of all losses, at most 2 / 0.125 as if all were there.
+        assert_eq!([3.0, 12.0, 25.0].map(|it| cvar(0.875, it)), [(10.0, 0.5), (12.0, 0.5), (16.0, 0.5)]);
+        // The worst quarter has all of the mean, and so has more.
+        assert_eq!(cvar(0.75, 3.0), (8.0, 0.0));
+        assert_eq!(cvar(0.5, 3.0), (4.0, 0.0));
+    }
+
+    #[test]
+    fn what_is_known_takes_the_place_of_what_was_sampled() {
+        let sampled = |level: f64| Quantile { level, value: 30.0, low: 1.0, high: 90.0 };
+        let mut figures = Figures {
+            mean: MEAN,
+            quantiles: vec![sampled(0.5), sampled(0.875)],
+            cvar: vec![Cvar { level: 0.5, value: 9.0, standard_error: 0.5 }],
+            any_loss: Estimate { value: 0.3, standard_error: 0.1 },
+            ..Figures::default()
+        };
+        let mut unsure = figures.clone();
+        KNOWN.settle(&mut figures);
+        // Nothing in the middle; in one case of eight no more than 2 / 0.125.
+        assert_eq!(figures.quantiles[0], Quantile { level: 0.5, value: 0.0, low: 0.0, high: 0.0 });
+        assert_eq!(figures.quantiles[1], Quantile { level: 0.875, value: 16.0, low: 1.0, high: 16.0 });
+        assert_eq!(figures.cvar[0], Cvar { level: 0.5, value: 4.0, standard_error: 0.0 });
+        assert_eq!(figures.any_loss, Estimate { value: 0.2, standard_error: 0.0 });
+        AnyLoss { exactly: None, ..KNOWN }.within(0.25).settle(&mut unsure);
+        assert_eq!(unsure.any_loss, Estimate { value: 0.2, standard_error: 0.1 });
+    }
+}
