@@ -54,6 +54,8 @@ pub(super) struct Driven {
     pub(super) stages: usize,
     /// Canaries that each class is to have, by its changes and hardware.
     pub(super) canaries: BTreeMap<Class, usize>,
+    /// Changes that canaries were to try, and did not.
+    pub(super) untried: BTreeSet<u32>,
     /// Most hosts of a cluster away.
     pub(super) most: usize,
     /// Position of each host's wave.
@@ -85,6 +87,8 @@ pub(super) struct Drive<'f, 'a> {
     pub(super) driven: Driven,
     /// Changes that canaries are to try.
     pub(super) to_try: BTreeSet<u32>,
+    /// What was decided before it was known of which changes no canary can be done.
+    pub(super) before: Option<&'f Driven>,
     /// End of the first exception to end of those that the cluster is planned under that is being set up.
     excepted_until: Option<Seconds>,
 }
@@ -94,6 +98,22 @@ pub(super) fn drive<'a>(
     request: &Request<'a>,
     facts: &Facts<'a>,
     without: &[u32],
+) -> Result<Driven, PlanError> {
+    let driven = decide(request, facts, without, None)?;
+    // Where no canary can be done nobody waits for one: what runs the release already has soaked.
+    let waits = |it: &Reason| matches!(it, Reason::ReleaseDiversity { .. });
+    if driven.untried.is_empty() || !driven.fates.values().any(|it| it.reasons.iter().any(waits)) {
+        return Ok(driven);
+    }
+    decide(request, facts, without, Some(&driven))
+}
+
+/// The same; `before` found changes of which no canary can be done.
+fn decide<'a>(
+    request: &Request<'a>,
+    facts: &Facts<'a>,
+    without: &[u32],
+    before: Option<&Driven>,
 ) -> Result<Driven, PlanError> {
     if request.changes().is_empty() {
         return Err(PlanError::NoChanges);
@@ -126,6 +146,7 @@ pub(super) fn drive<'a>(
             exceptions: calendar.exceptions().clone(),
             stages: 0,
             canaries: BTreeMap::new(),
+            untried: BTreeSet::new(),
             most: 1,
             by_host: BTreeMap::new(),
             coordinators: BTreeSet::new(),
@@ -133,6 +154,7 @@ pub(super) fn drive<'a>(
             waited: BTreeMap::new(),
         },
         to_try: BTreeSet::new(),
+        before,
         excepted_until: None,
     };
     if let Some(why) = order::contradiction(request.changes(), &drive.concerned, &drive.levels) {

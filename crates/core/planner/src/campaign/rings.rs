@@ -27,6 +27,7 @@ impl Drive<'_, '_> {
             }
         }
         let mut canaries = self.wanted_canaries(&candidates);
+        self.without_hopeless(&mut candidates, &canaries);
         self.driven.canaries.extend(canaries.iter().map(|(class, wanted)| (class.clone(), *wanted)));
         self.to_try = canaries.iter().filter(|it| *it.1 > 0).flat_map(|it| it.0.0.iter().copied()).collect();
         let of_coordinators = candidates.iter().filter(|it| it.coordinator);
@@ -80,6 +81,8 @@ impl Drive<'_, '_> {
         if merged {
             self.stage(rest, None, Role::Rest, &mut soaks);
         }
+        let untried: Vec<u32> = self.to_try.iter().copied().filter(|it| !self.is_tried(*it)).collect();
+        self.driven.untried.extend(untried);
     }
 
     /// Somebody tried one of its changes as a canary.
@@ -110,6 +113,26 @@ impl Drive<'_, '_> {
             soaks.before(change as u32, &(until, wave.ring.clone()));
         }
         soaks
+    }
+
+    /// Hosts that would have to try a change and cannot are left out, for the reasons that were found.
+    fn without_hopeless(&mut self, candidates: &mut Vec<Candidate>, canaries: &BTreeMap<Class, usize>) {
+        let Some(before) = self.before else { return };
+        let stays = |it: &Candidate| {
+            let tries = canaries.get(&self.class(it)).is_some_and(|it| *it > 0);
+            !(tries && it.hops.iter().any(|it| self.is_hopeless(it.change)))
+        };
+        let (kept, left): (Vec<Candidate>, Vec<Candidate>) =
+            std::mem::take(candidates).into_iter().partition(stays);
+        *candidates = kept;
+        for it in left {
+            let element = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
+            let Some((element, fate)) = element.and_then(|it| Some((it.clone(), before.fates.get(&it)?)))
+            else {
+                continue;
+            };
+            self.block(&element, fate.reasons.clone());
+        }
     }
 
     /// Canaries that were done are no longer wanted.
@@ -296,9 +319,14 @@ impl Drive<'_, '_> {
         again
     }
 
+    /// No canary of a change can be done.
+    fn is_hopeless(&self, change: u32) -> bool {
+        self.before.is_some_and(|it| it.untried.contains(&change))
+    }
+
     /// A canary is to come for a change.
     fn is_untried(&self, change: u32) -> bool {
-        self.to_try.contains(&change) && !self.is_tried(change)
+        self.to_try.contains(&change) && !self.is_hopeless(change) && !self.is_tried(change)
     }
 
     /// While canaries soak, hosts that had their release before count like them: an application is to have a guest elsewhere.

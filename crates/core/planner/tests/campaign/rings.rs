@@ -224,6 +224,30 @@ fn before_the_first_canary_nobody_goes_wholly_onto_the_release() {
 }
 
 #[test]
+fn where_no_canary_can_be_done_nobody_waits_for_one() {
+    let mut fleet = fleet(4);
+    for (host, (model, release)) in
+        fleet.hosts.iter_mut().zip([("R9", "8.0.1"), ("R1", "8.0.1"), ("R1", "8.0.2"), ("R1", "8.0.2")])
+    {
+        host.model = Some(model.to_owned());
+        host.platform.as_mut().unwrap().release = Some(release.to_owned());
+    }
+    // Each of h1 and h2 has the last guest of an application that is not on the release; it stays.
+    for (app, host) in [("a", "h1"), ("b", "h2")] {
+        let id = ApplicationId::new(app).unwrap();
+        fleet.applications.push(Application::new(id.clone()));
+        guest(&mut fleet, "h3", 1).application = Some(id.clone());
+        let vm = guest(&mut fleet, host, 1);
+        (vm.application, vm.allowed_actions) = (Some(id), vec![Action::PowerOff]);
+    }
+    super::build::consent(&mut fleet, Action::PowerOff, true);
+    let it = planned(&fleet, &super::build::policy());
+    // h1 is the first of its hardware, and its release would soak; that of h2 runs on others like it.
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::ReleaseDiversity { .. }]), "{:?}", of(&it, "h1"));
+    assert_eq!(of(&it, "h2").outcome, Outcome::Planned, "{:?}", of(&it, "h2").reasons);
+}
+
+#[test]
 fn guests_of_a_live_patched_canary_run_on_its_release() {
     let mut fleet = ringed();
     for change in &mut fleet.planning.as_mut().unwrap().changes {

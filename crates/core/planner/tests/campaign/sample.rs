@@ -76,7 +76,7 @@ fn a_step_taken_out_is_told_once_with_what_follows_from_it() {
         let step = broken.steps.remove(at);
         let found = findings(&fleet, &broken);
         assert!(!found.is_empty(), "{step:?}");
-        assert!(found.len() <= 12, "{} findings of {step:?}: {:#?}", found.len(), &found[..12]);
+        assert!(found.len() <= 20, "{} findings of {step:?}: {:#?}", found.len(), &found[..12]);
     }
 }
 
