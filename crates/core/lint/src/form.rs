@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::Layer;
+use underpin_model::id::ClusterId;
 use underpin_model::plan::{FORMAT, Plan, Rule, Severity, Step, StepKind, Wave};
 use underpin_model::policy::Placing;
 
@@ -291,7 +292,13 @@ fn belongs(world: &World<'_>, timeline: &Timeline<'_>, step: &Step, number: u32,
         bad(log, at, place(), found, format!("a wave from 1 to {}", timeline.plan.waves.len()));
         return;
     }
-    if matches!(step.kind, StepKind::Gate { .. }) {
+    if let StepKind::Gate { cluster } = &step.kind {
+        let of = timeline.plan.wave(step.wave).and_then(|it| it.cluster.as_ref());
+        if cluster.as_ref() != of {
+            let name = |it: Option<&ClusterId>| it.map_or("none".to_owned(), ToString::to_string);
+            let expected = format!("cluster {}, that of wave {}", name(of), step.wave);
+            bad(log, at, place(), format!("a gate of cluster {}", name(cluster.as_ref())), expected);
+        }
         return;
     }
     let Some(subject) = &step.subject else {

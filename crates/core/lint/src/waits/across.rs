@@ -48,8 +48,17 @@ pub(super) fn check(world: &World<'_>, timeline: &Timeline<'_>, waits: &mut Wait
         stays.sort_by_key(|it| (it.until, it.from, it.wave));
         let mut check = Check { world, timeline, cluster, waits, log };
         check.one_after_the_other(&stays);
-        for it in frozen.get(&cluster).into_iter().flatten() {
+        let frozen = frozen.get(&cluster).map(Vec::as_slice).unwrap_or_default();
+        for it in frozen {
             check.within(it, &stays);
+        }
+        // Whoever thaws late must not thaw what is frozen again.
+        for pair in frozen.windows(2) {
+            if let [before, after] = pair {
+                check.all(&[after.freeze], &[before.thaw], || {
+                    format!("cluster {}", world.cluster_id(cluster))
+                });
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use underpin_model::policy::Homing;
 use super::Request;
 use super::calendar::{Calendar, Seconds, earliest, tenants_wait};
 use super::drive::{Class, Driven};
-use super::facts::Facts;
+use super::facts::{Allowed, Facts};
 use super::leave::live;
 use super::room::KINDS;
 use super::timing::Work;
@@ -35,9 +35,13 @@ pub(super) fn bounds(
     }
 }
 
-/// Guests that are stopped or suspended while their host is changed.
-fn staying(works: &[&Work]) -> BTreeSet<u32> {
-    works.iter().flat_map(|it| it.departures.iter().filter(|it| !it.how.moves()).map(|it| it.guest)).collect()
+/// Guests that some plan might stop or suspend while their host is changed, whatever this one does.
+fn staying(facts: &Facts<'_>, guests: std::ops::Range<u32>) -> BTreeSet<u32> {
+    let may = |guest: &u32| {
+        let allowed = Allowed::of(&facts.guests[*guest as usize]);
+        allowed.suspend || allowed.power_off
+    };
+    guests.filter(may).collect()
 }
 
 /// Works of each cluster.
@@ -59,10 +63,10 @@ fn waves(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> (u32, u32
         let mut bound = waves_by_rings(request, facts, driven, &works, &all);
         let it = &facts.clusters[cluster as usize];
         // Guests that stay on their host, stopped or suspended, need no room elsewhere.
-        let stays = staying(&works);
+        let stays = staying(facts, it.guests.clone());
         let leaving: Vec<&&Work> = works
             .iter()
-            .filter(|it| !it.hops.is_empty() && it.departures.iter().any(|it| it.how.moves()))
+            .filter(|it| !it.hops.is_empty() && it.departures.iter().any(|it| !stays.contains(&it.guest)))
             .collect();
         for resource in 0..KINDS {
             let capacity = |host: u32| facts.hosts[host as usize].capacity.map_or(0, |it| it[resource]);
@@ -119,7 +123,7 @@ fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
     for (cluster, works) in by_cluster(driven) {
         let changed: BTreeSet<u32> = works.iter().map(|it| it.host).collect();
         // As they stood at the start; guests that stay (stopped, suspended) do not move.
-        let stays = staying(&works);
+        let stays = staying(facts, facts.clusters[cluster as usize].guests.clone());
         let emptied: Vec<u32> = works.iter().filter(|it| !it.hops.is_empty()).map(|it| it.host).collect();
         let cluster = &facts.clusters[cluster as usize];
         let mut guests: BTreeMap<u32, u64> = emptied.iter().map(|&it| (it, 0)).collect();
@@ -353,7 +357,11 @@ fn in_windows(
 fn path(facts: &Facts<'_>, work: &Work) -> u64 {
     let host = &facts.hosts[work.host as usize];
     let factor = facts.policy.planning.migration.p95_factor.max(1.0);
-    let own = |guest: u32| facts.home[guest as usize] == work.host;
+    // Another plan might stop it, or move it cold.
+    let own = |guest: u32| {
+        let allowed = Allowed::of(&facts.guests[guest as usize]);
+        facts.home[guest as usize] == work.host && !(allowed.cold || allowed.suspend || allowed.power_off)
+    };
     let live_s: f64 = work
         .departures
         .iter()

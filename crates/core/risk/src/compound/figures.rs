@@ -42,7 +42,10 @@ impl AnyLoss {
             return Estimate { value: most, standard_error: 0.0 };
         }
         let least = (mean / self.at_most).min(most);
-        Estimate { value: sampled.value.clamp(least, most), ..sampled }
+        let value = sampled.value.clamp(least, most);
+        // Samples that are off by so much do not know their own error.
+        let standard_error = sampled.standard_error.max((value - sampled.value).abs());
+        Estimate { value, standard_error }
     }
 
     /// Puts what is known into sampled figures.
@@ -270,7 +273,7 @@ mod tests {
     #[test]
     fn the_mean_of_the_tail_stays_between_that_of_all_losses_and_the_whole_mean() {
         // Worst eighth: at least 2 / 0.2 as of all losses, at most 2 / 0.125 as if all were there.
-        assert_eq!([3.0, 12.0, 25.0].map(|it| cvar(0.875, it)), [(10.0, 0.5), (12.0, 0.5), (16.0, 0.5)]);
+        assert_eq!([3.0, 12.0, 25.0].map(|it| cvar(0.875, it)), [(10.0, 7.0), (12.0, 0.5), (16.0, 9.0)]);
         // The worst quarter has all of the mean, and so has more.
         assert_eq!(cvar(0.75, 3.0), (8.0, 0.0));
         assert_eq!(cvar(0.5, 3.0), (4.0, 0.0));

@@ -88,7 +88,10 @@ fn tilts(prepared: &Prepared, options: &Options, exact: &Known) -> Vec<Tilt> {
         chosen.extend(rare.into_iter().enumerate().filter(|it| places.contains(&it.0)).map(|it| it.1));
     }
     chosen.dedup_by(|a, b| a == b);
-    std::iter::once(Tilt::none(prepared)).chain(chosen).collect()
+    let mut laws: Vec<Tilt> = std::iter::once(Tilt::none(prepared)).chain(chosen).collect();
+    let rare = losses.for_shocks(&laws, f64::from(options.samples));
+    laws.extend(rare);
+    laws
 }
 
 /// Losses of plain draws, from the greatest down: where about the quantiles are.

@@ -14,6 +14,13 @@ use super::prepared::{ClassSources, Prepared, Profile, Source, Triple, loss};
 /// Most that a tilt may add to the log odds of anything.
 const MOST_ODDS: f64 = 40.0;
 
+/// Shocks that get a law of their own: at most so many,
+const MOST_SHOCKS: usize = 3;
+/// of more than this part of all squared losses,
+const LEAST_WEIGHT: f64 = 0.01;
+/// in fewer draws than this.
+const FEW_DRAWS: f64 = 400.0;
+
 /// What a law makes large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
@@ -153,6 +160,38 @@ impl<'a> Chooser<'a> {
             }
         }
         if of_all > 0.0 { sum / of_all } else { 0.0 }
+    }
+
+    /// Laws under which one shock each is common: those of the shocks whose losses squared weigh most and which the laws there are
+    /// bring about seldom in so many draws. Tilts follow what brings a loss easily; a cause that is rarer than others and takes more is
+    /// left to chance by them.
+    pub(super) fn for_shocks(&self, laws: &[Tilt], draws: f64) -> Vec<Tilt> {
+        let Some(effects) = self.effects.first() else { return Vec::new() };
+        let weight = |(at, probability): (usize, &f64)| {
+            let brings = effects.direct[at] + through_planes(effects, at, &self.falls_of_kind);
+            probability * brings * brings
+        };
+        let weights: Vec<f64> = self.prepared.shocks.iter().enumerate().map(weight).collect();
+        let all: f64 = weights.iter().sum();
+        let seen = |at: usize| laws.iter().map(|it| it.shocks[at]).sum::<f64>() * draws / laws.len() as f64;
+        let mut rare: Vec<usize> = (0..weights.len())
+            .filter(|&at| {
+                weights[at] > LEAST_WEIGHT * all && self.prepared.shocks[at] < 0.5 && seen(at) < FEW_DRAWS
+            })
+            .collect();
+        rare.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
+        rare.truncate(MOST_SHOCKS);
+        rare.into_iter().map(|at| self.for_shock(at)).collect()
+    }
+
+    /// The law under which a shock happens every second time, and everything else as it does.
+    fn for_shock(&self, shock: usize) -> Tilt {
+        let mut tilt = Tilt::none(self.prepared);
+        let probability = self.prepared.shocks[shock];
+        tilt.shocks[shock] = 0.5;
+        tilt.shock_odds[shock] = ((1.0 - probability) / probability).ln();
+        tilt.log_norm = (2.0 * (1.0 - probability)).ln();
+        tilt
     }
 
     /// The law under which `value` is common; `None` where it is so already, with a bound above `common`, or where it
