@@ -299,7 +299,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         deferrals: deferrals(request, &built),
         unpriced_words: built.unpriced.to_string(),
         unpriced: built.unpriced,
-        warnings: warnings(request, &built, naive.as_ref().unwrap_or(&judgement)),
+        warnings: warnings(request, &built, &judgement, naive.as_ref()),
         parameters: parameters(request.policy),
         clusters: judgement.clusters,
         tenants: judgement.tenants,
@@ -382,15 +382,32 @@ fn deferrals(request: &Request<'_>, built: &Built) -> Vec<Deferral> {
     deferrals
 }
 
+/// Standard errors by which samples that are sound miss the exact mean in one case of 15,000.
+const FAR_OFF: f64 = 4.0;
+
 /// What a reader must know, also of the samples: plain ones may have seen none of a loss that is possible.
-fn warnings(request: &Request<'_>, built: &Built, naive: &Judgement) -> Vec<String> {
+fn warnings(
+    request: &Request<'_>,
+    built: &Built,
+    judgement: &Judgement,
+    naive: Option<&Judgement>,
+) -> Vec<String> {
     let mut warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(epss_warnings(request.base, request.assessment));
-    if naive.independent && naive.fleet.mean > 0.0 && naive.sampling.mean.value == 0.0 {
+    let all = || std::iter::once(judgement).chain(naive);
+    for naive in all().filter(|it| it.independent && it.fleet.mean > 0.0 && it.sampling.mean.value == 0.0) {
         warnings.push(format!(
             "none of {} samples of the independent figures saw a loss: what of their deviation, quantiles and CVaR is \
              sampled is not known; take more samples",
             naive.sampling.samples
+        ));
+    }
+    for it in all().filter(|it| it.sampling.deviation.abs() > FAR_OFF) {
+        let which = if it.independent { "independent" } else { "compound" };
+        warnings.push(format!(
+            "the samples of the {which} figures miss the exact mean by {:.0} standard errors: hits that are rare by themselves are \
+             hardly among them, so that deviation, quantiles and CVaR, where they are not exact, are off by more than their errors say",
+            it.sampling.deviation.abs()
         ));
     }
     warnings

@@ -9,6 +9,7 @@ use underpin_model::fleet::{Fleet, SampleSpec, sample};
 use underpin_model::id::FeedId;
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{Built, Options, ReleaseDates, build};
+use underpin_risk::compound;
 use underpin_risk::portfolio::{Cause, Factor};
 
 use crate::make::{answer, at, near, policy};
@@ -27,7 +28,11 @@ fn facts() -> FactBase {
 }
 
 fn sampled(hosts: u32) -> (Fleet, Assessment, ReleaseDates) {
-    let fleet = sample(&SampleSpec { hosts, seed: 7, ..SampleSpec::default() }, at());
+    sampled_by(hosts, 7)
+}
+
+fn sampled_by(hosts: u32, seed: u64) -> (Fleet, Assessment, ReleaseDates) {
+    let fleet = sample(&SampleSpec { hosts, seed, ..SampleSpec::default() }, at());
     let base = facts();
     let assessment = assess(&fleet, &base, &Asking::at(at()));
     let releases = ReleaseDates::from_facts(base.releases(), "2026-11-21".parse().unwrap());
@@ -91,6 +96,36 @@ fn every_number_of_the_sample_is_the_product_of_its_factors() {
         });
         assert_eq!(vms, live.count() as u64);
         assert!(portfolio.planes.iter().any(|it| !it.responses.is_empty()), "a vCenter has holes");
+    }
+}
+
+/// What rolls updates out is taken over once in ten thousand months, and takes nearly every host then: a tilt towards the quantiles
+/// hardly ever draws it.
+#[test]
+fn a_rare_cause_that_takes_everything_is_not_left_to_chance() {
+    let (fleet, assessment, releases) = sampled_by(10, 3);
+    let built = build(&fleet, &assessment, &Policy::default(), &Options::new(&releases)).unwrap();
+    // All ten hosts by this cause alone.
+    let least: f64 = built
+        .portfolio
+        .shocks
+        .iter()
+        .zip(0u32..)
+        .map(|(shock, at)| {
+            let given = |class: u32| {
+                let own = built.portfolio.classes[class as usize].responses.iter().find(|it| it.shock == at);
+                own.filter(|it| it.gate.is_none()).map_or(0.0, |it| it.probability)
+            };
+            shock.probability * built.portfolio.hosts.iter().map(|it| given(it.class)).product::<f64>()
+        })
+        .fold(0.0, f64::max);
+    assert!((1e-5..1e-4).contains(&least), "{least}");
+    for seed in 9..25 {
+        let options = compound::Options { seed, ..compound::Options::default() };
+        let judged = compound::judge(&built.portfolio, &options).unwrap();
+        let all = judged.hosts_hit_at_least.iter().find(|it| it.m == 10).unwrap();
+        assert!(all.probability + 4.0 * all.standard_error > least, "{seed}: {all:?} {least}");
+        assert!(all.standard_error < 0.1 * all.probability, "{seed}: {all:?}");
     }
 }
 
