@@ -167,7 +167,7 @@ fn losses_per_day_of_hosts_sum_up_to_the_mean_of_the_fleet() {
     let per_day = underpin_risk::per_host::loss_per_day(&fleet, &assessment, &facts(), &policy).unwrap();
     assert_eq!(per_day.len(), fleet.hosts.len());
     let built = build(&fleet, &assessment, &policy, &Options::new(&releases)).unwrap();
-    let mean = underpin_risk::compound::mean_loss(&built.portfolio).unwrap();
+    let mean = compound::mean_loss(&built.portfolio).unwrap();
     assert!(mean > 0.0);
     near(per_day.values().sum::<f64>() * 45.0 / mean, 1.0);
     // Hosts of a group sum up to the group of the report, which is exact too.
