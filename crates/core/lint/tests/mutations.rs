@@ -17,6 +17,10 @@ type Mutation = (Rule, &'static str, fn(&mut Case));
 /// What no case is without: each breaks one rule and no other.
 const MUTATIONS: &[Mutation] = &[
     (Rule::WellFormed, "an id that is not its position", |it| it.plan.steps[3].id = 99),
+    (Rule::WellFormed, "a gate of another cluster than that of its wave", |it| {
+        it.plan.steps.push(gate_of_nothing());
+        it.tidy();
+    }),
     (Rule::WellFormed, "a guest that is not known", |it| {
         it.add(2, "h1", migrate("v9", "h1", "h4"), 860, 60);
     }),
@@ -361,6 +365,10 @@ const MUTATIONS: &[Mutation] = &[
         it.remove(|it| matches!(it, StepKind::Start { .. }));
     }),
 ];
+
+fn gate_of_nothing() -> underpin_model::plan::Step {
+    support::step(3, None, StepKind::Gate { cluster: None }, 6700, 0)
+}
 
 fn window(scope: Scope, from: &str, minutes: u32) -> Window {
     Window {

@@ -100,6 +100,29 @@ fn every_wait_that_is_needed_is_missed_when_it_is_gone() {
 }
 
 #[test]
+fn a_freeze_waits_for_the_thaw_before_it() {
+    let mut case = both_ways();
+    let cluster = support::cluster();
+    let what = vec![underpin_model::plan::Frozen::Balancing];
+    for (kind, start_s) in [
+        (StepKind::Thaw { cluster: cluster.clone() }, 10_000),
+        (StepKind::Freeze { cluster: cluster.clone(), what }, 12_000),
+    ] {
+        case.plan.steps.push(support::step(0, None, kind, start_s, 10));
+    }
+    case.tidy();
+    let id = |case: &Case, start_s: u32| case.plan.steps.iter().find(|it| it.start_s == start_s).unwrap().id;
+    let (thaw, freeze) = (id(&case, 10_000), id(&case, 12_000));
+    let told = |case: &Case| {
+        let wanted = format!("freeze of c1 does not wait for step {thaw}, thaw of c1");
+        order(case).iter().any(|it| it.found.starts_with(&wanted))
+    };
+    assert!(told(&case), "{:#?}", order(&case));
+    case.plan.steps[freeze as usize].after.push(thaw);
+    assert!(!told(&case), "{:#?}", order(&case));
+}
+
+#[test]
 fn a_wait_through_others_is_one() {
     let mut case = both_ways();
     let stage = StepKind::Stage { element: element("h2"), change: "upgrade".into() };

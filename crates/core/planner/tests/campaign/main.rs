@@ -24,6 +24,7 @@ mod time;
 mod unblock;
 
 use build::{fleet, guest, of, planned, planning, policy, story};
+use underpin_model::fleet::Action;
 use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind, Trial};
 use underpin_planner::campaign::{PlanError, with_spare_hosts};
 
@@ -45,6 +46,20 @@ fn hosts_are_emptied_changed_and_verified_one_after_the_other() {
     assert!(it.report.eta.p50_s < it.report.eta.p95_s);
     let open: Vec<u32> = it.report.exposure.iter().map(|it| it.open).collect();
     assert_eq!(open, [3, 2, 1, 0]);
+}
+
+#[test]
+fn guests_that_another_plan_might_stop_raise_no_bound() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        let vm = guest(&mut fleet, host, 8);
+        vm.allowed_actions = vec![Action::LiveMigrate, Action::PowerOff];
+    }
+    build::consent(&mut fleet, Action::PowerOff, true);
+    let it = planned(&fleet, &policy());
+    // They move here, and need not.
+    assert!(it.report.moves.moves > 0);
+    assert_eq!(it.report.bounds.moves_at_least, 0);
 }
 
 #[test]
