@@ -106,7 +106,7 @@ fn a_freeze_waits_for_the_thaw_before_it() {
     let what = vec![underpin_model::plan::Frozen::Balancing];
     for (kind, start_s) in [
         (StepKind::Thaw { cluster: cluster.clone() }, 10_000),
-        (StepKind::Freeze { cluster: cluster.clone(), what }, 12_000),
+        (StepKind::Freeze { cluster, what }, 12_000),
     ] {
         case.plan.steps.push(support::step(0, None, kind, start_s, 10));
     }
