@@ -7,9 +7,10 @@ use underpin_lint::{Options, lint};
 use underpin_model::change::{Change, Consent, Layer, Target};
 use underpin_model::facts::Family;
 use underpin_model::fleet::{
-    Action, Capacity, Cluster, Fleet, Host, Migration, Planning, PlatformRelease, Seen, Tenant, Vm,
+    Action, Capacity, Cluster, Fleet, Host, Migration, Planning, PlatformRelease, Redundancy, Seen, Storage,
+    Tenant, Vm,
 };
-use underpin_model::id::{ClusterId, HostId, TenantId, VmId};
+use underpin_model::id::{ClusterId, HostId, StorageId, TenantId, VmId};
 use underpin_model::plan::{ElementOutcome, Plan, Profile, Severity, StepKind};
 use underpin_model::policy::{Policy, Ring};
 use underpin_model::quantity::Days;
@@ -63,6 +64,20 @@ pub fn change(id: &str, release: &str) -> Change {
         capacity_after: None,
         durations: None,
     }
+}
+
+/// An array that all hosts of the cluster stand on, with two controllers to change.
+pub fn array_of_two_controllers(fleet: &mut Fleet) -> &mut Change {
+    let id = StorageId::new("array").unwrap();
+    let mut storage = Storage::new(id.clone());
+    storage.redundancy = Some(Redundancy::Full);
+    fleet.storage.push(storage);
+    fleet.clusters[0].storage = vec![id];
+    let mut array = change("array-firmware", "6.2");
+    (array.layer, array.units) = (Layer::Storage, 2);
+    let changes = &mut planning(fleet).changes;
+    changes.push(array);
+    changes.last_mut().unwrap()
 }
 
 /// Numbers below an end that look random and are the same everywhere.

@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use underpin_lint::{Options, lint};
-use underpin_model::change::Layer;
-use underpin_model::fleet::{Fleet, Redundancy, Storage};
-use underpin_model::id::StorageId;
 use underpin_model::plan::{Plan, Rule, Severity, Step};
 use underpin_planner::campaign::plan;
 
-use super::build::{change, dice, planning, request};
+use super::build::{array_of_two_controllers, dice, request};
 use super::laws::random;
 
 /// What whoever carries a plan out has to look at by itself when it is late: the clock of windows and soaks, and what is free of a link.
@@ -62,26 +59,13 @@ fn late(plan: &Plan, seed: u64) -> Plan {
     plan
 }
 
-/// An array that all hosts stand on, with two controllers to change.
-fn with_array(fleet: &mut Fleet) {
-    let id = StorageId::new("array").unwrap();
-    let mut storage = Storage::new(id.clone());
-    storage.redundancy = Some(Redundancy::Full);
-    fleet.storage.push(storage);
-    fleet.clusters[0].storage = vec![id];
-    let mut array = change("array-firmware", "6.2");
-    (array.layer, array.units) = (Layer::Storage, 2);
-    array.after = vec!["go".to_owned()];
-    planning(fleet).changes.push(array);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn a_plan_that_is_late_harms_nobody((mut fleet, policy) in random(), array in any::<bool>(), seed in any::<u64>()) {
         if array {
-            with_array(&mut fleet);
+            array_of_two_controllers(&mut fleet).after = vec!["go".to_owned()];
         }
         let loss = BTreeMap::new();
         let it = plan(&request(&fleet, &policy, &loss)).unwrap().plan;

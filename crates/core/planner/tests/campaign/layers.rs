@@ -6,7 +6,9 @@ use underpin_model::fleet::{Action, ManagementPlane, Redundancy, Storage};
 use underpin_model::id::{ElementId, ManagementPlaneId, StorageId};
 use underpin_model::plan::{Outcome, Reason};
 
-use super::build::{change, consent, fleet, guest, of, planned, planning, policy, story};
+use super::build::{
+    array_of_two_controllers, change, consent, fleet, guest, of, planned, planning, policy, story,
+};
 
 #[test]
 fn a_management_plane_comes_before_its_hosts() {
@@ -26,14 +28,7 @@ fn a_management_plane_comes_before_its_hosts() {
 #[test]
 fn controllers_of_storage_go_one_after_the_other_with_no_host_away() {
     let mut fleet = fleet(2);
-    let id = StorageId::new("array").unwrap();
-    let mut storage = Storage::new(id.clone());
-    storage.redundancy = Some(Redundancy::Full);
-    fleet.storage.push(storage);
-    fleet.clusters[0].storage = vec![id];
-    let mut array = change("array-firmware", "6.2");
-    (array.layer, array.units) = (Layer::Storage, 2);
-    planning(&mut fleet).changes.push(array);
+    array_of_two_controllers(&mut fleet);
     let it = planned(&fleet, &policy());
     assert_eq!(
         story(&it.plan, "array"),
