@@ -104,10 +104,9 @@ fn a_freeze_waits_for_the_thaw_before_it() {
     let mut case = both_ways();
     let cluster = support::cluster();
     let what = vec![underpin_model::plan::Frozen::Balancing];
-    for (kind, start_s) in [
-        (StepKind::Thaw { cluster: cluster.clone() }, 10_000),
-        (StepKind::Freeze { cluster, what }, 12_000),
-    ] {
+    for (kind, start_s) in
+        [(StepKind::Thaw { cluster: cluster.clone() }, 10_000), (StepKind::Freeze { cluster, what }, 12_000)]
+    {
         case.plan.steps.push(support::step(0, None, kind, start_s, 10));
     }
     case.tidy();
