@@ -394,25 +394,58 @@ fn warnings(
 ) -> Vec<String> {
     let mut warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(epss_warnings(request.base, request.assessment));
-    let all = || std::iter::once(judgement).chain(naive);
-    for naive in all().filter(|it| it.independent && it.fleet.mean > 0.0 && it.sampling.mean.value == 0.0) {
-        warnings.push(format!(
-            "none of {} samples of the independent figures saw a loss: what of their deviation, quantiles and CVaR is \
-             sampled is not known; take more samples",
-            naive.sampling.samples
-        ));
-    }
-    for it in all().filter(|it| it.sampling.deviation.abs() > FAR_OFF) {
-        let which = if it.independent { "independent" } else { "compound" };
-        warnings.push(format!(
-            "the samples of the {which} figures miss the exact mean by {:.0} standard errors: hits that are rare by themselves are \
-             hardly among them, so that deviation, quantiles and CVaR, where they are not exact, are off by more than their errors say",
-            it.sampling.deviation.abs()
-        ));
-    }
+    let all = std::iter::once(judgement).chain(naive);
+    warnings.extend(all.filter_map(|it| of_samples(&it.sampling, it.independent, it.fleet.mean)));
     warnings
+}
+
+/// What must be known of samples that miss the exact mean, or all losses.
+fn of_samples(sampling: &Sampling, independent: bool, mean: f64) -> Option<String> {
+    let which = if independent { "independent" } else { "compound" };
+    if sampling.enumerated || mean <= 0.0 {
+        return None;
+    }
+    if sampling.mean.value == 0.0 {
+        return Some(format!(
+            "none of {} samples of the {which} figures saw a loss: what of their deviation, quantiles and CVaR is sampled is not \
+             known; take more samples",
+            sampling.samples
+        ));
+    }
+    (sampling.deviation.abs() > FAR_OFF).then(|| {
+        format!(
+            "the samples of the {which} figures miss the exact mean by {:.0} standard errors: something that is rare and takes much is \
+             hardly among them, so that deviation, quantiles and CVaR, where they are not exact, are off by more than their errors say; \
+             take more samples",
+            sampling.deviation.abs()
+        )
+    })
 }
 
 fn parameters(policy: &Policy) -> Vec<UsedParameter> {
     policy.parameters.iter().map(|(name, setting)| UsedParameter { name, setting: setting.clone() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compound::Estimate;
+
+    #[test]
+    fn samples_that_miss_the_exact_mean_or_all_losses_are_warned_of() {
+        let mean = Estimate { value: 90.0, standard_error: 2.0 };
+        let off = Sampling { samples: 10_000, mean, deviation: 5.0, ..Sampling::default() };
+        let words = of_samples(&off, false, 100.0).unwrap_or_default();
+        assert!(
+            words.contains("of the compound figures miss the exact mean by 5 standard errors"),
+            "{words}"
+        );
+        let none = Sampling { samples: 10_000, ..Sampling::default() };
+        let words = of_samples(&none, true, 100.0).unwrap_or_default();
+        assert!(words.contains("none of 10000 samples of the independent figures saw a loss"), "{words}");
+        let sound = Sampling { deviation: 3.9, ..off.clone() };
+        let enumerated = Sampling { enumerated: true, ..off };
+        assert_eq!([of_samples(&sound, false, 100.0), of_samples(&enumerated, false, 100.0)], [None, None]);
+        assert_eq!(of_samples(&none, true, 0.0), None);
+    }
 }

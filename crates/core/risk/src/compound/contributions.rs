@@ -2,7 +2,7 @@
 //! those at the quantile counted by the share that brings the tail to its probability. So the shares sum to the CVaR. Means are
 //! exact; the error of a share of the CVaR is that of the samples, from batch to batch.
 
-use super::figures::Weights;
+use super::figures::{self, Weights};
 use super::result::{Contribution, Estimate, Part};
 use super::rows::{Batch, Sparse};
 use super::sampling::Samples;
@@ -10,7 +10,8 @@ use crate::portfolio::Portfolio;
 
 /// Weight of each draw in the tail; sums, times losses, to the CVaR.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(super) struct Tail<'a> {
+    samples: &'a Samples,
     weights: Vec<f64>,
     /// The quantile over the CVaR.
     quantile_of_cvar: f64,
@@ -25,9 +26,11 @@ struct Share {
     products: f64,
 }
 
-impl Tail {
+impl<'a> Tail<'a> {
     /// The tail beyond the fleet's quantile at `level`.
-    pub(super) fn new(samples: &Samples, weights: &Weights, level: f64, quantile: f64) -> Self {
+    pub(super) fn new(samples: &'a Samples, level: f64) -> Self {
+        let weights = Weights::of(samples);
+        let quantile = figures::quantile(samples, &weights, level);
         let draws = weights.draws();
         let beyond = 1.0 - level;
         let losses = || samples.batches.iter().flat_map(|batch| batch.fleet.iter().copied());
@@ -52,16 +55,16 @@ impl Tail {
         let tail = |(loss, weight): (f64, &f64)| counted(loss) * weight / draws / beyond;
         let weights: Vec<f64> = losses().zip(&weights.all).map(tail).collect();
         let cvar: f64 = losses().zip(&weights).map(|(loss, weight)| loss * weight).sum();
-        Self { weights, quantile_of_cvar: if cvar > 0.0 { quantile / cvar } else { 0.0 } }
+        Self { samples, weights, quantile_of_cvar: if cvar > 0.0 { quantile / cvar } else { 0.0 } }
     }
 
     /// Shares of the CVaR by key.
-    fn shares(&self, samples: &Samples, keys: usize, of: impl Fn(&Batch) -> &Sparse) -> Vec<Estimate> {
+    fn shares(&self, keys: usize, of: impl Fn(&Batch) -> &Sparse) -> Vec<Estimate> {
         let mut shares = vec![Share::default(); keys];
         let mut of_batch = vec![0.0; keys];
         let mut probabilities = (0.0, 0.0);
         let mut start = 0;
-        for batch in &samples.batches {
+        for batch in &self.samples.batches {
             let weights = &self.weights[start..start + batch.weights.len()];
             start += weights.len();
             for (row, tail) in weights.iter().enumerate().filter(|(_, tail)| **tail > 0.0) {
@@ -78,7 +81,7 @@ impl Tail {
                 *sum = 0.0;
             }
         }
-        let batches = samples.batches.len() as f64;
+        let batches = self.samples.batches.len() as f64;
         shares.into_iter().map(|share| self.estimate(share, probabilities, batches)).collect()
     }
 
@@ -89,24 +92,27 @@ impl Tail {
         let second = share.squares - 2.0 * at * share.products + at * at * squares;
         let first = share.sum - at * sum;
         let spread = (second - first * first / batches).max(0.0);
-        Estimate { value: share.sum, standard_error: (spread * batches / (batches - 1.0)).sqrt() }
+        let variance = if self.samples.is_exact() { 0.0 } else { spread * batches / (batches - 1.0) };
+        Estimate { value: share.sum, standard_error: variance.sqrt() }
     }
 }
 
 /// Makes the shares sum to a CVaR that more is known of than its samples. Where nothing is lost with the probability of its level
 /// (`whole` is then one over the rest), the tail has the whole mean, and of each part its own: exactly.
 pub(super) fn settle(list: &mut [Contribution], mean: f64, cvar: f64, whole: Option<f64>) {
-    let of_clusters = list.iter().filter(|it| matches!(it.of, Part::Cluster { .. }));
-    let sampled: f64 = of_clusters.map(|it| it.cvar_share).sum();
-    for share in list {
-        let (value, error) = (share.cvar_share, share.cvar_share_standard_error);
-        (share.cvar_share, share.cvar_share_standard_error) = match whole {
-            Some(times) => (share.mean * times, 0.0),
-            None if sampled > 0.0 => (value * cvar / sampled, error * cvar / sampled),
-            // No sample saw the tail: as of the mean.
-            None if mean > 0.0 => (share.mean * cvar / mean, error),
-            None => (value, error),
-        };
+    let kind = |it: &Contribution| std::mem::discriminant(&it.of);
+    for of_kind in list.chunk_by_mut(|a, b| kind(a) == kind(b)) {
+        let sampled: f64 = of_kind.iter().map(|it| it.cvar_share).sum();
+        for share in of_kind {
+            let (value, error) = (share.cvar_share, share.cvar_share_standard_error);
+            (share.cvar_share, share.cvar_share_standard_error) = match whole {
+                Some(times) => (share.mean * times, 0.0),
+                None if sampled > 0.0 => (value * cvar / sampled, error * cvar / sampled),
+                // No sample saw the tail: as of the mean.
+                None if mean > 0.0 => (share.mean * cvar / mean, error),
+                None => (value, error),
+            };
+        }
     }
 }
 
@@ -121,11 +127,12 @@ pub(super) struct Means {
     pub(super) causes: Vec<f64>,
 }
 
-/// Shares of tenants, clusters, classes and causes; parts that never lose anything are left out.
+/// Shares of tenants, clusters, classes and causes, which have a tail of their own: of a state nobody knows what caused it. Parts that
+/// never lose anything are left out.
 pub(super) fn contributions(
     portfolio: &Portfolio,
-    samples: &Samples,
-    tail: &Tail,
+    tail: &Tail<'_>,
+    of_causes: &Tail<'_>,
     means: &Means,
 ) -> Vec<Contribution> {
     let mut list: Vec<Contribution> = Vec::new();
@@ -135,19 +142,19 @@ pub(super) fn contributions(
             list.push(Contribution { of, mean, cvar_share, cvar_share_standard_error });
         }
     };
-    let tenants = tail.shares(samples, means.tenants.len(), |batch| &batch.tenants);
+    let tenants = tail.shares(means.tenants.len(), |batch| &batch.tenants);
     for ((tenant, mean), share) in portfolio.tenants.iter().zip(&means.tenants).zip(tenants) {
         add(Part::Tenant { tenant: tenant.clone() }, *mean, share);
     }
-    let clusters = tail.shares(samples, means.clusters.len(), |batch| &batch.clusters);
+    let clusters = tail.shares(means.clusters.len(), |batch| &batch.clusters);
     for ((cluster, mean), share) in portfolio.clusters.iter().zip(&means.clusters).zip(clusters) {
         add(Part::Cluster { cluster: cluster.clone() }, *mean, share);
     }
-    let classes = tail.shares(samples, means.classes.len(), |batch| &batch.classes);
+    let classes = tail.shares(means.classes.len(), |batch| &batch.classes);
     for ((class, mean), share) in portfolio.classes.iter().zip(&means.classes).zip(classes) {
         add(Part::Class { label: class.label.clone() }, *mean, share);
     }
-    let causes = tail.shares(samples, means.causes.len(), |batch| &batch.causes);
+    let causes = of_causes.shares(means.causes.len(), |batch| &batch.causes);
     for ((shock, mean), share) in portfolio.shocks.iter().zip(&means.causes).zip(causes) {
         add(Part::Cause { cause: shock.cause.clone() }, *mean, share);
     }

@@ -6,11 +6,15 @@ use rand::{Rng, RngExt};
 
 use super::pmf::Pmf;
 use super::prepared::{Prepared, Source, Triple, multiplier};
-use super::tilt::Tilt;
+use super::rows::greatest;
+use super::tilt::{Alike, Hits, MOST_ODDS, Measure, Tilt};
 
 /// Most classes, and most hosts in them, whose number hit is worked out as a law in each draw.
 const MOST_CLASSES: usize = 16;
 const MOST_HOSTS: usize = 10_000;
+
+/// Most stretches of hosts whose hits are tilted in a draw.
+const MOST_STRETCHES: usize = 64;
 
 /// What hits a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub(super) struct Draw<'a> {
     tilts: &'a [Tilt],
     /// Share of each law in the mixture.
     shares: &'a [f64],
+    /// That of this draw.
+    law: usize,
     z: f64,
     happens: Vec<bool>,
     /// Shocks that happen.
@@ -94,6 +100,7 @@ impl<'a> Draw<'a> {
             prepared,
             tilts,
             shares,
+            law: 0,
             z: 0.0,
             happens: vec![false; prepared.shocks.len()],
             active: Vec::new(),
@@ -107,10 +114,10 @@ impl<'a> Draw<'a> {
         }
     }
 
-    /// Draws shocks and planes from one of the laws at a value of the factor; gives the weight of the draw: the nominal
-    /// density over that of the mixture (balance heuristic).
+    /// Draws shocks and planes from one of the laws at a value of the factor; gives their weight: the nominal density over that
+    /// of the mixture (balance heuristic).
     pub(super) fn common_causes(&mut self, law: usize, z: f64, rng: &mut impl Rng) -> f64 {
-        self.z = z;
+        (self.law, self.z) = (law, z);
         self.draws += 1;
         self.active.clear();
         for (at, &probability) in (0..).zip(&self.tilts[law].shocks) {
@@ -137,9 +144,13 @@ impl<'a> Draw<'a> {
                 }
             }
         }
-        let mixture: f64 =
-            self.shares.iter().zip(&self.log_ratios).map(|(share, log)| share * log.exp()).sum();
-        1.0 / mixture
+        self.weight(&self.log_ratios)
+    }
+
+    /// Nominal density over that of the mixture, from the logs of each law's density over the nominal one.
+    fn weight(&self, log_ratios: &[f64]) -> f64 {
+        let laws = self.shares.iter().zip(log_ratios);
+        1.0 / laws.map(|(share, log)| share * log.exp()).sum::<f64>()
     }
 
     /// Probability of a source's hit in this draw; each answer is worked out once a draw.
@@ -209,27 +220,28 @@ impl<'a> Draw<'a> {
 
     /// Calls for hosts that answer alike in this draw, with what may hit them: for each profile the stretches of hosts whose
     /// planes stand, and each class of which a plane has fallen.
-    fn alike(&self, mut call: impl FnMut(Range<usize>, &[Live])) {
+    fn alike(&self, mut call: impl FnMut(Range<usize>, &Alike<'_>, &[Live])) {
         let prepared = self.prepared;
         let hosts = |class: u32| prepared.classes[class as usize].hosts.clone();
         let taken = &self.taken.touched;
         for &profile in &self.profiles.touched {
             let sources = &self.profiles.sources[profile as usize];
-            let Range { mut start, end } = prepared.profiles[profile as usize].hosts;
+            let profile = &prepared.profiles[profile as usize];
+            let (alike, Range { mut start, end }) = (profile.alike(), profile.hosts.clone());
             let first = taken.partition_point(|&class| hosts(class).start < start);
             for class in taken[first..].iter().map(|&class| hosts(class)).take_while(|it| it.start < end) {
-                call(start..class.start, sources);
+                call(start..class.start, &alike, sources);
                 start = class.end;
             }
-            call(start..end, sources);
+            call(start..end, &alike, sources);
         }
         let mut both: Vec<Live> = Vec::new();
         for &class in taken {
-            let profile = prepared.classes[class as usize].profile;
+            let sources = &prepared.classes[class as usize];
             both.clear();
-            both.extend(&self.profiles.sources[profile as usize]);
+            both.extend(&self.profiles.sources[sources.profile as usize]);
             both.extend(&self.taken.sources[class as usize]);
-            call(hosts(class), &both);
+            call(hosts(class), &sources.alike(), &both);
         }
     }
 
@@ -247,29 +259,67 @@ impl<'a> Draw<'a> {
             return None;
         }
         let mut law = Pmf::zero();
-        self.alike(|hosts, sources| {
+        self.alike(|hosts, _, sources| {
             law = law.plus(&Pmf::binomial(hosts.len(), 1.0 - survival(sources)), 1, MOST_HOSTS);
         });
         Some(law)
     }
 
-    /// Draws the hosts that are hit, each with what hit it. The waiting time until the next hit runs on from stretch to
-    /// stretch, so that the cost is that of the hits.
-    pub(super) fn hosts(&self, rng: &mut impl Rng, mut call: impl FnMut(usize, &[Live])) {
+    /// How each law tilts hits in this draw; `None`: none does, or that is more work than a draw is worth.
+    fn thetas_of_hits(&self) -> Option<Vec<f64>> {
+        if self.tilts.iter().all(|tilt| tilt.hits.is_none()) {
+            return None;
+        }
+        let mut all: [Vec<Hits>; 3] = Default::default();
+        let measures = [Measure::Loss, Measure::Hosts, Measure::Guests];
+        self.alike(|hosts, alike, sources| {
+            let (impact, probability) = (greatest(sources), 1.0 - survival(sources));
+            for (all, measure) in all.iter_mut().zip(measures) {
+                let brings = alike.of_one(measure, &impact);
+                all.push(Hits { hosts: hosts.len() as f64, probability, brings });
+            }
+        });
+        let few = all[0].len() <= MOST_STRETCHES;
+        let of = |measure: Measure| &all[measures.iter().position(|it| *it == measure).unwrap_or(0)];
+        let theta = |tilt: &Tilt| tilt.hits.map_or(0.0, |hits| hits.theta(of(hits.measure)));
+        few.then(|| self.tilts.iter().map(theta).collect())
+    }
+
+    /// Draws the hosts that are hit, each with what hit it; gives the weight of the whole draw. The waiting time until the next
+    /// hit runs on from stretch to stretch, so that the cost is that of the hits.
+    pub(super) fn hosts(&self, rng: &mut impl Rng, mut call: impl FnMut(usize, &[Live])) -> f64 {
+        let mut log_ratios = self.log_ratios.clone();
+        let thetas = self.thetas_of_hits();
+        let mut odds = vec![0.0; self.tilts.len()];
         let mut wait = exponential(rng);
         let mut hits: Vec<Live> = Vec::new();
-        self.alike(|hosts, sources| {
+        self.alike(|hosts, alike, sources| {
             let survival = survival(sources);
-            wait = each_hit(hosts, -survival.ln(), wait, rng, |host, rng| {
+            let (hit, size, mut count) = (1.0 - survival, hosts.len() as f64, 0.0);
+            if let Some(thetas) = &thetas {
+                let impact = greatest(sources);
+                for ((odds, tilt), theta) in odds.iter_mut().zip(self.tilts).zip(thetas) {
+                    let brings = tilt.hits.map_or(0.0, |hits| alike.of_one(hits.measure, &impact));
+                    *odds = (theta * brings).min(MOST_ODDS);
+                }
+            }
+            // Minus the log of the survival under the law of this draw.
+            let rate = (hit * odds[self.law].exp_m1()).ln_1p() - survival.ln();
+            wait = each_hit(hosts, rate, wait, rng, |host, rng| {
+                count += 1.0;
                 if let [only] = sources {
                     call(host, std::slice::from_ref(only));
                 } else {
                     hits.clear();
-                    which(sources, 1.0 - survival, rng, |live| hits.push(*live));
+                    which(sources, hit, rng, |live| hits.push(*live));
                     call(host, &hits);
                 }
             });
+            for (log, odds) in log_ratios.iter_mut().zip(&odds).filter(|(_, odds)| **odds > 0.0) {
+                *log += count * odds - size * (hit * odds.exp_m1()).ln_1p();
+            }
         });
+        self.weight(&log_ratios)
     }
 }
 

@@ -55,6 +55,27 @@ impl ClassLaw {
         };
         [mean(&self.at_least[0]), mean(&self.at_least[1]), mean(&self.at_least[2])]
     }
+
+    /// The impact at a place from 0 to below the probability to be hit, all places being alike: dimensions reach their levels together,
+    /// the higher ones within the lower ones, so that each keeps its law.
+    pub(super) fn impact(&self, place: f64) -> Triple {
+        let level = |levels: &Vec<(f64, f64)>| {
+            levels.iter().rev().find(|level| place < level.1).map_or(0.0, |level| level.0)
+        };
+        self.at_least.each_ref().map(level)
+    }
+
+    /// How a host of the class may end on its own, with the probability: untouched first.
+    pub(super) fn ends(&self) -> Vec<(Option<Triple>, f64)> {
+        let all = self.at_least.iter().flatten().map(|level| level.1.min(self.hit));
+        let mut places: Vec<f64> = all.chain([self.hit, 0.0]).collect();
+        places.sort_by(|a, b| b.total_cmp(a));
+        places.dedup();
+        let untouched = (None, 1.0 - self.hit);
+        // Any place between two ends has the impact of both.
+        let of_place = |pair: &[f64]| (Some(self.impact(pair[1])), pair[0] - pair[1]);
+        std::iter::once(untouched).chain(places.windows(2).map(of_place)).collect()
+    }
 }
 
 /// The law of a host of each class: worked out once for all classes of one profile whose planes are of the same kinds.

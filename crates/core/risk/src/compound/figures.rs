@@ -84,7 +84,7 @@ impl Weights {
         let batch = samples.batches.first().map_or(1, |batch| batch.weights.len().max(1));
         // Draws of the nominal law alone: with strata none sees it with a chance of at most that without.
         let nominal = samples.shares.first().copied().unwrap_or(1.0) * all.len() as f64;
-        let unseen = (-f64::ln(0.05) / nominal.max(1.0)).min(1.0);
+        let unseen = if samples.is_exact() { 0.0 } else { (-f64::ln(0.05) / nominal.max(1.0)).min(1.0) };
         Self { all, batch, unseen }
     }
 
@@ -113,6 +113,10 @@ impl Weights {
         }
         let mean = sums.iter().sum::<f64>() / count;
         let squares: f64 = sums.iter().map(|sum| (sum - mean) * (sum - mean)).sum();
+        if squares <= 0.0 {
+            // Also of one batch alone, which has all states.
+            return Estimate { value: mean, standard_error: 0.0 };
+        }
         Estimate { value: mean, standard_error: (squares / (count * (count - 1.0))).sqrt() }
     }
 
@@ -232,7 +236,15 @@ pub(super) fn of_one(entries: &mut [Entry], mean: f64, weights: &Weights, levels
         .map(|&(loss, draw)| (loss - mean) * (loss - mean) * weights.weight(draw) / draws)
         .sum();
     let variance = squares + (1.0 - tail).max(0.0) * mean * mean;
-    let mut figures = Figures { mean, sd: variance.sqrt(), ..Figures::default() };
+    let sd = variance.sqrt();
+    let sd_standard_error = if sd > 0.0 {
+        // What no entry has is the square of the mean; over the variance, so that great losses stay finite.
+        let squares = entries.iter().map(|&(loss, draw)| (loss / sd * ((loss - 2.0 * mean) / sd), draw));
+        0.5 * sd * weights.mean(squares).standard_error
+    } else {
+        0.0
+    };
+    let mut figures = Figures { mean, sd, sd_standard_error, ..Figures::default() };
     for &level in levels {
         let beyond = 1.0 - level;
         let value = quantile_at(beyond);

@@ -9,6 +9,7 @@
 //!   any host is, which is exact wherever that is.
 //! - So is the probability of any loss where every hit loses. Where it is at most `1 - level`, or is bound to be, the quantile of that
 //!   level is zero and the CVaR the mean over `1 - level`, exactly; elsewhere both bound what is sampled.
+//! - Of few hosts, with no more than some ten thousand states of who is hit how, everything is exact but the shares of causes in the tail.
 //! - All else is from weighted samples (science 1.4, Glasserman and Li): a mixture of the nominal law and tilted ones, weighted
 //!   by the balance heuristic, so that no weight is above 4; the factor is stratified within each of 40 batches, whose
 //!   spread gives the standard errors.
@@ -16,6 +17,7 @@
 //!   once are exact in it, but for three and more of tenants that are tied to too many.
 //! - What may happen though no sample saw it has a bound instead of a bare 0 ([`AtLeast::at_most`]).
 
+mod alone;
 mod any_of;
 mod causes;
 mod check;
@@ -24,6 +26,7 @@ mod counts;
 mod draw;
 mod enumerate;
 mod exact;
+mod few;
 mod figures;
 mod pairs;
 mod parts;
@@ -69,18 +72,29 @@ pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, Port
     let laws = exact::classes(&prepared, &labels)?;
     let counts = Counts::new(&prepared, &laws, options);
     let seats = Seats::new(&prepared);
-    let mut samples = if options.independent {
-        sampling::independent(&prepared, &seats, options, &laws)
+    let mut drawn = if options.independent {
+        alone::samples(&prepared, &seats, options, &laws)
     } else {
         sampling::weighted(&prepared, &seats, options, &counts.fleet)
     };
-    let weights = Weights::of(&samples);
+    let states = match (options.exact, options.independent) {
+        (false, _) => None,
+        (true, true) => few::alone(&prepared, &laws),
+        (true, false) => few::common(&prepared),
+    };
+    let mut states = states.map(|it| it.samples(&prepared, &seats, options));
     let means = means(&prepared, &laws, options.independent);
-    let quantile = figures::quantile(&samples, &weights, options.contribution_level);
-    let tail = Tail::new(&samples, &weights, options.contribution_level, quantile);
-    let contributions = contributions::contributions(portfolio, &samples, &tail, &means);
+    let contributions = contributions::contributions(
+        portfolio,
+        &Tail::new(states.as_ref().unwrap_or(&drawn), options.contribution_level),
+        &Tail::new(&drawn, options.contribution_level),
+        &means,
+    );
     // The widest rows, which nothing else needs, before others are gathered for figures.
-    samples.batches.iter_mut().for_each(Batch::forget_classes_and_causes);
+    let batches = states.iter_mut().chain([&mut drawn]).flat_map(|it| &mut it.batches);
+    batches.for_each(Batch::forget_classes_and_causes);
+    let samples = states.as_ref().unwrap_or(&drawn);
+    let weights = Weights::of(samples);
     let any_of = AnyOf::new(&prepared, &laws, options.independent);
     let parts = Parts::new(&prepared, &laws, &seats, &any_of, &options.at_least_in_parts);
     let judging = Judging {
@@ -88,13 +102,15 @@ pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, Port
         options,
         prepared: &prepared,
         laws: &laws,
-        samples: &samples,
+        drawn: &drawn,
+        samples,
         weights: &weights,
         means: &means,
         parts: &parts,
         counts: &counts,
     };
-    Ok(judging.judgement(contributions))
+    let judgement = judging.judgement(contributions);
+    Ok(if options.independent { Judging::with_deviations(judgement, &prepared, &laws) } else { judgement })
 }
 
 /// The exact means of all parts.
@@ -163,7 +179,7 @@ struct Counts {
 
 impl Counts {
     fn new(prepared: &Prepared, laws: &[ClassLaw], options: &Options) -> Self {
-        let how = match (options.independent, options.exact_counts) {
+        let how = match (options.independent, options.exact) {
             (true, _) => Dependence::None(laws),
             (false, true) => Dependence::Common,
             (false, false) => return Self::default(),
@@ -190,6 +206,9 @@ struct Judging<'a> {
     options: &'a Options,
     prepared: &'a Prepared,
     laws: &'a [ClassLaw],
+    /// What was drawn.
+    drawn: &'a Samples,
+    /// The same, or all states where hosts are few.
     samples: &'a Samples,
     weights: &'a Weights,
     means: &'a Means,
@@ -198,13 +217,15 @@ struct Judging<'a> {
 }
 
 impl Judging<'_> {
-    /// The figures of the whole fleet, the level of contributions last, with all sampled losses. What is sampled is not above
-    /// what clusters come to together.
-    fn fleet(&self, clusters: &[ClusterFigures]) -> (Figures, Vec<(f64, u32)>) {
+    /// The figures of the whole fleet, the level of contributions last. What is sampled is not above what clusters come to together.
+    fn fleet(&self, clusters: &[ClusterFigures]) -> Figures {
         let mut losses = figures::fleet(self.samples);
         let mut levels = self.options.levels.clone();
         levels.push(self.options.contribution_level);
         let mut fleet = figures::of_one(&mut losses, self.means.fleet, self.weights, &levels);
+        if self.samples.is_exact() {
+            return fleet;
+        }
         let any_loss = self.parts.fleet.any_loss();
         any_loss.settle(&mut fleet);
         let figures = fleet.cvar.iter_mut().zip(&mut fleet.quantiles);
@@ -215,12 +236,12 @@ impl Judging<'_> {
             quantile.value = quantile.value.min(cvar.value);
             quantile.low = quantile.low.min(cvar.value);
         }
-        (fleet, losses)
+        fleet
     }
 
     fn judgement(&self, mut contributions: Vec<Contribution>) -> Judgement {
         let clusters = self.clusters(self.means, self.weights);
-        let (mut fleet, losses) = self.fleet(&clusters);
+        let mut fleet = self.fleet(&clusters);
         fleet.quantiles.pop();
         if let Some(Cvar { level, value, .. }) = fleet.cvar.pop() {
             let known = self.parts.fleet.any_loss().is_tail_known(level);
@@ -262,9 +283,21 @@ impl Judging<'_> {
             ),
             contributions,
             any_hit,
-            sampling: self.sampling(&fleet, &losses, weights),
+            sampling: self.sampling(&fleet),
             fleet,
         }
+    }
+
+    /// Puts in deviations that have a closed form: those of hosts on their own.
+    fn with_deviations(mut judgement: Judgement, prepared: &Prepared, laws: &[ClassLaw]) -> Judgement {
+        let deviations = alone::Deviations::new(prepared, laws);
+        let clusters = judgement.clusters.iter_mut().map(|it| &mut it.figures).zip(deviations.clusters);
+        let tenants = judgement.tenants.iter_mut().map(|it| &mut it.figures).zip(deviations.tenants);
+        let fleet = std::iter::once((&mut judgement.fleet, deviations.fleet));
+        for (figures, sd) in clusters.chain(tenants).chain(fleet) {
+            (figures.sd, figures.sd_standard_error) = (sd, 0.0);
+        }
+        judgement
     }
 
     fn guests_without_tenant(&self) -> u64 {
@@ -273,11 +306,18 @@ impl Judging<'_> {
     }
 
     fn method(&self) -> Method {
-        if self.samples.tilts.len() > 1 { Method::ImportanceSampling } else { Method::Sampling }
+        match self.samples.tilts.len() {
+            0 => Method::Exact,
+            1 => Method::Sampling,
+            _ => Method::ImportanceSampling,
+        }
     }
 
     /// Puts what is known of parts into their figures: a part loses no more often than the fleet.
     fn settle(&self, parts: &[PartOf], figures: &mut [Figures]) {
+        if self.samples.is_exact() {
+            return;
+        }
         let of_fleet = self.parts.fleet.any_loss().at_most;
         for (part, figures) in parts.iter().zip(figures) {
             part.any_loss().within(of_fleet).settle(figures);
@@ -404,7 +444,9 @@ impl Judging<'_> {
         any
     }
 
-    fn sampling(&self, fleet: &Figures, losses: &[(f64, u32)], weights: &Weights) -> Sampling {
+    /// How far what was drawn can be trusted.
+    fn sampling(&self, fleet: &Figures) -> Sampling {
+        let (losses, weights) = (figures::fleet(self.drawn), Weights::of(self.drawn));
         let (sum, squares) =
             weights.all.iter().fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
         let mean = weights.mean(losses.iter().copied());
@@ -420,12 +462,13 @@ impl Judging<'_> {
             |(tilt, &share): (&tilt::Tilt, &f64)| Component { share, theta: tilt.theta, shift: tilt.shift };
         Sampling {
             samples: weights.all.len() as u32,
-            components: self.samples.tilts.iter().zip(&self.samples.shares).map(component).collect(),
+            components: self.drawn.tilts.iter().zip(&self.drawn.shares).map(component).collect(),
             ess: if squares > 0.0 { sum * sum / squares } else { 0.0 },
             largest_weight: weights.all.iter().copied().fold(0.0, f64::max),
             mean_weight: sum / weights.draws(),
             mean,
             deviation: if mean.standard_error > 0.0 { off / mean.standard_error } else { 0.0 },
+            enumerated: self.samples.is_exact(),
             variance_reduction: fleet.quantiles.iter().filter_map(reduction).collect(),
         }
     }

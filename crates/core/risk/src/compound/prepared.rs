@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::tilt::Alike;
 use crate::normal;
 use crate::portfolio::{Cause, Gate, Holding, Impact, Portfolio, Response};
 
@@ -103,6 +104,12 @@ pub(super) struct Profile {
     pub(super) guests: u64,
 }
 
+impl Profile {
+    pub(super) fn alike(&self) -> Alike<'_> {
+        Alike { hosts: self.hosts.len(), worth: &self.worth, guests: self.guests }
+    }
+}
+
 /// A class of hosts.
 #[derive(Debug, Clone)]
 pub(super) struct ClassSources {
@@ -122,6 +129,10 @@ pub(super) struct ClassSources {
 impl ClassSources {
     pub(super) fn size(&self) -> usize {
         self.hosts.len()
+    }
+
+    pub(super) fn alike(&self) -> Alike<'_> {
+        Alike { hosts: self.hosts.len(), worth: &self.worth, guests: self.guests }
     }
 }
 

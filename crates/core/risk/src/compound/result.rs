@@ -23,8 +23,9 @@ pub struct Options {
     pub at_least_in_parts: Thresholds,
     /// The naive figure: each host keeps its marginal law, and nothing is common.
     pub independent: bool,
-    /// Numbers of hosts, guests and tenants hit are enumerated where the portfolio is small enough.
-    pub exact_counts: bool,
+    /// What can be enumerated is where the portfolio is small enough: numbers of hosts, guests and tenants hit, and all states of few
+    /// hosts.
+    pub exact: bool,
 }
 
 impl Options {
@@ -44,7 +45,7 @@ impl Default for Options {
             at_least: Thresholds::default(),
             at_least_in_parts: Thresholds::of_parts(),
             independent: false,
-            exact_counts: true,
+            exact: true,
         }
     }
 }
@@ -158,8 +159,10 @@ impl Judgement {
 pub struct Figures {
     /// Mean: exact, in closed form.
     pub mean: f64,
-    /// Standard deviation, from the samples around the exact mean.
+    /// Standard deviation: from the samples around the exact mean, and exact of few hosts or where each is on its own.
     pub sd: f64,
+    /// Its standard error; 0: exact.
+    pub sd_standard_error: f64,
     /// Quantiles, one a level.
     pub quantiles: Vec<Quantile>,
     /// Mean of the worst `1 - level`, one a level.
@@ -297,6 +300,9 @@ impl AtLeast {
 
     /// What is sampled, not above the `most` that is known; `unseen` is the greatest probability of what no sample saw.
     pub(super) fn within(self, most: f64, unseen: f64) -> Self {
+        if self.method == Method::Exact {
+            return self;
+        }
         if most <= 0.0 {
             return Self::exact(self.m, 0.0);
         }
@@ -414,6 +420,8 @@ pub struct Sampling {
     pub mean: Estimate,
     /// Its distance from the exact mean, in standard errors; 0 where neither is any.
     pub deviation: f64,
+    /// Nothing but the shares that causes have in the tail is from samples: hosts are few, and all that may happen to them was enumerated.
+    pub enumerated: bool,
     /// What the tilts won, at the fleet's quantiles.
     pub variance_reduction: Vec<VarianceReduction>,
 }

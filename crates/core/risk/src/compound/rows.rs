@@ -84,7 +84,8 @@ pub(super) struct Batch {
     pub(super) hosts: Vec<u64>,
     pub(super) guests: Vec<u64>,
     pub(super) tenants_hit: Vec<u64>,
-    /// For each draw the probability to reach each threshold of hosts, given its common causes.
+    /// For each draw the probability to reach each threshold of hosts, given its common causes, times their weight over that of
+    /// the draw.
     pub(super) reached: Vec<f64>,
     pub(super) tenants: Sparse,
     pub(super) clusters: Sparse,
@@ -221,12 +222,12 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Ends the draw; `law` is that of the hosts hit given its common causes, where it was worked out.
-    pub(super) fn end_draw(&mut self, weight: f64, law: Option<&Pmf>) {
+    /// Ends the draw; `law` is that of the hosts hit given its common causes, where it was worked out, with their weight.
+    pub(super) fn end_draw(&mut self, weight: f64, law: Option<(&Pmf, f64)>) {
         let batch = &mut self.batch;
         batch.reached.extend(self.thresholds.iter().map(|&m| match law {
-            Some(law) => law.at_least(m),
-            None => f64::from(u8::from(self.hosts >= m)),
+            Some((law, of_causes)) if weight > 0.0 => law.at_least(m) * of_causes / weight,
+            _ => f64::from(u8::from(self.hosts >= m)),
         }));
         batch.weights.push(weight);
         batch.fleet.push(self.fleet);

@@ -8,8 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::counts::Known;
-use super::draw::{Draw, each_hit, exponential};
-use super::exact::ClassLaw;
+use super::draw::Draw;
 use super::parts::{GUESTS, HOSTS, Seats};
 use super::prepared::{Prepared, loss};
 use super::result::Options;
@@ -26,13 +25,16 @@ const NOMINAL_SHARE: f64 = 0.25;
 /// Laws beside the nominal one that are for numbers of hosts hit at once, and as many for guests.
 const FOR_COUNTS: usize = 2;
 
-/// Hosts up to which rare causes have laws of their own: in nearly all of their draws nearly every host is hit, and of 100,000 hosts that
-/// alone takes more time and memory than all other draws.
-const MOST_HOSTS: usize = 20_000;
+/// Hosts that the draws of one batch may hit for each rare cause: in nearly all of its draws nearly every host is hit, and of
+/// 100,000 hosts that takes more time and memory than all other draws. Few draws will do: what such a cause takes differs little.
+const MOST_HITS: usize = 100_000;
 
-/// Plain draws that show where the quantiles are: batches, and draws of each.
-const PILOT_BATCHES: usize = 8;
-const PILOT_DRAWS: usize = 250;
+/// Least share of the batch that is for each rare cause where hosts are few.
+const RARE_SHARE: f64 = 0.04;
+
+/// Draws that show where the quantiles are: batches, and draws of each.
+pub(super) const PILOT_BATCHES: usize = 8;
+pub(super) const PILOT_DRAWS: usize = 250;
 
 /// All samples.
 #[derive(Debug)]
@@ -42,32 +44,50 @@ pub(super) struct Samples {
     pub(super) shares: Vec<f64>,
 }
 
+impl Samples {
+    /// Each sample is a state, and none is missing.
+    pub(super) fn is_exact(&self) -> bool {
+        self.tilts.is_empty()
+    }
+}
+
 /// Draws of a batch.
-fn batch_size(options: &Options) -> usize {
+pub(super) fn batch_size(options: &Options) -> usize {
     (options.samples as usize).div_ceil(BATCHES)
 }
 
-fn stream(seed: u64, batch: usize) -> ChaCha8Rng {
+pub(super) fn stream(seed: u64, batch: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(batch as u64);
     rng
 }
 
-/// The laws to sample: one for each tail that is asked for and not exact already.
-fn tilts(prepared: &Prepared, options: &Options, exact: &Known) -> Vec<Tilt> {
+/// The levels whose tails have laws of their own, the greatest first.
+pub(super) fn levels(options: &Options) -> Vec<f64> {
     let mut levels: Vec<f64> = options.levels.iter().copied().chain([options.contribution_level]).collect();
     levels.retain(|&level| level >= 0.9);
-    levels.sort_by(f64::total_cmp);
+    levels.sort_by(|a, b| b.total_cmp(a));
     levels.dedup();
+    levels.truncate(4);
+    levels
+}
+
+/// The laws to sample: the nominal one and one for each tail that is asked for and not exact already; and those of rare causes.
+fn tilts(prepared: &Prepared, options: &Options, exact: &Known) -> (Vec<Tilt>, Vec<Tilt>) {
+    let levels = levels(options);
     let losses = Chooser::new(prepared, Measure::Loss);
-    let pilot = pilot(prepared, options.seed);
-    let value = |level: f64| {
-        let at = ((1.0 - level) * pilot.len() as f64) as usize;
-        let found = pilot.get(at).copied().unwrap_or(0.0);
-        if found > 0.0 { found } else { losses.usual() }
-    };
-    let mut chosen: Vec<Tilt> =
-        levels.iter().rev().take(4).filter_map(|&level| losses.for_value(value(level), 0.9)).collect();
+    let mut chosen: Vec<Tilt> = Vec::new();
+    // Where hits are rare by themselves plain draws show hardly where the quantiles are: once more by the laws that these led to.
+    for _ in 0..if losses.singly { 2 } else { 1 } {
+        let mut laws: Vec<Tilt> = std::iter::once(Tilt::none(prepared)).chain(chosen).collect();
+        if laws.len() > 1 {
+            laws.extend(losses.for_shocks(&laws, f64::from(options.samples)));
+        }
+        let pilot = pilot(prepared, options.seed, &laws);
+        let value = |level: f64| Some(pilot.at(1.0 - level)).filter(|it| *it > 0.0).unwrap_or(losses.usual());
+        chosen = levels.iter().filter_map(|&it| losses.for_value(value(it), 0.9)).collect();
+        chosen.dedup_by(|a, b| a == b);
+    }
     let counts = [
         (Measure::Hosts, &options.at_least.hosts, &exact[HOSTS], prepared.hosts.len() as f64),
         (Measure::Guests, &options.at_least.guests, &exact[GUESTS], guests(prepared) as f64),
@@ -92,60 +112,96 @@ fn tilts(prepared: &Prepared, options: &Options, exact: &Known) -> Vec<Tilt> {
         chosen.extend(rare.into_iter().enumerate().filter(|it| places.contains(&it.0)).map(|it| it.1));
     }
     chosen.dedup_by(|a, b| a == b);
-    let mut laws: Vec<Tilt> = std::iter::once(Tilt::none(prepared)).chain(chosen).collect();
-    if prepared.hosts.len() <= MOST_HOSTS {
-        let rare = losses.for_shocks(&laws, f64::from(options.samples));
-        laws.extend(rare);
-    }
-    laws
+    let laws: Vec<Tilt> = std::iter::once(Tilt::none(prepared)).chain(chosen).collect();
+    let rare = losses.for_shocks(&laws, f64::from(options.samples));
+    (laws, rare)
 }
 
-/// Losses of plain draws, from the greatest down: where about the quantiles are.
-fn pilot(prepared: &Prepared, seed: u64) -> Vec<f64> {
-    let nominal = [Tilt::none(prepared)];
-    let mut losses: Vec<f64> = (0..PILOT_BATCHES)
+/// Losses of a few draws, from the greatest down, each with the weight of all from it up.
+#[derive(Debug)]
+pub(super) struct Pilot(Vec<(f64, f64)>);
+
+impl Pilot {
+    /// Of losses with their weights.
+    pub(super) fn of(mut losses: Vec<(f64, f64)>) -> Self {
+        losses.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
+        let draws = losses.len() as f64;
+        let mut tail = 0.0;
+        for (_, weight) in &mut losses {
+            tail += *weight / draws;
+            *weight = tail;
+        }
+        Self(losses)
+    }
+
+    /// The greatest loss that is reached with more than a probability.
+    pub(super) fn at(&self, probability: f64) -> f64 {
+        let at = self.0.partition_point(|it| it.1 <= probability * (1.0 + 1e-9));
+        self.0.get(at).map_or(0.0, |it| it.0)
+    }
+}
+
+/// A few draws of these laws.
+fn pilot(prepared: &Prepared, seed: u64, laws: &[Tilt]) -> Pilot {
+    let draws = shares(PILOT_DRAWS, laws.len(), (0, 0));
+    let shares: Vec<f64> = draws.iter().map(|&count| count as f64 / PILOT_DRAWS as f64).collect();
+    let losses: Vec<(f64, f64)> = (0..PILOT_BATCHES)
         .into_par_iter()
         .flat_map_iter(|batch| {
             let mut rng = stream(seed, BATCHES + batch);
-            let mut draw = Draw::new(prepared, &nominal, &[1.0]);
+            let mut draw = Draw::new(prepared, laws, &shares);
             let mut losses = Vec::with_capacity(PILOT_DRAWS);
-            for at in 0..PILOT_DRAWS {
-                let place = (at as f64 + rng.random::<f64>().max(1e-12)) / PILOT_DRAWS as f64;
-                draw.common_causes(0, normal::place(place.min(1.0 - 1e-15)), &mut rng);
-                let mut sum = 0.0;
-                draw.hosts(&mut rng, |host, hits| {
-                    sum += loss(&prepared.hosts[host].worth, &greatest(hits));
-                });
-                losses.push(sum);
+            for (law, &count) in draws.iter().enumerate() {
+                for at in 0..count {
+                    let z = laws[law].shift + stratified(at, count, &mut rng);
+                    draw.common_causes(law, z, &mut rng);
+                    let mut sum = 0.0;
+                    let weight = draw.hosts(&mut rng, |host, hits| {
+                        sum += loss(&prepared.hosts[host].worth, &greatest(hits));
+                    });
+                    losses.push((sum, weight));
+                }
             }
             losses
         })
         .collect();
-    losses.sort_unstable_by(|a, b| b.total_cmp(a));
-    losses
+    Pilot::of(losses)
+}
+
+/// A value of the factor from a stratum of so many, which are equally likely.
+fn stratified(stratum: usize, of: usize, rng: &mut ChaCha8Rng) -> f64 {
+    // An edge of the unit interval would be infinite.
+    let within: f64 = rng.random::<f64>().max(1e-12);
+    normal::place(((stratum as f64 + within) / of as f64).min(1.0 - 1e-15))
 }
 
 fn guests(prepared: &Prepared) -> u64 {
     prepared.classes.iter().map(|class| class.guests).sum()
 }
 
-/// Draws from a batch of each law: a quarter at least from the nominal one, the rest alike.
-fn shares(size: usize, laws: usize) -> Vec<usize> {
-    if laws == 1 {
-        return vec![size];
-    }
-    let nominal = (size as f64 * NOMINAL_SHARE).ceil() as usize;
-    let (rest, others) = (size - nominal, laws - 1);
+/// Draws from a batch of each law: so many of each rare cause, a quarter at least from the nominal law, the rest alike.
+pub(super) fn shares(size: usize, laws: usize, (rare, of_rare): (usize, usize)) -> Vec<usize> {
+    let others = laws - 1;
+    let size_of_rare = rare * of_rare;
+    let nominal =
+        if others == 0 { size - size_of_rare } else { (size as f64 * NOMINAL_SHARE).ceil() as usize };
+    let rest = size - nominal - size_of_rare;
     std::iter::once(nominal)
         .chain((0..others).map(|at| rest / others + usize::from(at < rest % others)))
+        .chain(std::iter::repeat_n(of_rare, rare))
         .collect()
 }
 
 /// Samples under the common causes.
 pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, exact: &Known) -> Samples {
-    let tilts = tilts(prepared, options, exact);
+    let (mut tilts, mut rare) = tilts(prepared, options, exact);
     let size = batch_size(options);
-    let draws = shares(size, tilts.len());
+    let of_rare = MOST_HITS / prepared.hosts.len().max(1);
+    let of_rare = of_rare.clamp(1, (size as f64 * RARE_SHARE).ceil() as usize);
+    // Of few samples at most a quarter.
+    rare.truncate(size / 4 / of_rare);
+    let draws = shares(size, tilts.len(), (rare.len(), of_rare));
+    tilts.extend(rare);
     let shares: Vec<f64> = draws.iter().map(|&count| count as f64 / size as f64).collect();
     let batches = (0..BATCHES)
         .into_par_iter()
@@ -155,49 +211,15 @@ pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, ex
             let mut recorder = Recorder::new(prepared, seats, options);
             for (law, &count) in draws.iter().enumerate() {
                 for stratum in 0..count {
-                    // Strata of equal probability; an edge of the unit interval would be infinite.
-                    let within: f64 = rng.random::<f64>().max(1e-12);
-                    let place = ((stratum as f64 + within) / count as f64).min(1.0 - 1e-15);
-                    let z = tilts[law].shift + normal::place(place);
-                    let weight = draw.common_causes(law, z, &mut rng);
-                    draw.hosts(&mut rng, |host, hits| recorder.host_by(host, hits, &draw));
-                    recorder.end_draw(weight, draw.count_law().as_ref());
+                    let z = tilts[law].shift + stratified(stratum, count, &mut rng);
+                    let of_causes = draw.common_causes(law, z, &mut rng);
+                    let weight = draw.hosts(&mut rng, |host, hits| recorder.host_by(host, hits, &draw));
+                    let law = draw.count_law();
+                    recorder.end_draw(weight, law.as_ref().map(|law| (law, of_causes)));
                 }
             }
             recorder.into_batch()
         })
         .collect();
     Samples { batches, tilts, shares }
-}
-
-/// Samples where each host answers on its own. Its three dimensions reach their levels together, the higher ones
-/// within the lower ones, so that each keeps its law and the mean is the same.
-pub(super) fn independent(
-    prepared: &Prepared,
-    seats: &Seats,
-    options: &Options,
-    laws: &[ClassLaw],
-) -> Samples {
-    let batches = (0..BATCHES)
-        .into_par_iter()
-        .map(|batch| {
-            let mut rng = stream(options.seed, batch);
-            let mut recorder = Recorder::new(prepared, seats, options);
-            for _ in 0..batch_size(options) {
-                let mut wait = exponential(&mut rng);
-                for (class, law) in prepared.classes.iter().zip(laws) {
-                    wait = each_hit(class.hosts.clone(), -(-law.hit).ln_1p(), wait, &mut rng, |host, rng| {
-                        let place = rng.random::<f64>() * law.hit;
-                        let level = |levels: &Vec<(f64, f64)>| {
-                            levels.iter().rev().find(|level| place < level.1).map_or(0.0, |level| level.0)
-                        };
-                        recorder.host(host, &law.at_least.each_ref().map(level));
-                    });
-                }
-                recorder.end_draw(1.0, None);
-            }
-            recorder.into_batch()
-        })
-        .collect();
-    Samples { batches, tilts: vec![Tilt::none(prepared)], shares: vec![1.0] }
 }

@@ -158,7 +158,7 @@ fn sampled_counts_within_parts_are_those_of_enumeration_within_their_errors() {
     let mut sampled = 0;
     for seed in SEEDS {
         let portfolio = made::tiny(seed);
-        let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
+        let judgement = judge(&portfolio, &Options { exact: false, ..options() }).unwrap();
         for (at, found) in (0..).zip(&judgement.clusters) {
             let law = enumeration::law(&part(&portfolio, |host| host.cluster == at, |_| true));
             let lists: [(&[AtLeast], Counted); 3] = [
@@ -184,7 +184,7 @@ fn one_at_least_is_exact_where_all_other_counts_are_sampled() {
     let mut sampled = 0;
     for seed in SEEDS {
         let portfolio = made::tiny(seed);
-        let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
+        let judgement = judge(&portfolio, &Options { exact: false, ..options() }).unwrap();
         let law = enumeration::law(&portfolio);
         let counts: [(&[AtLeast], Counted); 3] = [
             (&judgement.hosts_hit_at_least, |it| it.0),
@@ -223,7 +223,7 @@ fn sampled_quantiles_and_tails_are_those_of_enumeration_within_their_errors() {
     let mut ratios = Vec::new();
     for seed in SEEDS {
         let portfolio = made::tiny(seed);
-        let judgement = judge(&portfolio, &Options { exact_counts: false, ..options() }).unwrap();
+        let judgement = judge(&portfolio, &Options { exact: false, ..options() }).unwrap();
         let law = enumeration::law(&portfolio);
         let exact_mean = mean_loss(&law);
         let sd = enumeration::mean(&law, |it| (it.3 as f64 / 2.0 - exact_mean).powi(2)).sqrt();

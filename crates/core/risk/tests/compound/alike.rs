@@ -22,7 +22,7 @@ fn copies(seed: u64) -> Portfolio {
 
 fn options() -> Options {
     let at_least = Thresholds { hosts: vec![2, 3, 4, 5], guests: vec![2, 4], tenants: vec![2] };
-    Options { levels: vec![0.5, 0.9, 0.99], at_least, exact_counts: false, ..Options::default() }
+    Options { levels: vec![0.5, 0.9, 0.99], at_least, exact: false, ..Options::default() }
 }
 
 #[test]

@@ -140,10 +140,10 @@ fn nothing_is_ever_nan_or_infinite() {
     rich.holdings.iter_mut().for_each(|it| it.availability = 1e100);
     cases.push(rich);
     for portfolio in cases {
-        for (independent, exact_counts) in [(true, true), (false, true), (false, false)] {
+        for (independent, exact) in [(true, true), (false, true), (false, false)] {
             let options = Options {
                 independent,
-                exact_counts,
+                exact,
                 at_least: at_least.clone(),
                 samples: 1_000,
                 ..Options::default()

@@ -11,6 +11,7 @@ mod at_once;
 mod bad_input;
 mod contributions;
 mod enumeration;
+mod few_hosts;
 mod known_tails;
 mod made;
 mod metamorphic;

@@ -31,7 +31,7 @@ fn no_less(what: &str, less: &Portfolio, more: &Portfolio) {
     }
     assert!(cvar(more) >= cvar(less) - 1e-9, "{what}: the model itself");
     for (a, b) in a.fleet.cvar.iter().zip(&b.fleet.cvar) {
-        let error = 4.0 * a.standard_error.hypot(b.standard_error);
+        let error = 4.0 * a.standard_error.hypot(b.standard_error) + 1e-12 * a.value;
         assert!(b.value >= a.value - error, "{what}: {a:?} to {b:?}");
     }
 }

@@ -53,11 +53,10 @@ fn honesty(figures: &[(f64, f64)], truth: f64) -> (usize, f64) {
 fn reported_errors_are_honest_over_thirty_seeds() {
     // Everything is known exactly here: the tail of the counts, and the mean of the loss.
     let portfolio = made::one_factor(200, 0.02, 0.2);
-    let run = |seed: u64, exact_counts: bool| {
+    let run = |seed: u64, exact: bool| {
         let at_least =
             underpin_risk::compound::Thresholds { hosts: vec![20], guests: vec![], tenants: vec![] };
-        judge(&portfolio, &Options { samples: 4_000, seed, exact_counts, at_least, ..Options::default() })
-            .unwrap()
+        judge(&portfolio, &Options { samples: 4_000, seed, exact, at_least, ..Options::default() }).unwrap()
     };
     let exact = run(0, true);
     assert_eq!(exact.hosts_hit_at_least[0].method, Method::Exact);

@@ -16,13 +16,13 @@ fn guests_without_a_tenant_are_no_tenant() {
         let law = enumeration::law(&portfolio);
         let nobodys: u64 =
             portfolio.holdings.iter().filter(|it| it.tenant == 1).map(|it| u64::from(it.vms)).sum();
-        for exact_counts in [true, false] {
-            let judgement = judge(&portfolio, &Options { exact_counts, ..options.clone() }).unwrap();
+        for exact in [true, false] {
+            let judgement = judge(&portfolio, &Options { exact, ..options.clone() }).unwrap();
             assert_eq!(judgement.guests_without_tenant, nobodys);
             for one in &judgement.tenants_hit_at_least {
                 let named = |bits: u64| u64::from((bits & !0b10).count_ones());
                 let expected = enumeration::probability(&law, |it| named(it.2) >= one.m);
-                close(one, expected, exact_counts || one.m == 1);
+                close(one, expected, exact || one.m == 1);
                 told += u64::from(expected > 0.0);
             }
             let most = judgement.clusters.iter().map(|it| it.tenants).max();

@@ -51,12 +51,9 @@ fn one_factor_tails_are_exact() {
 
 #[test]
 fn one_factor_tails_by_ten_thousand_weighted_samples_are_within_one_percent() {
-    for (row, at) in found(&Options {
-        exact_counts: false,
-        levels: vec![0.999],
-        contribution_level: 0.999,
-        ..Options::default()
-    }) {
+    for (row, at) in
+        found(&Options { exact: false, levels: vec![0.999], contribution_level: 0.999, ..Options::default() })
+    {
         assert_eq!(at.method, Method::ImportanceSampling);
         let off = off(&row, "P_ge_k", &at);
         let relative_error = at.standard_error / at.probability;

@@ -1,0 +1,276 @@
+//! Few hosts: every state that they may end in, with its probability, so that no figure of theirs is sampled.
+//!
+//! A host is untouched or has been hit with the greatest of some impacts. Given `Z` and which controls fail, shocks are independent: the
+//! law of the states of all hosts and planes is carried from shock to shock, so that their number adds work instead of multiplying it.
+
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
+use super::exact::ClassLaw;
+use super::parts::Seats;
+use super::prepared::{Prepared, PreparedHost, Source, Triple, multiplier};
+use super::result::Options;
+use super::rows::Recorder;
+use super::sampling::Samples;
+use super::shape::Table;
+
+/// Most states of hosts and planes together.
+const MOST_STATES: usize = 65_536;
+
+/// Most multiplications.
+const MOST_WORK: f64 = 1e9;
+
+/// Most controls that may fail or not.
+const MOST_GATES: usize = 8;
+
+/// How a host may end: untouched first, then the impacts that it may have been hit with.
+type Ends = Vec<Option<Triple>>;
+
+/// The law of how all hosts end: of host 0 the ends run fastest.
+#[derive(Debug)]
+pub(super) struct States {
+    ends: Vec<Ends>,
+    probability: Vec<f64>,
+}
+
+impl States {
+    /// As samples, of which each is a state and weighs what it is likely.
+    pub(super) fn samples(&self, prepared: &Prepared, seats: &Seats, options: &Options) -> Samples {
+        let mut recorder = Recorder::new(prepared, seats, options);
+        let possible = || self.probability.iter().enumerate().filter(|it| *it.1 > 0.0);
+        let count = possible().count() as f64;
+        for (state, probability) in possible() {
+            let mut rest = state;
+            for (host, ends) in self.ends.iter().enumerate() {
+                if let Some(impact) = ends[rest % ends.len()] {
+                    recorder.host(host, &impact);
+                }
+                rest /= ends.len();
+            }
+            recorder.end_draw(probability * count, None);
+        }
+        Samples { batches: vec![recorder.into_batch()], tilts: Vec::new(), shares: vec![1.0] }
+    }
+}
+
+/// Under the common causes; `None`: too much work.
+pub(super) fn common(prepared: &Prepared) -> Option<States> {
+    let course = Course::new(prepared)?;
+    let table = Table::new(prepared, 0.125, prepared.hosts.len());
+    if course.work() * table.nodes.len() as f64 > MOST_WORK {
+        return None;
+    }
+    let nodes = (0..table.nodes.len()).into_par_iter();
+    let given: Vec<Vec<f64>> = nodes.map(|node| course.at(&table, node)).collect();
+    let mut probability = vec![0.0; course.states];
+    for (one, &(_, weight)) in given.iter().zip(&table.nodes) {
+        for (sum, one) in probability.iter_mut().zip(one) {
+            *sum += weight * one;
+        }
+    }
+    Some(States { ends: course.ends, probability })
+}
+
+/// Each host on its own by the law of its class; `None`: too much work. Its dimensions reach their levels together.
+pub(super) fn alone(prepared: &Prepared, laws: &[ClassLaw]) -> Option<States> {
+    let mut states = States { ends: Vec::new(), probability: vec![1.0] };
+    for host in &prepared.hosts {
+        let (ends, law): (Ends, Vec<f64>) = laws[host.class as usize].ends().into_iter().unzip();
+        if states.probability.len() * law.len() > MOST_STATES {
+            return None;
+        }
+        let before = &states.probability;
+        states.probability = law.iter().flat_map(|one| before.iter().map(move |it| it * one)).collect();
+        states.ends.push(ends);
+    }
+    Some(states)
+}
+
+/// A way to be hit, by what it does to the states of a host or a plane.
+#[derive(Debug)]
+struct Step {
+    /// States between one end of the host and the next.
+    stride: usize,
+    /// For each of its ends that after the hit.
+    to: Vec<usize>,
+}
+
+impl Step {
+    /// Moves the share `hit` of all mass.
+    fn take(&self, hit: f64, mass: &mut [f64]) {
+        if hit <= 0.0 {
+            return;
+        }
+        for block in mass.chunks_exact_mut(self.stride * self.to.len()) {
+            // An end after the hit stays what it is: nothing is moved twice.
+            for (from, &to) in self.to.iter().enumerate().filter(|(from, to)| from != *to) {
+                for at in 0..self.stride {
+                    let moved = hit * block[from * self.stride + at];
+                    block[from * self.stride + at] -= moved;
+                    block[to * self.stride + at] += moved;
+                }
+            }
+        }
+    }
+}
+
+/// What happens to the hosts one after the other.
+#[derive(Debug)]
+struct Course<'a> {
+    prepared: &'a Prepared,
+    ends: Vec<Ends>,
+    /// States of all hosts.
+    states: usize,
+    /// Planes that matter; their states run slower than those of hosts.
+    planes: Vec<usize>,
+    /// Controls on which something depends.
+    gates: Vec<u32>,
+    /// For each shock what it does.
+    shocks: Vec<Vec<(&'a Source, Step)>>,
+    /// For each plane that matters what its fall does.
+    falls: Vec<Vec<Step>>,
+}
+
+impl<'a> Course<'a> {
+    fn new(prepared: &'a Prepared) -> Option<Self> {
+        let mut course = Self {
+            prepared,
+            ends: Vec::with_capacity(prepared.hosts.len()),
+            states: 1,
+            planes: Vec::new(),
+            gates: Vec::new(),
+            shocks: prepared.shocks.iter().map(|_| Vec::new()).collect(),
+            falls: Vec::new(),
+        };
+        let matters = |it: &usize| prepared.planes[*it].acts() && !prepared.planes[*it].classes.is_empty();
+        course.planes = (0..prepared.planes.len()).filter(matters).collect();
+        course.falls = course.planes.iter().map(|_| Vec::new()).collect();
+        for host in &prepared.hosts {
+            course.host(host)?;
+        }
+        let mut stride = course.states;
+        for at in 0..course.planes.len() {
+            let plane = &prepared.planes[course.planes[at]];
+            for source in plane.sources.iter().filter(|it| prepared.shocks[it.shock as usize] > 0.0) {
+                course.shocks[source.shock as usize].push((source, Step { stride, to: vec![1, 1] }));
+            }
+            stride *= 2;
+            if stride > MOST_STATES {
+                return None;
+            }
+        }
+        let of_planes = course.planes.iter().filter_map(|&it| prepared.planes[it].gate);
+        let of_sources = course.shocks.iter().flatten().filter_map(|(source, _)| source.gate);
+        let gates: FxHashSet<u32> = of_planes.chain(of_sources).map(|gate| gate.shock).collect();
+        course.gates = gates.into_iter().collect();
+        course.gates.sort_unstable();
+        (course.gates.len() <= MOST_GATES).then_some(course)
+    }
+
+    /// Adds a host. Impacts differ only where something stands on it.
+    fn host(&mut self, host: &PreparedHost) -> Option<()> {
+        let prepared = self.prepared;
+        let class = &prepared.classes[host.class as usize];
+        let felt = |impact: &Triple| [0, 1, 2].map(|it| if host.worth[it] > 0.0 { impact[it] } else { 0.0 });
+        let sources = || class.sources.iter().filter(|it| prepared.shocks[it.shock as usize] > 0.0);
+        let of_class = |plane: &usize| class.planes.contains(&(*plane as u32));
+        let planes = || self.planes.iter().enumerate().filter(|it| of_class(it.1));
+        let of_planes = planes().map(|(_, &plane)| felt(&prepared.planes[plane].impact));
+        let ends = ends(sources().map(|it| felt(&it.impact)).chain(of_planes), MOST_STATES / self.states)?;
+        let step = |impact: &Triple| {
+            let impact = felt(impact);
+            let after = |end: &Option<Triple>| Some(end.map_or(impact, |end| greater(&end, &impact)));
+            let place = |end| ends.iter().position(|it| *it == after(end)).unwrap_or(0);
+            Step { stride: self.states, to: ends.iter().map(place).collect() }
+        };
+        let falls: Vec<(usize, Step)> =
+            planes().map(|(at, &plane)| (at, step(&prepared.planes[plane].impact))).collect();
+        for source in sources() {
+            self.shocks[source.shock as usize].push((source, step(&source.impact)));
+        }
+        falls.into_iter().for_each(|(at, step)| self.falls[at].push(step));
+        self.states *= ends.len();
+        self.ends.push(ends);
+        Some(())
+    }
+
+    /// Multiplications at one value of the factor.
+    fn work(&self) -> f64 {
+        let steps: usize = self.shocks.iter().filter(|it| !it.is_empty()).map(|it| it.len() + 2).sum();
+        let all = (self.states << self.planes.len()) as f64;
+        (self.gates.len() as f64).exp2()
+            * all
+            * (steps + self.falls.iter().map(Vec::len).sum::<usize>()) as f64
+    }
+
+    /// The law at one value of the factor.
+    fn at(&self, table: &Table<'_>, node: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; self.states];
+        let mut happens = vec![false; self.prepared.shocks.len()];
+        for failed in 0u32..1 << self.gates.len() {
+            let mut weight = 1.0;
+            for (bit, &gate) in self.gates.iter().enumerate() {
+                let (probability, fails) = (self.prepared.shocks[gate as usize], failed >> bit & 1 == 1);
+                happens[gate as usize] = fails;
+                weight *= if fails { probability } else { 1.0 - probability };
+            }
+            if weight > 0.0 {
+                self.given(&happens, |source| table.at(node, source.answer), weight, &mut sums);
+            }
+        }
+        sums
+    }
+
+    /// The law given which controls fail, from shock to shock; added to the sums.
+    fn given(&self, happens: &[bool], answer: impl Fn(&Source) -> f64, weight: f64, sums: &mut [f64]) {
+        let mut mass = vec![0.0; self.states << self.planes.len()];
+        mass[0] = weight;
+        for (shock, steps) in self.shocks.iter().enumerate().filter(|it| !it.1.is_empty()) {
+            let probability = match self.gates.binary_search(&(shock as u32)) {
+                Ok(_) => f64::from(u8::from(happens[shock])),
+                Err(_) => self.prepared.shocks[shock],
+            };
+            if probability <= 0.0 {
+                continue;
+            }
+            let before = mass.clone();
+            for (source, step) in steps {
+                step.take(answer(source) * multiplier(source.gate, happens), &mut mass);
+            }
+            for (after, before) in mass.iter_mut().zip(before) {
+                *after = probability * *after + (1.0 - probability) * before;
+            }
+        }
+        for (state, mass) in mass.chunks_exact_mut(self.states).enumerate() {
+            for (at, &plane) in self.planes.iter().enumerate().filter(|it| state >> it.0 & 1 == 1) {
+                let takes = self.prepared.planes[plane].takes(happens);
+                self.falls[at].iter().for_each(|step| step.take(takes, mass));
+            }
+            for (sum, mass) in sums.iter_mut().zip(mass) {
+                *sum += *mass;
+            }
+        }
+    }
+}
+
+fn greater(a: &Triple, b: &Triple) -> Triple {
+    [a[0].max(b[0]), a[1].max(b[1]), a[2].max(b[2])]
+}
+
+/// All that hits with these impacts may end in; `None`: more than `most`.
+fn ends(impacts: impl Iterator<Item = Triple>, most: usize) -> Option<Ends> {
+    let mut ends: Ends = vec![None];
+    for impact in impacts {
+        // With what was there before it, and alone.
+        for at in 0..ends.len() {
+            let end = Some(ends[at].map_or(impact, |end| greater(&end, &impact)));
+            if !ends.contains(&end) {
+                ends.push(end);
+            }
+        }
+        if ends.len() > most {
+            return None;
+        }
+    }
+    Some(ends)
+}
