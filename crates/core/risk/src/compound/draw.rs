@@ -303,8 +303,11 @@ impl<'a> Draw<'a> {
                     *odds = (theta * brings).min(MOST_ODDS);
                 }
             }
-            // Minus the log of the survival under the law of this draw.
-            let rate = (hit * odds[self.law].exp_m1()).ln_1p() - survival.ln();
+            // Minus the log of the survival, under the law of this draw.
+            let mut rate = -survival.ln();
+            if odds[self.law] > 0.0 {
+                rate += (hit * odds[self.law].exp_m1()).ln_1p();
+            }
             wait = each_hit(hosts, rate, wait, rng, |host, rng| {
                 count += 1.0;
                 if let [only] = sources {

@@ -198,8 +198,8 @@ pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, ex
     let size = batch_size(options);
     let of_rare = MOST_HITS / prepared.hosts.len().max(1);
     let of_rare = of_rare.clamp(1, (size as f64 * RARE_SHARE).ceil() as usize);
-    // Of few samples at most a quarter.
-    rare.truncate(size / 4 / of_rare);
+    // Of few samples at most a quarter, and no more hits than of two.
+    rare.truncate((size / 4 / of_rare).min(2 * MOST_HITS / (of_rare * prepared.hosts.len().max(1))));
     let draws = shares(size, tilts.len(), (rare.len(), of_rare));
     tilts.extend(rare);
     let shares: Vec<f64> = draws.iter().map(|&count| count as f64 / size as f64).collect();
