@@ -141,6 +141,7 @@ async fn what_cannot_be_answered_is_a_problem_with_the_way_out() {
     let server = with_fleet(&hosts(4)).await;
     for (path, status, words) in [
         ("/api/v1/risk?group_by=moon", 400, "decision, cluster, platform"),
+        ("/risk?group_by=moon", 400, "decision, cluster, platform"),
         ("/api/v1/risk?independent=perhaps", 400, "true or false"),
         ("/api/v1/wait?group=nobody", 404, "Something is due on"),
         ("/api/v1/standing/host/nobody", 404, "nobody"),
