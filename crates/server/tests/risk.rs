@@ -193,7 +193,10 @@ async fn a_policy_counts_only_when_all_of_it_is_valid() {
         let found: Vec<&str> =
             problem["errors"].as_array().unwrap().iter().map(|it| it["pointer"].as_str().unwrap()).collect();
         for place in places {
-            assert!(found.contains(&place), "{place} in {problem}");
+            assert!(
+                found.iter().any(|it| it.starts_with(place) && it.contains("line ")),
+                "{place} in {problem}"
+            );
         }
     }
     let not_text = server.http.put(server.url("/api/v1/policy")).body(vec![0xff, 0xfe]).send().await.unwrap();

@@ -141,7 +141,7 @@ pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
         text += &wrapped(&one.recommendation, "  ", width);
         if let Some(decision) = &one.wait {
             text.push('\n');
-            text += &chart(decision);
+            text += &chart(decision, width);
             text += &terms(decision, width);
             text += &belief(one, decision, width);
             text += &tornado(decision, width);
@@ -154,7 +154,7 @@ pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
 }
 
 /// The loss of waiting: `*` the curve, `.` its band, `|` the best time.
-fn chart(decision: &Decision) -> String {
+fn chart(decision: &Decision, width: Option<u16>) -> String {
     let (columns, rows) = CHART;
     let most = |of: fn(&CurvePoint) -> f64| decision.curve.iter().map(of).fold(0.0, f64::max);
     // The band is cut where it would press the curve flat.
@@ -193,10 +193,9 @@ fn chart(decision: &Decision) -> String {
         let _ = writeln!(text, "  {label:>8} {}", line.iter().collect::<String>().trim_end());
     }
     let _ = writeln!(text, "  {:>8} now{:>width$.0} days", "", last.days, width = columns - 8);
-    let _ = writeln!(
-        text,
-        "  * loss of waiting so long and patching then, . 5 % to 95 % of the draws, | the best time\n"
-    );
+    let legend = "* loss of waiting so long and patching then, . 5 % to 95 % of the draws, | the best time";
+    text += &wrapped(legend, "  ", width);
+    text.push('\n');
     text
 }
 

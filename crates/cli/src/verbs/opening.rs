@@ -57,9 +57,6 @@ pub(super) fn open(of: &FleetAndFacts, day: Option<Date>) -> Result<Opened, Fail
         warn_of_the_past(day, as_of, &checked.fleet);
     }
     let (base, left_out) = facts::base(&of.feeds, !of.no_builtin, now)?;
-    if let Some(day) = day {
-        warn_of_the_future(day, now, &base);
-    }
     Ok(Opened { fleet: checked.fleet, base, left_out, as_of })
 }
 
@@ -76,6 +73,9 @@ pub(super) fn judged(
     let policy = facts::policy(policy)?;
     let evidence = facts::evidence(evidence)?;
     let Opened { fleet, base, left_out, as_of } = open(of, day)?;
+    if let Some(day) = day {
+        warn_of_the_future(day, Timestamp::now(), &base);
+    }
     let assessment = assess(&fleet, &base, &Options::at(as_of));
     Ok(Judged { fleet, base, assessment, policy, evidence, left_out })
 }

@@ -68,7 +68,7 @@ fn a_decision_is_made_of_what_was_assessed_by_then() {
 #[test]
 fn a_day_beyond_the_facts_or_in_the_future_is_warned_of() {
     let said = |day: &str| {
-        run(&["risk", "fleet.json", "--no-builtin", "--feeds", "feeds", "--samples", "100", "--as-of", day])
+        run(&["risk", "fleet.json", "--no-builtin", "--feeds", "feeds", "--samples", "1000", "--as-of", day])
             .ends(0)
             .stderr
     };

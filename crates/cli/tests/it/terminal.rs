@@ -69,7 +69,7 @@ fn tables_fit_the_terminal_and_break_no_word() {
     let facts = ["--no-builtin", "--feeds", "feeds", "--as-of", "2026-03-02"];
     let of_fleet = |verb: &'static str| [&[verb, "fleet.json"][..], &facts].concat();
     let tables: Vec<Vec<&str>> = vec![
-        [of_fleet("risk"), vec!["--samples", "500"]].concat(),
+        [of_fleet("risk"), vec!["--samples", "1000"]].concat(),
         vec!["risk", "fleet.json", "--standing", "--all"],
         vec!["risk", "elicit"],
         [of_fleet("wait"), vec!["--all"]].concat(),

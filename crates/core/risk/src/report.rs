@@ -3,7 +3,7 @@
 mod groups;
 mod ranking;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,7 +17,7 @@ use underpin_model::quantity::Days;
 use self::groups::groups;
 pub use self::groups::{DueRelease, GroupBy, GroupRisk};
 pub use self::ranking::by_tail;
-use crate::blast::{Blast, blast_radii, of_shocks};
+use crate::blast::{Blast, blast_radii, falls_by_itself, of_planes, of_shocks};
 use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
 use crate::compound::{
     self, AnyHit, AtLeast, ClusterFigures, Contribution, Cvar, Figures, Judgement, PortfolioError, Sampling,
@@ -368,24 +368,24 @@ fn causes(built: &Built) -> Vec<CauseRisk> {
 }
 
 fn radii(portfolio: &Portfolio, upper: &Portfolio) -> Radii {
-    let all = blast_radii(portfolio);
-    let most = blast_radii(upper);
-    let mut hosts = with_most(all.hosts, most.hosts);
-    hosts.sort_by(|a, b| {
-        b.blast.greatest_loss.total_cmp(&a.blast.greatest_loss).then_with(|| a.of.cmp(&b.of))
-    });
-    hosts.truncate(WIDEST);
+    let mut all = blast_radii(portfolio);
+    all.hosts.sort_by(|a, b| b.1.greatest_loss.total_cmp(&a.1.greatest_loss).then_with(|| a.0.cmp(&b.0)));
+    all.hosts.truncate(WIDEST);
+    let listed: BTreeSet<&HostId> = all.hosts.iter().map(|it| &it.0).collect();
+    let hosts = upper.hosts.iter().filter(|it| listed.contains(&it.id));
+    let hosts: BTreeMap<HostId, f64> = hosts.map(|it| (it.id.clone(), falls_by_itself(upper, it))).collect();
+    let planes = of_planes(upper).into_iter().map(|(of, blast)| (of, blast.probability)).collect();
     Radii {
-        hosts,
-        planes: with_most(all.planes, most.planes),
-        releases: with_most(all.releases, most.releases),
+        hosts: with_most(all.hosts, &hosts),
+        planes: with_most(all.planes, &planes),
+        // How likely a release is bad does not hang on what is not known of hosts.
+        releases: with_most(all.releases, &BTreeMap::new()),
         underpin: all.underpin,
     }
 }
 
 /// Radii with the probability that each has at worst.
-fn with_most<T: Ord>(all: Vec<(T, Blast)>, most: Vec<(T, Blast)>) -> Vec<Radius<T>> {
-    let most: BTreeMap<T, f64> = most.into_iter().map(|(of, blast)| (of, blast.probability)).collect();
+fn with_most<T: Ord>(all: Vec<(T, Blast)>, most: &BTreeMap<T, f64>) -> Vec<Radius<T>> {
     let radius = |(of, blast): (T, Blast)| {
         let probability_at_most = most.get(&of).copied().filter(|it| *it > blast.probability);
         Radius { of, blast, probability_at_most }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_exposure::report::{Area, AssetKind, Finding};
-use underpin_exposure::{Assessment, Status};
+use underpin_exposure::{Assessment, OF_PROCESSOR, Status};
 use underpin_model::cvss::Effects;
 use underpin_model::id::VulnerabilityId;
 
@@ -15,9 +15,6 @@ use super::survey::{Survey, number};
 use super::{Statuses, Unpriced};
 use crate::portfolio::Impact;
 use crate::span::Span;
-
-/// Component of the findings that follow from a processor and the microcode that it has loaded.
-const PROCESSOR: &str = "microcode";
 
 /// A hole as a class of machines has it.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +105,7 @@ impl Open {
                 .collect();
             // Machines of which no component is known: nobody looked, which is not the same as finding nothing. What the
             // processor tells counts all the same.
-            let of_processors = |it: &Finding| &*it.component == PROCESSOR;
+            let of_processors = |it: &Finding| &*it.component == OF_PROCESSOR;
             if group.findings_in(&assessment.findings).all(of_processors) {
                 let nothing = group.findings.iter().all(Range::is_empty);
                 let unseen = places.iter().copied().filter(|place| survey.is_unseen(*place));

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_exposure::report::{Area, Context, Finding, Group};
-use underpin_exposure::{Assessment, FactBase};
+use underpin_exposure::{Assessment, FactBase, OF_PROCESSOR};
 use underpin_model::facts::{Family, PatchClass, ReleaseFact, Restart};
 use underpin_model::fleet::{Component, ComponentSet, Fleet, Host};
 use underpin_model::id::VulnerabilityId;
@@ -315,9 +315,11 @@ pub(super) fn line_of(host: &Host, known: &Known<'_>, component: &str) -> LineKe
             component: one.source.as_ref().map_or_else(|| one.name.clone(), |it| it.name.clone()),
         },
         // No component of the list, but a fact about the processor.
-        None if component == Family::IntelMicrocode.name() => {
-            LineKey { family: Family::IntelMicrocode, train: None, component: component.to_owned() }
-        }
+        None if [OF_PROCESSOR, Family::IntelMicrocode.name()].contains(&component) => LineKey {
+            family: Family::IntelMicrocode,
+            train: None,
+            component: Family::IntelMicrocode.name().to_owned(),
+        },
         None => LineKey {
             family: of_host(),
             train: platform.and_then(|it| it.train.clone()),

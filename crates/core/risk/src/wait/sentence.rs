@@ -27,6 +27,10 @@ pub fn short(value: f64) -> String {
 }
 
 fn percent(share: f64) -> String {
+    // In a sentence nobody reads an exponent.
+    if share > 0.0 && share < 1e-6 {
+        return "below 0.0001 %".to_owned();
+    }
     format!("{} %", short(share * 100.0))
 }
 

@@ -244,7 +244,7 @@ fn a_plane_of_which_no_component_is_known_falls_with_a_range_and_not_with_zero()
     let evidence = Evidence::default();
     let policy = Policy::default();
     let mut request = Request::new(&fleet, &assessment, &base, &policy, &evidence);
-    (request.samples, request.group_by) = (200, GroupBy::Cluster);
+    (request.samples, request.group_by) = (1000, GroupBy::Cluster);
     let report = report(&request).unwrap();
     assert!(!report.blast_radius.planes.is_empty());
     for plane in &report.blast_radius.planes {
