@@ -77,11 +77,12 @@ pub fn at_worst<'a>(fleet: &Fleet, base: &FactBase, assessment: &'a Assessment) 
     }
     open_unseen(fleet, base, &unseen, &mut worst);
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
-    worst.vulnerabilities = view::vulnerabilities(base, &worst.groups, &worst.findings, day);
-    // What is known of a vulnerability without the facts of this base stays known.
-    for (id, view) in &assessment.vulnerabilities {
-        if base.vulnerability(id).is_none() {
-            worst.vulnerabilities.insert(id.clone(), view.clone());
+    // What is known of the others is known already; nobody asks for a decision about these.
+    let nowhere = BTreeSet::new();
+    let named = worst.findings.iter().filter_map(|it| it.vulnerability.as_ref());
+    for id in named {
+        if !worst.vulnerabilities.contains_key(id) {
+            worst.vulnerabilities.insert(id.clone(), view::view(base, id, &nowhere, day));
         }
     }
     Cow::Owned(worst)
