@@ -218,7 +218,7 @@ fn a_fleet_of_which_no_component_is_known_may_be_as_bad_as_one_that_is_known() {
     assert!(most >= with, "at worst {most}, with known components {with}");
     // The holes of a line that no other host of the fleet stands on are those that facts state of it; of others what known hosts have
     // counts too.
-    let mut half = known.clone();
+    let mut half = known;
     for host in half.hosts.iter_mut().step_by(2) {
         bare(&mut host.component_sets, &mut host.components);
     }
@@ -280,7 +280,7 @@ fn unknown_ways_in_are_in_the_range_of_the_fleet() {
     );
     // The same hosts, of which it is known that they are reached from the public Internet.
     let public = underpin_model::id::NetworkId::new("public").unwrap();
-    let mut network = underpin_model::fleet::Network::new(public.clone());
+    let mut network = underpin_model::fleet::Network::new(public);
     network.publicly_exposed = Some(true);
     let mut exposed = fleet.clone();
     exposed.networks.push(network);
