@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use underpin_engine::facts as engine_facts;
-use underpin_engine::intake::{self, Intake, Source};
+use underpin_engine::intake::{self, Intake, Partly, Source};
 use underpin_engine::quarantine::Quarantine;
 use underpin_exposure::{FactBase, Feed};
 use underpin_model::fleet::{self, Checked};
@@ -13,7 +13,7 @@ use underpin_risk::wait::Evidence;
 
 use crate::exit::Failure;
 use crate::output::progress::Bar;
-use crate::output::say;
+use crate::output::{counted, say};
 use crate::verbs::lint::sha256;
 
 /// Reads the feeds under the paths, with a progress bar on a terminal.
@@ -73,7 +73,22 @@ fn what_was_left_out(intake: &Intake) -> Vec<String> {
             first.reason
         )
     });
-    unreadable.chain(quarantined).collect()
+    unreadable.chain(quarantined).chain(intake.partly().map(|it| partly(&it))).collect()
+}
+
+/// What was left out of a table, with the first lines.
+pub(crate) fn partly(it: &Partly<'_>) -> String {
+    /// Lines that are named: a table may have thousands.
+    const NAMED: usize = 3;
+    let named: Vec<&str> = it.left_out.iter().take(NAMED).map(String::as_str).collect();
+    let rest = it.left_out.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+    format!(
+        "{}: {} left out, the others count: {}{more}",
+        it.file,
+        counted(it.left_out.len(), "line"),
+        named.join("; ")
+    )
 }
 
 /// Reads and checks a fleet file; warnings go to stderr.

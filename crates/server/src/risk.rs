@@ -13,7 +13,7 @@ use underpin_exposure::FactBase;
 use underpin_model::fleet::Fleet;
 use underpin_model::policy::Policy;
 use underpin_model::quantity::Days;
-use underpin_risk::freshness::epss_warnings;
+use underpin_risk::freshness::feed_warnings;
 use underpin_risk::report::{self, GroupBy, ReportError, Request, RiskReport};
 use underpin_risk::standing::Standing;
 use underpin_risk::wait::unmatched::{due, unmatched};
@@ -134,7 +134,7 @@ fn decisions_of(basis: &Basis, base: &FactBase) -> Result<Decisions, Problem> {
     });
     let list = list.map_err(|error| refused(&error))?;
     let unmatched = unmatched(&basis.evidence.value, &basis.index.fleet, &due(&list));
-    let warnings = epss_warnings(base, &basis.index.assessment);
+    let warnings = feed_warnings(base, &basis.index.assessment);
     Ok(Decisions { basis: basis.clone(), list, unmatched, warnings })
 }
 

@@ -141,6 +141,7 @@ async fn what_cannot_be_answered_is_a_problem_with_the_way_out() {
     let server = with_fleet(&hosts(4)).await;
     for (path, status, words) in [
         ("/api/v1/risk?group_by=moon", 400, "decision, cluster, platform"),
+        ("/risk?group_by=moon", 400, "decision, cluster, platform"),
         ("/api/v1/risk?independent=perhaps", 400, "true or false"),
         ("/api/v1/wait?group=nobody", 404, "Something is due on"),
         ("/api/v1/standing/host/nobody", 404, "nobody"),
@@ -192,7 +193,10 @@ async fn a_policy_counts_only_when_all_of_it_is_valid() {
         let found: Vec<&str> =
             problem["errors"].as_array().unwrap().iter().map(|it| it["pointer"].as_str().unwrap()).collect();
         for place in places {
-            assert!(found.contains(&place), "{place} in {problem}");
+            assert!(
+                found.iter().any(|it| it.starts_with(place) && it.contains("line ")),
+                "{place} in {problem}"
+            );
         }
     }
     let not_text = server.http.put(server.url("/api/v1/policy")).body(vec![0xff, 0xfe]).send().await.unwrap();

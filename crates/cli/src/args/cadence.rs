@@ -13,7 +13,7 @@ use super::named;
 #[derive(Debug, Args)]
 pub(crate) struct Cadence {
     /// File with one release date (YYYY-MM-DD) a line, # starts a comment; `-` for standard input.
-    #[arg(long, value_name = "FILE", required_unless_present = "platform", conflicts_with_all = ["platform", "line",
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["platform", "line",
         "component", "area", "class", "bulletin", "dated", "by", "feeds", "no_builtin", "policy", "fleet"])]
     pub(crate) dates: Option<PathBuf>,
     /// A platform of the facts (esxi, proxmox, debian, xen, ...); several stand side by side.

@@ -1,5 +1,6 @@
 //! Writing data to stdout or a file.
 
+mod columns;
 mod list;
 pub(crate) mod progress;
 
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-pub(crate) use self::list::{List, in_line, width, wrapped};
+pub(crate) use self::list::{List, counted, width, wrapped};
 use crate::exit::Failure;
 
 /// Writes text to stdout; of what steers a terminal only the styles of our own tables pass. A reader that has seen enough

@@ -9,7 +9,7 @@ use underpin_exposure::cadence::{Cadence, Series};
 use underpin_server::charts::cadence::histogram;
 
 use super::csv::{cause, harmless};
-use crate::output::List;
+use crate::output::{List, wrapped};
 
 /// Letters of a picture on a terminal.
 const PICTURE: usize = 60;
@@ -80,7 +80,7 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
         "PHASE",
         "FACTS UNTIL",
     ];
-    let mut list = List::new(&header, width);
+    let mut list = List::keyed(&header, &[0], width);
     for one in &cadence.series {
         let gap = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
         let gaps = one.gaps.as_ref();
@@ -102,14 +102,15 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
         ]);
     }
     let _ = write!(text, "{list}");
-    let _ = writeln!(
-        text,
-        "\nPolicy: {}; patches within {} days are one maintenance; gaps in days",
+    let policy = format!(
+        "Policy: {}; patches within {} days are one maintenance; gaps in days",
         cadence.policy.name(),
         cadence.batch_days
     );
+    text += "\n";
+    text += &wrapped(&policy, "", width);
     for one in &cadence.series {
-        text += &sentence(one);
+        text += &sentence(one, width);
     }
     text += &timeline(cadence);
     for one in &cadence.series {
@@ -119,19 +120,22 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
 }
 
 /// The sentence that a series is about, and what must be known before it is compared.
-fn sentence(one: &Series) -> String {
+fn sentence(one: &Series, width: Option<u16>) -> String {
     let mut text = String::new();
     if let (Some(built), Some(until)) = (one.built, one.until) {
         let every =
             one.mean_interval_days.map_or(String::new(), |days| format!(", one every {days:.2} days"));
         let count =
             if one.covered_until.is_some() { one.maintenances.to_string() } else { "unknown".to_owned() };
-        let _ = writeln!(text, "\n{}: built on {built}, by {until}: {count} maintenances{every}", one.name);
+        let built = format!("{}: built on {built}, by {until}: {count} maintenances{every}", one.name);
+        text += "\n";
+        text += &wrapped(&built, "", width);
     } else if !one.notes.is_empty() {
-        let _ = writeln!(text, "\n{}:", one.name);
+        text += "\n";
+        text += &wrapped(&format!("{}:", one.name), "", width);
     }
     for note in &one.notes {
-        let _ = writeln!(text, "  {note}");
+        text += &wrapped(note, "  ", width);
     }
     text
 }

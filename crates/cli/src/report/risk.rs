@@ -1,15 +1,14 @@
 //! The risk of a fleet for people and spreadsheets.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use underpin_risk::compound::{AtLeast, Figures, Method, Part};
 use underpin_risk::portfolio::Cause;
-use underpin_risk::report::{CauseRisk, FleetRisk, RiskReport};
+use underpin_risk::report::{CauseRisk, FleetRisk, RiskReport, by_tail};
 use underpin_risk::wait::sentence::short;
 
 use super::csv::{cause as csv_cause, harmless};
-use crate::output::{List, in_line, wrapped};
+use crate::output::{List, counted, wrapped};
 
 /// Rows of each table that are shown unless all are asked for.
 const FIRST: usize = 10;
@@ -26,11 +25,16 @@ fn percent(probability: f64) -> String {
 /// The chance that so many are hit at once: as it is where exact, about where sampled, below a bound where no sample saw it.
 fn chance(it: &AtLeast) -> String {
     match (it.method, it.at_most) {
+        // It can be, and its exact chance is lost in the rounding of the sums that give it.
+        (Method::Exact, _) if it.probability < ROUNDED => format!("below {ROUNDED:e}"),
         (Method::Exact, _) => percent(it.probability),
         (_, Some(most)) => format!("< {}", percent(most)),
         _ => format!("~ {}", percent(it.probability)),
     }
 }
+
+/// Chances below this are rounding.
+const ROUNDED: f64 = 1e-15;
 
 /// What is before a chance.
 const HOW_SURE: &str =
@@ -56,16 +60,16 @@ pub(crate) fn table(report: &RiskReport, all: bool, width: Option<u16>) -> Strin
 fn head(report: &RiskReport, width: Option<u16>) -> String {
     let mut text = wrapped(&report.unpriced_words, "", width);
     let kind = if report.independent { "naive figures, every host on its own" } else { "compound figures" };
-    let _ = writeln!(
-        text,
-        "{} hosts, {} guests, {} days from {}; losses in {}{}; {kind}",
-        report.hosts,
-        report.guests,
-        report.horizon_days,
+    let about = format!(
+        "{}, {}, {} from {}; losses in {}{}; {kind}",
+        counted(report.hosts, "host"),
+        counted(report.guests, "guest"),
+        counted(report.horizon_days, "day"),
         report.as_of.strftime("%F"),
-        in_line(&report.currency),
+        report.currency,
         if report.losses_stated { "" } else { " at default rates, a judgement" },
     );
+    text += &wrapped(&about, "", width);
     for warning in &report.warnings {
         text += &wrapped(&format!("note: {warning}"), "", width);
     }
@@ -79,7 +83,7 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
     if naive.is_some() {
         header.push("INDEPENDENT");
     }
-    let mut list = List::new(&header, width);
+    let mut list = List::keyed(&header, &[0], width);
     let mut add = |name: String, of: &dyn Fn(&FleetRisk) -> String| {
         let mut cells = vec![name, of(&report.fleet)];
         cells.extend(naive.map(of));
@@ -102,7 +106,7 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
     add("  at most, by pairs of hosts".to_owned(), &|it| percent(it.any_hit.hunter_worsley_high));
     let bounds = wrapped(BOUNDS, "", width);
     format!(
-        "{list}{bounds}mean with what is not known at the base rate: {}\n\n",
+        "{list}{bounds}mean with what is not known at its worst: {}\n\n",
         short(report.mean_loss_with_unknown)
     )
 }
@@ -114,12 +118,12 @@ const BOUNDS: &str = "bounds: a CVaR is at most the sum of the clusters' own, wh
 
 /// Powers of ten, unless all are asked for.
 fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
-    let mut list = List::new(&["HIT AT ONCE", "COMPOUND", "INDEPENDENT"], width);
+    let mut list = List::keyed(&["HIT AT ONCE", "COMPOUND", "INDEPENDENT"], &[0], width);
     type Of = fn(&FleetRisk) -> &Vec<AtLeast>;
     let kinds: [(&str, Of); 3] = [
-        ("hosts", |it| &it.hosts_hit_at_least),
-        ("guests", |it| &it.guests_hit_at_least),
-        ("tenants", |it| &it.tenants_hit_at_least),
+        ("host", |it| &it.hosts_hit_at_least),
+        ("guest", |it| &it.guests_hit_at_least),
+        ("tenant", |it| &it.tenants_hit_at_least),
     ];
     for (name, of) in kinds {
         let naive = report.naive.as_ref().map(of);
@@ -131,12 +135,12 @@ fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
             } else {
                 (chance(one), beside.unwrap_or_default())
             };
-            list.row([format!("at least {} {name}", one.m), compound, independent]);
+            list.row([format!("at least {}", counted(one.m, name)), compound, independent]);
         }
     }
     if report.guests_without_tenant > 0 {
         list.row([
-            format!("(no known tenant: {} guests)", report.guests_without_tenant),
+            format!("(no known tenant: {})", counted(report.guests_without_tenant, "guest")),
             String::new(),
             String::new(),
         ]);
@@ -220,12 +224,10 @@ fn part_name(part: &Part) -> (&'static str, String) {
 }
 
 fn contributions(report: &RiskReport, most: usize, width: Option<u16>) -> String {
-    let mut list = List::new(&["SHARE OF MEAN", "SHARE OF CVAR", "STANDARD ERROR", "OF", "PART"], width);
+    let mut list = List::new(&["SHARE OF MEAN", "SHARE OF CVAR", "+-", "OF", "PART"], width);
     let mut hidden = 0;
     for kind in ["cause", "tenant", "cluster"] {
-        let mut parts: Vec<_> =
-            report.contributions.iter().filter(|it| part_name(&it.of).0 == kind).collect();
-        parts.sort_by(|a, b| b.cvar_share.total_cmp(&a.cvar_share));
+        let parts = by_tail(report.contributions.iter().filter(|it| part_name(&it.of).0 == kind).collect());
         hidden += parts.len().saturating_sub(most);
         for part in parts.iter().take(most) {
             list.row([
@@ -237,7 +239,8 @@ fn contributions(report: &RiskReport, most: usize, width: Option<u16>) -> String
             ]);
         }
     }
-    format!("{list}{}\n", more(hidden, 0))
+    let legend = "+-: standard error of the share of the CVaR; shares that do not differ by more stand in the order of their means";
+    format!("{list}{}{}\n", more(hidden, 0), wrapped(legend, "", width))
 }
 
 /// Probability that so many are hit at once; nothing where there are not so many.
@@ -330,18 +333,30 @@ fn controls(report: &RiskReport, width: Option<u16>) -> String {
     format!("{list}\n")
 }
 
+/// How likely something falls; with the upper end where something of it is not known.
+fn falls(probability: f64, most: Option<f64>) -> String {
+    match most {
+        None => percent(probability),
+        Some(most) if probability == 0.0 => format!("unknown, up to {}", percent(most)),
+        Some(most) => format!("{} to {}", percent(probability), percent(most)),
+    }
+}
+
 fn radii(report: &RiskReport, width: Option<u16>) -> String {
     let header = ["GREATEST LOSS", "PROBABILITY", "HOSTS", "GUESTS", "TENANTS", "IF THIS FALLS"];
     let mut list = List::new(&header, width);
     let radii = &report.blast_radius;
-    let hosts = radii.hosts.iter().take(3).map(|it| (format!("host {}", it.of), &it.blast));
-    let planes = radii.planes.iter().map(|it| (format!("management plane {}", it.of), &it.blast));
-    let releases = radii.releases.iter().take(3).map(|it| (cause_name(&it.of), &it.blast));
-    let own = std::iter::once(("Underpin itself".to_owned(), &radii.underpin));
-    for (name, blast) in hosts.chain(planes).chain(releases).chain(own) {
+    let hosts =
+        radii.hosts.iter().take(3).map(|it| (format!("host {}", it.of), &it.blast, it.probability_at_most));
+    let planes = radii.planes.iter();
+    let planes = planes.map(|it| (format!("management plane {}", it.of), &it.blast, it.probability_at_most));
+    let releases = radii.releases.iter().take(3);
+    let releases = releases.map(|it| (cause_name(&it.of), &it.blast, it.probability_at_most));
+    let own = std::iter::once(("Underpin itself".to_owned(), &radii.underpin, None));
+    for (name, blast, most) in hosts.chain(planes).chain(releases).chain(own) {
         list.row([
             short(blast.greatest_loss),
-            percent(blast.probability),
+            falls(blast.probability, most),
             blast.hosts.to_string(),
             blast.guests.to_string(),
             blast.tenants.to_string(),
@@ -355,14 +370,15 @@ fn last(report: &RiskReport, width: Option<u16>) -> String {
     let judged: Vec<&str> =
         report.parameters.iter().filter(|it| it.setting.judgement).map(|it| it.name.fact().name).collect();
     let sampling = &report.sampling;
-    let mut text = format!(
-        "{} weighted samples, effective {}; sampled mean {} against the exact {} ({} standard errors apart)\n",
+    let sampled = format!(
+        "{} weighted samples, effective {}; sampled mean {} against the exact {} ({} standard errors apart)",
         sampling.samples,
         short(sampling.ess),
         short(sampling.mean.value),
         short(report.fleet.loss.mean),
         short(sampling.deviation)
     );
+    let mut text = wrapped(&sampled, "", width);
     text += &wrapped(
         &format!(
             "judgements, not studies: {} (`underpin risk elicit` asks for better values)",

@@ -12,7 +12,7 @@ use underpin_risk::wait::sentence::short;
 use underpin_risk::wait::{Decision, GroupDecision, Verdict};
 
 use super::csv::{cause, harmless};
-use crate::output::{List, in_line, wrapped};
+use crate::output::{List, counted, wrapped};
 
 /// Rows that are shown unless all are asked for.
 const FIRST: usize = 20;
@@ -65,7 +65,7 @@ fn hinge(decision: &Decision) -> &'static str {
 
 /// One row a group and release.
 pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> String {
-    let mut text = head(answer) + &missing(answer);
+    let mut text = head(answer, width) + &missing(answer, width);
     let header = [
         "RECOMMENDATION",
         "RELEASE",
@@ -79,7 +79,7 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
         "HINGES ON",
         "GROUP",
     ];
-    let mut list = List::new(&header, width);
+    let mut list = List::keyed(&header, &[1, 10], width);
     let sorted = answer.sorted();
     let most = if all { usize::MAX } else { FIRST };
     for one in sorted.iter().take(most) {
@@ -110,42 +110,42 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
 }
 
 /// The missing facts, each with the number of groups that wait for it.
-fn missing(answer: &Answer<'_>) -> String {
+fn missing(answer: &Answer<'_>, width: Option<u16>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for fact in answer.groups.iter().filter_map(|it| it.unknown.as_deref()) {
         *counts.entry(fact).or_default() += 1;
     }
-    let lines = counts
-        .iter()
-        .map(|(fact, count)| format!("  unknown in {count} groups, missing: {}\n", in_line(fact)));
-    let text: String = lines.collect();
+    let line = |fact: &str, count: usize| format!("unknown in {}, missing: {fact}", counted(count, "group"));
+    let text: String = counts.iter().map(|(fact, count)| wrapped(&line(fact, *count), "  ", width)).collect();
     if text.is_empty() { text } else { text + "\n" }
 }
 
-fn head(answer: &Answer<'_>) -> String {
+fn head(answer: &Answer<'_>, width: Option<u16>) -> String {
     let unknown = answer.groups.iter().filter(|it| it.unknown.is_some()).count();
     let rates = if answer.rates_stated { "" } else { ", at default rates, which are a judgement" };
-    format!(
-        "{unknown} decisions unknown, {} decided; losses in {}{rates}, over {} days\n\n",
+    let sentence = format!(
+        "{} unknown, {} decided; losses in {}{rates}, over {}",
+        counted(unknown, "decision"),
         answer.groups.len() - unknown,
-        in_line(answer.currency),
-        answer.horizon_days
-    )
+        answer.currency,
+        counted(answer.horizon_days, "day")
+    );
+    wrapped(&sentence, "", width) + "\n"
 }
 
 /// Everything about each: the sentence, the curve, its terms, the tornado, the belief, the value of information.
 pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
-    let mut text = head(answer);
+    let mut text = head(answer, width);
     for one in answer.sorted() {
-        let _ = writeln!(text, "{}: {}", in_line(&one.group.to_string()), in_line(&release(one)));
+        text += &wrapped(&format!("{}: {}", one.group, release(one)), "", width);
         text += &wrapped(&one.recommendation, "  ", width);
         if let Some(decision) = &one.wait {
             text.push('\n');
-            text += &chart(decision);
-            text += &terms(decision);
-            text += &belief(one, decision);
+            text += &chart(decision, width);
+            text += &terms(decision, width);
+            text += &belief(one, decision, width);
             text += &tornado(decision, width);
-            text += &information(decision);
+            text += &information(decision, width);
         }
         text += &beside(one, width);
         text.push('\n');
@@ -154,7 +154,7 @@ pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
 }
 
 /// The loss of waiting: `*` the curve, `.` its band, `|` the best time.
-fn chart(decision: &Decision) -> String {
+fn chart(decision: &Decision, width: Option<u16>) -> String {
     let (columns, rows) = CHART;
     let most = |of: fn(&CurvePoint) -> f64| decision.curve.iter().map(of).fold(0.0, f64::max);
     // The band is cut where it would press the curve flat.
@@ -193,15 +193,14 @@ fn chart(decision: &Decision) -> String {
         let _ = writeln!(text, "  {label:>8} {}", line.iter().collect::<String>().trim_end());
     }
     let _ = writeln!(text, "  {:>8} now{:>width$.0} days", "", last.days, width = columns - 8);
-    let _ = writeln!(
-        text,
-        "  * loss of waiting so long and patching then, . 5 % to 95 % of the draws, | the best time\n"
-    );
+    let legend = "* loss of waiting so long and patching then, . 5 % to 95 % of the draws, | the best time";
+    text += &wrapped(legend, "  ", width);
+    text.push('\n');
     text
 }
 
-fn terms(decision: &Decision) -> String {
-    let mut list = List::new(&["  TERM", "NOW", "OPTIMUM", "NEVER"], None);
+fn terms(decision: &Decision, width: Option<u16>) -> String {
+    let mut list = List::keyed(&["  TERM", "NOW", "OPTIMUM", "NEVER"], &[0], width);
     let columns = [decision.now.named(), decision.best.named(), decision.never.named()];
     for ((now, best), never) in columns[0].iter().zip(&columns[1]).zip(&columns[2]) {
         list.row([format!("  {}", now.0), short(now.1), short(best.1), short(never.1)]);
@@ -212,54 +211,59 @@ fn terms(decision: &Decision) -> String {
         short(decision.best.total()),
         short(decision.never.total()),
     ]);
-    format!(
-        "{list}  beside it, whatever is decided: a host was compromised before now with {} % (loss {})\n\n",
+    let before = format!(
+        "beside it, whatever is decided: a host was compromised before now with {} % (loss {})",
         short(decision.compromised_before * 100.0),
         short(decision.loss_before)
-    )
+    );
+    format!("{list}{}\n", wrapped(&before, "  ", width))
 }
 
-fn belief(one: &GroupDecision, decision: &Decision) -> String {
+fn belief(one: &GroupDecision, decision: &Decision, width: Option<u16>) -> String {
     let it = &decision.belief;
     let percent = |share: f64| format!("{} %", short(share * 100.0));
-    let mut text = format!(
-        "  bad release: {} on its first day, {} as it was not withdrawn, {} after others ran this hardware, {} after own trials and canaries; then {} of the hosts\n",
-        percent(it.at_release),
-        percent(it.by_age),
-        percent(it.by_others),
-        percent(it.now),
-        percent(it.hit.mean())
+    let mut text = wrapped(
+        &format!(
+            "bad release: {} on its first day, {} as it was not withdrawn, {} after others ran this hardware, {} after own \
+             trials and canaries; then {} of the hosts",
+            percent(it.at_release),
+            percent(it.by_age),
+            percent(it.by_others),
+            percent(it.now),
+            percent(it.hit.mean())
+        ),
+        "  ",
+        width,
     );
     if let Some(prior) = &one.prior {
-        let _ = match (prior.line_alone, prior.history.unusable) {
-            (Some((low, high)), _) => writeln!(
-                text,
-                "  its line alone: {} to {} (95 %, from only the withdrawn to every early replacement; {} of {} gaps are early)",
+        let says = match (prior.line_alone, prior.history.unusable) {
+            (Some((low, high)), _) => format!(
+                "its line alone: {} to {} (95 %, from only the withdrawn to every early replacement; {} of {} gaps are early)",
                 percent(low),
                 percent(high),
                 prior.history.early,
                 prior.history.gaps
             ),
-            (None, why) => writeln!(text, "  its line says nothing: {}", why.unwrap_or("no history")),
+            (None, why) => format!("its line says nothing: {}", why.unwrap_or("no history")),
         };
+        text += &wrapped(&says, "  ", width);
     }
     let tally = &one.tally;
     let counts = |it: &underpin_risk::wait::evidence::Count| format!("{} hit of {}", it.failures, it.hosts);
-    let _ = writeln!(
-        text,
-        "  evidence: own on this hardware {}, others on this hardware {}; not counted: own on other hardware {}, others at all {}\n",
+    let evidence = format!(
+        "evidence: own on this hardware {}, others on this hardware {}; not counted: own on other hardware {}, others at all {}",
         counts(&tally.own),
         counts(&tally.others_same_hardware),
         counts(&tally.own_other_hardware),
         counts(&tally.others_at_all)
     );
-    text
+    text + &wrapped(&evidence, "  ", width) + "\n"
 }
 
 fn tornado(decision: &Decision, width: Option<u16>) -> String {
     let header =
         ["  PARAMETER", "VALUE", "LOW", "HIGH", "NOW - LATER AT LOW", "AT HIGH", "TURNS AT", "SOURCE"];
-    let mut list = List::new(&header, width);
+    let mut list = List::keyed(&header, &[0], width);
     for it in decision.sensitivity.iter().take(BARS) {
         list.row([
             format!("  {}", it.span.parameter.fact().name),
@@ -277,8 +281,8 @@ fn tornado(decision: &Decision, width: Option<u16>) -> String {
     format!("{list}\n")
 }
 
-fn information(decision: &Decision) -> String {
-    let mut list = List::new(&["  ONE MORE", "IS WORTH", "COSTS", "DAYS", ""], None);
+fn information(decision: &Decision, width: Option<u16>) -> String {
+    let mut list = List::keyed(&["  ONE MORE", "IS WORTH", "COSTS", "DAYS", ""], &[0], width);
     for it in &decision.information {
         let name = serde_json::to_value(it.observation).ok();
         let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?").replace('-', " ");

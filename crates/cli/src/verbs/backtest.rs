@@ -12,7 +12,7 @@ use underpin_risk::backtest::{
 
 use crate::args::{Backtest, ChartFormat};
 use crate::exit::{Code, Failure};
-use crate::output::{List, in_line, say};
+use crate::output::{List, counted, say, wrapped};
 use crate::report::cadence::page;
 use crate::report::csv::{cause, harmless};
 use crate::{facts, output};
@@ -113,12 +113,12 @@ fn hosts(fleet: Option<&Fleet>, line: &Line) -> Result<ReplayFleet, Failure> {
 }
 
 fn table(report: &Report, width: Option<u16>) -> String {
-    let mut text = format!(
-        "{} {} {}, {} hosts with {:.1} VMs each{}, {} to {}: {} releases, {} vulnerabilities\n\n",
+    let about = format!(
+        "{} {} {}, {} with {:.1} VMs each{}, {} to {}: {} releases, {} vulnerabilities",
         report.platform,
         report.line,
         report.component,
-        report.fleet.hosts,
+        counted(report.fleet.hosts, "host"),
         report.fleet.vms_per_host,
         if report.fleet.assumed { " (assumed)" } else { "" },
         report.period.from,
@@ -126,6 +126,7 @@ fn table(report: &Report, width: Option<u16>) -> String {
         report.releases,
         report.vulnerabilities,
     );
+    let mut text = wrapped(&about, "", width) + "\n";
     let header = [
         "POLICY",
         "FROM",
@@ -141,30 +142,31 @@ fn table(report: &Report, width: Option<u16>) -> String {
         "LOSS",
         "FRONTIER",
     ];
-    let mut list = List::new(&header, width);
+    let mut list = List::keyed(&header, &[0], width);
     for row in &report.policies {
         if let Some(it) = &row.measures {
             list.row(cells(row, it));
         }
     }
     let _ = write!(text, "{list}");
-    let _ = writeln!(
-        text,
-        "\nFigures with their 95 % interval; losses in {}, >= where days without a known vulnerability are left out. Days to patch: \
-         mean from a fix to the host that has it, or to the end of the span for those (hosts x vulnerabilities) that never did. Frontier: {} over {}.",
-        in_line(&report.currency),
+    let common = report.common_period.map(|it| format!("{} to {}", it.from, it.to));
+    let legend = format!(
+        "Figures with their 95 % interval; losses in {}, >= where days without a known vulnerability are left out. Days to patch: \
+         mean from a fix to the host that has it, or to the end of the span for those (hosts x vulnerabilities) that never did. \
+         Frontier: {} over {}.",
+        report.currency,
         report.frontier_axes.join(", "),
-        report
-            .common_period
-            .map_or_else(|| "no common span".to_owned(), |it| format!("{} to {}", it.from, it.to)),
+        common.as_deref().unwrap_or("no common span"),
     );
+    text += "\n";
+    text += &wrapped(&legend, "", width);
     for row in &report.policies {
         if let Some(reason) = &row.reason {
-            let _ = writeln!(text, "{}: {}", in_line(&row.policy), in_line(reason));
+            text += &wrapped(&format!("{}: {reason}", row.policy), "", width);
         }
     }
     for note in &report.notes {
-        let _ = writeln!(text, "note: {}", in_line(note));
+        text += &wrapped(&format!("note: {note}"), "", width);
     }
     text
 }
@@ -176,7 +178,7 @@ fn cells(row: &Row, it: &Measures) -> [String; 13] {
         it.period.from.to_string(),
         it.period.to.to_string(),
         shown(it.exposure_days, "unknown"),
-        shown(it.exploited_exposure_days, "unknown"),
+        exploited(it),
         it.bad_releases.to_string(),
         it.maintenances.to_string(),
         it.host_reboots.to_string(),
@@ -186,6 +188,12 @@ fn cells(row: &Row, it: &Measures) -> [String; 13] {
         loss(it),
         if row.on_frontier { "yes" } else { "" }.to_owned(),
     ]
+}
+
+/// Before KEV began nobody listed what was exploited: then it is at least so much.
+fn exploited(it: &Measures) -> String {
+    let least = if it.days_before_kev > 0 { ">= " } else { "" };
+    it.exploited_exposure_days.map_or_else(|| "unknown".to_owned(), |it| format!("{least}{it}"))
 }
 
 /// A sum that leaves days out is at least so much.

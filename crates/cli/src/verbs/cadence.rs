@@ -1,5 +1,6 @@
 //! `underpin cadence`: how often a platform asks for maintenance.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -37,6 +38,14 @@ fn of_facts(arguments: &args::Cadence, interval: Interval) -> Result<Cadence, Fa
         None => None,
     };
     let (base, _) = facts::base(&arguments.feeds, !arguments.no_builtin, Timestamp::now())?;
+    if arguments.platform.is_empty() {
+        let known: BTreeSet<&str> = base.releases().iter().map(|it| it.family.name()).collect();
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "none; bring feeds with --feeds".to_owned() } else { known };
+        return Err(Failure::Usage(format!(
+            "say what to measure: --platform NAME of the facts ({known}), or --dates FILE with one release date a line"
+        )));
+    }
     let query = Query {
         platforms: arguments.platform.clone(),
         lines: arguments.line.clone(),

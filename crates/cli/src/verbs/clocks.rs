@@ -10,7 +10,7 @@ use super::opening::{judged, nothing_to_judge};
 use crate::args::{Clocks, Tabular};
 use crate::exit::{Code, Failure};
 use crate::output;
-use crate::output::List;
+use crate::output::{List, wrapped};
 use crate::report::csv::{cause, harmless};
 
 /// Clocks that are shown unless all are asked for.
@@ -34,17 +34,17 @@ pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
     match arguments.format {
         Tabular::Json => output::json(&report)?,
         Tabular::Csv => output::stream(None, |out| csv(&report, out))?,
-        Tabular::Table => output::data(&table(&report, arguments.all))?,
+        Tabular::Table => output::data(&table(&report, arguments.all, output::width()))?,
     }
     let pressing = |it: &Clock| matches!(it.state, State::Breached | State::Unknown);
     let found = arguments.check && report.clocks.iter().any(pressing);
     Ok(if found { Code::Findings } else { Code::Done })
 }
 
-fn table(report: &Report, all: bool) -> String {
+fn table(report: &Report, all: bool, width: Option<u16>) -> String {
     let mut text = format!("Promises on {}\n", report.as_of);
     for warning in &report.warnings {
-        let _ = writeln!(text, "note: {}", output::harmless(warning));
+        text += &wrapped(&format!("note: {warning}"), "", width);
     }
     let header = [
         "PROMISE",
@@ -58,7 +58,7 @@ fn table(report: &Report, all: bool) -> String {
         "DONE",
         "KEPT",
     ];
-    let mut sums = List::new(&header, output::width());
+    let mut sums = List::keyed(&header, &[0], width);
     for it in &report.promises {
         let count = |state| it.counts.get(&state).copied().unwrap_or(0).to_string();
         let [breached, unknown, soon, running, accepted, ahead, done, kept] = State::ALL.map(count);
@@ -78,23 +78,28 @@ fn table(report: &Report, all: bool) -> String {
     let _ = writeln!(text, "{sums}");
     match report.all_patched_on {
         Some(day) => {
-            let _ = writeln!(
-                text,
-                "{} hosts wait for a fix; at {} a day the last one has it on {day}",
-                report.hosts_to_patch, report.hosts_per_day
+            let waiting = format!(
+                "{} for a fix; at {} a day the last one has it on {day}",
+                if report.hosts_to_patch == 1 {
+                    "1 host waits".to_owned()
+                } else {
+                    format!("{} hosts wait", report.hosts_to_patch)
+                },
+                report.hosts_per_day
             );
+            text += &wrapped(&waiting, "", width);
         }
         None => text.push_str("No host waits for a published fix\n"),
     }
     let known = report.forecast.iter().map(|it| &it.sentence);
     for sentence in known.chain(report.forecast_unknown.iter().map(|it| &it.sentence)) {
-        let _ = writeln!(text, "{}", output::harmless(sentence));
+        text += &wrapped(sentence, "", width);
     }
     text.push('\n');
     let open: Vec<&Clock> =
         report.clocks.iter().filter(|it| !matches!(it.state, State::Kept | State::Done)).collect();
     let most = if all { usize::MAX } else { FIRST };
-    let mut list = List::new(&["STATE", "DUE", "PROMISE", "ABOUT", "ASSETS", "EVIDENCE"], output::width());
+    let mut list = List::keyed(&["STATE", "DUE", "PROMISE", "ABOUT", "ASSETS", "EVIDENCE"], &[2, 3], width);
     for it in open.iter().take(most) {
         let place = it.component.as_ref().map(|on| format!(" in {on}")).unwrap_or_default();
         let fix = it.fix.as_ref().map(|to| format!(" -> {to}")).unwrap_or_default();

@@ -47,9 +47,13 @@ fn check(arguments: &FeedsCheck) -> Result<Code, Failure> {
             text += &format!("\n{formats}");
         }
         text += &quarantined(&summary, output::width());
+        for partly in &summary.partly {
+            text += &wrapped(&facts::partly(partly), "", output::width());
+        }
         output::data(&text)?;
     }
-    Ok(if summary.quarantined.is_empty() { Code::Done } else { Code::Findings })
+    let whole = summary.quarantined.is_empty() && summary.partly.is_empty();
+    Ok(if whole { Code::Done } else { Code::Findings })
 }
 
 /// Names and reasons are both long: a narrow terminal gets lines, a pipe gets columns.

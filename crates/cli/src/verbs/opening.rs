@@ -73,6 +73,9 @@ pub(super) fn judged(
     let policy = facts::policy(policy)?;
     let evidence = facts::evidence(evidence)?;
     let Opened { fleet, base, left_out, as_of } = open(of, day)?;
+    if let Some(day) = day {
+        warn_of_the_future(day, Timestamp::now(), &base);
+    }
     let assessment = assess(&fleet, &base, &Options::at(as_of));
     Ok(Judged { fleet, base, assessment, policy, evidence, left_out })
 }
@@ -117,6 +120,25 @@ fn warn_of_the_past(day: Date, as_of: Timestamp, fleet: &Fleet) {
         say!(
             "warning: --as-of {day} is {days} days before the fleet was seen ({seen}): what was installed on {seen} is judged \
              by what was known on {day}"
+        );
+    }
+}
+
+/// What becomes known after the facts end, and after today, is in no answer.
+fn warn_of_the_future(day: Date, now: Timestamp, base: &FactBase) {
+    let date = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+    let today = date(now);
+    if day > today {
+        say!(
+            "warning: --as-of {day} is in the future (today is {today}): what will be known by then is not in the answer"
+        );
+    }
+    let newest = base.feeds().iter().filter_map(|it| it.updated).map(date).max();
+    // Feeds of yesterday are fresh.
+    if let Some(newest) = newest.filter(|it| (day - *it).get_days() > 1) {
+        let days = (day - newest).get_days();
+        say!(
+            "warning: --as-of {day} is {days} days after the newest facts ({newest}): what was published in between is not in the answer"
         );
     }
 }

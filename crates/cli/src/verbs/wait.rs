@@ -1,6 +1,6 @@
 //! `underpin wait`: patch now, wait or mitigate.
 
-use underpin_risk::freshness::epss_warnings;
+use underpin_risk::freshness::feed_warnings;
 use underpin_risk::wait::unmatched::due;
 use underpin_risk::wait::{self, GroupDecision, Request};
 
@@ -44,9 +44,9 @@ pub(crate) fn run(arguments: &Wait) -> Result<Code, Failure> {
         }
     }
     let warnings: Vec<String> =
-        on.left_out.iter().cloned().chain(epss_warnings(&on.base, &on.assessment)).collect();
+        on.left_out.iter().cloned().chain(feed_warnings(&on.base, &on.assessment)).collect();
     if arguments.format != Tabular::Json {
-        warn(&epss_warnings(&on.base, &on.assessment), "");
+        warn(&feed_warnings(&on.base, &on.assessment), "");
     }
     let answer = Answer {
         as_of: on.assessment.as_of,

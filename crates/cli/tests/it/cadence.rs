@@ -191,3 +191,13 @@ fn bad_input_ends_with_2_and_names_the_way_out() {
     let answer = json(&["--dates", &empty, "--built", "2007-07-02", "--until", "2007-11-29"]);
     assert_eq!((&answer["maintenances"], &answer["mean_interval_days"]), (&0.into(), &Value::Null));
 }
+
+#[test]
+fn without_arguments_it_says_what_can_be_asked() {
+    let said = run(&["cadence"]).ends(2).stderr;
+    for word in ["--platform NAME", "debian", "esxi", "--dates FILE"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let bare = run(&["cadence", "--no-builtin"]).ends(2).stderr;
+    assert!(bare.contains("none; bring feeds with --feeds"), "{bare}");
+}

@@ -64,3 +64,16 @@ fn a_decision_is_made_of_what_was_assessed_by_then() {
     let after = assumed("2024-01-20");
     assert!(!after.contains("exploitation=") && !after.contains("automatable="), "{after}");
 }
+
+#[test]
+fn a_day_beyond_the_facts_or_in_the_future_is_warned_of() {
+    let said = |day: &str| {
+        run(&["risk", "fleet.json", "--no-builtin", "--feeds", "feeds", "--samples", "1000", "--as-of", day])
+            .ends(0)
+            .stderr
+    };
+    let late = said("2026-03-02");
+    assert!(late.contains("days after the newest facts ("), "{late}");
+    assert!(!late.contains("in the future"), "{late}");
+    assert!(said("2999-01-01").contains("--as-of 2999-01-01 is in the future (today is "));
+}

@@ -72,3 +72,30 @@ fn what_is_bad_is_kept_and_tried_again() {
     let read = run(&["feeds", "check", released.to_str().unwrap(), "--format", "json"]).ends(0);
     assert_eq!(read.json()["accepted"], 1);
 }
+
+#[test]
+fn a_bad_line_of_epss_scores_is_left_out_and_told_and_the_rest_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let scores = "#model_version:v2025.03.14,score_date:2026-03-01T00:00:00+0000\ncve,epss,percentile\n\
+                  CVE-2023-0001,0.5,0.9\nCVE-2023-0002,often,0.9\n";
+    let scores = file(&dir, "epss.csv", scores);
+    let said = "epss.csv: 1 line left out, the others count: line 4: epss is \"often\"; expected a number from 0 to 1";
+    let check = run(&["feeds", "check", &scores]).ends(1);
+    assert!(check.stdout.contains(said), "{}", check.stdout);
+    let ran = run(&[
+        "risk",
+        "fleet.json",
+        "--no-builtin",
+        "--feeds",
+        "feeds",
+        &scores,
+        "--as-of",
+        "2026-03-02",
+        "--format",
+        "json",
+    ])
+    .ends(0);
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let causes = ran.json()["causes"].to_string();
+    assert!(causes.contains("\"unlisted\":0.5"), "the score of the good line counts: {causes}");
+}

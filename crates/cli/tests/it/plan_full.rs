@@ -419,7 +419,7 @@ fn bad_input_is_a_report_or_a_refusal_and_never_a_panic() {
     let policy =
         file(&dir, "policy.toml", "[[planning.window]]\nid = \"w\"\nfrom = \"22:00\"\nminutes = 0\n");
     let said = ask(&fixture(), &["--policy", &policy]).ends(2).stderr;
-    assert!(said.contains("planning.window w.minutes: found 0"), "{said}");
+    assert!(said.contains("planning.window w.minutes (line 4): found 0"), "{said}");
     // A start beyond the calendar, and one long after anybody looked.
     let from = |at: &str| run(&["plan", "plan-fleet.json", "--starts-at", at, "--no-builtin"]);
     let said = from("9999-12-30T21:59:59Z").ends(2).stderr;

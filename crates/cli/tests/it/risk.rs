@@ -189,15 +189,15 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_place() {
     for (text, place) in [
         (
             "[parameters]\nrho = 1.5\n",
-            "parameters.rho.value: found 1.5, expected a correlation from 0 to below 1",
+            "parameters.rho.value (line 2): found 1.5, expected a correlation from 0 to below 1",
         ),
-        ("[parameters]\nq = nan\n", "parameters.q.value: found NaN"),
+        ("[parameters]\nq = nan\n", "parameters.q.value (line 2): found NaN"),
         ("[loss]\nvm_hour_down = -1\n", "a finite loss, not negative"),
-        ("horizon_days = 0\n", "horizon_days: found 0, expected more than 0 days"),
+        ("horizon_days = 0\n", "horizon_days (line 1): found 0, expected more than 0 days"),
         ("colour = 1\n", "unknown field `colour`"),
         (
             "[parameters]\nhours_after_compromise = 1\nhours_after_regression = 2\n",
-            "hours_after_regression: found 2 h",
+            "hours_after_regression (line 3): found 2 h",
         ),
     ] {
         let policy = file(&dir, "bad.toml", text);
@@ -449,7 +449,7 @@ fn what_nobody_looked_at_is_not_fine() {
     assert!(number(&answer["mean_loss_with_unknown"]) > number(&answer["fleet"]["loss"]["mean"]));
     let words = answer["unpriced_words"].as_str().unwrap();
     assert!(
-        words.contains("of 1 hosts no component is known") && words.contains("1 management planes"),
+        words.contains("of 1 host no component is known") && words.contains("1 management plane has"),
         "{words}"
     );
 }

@@ -1,6 +1,6 @@
 //! What other people's files hold must not steer the terminal that shows it.
 
-use crate::support::{Ran, file, run};
+use crate::support::{Ran, file, run, underpin};
 
 /// Clears the screen, and turns the direction of writing.
 const HOSTILE: &str = "a\u{1b}[2Jb\u{202e}c\u{2066}d\u{9b}1me\u{200f}f";
@@ -60,4 +60,37 @@ fn arguments_that_are_shown_again_do_not_steer_the_terminal() {
     harmless(&run(&["version", "compare", "--scheme", "generic", "1\u{202e}", "2"]), "2");
     harmless(&run(&["version", "compare", "--scheme", HOSTILE, "1", "2"]).ends(2), "no version scheme");
     harmless(&run(&["assess", HOSTILE]).ends(2), "[2Jb");
+}
+
+/// Tables of verbs that judge a fleet, at the widths that terminals have: no line is longer, no word of up to a third of the
+/// width is broken, and nothing of the wide table is missing.
+#[test]
+fn tables_fit_the_terminal_and_break_no_word() {
+    let facts = ["--no-builtin", "--feeds", "feeds", "--as-of", "2026-03-02"];
+    let of_fleet = |verb: &'static str| [&[verb, "fleet.json"][..], &facts].concat();
+    let tables: Vec<Vec<&str>> = vec![
+        [of_fleet("risk"), vec!["--samples", "1000"]].concat(),
+        vec!["risk", "fleet.json", "--standing", "--all"],
+        vec!["risk", "elicit"],
+        [of_fleet("wait"), vec!["--all"]].concat(),
+        [of_fleet("wait"), vec!["--group", "qemu-kvm"]].concat(),
+        [of_fleet("clocks"), vec!["--policy", "promises.toml"]].concat(),
+        vec!["cadence", "--platform", "esxi", "--platform", "debian", "--line", "6.7", "--line", "bookworm"],
+        vec!["backtest", "--platform", "esxi", "--line", "6.7"],
+    ];
+    for arguments in tables {
+        let whole = run(&arguments).ends(0).stdout;
+        for width in [80, 100, 160] {
+            let ran: Ran =
+                underpin().args(&arguments).env("COLUMNS", width.to_string()).output().unwrap().into();
+            let text = ran.ends(0).stdout;
+            let longest = text.lines().max_by_key(|it| it.chars().count()).unwrap_or_default();
+            assert!(longest.chars().count() <= width, "{arguments:?} at {width}: {longest}");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let short = |it: &&str| it.chars().count() <= width / 3;
+            let broken: Vec<&str> =
+                whole.split_whitespace().filter(short).filter(|it| !words.contains(it)).collect();
+            assert!(broken.is_empty(), "{arguments:?} at {width}: {broken:?} in\n{text}");
+        }
+    }
 }

@@ -126,13 +126,33 @@ fn csv_says_which_release_of_a_line_a_row_is_about_and_which_ring_runs_it_before
     );
 }
 
+/// What `risk` refuses `wait` does not answer: a policy is judged where it is read.
+#[test]
+fn wait_and_risk_refuse_the_same_policies() {
+    let dir = tempfile::tempdir().unwrap();
+    for text in [
+        "[parameters]\nhours_after_compromise = 0\nhours_after_regression = 5\n",
+        "[loss]\nvm_hour_down = 1e200\n",
+        "[loss]\nsystem_corrupted = inf\n",
+    ] {
+        let policy = file(&dir, "policy.toml", text);
+        let waits = wait("2026-03-02", &["--policy", &policy]).ends(2);
+        let risks =
+            run(&["risk", "fleet.json", "--no-builtin", "--feeds", "feeds", "--policy", &policy]).ends(2);
+        let mistake = |ran: &Ran| ran.stderr.lines().find(|it| it.contains(": found ")).map(str::to_owned);
+        assert!(mistake(&waits).is_some_and(|it| it.contains("(line ")), "{}", waits.stderr);
+        assert_eq!(mistake(&waits), mistake(&risks), "{text}");
+    }
+}
+
 #[test]
 fn bad_files_and_unknown_groups_are_refused_with_their_place() {
     let dir = tempfile::tempdir().unwrap();
     let policy = file(&dir, "policy.toml", "[parameters]\nrho = 1.5\n");
     let ran = wait("2026-03-02", &["--policy", &policy]).ends(2);
     assert!(
-        ran.stderr.contains("error[UP0011]") && ran.stderr.contains("parameters.rho.value: found 1.5"),
+        ran.stderr.contains("error[UP0011]")
+            && ran.stderr.contains("parameters.rho.value (line 2): found 1.5"),
         "{}",
         ran.stderr
     );

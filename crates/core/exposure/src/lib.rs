@@ -36,8 +36,11 @@ mod row;
 mod subject;
 mod verdict;
 mod view;
+mod worst;
 
 pub use assess::{Options, assess};
 pub use factbase::{AdvisoryHead, FactBase, Feed, FeedHead};
 pub use report::{Assessment, Status};
 pub use row::{Exposure, ExposureRow, Priority, SORT_KEY, Used, urgency};
+pub use subject::OF_PROCESSOR;
+pub use worst::{Unseen, at_worst};

@@ -159,11 +159,14 @@ pub(crate) fn guests_on<'a>(
     on_it.collect()
 }
 
+/// Component of the findings that follow from a processor and the microcode that it has loaded.
+pub const OF_PROCESSOR: &str = "microcode";
+
 pub(crate) fn microcode_item(processor: Processor<'_>) -> Item<'_> {
     Item {
         family: Family::IntelMicrocode,
         train: None,
-        name: "microcode",
+        name: OF_PROCESSOR,
         version: processor.microcode,
         kind: ComponentKind::Microcode,
         arch: None,

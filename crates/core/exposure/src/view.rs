@@ -71,7 +71,12 @@ pub(crate) fn times<'g>(groups: impl Iterator<Item = (&'g Group, u64)>, findings
     change
 }
 
-fn view(base: &FactBase, id: &VulnerabilityId, open: &BTreeSet<Context>, day: Date) -> VulnerabilityView {
+pub(crate) fn view(
+    base: &FactBase,
+    id: &VulnerabilityId,
+    open: &BTreeSet<Context>,
+    day: Date,
+) -> VulnerabilityView {
     let unknown = VulnerabilityFacts::new(id.clone());
     let facts = base.vulnerability(id).unwrap_or(&unknown);
     let nowhere = BTreeSet::from([Context::default()]);

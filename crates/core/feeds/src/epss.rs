@@ -11,7 +11,7 @@ fn bad(line: u64, reason: impl Into<String>) -> Defect {
     Defect { at: Position::Line { line }, reason: reason.into(), format: Some(Format::Epss) }
 }
 
-/// Parses the scores.
+/// Parses the scores. A line that cannot be used is left out and told: the others count.
 pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
     let mut model = None;
     let mut scored = None;
@@ -39,24 +39,42 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
     };
     let (cve, epss, percentile) = (column("cve")?, column("epss")?, column("percentile")?);
     let mut seen = FxHashSet::default();
-    for row in reader.records() {
+    let mut read = |row: Result<csv::StringRecord, csv::Error>| {
         let row = row.map_err(|error| csv_defect(&error))?;
         let line = row.position().map_or(0, csv::Position::line);
         let name = row.get(cve).unwrap_or_default();
         let id = VulnerabilityId::new(name).map_err(|error| bad(line, error.to_string()))?;
-        if !seen.insert(id.clone()) {
-            return Err(bad(line, format!("{} is scored twice", shown(name))));
-        }
-        let mut facts = VulnerabilityFacts::new(id);
-        facts.epss = Some(Epss {
+        let score = Epss {
             probability: share(row.get(epss), "epss", line)?,
             percentile: share(row.get(percentile), "percentile", line)?,
             model: model.clone(),
             scored: day,
-        });
-        document.vulnerabilities.push(facts);
+        };
+        if !seen.insert(id.clone()) {
+            return Err(bad(
+                line,
+                format!("{} is scored twice; expected once, the first line counts", shown(name)),
+            ));
+        }
+        let mut facts = VulnerabilityFacts::new(id);
+        facts.epss = Some(score);
+        Ok(facts)
+    };
+    let mut first = None;
+    for row in reader.records() {
+        match read(row) {
+            Ok(facts) => document.vulnerabilities.push(facts),
+            Err(defect) => {
+                document.left_out.push(format!("{}: {}", defect.at, defect.reason));
+                first.get_or_insert(defect);
+            }
+        }
     }
-    Ok(document)
+    // Each line is a fact of its own, so that one bad line says nothing about the others; without a good one it is no table of scores.
+    match first {
+        Some(defect) if document.vulnerabilities.is_empty() => Err(defect),
+        _ => Ok(document),
+    }
 }
 
 /// The line of the header, for its defects.

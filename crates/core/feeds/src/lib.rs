@@ -90,7 +90,8 @@ pub enum Parsed {
 /// Recognises and parses one document from its content.
 ///
 /// # Errors
-/// [`Defect`] with the place and the cause; a document is accepted whole or not at all.
+/// [`Defect`] with the place and the cause; a document is accepted whole or not at all. Lines of a table of EPSS scores are
+/// facts of their own: those that cannot be used are in [`Document::left_out`](underpin_model::facts::Document::left_out).
 pub fn parse(bytes: &[u8]) -> Result<Parsed, Defect> {
     let text = encoding::text(bytes)?;
     let looks = recognise::recognise(text);

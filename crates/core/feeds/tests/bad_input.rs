@@ -119,11 +119,30 @@ fn values_at_the_edge() {
     assert_eq!(pointer(&OSV.replace("2024-01-02T", "2024-13-02T")), "/modified");
     assert_eq!(pointer(&OSV.replace("\"introduced\"", "\"begun\"")), "/affected/0/ranges/0/events/0");
     assert_eq!(pointer(&KEV.replace("\"count\": 1", "\"count\": 2")), "/count");
-    let line = |text: String| refused(text.as_bytes()).at;
-    assert_eq!(line(EPSS.replace("0.49269", "1.5")), Position::Line { line: 3 });
-    assert_eq!(line(EPSS.replace("0.49269", "NaN")), Position::Line { line: 3 });
-    assert_eq!(line(EPSS.replace("0.49269,", "")), Position::Line { line: 3 });
-    assert_eq!(line(EPSS.replace("2010-3904", "2008-3431")), Position::Line { line: 4 });
+}
+
+/// Each score is a fact of its own: a bad line is told and left out, the others count. Without a good one it is no table of scores.
+#[test]
+fn a_bad_line_of_scores_costs_that_line() {
+    let left_out = |text: String| {
+        let Ok(Parsed::Document(document)) = parse(text.as_bytes()) else { panic!("{text}") };
+        (document.vulnerabilities.len(), document.left_out)
+    };
+    let (all, none) = left_out(EPSS.to_owned());
+    assert!(all > 1 && none.is_empty());
+    for (text, line) in [
+        (EPSS.replace("0.49269", "1.5"), "line 3: epss is \"1.5\"; expected a number from 0 to 1"),
+        (EPSS.replace("0.49269", "NaN"), "line 3: epss is \"NaN\"; expected a number from 0 to 1"),
+        (EPSS.replace("0.49269,", ""), "line 3: "),
+        (EPSS.replace("2010-3904", "2008-3431"), "line 4: \"CVE-2008-3431\" is scored twice; expected once"),
+    ] {
+        let (count, said) = left_out(text);
+        assert_eq!(count, all - 1);
+        assert!(said.len() == 1 && said[0].starts_with(line), "{said:?}");
+    }
+    let head: String = EPSS.lines().take(2).map(|it| format!("{it}\n")).collect();
+    let defect = refused(format!("{head}CVE-2008-3431,2,0.5\n").as_bytes());
+    assert_eq!(defect.at, Position::Line { line: 3 });
 }
 
 #[test]

@@ -139,6 +139,10 @@ fn texts_that_are_no_fleet_are_refused_with_a_reason() {
 
 #[test]
 fn what_only_typed_reading_sees_is_told_with_its_place() {
+    // A field that comes twice is told as that, and not by what its last one is.
+    let format = base().to_string().replacen('{', r#"{"format": "x", "#, 1);
+    let text = lines(&read(format.as_bytes()).unwrap_err());
+    assert!(text.contains("duplicate field `format`") && text.contains("write each field once"), "{text}");
     let twice = base().to_string().replacen('{', r#"{"component_sets": {"a": {}, "a": {}},"#, 1);
     let text = lines(&read(twice.as_bytes()).unwrap_err());
     assert!(text.contains("/component_sets") && text.contains("\"a\" comes twice"), "{text}");

@@ -122,6 +122,13 @@ struct OwnHits {
     control: f64,
 }
 
+/// Probability within the horizon that a host is hit by its own causes, without the planes above it.
+#[must_use]
+pub fn falls_by_itself(portfolio: &Portfolio, host: &HostLine) -> f64 {
+    let responses = portfolio.class_of(host.class).map_or(&[][..], |it| &it.responses);
+    any(responses.iter().map(|it| portfolio.marginal(it)))
+}
+
 fn own_hits(portfolio: &Portfolio, class: &HostClass) -> OwnHits {
     let hits: Vec<(f64, Impact)> =
         class.responses.iter().map(|it| (portfolio.marginal(it), it.impact)).collect();

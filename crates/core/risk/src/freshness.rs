@@ -1,4 +1,5 @@
-//! What a reader must know of the EPSS scores that an answer could use: a score speaks of the thirty days after its own.
+//! What a reader must know of the age of scores and lists that an answer could use: an EPSS score speaks of the thirty days after
+//! its own, and a KEV list of nothing after its last entry.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -6,10 +7,32 @@ use underpin_exposure::{Assessment, FactBase};
 
 use crate::hazard::EPSS_DAYS;
 
-/// Warnings about the EPSS scores of the vulnerabilities of an assessment: those of a day after it, which are not used, and those
-/// whose thirty days are over, which are.
+/// Warnings about the EPSS scores and the KEV entries that an assessment could use.
 #[must_use]
-pub fn epss_warnings(base: &FactBase, assessment: &Assessment) -> Vec<String> {
+pub fn feed_warnings(base: &FactBase, assessment: &Assessment) -> Vec<String> {
+    epss_warnings(base, assessment).into_iter().chain(kev_warning(base, assessment)).collect()
+}
+
+/// Days without a new entry beyond which a KEV list is taken for an old one: entries come several times a month.
+const KEV_DAYS: i32 = 30;
+
+/// A KEV list that ends long before the other feeds: what has been listed since is priced as not known to be exploited.
+fn kev_warning(base: &FactBase, assessment: &Assessment) -> Option<String> {
+    let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
+    let entries = base.vulnerabilities().values().filter_map(|it| it.kev.as_ref()).map(|it| it.added);
+    let listed = entries.filter(|it| *it <= day).max()?;
+    let updated = base.feeds().iter().filter_map(|it| it.updated).map(|it| it.to_zoned(TimeZone::UTC).date());
+    let newest = updated.filter(|it| *it <= day).max()?;
+    ((newest - listed).get_days() > KEV_DAYS).then(|| {
+        format!(
+            "the newest KEV entry is of {listed}, other feeds reach to {newest}: what was listed in between is priced as not known to be \
+             exploited; bring a newer KEV list"
+        )
+    })
+}
+
+/// Those of a day after it, which are not used, and those whose thirty days are over, which are.
+fn epss_warnings(base: &FactBase, assessment: &Assessment) -> Vec<String> {
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
     let (mut ahead, mut over) = (Scores::default(), Scores::default());
     for id in assessment.vulnerabilities.keys() {

@@ -1,11 +1,14 @@
 //! The whole answer about the risk of a fleet, as the command line, the API and the pages give it.
 
 mod groups;
+mod ranking;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use underpin_exposure::{Assessment, FactBase};
+use underpin_exposure::{Assessment, FactBase, at_worst};
 use underpin_model::fleet::Fleet;
 use underpin_model::id::{HostId, ManagementPlaneId, TenantId};
 use underpin_model::policy::{Control, Parameter, Policy, Setting};
@@ -13,14 +16,15 @@ use underpin_model::quantity::Days;
 
 use self::groups::groups;
 pub use self::groups::{DueRelease, GroupBy, GroupRisk};
-use crate::blast::{Blast, blast_radii, of_shocks};
+pub use self::ranking::by_tail;
+use crate::blast::{Blast, blast_radii, falls_by_itself, of_planes, of_shocks};
 use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
 use crate::compound::{
     self, AnyHit, AtLeast, ClusterFigures, Contribution, Cvar, Figures, Judgement, PortfolioError, Sampling,
     TenantFigures, Thresholds, judge,
 };
 use crate::deferral::{Deferral, deferral};
-use crate::freshness::epss_warnings;
+use crate::freshness::feed_warnings;
 use crate::portfolio::{Cause, Portfolio, Shock};
 use crate::wait::curve::InvalidInput;
 use crate::wait::{self, Evidence, GroupDecision};
@@ -160,6 +164,9 @@ pub struct Radius<T> {
     /// What falls with it.
     #[serde(flatten)]
     pub blast: Blast,
+    /// Probability that it falls if what is not known of it is at its worst; left out where that is no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability_at_most: Option<f64>,
 }
 
 /// What a compensating control is worth over the horizon.
@@ -208,7 +215,9 @@ pub struct RiskReport {
     pub fleet: FleetRisk,
     /// The same with every host on its own: what the compound figure is compared with.
     pub naive: Option<FleetRisk>,
-    /// Mean loss if what is not known is priced at the base rate: the upper end of the range.
+    /// Mean loss if all that is not known is at its worst: the upper end of the range. Statuses are open, machines of which no
+    /// component is known have every hole stated of their platform, the public Internet reaches what it may reach, and components without a
+    /// source have a hole at the base rate.
     pub mean_loss_with_unknown: f64,
     /// Clusters.
     pub clusters: Vec<ClusterFigures>,
@@ -260,7 +269,8 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
     let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(request.base.releases(), day);
     let built = build(request.fleet, request.assessment, request.policy, &build::Options::new(&dates))?;
-    let upper = build(request.fleet, request.assessment, request.policy, &build::Options::upper(&dates))?;
+    let worst = at_worst(request.fleet, request.base, request.assessment);
+    let upper = build(request.fleet, &worst, request.policy, &build::Options::upper(&dates))?;
     let options = compound::Options {
         samples: request.samples,
         seed: request.policy.seed,
@@ -290,12 +300,12 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         guests_without_tenant: judgement.guests_without_tenant,
         fleet: FleetRisk::from(&judgement),
         naive: naive.as_ref().map(FleetRisk::from),
-        mean_loss_with_unknown: compound::mean_loss(&upper.portfolio)?,
+        mean_loss_with_unknown: compound::mean_loss(&upper.portfolio)?.max(judgement.fleet.mean),
         group_by: request.group_by,
         groups: groups(request, &built.portfolio, &judgement, decisions),
         causes: causes(&built),
         controls,
-        blast_radius: radii(&built.portfolio),
+        blast_radius: radii(&built.portfolio, &upper.portfolio),
         deferrals: deferrals(request, &built),
         unpriced_words: built.unpriced.to_string(),
         unpriced: built.unpriced,
@@ -357,20 +367,30 @@ fn causes(built: &Built) -> Vec<CauseRisk> {
     causes
 }
 
-fn radii(portfolio: &Portfolio) -> Radii {
-    let all = blast_radii(portfolio);
-    let mut hosts: Vec<Radius<HostId>> =
-        all.hosts.into_iter().map(|(of, blast)| Radius { of, blast }).collect();
-    hosts.sort_by(|a, b| {
-        b.blast.greatest_loss.total_cmp(&a.blast.greatest_loss).then_with(|| a.of.cmp(&b.of))
-    });
-    hosts.truncate(WIDEST);
+fn radii(portfolio: &Portfolio, upper: &Portfolio) -> Radii {
+    let mut all = blast_radii(portfolio);
+    all.hosts.sort_by(|a, b| b.1.greatest_loss.total_cmp(&a.1.greatest_loss).then_with(|| a.0.cmp(&b.0)));
+    all.hosts.truncate(WIDEST);
+    let listed: BTreeSet<&HostId> = all.hosts.iter().map(|it| &it.0).collect();
+    let hosts = upper.hosts.iter().filter(|it| listed.contains(&it.id));
+    let hosts: BTreeMap<HostId, f64> = hosts.map(|it| (it.id.clone(), falls_by_itself(upper, it))).collect();
+    let planes = of_planes(upper).into_iter().map(|(of, blast)| (of, blast.probability)).collect();
     Radii {
-        hosts,
-        planes: all.planes.into_iter().map(|(of, blast)| Radius { of, blast }).collect(),
-        releases: all.releases.into_iter().map(|(of, blast)| Radius { of, blast }).collect(),
+        hosts: with_most(all.hosts, &hosts),
+        planes: with_most(all.planes, &planes),
+        // How likely a release is bad does not hang on what is not known of hosts.
+        releases: with_most(all.releases, &BTreeMap::new()),
         underpin: all.underpin,
     }
+}
+
+/// Radii with the probability that each has at worst.
+fn with_most<T: Ord>(all: Vec<(T, Blast)>, most: &BTreeMap<T, f64>) -> Vec<Radius<T>> {
+    let radius = |(of, blast): (T, Blast)| {
+        let probability_at_most = most.get(&of).copied().filter(|it| *it > blast.probability);
+        Radius { of, blast, probability_at_most }
+    };
+    all.into_iter().map(radius).collect()
 }
 
 fn deferrals(request: &Request<'_>, built: &Built) -> Vec<Deferral> {
@@ -393,7 +413,7 @@ fn warnings(
     naive: Option<&Judgement>,
 ) -> Vec<String> {
     let mut warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).collect();
-    warnings.extend(epss_warnings(request.base, request.assessment));
+    warnings.extend(feed_warnings(request.base, request.assessment));
     let all = std::iter::once(judgement).chain(naive);
     warnings.extend(all.filter_map(|it| of_samples(&it.sampling, it.independent, it.fleet.mean)));
     warnings

@@ -90,6 +90,19 @@ impl Ways {
         ways
     }
 
+    /// What is not known at its worst: where a way in is reached from is not known, or none is listed at all, the public
+    /// Internet reaches it.
+    #[must_use]
+    pub fn at_worst(mut self) -> Self {
+        for counts in [&mut self.on, &mut self.perhaps] {
+            counts[0] += std::mem::take(&mut counts[2]);
+        }
+        if self.open() + self.off == 0 {
+            self.on[0] = 1;
+        }
+        self
+    }
+
     /// Those that are on or may be.
     #[must_use]
     pub fn open(&self) -> u32 {
@@ -198,6 +211,13 @@ mod tests {
             (perhaps.low, perhaps.value, perhaps.high),
             (0.0, 0.050_000_000_000_000_044, 0.300_000_000_000_000_04)
         );
+        // At its worst it is as if the public Internet reached it, and what is known stays as it is.
+        for unknown in [Ways::default(), Ways { on: [0, 0, 1], ..Ways::default() }] {
+            assert_eq!(reach(unknown.at_worst()), reach(Ways { on: [1, 0, 0], ..Ways::default() }));
+        }
+        for known in [Ways { on: [1, 2, 0], ..Ways::default() }, Ways { off: 2, ..Ways::default() }] {
+            assert_eq!(known.at_worst(), known);
+        }
         let off = reach(Ways { off: 2, ..Ways::default() });
         assert_eq!((off.low, off.value, off.high), (0.0, 0.005, 0.05));
     }

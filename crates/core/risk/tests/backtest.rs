@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use underpin_exposure::{FactBase, Feed};
 use underpin_model::facts::{DateKind, Document, Family, Period};
 use underpin_model::id::{FeedId, VulnerabilityId};
-use underpin_model::policy::{self, Policy};
+use underpin_model::policy::{self, Parameter, Policy};
+use underpin_model::quantity::Loss;
 use underpin_model::ssvc::{Automatable, Exploitation};
 use underpin_risk::backtest::{
     Assessed, BacktestError, DEFAULT_FLEET, Decision, DecisionRule, History, Hole, Line, Question, Release,
@@ -508,7 +509,9 @@ fn bad_questions_name_the_choices() {
     nobody.fleet.hosts = 0;
     assert!(matches!(ask(nobody), BacktestError::Fleet { .. }));
     assert!(ask(Question { epss_at_least: f64::NAN, ..question() }).to_string().contains("threshold"));
-    let dear = policy::read("[loss]\nvm_hour_down = 1e308\n").unwrap();
+    // No policy file may say so.
+    let mut dear = Policy::default();
+    dear.loss.rates.vm_hour_down = Loss::new(1e308).unwrap();
     let holes = made_up(&[60, 60], &[(10, 1, Some(1), 9.0)]);
     assert!(matches!(run(&holes, &question(), &dear), Err(BacktestError::Overflow(_))));
     let bare = Question { fleet: ReplayFleet { vms_per_host: 0.0, ..DEFAULT_FLEET }, ..question() };
@@ -531,8 +534,8 @@ fn the_own_policy_patches_what_is_exploited_and_leaves_what_closes_nothing() {
     let nothing = run(&made_up(&[60, 200], &[]), &question(), &Policy::default()).unwrap();
     assert_eq!(value(&nothing, "underpin", |it| it.maintenances.value), 0.0);
     // A policy for which a bad release is a catastrophe waits longer.
-    let careful =
-        policy::read("[loss]\nvm_hour_down = 10000\n[parameters]\nhours_after_compromise = 0\n").unwrap();
+    let mut careful = policy::read("[loss]\nvm_hour_down = 10000\n").unwrap();
+    careful.parameters = careful.parameters.with(Parameter::HoursAfterCompromise, 0.0);
     let late = run(&history, &question(), &careful).unwrap();
     let taken = late.policies.last().unwrap().taken.first().map(|it| it.day);
     assert!(taken.is_none_or(|it| it > own.taken[0].day), "{taken:?}");
@@ -570,4 +573,33 @@ proptest! {
     ) {
         assert_no_leak(&made_up(&gaps, &holes), after(day));
     }
+}
+
+/// Where KEV began after the span did and lists nothing of the line, or no vulnerability is known, nobody can know what was exploited.
+#[test]
+fn exploited_exposure_is_unknown_where_nobody_can_know() {
+    let exploited = |history: &History| {
+        let report = run(history, &question(), &Policy::default()).unwrap();
+        let row = report.policies.iter().find(|it| it.policy == "at once").unwrap();
+        let measures = row.measures.clone().unwrap();
+        (measures.exploited_exposure_days.map(|it| it.value), measures.days_before_kev, report.notes)
+    };
+    let mut history = made_up(&[60, 60, 60], &[(10, 2, None, 5.0)]);
+    let always = exploited(&history);
+    assert_eq!((always.0, always.1), (Some(0.0), 0), "the list was there all the time, and nothing is on it");
+    history.signals.kev = Some(Period { from: after(100), to: date(2040, 1, 1) });
+    let (value, days, notes) = exploited(&history);
+    assert_eq!((value, days), (None, 100));
+    assert!(notes.iter().any(|it| it.starts_with("KEV begins on 2020-04-10: ")), "{notes:?}");
+    // Something of the line is listed: at least so much.
+    let mut listed = made_up(&[60, 60, 60], &[(10, 3, Some(100), 5.0)]);
+    listed.signals.kev = history.signals.kev;
+    let (value, days, _) = exploited(&listed);
+    assert!(value.is_some_and(|it| it > 0.0) && days == 100, "{value:?}");
+    history.holes.clear();
+    assert_eq!(exploited(&history).0, None);
+    let mut without = made_up(&[60, 60, 60], &[(10, 2, None, 5.0)]);
+    without.signals.kev = None;
+    let (value, _, notes) = exploited(&without);
+    assert!(value.is_none() && notes.iter().any(|it| it.contains("hold no KEV entries")), "{notes:?}");
 }

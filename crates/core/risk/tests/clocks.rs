@@ -160,6 +160,42 @@ fn a_promise_to_nobody_in_the_fleet_is_said_with_its_place() {
     assert!(read(&fleet(1), &[ADVISORY], &known, "2024-01-10", 10.0).warnings.is_empty());
 }
 
+/// Neither kept nor broken: nobody should read nothing as kept.
+#[test]
+fn a_promise_to_a_tenant_without_guests_is_said() {
+    let mut fleet = fleet(1);
+    fleet.tenants.push(fleet::Tenant::new(underpin_model::id::TenantId::new("idle").unwrap()));
+    let promise = |tenants: &str| {
+        let text = format!(
+            "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\nscope = {{ tenants = [{tenants}] }}\n"
+        );
+        read(&fleet, &[ADVISORY], &text, "2024-01-10", 1.0).warnings.join("; ")
+    };
+    let said = promise("\"idle\", \"a\"");
+    assert!(
+        said.contains("promise p: tenant idle has no guest and no image: it is neither kept nor broken"),
+        "{said}"
+    );
+    assert!(!said.contains("tenant a has"), "{said}");
+    assert!(!promise("\"a\"").contains("no guest"));
+}
+
+/// What was listed since the end of an old KEV list is priced as not known to be exploited: that is said, with both days.
+#[test]
+fn an_old_kev_list_beside_fresh_feeds_is_warned_of_with_both_days() {
+    let promise = "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = 30\n";
+    let fresh = ADVISORY.replace("\"modified\": \"2024-01-02", "\"modified\": \"2024-06-02");
+    let said = |advisory: &str, kev: &[&str], day: &str| {
+        let feeds = [&[advisory][..], kev].concat();
+        read(&fleet(1), &feeds, promise, day, 1.0).warnings.join("; ")
+    };
+    let old = said(&fresh, &[KEV], "2024-06-03");
+    assert!(old.contains("the newest KEV entry is of 2024-02-01, other feeds reach to 2024-06-02"), "{old}");
+    assert!(!said(ADVISORY, &[KEV], "2024-02-03").contains("KEV"), "both are of the same time");
+    assert!(!said(&fresh, &[], "2024-06-03").contains("KEV"), "there is none");
+    assert!(!said(&fresh, &[KEV], "2024-02-03").contains("KEV"), "on that day it was the newest");
+}
+
 #[test]
 fn a_missing_fact_is_named() {
     let undated = ADVISORY.replace("\"published\": \"2024-01-02T00:00:00Z\", ", "");

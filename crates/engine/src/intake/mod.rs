@@ -24,7 +24,8 @@ use crate::quarantine::{Keeping, Quarantine, Quarantined};
 
 pub use limits::Limits;
 pub use result::{
-    Accepted, Feed, Ignored, Intake, Summary, SummaryIgnored, SummaryQuarantined, Superseded, Unreadable,
+    Accepted, Feed, Ignored, Intake, Partly, Summary, SummaryIgnored, SummaryQuarantined, Superseded,
+    Unreadable,
 };
 
 /// Where to read.

@@ -205,8 +205,24 @@ impl Intake {
                 .collect(),
             superseded: &self.superseded,
             unreadable: &self.unreadable,
+            partly: self.partly().collect(),
         }
     }
+
+    /// Accepted tables of which lines could not be used.
+    pub fn partly(&self) -> impl Iterator<Item = Partly<'_>> {
+        let all = self.documents().filter(|it| !it.document.left_out.is_empty());
+        all.map(|it| Partly { file: it.source.to_string(), left_out: &it.document.left_out })
+    }
+}
+
+/// An accepted table of which lines could not be used: the others count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Partly<'a> {
+    /// The file.
+    pub file: String,
+    /// The lines, each with its place, value and expectation.
+    pub left_out: &'a [String],
 }
 
 /// What was read, in numbers and reasons.
@@ -228,6 +244,9 @@ pub struct Summary<'a> {
     /// What could not be read; absent when empty.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub unreadable: &'a [Unreadable],
+    /// Accepted tables of which lines were left out; absent when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partly: Vec<Partly<'a>>,
 }
 
 /// One ignored file of a [`Summary`].

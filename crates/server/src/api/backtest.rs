@@ -17,7 +17,10 @@ pub(super) struct BacktestView {
     /// `platform`, `line`, `component`, `fleet`, `currency`, `hosts_per_day`, `period`, `common_period`, `dates`, `releases`,
     /// `vulnerabilities`, `vulnerabilities_span`, `vulnerabilities_without_day`, `bad_releases`, `incidents`, `frontier_axes`,
     /// `policies` (one row a policy: `policy`, `evaluable`, `reason`, `signal_for`, `measures`, `common`, `on_frontier`,
-    /// `taken`), `notes`, `bootstrap`. What is not known is absent. A figure is `value` with its 95 % `interval`.
+    /// `taken`), `notes`, `bootstrap`. What is not known is absent. A figure is `value` with its 95 % `interval`. Of the measures,
+    /// `never_patched` counts hosts x vulnerabilities with a fix that were not patched by the end of the span: in
+    /// `restricted_mean_days_to_patch` they count the days until then. `exploited_exposure_days` is absent where nobody can know, and at
+    /// least what is stated where `days_before_kev` is above 0.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     report: Report,

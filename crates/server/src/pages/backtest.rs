@@ -24,10 +24,11 @@ pub(super) async fn backtest(
     Query(query): Query<BacktestQuery>,
 ) -> Result<Response, PageError> {
     let lines = app.lines().await?;
-    let (status, found) = match answer(&app, &query).await {
+    let answer = answer(&app, &query).await;
+    let (status, found) = match &answer {
         // Nothing to replay at all is no mistake of the reader.
         Err(_) if lines.is_empty() => (StatusCode::OK, html! {}),
-        Err(problem) => (problem.status(), errors(&problem)),
+        Err(problem) => (problem.status(), errors(problem)),
         Ok(answer) => (StatusCode::OK, report(&answer.report)),
     };
     let scores = app.store.scores().await?;
@@ -39,7 +40,7 @@ pub(super) async fn backtest(
         } @else {
             section aria-labelledby="choose" {
                 h2 id="choose" { "Choose" }
-                (form(&query))
+                (form(&query, answer.as_ref().ok().map(|it| &it.report)))
                 (known(&lines))
             }
             (found)
@@ -104,12 +105,14 @@ fn dated_scores(rows: &[ScoresRow]) -> Markup {
     }
 }
 
-fn form(query: &BacktestQuery) -> Markup {
+/// What is not asked for shows what was taken instead.
+fn form(query: &BacktestQuery, report: Option<&Report>) -> Markup {
+    let taken = |of: fn(&Report) -> String| report.map(of).unwrap_or_default();
     html! {
         form.find action="/backtest" {
-            (field("platform", "Platform", &query.platform, "text", "esxi"))
-            (field("line", "Line", &query.line, "text", "7.0"))
-            (field("component", "Component", &query.component, "text", ""))
+            (field("platform", "Platform", &query.platform, "text", &taken(|it| it.platform.to_string())))
+            (field("line", "Line", &query.line, "text", &taken(|it| it.line.to_string())))
+            (field("component", "Component", &query.component, "text", &taken(|it| it.component.to_string())))
             (field("from", "From", &query.from, "date", ""))
             (field("until", "Until", &query.until, "date", ""))
             (field("epss_at_least", "EPSS at least", &query.epss_at_least, "text", "0.1"))
@@ -226,7 +229,7 @@ fn one_policy(row: &Row) -> Markup {
                 Some(it) => {
                     td.tight { @if row.on_frontier { "\u{25c6} yes" } @else { (NONE) } }
                     td.num { (figure(it.exposure_days, "unknown")) }
-                    td.num { (figure(it.exploited_exposure_days, "unknown")) }
+                    td.num { @if it.days_before_kev > 0 && it.exploited_exposure_days.is_some() { "at least " } (figure(it.exploited_exposure_days, "unknown")) }
                     td.num { (figure(Some(it.bad_releases), NONE)) }
                     td.num { (figure(Some(it.maintenances), NONE)) }
                     td.num { (figure(Some(it.host_reboots), NONE)) }

@@ -82,14 +82,19 @@ fn parameters(policy: &Policy) -> Markup {
                 tbody { @for it in Parameter::ALL {
                     @let (fact, setting) = (it.fact(), policy.parameters.setting(*it));
                     tr id={"p-" (fact.name)} {
-                        th scope="row" { code { (fact.name) } } td.wide { (fact.question) } td.num { (exact(setting.value)) }
+                        th.tight scope="row" { code { (fact.name) } } td.wide { (fact.question) } td.num { (exact(setting.value)) }
                         td.num { (exact(setting.low)) " to " (exact(setting.high)) } td.tight { (unit(fact.unit)) }
-                        td.wide { @if setting.judgement { span.tag { "judgement" } " " } @if setting.stated { span.tag { "stated" } " " } (setting.source) }
+                        td.wide { @if setting.judgement { span.tag { "judgement" } " " } @if setting.stated { span.tag { "stated" } " " } (beside_its_mark(&setting.source)) }
                     }
                 } }
             } }))
         }
     }
+}
+
+/// A source without the word that stands before it as a mark.
+fn beside_its_mark(source: &str) -> &str {
+    if source == "judgement" { "" } else { source.strip_prefix("judgement: ").unwrap_or(source) }
 }
 
 /// A parameter as it is, without rounding.

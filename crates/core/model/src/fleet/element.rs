@@ -140,7 +140,7 @@ element! {
         component_sets: Vec<ComponentSetId>,
         /// Components of its own.
         components: Option<ComponentSet>,
-        /// Ways in.
+        /// Ways in. An empty list says as much as none, that nobody has listed any: what is off is listed with `enabled` false.
         management_interfaces: Vec<super::ManagementInterface>,
     }
 }

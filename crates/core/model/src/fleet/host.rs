@@ -236,7 +236,7 @@ element! {
         reach: Reach,
         /// Settings in force, by name (`slpd.enabled`, `esxi.ssh`, `kernel.mitigations`).
         settings: BTreeMap<String, Setting>,
-        /// Ways in.
+        /// Ways in. An empty list says as much as none, that nobody has listed any: what is off is listed with `enabled` false.
         #[serde(deserialize_with = "super::read::exact")]
         management_interfaces: Vec<ManagementInterface>,
         /// Listening sockets.

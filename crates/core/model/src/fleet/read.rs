@@ -103,6 +103,15 @@ fn mistakes(syntax: Syntax, text: &str) -> Vec<FleetError> {
         Err(message) => return vec![no_document(syntax, &message)],
     };
     let mut findings = Findings::default();
+    // The value below keeps the last of two fields of one name, which may not be the one that its author looks at.
+    let typed = syntax.fleet(text);
+    if let Err(error) = &typed
+        && error.to_string().contains("duplicate field")
+    {
+        findings
+            .error(|| error.clone().with_help("write each field once: which of the two counts is not known"));
+        return findings.finish().0;
+    }
     let schema = schema();
     let validator = jsonschema::options()
         .should_validate_formats(true)
@@ -116,7 +125,7 @@ fn mistakes(syntax: Syntax, text: &str) -> Vec<FleetError> {
     }
     // What a schema cannot say (a repeated key, 4.0 for a whole number) only the typed reading knows.
     if !findings.has_errors()
-        && let Err(error) = syntax.fleet(text)
+        && let Err(error) = typed
     {
         findings.error(|| error);
     }

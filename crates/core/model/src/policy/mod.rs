@@ -9,13 +9,14 @@
 //! assert!(policy.parameters.setting(Parameter::Aimed).judgement);
 //!
 //! let wrong = policy::read("[parameters]\nrho = 1.5\n").unwrap_err();
-//! assert_eq!(wrong[0].to_string(), "parameters.rho.value: found 1.5, expected a correlation from 0 to below 1");
+//! assert_eq!(wrong[0].to_string(), "parameters.rho.value (line 2): found 1.5, expected a correlation from 0 to below 1");
 //! ```
 
 mod bare;
 mod check;
 mod exception;
 mod parameter;
+mod place;
 mod planning;
 mod price;
 mod read;

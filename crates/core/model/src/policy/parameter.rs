@@ -26,6 +26,9 @@ pub enum Unit {
     Count,
 }
 
+/// Greatest count: more records than anybody holds. Products of what is accepted stay far from the end of numbers.
+pub(super) const MOST_COUNT: f64 = 1e12;
+
 impl Unit {
     /// What is accepted, for error messages.
     #[must_use]
@@ -34,9 +37,9 @@ impl Unit {
             Self::Probability => "a probability from 0 to 1",
             Self::Correlation => "a correlation from 0 to below 1",
             Self::Shape => "a Weibull shape above 0 up to 1",
-            Self::PerDay => "a finite rate per day, not negative",
-            Self::Hours => "a finite number of hours, not negative",
-            Self::Count => "a finite count, not negative",
+            Self::PerDay => "a finite rate per day, not negative, at most 1000",
+            Self::Hours => "a finite number of hours, not negative, at most 1000000",
+            Self::Count => "a finite count, not negative, at most 1000000000000",
         }
     }
 
@@ -47,7 +50,9 @@ impl Unit {
             Self::Probability => (0.0..=1.0).contains(&value),
             Self::Correlation => (0.0..1.0).contains(&value),
             Self::Shape => value > 0.0 && value <= 1.0,
-            Self::PerDay | Self::Hours | Self::Count => value.is_finite() && value >= 0.0,
+            Self::PerDay => (0.0..=1e3).contains(&value),
+            Self::Hours => (0.0..=1e6).contains(&value),
+            Self::Count => (0.0..=MOST_COUNT).contains(&value),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::parameter::{Parameter, Parameters, Setting};
+use super::parameter::{Parameter, Parameters, Setting, Unit};
 use super::{AcceptedRisk, Control, Losses, Maintenance, PlanningPolicy, Policy, Promise, Rates, Ring};
 use crate::id::TenantId;
 use crate::quantity::{Days, Loss};
@@ -152,7 +152,7 @@ pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
         planning: written.planning.unwrap_or_default(),
     };
     check(&policy, &mut mistakes);
-    if mistakes.0.is_empty() { Ok(policy) } else { Err(mistakes.0) }
+    if mistakes.0.is_empty() { Ok(policy) } else { Err(super::place::with_lines(text, mistakes.0)) }
 }
 
 fn of_form(text: &str, path: Option<&serde_path_to_error::Path>, error: &toml::de::Error) -> PolicyError {
@@ -239,12 +239,26 @@ fn check(policy: &Policy, mistakes: &mut Mistakes) {
     }
     let of_tenants = policy.loss.tenants.iter().map(|(id, it)| (format!("loss.tenant.{id}"), it));
     for (path, rates) in std::iter::once(("loss".to_owned(), &policy.loss.rates)).chain(of_tenants) {
-        if let Some(records) = rates.records_per_vm
-            && !(records.is_finite() && records >= 0.0)
-        {
-            mistakes.add(format!("{path}.records_per_vm"), records, "a finite count, not negative");
+        if let Some(records) = rates.records_per_vm.filter(|it| !Unit::Count.accepts(*it)) {
+            mistakes.add(format!("{path}.records_per_vm"), records, Unit::Count.expected());
+        }
+        let losses = [
+            ("vm_hour_down", rates.vm_hour_down),
+            ("record_disclosed", rates.record_disclosed),
+            ("system_corrupted", rates.system_corrupted),
+        ];
+        for (key, loss) in losses {
+            too_large(format!("{path}.{key}"), loss, mistakes);
         }
     }
+    too_large("maintenance.per_host".to_owned(), policy.maintenance.per_host, mistakes);
+    for it in &policy.controls {
+        too_large(format!("control {}.cost", it.id), it.cost, mistakes);
+    }
+    for it in &policy.promises {
+        too_large(format!("promise {}.penalty", it.id), it.penalty, mistakes);
+    }
+    outages(&policy.parameters, mistakes);
     unique("control", policy.controls.iter().map(|it| it.id.as_str()), mistakes);
     unique("promise", policy.promises.iter().map(|it| it.id.as_str()), mistakes);
     unique("ring", policy.rings.iter().map(|it| it.name.as_str()), mistakes);
@@ -291,6 +305,34 @@ fn check(policy: &Policy, mistakes: &mut Mistakes) {
         }
     }
     super::check::planning(&policy.planning, mistakes);
+}
+
+/// Greatest loss that can be stated: with the greatest counts of VMs, hours and records no sum comes near the end of numbers.
+const MOST_LOSS: f64 = 1e15;
+
+fn too_large(path: String, loss: Loss, mistakes: &mut Mistakes) {
+    if loss.get() > MOST_LOSS {
+        let expected =
+            format!("a loss of at most {MOST_LOSS:e}: lower it, or state all losses in a larger unit");
+        mistakes.add(path, format!("{:e}", loss.get()), expected);
+    }
+}
+
+/// A bad release costs a part of the outage after a compromise: an impact is a share of it.
+fn outages(parameters: &Parameters, mistakes: &mut Mistakes) {
+    let found = parameters.setting(Parameter::HoursAfterRegression);
+    let most = parameters.get(Parameter::HoursAfterCompromise);
+    if found.value > most {
+        let whose = if found.stated { "" } else { " (its default)" };
+        mistakes.add(
+            "parameters.hours_after_regression",
+            format!("{} h{whose}", found.value),
+            format!(
+                "at most parameters.hours_after_compromise ({most} h): an impact is a share of the outage after a compromise; \
+                 raise that one or lower this one"
+            ),
+        );
+    }
 }
 
 pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Mistakes) {
@@ -380,12 +422,73 @@ mod tests {
             "horizon_days",
             "parameters.rho.value",
             "parameters.rhoo",
-            "parameters.q:",
+            "parameters.q (line 5):",
             "control a.closes",
             "\"a\" twice",
         ] {
             assert!(mistakes.iter().any(|it| it.contains(place)), "{place} in {mistakes:#?}");
         }
+    }
+
+    #[test]
+    fn a_mistake_of_meaning_names_the_line_of_its_key() {
+        let said = refused(
+            "currency = \"EUR\"\n\n[parameters]\nnope = 1\nrho = { value = 2 }\n\n[[promise]]\nid = \"a\"\nkind = \"fix-within\"\n\
+             days = 1\n\n[[promise]]\nid = \"b\"\nkind = \"fix-within\"\ndays = 99999\n",
+        );
+        assert!(
+            said[0].starts_with("parameters.nope (line 4): found nope, expected one of kev_floor, "),
+            "{said:?}"
+        );
+        assert!(said[1].starts_with("parameters.rho.value (line 5): found 2, "), "{said:?}");
+        assert!(said.iter().any(|it| it.starts_with("promise b.days (line 15): found 99999, ")), "{said:?}");
+    }
+
+    #[test]
+    fn absurd_losses_are_refused_by_their_keys() {
+        for (text, place) in [
+            (
+                "[loss]\nvm_hour_down = 1e200\n",
+                "loss.vm_hour_down (line 2): found 1e200, expected a loss of at most 1e15",
+            ),
+            (
+                "[loss]\nsystem_corrupted = inf\n",
+                "loss.system_corrupted (line 2): found inf, expected a finite loss",
+            ),
+            (
+                "[loss.tenant.a]\nrecord_disclosed = 1e16\n",
+                "loss.tenant.a.record_disclosed (line 2): found 1e16, ",
+            ),
+            ("[loss]\nrecords_per_vm = 1e13\n", "loss.records_per_vm (line 2): found 10000000000000, "),
+            ("[maintenance]\nper_host = 1e20\n", "maintenance.per_host (line 2): found 1e20, "),
+            (
+                "[parameters]\nrecords_per_vm = 1e300\n",
+                "parameters.records_per_vm.value (line 2): found 1000",
+            ),
+            (
+                "[parameters]\nhours_after_compromise = inf\n",
+                "parameters.hours_after_compromise.value (line 2): found inf",
+            ),
+        ] {
+            let said = refused(text);
+            assert!(said[0].starts_with(place), "{text}: {said:?}");
+        }
+        assert!(read("[loss]\nvm_hour_down = 1e15\n").is_ok());
+    }
+
+    #[test]
+    fn an_outage_after_a_bad_release_is_no_longer_than_after_a_compromise() {
+        let said = refused("[parameters]\nhours_after_compromise = 0\nhours_after_regression = 5\n");
+        assert_eq!(said.len(), 1);
+        assert!(
+            said[0].starts_with("parameters.hours_after_regression (line 3): found 5 h, expected at most "),
+            "{said:?}"
+        );
+        let said = refused("[parameters]\nhours_after_compromise = 0\n");
+        assert!(
+            said[0].contains("h (its default), expected at most parameters.hours_after_compromise (0 h)"),
+            "{said:?}"
+        );
     }
 
     #[test]

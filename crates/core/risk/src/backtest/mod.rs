@@ -304,6 +304,15 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
             it.from, it.to
         )),
     }
+    if let Some(kev) = history.signals.kev.filter(|it| it.from > period.from && !history.holes.is_empty()) {
+        notes.push(format!(
+            "KEV begins on {}: what was exploited from {} to the day before nobody listed, so that exploited exposure is at least what is \
+             stated, and unknown where nothing of this line is listed",
+            kev.from, period.from
+        ));
+    } else if history.signals.kev.is_none() && !history.holes.is_empty() {
+        notes.push("the facts hold no KEV entries: exploited exposure is unknown; give them with --feeds, or upload them to the server".to_owned());
+    }
     let silent = |(at, it): &(usize, &Release)| {
         it.security.is_none() && !history.holes.iter().any(|hole| hole.closed_by.first() == Some(at))
     };

@@ -36,7 +36,8 @@ pub struct Measures {
     /// Days x hosts x published vulnerabilities that are open; `None`: none is known, which is not none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure_days: Option<Figure>,
-    /// The same, for the days after the vulnerability was added to KEV; `None` where the span ends before KEV began.
+    /// The same, for the days after the vulnerability was added to KEV; `None` where nobody can know: the span begins before KEV did and
+    /// nothing of the line is listed, or no vulnerability of it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exploited_exposure_days: Option<Figure>,
     /// Days x hosts on which a newer release was out.
@@ -64,6 +65,9 @@ pub struct Measures {
     /// Days of the span on which no vulnerability of the line is known, which is not none: what stands open on them is in no
     /// figure.
     pub days_without_facts: u64,
+    /// Days of the span before KEV began: what was exploited on them nobody listed, so that exploited exposure is at least what is
+    /// stated.
+    pub days_before_kev: u64,
     /// Loss under the policy's rates.
     pub loss: LossParts,
 }
@@ -90,10 +94,14 @@ impl Measures {
     pub(super) fn of(period: Period, replayed: &Replayed, seed: u64, history: &History) -> Self {
         let days_without_facts = without_facts(period, history.holes_span());
         let holes_known = days_without_facts < length(period);
-        let kev_known = holes_known && history.signals.kev.is_some_and(|it| it.from <= period.to);
         let blocks = &replayed.blocks;
         let mut all = Sums::default();
         blocks.iter().for_each(|it| all.add(it));
+        // Nothing listed is no sign that nothing was exploited, unless the list was there all the time.
+        let kev = history.signals.kev.filter(|it| it.from <= period.to);
+        let days_before_kev =
+            kev.map_or(length(period), |it| u64::try_from(days(period.from, it.from)).unwrap_or(0));
+        let kev_known = holes_known && kev.is_some() && (days_before_kev == 0 || all.exploited_days > 0.0);
         let samples = resample(blocks, seed);
         let figure = |of: fn(&Sums) -> f64| Figure { value: of(&all), interval: interval(&samples, of) };
         let mean = |it: &Sums| if it.patchable > 0.0 { it.days_to_patch / it.patchable } else { f64::NAN };
@@ -113,6 +121,7 @@ impl Measures {
             never_patched: all.never_patched as u64,
             open_at_end: replayed.open_at_end,
             days_without_facts,
+            days_before_kev,
             loss: LossParts {
                 total: holes_known.then(|| figure(Sums::loss)),
                 exposure: holes_known.then_some(all.loss_exposure),

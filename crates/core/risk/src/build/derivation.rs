@@ -110,7 +110,8 @@ pub struct PlaneDerivation {
     pub impact: Impact,
 }
 
-/// What is not in the figure. A status that is not known is not fine: [`super::UnknownAs::BaseRate`] gives the upper figure.
+/// What is not in the figure, or priced as something in between. What is not known is not fine: [`super::UnknownAs::BaseRate`] over
+/// [`underpin_exposure::at_worst`] gives the upper figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Unpriced {
     /// Components on hosts and planes that no source covers, counted per machine.
@@ -130,38 +131,69 @@ pub struct Unpriced {
     pub hosts_without_release_day: u64,
     /// Live VMs of which no host is known: what would fall with their host is not in any figure.
     pub vms_without_host: u64,
+    /// Hosts and planes of which it is not known whether the public Internet reaches them: priced in between.
+    pub machines_of_unknown_reach: u64,
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 impl fmt::Display for Unpriced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let have = |count| if count == 1 { "has" } else { "have" };
+        let hosts = |count| counted(count, "host");
         let parts = [
             (self.hosts_without_source > 0 || self.components_without_source > 0).then(|| {
                 format!(
-                    "{} components on {} hosts have no source",
-                    self.components_without_source, self.hosts_without_source
+                    "{} on {} {} no source",
+                    counted(self.components_without_source, "component"),
+                    hosts(self.hosts_without_source),
+                    have(self.components_without_source)
                 )
             }),
             (self.findings_of_unknown_status > 0).then(|| {
                 format!(
-                    "{} findings on {} hosts have an unknown status",
-                    self.findings_of_unknown_status, self.hosts_of_unknown_status
+                    "{} on {} {} an unknown status",
+                    counted(self.findings_of_unknown_status, "finding"),
+                    hosts(self.hosts_of_unknown_status),
+                    have(self.findings_of_unknown_status)
                 )
             }),
             (self.hosts_not_assessed > 0)
-                .then(|| format!("of {} hosts no component is known", self.hosts_not_assessed)),
+                .then(|| format!("of {} no component is known", hosts(self.hosts_not_assessed))),
             (self.planes_with_unknowns > 0).then(|| {
-                format!("{} management planes have unknown components or statuses", self.planes_with_unknowns)
+                format!(
+                    "{} {} unknown components or statuses",
+                    counted(self.planes_with_unknowns, "management plane"),
+                    have(self.planes_with_unknowns)
+                )
             }),
-            (self.hosts_without_release_day > 0)
-                .then(|| format!("the release of {} hosts has no known day", self.hosts_without_release_day)),
-            (self.vms_without_host > 0)
-                .then(|| format!("{} VMs have no known host, and are in no loss", self.vms_without_host)),
+            (self.hosts_without_release_day > 0).then(|| {
+                format!("the release of {} has no known day", hosts(self.hosts_without_release_day))
+            }),
+            (self.vms_without_host > 0).then(|| {
+                format!(
+                    "{} {} no known host, and {} in no loss",
+                    counted(self.vms_without_host, "VM"),
+                    have(self.vms_without_host),
+                    if self.vms_without_host == 1 { "is" } else { "are" }
+                )
+            }),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() {
-            f.write_str("everything is priced")
+            f.write_str("everything is priced")?;
         } else {
-            write!(f, "not priced: {}", parts.join("; "))
+            write!(f, "not priced: {}", parts.join("; "))?;
+        }
+        match self.machines_of_unknown_reach {
+            0 => Ok(()),
+            count => write!(
+                f,
+                "; priced in between: {} that the public Internet may reach or not, which is not known",
+                counted(count, "machine")
+            ),
         }
     }
 }

@@ -67,7 +67,8 @@ pub enum UnknownAs {
     #[default]
     LeftOut,
     /// The upper figure: each host and plane with any of them has one unlisted hole at the base rate, common to its platform,
-    /// and a release of unknown day is as new.
+    /// a release of unknown day is as new, and where it is not known from where a machine is reached, it is from the public
+    /// Internet. Statuses and components that are not known are for [`underpin_exposure::at_worst`].
     BaseRate,
 }
 
@@ -167,6 +168,10 @@ pub fn build(
     let mut unpriced = Unpriced::default();
     let mut warnings = warnings(fleet, policy);
     let mut survey = Survey::of(fleet);
+    unpriced.machines_of_unknown_reach = survey.of_unknown_reach(fleet);
+    if options.unknown == UnknownAs::BaseRate {
+        survey.reach_at_worst();
+    }
     seats::tell_apart(&mut survey);
     unpriced.vms_without_host = survey.without_host;
     let mut open = Open::of(assessment, &survey, &mut unpriced);
@@ -188,7 +193,7 @@ pub fn build(
     let answering =
         Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks, outage };
     let classes = answering.classes();
-    let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet));
+    let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
     seats::fall_with_hosts(&survey, &classes, &shocks.list, &mut planes);
     let holdings = holdings(&survey, policy)?;
     let hosts = lines(&survey, &classes);

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use underpin_exposure::report::{Area, AssetKind};
-use underpin_exposure::{Assessment, Status};
+use underpin_exposure::report::{Area, AssetKind, Finding};
+use underpin_exposure::{Assessment, OF_PROCESSOR, Status};
 use underpin_model::cvss::Effects;
 use underpin_model::id::VulnerabilityId;
 
@@ -91,7 +91,7 @@ impl Open {
         let mut by_content: FxHashMap<Content, u32> = FxHashMap::default();
         let mut contents: Vec<Content> = Vec::new();
         for group in &assessment.groups {
-            let places: Vec<(AssetKind, u32)> = group
+            let mut places: Vec<(AssetKind, u32)> = group
                 .assets
                 .iter()
                 .filter_map(|asset| {
@@ -103,12 +103,19 @@ impl Open {
                     list.get(&*asset.id).map(|at| (asset.kind, *at))
                 })
                 .collect();
-            // Machines of which no component is known: nobody looked, which is not the same as finding nothing.
-            let places: Vec<(AssetKind, u32)> = if group.findings.iter().all(Range::is_empty) {
-                places.into_iter().filter(|place| survey.knows_components(*place)).collect()
-            } else {
-                places
-            };
+            // Machines of which no component is known: nobody looked, which is not the same as finding nothing. What the
+            // processor tells counts all the same.
+            let of_processors = |it: &Finding| &*it.component == OF_PROCESSOR;
+            if group.findings_in(&assessment.findings).all(of_processors) {
+                let nothing = group.findings.iter().all(Range::is_empty);
+                let unseen = places.iter().copied().filter(|place| survey.is_unseen(*place));
+                let unseen: BTreeSet<(AssetKind, u32)> = unseen.collect();
+                if nothing {
+                    places.retain(|it| !unseen.contains(it));
+                } else {
+                    unseen.iter().for_each(|it| open.mark_unseen(*it, unpriced));
+                }
+            }
             if places.is_empty() {
                 continue;
             }
@@ -152,6 +159,19 @@ impl Open {
         for (set, unknown) in self.of_plane.iter().zip(&mut self.unknown_planes) {
             unpriced.planes_with_unknowns += u64::from(set.is_none());
             *unknown |= set.is_none();
+        }
+    }
+
+    /// A machine of which its processor alone is known.
+    fn mark_unseen(&mut self, (kind, at): (AssetKind, u32), unpriced: &mut Unpriced) {
+        let (list, count) = if kind == AssetKind::Host {
+            (&mut self.unknown_hosts, &mut unpriced.hosts_not_assessed)
+        } else {
+            (&mut self.unknown_planes, &mut unpriced.planes_with_unknowns)
+        };
+        if let Some(flag) = list.get_mut(at as usize) {
+            *flag = true;
+            *count += 1;
         }
     }
 

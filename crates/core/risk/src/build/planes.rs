@@ -2,6 +2,7 @@
 
 use underpin_model::policy::{AttackPath, Parameter};
 
+use super::UnknownAs;
 use super::classes::{ALL_LOST, Answering, Passages, certain, push};
 use super::derivation::PlaneDerivation;
 use super::hole::Way;
@@ -12,19 +13,29 @@ use crate::span::Span;
 use crate::ways::{Door, PublicReach, Ways};
 
 impl Answering<'_> {
-    pub(super) fn planes(&self, reach: &PublicReach<'_>) -> (Vec<Plane>, Vec<PlaneDerivation>) {
-        (0..self.survey.planes.len()).filter_map(|at| self.plane(at, reach)).unzip()
+    pub(super) fn planes(
+        &self,
+        reach: &PublicReach<'_>,
+        unknown: UnknownAs,
+    ) -> (Vec<Plane>, Vec<PlaneDerivation>) {
+        (0..self.survey.planes.len()).filter_map(|at| self.plane(at, reach, unknown)).unzip()
     }
 
-    fn plane(&self, at: usize, reach: &PublicReach<'_>) -> Option<(Plane, PlaneDerivation)> {
+    fn plane(
+        &self,
+        at: usize,
+        reach: &PublicReach<'_>,
+        unknown: UnknownAs,
+    ) -> Option<(Plane, PlaneDerivation)> {
         let plane = self.survey.planes.get(at)?;
         let set = self.controls.of_plane.get(at).copied()?;
         let interfaces = &plane.management_interfaces;
-        let machine = Machine {
-            software: Ways::of(interfaces, Door::Software, reach),
-            controller: Ways::of(interfaces, Door::Controller, reach),
-            guests: None,
+        let ways = |door| {
+            let ways = Ways::of(interfaces, door, reach);
+            if unknown == UnknownAs::BaseRate { ways.at_worst() } else { ways }
         };
+        let machine =
+            Machine { software: ways(Door::Software), controller: ways(Door::Controller), guests: None };
         let (responses, without_control) = self.responses_of_plane(at, set, &machine);
         let parameters = &self.policy.parameters;
         let mut takes_host =

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
+use underpin_exposure::Unseen;
 use underpin_exposure::report::AssetKind;
 use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, PowerState, Vm};
 use underpin_model::id::{ApplicationId, ClusterId, ManagementPlaneId, TenantId};
@@ -68,21 +69,34 @@ pub(super) struct Survey<'f> {
     pub(super) without_host: u64,
     /// The file lists VMs.
     pub(super) lists_vms: bool,
+    /// Machines of which no component is known.
+    unseen: Unseen<'f>,
 }
 
 impl<'f> Survey<'f> {
-    /// Whether any component of a host or plane is known: its components, or the release of its platform.
-    pub(super) fn knows_components(&self, (kind, at): (AssetKind, u32)) -> bool {
-        if kind == AssetKind::Host {
-            self.hosts.get(at as usize).is_some_and(|it| {
-                let host = it.host;
-                let release = host.platform.as_ref().and_then(|it| it.release.as_ref());
-                !host.component_sets.is_empty() || host.components.is_some() || release.is_some()
-            })
+    /// Whether no component of a host or plane is known.
+    pub(super) fn is_unseen(&self, (kind, at): (AssetKind, u32)) -> bool {
+        let id = if kind == AssetKind::Host {
+            self.hosts.get(at as usize).map(|it| it.host.id.as_str())
         } else {
-            self.planes
-                .get(at as usize)
-                .is_some_and(|it| !it.component_sets.is_empty() || it.components.is_some())
+            self.planes.get(at as usize).map(|it| it.id.as_str())
+        };
+        id.is_some_and(|id| self.unseen.has(kind, id))
+    }
+
+    /// Hosts and planes of which it is not known whether the public Internet reaches their software.
+    pub(super) fn of_unknown_reach(&self, fleet: &Fleet) -> u64 {
+        let reach = PublicReach::of(fleet);
+        let planes = self.planes.iter().map(|it| Ways::of(&it.management_interfaces, Door::Software, &reach));
+        let all = self.hosts.iter().map(|it| it.software).chain(planes);
+        all.filter(Ways::exposure_is_unknown).count() as u64
+    }
+
+    /// What is not known of the ways in, at its worst.
+    pub(super) fn reach_at_worst(&mut self) {
+        for host in &mut self.hosts {
+            host.software = host.software.at_worst();
+            host.controller = host.controller.at_worst();
         }
     }
 
@@ -112,6 +126,7 @@ impl<'f> Survey<'f> {
             host_index,
             without_host: 0,
             lists_vms: !fleet.vms.is_empty(),
+            unseen: Unseen::of(fleet),
         };
         survey.add_hosts(fleet, &hosts, &cluster_index);
         survey.add_vms(fleet);

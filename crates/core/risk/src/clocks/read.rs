@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use underpin_exposure::report::{Asset, Finding};
 use underpin_exposure::{Assessment, FactBase, Status};
 use underpin_model::facts::{DateKind, Family, Lifecycle, LifecycleDate, ReleaseFact};
-use underpin_model::fleet::Fleet;
-use underpin_model::id::VulnerabilityId;
+use underpin_model::fleet::{Fleet, Vm};
+use underpin_model::id::{TenantId, VulnerabilityId};
 use underpin_model::policy::{Policy, Promise, PromiseKind, Scope};
 
 use super::acceptance::Acceptances;
@@ -18,7 +18,7 @@ use super::forecast::{Paces, Plan};
 use super::places::Places;
 use super::{Acceptance, Clock, ClockError, PromiseState, Report, Settings, State};
 use crate::backtest::line_of;
-use crate::freshness::epss_warnings;
+use crate::freshness::feed_warnings;
 use crate::names::unknown_in_promises;
 
 /// Reads every clock on the day of the assessment.
@@ -61,8 +61,8 @@ pub fn read(
     let plan = Plan::new(&clocks, as_of, &Paces::of(&policy.maintenance, pace));
     let (forecast, forecast_unknown) = plan.forecast(&mut clocks);
     let unknown = unknown_in_promises(fleet, policy);
-    let unknown = unknown.iter().map(ToString::to_string);
-    let warnings = unknown.chain(epss_warnings(base, assessment)).collect();
+    let unknown = unknown.iter().map(ToString::to_string).chain(tenants_without_assets(fleet, policy));
+    let warnings = unknown.chain(feed_warnings(base, assessment)).collect();
     Ok(Report {
         as_of,
         hosts_per_day: pace,
@@ -75,6 +75,30 @@ pub fn read(
         forecast_unknown,
         clocks,
     })
+}
+
+/// Promises to tenants who have nothing that a promise could be about: neither kept nor broken, which nobody should read as kept.
+fn tenants_without_assets(fleet: &Fleet, policy: &Policy) -> Vec<String> {
+    let of_application = |vm: &Vm| {
+        let id = vm.application.as_ref()?;
+        fleet.applications.iter().find(|it| it.id == *id)?.tenant.as_ref()
+    };
+    let vms = fleet.vms.iter().filter_map(|it| it.tenant.as_ref().or_else(|| of_application(it)));
+    let busy: BTreeSet<&TenantId> =
+        vms.chain(fleet.images.iter().filter_map(|it| it.tenant.as_ref())).collect();
+    let known: BTreeSet<&TenantId> = fleet.tenants.iter().map(|it| &it.id).collect();
+    let idle = |promise: &Promise| {
+        let tenants = promise.scope.tenants.iter().filter(|it| known.contains(it) && !busy.contains(it));
+        tenants
+            .map(|it| {
+                format!(
+                    "promise {}: tenant {it} has no guest and no image: it is neither kept nor broken for them",
+                    promise.id
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    policy.promises.iter().flat_map(idle).collect()
 }
 
 fn sum(promise: &Promise, clocks: &[Clock]) -> PromiseState {

@@ -94,20 +94,38 @@ pub struct EvidenceError {
 /// The mistake of form with its line, or every mistake of meaning with its record.
 pub fn read(text: &str) -> Result<Evidence, Vec<EvidenceError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let wrong = |line: usize, expected: String| {
-        let found = text.lines().nth(line.saturating_sub(1)).unwrap_or("").trim().chars().take(80).collect();
+    let wrong = |line: usize, message: &str| {
+        let written = text.lines().nth(line.saturating_sub(1)).unwrap_or("").trim();
+        let (found, expected) = told(message, &written.chars().take(80).collect::<String>());
         vec![EvidenceError { place: format!("line {line}"), found, expected }]
     };
     let evidence: Evidence = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|error| wrong(error.line(), error.to_string()))?
+        serde_json::from_str(text).map_err(|error| wrong(error.line(), &error.to_string()))?
     } else {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
-            wrong(before.matches('\n').count() + 1, error.message().trim().to_owned())
+            wrong(before.matches('\n').count() + 1, error.message().trim())
         })?
     };
     let mistakes = mistakes(&evidence);
     if mistakes.is_empty() { Ok(evidence) } else { Err(mistakes) }
+}
+
+/// What a message of the reader says was found, and what it expected; `written` is the line that it is about.
+fn told(message: &str, written: &str) -> (String, String) {
+    // JSON ends its messages with the place, which is told before.
+    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    if let Some((_, field)) = message.split_once("missing field ") {
+        return (format!("{written} without {field}"), format!("{field} in every record of its kind"));
+    }
+    match message.split_once(", expected ") {
+        Some((found, expected)) => {
+            let unknown = found.starts_with("unknown ");
+            let words = if unknown { found } else { found.rsplit(": ").next().unwrap_or(found) };
+            (format!("{words} in {written}"), expected.to_owned())
+        }
+        None => (written.to_owned(), format!("TOML or JSON as the guide to evidence shows it ({message})")),
+    }
 }
 
 fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
@@ -234,7 +252,29 @@ mod tests {
         let more = said("[[run]]\nrelease = \"x 1\"\nhosts = 2\nfailures = 3\nkind = \"trial\"\n");
         assert!(more.contains("run.0.failures: found 3 of 2 hosts"), "{more}");
         let kind = said("[[run]]\nrelease = \"x 1\"\nhosts = 2\nkind = \"rumour\"\n");
-        assert!(kind.starts_with("line 4: found kind = \"rumour\""), "{kind}");
+        assert_eq!(
+            kind,
+            "line 4: found unknown variant `rumour` in kind = \"rumour\", expected one of `trial`, `canary`, `others-run-it`"
+        );
+        let hosts = said("[[run]]\nrelease = \"x 1\"\nhosts = -1\nkind = \"trial\"\n");
+        assert_eq!(hosts, "line 3: found integer `-1` in hosts = -1, expected u32");
+        let key = said("[[run]]\nrelease = \"x 1\"\nhosts = 1\nkind = \"trial\"\nhots = 2\n");
+        assert!(
+            key.starts_with("line 5: found unknown field `hots` in hots = 2, expected one of `release`, "),
+            "{key}"
+        );
+        let without = said("[[run]]\nrelease = \"x 1\"\nkind = \"trial\"\n");
+        assert_eq!(
+            without,
+            "line 1: found [[run]] without `hosts`, expected `hosts` in every record of its kind"
+        );
+        let form = said("[[run]\n");
+        assert!(
+            form.starts_with(
+                "line 1: found [[run], expected TOML or JSON as the guide to evidence shows it ("
+            ),
+            "{form}"
+        );
         let bug =
             said("[[known_bug]]\nrelease = \"x 1\"\nper_host_day = nan\nhours_down = 1\nsource = \"s\"\n");
         assert!(bug.contains("known_bug.0.per_host_day"), "{bug}");

@@ -15,8 +15,8 @@ use serde::Serialize;
 use underpin_exposure::report::{Asset, AssetKind, VulnerabilityView};
 use underpin_model::policy::{AcceptedRisk, Promise, PromiseKind};
 
+use super::due::{self, Due, OpenHole};
 use super::groups::Request;
-use super::target::{self, Due, OpenHole};
 use crate::build::hosts::Hosts;
 use crate::clocks::Acceptance;
 use crate::clocks::acceptance::Acceptances;
@@ -181,7 +181,7 @@ impl<'a> Promises<'a> {
                 let clock = clocks.entry(*bunch).or_default();
                 match announced {
                     Some(day) if !about.is_empty() => clock.accepted.push((*day, about.clone())),
-                    _ => clock.first = target::earlier(clock.first, *announced),
+                    _ => clock.first = due::earlier(clock.first, *announced),
                 }
             }
         }

@@ -19,9 +19,11 @@ use serde::Serialize;
 use underpin_model::fleet::{Fleet, HardwareClass};
 use underpin_model::policy::{Policy, Ring};
 
+use super::due::{self, LineKey};
 use super::groups::GroupDecision;
+use super::running::{self, Run};
 use super::scene::{Case, Members, Situated};
-use super::target::{self, LineKey, Releases, Run};
+use super::target::Releases;
 use crate::groups::GroupKey;
 
 /// The earlier ring that runs a release before a group takes it.
@@ -101,7 +103,7 @@ impl<'a> Rings<'a> {
             for (bunch, hosts) in group.bunches.iter().enumerate().filter(|_| asked) {
                 // What is due is not run yet, whatever is installed: it may wait for a boot.
                 let is_due = |it: &Run| due.contains(&(Arc::as_ptr(group).addr(), &it.line, bunch));
-                list.extend(target::runs(fleet, hosts, &lines).into_iter().filter(|it| !is_due(it)));
+                list.extend(running::runs(fleet, hosts, &lines).into_iter().filter(|it| !is_due(it)));
             }
             (kind, place, list)
         };
@@ -109,7 +111,7 @@ impl<'a> Rings<'a> {
             let of_ring = rings.of.entry(kind).or_default().entry(place).or_default();
             for Run { line, version, since } in runs {
                 let known = of_ring.entry(line).or_default().entry(version).or_default();
-                *known = target::earlier(*known, since);
+                *known = due::earlier(*known, since);
             }
         }
         rings

@@ -13,6 +13,7 @@ use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy};
 
 use super::curve::Penalty;
+use super::due::{self, Calendar, LineKey, OpenHole};
 use super::evidence::Tally;
 use super::groups::{GroupDecision, Request, Role};
 use super::prior::{LineHistory, history, line, prior};
@@ -21,7 +22,7 @@ use super::rings::{Decided, Rings};
 use super::sentence;
 use super::situation::{KnownBugs, Situation, Worth};
 use super::strata::{Crowd, Strata};
-use super::target::{self, Calendar, LineKey, OpenHole, Releases, Target};
+use super::target::{self, Releases, Target};
 use super::values::Assumptions;
 use crate::build::hole::Way;
 use crate::build::hosts::{Approach, Hosts, Kind};
@@ -45,7 +46,7 @@ pub(super) struct Members {
 pub(super) struct Case {
     group: Arc<Members>,
     pub(super) line: LineKey,
-    pub(super) due: target::Due,
+    pub(super) due: due::Due,
     /// The bunches on which the line closes something, or else all.
     bunches: Vec<usize>,
     /// The hosts on which the line is due, in order.
@@ -345,14 +346,14 @@ impl<'a> Scene<'a> {
 /// What is due on every group of the fleet, line by line.
 fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> (Vec<Arc<Members>>, Vec<Case>) {
     let Request { fleet, assessment, base, .. } = *request;
-    let by_host = target::groups_by_host(assessment);
+    let by_host = due::groups_by_host(assessment);
     let calendar = Calendar::of(base, day);
-    let open = target::OpenFindings::of(assessment, &calendar, &by_host);
+    let open = due::OpenFindings::of(assessment, &calendar, &by_host);
     let promises = Promises::of(request, hosts, day);
     let crowds = |bunch: &Vec<usize>| crowds(request.policy, fleet, hosts, bunch);
     let of_group = |(key, all): (GroupKey, Vec<usize>)| {
-        let target::DueOnGroup { bunches, lines } =
-            target::due(fleet, &calendar, (assessment, &open), &by_host, &all);
+        let due::DueOnGroup { bunches, lines } =
+            due::due(fleet, &calendar, (assessment, &open), &by_host, &all);
         let drains = |bunch| lines.values().filter(|it| it.needs_drain(bunch)).count();
         let drains = (0..bunches.len()).map(|it| u32::try_from(drains(it)).unwrap_or(u32::MAX)).collect();
         let crowds = if lines.is_empty() { Vec::new() } else { bunches.iter().map(crowds).collect() };
@@ -393,7 +394,7 @@ fn crowds(policy: &Policy, fleet: &Fleet, hosts: &Hosts<'_>, bunch: &[usize]) ->
 }
 
 /// The bunches, of so many, on which a line closes something, or else all.
-fn due_bunches(count: usize, due: &target::Due) -> Vec<usize> {
+fn due_bunches(count: usize, due: &due::Due) -> Vec<usize> {
     let mut closed = vec![false; count];
     for bunch in due.holes.values().flat_map(|it| it.bunches.keys()) {
         if let Some(closed) = closed.get_mut(*bunch) {
@@ -405,7 +406,7 @@ fn due_bunches(count: usize, due: &target::Due) -> Vec<usize> {
 }
 
 /// The hosts on which a line is due: those on which it closes something, or else all.
-fn due_hosts(group: &Members, due: &target::Due, bunches: &[usize]) -> Vec<usize> {
+fn due_hosts(group: &Members, due: &due::Due, bunches: &[usize]) -> Vec<usize> {
     if due.holes.is_empty() {
         return group.all.clone();
     }

@@ -8,7 +8,7 @@ use super::evidence::Tally;
 use super::groups::GroupDecision;
 use super::rings::EarlierRing;
 
-/// A number with two or three digits that count, without an exponent.
+/// A number with two or three digits that count, without an exponent unless it is below a millionth.
 #[must_use]
 pub fn short(value: f64) -> String {
     // A sum of nothing may be a negative zero, which no one should read.
@@ -18,15 +18,19 @@ pub fn short(value: f64) -> String {
         format!("{value:.0}")
     } else if size >= 1.0 {
         format!("{value:.1}")
-    } else if size >= 0.001 {
+    } else if size >= 1e-6 {
         let digits = 1 - size.log10().floor() as i32;
         format!("{value:.*}", usize::try_from(digits).unwrap_or(3))
     } else {
-        "below 0.001".to_owned()
+        format!("{value:.1e}")
     }
 }
 
 fn percent(share: f64) -> String {
+    // In a sentence nobody reads an exponent.
+    if share > 0.0 && share < 1e-6 {
+        return "below 0.0001 %".to_owned();
+    }
     format!("{} %", short(share * 100.0))
 }
 

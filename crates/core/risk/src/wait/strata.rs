@@ -7,8 +7,8 @@ use jiff::civil::Date;
 use rustc_hash::FxHashMap;
 use underpin_exposure::report::VulnerabilityView;
 
+use super::due::OpenHole;
 use super::situation::{Hole, Stratum, Worth};
-use super::target::OpenHole;
 use crate::build::hole::Way;
 use crate::build::hosts::{Approach, Hosts, Kind};
 use crate::build::reach::Machine;

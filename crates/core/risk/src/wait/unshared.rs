@@ -13,12 +13,12 @@ use super::agreement::{facts, vary};
 use super::curve::{AgedHazard, Hazards, Inputs};
 use super::decision::{DRAWS, decide, decide_under};
 use super::draws::Draws;
+use super::due::{self, Calendar};
 use super::evidence::Evidence;
 use super::groups::{Request, groups};
 use super::lumps::Lumped;
 use super::scene::{Due, Scene};
 use super::situation::{Hole, Situation, Stratum, Worth};
-use super::target::{self, Calendar};
 use super::values::{Assumptions, Values};
 use crate::build::hole::Way;
 use crate::build::hosts::Approach;
@@ -165,17 +165,17 @@ fn what_is_due_on_hosts_together_is_due_on_each_alone() {
     let base = facts();
     let assessment = assess(&fleet, &base, &Options::at("2026-03-02T23:59:59Z".parse().unwrap()));
     let day = "2026-03-02".parse().unwrap();
-    let by_host = target::groups_by_host(&assessment);
+    let by_host = due::groups_by_host(&assessment);
     let calendar = Calendar::of(&base, day);
-    let open = target::OpenFindings::of(&assessment, &calendar, &by_host);
+    let open = due::OpenFindings::of(&assessment, &calendar, &by_host);
     let mut bunches = (0, 0);
     for members in groups_of(&fleet).into_values() {
-        let together = target::due(&fleet, &calendar, (&assessment, &open), &by_host, &members);
+        let together = due::due(&fleet, &calendar, (&assessment, &open), &by_host, &members);
         bunches = (bunches.0 + together.bunches.len(), bunches.1 + members.len());
         let mut hosts: BTreeMap<_, BTreeSet<usize>> = BTreeMap::new();
         let mut repairs: BTreeMap<_, usize> = BTreeMap::new();
         for &one in &members {
-            let alone = target::due(&fleet, &calendar, (&assessment, &open), &by_host, &[one]);
+            let alone = due::due(&fleet, &calendar, (&assessment, &open), &by_host, &[one]);
             for (line, due) in alone.lines {
                 *repairs.entry(line.clone()).or_default() += due.bug_fixes;
                 let whole = &together.lines[&line];

@@ -4,8 +4,8 @@ use underpin_exposure::Status;
 use underpin_exposure::report::Area;
 use underpin_model::fleet::{Host, Tenant, Vm};
 use underpin_model::id::{ClusterId, VmId};
-use underpin_model::policy::{Parameters, Policy};
-use underpin_model::quantity::Days;
+use underpin_model::policy::{Parameter, Parameters, Policy, Rates};
+use underpin_model::quantity::{Days, Loss};
 use underpin_risk::blast::{Blast, blast_radii};
 use underpin_risk::build::{Options, ReleaseDates, Warning, build};
 use underpin_risk::deferral::deferral;
@@ -86,30 +86,44 @@ fn numbers_that_cannot_be_priced_are_refused_with_their_place() {
     let mut fleet = fleet();
     add_host(&mut fleet, "h", &[("a", 2)]);
     let assessment = Facts::new().assessment;
-    let refused = |text: &str| {
+    let refused = |change: &dyn Fn(&mut Policy)| {
         let releases = ReleaseDates::default();
-        build(&fleet, &assessment, &policy(text), &Options::new(&releases)).unwrap_err().to_string()
+        let mut policy = Policy::default();
+        change(&mut policy);
+        build(&fleet, &assessment, &policy, &Options::new(&releases)).unwrap_err().to_string()
     };
-    let outage = refused("[parameters]\nhours_after_regression = 20\nhours_after_compromise = 10\n");
+    // What a policy file may say is refused where it is read; one that is made by hand is refused here.
+    let outage = refused(&|policy| {
+        let parameters = &mut policy.parameters;
+        *parameters = parameters.with(Parameter::HoursAfterRegression, 20.0);
+        *parameters = parameters.with(Parameter::HoursAfterCompromise, 10.0);
+    });
     assert!(
         outage.starts_with("parameters.hours_after_regression: found 20 h, expected at most"),
         "{outage}"
     );
-    let whole = refused("[loss]\nvm_hour_down = 1e308\n");
+    let loss = |it: f64| Loss::new(it).unwrap();
+    let whole = refused(&|policy| policy.loss.rates.vm_hour_down = loss(1e308));
     assert_eq!(
         whole,
         "loss.vm_hour_down: found a loss of inf on host h, expected at most 1e100; \
          lower loss.vm_hour_down or parameters.hours_after_compromise"
     );
-    let one = refused("[loss.tenant.a]\nrecord_disclosed = 1e308\n");
+    let of_tenant = |rates: Rates| {
+        refused(&move |policy| {
+            policy.loss.tenants.insert(tenant_id("a"), rates);
+        })
+    };
+    let one = of_tenant(Rates { record_disclosed: loss(1e308), ..Rates::default() });
     assert!(one.starts_with("loss.tenant.a.record_disclosed: found a loss of inf on host h"), "{one}");
     assert!(one.ends_with("or parameters.records_per_vm"), "{one}");
-    let finite = refused("[loss.tenant.a]\nrecord_disclosed = 1e90\nrecords_per_vm = 1e50\n");
+    let rates = Rates { record_disclosed: loss(1e90), records_per_vm: Some(1e50), ..Rates::default() };
+    let finite = of_tenant(rates);
     assert!(
         finite.contains("of 2e140 on") && finite.ends_with("or loss.tenant.a.records_per_vm"),
         "{finite}"
     );
-    let system = refused("[loss]\nsystem_corrupted = 1e101\n");
+    let system = refused(&|policy| policy.loss.rates.system_corrupted = loss(1e101));
     assert!(system.ends_with("lower loss.system_corrupted"), "{system}");
     let none = built(
         &fleet,

@@ -291,6 +291,9 @@ fn what_is_not_known_is_counted_and_has_an_upper_figure() {
     add_host(&mut fleet, "h1", &[("a", 1)]);
     add_host(&mut fleet, "h2", &[("a", 1)]);
     add_host(&mut fleet, "unseen", &[("a", 1)]);
+    // Somebody looked, and found nothing.
+    fleet.hosts[1].components =
+        serde_json::from_str(r#"{"components": [{"name": "qemu", "version": "1"}]}"#).unwrap();
     let facts = Facts::new()
         .knows("CVE-1", Some(REMOTE), None, None)
         .hosts(
@@ -306,8 +309,8 @@ fn what_is_not_known_is_counted_and_has_an_upper_figure() {
     let left_out = build(&fleet, &facts.assessment, &Policy::default(), &Options::new(&releases)).unwrap();
     assert_eq!(
         left_out.unpriced.to_string(),
-        "not priced: 2 components on 1 hosts have no source; 1 findings on 1 hosts have an unknown status; \
-         of 1 hosts no component is known; the release of 3 hosts has no known day"
+        "not priced: 2 components on 1 host have no source; 1 finding on 1 host has an unknown status; \
+         of 1 host no component is known; the release of 3 hosts has no known day"
     );
     assert!(left_out.portfolio.shocks.iter().all(|it| it.cause == Cause::Underpin));
     let upper = build(&fleet, &facts.assessment, &Policy::default(), &Options::upper(&releases)).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use underpin_exposure::report::{AssetKind, ReasonCode};
-use underpin_exposure::{Assessment, FactBase, Feed, Options as Asking, assess};
+use underpin_exposure::{Assessment, FactBase, Feed, Options as Asking, assess, at_worst};
 use underpin_model::facts::Document;
 use underpin_model::fleet::{Fleet, SampleSpec, sample};
 use underpin_model::id::FeedId;
@@ -11,8 +11,10 @@ use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{Built, Options, ReleaseDates, build};
 use underpin_risk::compound;
 use underpin_risk::portfolio::{Cause, Factor};
+use underpin_risk::report::{GroupBy, Request, report};
+use underpin_risk::wait::Evidence;
 
-use crate::make::{answer, at, near, policy};
+use crate::make::{answer, at, near, policy, way_in};
 
 fn facts() -> FactBase {
     let mut feeds: BTreeMap<&str, Vec<Document>> = BTreeMap::new();
@@ -171,13 +173,13 @@ fn losses_per_day_of_hosts_sum_up_to_the_mean_of_the_fleet() {
     assert!(mean > 0.0);
     near(per_day.values().sum::<f64>() * 45.0 / mean, 1.0);
     // Hosts of a group sum up to the group of the report, which is exact too.
-    let (base, evidence) = (facts(), underpin_risk::wait::Evidence::default());
-    let request = underpin_risk::report::Request {
+    let (base, evidence) = (facts(), Evidence::default());
+    let request = Request {
         samples: 1000,
-        group_by: underpin_risk::report::GroupBy::Cluster,
-        ..underpin_risk::report::Request::new(&fleet, &assessment, &base, &policy, &evidence)
+        group_by: GroupBy::Cluster,
+        ..Request::new(&fleet, &assessment, &base, &policy, &evidence)
     };
-    let report = underpin_risk::report::report(&request).unwrap();
+    let report = report(&request).unwrap();
     for group in &report.groups {
         let of = |it: &&underpin_model::fleet::Host| {
             it.cluster.as_ref().map_or("unknown", |it| it.as_str()) == group.group
@@ -185,4 +187,108 @@ fn losses_per_day_of_hosts_sum_up_to_the_mean_of_the_fleet() {
         let sum: f64 = fleet.hosts.iter().filter(of).map(|it| per_day[&it.id] * 45.0).sum();
         assert!((sum - group.mean_loss).abs() < 1e-9 * mean, "{}: {sum} {}", group.group, group.mean_loss);
     }
+}
+
+/// What is not known is no less than what is known: without its components a fleet may be as bad as with them, and so may each of its
+/// hosts.
+#[test]
+fn a_fleet_of_which_no_component_is_known_may_be_as_bad_as_one_that_is_known() {
+    let (known, assessment, releases) = sampled(30);
+    let base = facts();
+    let policy = Policy::default();
+    let mean = |fleet: &Fleet, assessment: &Assessment, options: &Options<'_>| {
+        let built = build(fleet, assessment, &policy, options).unwrap();
+        (compound::mean_loss(&built.portfolio).unwrap(), built)
+    };
+    let (with, _) = mean(&known, &assessment, &Options::new(&releases));
+    let mut unseen = known.clone();
+    let bare = |ids: &mut Vec<_>, own: &mut Option<_>| {
+        ids.clear();
+        *own = None;
+    };
+    for host in &mut unseen.hosts {
+        bare(&mut host.component_sets, &mut host.components);
+    }
+    let judged = assess(&unseen, &base, &Asking::at(at()));
+    let (least, built) = mean(&unseen, &judged, &Options::new(&releases));
+    assert!(least < 0.5 * with, "{least} of {with}: what is left out is counted");
+    assert_eq!(built.unpriced.hosts_not_assessed, 30);
+    let worst = at_worst(&unseen, &base, &judged);
+    let (most, _) = mean(&unseen, &worst, &Options::upper(&releases));
+    assert!(most >= with, "at worst {most}, with known components {with}");
+    // The holes of a line that no other host of the fleet stands on are those that facts state of it; of others what known hosts have
+    // counts too.
+    let mut half = known;
+    for host in half.hosts.iter_mut().step_by(2) {
+        bare(&mut host.component_sets, &mut host.components);
+    }
+    let judged = assess(&half, &base, &Asking::at(at()));
+    let worst = at_worst(&half, &base, &judged);
+    let (most, _) = mean(&half, &worst, &Options::upper(&releases));
+    assert!(most >= with, "half of them unknown: at worst {most}, with known components {with}");
+    // Of what nobody knows nothing is made better by another look.
+    let statuses = |it: &Assessment| it.findings.iter().filter(|it| it.status.is_open()).count();
+    assert!(statuses(&worst) > statuses(&judged));
+}
+
+#[test]
+fn a_plane_of_which_no_component_is_known_falls_with_a_range_and_not_with_zero() {
+    let (mut fleet, ..) = sampled(30);
+    for plane in &mut fleet.management_planes {
+        plane.component_sets.clear();
+        plane.components = None;
+        plane.runs_on.clear();
+    }
+    let base = facts();
+    let assessment = assess(&fleet, &base, &Asking::at(at()));
+    let evidence = Evidence::default();
+    let policy = Policy::default();
+    let mut request = Request::new(&fleet, &assessment, &base, &policy, &evidence);
+    (request.samples, request.group_by) = (1000, GroupBy::Cluster);
+    let report = report(&request).unwrap();
+    assert!(!report.blast_radius.planes.is_empty());
+    for plane in &report.blast_radius.planes {
+        assert_eq!(plane.blast.probability, 0.0, "{}", plane.of);
+        assert!(plane.probability_at_most.is_some_and(|it| it > 0.0 && it <= 1.0), "{}", plane.of);
+    }
+}
+
+/// An empty list of ways in says no more than none: nobody has listed any. That is a range, and at worst the public Internet reaches
+/// the machine.
+#[test]
+fn unknown_ways_in_are_in_the_range_of_the_fleet() {
+    let (mut fleet, assessment, releases) = sampled(30);
+    fleet.hosts.iter_mut().for_each(|it| it.management_interfaces.clear());
+    let text = serde_json::to_string(&fleet).unwrap();
+    let mut stated: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for host in stated["hosts"].as_array_mut().unwrap() {
+        host["management_interfaces"] = serde_json::json!([]);
+    }
+    let stated = underpin_model::fleet::read(stated.to_string().as_bytes()).unwrap().fleet;
+    assert!(stated.hosts.iter().all(|it| it.management_interfaces.is_empty()));
+    let policy = Policy::default();
+    let mean = |fleet: &Fleet, options: &Options<'_>| {
+        let built = build(fleet, &assessment, &policy, options).unwrap();
+        (compound::mean_loss(&built.portfolio).unwrap(), built.unpriced)
+    };
+    let (plain, unpriced) = mean(&fleet, &Options::new(&releases));
+    assert_eq!(mean(&stated, &Options::new(&releases)).0, plain);
+    assert!(unpriced.machines_of_unknown_reach >= 30, "{unpriced:?}");
+    assert!(
+        unpriced.to_string().contains("machines that the public Internet may reach or not"),
+        "{unpriced}"
+    );
+    // The same hosts, of which it is known that they are reached from the public Internet.
+    let public = underpin_model::id::NetworkId::new("public").unwrap();
+    let mut network = underpin_model::fleet::Network::new(public);
+    network.publicly_exposed = Some(true);
+    let mut exposed = fleet.clone();
+    exposed.networks.push(network);
+    for host in &mut exposed.hosts {
+        host.management_interfaces = ["ssh", "bmc"].map(|kind| way_in(kind, "public")).to_vec();
+    }
+    let known = mean(&exposed, &Options::new(&releases)).0;
+    assert!(known > plain, "{known} of {plain}");
+    let upper = mean(&fleet, &Options::upper(&releases)).0;
+    assert!(upper >= known, "at worst {upper}, reached from the public Internet {known}");
 }

@@ -2,6 +2,7 @@
 
 use underpin_exposure::{FactBase, Feed};
 use underpin_feeds::Parsed;
+use underpin_model::facts::Family;
 use underpin_model::fleet::{self, ComponentKind, Fleet};
 use underpin_model::id::FeedId;
 use underpin_risk::wait::curve::Inputs;
@@ -150,6 +151,36 @@ fn a_whole_product_has_run_since_the_last_boot_and_a_package_since_nobody_knows_
         undated.hosts[0].booted_at = None;
         assert_eq!(earlier(&undated).from_days, 40.0, "{kind:?}");
     }
+}
+
+/// Microcode is loaded by a boot: a ring that runs the revision has run it since its last one.
+#[test]
+fn microcode_has_run_since_the_last_boot() {
+    let of_intel = |(_, document): (&str, Result<underpin_model::facts::Document, _>)| {
+        document.ok().filter(|it| it.releases.iter().any(|it| it.family == Family::IntelMicrocode))
+    };
+    let documents = underpin_feeds::builtin::documents().filter_map(of_intel).collect();
+    let base = FactBase::new(vec![Feed { id: FeedId::new("intel").unwrap(), fetched: None, documents }]);
+    let mut fleet = fleet(&[("test", NEW, 0), ("production", NEW, 3)]);
+    // The newest revision of this processor with an advisory, of 2025-08-12, and the one before it.
+    for (host, revision) in fleet.hosts.iter_mut().zip(["0x2b000643", "0x2b000639"]) {
+        let cpu = host.cpu.as_mut().unwrap();
+        (cpu.signature, cpu.platform_mask) = (Some("06-8f-08".to_owned()), Some(0x87));
+        cpu.microcode = Some(revision.to_owned());
+    }
+    let earlier = |fleet: &Fleet, soak: f64| {
+        let list = decided(fleet, &base, &rings(soak), "");
+        assert!(
+            list.iter()
+                .all(|it| it.component == "intel-microcode" && it.group.ring.as_deref() != Some("test"))
+        );
+        of(&list, "production").earlier_ring.clone().map(|it| (it.runs_it, it.from_days))
+    };
+    // Booted 29 days ago.
+    assert_eq!(earlier(&fleet, 40.0), Some((true, 11.0)));
+    assert_eq!(earlier(&fleet, 4.0), Some((true, 0.0)));
+    fleet.hosts[0].booted_at = None;
+    assert_eq!(earlier(&fleet, 40.0), Some((true, 40.0)), "nobody knows when it booted");
 }
 
 /// What own canaries showed counts in every ring of their hardware, and so in the day on which an earlier one takes the release.

@@ -13,7 +13,8 @@ use underpin_risk::report::{FleetRisk, RiskReport};
 use super::parts::{number, scroll, stale};
 use super::{PageError, page};
 use crate::charts;
-use crate::risk::{Asked, Basis, Detail, RiskAnswer, Tail, TailPoint};
+use crate::query::Query;
+use crate::risk::{Basis, Detail, RiskAnswer, RiskQuery, Tail, TailPoint};
 use crate::state::Shared;
 use numbers::{amount, cause_name, chance, derived, how_likely, percent};
 
@@ -22,8 +23,11 @@ const PARTS: usize = 12;
 /// The level that is shown first: the worst one in a hundred.
 const LEVEL: f64 = 0.99;
 
-pub(super) async fn risk(State(app): State<Shared>) -> Result<Markup, PageError> {
-    let answer = app.risk(Asked::default()).await?;
+pub(super) async fn risk(
+    State(app): State<Shared>,
+    Query(query): Query<RiskQuery>,
+) -> Result<Markup, PageError> {
+    let answer = app.risk(query.read()?).await?;
     let detail = app.risk_detail().await?;
     let content = html! {
         h1 { "Risk" }
@@ -91,7 +95,7 @@ fn headline(report: &RiskReport) -> Markup {
                     }
                     "."
                     @if report.mean_loss_with_unknown > report.fleet.loss.mean {
-                        " With what is not known priced at the base rate the expectation is " b { (amount(report.mean_loss_with_unknown)) " " (currency) } "."
+                        " With all that is not known at its worst the expectation is " b { (amount(report.mean_loss_with_unknown)) " " (currency) } "."
                     }
                 }
                 (figures(report))
@@ -124,7 +128,7 @@ fn figures(report: &RiskReport) -> Markup {
         let rows = list(own);
         html! { @for one in &rows {
             tr {
-                th scope="row" { (format!("At least {} {what} at once", number(one.m))) } td.num { (derived(&chance(one), &how_likely(one))) }
+                th scope="row" { (format!("At least {} {what}{} at once", number(one.m), if one.m == 1 { "" } else { "s" })) } td.num { (derived(&chance(one), &how_likely(one))) }
                 td.num { (naive.map(list).and_then(|it| it.iter().find(|other| other.m == one.m).map(chance)).unwrap_or_else(|| "–".to_owned())) }
             }
         } }
@@ -148,9 +152,9 @@ fn figures(report: &RiskReport) -> Markup {
                 (pair("Any host hit".to_owned(), &|it| Some(it.any_hit.probability), html! { (method(own.any_hit.method, own.any_hit.standard_error)) " Whatever the dependence, it lies between the greatest probability of one host, " (percent(own.any_hit.frechet_low)) ", and the sum over all hosts, " (percent(own.any_hit.frechet_high)) " (Fréchet)." }, true))
                 (pair("… at least, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.bonferroni_low), html! { "Bonferroni, within the class of hosts that tells most, or Dawson and Sankoff, between classes: from single hosts and the pairs that are hit both. It uses nothing of how three or more hosts go together." }, true))
                 (pair("… at most, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.hunter_worsley_high), html! { "Hunter, Worsley: single hosts less the pairs along a path through each class of hosts and a tree between classes. It uses nothing of how three or more hosts go together." }, true))
-                (at_least("hosts", &|it| it.hosts_hit_at_least.clone()))
-                (at_least("guests", &|it| it.guests_hit_at_least.clone()))
-                (at_least("tenants", &|it| it.tenants_hit_at_least.clone()))
+                (at_least("host", &|it| it.hosts_hit_at_least.clone()))
+                (at_least("guest", &|it| it.guests_hit_at_least.clone()))
+                (at_least("tenant", &|it| it.tenants_hit_at_least.clone()))
                 @if report.guests_without_tenant > 0 {
                     tr { th scope="row" { "Guests of no known tenant, who count for none" } td.num { (number(report.guests_without_tenant)) } td.num { "–" } }
                 }
@@ -202,23 +206,29 @@ fn tails(report: &RiskReport, detail: &Detail) -> Markup {
     }
 }
 
-/// Shares of the mean and of the CVaR by one kind of part, the greatest first, the rest summed up.
-fn shares(report: &RiskReport, name: PartName) -> Vec<(String, f64, f64)> {
-    let mut rows: Vec<(String, f64, f64)> =
-        report.contributions.iter().filter_map(|it| Some((name(&it.of)?, it.mean, it.cvar_share))).collect();
+/// Shares of the mean and of the CVaR by one kind of part, the greatest first, the rest summed up; and the standard errors of
+/// the latter, in percentage points: of the rest none is known, for the errors of its parts are not independent.
+fn shares(report: &RiskReport, name: PartName) -> (Vec<(String, f64, f64)>, Vec<Option<f64>>) {
+    let parts = report.contributions.iter();
+    let mut rows: Vec<(String, f64, f64, f64)> = parts
+        .filter_map(|it| Some((name(&it.of)?, it.mean, it.cvar_share, it.cvar_share_standard_error)))
+        .collect();
     let (mean, cvar) = rows.iter().fold((0.0, 0.0), |(a, b), it| (a + it.1, b + it.2));
     let share = |part: f64, of: f64| if of > 0.0 { part / of * 100.0 } else { 0.0 };
     for row in &mut rows {
-        *row = (std::mem::take(&mut row.0), share(row.1, mean), share(row.2, cvar));
+        *row = (std::mem::take(&mut row.0), share(row.1, mean), share(row.2, cvar), share(row.3, cvar));
     }
     rows.retain(|it| it.1 > 0.0 || it.2 > 0.0);
     rows.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    if rows.len() > PARTS {
-        let rest = rows.split_off(PARTS - 1);
+    let rest = if rows.len() > PARTS { rows.split_off(PARTS - 1) } else { Vec::new() };
+    let mut errors: Vec<Option<f64>> = rows.iter().map(|it| Some(it.3)).collect();
+    let mut rows: Vec<(String, f64, f64)> = rows.into_iter().map(|it| (it.0, it.1, it.2)).collect();
+    if !rest.is_empty() {
         let (mean, cvar) = rest.iter().fold((0.0, 0.0), |(a, b), it| (a + it.1, b + it.2));
         rows.push((format!("{} others", rest.len()), mean, cvar));
+        errors.push(None);
     }
-    rows
+    (rows, errors)
 }
 
 /// The name of a part, if it is of one kind.
@@ -246,9 +256,9 @@ fn contributions(report: &RiskReport) -> Markup {
     let figures: Vec<Markup> = kinds
         .into_iter()
         .filter_map(|(title, name)| {
-            let rows = shares(report, name);
+            let (rows, errors) = shares(report, name);
             let chart = charts::risk::contributions(title, &rows)?;
-            Some(html! { h3 { (title) } (charts::figure(&chart, &share_rows(title, &rows))) })
+            Some(html! { h3 { (title) } (charts::figure(&chart, &share_rows(title, &rows, &errors))) })
         })
         .collect();
     html! {
@@ -262,13 +272,13 @@ fn contributions(report: &RiskReport) -> Markup {
     }
 }
 
-fn share_rows(caption: &str, rows: &[(String, f64, f64)]) -> Markup {
+fn share_rows(caption: &str, rows: &[(String, f64, f64)], errors: &[Option<f64>]) -> Markup {
     scroll(
         caption,
         html! { table {
             caption { (caption) }
-            thead { tr { th scope="col" { "Part" } th.num scope="col" { "Of the mean" } th.num scope="col" { "Of the CVaR 99 %" } } }
-            tbody { @for (name, mean, cvar) in rows { tr { th scope="row" { (name) } td.num { (format!("{mean:.1} %")) } td.num { (format!("{cvar:.1} %")) } } } }
+            thead { tr { th scope="col" { "Part" } th.num scope="col" { "Of the mean" } th.num scope="col" { "Of the CVaR 99 %" } th.num scope="col" { "Standard error" } } }
+            tbody { @for ((name, mean, cvar), error) in rows.iter().zip(errors) { tr { th scope="row" { (name) } td.num { (format!("{mean:.1} %")) } td.num { (format!("{cvar:.1} %")) } td.num { @match error { Some(it) => (format!("{it:.1} %")), None => "–" } } } } }
         } },
     )
 }

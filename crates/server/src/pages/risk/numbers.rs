@@ -36,6 +36,8 @@ pub(in crate::pages) fn chance(it: &AtLeast) -> String {
     match it.at_most {
         Some(most) if amount(most * 100.0).starts_with("below") => percent(most),
         Some(most) => format!("below {}", percent(most)),
+        // It can be, and its exact chance is lost in the rounding of the sums that give it.
+        None if it.probability <= 0.0 => "below 0.0001\u{a0}%".to_owned(),
         None => percent(it.probability),
     }
 }

@@ -175,10 +175,16 @@ pub(super) fn clusters(report: &RiskReport) -> Markup {
     figure_rows("Clusters", "clusters", "Hosts", &rows, &report.currency)
 }
 
-fn blast_row(what: &str, name: &Markup, blast: &Blast) -> Markup {
+fn blast_row(what: &str, name: &Markup, blast: &Blast, most: Option<f64>) -> Markup {
     html! { tr {
         td { (what) } th scope="row" { (name) } td.num { (number(blast.hosts)) } td.num { (number(blast.guests)) } td.num { (number(blast.tenants)) }
-        td.num { (amount(blast.greatest_loss)) } td.num { (amount(blast.mean_loss)) } td.num { (percent(blast.probability)) }
+        td.num { (amount(blast.greatest_loss)) } td.num { (amount(blast.mean_loss)) } td.num {
+            @match most {
+                None => { (percent(blast.probability)) }
+                Some(most) if blast.probability == 0.0 => { "unknown, up to " (percent(most)) }
+                Some(most) => { (percent(blast.probability)) " to " (percent(most)) }
+            }
+        }
     } }
 }
 
@@ -188,15 +194,15 @@ pub(super) fn blast(report: &RiskReport) -> Markup {
     html! {
         section aria-labelledby="blast" {
             h2 id="blast" { "Blast radius" }
-            p.soft { "Greatest loss: everything within reach is lost. Mean loss: given that it falls. Probability: by its own causes within the horizon. Of hosts the widest are listed." }
+            p.soft { "Greatest loss: everything within reach is lost. Mean loss: given that it falls. Probability: by its own causes within the horizon; where something of it is not known, up to what it would be at worst. Of hosts the widest are listed." }
             (scroll(&caption, html! { table {
                 caption { (caption) }
                 thead { tr { th scope="col" { "What" } th scope="col" { "Name" } th.num scope="col" { "Hosts" } th.num scope="col" { "Guests" } th.num scope="col" { "Tenants" } th.num scope="col" { "Greatest loss" } th.num scope="col" { "Mean loss" } th.num scope="col" { "Probability" } } }
                 tbody {
-                    @for Radius { of, blast } in &radii.planes { (blast_row("management plane", &html! { a href={"/planes/" (encode(of.as_str()))} { (of) } }, blast)) }
-                    @for Radius { of, blast } in radii.releases.iter().take(ROWS) { (blast_row("bad release", &html! { (cause_name(of)) }, blast)) }
-                    (blast_row("Underpin", &html! { "its own credentials" }, &radii.underpin))
-                    @for Radius { of, blast } in &radii.hosts { (blast_row("host", &html! { a href={"/hosts/" (encode(of.as_str()))} { (of) } }, blast)) }
+                    @for Radius { of, blast, probability_at_most } in &radii.planes { (blast_row("management plane", &html! { a href={"/planes/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
+                    @for Radius { of, blast, probability_at_most } in radii.releases.iter().take(ROWS) { (blast_row("bad release", &html! { (cause_name(of)) }, blast, *probability_at_most)) }
+                    (blast_row("Underpin", &html! { "its own credentials" }, &radii.underpin, None))
+                    @for Radius { of, blast, probability_at_most } in &radii.hosts { (blast_row("host", &html! { a href={"/hosts/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
                 }
             } }))
         }

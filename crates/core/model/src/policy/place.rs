@@ -1,0 +1,47 @@
+//! Where in a policy file a key stands, for mistakes that are found once the file has been read.
+
+use toml::de::{DeTable, DeValue};
+
+use super::PolicyError;
+
+/// The mistakes with the lines of their keys, as far as the file has them.
+pub(super) fn with_lines(text: &str, mut mistakes: Vec<PolicyError>) -> Vec<PolicyError> {
+    let Ok(file) = DeTable::parse(text) else { return mistakes };
+    for mistake in &mut mistakes {
+        if let Some(at) = place(file.get_ref(), &mistake.path) {
+            let line = text.get(..at).unwrap_or("").matches('\n').count() + 1;
+            mistake.path = format!("{} (line {line})", mistake.path);
+        }
+    }
+    mistakes
+}
+
+/// The byte at which the deepest key of a dotted path stands that the file has: `promise gold.days` is in the one of this id.
+fn place(file: &DeTable<'_>, path: &str) -> Option<usize> {
+    let mut table = file;
+    let mut at = None;
+    for step in path.split('.') {
+        let (key, id) = step.split_once(' ').map_or((step, None), |(key, id)| (key, Some(id)));
+        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == key) else { break };
+        at = Some(name.span().start);
+        table = match (value.get_ref(), id) {
+            (DeValue::Table(inner), _) => inner,
+            (DeValue::Array(list), Some(id)) => {
+                let named = |it: &&toml::Spanned<DeValue<'_>>| has_id(it.get_ref(), id);
+                let Some(one) = list.iter().find(named) else { break };
+                at = Some(one.span().start);
+                let DeValue::Table(inner) = one.get_ref() else { break };
+                inner
+            }
+            _ => break,
+        };
+    }
+    at
+}
+
+fn has_id(value: &DeValue<'_>, id: &str) -> bool {
+    let DeValue::Table(table) = value else { return false };
+    table.iter().any(|(name, value)| {
+        name.get_ref() == "id" && matches!(value.get_ref(), DeValue::String(text) if &**text == id)
+    })
+}
