@@ -53,6 +53,18 @@ impl Answers<'_> {
         (0..).zip(self.consents).filter(move |(_, it)| it.action == action && live(it) && it.speaks_of(vm))
     }
 
+    /// Some answer about a guest begins or ends.
+    pub(super) fn change(&self, vm: &Vm) -> bool {
+        self.consents.iter().any(|it| (it.from.is_some() || it.until.is_some()) && it.speaks_of(vm))
+    }
+
+    /// When a lock ends that is known to end.
+    pub(super) fn unlocked(&self, vm: &Vm) -> Seconds {
+        let after = |at: Timestamp| at.as_second().saturating_sub(self.starts_at.as_second());
+        let ends = vm.locks.iter().filter_map(|it| it.expires).map(after).max().unwrap_or(0);
+        ends.clamp(0, i64::from(Seconds::MAX)) as Seconds
+    }
+
     /// When an action on a guest is refused, in no order.
     fn refused(&self, vm: &Vm, action: Action) -> Spans {
         self.about(vm, action).filter(|(_, it)| !it.granted).map(|(_, it)| self.span(it)).collect()

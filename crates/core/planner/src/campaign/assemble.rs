@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use underpin_model::change::{Layer, Method};
 use underpin_model::id::{ElementId, HostId};
 use underpin_model::plan::{
-    Bounds, Eta, FORMAT, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Reason, Step,
-    StepKind, Wave, WaveReport, element_of,
+    Bounds, Eta, FORMAT, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Reason, Soaking,
+    Step, StepKind, Wave, WaveReport, element_of,
 };
 use underpin_model::policy::{Placing, Spread};
 
@@ -89,6 +89,7 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         homing: driven.homing,
         waves: assembly.waves,
         steps,
+        soaking: soaking(request, facts, driven),
         left_out: left_out(request, driven),
     };
     let report = PlanReport {
@@ -125,6 +126,18 @@ impl Item<'_> {
             Self::Hosts(it) => (true, facts.cluster_name(it.cluster)),
         }
     }
+}
+
+/// Soaks that began before.
+fn soaking(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<Soaking> {
+    let named = driven.soaking.iter().filter_map(|it| {
+        let element = element_of(&facts.hosts[it.host as usize].it.id)?;
+        let change = request.changes().get(it.change as usize)?.id.clone();
+        Some(Soaking { element, change, canary: it.canary, until_s: it.until, since: it.since })
+    });
+    let mut all: Vec<Soaking> = named.collect();
+    all.sort();
+    all
 }
 
 fn left_out(request: &Request<'_>, driven: &Driven) -> Vec<LeftOut> {

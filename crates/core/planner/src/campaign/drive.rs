@@ -18,6 +18,7 @@ use super::elements::{self, ElementWork};
 use super::facts::Facts;
 use super::order::{self, Concerned, Levels};
 use super::rooms::Rooms;
+use super::soaking::SoaksStill;
 use super::stage::{Cluster, Shared, StagedWave};
 use super::{PlanError, Request};
 
@@ -64,6 +65,8 @@ pub(super) struct Driven {
     pub(super) coordinators: BTreeSet<u32>,
     /// Hosts whose failure found no place for so many guests before the plan.
     pub(super) short_before: Vec<(Vec<u32>, u32)>,
+    /// Soaks that began before the plan.
+    pub(super) soaking: Vec<SoaksStill>,
     /// Hosts that waited for a soak: whose, and until when.
     pub(super) waited: BTreeMap<u32, (Option<String>, Seconds)>,
 }
@@ -151,6 +154,7 @@ fn decide<'a>(
             by_host: BTreeMap::new(),
             coordinators: BTreeSet::new(),
             short_before: Vec::new(),
+            soaking: Vec::new(),
             waited: BTreeMap::new(),
         },
         to_try: BTreeSet::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use underpin_model::fleet::{AffinityKind, Strength};
-use underpin_model::plan::{Rule, Severity, Standing};
+use underpin_model::plan::{Rule, Severity, SoakSince, Standing};
 
 use super::Request;
 use super::drive::Driven;
@@ -67,6 +67,7 @@ pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
                 .to_owned(),
         });
     }
+    standing.extend(soaks(request, facts, driven));
     standing.extend(broken_rules(facts));
     standing.extend(driven.short_before.iter().map(|(hosts, guests)| {
         let names: Vec<&str> = hosts.iter().map(|&it| facts.hosts[it as usize].it.id.as_str()).collect();
@@ -99,6 +100,28 @@ fn snapshot(request: &Request<'_>) -> Option<Standing> {
             "{found}: what stands where may differ by then; plan again from what is seen at its start"
         ),
     })
+}
+
+/// Hosts that have a change already, nobody knows since when.
+fn soaks(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<Standing> {
+    let mut of_changes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for it in driven.soaking.iter().filter(|it| it.since == SoakSince::Seen) {
+        of_changes.entry(it.change).or_default().push(it.host);
+    }
+    let named = of_changes.into_iter().filter_map(|(change, hosts)| {
+        let change = &request.changes().get(change as usize)?.id;
+        let names: Vec<&str> = hosts.iter().map(|&it| facts.hosts[it as usize].it.id.as_str()).collect();
+        Some(Standing {
+            rule: Rule::Soak,
+            severity: Severity::Unknown,
+            place: names.join(", "),
+            text: format!(
+                "has change {change} already, nobody knows since when: its soak counts from when it was seen; say `changed_at` of the \
+                 host, or plan with --parent"
+            ),
+        })
+    });
+    named.collect()
 }
 
 fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {
