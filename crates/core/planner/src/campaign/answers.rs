@@ -13,9 +13,18 @@ use super::facts::Facts;
 /// Answers of owners, with the plan's start.
 pub(super) struct Answers<'a> {
     pub(super) consents: &'a [Consent],
+    /// Those of them that begin or end.
+    timed: Vec<&'a Consent>,
     pub(super) starts_at: Timestamp,
     /// Nothing is planned after it.
     pub(super) horizon_s: Seconds,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(consents: &'a [Consent], starts_at: Timestamp, horizon_s: Seconds) -> Self {
+        let timed = consents.iter().filter(|it| it.from.is_some() || it.until.is_some()).collect();
+        Self { consents, timed, starts_at, horizon_s }
+    }
 }
 
 impl Answers<'_> {
@@ -55,7 +64,7 @@ impl Answers<'_> {
 
     /// Some answer about a guest begins or ends.
     pub(super) fn change(&self, vm: &Vm) -> bool {
-        self.consents.iter().any(|it| (it.from.is_some() || it.until.is_some()) && it.speaks_of(vm))
+        self.timed.iter().any(|it| it.speaks_of(vm))
     }
 
     /// When a lock ends that is known to end.

@@ -12,6 +12,7 @@ use underpin_model::plan::{
 };
 use underpin_model::policy::{Placing, Spread};
 
+use super::bounds_of_choice;
 use super::calendar::Seconds;
 use super::drive::{Driven, HostWave};
 use super::elements::{ElementWork, clusters_of};
@@ -250,7 +251,8 @@ impl Assembly<'_, '_> {
         let cluster = cluster.map(|it| it.id.clone());
         let gate = self.gate(number, start, cluster.clone());
         let mut turn = Turn { start, end: it.staged.end, gate: Some(gate), ..Turn::default() };
-        for (work, times) in it.staged.works.iter().zip(&it.staged.times) {
+        let works = bounds_of_choice::of_wave(&it.staged.works);
+        for (work, times) in works.iter().zip(&it.staged.times) {
             self.host(number, start, work, times, &mut turn);
         }
         self.turns.entry(it.cluster).or_default().push(turn);
@@ -419,7 +421,8 @@ impl Assembly<'_, '_> {
         }
         let guest = |it: &Move| self.facts.guests[it.guest as usize].it.id.clone();
         let expected: Vec<_> = theirs.iter().map(|it| (guest(it), self.host_id(it.to))).collect();
-        let mut only_to: Vec<HostId> = expected.iter().map(|it| it.1.clone()).collect();
+        let also = work.also.iter().map(|&it| self.host_id(it));
+        let mut only_to: Vec<HostId> = expected.iter().map(|it| it.1.clone()).chain(also).collect();
         only_to.sort();
         only_to.dedup();
         let from = theirs.iter().map(|it| it.start).min().unwrap_or(0);

@@ -129,7 +129,7 @@ fn decide<'a>(
     let rules = &request.policy.planning;
     let calendar = Calendar::new(facts, request.starts_at, tenants_wait(request))?;
     let consents = request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
-    let answers = Answers { consents, starts_at: request.starts_at, horizon_s: calendar.horizon_s() };
+    let answers = Answers::new(consents, request.starts_at, calendar.horizon_s());
     let homing = request.homing.unwrap_or(rules.homing);
     let mut drive = Drive {
         request,

@@ -210,7 +210,10 @@ impl Leaving<'_, '_, '_> {
 
     fn unit(&mut self, host: u32, unit: &[u32], ways: &[How]) -> Result<Vec<Departure>, Vec<Reason>> {
         let mut reasons = Vec::new();
-        for &how in ways {
+        let stays = unit.iter().find_map(|&it| self.contradicted(it));
+        let stuck = stays.is_some();
+        reasons.extend(stays);
+        for &how in ways.iter().filter(|how| !stuck || !how.moves()) {
             let mut consents = Vec::with_capacity(unit.len());
             let mut allowed = true;
             for &guest in unit {
@@ -260,6 +263,14 @@ impl Leaving<'_, '_, '_> {
         }
         reasons.dedup();
         Err(reasons)
+    }
+
+    /// The rules that leave a guest no place to move to.
+    fn contradicted(&self, guest: u32) -> Option<Reason> {
+        let facts = self.rooms.facts;
+        let it = &facts.guests[guest as usize];
+        let affinities = facts.contradictions.get(it.contradiction? as usize)?.affinities.clone();
+        Some(Reason::Contradiction { vm: it.it.id.clone(), affinities })
     }
 
     fn pinned_by(&self, guest: u32) -> &'static str {
