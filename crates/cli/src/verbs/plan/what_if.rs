@@ -162,7 +162,7 @@ fn relaxations(fleet: &Fleet, relaxed: &WhatIf, path: &Path) -> Result<Vec<Relax
     for name in &relaxed.repair {
         let clusters = fleet.clusters.iter().map(|it| it.id.as_str());
         let found = clusters.chain(fleet.storage.iter().map(|it| it.id.as_str())).any(|it| it == name);
-        let element = ElementId::new(name).ok().filter(|_| found);
+        let element = ElementId::new(name.as_str()).ok().filter(|_| found);
         let element =
             element.ok_or_else(|| unknown(path, "--repair", name, "a cluster or storage of the fleet"))?;
         all.push(Relaxation::Repair { element });
