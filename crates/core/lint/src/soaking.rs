@@ -6,7 +6,7 @@ use underpin_model::change::{Change, Method, Target};
 use underpin_model::plan::Profile;
 
 use crate::changes::Members;
-use crate::rings::{DAY_S, hardware};
+use crate::rings::{DAY_S, Hardware, hardware};
 use crate::timeline::Timeline;
 use crate::world::{World, ix};
 
@@ -19,6 +19,9 @@ pub(crate) struct Soaking {
     /// In seconds of the plan.
     pub(crate) until: u32,
 }
+
+/// A host that has a change: the end of its soak in seconds of the plan, its number, its ring.
+type Has = (i64, u32, u32);
 
 /// Soaks of a change that are not over when the plan starts: by the facts of the fleet where they tell when a host got it, otherwise
 /// as the plan says.
@@ -42,7 +45,7 @@ pub(crate) fn of_change(
         .filter(|it| it.change == target.id)
         .map(|it| (it.element.as_str(), it.until_s))
         .collect();
-    let mut classes: BTreeMap<_, (u32, Vec<(i64, u32, u32)>)> = BTreeMap::new();
+    let mut classes: BTreeMap<Hardware<'_>, (u32, Vec<Has>)> = BTreeMap::new();
     for (host, due) in all.iter().filter_map(|(element, due)| Some((element.host()?, *due))) {
         let Some(row) = world.hosts.get(ix(host)) else { continue };
         let class = classes.entry(hardware(world, host)).or_default();
