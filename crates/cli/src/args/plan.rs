@@ -91,7 +91,7 @@ pub(crate) enum PlanVerb {
     /// A plan as a table, as a Gantt chart, or step by step for one host.
     Show(PlanShow),
     /// Plan twice, as things are and as they might be, and tell what that changes.
-    WhatIf(PlanWhatIf),
+    WhatIf(Box<PlanWhatIf>),
 }
 
 #[derive(Debug, Args)]
