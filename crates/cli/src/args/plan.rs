@@ -91,7 +91,7 @@ pub(crate) enum PlanVerb {
     /// A plan as a table, as a Gantt chart, or step by step for one host.
     Show(PlanShow),
     /// Plan twice, as things are and as they might be, and tell what that changes.
-    WhatIf(PlanWhatIf),
+    WhatIf(Box<PlanWhatIf>),
 }
 
 #[derive(Debug, Args)]
@@ -177,9 +177,27 @@ pub(crate) struct WhatIf {
     /// Without any consent of a tenant.
     #[arg(long, value_parser = tenant, value_name = "TENANT")]
     pub(crate) without_consent: Vec<TenantId>,
-    /// With the consent of a tenant to an action: cold-migrate, suspend or power-off.
+    /// With the consent of a tenant to an action: live-migrate, cold-migrate, suspend or power-off.
     #[arg(long, value_parser = consent, value_name = "TENANT:ACTION")]
     pub(crate) with_consent: Vec<(TenantId, Action)>,
+    /// With windows of a tenant so many minutes longer; without a tenant those of the hosts.
+    #[arg(long, value_parser = longer, value_name = "[TENANT=]MINUTES")]
+    pub(crate) longer_window: Vec<(Option<TenantId>, u32)>,
+    /// With a window of so many minutes every day, from midnight UTC, for a tenant's guests or a host.
+    #[arg(long, value_parser = amount_of, value_name = "TENANT|HOST=MINUTES")]
+    pub(crate) open_window: Vec<(String, u32)>,
+    /// With an exception: restartability:CLUSTER, release-diversity, or apart, together, on-hosts or allowed-action:VM.
+    #[arg(long, value_name = "RULE[:ELEMENT]")]
+    pub(crate) with_exception: Vec<String>,
+    /// With so many Mbit/s for migrations in the cluster of a host.
+    #[arg(long, value_parser = amount_of, value_name = "HOST=MBPS")]
+    pub(crate) bandwidth: Vec<(String, u32)>,
+    /// With a cluster or storage whole again.
+    #[arg(long, value_name = "ELEMENT")]
+    pub(crate) repair: Vec<String>,
+    /// With every lock on a guest ended.
+    #[arg(long, value_name = "VM")]
+    pub(crate) unlock: Vec<String>,
     /// At most so many hosts of a cluster away at a time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_unavailable: Option<u32>,
@@ -212,10 +230,26 @@ fn tenant(text: &str) -> Result<TenantId, String> {
     TenantId::new(text).map_err(|error| error.to_string())
 }
 
+/// A name and an amount of at least one.
+fn amount_of(text: &str) -> Result<(String, u32), String> {
+    let (name, amount) = text.rsplit_once('=').ok_or("expected NAME=NUMBER")?;
+    let amount =
+        amount.parse().ok().filter(|it| *it > 0).ok_or("expected NAME=NUMBER with a number of 1 or more")?;
+    Ok((name.to_owned(), amount))
+}
+
+fn longer(text: &str) -> Result<(Option<TenantId>, u32), String> {
+    let (name, minutes) = text.rsplit_once('=').map_or((None, text), |(name, minutes)| (Some(name), minutes));
+    let minutes = minutes.parse().ok().filter(|it| *it > 0);
+    let minutes = minutes.ok_or("expected [TENANT=]MINUTES with a number of 1 or more")?;
+    Ok((name.map(tenant).transpose()?, minutes))
+}
+
 fn consent(text: &str) -> Result<(TenantId, Action), String> {
-    let expected = "expected TENANT:ACTION with one of cold-migrate, suspend, power-off";
+    let expected = "expected TENANT:ACTION with one of live-migrate, cold-migrate, suspend, power-off";
     let (name, action) = text.rsplit_once(':').ok_or(expected)?;
     let action = match action {
+        "live-migrate" => Action::LiveMigrate,
         "cold-migrate" => Action::ColdMigrate,
         "suspend" => Action::Suspend,
         "power-off" => Action::PowerOff,

@@ -80,7 +80,11 @@ fn verdict(plan: &Plan, report: &LintReport, with_policy: bool) -> String {
             "it keeps the rules of the default policy; it was made with another policy (SHA-256 {}): give --policy",
             output::harmless(sha256)
         ),
-        _ => "it keeps every rule".to_owned(),
+        _ => match report.checked.iter().map(|it| it.before).sum::<u64>() {
+            0 => "it keeps every rule".to_owned(),
+            1 => "it makes nothing worse; one rule is broken before it".to_owned(),
+            broken => format!("it makes nothing worse; rules are broken before it in {broken} places"),
+        },
     }
 }
 

@@ -301,6 +301,68 @@ fn the_reserve_can_be_left_out_in_what_if() {
 }
 
 #[test]
+fn everything_that_would_unblock_can_be_tried_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = |window: &str| {
+        let text = format!("[[planning.window]]\nid = \"w\"\nfrom = \"22:00\"\n{window}\n");
+        file(&dir, "policy.toml", text)
+    };
+    let asked = |fleet: &Value, policy: Option<&str>, more: &[&str]| {
+        let path = file(&dir, "fleet.json", fleet.to_string());
+        let base = ["plan", "what-if", &path, "--no-builtin", "--starts-at", START, "--format", "json"];
+        let policy = policy.map(|it| ["--policy", it]).unwrap_or_default();
+        let policy = policy.iter().copied().filter(|it| !it.is_empty());
+        let all: Vec<&str> = base.into_iter().chain(policy).chain(more.iter().copied()).collect();
+        run(&all).ends(0).json()
+    };
+    let planned =
+        |it: &Value, host: &str| it["becomes_planned"].as_array().unwrap().iter().any(|it| it == host);
+    let short = policy("minutes = 5");
+    assert!(planned(&asked(&fixture(), Some(&short), &["--longer-window", "600"]), "a1"));
+    let never = policy("minutes = 600\nfirst = \"2030-01-01\"");
+    assert!(planned(&asked(&fixture(), Some(&never), &["--open-window", "a1=600"]), "a1"));
+    let mut locked = fixture();
+    locked["vms"].as_array_mut().unwrap().iter_mut().filter(|it| it["id"] == "web-1").for_each(|it| {
+        it["locks"] = json!([{"kind": "backup"}]);
+    });
+    let host =
+        locked["vms"].as_array().unwrap().iter().find(|it| it["id"] == "web-1").unwrap()["host"].clone();
+    let host = host.as_str().unwrap();
+    assert!(planned(&asked(&locked, None, &["--unlock", "web-1"]), host));
+    let mut rules = fixture();
+    rules["affinities"] = json!([
+        {"kind": "together", "strength": "must", "vms": ["web-1", "web-2"]},
+        {"kind": "apart", "strength": "must", "vms": ["web-1", "web-2"]}]);
+    assert!(planned(&asked(&rules, None, &["--with-exception", "apart:web-1"]), host));
+    let mut broken = fixture();
+    broken["clusters"][0]["degraded"] = json!(true);
+    let cluster = broken["clusters"][0]["id"].as_str().unwrap().to_owned();
+    let it = asked(&broken, None, &["--repair", &cluster]);
+    assert!(it["after"]["planned"].as_u64() > it["before"]["planned"].as_u64(), "{it}");
+    // These change nothing here, and are taken.
+    for more in [
+        ["--with-consent", "acme:live-migrate"],
+        ["--bandwidth", "a1=20000"],
+        ["--with-exception", "release-diversity"],
+    ] {
+        let it = asked(&fixture(), None, &more);
+        assert_eq!(it["before"]["planned"], it["after"]["planned"], "{more:?}");
+    }
+    for (wrong, told) in [
+        (["--unlock", "nobody"], "expected a guest of the fleet"),
+        (["--open-window", "nobody=5"], "expected a tenant or a host of the fleet"),
+        (["--longer-window", "acme=0"], "a number of 1 or more"),
+        (["--with-exception", "soak"], "expected restartability:CLUSTER"),
+        (["--repair", "nothing"], "expected a cluster or storage of the fleet"),
+        (["--bandwidth", "nothing=5"], "expected a host of the fleet"),
+    ] {
+        let said =
+            run(&[&["plan", "what-if", "plan-fleet.json", "--no-builtin"][..], &wrong].concat()).stderr;
+        assert!(said.contains(told), "{wrong:?}: {said}");
+    }
+}
+
+#[test]
 fn where_everything_is_blocked_the_reasons_are_told_and_the_code_is_3() {
     let dir = tempfile::tempdir().unwrap();
     let mut fleet = fixture();
@@ -394,12 +456,19 @@ fn bad_input_is_a_report_or_a_refusal_and_never_a_panic() {
     let answer = ask(&over, &[]).json();
     let standing = answer["report"]["standing"].to_string();
     assert!(standing.contains("memory_mib: guests need 120000, it has 65536"), "{standing}");
-    // Rules that exclude each other, a cycle of changes and a tenant that nobody knows are refused with their place.
+    // Rules that exclude each other hold back the hosts of their guests alone.
     let mut rules = fixture();
     rules["affinities"] = json!([
         {"kind": "together", "strength": "must", "vms": ["web-1", "web-2"]},
         {"kind": "apart", "strength": "must", "vms": ["web-1", "web-2"]}]);
-    assert!(ask(&rules, &[]).ends(2).stderr.contains("/affinities/1/vms"));
+    let answer = ask(&rules, &[]);
+    assert!(answer.stderr.contains("/affinities/1/vms"), "{}", answer.stderr);
+    assert!(
+        outcome(&answer.json(), "a2")["reasons"].to_string().contains("contradiction"),
+        "{}",
+        answer.stdout
+    );
+    // A cycle of changes and a tenant that nobody knows are refused with their place.
     let mut cycle = fixture();
     cycle["planning"]["changes"] = json!([
         {"id": "a", "to": {"release": {"release": "8.0.3"}}, "after": ["b"]},
@@ -410,11 +479,13 @@ fn bad_input_is_a_report_or_a_refusal_and_never_a_panic() {
         json!([{"id": "c", "tenants": ["nobody"], "action": "suspend", "granted": true}]);
     assert!(ask(&unknown, &[]).ends(2).stderr.contains("/planning/consents/0/tenants: found \"nobody\""));
     // A window that never opens within the horizon, and one too short for a host.
-    for window in ["minutes = 600\nfirst = \"2030-01-01\"", "minutes = 5"] {
+    for (window, why) in
+        [("minutes = 600\nfirst = \"2030-01-01\"", "no-window"), ("minutes = 5", "outside-window")]
+    {
         let policy = format!("[[planning.window]]\nid = \"w\"\nfrom = \"22:00\"\n{window}\n");
         let policy = file(&dir, "policy.toml", policy);
         let answer = ask(&fixture(), &["--policy", &policy]).ends(3).json();
-        assert!(outcome(&answer, "a1")["reasons"].to_string().contains("outside-window"), "{answer}");
+        assert!(outcome(&answer, "a1")["reasons"].to_string().contains(why), "{answer}");
     }
     let policy =
         file(&dir, "policy.toml", "[[planning.window]]\nid = \"w\"\nfrom = \"22:00\"\nminutes = 0\n");

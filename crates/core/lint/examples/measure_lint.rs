@@ -198,6 +198,7 @@ fn assemble(fleet: &Fleet, rows: Vec<(u32, usize, Vec<Step>)>) -> Plan {
         homing: Homing::Drift,
         waves,
         steps,
+        soaking: Vec::new(),
         left_out: Vec::new(),
     }
 }

@@ -26,6 +26,7 @@ mod restart;
 mod rings;
 mod room;
 mod sequence;
+mod soaking;
 mod state;
 mod timeline;
 mod waits;

@@ -7,11 +7,12 @@ use underpin_model::plan::{Profile, Rule, Wave};
 
 use crate::changes::Members;
 use crate::report::{At, Log};
+use crate::soaking::{self, Soaking};
 use crate::timeline::{Doing, Timeline};
 use crate::world::{Elem, Locus, NONE, World, ix};
 
 /// Seconds of a day.
-const DAY_S: f64 = 86_400.0;
+pub(crate) const DAY_S: f64 = 86_400.0;
 
 /// A wave of hosts for one change, as its steps say.
 struct Stage {
@@ -31,6 +32,7 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Member
     for (&change, stages) in &all {
         let Some(target) = timeline.changes.get(ix(change)) else { continue };
         order(world, timeline, change, stages, log);
+        before(world, timeline, change, (stages, &soaking::of_change(world, timeline, members, change)), log);
         if !matches!(target.to, Target::Setting { .. }) {
             canaries(world, timeline, change, stages, &excused, log);
         }
@@ -146,11 +148,43 @@ fn order(world: &World<'_>, timeline: &Timeline<'_>, change: u32, stages: &[Stag
     }
 }
 
+/// The same for hosts that had the change before the plan began: later rings wait for their soak, and everybody who is no canary for
+/// that of those that their hardware class is to learn from.
+fn before(
+    world: &World<'_>,
+    timeline: &Timeline<'_>,
+    change: u32,
+    (stages, soaking): (&[Stage], &[Soaking]),
+    log: &mut Log<'_>,
+) {
+    let emergency = timeline.plan.profile == Profile::Emergency;
+    let merged = emergency && world.policy.planning.emergency.merge_rings;
+    for it in stages.iter().filter(|_| !soaking.is_empty()) {
+        log.compared(Rule::RingOrder);
+        let binds = |soak: &&Soaking| (soak.canary && !it.canary) || (!merged && soak.ring < it.ring);
+        let Some(last) = soaking.iter().filter(binds).max_by_key(|it| it.until) else { continue };
+        if it.from >= last.until {
+            continue;
+        }
+        let locus = it.hosts.first().map_or(Locus::NOWHERE, |host| world.locus(*host));
+        log.error(Rule::RingOrder, At::moment(it.from), &locus, || {
+            let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
+            let host = world.hosts.get(ix(last.host)).map_or("?", |it| it.host.id.as_str());
+            let found = format!("starts at {} s for change {change:?}", it.from);
+            (
+                format!("wave {}", it.wave),
+                found,
+                format!("after {} s, when {host} has soaked, which had it before", last.until),
+            )
+        });
+    }
+}
+
 /// Maker, model and processor of a host.
-type Hardware<'a> = [Option<&'a str>; 3];
+pub(crate) type Hardware<'a> = [Option<&'a str>; 3];
 
 /// What a host's hardware is, as far as a bad release can tell.
-fn hardware<'a>(world: &World<'a>, host: u32) -> Hardware<'a> {
+pub(crate) fn hardware<'a>(world: &World<'a>, host: u32) -> Hardware<'a> {
     let Some(host) = world.hosts.get(ix(host)).map(|it| it.host) else { return [None; 3] };
     let cpu = host.cpu.as_ref();
     let processor = cpu.and_then(|it| it.signature.as_deref().or(it.model.as_deref()));

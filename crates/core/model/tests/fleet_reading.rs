@@ -241,14 +241,6 @@ fn contradictions_are_errors() {
         "component_sets": {"set": {"components": [{"name": " ", "version": ""}]}},
         "vms": [{"id": "v1", "host": "h", "cluster": "c2", "dirty_rate_mib_s": -1.0},
             {"id": "v2", "hugepages_mib": 2}, {"id": "v3", "memory_mib": 1024, "hugepages_mib": 2048}],
-        "affinities": [
-            {"kind": "together", "strength": "must", "vms": ["v1", "v2"]},
-            {"kind": "together", "strength": "must", "vms": ["v2", "v3"]},
-            {"kind": "apart", "strength": "must", "vms": ["v1", "v3"]},
-            {"kind": "apart", "strength": "should", "vms": ["v1", "v2"]},
-            {"kind": "on-hosts", "strength": "must", "vms": ["v1"], "hosts": ["h"]},
-            {"kind": "on-hosts", "strength": "must", "vms": ["v3"], "hosts": ["h2"]}
-        ],
     })));
     let places: Vec<&str> = found.iter().map(|it| it.path.as_str()).collect();
     assert_eq!(
@@ -264,13 +256,29 @@ fn contradictions_are_errors() {
             "/vms/2/hugepages_mib",
             "/applications/2/depends_on",
             "/applications/3/depends_on",
-            "/affinities/2/vms",
-            "/affinities/5/hosts",
         ],
         "{}",
         lines(&found)
     );
     assert!(found[8].found.contains(r#""a" -> "b" -> "c" -> "a""#), "{}", found[8]);
+}
+
+#[test]
+fn rules_that_exclude_each_other_are_warnings_for_plans_leave_their_guests_alone() {
+    let found = warnings(&with(json!({
+        "hosts": [{"id": "h"}, {"id": "h2"}],
+        "vms": [{"id": "v1", "host": "h"}, {"id": "v2"}, {"id": "v3"}],
+        "affinities": [
+            {"kind": "together", "strength": "must", "vms": ["v1", "v2"]},
+            {"kind": "together", "strength": "must", "vms": ["v2", "v3"]},
+            {"kind": "apart", "strength": "must", "vms": ["v1", "v3"]},
+            {"kind": "apart", "strength": "should", "vms": ["v1", "v2"]},
+            {"kind": "on-hosts", "strength": "must", "vms": ["v1"], "hosts": ["h"]},
+            {"kind": "on-hosts", "strength": "must", "vms": ["v3"], "hosts": ["h2"]}
+        ],
+    })));
+    let places: Vec<&str> = found.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(places, ["/affinities/2/vms", "/affinities/5/hosts"], "{}", lines(&found));
 }
 
 #[test]

@@ -299,12 +299,17 @@ impl Session {
             (StepKind::Stop { vm, .. }, _) => self.powered(vm, PowerState::Off),
             (StepKind::Suspend { vm, .. }, _) => self.powered(vm, PowerState::Suspended),
             (StepKind::Start { vm, .. } | StepKind::Resume { vm, .. }, _) => self.powered(vm, PowerState::On),
-            (StepKind::Evacuate { host, only_to, expected, .. }, _) => {
+            (StepKind::Evacuate { host, only_to, .. }, evidence) => {
                 let left = data.host_at(host.as_str()).map_or(0, |it| data.running_on(it));
                 expect("the number of guests left", &left.to_string(), "0")?;
-                let out = expected.iter().map(|it| (&it.0, host_of(&it.0)));
-                let out = out
-                    .into_iter()
+                // Whoever an earlier evacuation brought elsewhere than expected was not on this host.
+                let moved = match evidence {
+                    Evidence::Emptied { moved, .. } => moved.as_slice(),
+                    _ => &[],
+                };
+                let out = moved
+                    .iter()
+                    .map(|it| (&it.0, host_of(&it.0)))
                     .find(|(_, on)| on != host.as_str() && !only_to.iter().any(|it| it.as_str() == on));
                 out.map_or(Ok(()), |(vm, on)| Err(format!("{vm} went to {on}, which may not take guests")))
             }

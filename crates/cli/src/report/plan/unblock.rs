@@ -74,6 +74,9 @@ fn what(it: &Counterfactual) -> String {
     if let Some(cost) = &it.cost {
         text += &format!("; {}", in_the_plan(cost));
     }
+    if let Some(other) = it.covered_by {
+        text += &format!("; row {} does as much for no more", other + 1);
+    }
     text
 }
 
@@ -105,7 +108,7 @@ fn count(units: f64, unit: &str) -> String {
 
 /// What the plan with it costs beside the one without.
 pub(super) fn in_the_plan(cost: &TrialCost) -> String {
-    let TrialCost { without, with, reserve_hosts } = cost;
+    let TrialCost { without, with, loses, reserve_hosts } = cost;
     let more = |what: &str, before: u64, after: u64| {
         let sign = if after < before { '-' } else { '+' };
         (before != after).then(|| format!("{what} {sign}{}", before.abs_diff(after)))
@@ -119,6 +122,7 @@ pub(super) fn in_the_plan(cost: &TrialCost) -> String {
         Some(ends),
         more("moves", without.moves, with.moves),
         more("guests interrupted", without.interrupted, with.interrupted),
+        (!loses.is_empty()).then(|| format!("loses {} ({})", loses.len(), words::elements(loses))),
         (*reserve_hosts > 0).then(|| format!("without the reserve for {reserve_hosts} host(s)")),
     ];
     format!("the plan with it {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))

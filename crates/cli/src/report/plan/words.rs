@@ -75,6 +75,9 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::WindowOpens { tenant, at_s } => {
             format!("the window of {} opens {}", whose(tenant.as_ref()), at(*at_s))
         }
+        Reason::ConsentBegins { tenant, action: wanted, at_s } => {
+            format!("consent of {} to {} begins {}", owner(tenant.as_ref()), action(*wanted), at(*at_s))
+        }
         Reason::NoCommonMethod { changes } => format!("{} have no method in common", changes.join(" and ")),
         Reason::LeavesEarly { tenant } => format!("guests of {tenant} leave early, in its own window"),
         Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(
@@ -83,6 +86,9 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
             span(*needs_s),
             span(*longest_s)
         ),
+        Reason::NoWindow { tenant, needs_s } => {
+            format!("no window of {} ever opens: it needs {}", whose(tenant.as_ref()), span(*needs_s))
+        }
         Reason::WindowsApart { tenant, needs_s } => format!(
             "windows of {} are long enough for {}, but none is open when the others are",
             whose(tenant.as_ref()),
@@ -133,6 +139,10 @@ fn rarer(reason: &Reason) -> String {
     match reason {
         Reason::UnknownFact { element, fact } => format!("{fact} of {element} is not known"),
         Reason::Degraded { cluster } => format!("cluster {cluster} is degraded"),
+        Reason::Contradiction { vm, affinities } => {
+            let rules: Vec<String> = affinities.iter().map(|it| format!("/affinities/{it}")).collect();
+            format!("rules about {vm} contradict each other: {}", names(&rules))
+        }
         Reason::StorageRedundancy { storage } => format!("storage {storage} has lost redundancy"),
         Reason::Deferred => "deferred by choice".to_owned(),
         Reason::AlreadyThere => "it is there already".to_owned(),
@@ -198,6 +208,10 @@ pub(super) fn relaxation(relaxation: &Relaxation) -> String {
         Relaxation::LongerWindow { tenant, minutes } => {
             format!("the window of {} {minutes} min longer", whose(tenant.as_ref()))
         }
+        Relaxation::OpenWindow { tenant, hosts, minutes } => format!(
+            "a window of {minutes} min every day for {}",
+            tenant.as_ref().map_or_else(|| names(hosts), |it| format!("guests of {it}"))
+        ),
         Relaxation::WithoutReserve { cluster } => {
             format!("an exception from the reserve for a failure in cluster {cluster}")
         }

@@ -28,10 +28,18 @@ fn reasons() -> Vec<(Value, &'static str)> {
             json!({"why": "window-opens", "tenant": null, "at_s": 60}),
             "the window of the hosts opens 11-21 20:01",
         ),
+        (
+            json!({"why": "consent-begins", "tenant": "acme", "action": "power-off", "at_s": 60}),
+            "consent of tenant acme to powering off begins 11-21 20:01",
+        ),
         (json!({"why": "leaves-early", "tenant": "acme"}), "guests of acme leave early, in its own window"),
         (
             json!({"why": "outside-window", "tenant": null, "needs_s": 3600, "longest_s": 1800}),
             "no window of the hosts is long enough: it needs 1 h, the longest is 30 min",
+        ),
+        (
+            json!({"why": "no-window", "tenant": "acme", "needs_s": 3600}),
+            "no window of tenant acme ever opens: it needs 1 h",
         ),
         (
             json!({"why": "windows-apart", "tenant": "acme", "needs_s": 1800}),
@@ -42,6 +50,10 @@ fn reasons() -> Vec<(Value, &'static str)> {
             "it would be over 11-21 22:00, after the end of what is planned 11-21 21:00",
         ),
         (json!({"why": "required-affinity", "vm": "v", "rule": "apart"}), "rule apart binds v"),
+        (
+            json!({"why": "contradiction", "vm": "v", "affinities": [0, 2]}),
+            "rules about v contradict each other: /affinities/0, /affinities/2",
+        ),
         (
             json!({"why": "no-target-with-feature", "vm": "v", "features": ["avx512f"]}),
             "no host has the CPU features of v: avx512f",
@@ -116,6 +128,14 @@ fn relaxations() -> Vec<(Value, &'static str)> {
         (
             json!({"what": "longer-window", "tenant": null, "minutes": 40}),
             "the window of the hosts 40 min longer",
+        ),
+        (
+            json!({"what": "open-window", "tenant": null, "hosts": ["h1", "h2"], "minutes": 61}),
+            "a window of 61 min every day for h1, h2",
+        ),
+        (
+            json!({"what": "open-window", "tenant": "acme", "minutes": 5}),
+            "a window of 5 min every day for guests of acme",
         ),
         (
             json!({"what": "without-reserve", "cluster": "c"}),

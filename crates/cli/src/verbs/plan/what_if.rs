@@ -6,10 +6,12 @@ use std::path::Path;
 use serde::Serialize;
 use underpin_model::change::Consent;
 use underpin_model::fleet::{Action, Fleet};
-use underpin_model::id::{ClusterId, ElementId, TenantId};
-use underpin_model::plan::{Bounds, ElementOutcome, Eta, Moves, Outcome, PlanReport, Profile};
+use underpin_model::id::{ClusterId, ElementId, TenantId, VmId};
+use underpin_model::plan::{
+    Bounds, ElementOutcome, Eta, Moves, Outcome, PlanReport, Profile, Relaxation, Rule,
+};
 use underpin_model::policy::FailureSets;
-use underpin_planner::campaign::{Planned, with_consent, with_most_away, with_spare_hosts};
+use underpin_planner::campaign::{Planned, relax, with_consent, with_most_away, with_spare_hosts};
 
 use super::inputs::{self, Inputs, Wanted, profile};
 use crate::args::{Plain, PlanWhatIf, WhatIf};
@@ -116,6 +118,12 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
         known(fleet, tenant, path)?;
         with_consent(fleet, Some(tenant), *action, &[]);
     }
+    for relaxation in relaxations(fleet, relaxed, path)? {
+        if !relax(&relaxation, fleet, &mut inputs.policy) {
+            let what = serde_json::to_string(&relaxation).unwrap_or_default();
+            return Err(Failure::NotFound(format!("{}: {what} cannot be tried", path.display())));
+        }
+    }
     if let Some(most) = relaxed.max_unavailable {
         with_most_away(fleet, &mut inputs.policy, most);
     }
@@ -126,6 +134,80 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
         }
     }
     Ok(inputs)
+}
+
+/// What the flags name beside hosts and consents, as the planner names it where it says what would unblock.
+fn relaxations(fleet: &Fleet, relaxed: &WhatIf, path: &Path) -> Result<Vec<Relaxation>, Failure> {
+    let mut all = Vec::new();
+    for (tenant, minutes) in &relaxed.longer_window {
+        if let Some(tenant) = tenant {
+            known(fleet, tenant, path)?;
+        }
+        all.push(Relaxation::LongerWindow { tenant: tenant.clone(), minutes: *minutes });
+    }
+    for (name, minutes) in &relaxed.open_window {
+        let tenant = fleet.tenants.iter().map(|it| &it.id).find(|it| it.as_str() == name);
+        let host = fleet.hosts.iter().map(|it| &it.id).find(|it| it.as_str() == name);
+        if tenant.is_none() && host.is_none() {
+            return Err(unknown(path, "--open-window", name, "a tenant or a host of the fleet"));
+        }
+        let hosts = host.filter(|_| tenant.is_none()).into_iter().cloned().collect();
+        all.push(Relaxation::OpenWindow { tenant: tenant.cloned(), hosts, minutes: *minutes });
+    }
+    for (name, mbps) in &relaxed.bandwidth {
+        let host = fleet.hosts.iter().map(|it| &it.id).find(|it| it.as_str() == name);
+        let host = host.ok_or_else(|| unknown(path, "--bandwidth", name, "a host of the fleet"))?;
+        all.push(Relaxation::Bandwidth { host: host.clone(), mbps: *mbps });
+    }
+    for name in &relaxed.repair {
+        let clusters = fleet.clusters.iter().map(|it| it.id.as_str());
+        let found = clusters.chain(fleet.storage.iter().map(|it| it.id.as_str())).any(|it| it == name);
+        let element = ElementId::new(name.as_str()).ok().filter(|_| found);
+        let element =
+            element.ok_or_else(|| unknown(path, "--repair", name, "a cluster or storage of the fleet"))?;
+        all.push(Relaxation::Repair { element });
+    }
+    for name in &relaxed.unlock {
+        all.push(Relaxation::Unlock { vm: guest(fleet, "--unlock", name, path)? });
+    }
+    for text in &relaxed.with_exception {
+        all.push(exception(fleet, text, path)?);
+    }
+    Ok(all)
+}
+
+fn unknown(path: &Path, flag: &str, name: &str, expected: &str) -> Failure {
+    Failure::NotFound(format!("{flag}: {}: found no {name}, expected {expected}", path.display()))
+}
+
+fn guest(fleet: &Fleet, flag: &str, name: &str, path: &Path) -> Result<VmId, Failure> {
+    let vm = fleet.vms.iter().map(|it| &it.id).find(|it| it.as_str() == name);
+    vm.cloned().ok_or_else(|| unknown(path, flag, name, "a guest of the fleet"))
+}
+
+/// An exception by its rule and what it is for.
+fn exception(fleet: &Fleet, text: &str, path: &Path) -> Result<Relaxation, Failure> {
+    let flag = "--with-exception";
+    let (rule, name) = text.split_once(':').map_or((text, None), |(rule, name)| (rule, Some(name)));
+    let rules = [Rule::Apart, Rule::Together, Rule::OnHosts, Rule::AllowedAction];
+    match (rule, name) {
+        ("release-diversity", None) => {
+            Ok(Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, vms: Vec::new() })
+        }
+        ("restartability", Some(name)) => {
+            let cluster = fleet.clusters.iter().map(|it| &it.id).find(|it| it.as_str() == name).cloned();
+            let cluster = cluster.ok_or_else(|| unknown(path, flag, name, "a cluster of the fleet"))?;
+            Ok(Relaxation::WithoutReserve { cluster })
+        }
+        (rule, Some(name)) if rules.iter().any(|it| it.name() == rule) => {
+            let rule = rules.into_iter().find(|it| it.name() == rule).unwrap_or(Rule::AllowedAction);
+            Ok(Relaxation::WithoutRule { rule, vms: vec![guest(fleet, flag, name, path)?] })
+        }
+        _ => Err(Failure::NotFound(format!(
+            "{flag} {text}: expected restartability:CLUSTER, release-diversity, or one of apart, together, on-hosts, allowed-action \
+             with :VM; other rules have no exception that a plan could be tried with"
+        ))),
+    }
 }
 
 /// The same new hosts as the planner tries where it says what would unblock.

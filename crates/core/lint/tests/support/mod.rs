@@ -401,6 +401,7 @@ fn plan(fleet: &Fleet) -> Plan {
             wave(4, Layer::Host, "h3", Some("production"), 7200),
         ],
         steps,
+        soaking: Vec::new(),
         left_out: Vec::new(),
     };
     let mut case = Case { fleet: fleet.clone(), policy: Policy::default(), plan };

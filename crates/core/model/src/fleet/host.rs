@@ -220,6 +220,8 @@ element! {
         boot_id: Option<String>,
         /// When it booted.
         booted_at: Option<Timestamp>,
+        /// Since when it runs what it runs: when its release, a component or a setting last changed.
+        changed_at: Option<Timestamp>,
         /// Maker of the machine.
         vendor: Option<String>,
         /// Model of the machine.

@@ -97,7 +97,8 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// Finds rules that say nothing (warnings) and must-rules that exclude each other (errors).
+/// Finds rules that say nothing and must-rules that exclude each other. A plan leaves the guests of these where they stand: they are no
+/// reason to refuse all others.
 pub(super) fn affinities(rules: &[Affinity], findings: &mut Findings) {
     for (at, rule) in rules.iter().enumerate() {
         empty_rule(at, rule, findings);
@@ -117,7 +118,7 @@ pub(super) fn affinities(rules: &[Affinity], findings: &mut Findings) {
             let vm = vm.as_str();
             let other = seen.insert(groups.of(vm), vm);
             if let Some(other) = other.filter(|it| *it != vm) {
-                findings.error(|| {
+                findings.warning(|| {
                     FleetError::new(
                         format!("/affinities/{at}/vms"),
                         format!("{} and {} apart", quoted(other), quoted(vm)),
@@ -146,7 +147,7 @@ fn common_hosts<'a>(
             let had = left.len();
             left.retain(|host| hosts.contains(host));
             if had > 0 && left.is_empty() {
-                findings.error(|| {
+                findings.warning(|| {
                     FleetError::new(
                         format!("/affinities/{at}/hosts"),
                         format!("no host left for {}", quoted(vm.as_str())),

@@ -125,9 +125,41 @@ pub struct Plan {
     pub waves: Vec<Wave>,
     /// Steps by id, which is their position; starts never fall.
     pub steps: Vec<Step>,
+    /// Soaks that began before the plan and are not over when it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub soaking: Vec<Soaking>,
     /// Elements that have a change to come and are not in any wave; why is in the report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+}
+
+/// A host that had a change before the plan began, and on which it soaks still: later rings wait for it, and the rest of its own where
+/// it is one of the canaries of its hardware class.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Soaking {
+    /// The host.
+    pub element: ElementId,
+    /// The change.
+    pub change: String,
+    /// It is one of those that the rest of its hardware class learns from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub canary: bool,
+    /// Until then, in seconds.
+    pub until_s: u32,
+    /// How its beginning is known.
+    pub since: SoakSince,
+}
+
+/// How the beginning of a soak is known that began before the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SoakSince {
+    /// The fleet says since when the host runs what it runs.
+    Fleet,
+    /// The parent plan says when it was to have it, or until when it soaks.
+    Parent,
+    /// Nobody knows: it counts from the moment at which the host was seen with it.
+    Seen,
 }
 
 /// An element that the plan leaves as it is although a change waits for it.

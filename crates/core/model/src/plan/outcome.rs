@@ -38,6 +38,15 @@ pub enum Reason {
         /// At that moment, in seconds.
         at_s: u32,
     },
+    /// It waits for an owner's consent to begin, or for a refusal to end.
+    ConsentBegins {
+        /// The tenant; absent: the operator's own guests.
+        tenant: Option<TenantId>,
+        /// The action.
+        action: Action,
+        /// At that moment, in seconds.
+        at_s: u32,
+    },
     /// Guests of a tenant leave a host before it is changed, since their windows are not open when it is.
     LeavesEarly {
         /// The tenant.
@@ -51,6 +60,13 @@ pub enum Reason {
         needs_s: u32,
         /// The longest opening in the horizon, in seconds.
         longest_s: u32,
+    },
+    /// No window opens within the horizon.
+    NoWindow {
+        /// The tenant whose window it is; absent: the hosts' own.
+        tenant: Option<TenantId>,
+        /// Seconds that are needed at a stretch.
+        needs_s: u32,
     },
     /// There are windows that are long enough, but none from the earliest start on, or none while all others that are needed at
     /// once are open.
@@ -73,6 +89,13 @@ pub enum Reason {
         vm: VmId,
         /// The rule.
         rule: Rule,
+    },
+    /// Rules that must hold contradict each other: wherever the guest moves, one of them is broken.
+    Contradiction {
+        /// The guest.
+        vm: VmId,
+        /// The rules, by their position among the fleet's affinities.
+        affinities: Vec<u32>,
     },
     /// No host that may take the guest has the CPU features that it needs.
     NoTargetWithFeature {

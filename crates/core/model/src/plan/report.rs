@@ -39,6 +39,16 @@ pub enum Relaxation {
         /// By so many minutes.
         minutes: u32,
     },
+    /// A window every day where none opens.
+    OpenWindow {
+        /// The tenant whose guests it is about; absent: the hosts' own.
+        tenant: Option<TenantId>,
+        /// The hosts that it is about; empty where it is a tenant's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hosts: Vec<HostId>,
+        /// So long, from midnight UTC.
+        minutes: u32,
+    },
     /// Without the reserve for a failure, by an exception.
     WithoutReserve {
         /// The cluster.
@@ -128,12 +138,15 @@ pub struct PlanFigures {
 }
 
 /// What a plan with a relaxation costs beside one without, both made at once and without search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialCost {
     /// Without it.
     pub without: PlanFigures,
     /// With it.
     pub with: PlanFigures,
+    /// Elements that are changed without it and not with it: the two plans are not of the same elements.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loses: Vec<ElementId>,
     /// Hosts whose failure would no longer be sure to find room: those of the largest failure set of the policy.
     pub reserve_hosts: u32,
 }
@@ -159,8 +172,12 @@ pub struct Counterfactual {
     pub also: Option<Also>,
     /// What trying it came to.
     pub trial: Trial,
-    /// The elements that it unblocks; unless it is enough, those of which it is a reason.
+    /// The elements that are blocked in this plan and changed by the one with it, whatever blocks them; unless it is enough, those of
+    /// which it is a reason.
     pub unblocks: Vec<ElementId>,
+    /// Position in this list of one that unblocks all of these, loses no more and costs no more: one of the two will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covered_by: Option<u32>,
     /// What the plan with it costs, where it is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<TrialCost>,

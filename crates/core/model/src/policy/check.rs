@@ -16,6 +16,9 @@ const MOST_FACTOR: f64 = 100.0;
 /// Greatest dirty rate per GiB of memory, in MiB/s: a guest that writes all of its memory a hundred times a second.
 const MOST_DIRTY_MIB_S: f64 = 102_400.0;
 
+/// Highest price of one unit: what is more cannot be summed to anything that tells.
+const MOST_PRICE: f64 = 1e15;
+
 /// Checks the meaning of `[planning]`.
 pub(super) fn planning(planning: &PlanningPolicy, mistakes: &mut Mistakes) {
     most_away(&planning.most_away, mistakes);
@@ -33,6 +36,7 @@ pub(super) fn planning(planning: &PlanningPolicy, mistakes: &mut Mistakes) {
             format!("1 to {MOST_HORIZON_DAYS} days; the default is 90"),
         );
     }
+    prices(planning, mistakes);
     unique("planning.window", planning.window.iter().map(|it| it.id.as_str()), mistakes);
     unique("planning.freeze", planning.freeze.iter().map(|it| it.id.as_str()), mistakes);
     unique("planning.exception", planning.exception.iter().map(|it| it.id.as_str()), mistakes);
@@ -51,6 +55,31 @@ pub(super) fn planning(planning: &PlanningPolicy, mistakes: &mut Mistakes) {
             }
         }
         super::exception::check(&path, it, mistakes);
+    }
+}
+
+/// Prices of which sums stay numbers.
+fn prices(planning: &PlanningPolicy, mistakes: &mut Mistakes) {
+    let all = &planning.price;
+    let own = [
+        ("spare_host_per_day", all.spare_host_per_day),
+        ("window_minute", all.window_minute),
+        ("gbps_per_host", all.gbps_per_host),
+        ("repair", all.repair),
+        ("unlock", all.unlock),
+        ("fact", all.fact),
+        ("exception", all.exception),
+    ];
+    let own = own.into_iter().filter_map(|(key, it)| Some((format!("planning.price.{key}"), it?)));
+    let exceptions =
+        planning.exception.iter().map(|it| (format!("planning.exception {}.price", it.id), it.price));
+    let moves = [("planning.move_price".to_owned(), planning.move_price)];
+    for (path, price) in own.chain(exceptions).chain(moves).filter(|it| it.1.get() > MOST_PRICE) {
+        mistakes.add(
+            path,
+            price.get(),
+            format!("at most {MOST_PRICE:e}; leave it out where nobody would pay it"),
+        );
     }
 }
 
@@ -202,6 +231,18 @@ mod tests {
         let mistakes: Vec<String> = read(text).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
         mistakes.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn prices_that_no_sum_could_hold_are_refused() {
+        for (table, key) in [("planning.price", "spare_host_per_day"), ("planning", "move_price")] {
+            let said = mistake(&format!("[{table}]\n{key} = 1e308\n"));
+            assert!(
+                said.starts_with(&format!("{table}.{key}: found 1")) && said.contains("at most 1e15"),
+                "{said}"
+            );
+            assert!(read(&format!("[{table}]\n{key} = 1e15\n")).is_ok());
+        }
     }
 
     #[test]

@@ -13,9 +13,18 @@ use super::facts::Facts;
 /// Answers of owners, with the plan's start.
 pub(super) struct Answers<'a> {
     pub(super) consents: &'a [Consent],
+    /// Those of them that begin or end.
+    timed: Vec<&'a Consent>,
     pub(super) starts_at: Timestamp,
     /// Nothing is planned after it.
     pub(super) horizon_s: Seconds,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(consents: &'a [Consent], starts_at: Timestamp, horizon_s: Seconds) -> Self {
+        let timed = consents.iter().filter(|it| it.from.is_some() || it.until.is_some()).collect();
+        Self { consents, timed, starts_at, horizon_s }
+    }
 }
 
 impl Answers<'_> {
@@ -51,6 +60,18 @@ impl Answers<'_> {
     fn about(&self, vm: &Vm, action: Action) -> impl Iterator<Item = (u32, &Consent)> {
         let live = |it: &Consent| it.until.is_none_or(|until| until > self.starts_at);
         (0..).zip(self.consents).filter(move |(_, it)| it.action == action && live(it) && it.speaks_of(vm))
+    }
+
+    /// Some answer about a guest begins or ends.
+    pub(super) fn change(&self, vm: &Vm) -> bool {
+        self.timed.iter().any(|it| it.speaks_of(vm))
+    }
+
+    /// When a lock ends that is known to end.
+    pub(super) fn unlocked(&self, vm: &Vm) -> Seconds {
+        let after = |at: Timestamp| at.as_second().saturating_sub(self.starts_at.as_second());
+        let ends = vm.locks.iter().filter_map(|it| it.expires).map(after).max().unwrap_or(0);
+        ends.clamp(0, i64::from(Seconds::MAX)) as Seconds
     }
 
     /// When an action on a guest is refused, in no order.

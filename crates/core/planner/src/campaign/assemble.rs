@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use underpin_model::change::{Layer, Method};
 use underpin_model::id::{ElementId, HostId};
 use underpin_model::plan::{
-    Bounds, Eta, FORMAT, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Reason, Step,
-    StepKind, Wave, WaveReport, element_of,
+    Bounds, Eta, FORMAT, LeftOut, MadeFrom, Moves, Outcome, Plan, PlanReport, REPORT_FORMAT, Reason, Soaking,
+    Step, StepKind, Wave, WaveReport, element_of,
 };
 use underpin_model::policy::{Placing, Spread};
 
+use super::bounds_of_choice;
 use super::calendar::Seconds;
 use super::drive::{Driven, HostWave};
 use super::elements::{ElementWork, clusters_of};
@@ -89,6 +90,7 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         homing: driven.homing,
         waves: assembly.waves,
         steps,
+        soaking: soaking(request, facts, driven),
         left_out: left_out(request, driven),
     };
     let report = PlanReport {
@@ -125,6 +127,18 @@ impl Item<'_> {
             Self::Hosts(it) => (true, facts.cluster_name(it.cluster)),
         }
     }
+}
+
+/// Soaks that began before.
+fn soaking(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<Soaking> {
+    let named = driven.soaking.iter().filter_map(|it| {
+        let element = element_of(&facts.hosts[it.host as usize].it.id)?;
+        let change = request.changes().get(it.change as usize)?.id.clone();
+        Some(Soaking { element, change, canary: it.canary, until_s: it.until, since: it.since })
+    });
+    let mut all: Vec<Soaking> = named.collect();
+    all.sort();
+    all
 }
 
 fn left_out(request: &Request<'_>, driven: &Driven) -> Vec<LeftOut> {
@@ -237,7 +251,8 @@ impl Assembly<'_, '_> {
         let cluster = cluster.map(|it| it.id.clone());
         let gate = self.gate(number, start, cluster.clone());
         let mut turn = Turn { start, end: it.staged.end, gate: Some(gate), ..Turn::default() };
-        for (work, times) in it.staged.works.iter().zip(&it.staged.times) {
+        let works = bounds_of_choice::of_wave(&it.staged.works);
+        for (work, times) in works.iter().zip(&it.staged.times) {
             self.host(number, start, work, times, &mut turn);
         }
         self.turns.entry(it.cluster).or_default().push(turn);
@@ -406,7 +421,8 @@ impl Assembly<'_, '_> {
         }
         let guest = |it: &Move| self.facts.guests[it.guest as usize].it.id.clone();
         let expected: Vec<_> = theirs.iter().map(|it| (guest(it), self.host_id(it.to))).collect();
-        let mut only_to: Vec<HostId> = expected.iter().map(|it| it.1.clone()).collect();
+        let also = work.also.iter().map(|&it| self.host_id(it));
+        let mut only_to: Vec<HostId> = expected.iter().map(|it| it.1.clone()).chain(also).collect();
         only_to.sort();
         only_to.dedup();
         let from = theirs.iter().map(|it| it.start).min().unwrap_or(0);

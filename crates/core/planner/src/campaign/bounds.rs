@@ -11,6 +11,7 @@ use super::drive::{Class, Driven};
 use super::facts::{Allowed, Facts};
 use super::leave::live;
 use super::room::KINDS;
+use super::soaking::SoaksStill;
 use super::timing::Work;
 
 /// Bounds for the hosts that the plan changes, with what it reached.
@@ -193,9 +194,10 @@ fn makespan(
     }
     let elements = driven.elements.iter().map(|it| u64::from(it.end - it.start)).max().unwrap_or(0);
     let mut best = (elements, "longest-host");
-    for rings in of_changes.values() {
-        let plain = Chain { request, facts, calendar: None, driven }.of(rings);
-        let bound = match calendar.map(|it| Chain { request, facts, calendar: Some(it), driven }.of(rings)) {
+    for (change, rings) in &of_changes {
+        let of = |calendar| Chain { request, facts, calendar, driven }.of(*change, rings);
+        let plain = of(None);
+        let bound = match calendar.map(|it| of(Some(it))) {
             Some(windows) if windows.0 > plain.0 => (windows.0, "window"),
             _ => plain,
         };
@@ -215,7 +217,7 @@ struct Chain<'c> {
 }
 
 impl Chain<'_> {
-    fn of(&self, rings: &Rings<'_>) -> (u64, &'static str) {
+    fn of(&self, change: u32, rings: &Rings<'_>) -> (u64, &'static str) {
         let (mut now, mut soaked, mut by) = (0, 0, "longest-host");
         let mut wanted = self.driven.canaries.clone();
         let last = rings.keys().max();
@@ -223,13 +225,18 @@ impl Chain<'_> {
             let soak = works.iter().map(|it| self.facts.hosts[it.host as usize].ring);
             let soak = u64::from(soak.map(|it| self.request.soak_s(it)).min().unwrap_or(0));
             let first = works.iter().map(|it| path(self.facts, it)).min().unwrap_or(0);
-            let start = now;
+            let before = self.soak_before(change, &|it| self.ring_of(it) < *ring);
+            let start = before.max(now);
+            soaked += start - now;
             now = self.done(works, &BTreeMap::new(), start, &mut by);
-            let ahead = self.ahead(works, &mut wanted);
-            if ahead.values().sum::<usize>() < works.len() && !ahead.is_empty() {
-                let rest = self.done(works, &ahead, start + first + soak, &mut by);
+            let (ahead, tries) = self.ahead(works, &mut wanted);
+            let canaries = self.soak_before(change, &|it| it.canary);
+            let held = if tries { canaries.max(start + first + soak) } else { canaries };
+            if ahead.values().sum::<usize>() < works.len() && held > start {
+                let rest = self.done(works, &ahead, held, &mut by);
                 if rest > now {
-                    (now, soaked) = (rest, soaked + soak);
+                    (now, soaked) =
+                        (rest, soaked + if tries { soak.max(held - start - first) } else { held - start });
                 }
             }
             // The soak of the last ring is not waited for.
@@ -240,9 +247,19 @@ impl Chain<'_> {
         (now, if soaked > now - soaked { "soak" } else { by })
     }
 
+    /// The last end of some soaks of a change that began before the plan.
+    fn soak_before(&self, change: u32, which: &dyn Fn(&SoaksStill) -> bool) -> u64 {
+        let own = self.driven.soaking.iter().filter(|it| it.change == change && which(it));
+        own.map(|it| u64::from(it.until)).max().unwrap_or(0)
+    }
+
+    fn ring_of(&self, it: &SoaksStill) -> usize {
+        if self.request.merges_rings() { 0 } else { self.facts.hosts[it.host as usize].ring }
+    }
+
     /// How many hosts of a ring, by cluster, may go before its canaries have soaked: coordinators, and the canaries that are still
-    /// wanted. Empty: the ring has none.
-    fn ahead(&self, works: &[&Work], wanted: &mut BTreeMap<Class, usize>) -> BTreeMap<u32, usize> {
+    /// wanted; and whether there are any of these.
+    fn ahead(&self, works: &[&Work], wanted: &mut BTreeMap<Class, usize>) -> (BTreeMap<u32, usize>, bool) {
         let mut classes: BTreeMap<(u32, Class), usize> = BTreeMap::new();
         let mut ahead: BTreeMap<u32, usize> = BTreeMap::new();
         for work in works {
@@ -264,7 +281,7 @@ impl Chain<'_> {
                 *wanted = wanted.saturating_sub(*hosts);
             }
         }
-        if tries { ahead } else { BTreeMap::new() }
+        (ahead, tries)
     }
 
     /// When the hosts of every cluster can be done that start at a moment, but for so many of each cluster, whichever take longest.

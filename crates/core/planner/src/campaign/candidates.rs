@@ -69,6 +69,7 @@ impl<'a> Drive<'_, 'a> {
         Ok(Candidate {
             host,
             ready,
+            waits: ready,
             methods,
             hops,
             release,

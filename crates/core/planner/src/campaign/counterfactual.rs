@@ -1,6 +1,7 @@
 //! What would unblock: for every reason the least relaxation that would take it away, tried on the cluster where it stands, alone and, where
 //! that is not enough, beside one other.
 
+mod covered;
 mod price;
 mod relax;
 mod trial;
@@ -8,10 +9,11 @@ mod trial;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
+use underpin_model::fleet::AffinityKind;
 use underpin_model::id::{ClusterId, ElementId, HostId, VmId};
 use underpin_model::plan::{Also, Counterfactual, Outcome, Reason, Relaxation, Rule, Trial};
 
-pub use relax::{with_consent, with_most_away, with_spare_hosts};
+pub use relax::{relax, with_consent, with_most_away, with_spare_hosts};
 
 use self::price::price;
 use self::trial::{Attempt, Found, Trials, alike};
@@ -22,6 +24,9 @@ use super::{Planned, Request};
 const MOST_TRIED: usize = 24;
 /// Others that are tried beside one that is not enough alone.
 const MOST_PAIRS: usize = 4;
+
+/// A window of every day is no longer than that.
+const DAY_MINUTES: u32 = 24 * 60;
 
 /// A relaxation with the elements of which it is a reason.
 type Named = (Relaxation, BTreeSet<ElementId>);
@@ -48,7 +53,9 @@ pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<C
             .fold(0.0, |sum, it| sum + it)
     };
     named.sort_by(|a, b| loss(&b.1).total_cmp(&loss(&a.1)).then(b.1.len().cmp(&a.1.len())));
-    let finder = Finder { request, named: &named, clusters: &clusters };
+    let blocked = planned.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked);
+    let blocked: BTreeSet<&ElementId> = blocked.map(|it| &it.element).collect();
+    let finder = Finder { request, named: &named, clusters: &clusters, blocked: &blocked };
     let mut all: Vec<Counterfactual> = named
         .par_iter()
         .enumerate()
@@ -65,6 +72,7 @@ pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<C
         seen.push((it.relaxation.clone(), also.relaxation.clone()));
         !known
     });
+    covered::mark(&mut all);
     all
 }
 
@@ -73,6 +81,8 @@ struct Finder<'r, 'a> {
     request: &'r Request<'a>,
     named: &'r [Named],
     clusters: &'r BTreeMap<&'r str, &'r ClusterId>,
+    /// What the plan does not have.
+    blocked: &'r BTreeSet<&'r ElementId>,
 }
 
 impl Finder<'_, '_> {
@@ -97,6 +107,7 @@ impl Finder<'_, '_> {
             also: None,
             trial: Trial::NotEnough,
             unblocks: elements.iter().cloned().collect(),
+            covered_by: None,
             cost: None,
             loss_per_day: 0.0,
         }
@@ -109,6 +120,7 @@ impl Finder<'_, '_> {
             also: None,
             trial: Trial::NotTried,
             unblocks: elements.iter().cloned().collect(),
+            covered_by: None,
             cost: None,
             loss_per_day: 0.0,
         }
@@ -137,7 +149,8 @@ impl Finder<'_, '_> {
             relaxation,
             also,
             trial: Trial::Enough,
-            unblocks: attempt.unblocked.iter().cloned().collect(),
+            unblocks: attempt.planned.iter().filter(|it| self.blocked.contains(it)).cloned().collect(),
+            covered_by: None,
             cost,
             loss_per_day: 0.0,
         }
@@ -186,6 +199,14 @@ fn add(named: &mut Vec<Named>, relaxation: Relaxation, element: &ElementId) {
                 *minutes = (*minutes).max(*more);
                 true
             }
+            (
+                Relaxation::OpenWindow { tenant, hosts, minutes },
+                Relaxation::OpenWindow { tenant: other, hosts: more, minutes: longer },
+            ) if tenant == other => {
+                hosts.extend(more.iter().filter(|it| !hosts.contains(it)).cloned().collect::<Vec<_>>());
+                *minutes = (*minutes).max(*longer);
+                true
+            }
             (known, other) => known == other,
         };
         if joined {
@@ -230,6 +251,22 @@ fn relaxations(
             let minutes = needs_s.saturating_sub(*longest_s).div_ceil(60);
             vec![Relaxation::LongerWindow { tenant: tenant.clone(), minutes: minutes.max(1) }]
         }
+        Reason::NoWindow { tenant, needs_s } => {
+            let own = HostId::new(element.as_str()).ok().filter(|_| tenant.is_none());
+            vec![Relaxation::OpenWindow {
+                tenant: tenant.clone(),
+                hosts: own.into_iter().collect(),
+                minutes: needs_s.div_ceil(60).clamp(1, DAY_MINUTES),
+            }]
+        }
+        Reason::Contradiction { vm, affinities } => {
+            let kinds = affinities.iter().filter_map(|&it| request.fleet.affinities.get(it as usize));
+            let mut rules: Vec<Rule> = kinds.map(|it| rule_of(it.kind)).collect();
+            rules.sort_unstable();
+            rules.dedup();
+            let without = |rule| Relaxation::WithoutRule { rule, vms: vec![vm.clone()] };
+            rules.into_iter().map(without).collect()
+        }
         Reason::UnknownFact { element, fact } => {
             vec![Relaxation::Fact { element: element.clone(), fact: fact.clone() }]
         }
@@ -249,6 +286,15 @@ fn relaxations(
             vec![Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, vms: Vec::new() }]
         }
         _ => Vec::new(),
+    }
+}
+
+/// The rule that an affinity says.
+pub(super) fn rule_of(kind: AffinityKind) -> Rule {
+    match kind {
+        AffinityKind::Apart => Rule::Apart,
+        AffinityKind::Together => Rule::Together,
+        AffinityKind::OnHosts => Rule::OnHosts,
     }
 }
 

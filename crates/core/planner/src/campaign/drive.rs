@@ -18,6 +18,7 @@ use super::elements::{self, ElementWork};
 use super::facts::Facts;
 use super::order::{self, Concerned, Levels};
 use super::rooms::Rooms;
+use super::soaking::SoaksStill;
 use super::stage::{Cluster, Shared, StagedWave};
 use super::{PlanError, Request};
 
@@ -64,6 +65,8 @@ pub(super) struct Driven {
     pub(super) coordinators: BTreeSet<u32>,
     /// Hosts whose failure found no place for so many guests before the plan.
     pub(super) short_before: Vec<(Vec<u32>, u32)>,
+    /// Soaks that began before the plan.
+    pub(super) soaking: Vec<SoaksStill>,
     /// Hosts that waited for a soak: whose, and until when.
     pub(super) waited: BTreeMap<u32, (Option<String>, Seconds)>,
 }
@@ -126,7 +129,7 @@ fn decide<'a>(
     let rules = &request.policy.planning;
     let calendar = Calendar::new(facts, request.starts_at, tenants_wait(request))?;
     let consents = request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
-    let answers = Answers { consents, starts_at: request.starts_at, horizon_s: calendar.horizon_s() };
+    let answers = Answers::new(consents, request.starts_at, calendar.horizon_s());
     let homing = request.homing.unwrap_or(rules.homing);
     let mut drive = Drive {
         request,
@@ -151,6 +154,7 @@ fn decide<'a>(
             by_host: BTreeMap::new(),
             coordinators: BTreeSet::new(),
             short_before: Vec::new(),
+            soaking: Vec::new(),
             waited: BTreeMap::new(),
         },
         to_try: BTreeSet::new(),

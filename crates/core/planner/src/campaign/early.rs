@@ -130,6 +130,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 durations: NO_TIME,
                 departures: guests,
                 come_home: Vec::new(),
+                also: Vec::new(),
             };
             let times = layout(facts, std::slice::from_ref(&work), shared.homing);
             match self.start(shared, couplings, std::slice::from_ref(&work), &times, now) {

@@ -99,7 +99,11 @@ pub(super) fn opens(
         planning.freeze.iter().filter(|it| speaks(&it.scope)).map(|it| (offset(it.from), offset(it.until)));
     spans = super::calendar::less(spans, shut.collect());
     let longest_s = spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
-    earliest(&spans, from, length).ok_or(Reason::OutsideWindow { tenant: None, needs_s: length, longest_s })
+    earliest(&spans, from, length).ok_or(if longest_s == 0 {
+        Reason::NoWindow { tenant: None, needs_s: length }
+    } else {
+        Reason::OutsideWindow { tenant: None, needs_s: length, longest_s }
+    })
 }
 
 /// An element's work, not yet placed in time.

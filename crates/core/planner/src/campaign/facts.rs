@@ -1,6 +1,7 @@
 //! The fleet and the policy as numbers: hosts and guests in fixed order, with what places and times depend on.
 
 mod classes;
+mod contradictions;
 mod excepted;
 mod order;
 
@@ -15,6 +16,7 @@ use underpin_model::fleet::{
 use underpin_model::policy::{Exception, MigrationPolicy, Policy};
 
 use self::classes::Classes;
+use self::contradictions::Contradiction;
 use self::order::{coordinators, ranks};
 use super::Request;
 use super::durations::Fitted;
@@ -67,6 +69,8 @@ pub(super) struct GuestFacts<'a> {
     pub(super) together: Vec<u32>,
     /// Hosts that it is bound to; `None`: any.
     pub(super) bound: Option<Vec<u32>>,
+    /// Rules that bind it and contradict each other, by position in [`Facts::contradictions`]: it moves nowhere.
+    pub(super) contradiction: Option<u32>,
     /// The roll-out needs it.
     pub(super) controller: bool,
     /// An exception lets everything be done to it, whatever it allows.
@@ -103,6 +107,8 @@ pub(super) struct Facts<'a> {
     pub(super) clusters: Vec<ClusterFacts>,
     /// Members of each group that must be apart.
     pub(super) apart: Vec<Vec<u32>>,
+    /// Rules about affinity that must hold and cannot.
+    pub(super) contradictions: Vec<Contradiction>,
     /// Rules about affinity that should hold.
     pub(super) wishes: Vec<Wish>,
     /// Running guests of each application.
@@ -146,6 +152,7 @@ impl<'a> Facts<'a> {
             home: Vec::new(),
             clusters: Vec::new(),
             apart: Vec::new(),
+            contradictions: Vec::new(),
             wishes: Vec::new(),
             applications: Vec::new(),
             fits: Vec::new(),
@@ -235,6 +242,7 @@ impl<'a> Facts<'a> {
                 apart: Vec::new(),
                 together: Vec::new(),
                 bound: None,
+                contradiction: None,
                 controller: controllers.contains(&vm.id),
                 any_action: false,
                 wishes: Vec::new(),
@@ -285,12 +293,15 @@ impl<'a> Facts<'a> {
         let places: FxHashMap<&str, u32> =
             self.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
         let fleet = self.fleet;
-        for rule in fleet.affinities.iter().filter(|it| it.strength == Strength::Must) {
+        let mut counting = Vec::new();
+        for (at, rule) in (0..).zip(&fleet.affinities).filter(|it| it.1.strength == Strength::Must) {
             let members: Vec<u32> =
                 rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
             if self.waived(rule.kind, &members, starts_at) {
                 continue;
             }
+            let named = rule.hosts.iter().filter_map(|id| self.host_places.get(id.as_str())).copied();
+            counting.push((at, rule.kind, members.clone(), named.collect()));
             if rule.kind == AffinityKind::Together && self.broken(rule, &members) {
                 // Those that are together stay so: they are not spread any further.
                 let mut by_home: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -319,6 +330,7 @@ impl<'a> Facts<'a> {
                 _ => {}
             }
         }
+        self.contradictions(&counting);
         self.wishes(&places);
         let Some(planning) = &fleet.planning else { return };
         for among in &planning.among {

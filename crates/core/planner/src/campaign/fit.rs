@@ -10,7 +10,7 @@ use super::couplings::Couplings;
 use super::leave::{Departure, Leaving};
 use super::reserve::Shortage;
 use super::room::{Free, KINDS, RESOURCES, Room, fits, signed};
-use super::stage::{Candidate, Cluster, Draft, Shared};
+use super::stage::{Candidate, Cluster, Draft, Shared, lasting, path_s};
 use super::timing::{Hop, Work, layout};
 
 /// Why a host that can be emptied is not added to a wave.
@@ -43,8 +43,30 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 Err(why) => reasons.extend(why),
             }
         }
+        // What no reserve and no room would help against is the reason, and nothing that might be otherwise by then.
+        let shut = self.shut_out(shared, candidate).filter(|_| draft.works.is_empty());
+        if let Some(shut) = shut {
+            let known = |it: &Reason| matches!(it, Reason::OutsideWindow { .. } | Reason::NoWindow { .. });
+            reasons.retain(|it| known(it) || lasting(it));
+            if !reasons.iter().any(known) {
+                reasons.insert(0, shut);
+            }
+        }
         reasons.dedup();
         Err(reasons)
+    }
+
+    /// Why a host can never be changed within its own windows, however empty it is.
+    fn shut_out(&self, shared: &Shared<'f, 'a>, candidate: &Candidate) -> Option<Reason> {
+        let spans = shared.calendar.host(candidate.host)?;
+        let rollback = candidate.methods.iter().map(|it| it.1.rollback.p95_s).min().unwrap_or(0);
+        let needs_s = path_s(candidate).saturating_add(rollback);
+        let longest_s = spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
+        match longest_s {
+            0 => Some(Reason::NoWindow { tenant: None, needs_s }),
+            _ if longest_s < needs_s => Some(Reason::OutsideWindow { tenant: None, needs_s, longest_s }),
+            _ => None,
+        }
     }
 
     /// Empties a host by a method and adds it. Where a failure would leave guests without a place that is large enough, once more
@@ -72,6 +94,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 hops: hops_by(candidate, method),
                 durations,
                 come_home: Vec::new(),
+                also: Vec::new(),
                 departures,
             };
             let Err(misfit) = self.fit(shared, couplings, (work, candidate.resize), draft, now, canary)
@@ -181,6 +204,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         self.rooms.shut(host, true);
         let reserved = if self.reserve { self.reserved(&work, &draft.works) } else { Ok(()) };
         if let Err(shortage) = reserved {
+            let outside = self.outside(shared, couplings, &work, now).filter(|_| draft.works.is_empty());
             self.rooms.shut(host, was_shut);
             self.rooms.undo(&departures);
             let reason = match shortage.unit {
@@ -193,7 +217,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
                     reserve: true,
                 },
             };
-            return Err(Misfit { reasons: vec![reason], unit: shortage.unit.map(|it| it.1) });
+            let unit = shortage.unit.map(|it| it.1).filter(|_| outside.is_none());
+            return Err(Misfit { reasons: vec![outside.unwrap_or(reason)], unit });
         }
         work.come_home = self.comes_home(shared, &work, &draft.works, canary);
         if let Some(reason) = self.carries_less(resize, &mut work) {
@@ -211,6 +236,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
         match fits {
             Ok((start, why)) => {
                 (draft.start, draft.times) = (start, times);
+                let also = draft.works.last().map(|it| self.also(shared, it)).unwrap_or_default();
+                draft.works.iter_mut().last().into_iter().for_each(|it| it.also.clone_from(&also));
                 draft.reasons.extend(why);
                 Ok(())
             }
@@ -221,6 +248,25 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 Err(Misfit { reasons, unit: None })
             }
         }
+    }
+
+    /// Why no window lets a host be changed as it is emptied, whatever else is in the way.
+    fn outside(
+        &self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        work: &Work,
+        now: Seconds,
+    ) -> Option<Reason> {
+        let timed = |it: &Departure| shared.calendar.guest(it.guest).is_some();
+        if shared.calendar.host(work.host).is_none() && !work.departures.iter().any(timed) {
+            return None;
+        }
+        let works = std::slice::from_ref(work);
+        let why =
+            self.start(shared, couplings, works, &layout(shared.facts, works, shared.homing), now).err()?;
+        let never = |it: &Reason| matches!(it, Reason::OutsideWindow { .. } | Reason::NoWindow { .. });
+        why.into_iter().find(never)
     }
 
     /// The reserve holds once the hosts of a wave are away, and while guests of others make room: these count twice then, and

@@ -39,6 +39,18 @@ impl How {
     }
 }
 
+impl Allowed {
+    /// What a guest allows lets it be dealt with in a way.
+    pub(super) fn open(self, how: How) -> bool {
+        match how {
+            How::Live => self.live,
+            How::Cold => self.cold,
+            How::Suspend => self.suspend,
+            How::Stop => self.power_off,
+        }
+    }
+}
+
 /// What becomes of one guest of a host that is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Departure {
@@ -77,7 +89,7 @@ pub(super) fn converges(vm: &Vm, rules: &MigrationPolicy, mbps: u32) -> bool {
 }
 
 /// Ways for the guests of a host, in the order in which a method prefers them.
-fn preferred(method: Method) -> &'static [How] {
+pub(super) fn preferred(method: Method) -> &'static [How] {
     match method {
         // A full reboot takes what is suspended in the host's memory.
         Method::EvacuateReboot => &[How::Live, How::Cold, How::Stop],
@@ -198,7 +210,10 @@ impl Leaving<'_, '_, '_> {
 
     fn unit(&mut self, host: u32, unit: &[u32], ways: &[How]) -> Result<Vec<Departure>, Vec<Reason>> {
         let mut reasons = Vec::new();
-        for &how in ways {
+        let stays = unit.iter().find_map(|&it| self.contradicted(it));
+        let stuck = stays.is_some();
+        reasons.extend(stays);
+        for &how in ways.iter().filter(|how| !stuck || !how.moves()) {
             let mut consents = Vec::with_capacity(unit.len());
             let mut allowed = true;
             for &guest in unit {
@@ -250,6 +265,14 @@ impl Leaving<'_, '_, '_> {
         Err(reasons)
     }
 
+    /// The rules that leave a guest no place to move to.
+    fn contradicted(&self, guest: u32) -> Option<Reason> {
+        let facts = self.rooms.facts;
+        let it = &facts.guests[guest as usize];
+        let affinities = facts.contradictions.get(it.contradiction? as usize)?.affinities.clone();
+        Some(Reason::Contradiction { vm: it.it.id.clone(), affinities })
+    }
+
     fn pinned_by(&self, guest: u32) -> &'static str {
         let vm = self.rooms.facts.guests[guest as usize].it;
         let local = |id: &underpin_model::id::StorageId| {
@@ -274,13 +297,7 @@ impl Leaving<'_, '_, '_> {
         let facts = self.rooms.facts;
         let vm = facts.guests[guest as usize].it;
         let allowed = Allowed::of(&facts.guests[guest as usize]);
-        let open = match how {
-            How::Live => allowed.live,
-            How::Cold => allowed.cold,
-            How::Suspend => allowed.suspend,
-            How::Stop => allowed.power_off,
-        };
-        if !open || (facts.guests[guest as usize].controller && how != How::Live) {
+        if !allowed.open(how) || (facts.guests[guest as usize].controller && how != How::Live) {
             return Err(None);
         }
         for lock in &vm.locks {

@@ -4,12 +4,15 @@
 //! canaries of a ring, its other hosts, the next ring after the soak). Within a stage hosts are emptied one after the other,
 //! the most urgent first, into hosts that are done, then into hosts that come late; a host joins a wave if the reserve for a
 //! failure still holds with it away and it makes nobody wait. Then the order of hosts is varied within the budget
-//! ([`Request::evaluations`]) and the best is kept: most hosts, least loss while open, earliest end, fewest moves.
+//! ([`Request::evaluations`]) and the best is kept: most hosts, least loss while open, earliest end,
+//! fewest guests interrupted, fewest moves.
 
 mod answers;
 mod assemble;
 mod bounds;
+mod bounds_of_choice;
 mod calendar;
+mod canaries;
 mod candidates;
 mod counterfactual;
 mod couplings;
@@ -28,6 +31,7 @@ mod rings;
 mod room;
 mod rooms;
 mod search;
+mod soaking;
 mod soaks;
 mod spare;
 mod stage;
@@ -45,7 +49,7 @@ use underpin_model::id::HostId;
 use underpin_model::plan::{Plan, PlanReport, Profile};
 use underpin_model::policy::{Homing, Policy};
 
-pub use counterfactual::{with_consent, with_most_away, with_spare_hosts};
+pub use counterfactual::{relax, with_consent, with_most_away, with_spare_hosts};
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, Copy)]

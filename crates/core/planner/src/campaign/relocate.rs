@@ -63,6 +63,7 @@ impl Leaving<'_, '_, '_> {
             .iter()
             .copied()
             .filter(|it| facts.guests[*it as usize].together.is_empty() && !self.moved.contains(it))
+            .filter(|it| facts.guests[*it as usize].contradiction.is_none())
             .filter_map(|it| {
                 let demand = facts.guests[it as usize].demand?;
                 let then = |at: usize| free[at].saturating_add(signed(demand[at]));

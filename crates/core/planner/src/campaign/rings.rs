@@ -1,12 +1,10 @@
 //! Hosts ring by ring: canaries and their soak, then the others of the ring, then the next ring.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use underpin_model::change::Layer;
 use underpin_model::id::ElementId;
-use underpin_model::plan::{Outcome, Reason, StepKind};
+use underpin_model::plan::{Outcome, Reason};
 
-use super::calendar::Seconds;
 use super::drive::{Class, Drive, HostWave};
 use super::search;
 use super::soaks::{Role, Soaks};
@@ -27,21 +25,26 @@ impl Drive<'_, '_> {
             }
         }
         let mut canaries = self.wanted_canaries(&candidates);
+        let risks = self.risks(&candidates);
         self.without_hopeless(&mut candidates, &canaries);
         self.driven.canaries.extend(canaries.iter().map(|(class, wanted)| (class.clone(), *wanted)));
         self.to_try = canaries.iter().filter(|it| *it.1 > 0).flat_map(|it| it.0.0.iter().copied()).collect();
         let of_coordinators = candidates.iter().filter(|it| it.coordinator);
         self.to_try.extend(of_coordinators.flat_map(|it| it.hops.iter().map(|hop| hop.change)));
-        let mut soaks = self.soaks_of_parent();
+        self.driven.soaking.extend(self.soaking(changes));
+        let mut soaks = Soaks::default();
         let mut rest: Vec<Candidate> = Vec::new();
         for ring in 0..rings {
             let of_ring = |it: &Candidate| self.facts.hosts[it.host as usize].ring == ring;
             let (mut pending, later): (Vec<Candidate>, Vec<Candidate>) =
                 candidates.into_iter().partition(of_ring);
             candidates = later;
+            self.soak_on(ring, &mut soaks);
             // Where a canary cannot be done, the next of its class takes its place.
             loop {
-                let (now, later) = self.take_canaries(pending, &canaries);
+                let (now, later) = self.take_canaries(pending, &canaries, &risks, &|it, hardware| {
+                    soaks.until(Role::Canary, it, hardware)
+                });
                 pending = later;
                 if now.is_empty() {
                     break;
@@ -57,7 +60,10 @@ impl Drive<'_, '_> {
             self.without_coordinator(&mut rest);
             // A class that has none yet sends its first ones ahead, after the canaries of others have soaked. Without any canary
             // they are the first of all, and what a canary must not do holds for them.
-            let (now, later) = self.take_canaries(std::mem::take(&mut rest), &canaries);
+            let (now, later) =
+                self.take_canaries(std::mem::take(&mut rest), &canaries, &risks, &|it, hardware| {
+                    soaks.until(Role::First, it, hardware)
+                });
             rest = later;
             let (now, first): (Vec<Candidate>, Vec<Candidate>) =
                 now.into_iter().partition(|it| self.has_canary(it));
@@ -93,26 +99,6 @@ impl Drive<'_, '_> {
     fn is_tried(&self, change: u32) -> bool {
         let canaries = self.driven.waves.iter().filter(|it| it.canary);
         canaries.flat_map(|it| &it.staged.works).any(|work| work.hops.iter().any(|it| it.change == change))
-    }
-
-    /// When the changes that the parent plan made already have soaked.
-    fn soaks_of_parent(&self) -> Soaks {
-        let mut soaks = Soaks::default();
-        let Some(parent) = self.request.parent.map(|it| it.plan) else { return soaks };
-        let shift = self.request.starts_at.as_second() - parent.starts_at.as_second();
-        for step in &parent.steps {
-            let StepKind::Patch { element, change, .. } = &step.kind else { continue };
-            let change = self.request.changes().iter().position(|it| it.id == *change);
-            let Some((change, concerned)) = change.and_then(|it| Some((it, self.concerned.get(it)?))) else {
-                continue;
-            };
-            let wave = parent.wave(step.wave).filter(|it| it.layer == Layer::Host);
-            let Some(wave) = wave.filter(|_| concerned.there.contains(element)) else { continue };
-            let until = i64::from(wave.soak_until_s) - shift;
-            let until = until.clamp(0, i64::from(Seconds::MAX)) as Seconds;
-            soaks.before(change as u32, &(until, wave.ring.clone()));
-        }
-        soaks
     }
 
     /// Hosts that would have to try a change and cannot are left out, for the reasons that were found.
@@ -172,74 +158,6 @@ impl Drive<'_, '_> {
         }
     }
 
-    fn class(&self, it: &Candidate) -> Class {
-        let mut changes: Vec<u32> = it.hops.iter().map(|it| it.change).collect();
-        changes.dedup();
-        (changes, self.facts.hosts[it.host as usize].hardware)
-    }
-
-    /// Canaries that each class needs: as many as the policy demands of its hardware, less the hosts that have the changes already.
-    fn wanted_canaries(&self, candidates: &[Candidate]) -> BTreeMap<Class, usize> {
-        let planning = &self.request.policy.planning;
-        // Of each change and hardware: hosts that it is about, and those of them that have it.
-        let mut hosts: BTreeMap<(u32, u32), (u32, u32)> = BTreeMap::new();
-        for (change, concerned) in (0..).zip(&self.concerned) {
-            let there =
-                concerned.there.iter().map(|it| (it, 1)).chain(concerned.due.iter().map(|it| (it, 0)));
-            for (host, there) in there.filter_map(|(it, there)| Some((self.facts.host(it.as_str())?, there)))
-            {
-                let count = hosts.entry((change, self.facts.hosts[host as usize].hardware)).or_default();
-                *count = (count.0 + 1, count.1 + there);
-            }
-        }
-        let wanted = |class: &Class| {
-            let of = class.0.iter().filter_map(|it| hosts.get(&(*it, class.1)));
-            of.map(|(all, there)| planning.canaries_of(*all).saturating_sub(*there)).max().unwrap_or(0)
-        };
-        candidates
-            .iter()
-            .map(|it| self.class(it))
-            .map(|it| (wanted(&it) as usize, it))
-            .map(|(n, it)| (it, n))
-            .collect()
-    }
-
-    /// The canaries among the hosts of a ring: coordinators, and of each class that still needs some those with the fewest
-    /// guests. Hosts behind a coordinator that is still to come are none.
-    fn take_canaries(
-        &self,
-        hosts: Vec<Candidate>,
-        wanted: &BTreeMap<Class, usize>,
-    ) -> (Vec<Candidate>, Vec<Candidate>) {
-        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
-        let behind: BTreeSet<u32> = hosts.iter().filter(|it| it.coordinator).map(cluster).collect();
-        let guests = |it: &Candidate| self.clusters[cluster(it) as usize].rooms.guests_on(it.host).len();
-        let mut order: Vec<usize> = (0..hosts.len()).collect();
-        let steers = |it: &Candidate| {
-            let rooms = &self.clusters[cluster(it) as usize].rooms;
-            rooms.guests_on(it.host).iter().any(|&it| self.facts.guests[it as usize].controller)
-        };
-        order.sort_by_key(|&at| {
-            let it = &hosts[at];
-            (!it.coordinator, steers(it), guests(it), it.host)
-        });
-        let mut left = wanted.clone();
-        let mut chosen: BTreeSet<usize> = BTreeSet::new();
-        for at in order {
-            let it = &hosts[at];
-            let Some(left) = left.get_mut(&self.class(it)) else { continue };
-            if it.coordinator || (*left > 0 && !behind.contains(&cluster(it))) {
-                *left = left.saturating_sub(1);
-                chosen.insert(at);
-            }
-        }
-        let mut parts = (Vec::new(), Vec::new());
-        for (at, it) in hosts.into_iter().enumerate() {
-            if chosen.contains(&at) { parts.0.push(it) } else { parts.1.push(it) }
-        }
-        parts
-    }
-
     fn stage(
         &mut self,
         candidates: Vec<Candidate>,
@@ -260,8 +178,8 @@ impl Drive<'_, '_> {
         for mut it in candidates {
             let hardware = self.facts.hosts[it.host as usize].hardware;
             let soaked = it.hops.iter().filter_map(|hop| soaks.until(role, hop.change, hardware));
-            if let Some((until, ring)) = soaked.max_by_key(|it| it.0).filter(|soaked| soaked.0 > it.ready) {
-                it.ready = *until;
+            if let Some((until, ring)) = soaked.max_by_key(|it| it.0).filter(|soaked| soaked.0 > it.waits) {
+                it.ready = it.ready.max(*until);
                 self.driven.waited.insert(it.host, (ring.clone(), *until));
             }
             by_cluster.entry(self.facts.hosts[it.host as usize].cluster).or_default().push(it);

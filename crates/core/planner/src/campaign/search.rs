@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::Request;
 use super::couplings::Couplings;
 use super::facts::Facts;
+use super::leave::How;
 use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave};
 
 /// Clusters that are looked at again at a time: those that the next stage would wait for.
@@ -182,6 +183,8 @@ pub(super) struct Worth {
     /// Loss while open: loss per day times seconds.
     loss: f64,
     end: u32,
+    /// Guests that are stopped, suspended or moved cold: the others are preferred, though none of these moves.
+    interrupted: usize,
     moves: usize,
 }
 
@@ -197,6 +200,7 @@ impl Worth {
         for (work, times) in wave.works.iter().zip(&wave.times) {
             let loss = facts.hosts[work.host as usize].loss_per_day;
             self.loss += loss * f64::from(wave.start.saturating_add(times.end));
+            self.interrupted += work.departures.iter().filter(|it| it.how != How::Live).count();
             self.moves += times.out.len() + times.home.len();
         }
     }
@@ -206,7 +210,22 @@ impl Worth {
         (self.blocked.cmp(&other.blocked))
             .then(loss)
             .then(self.end.cmp(&other.end))
+            .then(self.interrupted.cmp(&other.interrupted))
             .then(self.moves.cmp(&other.moves))
             .is_lt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Worth;
+
+    #[test]
+    fn who_interrupts_nobody_is_better_than_who_moves_less() {
+        let moved = Worth { end: 100, moves: 5, ..Worth::default() };
+        let stopped = Worth { end: 100, interrupted: 1, ..Worth::default() };
+        assert!(moved.better(&stopped) && !stopped.better(&moved));
+        // Time comes before both.
+        assert!(Worth { end: 99, ..stopped }.better(&moved));
     }
 }

@@ -42,9 +42,9 @@ pub(super) struct Soaks {
 }
 
 impl Soaks {
-    /// A soak of a change that everybody waits for.
-    pub(super) fn before(&mut self, change: u32, soaked: &Soaked) {
-        self.wait(change, Who::All, soaked);
+    /// A soak of canaries that everybody waits for who is none.
+    pub(super) fn canary(&mut self, change: u32, soaked: &Soaked) {
+        self.wait(change, Who::BehindCanaries, soaked);
     }
 
     /// A soak of hosts of a hardware class.

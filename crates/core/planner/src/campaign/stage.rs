@@ -10,7 +10,8 @@ use underpin_model::policy::{Durations, Homing};
 use super::answers::Answers;
 use super::calendar::{Calendar, Seconds, earliest};
 use super::couplings::Couplings;
-use super::facts::{Facts, NONE};
+use super::facts::{Allowed, Facts, NONE};
+use super::leave::preferred;
 use super::room::Free;
 use super::rooms::Rooms;
 use super::timing::{Hop, HostTimes, Work};
@@ -27,6 +28,8 @@ pub(super) struct Candidate {
     pub(super) host: u32,
     /// Not before then.
     pub(super) ready: Seconds,
+    /// The same, but for the time at which the parent plan has it.
+    pub(super) waits: Seconds,
     /// Ways to do it, the preferred first, with how long each takes.
     pub(super) methods: Vec<(Method, Durations)>,
     pub(super) hops: Vec<Hop>,
@@ -254,8 +257,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
         order.into_iter().map(|it| it.1).collect()
     }
 
-    /// About when the windows of a host and its guests are open together.
-    fn opens(&self, shared: &Shared<'f, 'a>, candidate: &Candidate, now: Seconds) -> Seconds {
+    /// About when the windows of a host and its guests are open together, and owners and locks let go.
+    pub(super) fn opens(&self, shared: &Shared<'f, 'a>, candidate: &Candidate, now: Seconds) -> Seconds {
         let path = path_s(candidate);
         let mut opens = now;
         if let Some(spans) = shared.calendar.host(candidate.host) {
@@ -263,6 +266,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
         let mut seen = Vec::new();
         for &guest in self.rooms.guests_on(candidate.host) {
+            opens = opens.max(self.let_go(shared, candidate, guest, opens));
             let number = shared.calendar.guest_number(guest);
             if number == NONE || seen.contains(&number) {
                 continue;
@@ -273,6 +277,27 @@ impl<'f, 'a> Cluster<'f, 'a> {
             }
         }
         opens
+    }
+
+    /// When no lock holds a guest any more and its owner lets it go, by the way that is preferred; the moment itself where that is not
+    /// about time.
+    fn let_go(&self, shared: &Shared<'f, 'a>, candidate: &Candidate, guest: u32, now: Seconds) -> Seconds {
+        let facts = self.rooms.facts;
+        let vm = facts.guests[guest as usize].it;
+        if vm.locks.is_empty() && !shared.answers.change(vm) {
+            return now;
+        }
+        let ways = candidate.methods.first().map_or(&[][..], |it| preferred(it.0));
+        if ways.is_empty() {
+            return now;
+        }
+        let now = now.max(shared.answers.unlocked(vm));
+        let open = ways.iter().find_map(|how| {
+            let allowed = Allowed::of(&facts.guests[guest as usize]).open(*how);
+            let consent = shared.answers.find(facts, guest, how.action()).ok().filter(|_| allowed)?;
+            Some(shared.answers.allowed(vm, how.action(), consent))
+        });
+        open.flatten().map_or(now, |spans| earliest(&spans, now, 60).unwrap_or(Seconds::MAX))
     }
 
     /// Makes a wave real.

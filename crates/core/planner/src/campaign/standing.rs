@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use underpin_model::fleet::{AffinityKind, Strength};
-use underpin_model::plan::{Rule, Severity, Standing};
+use underpin_model::fleet::Strength;
+use underpin_model::plan::{Rule, Severity, SoakSince, Standing};
 
 use super::Request;
+use super::counterfactual::rule_of;
 use super::drive::Driven;
 use super::facts::Facts;
 use super::room::{KINDS, NOTHING, RESOURCES};
@@ -67,6 +68,8 @@ pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
                 .to_owned(),
         });
     }
+    standing.extend(soaks(request, facts, driven));
+    standing.extend(contradictions(facts));
     standing.extend(broken_rules(facts));
     standing.extend(driven.short_before.iter().map(|(hosts, guests)| {
         let names: Vec<&str> = hosts.iter().map(|&it| facts.hosts[it as usize].it.id.as_str()).collect();
@@ -101,6 +104,48 @@ fn snapshot(request: &Request<'_>) -> Option<Standing> {
     })
 }
 
+/// Hosts that have a change already, nobody knows since when.
+fn soaks(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<Standing> {
+    let mut of_changes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for it in driven.soaking.iter().filter(|it| it.since == SoakSince::Seen) {
+        of_changes.entry(it.change).or_default().push(it.host);
+    }
+    let named = of_changes.into_iter().filter_map(|(change, hosts)| {
+        let change = &request.changes().get(change as usize)?.id;
+        let names: Vec<&str> = hosts.iter().map(|&it| facts.hosts[it as usize].it.id.as_str()).collect();
+        Some(Standing {
+            rule: Rule::Soak,
+            severity: Severity::Unknown,
+            place: names.join(", "),
+            text: format!(
+                "has change {change} already, nobody knows since when: its soak counts from when it was seen; say `changed_at` of the \
+                 host, or plan with --parent"
+            ),
+        })
+    });
+    named.collect()
+}
+
+/// Rules that must hold and cannot.
+fn contradictions(facts: &Facts<'_>) -> impl Iterator<Item = Standing> {
+    facts.contradictions.iter().filter_map(|it| {
+        let rules = it.affinities.iter().filter_map(|&at| Some((at, facts.fleet.affinities.get(at as usize)?)));
+        let rules: Vec<(u32, Rule)> = rules.map(|(at, it)| (at, rule_of(it.kind))).collect();
+        let named: Vec<String> =
+            rules.iter().map(|(at, rule)| format!("/affinities/{at} ({})", rule.name())).collect();
+        let guests: Vec<&str> = it.guests.iter().map(|&it| facts.guests[it as usize].it.id.as_str()).collect();
+        Some(Standing {
+            rule: rules.first()?.1,
+            severity: Severity::Before,
+            place: guests.join(", "),
+            text: format!(
+                "no placement holds all of {}: these guests stay where they are; drop one of the rules or make it `should`",
+                named.join(", ")
+            ),
+        })
+    })
+}
+
 fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {
     let places: BTreeMap<&str, u32> =
         facts.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
@@ -108,11 +153,7 @@ fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {
     must.filter_map(|rule| {
         let members: Vec<u32> = rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
         facts.broken(rule, &members).then(|| Standing {
-            rule: match rule.kind {
-                AffinityKind::Apart => Rule::Apart,
-                AffinityKind::Together => Rule::Together,
-                AffinityKind::OnHosts => Rule::OnHosts,
-            },
+            rule: rule_of(rule.kind),
             severity: Severity::Before,
             place: rule.vms.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", "),
             text: "the rule does not hold as they stand: the plan does not follow it".to_owned(),

@@ -37,7 +37,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 let moved = at - need.offset;
                 if moved > start {
                     start = moved;
-                    why = vec![Reason::WindowOpens { tenant: need.tenant(shared.facts), at_s: start }];
+                    why = vec![need.waits(shared.facts, start)];
                 }
             }
             for (key, amount, most) in &keys {
@@ -132,12 +132,26 @@ impl Need {
             (Within::Lock(until_s), Some(vm)) => Reason::Locked { vm: vm.id.clone(), until_s: Some(until_s) },
             _ => {
                 let longest_s = self.spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
-                if longest_s < self.length {
+                if longest_s == 0 {
+                    Reason::NoWindow { tenant, needs_s: self.length }
+                } else if longest_s < self.length {
                     Reason::OutsideWindow { tenant, needs_s: self.length, longest_s }
                 } else {
                     Reason::WindowsApart { tenant, needs_s: self.length }
                 }
             }
+        }
+    }
+
+    /// What is waited for, when it is over.
+    fn waits(&self, facts: &Facts<'_>, at_s: Seconds) -> Reason {
+        let tenant = self.tenant(facts);
+        match (self.of, facts.guests.get(self.guest as usize)) {
+            (Within::Consent(action), _) => Reason::ConsentBegins { tenant, action, at_s },
+            (Within::Lock(until_s), Some(guest)) => {
+                Reason::Locked { vm: guest.it.id.clone(), until_s: Some(until_s) }
+            }
+            _ => Reason::WindowOpens { tenant, at_s },
         }
     }
 

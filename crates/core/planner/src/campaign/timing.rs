@@ -39,6 +39,8 @@ pub(super) struct Work {
     pub(super) departures: Vec<Departure>,
     /// Guests that come home afterwards: all that moved, unless a rule holds them back.
     pub(super) come_home: Vec<u32>,
+    /// Hosts beside the targets onto which a platform that places may move them: any of these has room for all.
+    pub(super) also: Vec<u32>,
 }
 
 /// A migration with its time.

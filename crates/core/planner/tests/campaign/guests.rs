@@ -1,13 +1,18 @@
 //! Guests that cannot simply move.
 
+use std::collections::BTreeMap;
+
 use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Cluster, Lock, LockKind, Network, Redundancy, Storage, Strength,
 };
 use underpin_model::id::{ClusterId, NetworkId, StorageId, VmId};
 use underpin_model::plan::{Outcome, Reason, Relaxation, Rule, StepKind, Trial};
 use underpin_model::policy::Homing;
+use underpin_planner::campaign::{Request, plan};
 
-use super::build::{at, consent, finally, fleet, guest, host, of, planned, planning, policy, story, tenant};
+use super::build::{
+    at, consent, finally, fleet, guest, host, of, planned, planning, policy, request, story, tenant,
+};
 use super::rules::rule;
 
 #[test]
@@ -524,4 +529,87 @@ fn hosts_in_maintenance_count_under_the_limits_that_couple_clusters() {
     assert!(of(&it, "h1").reasons.contains(&ring), "{:?}", of(&it, "h1"));
     policy.planning.most_away.per_ring = Some(2);
     assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, Outcome::Planned);
+}
+
+#[test]
+fn guests_that_can_move_at_once_are_not_stopped() {
+    // Roomy hosts, guests that may be moved live, cold or powered off, and everybody agrees.
+    for (hosts, most) in [(3, 1), (6, 2), (8, 3)] {
+        let mut fleet = fleet(hosts);
+        for number in 0..hosts * 4 {
+            let vm = guest(&mut fleet, &format!("h{}", number % hosts + 1), 1 + number as u64 % 7);
+            vm.allowed_actions = vec![Action::LiveMigrate, Action::ColdMigrate, Action::PowerOff];
+        }
+        for action in [Action::PowerOff, Action::ColdMigrate] {
+            consent(&mut fleet, action, true);
+        }
+        let mut policy = policy();
+        policy.planning.most_away.per_cluster = most;
+        let loss = BTreeMap::new();
+        for evaluations in [0, 20] {
+            let it = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap();
+            assert_eq!(it.report.moves.interrupted, 0);
+            assert!(it.report.moves.moves > 0);
+        }
+    }
+}
+
+#[test]
+fn guests_that_may_be_stopped_raise_neither_waves_nor_time() {
+    // Two guests of 90 GiB: nobody has room for a second one, and each takes minutes over its link.
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        guest(&mut fleet, host, 90).allowed_actions = vec![Action::LiveMigrate, Action::PowerOff];
+    }
+    consent(&mut fleet, Action::PowerOff, true);
+    let mut policy = policy();
+    policy.planning.failure_sets = underpin_model::policy::FailureSets::None;
+    let it = planned(&fleet, &policy);
+    let bounds = &it.report.bounds;
+    assert_eq!((bounds.waves, bounds.waves_at_least), (3, 3), "{bounds:?}");
+    // By capacity alone it would be 300 of 30 GiB that are free, ten waves.
+    assert_eq!((it.report.moves.moves, it.report.moves.interrupted), (0, 3));
+    assert!(bounds.makespan_at_least_s <= bounds.makespan_s, "{bounds:?}");
+    // Hosts with room, so that they move: the bound holds for a plan that stops them, which takes less.
+    for vm in &mut fleet.vms {
+        vm.memory_mib = Some(40 * 1024);
+    }
+    let moved = planned(&fleet, &policy);
+    assert!(moved.report.moves.moves > 0);
+    assert!(moved.report.bounds.makespan_at_least_s <= bounds.makespan_s, "{:?}", moved.report.bounds);
+}
+
+#[test]
+fn a_platform_that_places_may_choose_every_host_that_has_room_for_all() {
+    let (mut fleet, mut policy) = (fleet(5), policy());
+    policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
+    for _ in 0..3 {
+        guest(&mut fleet, "h1", 8);
+    }
+    planning(&mut fleet).changes[0].elements = vec![underpin_model::id::ElementId::new("h1").unwrap()];
+    // h5 has 3 GiB left, and h4 a guest that they must not meet.
+    guest(&mut fleet, "h5", 97);
+    guest(&mut fleet, "h4", 1);
+    for vm in ["v001", "v002", "v003"] {
+        fleet.affinities.push(rule(AffinityKind::Apart, &[vm, "v005"], &[]));
+    }
+    let choice =
+        |fleet: &underpin_model::fleet::Fleet, policy: &underpin_model::policy::Policy| -> Vec<String> {
+            let it = planned(fleet, policy);
+            let of_h1 = it.plan.steps.iter().find_map(|it| match &it.kind {
+                StepKind::Evacuate { host, only_to, .. } if host.as_str() == "h1" => Some(only_to.clone()),
+                _ => None,
+            });
+            of_h1.unwrap().iter().map(ToString::to_string).collect()
+        };
+    assert_eq!(choice(&fleet, &policy), ["h2", "h3"]);
+    policy.planning.failure_sets = underpin_model::policy::FailureSets::None;
+    // Guests that must be apart never are together on one host, whichever it is.
+    fleet.affinities = vec![rule(AffinityKind::Apart, &["v001", "v002", "v003"], &[])];
+    let three = choice(&fleet, &policy);
+    assert_eq!(three.len(), 3, "{three:?}");
+    // Who comes home comes from where the plan says.
+    fleet.affinities.clear();
+    policy.planning.homing = Homing::Home;
+    assert_eq!(choice(&fleet, &policy).len(), 1);
 }

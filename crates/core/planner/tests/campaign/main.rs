@@ -10,6 +10,7 @@
 
 mod answers;
 mod build;
+mod contradictions;
 mod durations;
 mod exceptions;
 mod guests;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use underpin_model::change::Method;
 use underpin_model::facts::Family;
-use underpin_model::fleet::{Action, Application, Fleet, ManagementPlane};
+use underpin_model::fleet::{Action, Application, Fleet, Lock, LockKind, ManagementPlane};
 use underpin_model::id::{ApplicationId, HostId, ManagementPlaneId};
 use underpin_model::plan::{Outcome, Profile, Reason, Relaxation, Rule, StepKind, Trial};
-use underpin_model::policy::{Policy, Ring};
+use underpin_model::policy::{Policy, Ring, Scope, Window};
 use underpin_model::quantity::Days;
 use underpin_planner::campaign::{Parent, Request, plan};
 
@@ -263,8 +263,8 @@ fn guests_of_a_live_patched_canary_run_on_its_release() {
     assert_ne!(it.plan.waves[0].elements[0].as_str(), "h1");
 }
 
-#[test]
-fn what_the_parent_changed_soaks_on_in_the_plan_that_follows() {
+/// The fleet once the canary of its plan is done, with that plan and its end.
+fn canary_done() -> (Fleet, Policy, underpin_model::plan::Plan) {
     let (mut fleet, policy) = (ringed(), two_rings());
     let first = planned(&fleet, &policy);
     let canary = &first.plan.waves[0];
@@ -276,14 +276,183 @@ fn what_the_parent_changed_soaks_on_in_the_plan_that_follows() {
             fleet.vms.iter_mut().filter(|it| it.id == *vm).for_each(|it| it.host = Some(to.clone()));
         }
     }
+    fleet.seen.at = first.plan.instant(canary.end_s);
+    (fleet, policy, first.plan)
+}
+
+/// Nothing is touched before a moment, the first wave says why, and the bound knows it.
+fn waits_until(it: &underpin_planner::campaign::Planned, soaked: jiff::Timestamp) {
+    assert!(!it.plan.waves.is_empty());
+    for step in it.plan.steps.iter().filter(|it| it.kind.touches()) {
+        assert!(it.plan.instant(step.start_s) >= soaked, "{step:?}");
+    }
+    let [Reason::Soak { ring: Some(ring), until_s }] = &it.report.waves[0].reasons[..] else {
+        panic!("{:?}", it.report.waves[0]);
+    };
+    assert_eq!((ring.as_str(), it.plan.instant(*until_s)), ("test", soaked));
+    let bounds = &it.report.bounds;
+    assert!(bounds.makespan_at_least_s <= bounds.makespan_s, "{bounds:?}");
+    // Both rings' soak, less the hours since.
+    assert!(bounds.makespan_at_least_s > until_s + 86_400, "{bounds:?}");
+    assert_eq!(bounds.makespan_bound_by, "soak");
+}
+
+/// The lint finds a plan that forgets such a soak: its waves wait for nothing of the first one.
+fn found_without(fleet: &Fleet, policy: &Policy, it: &underpin_model::plan::Plan) {
+    let first = it.waves[0].start_s - 600;
+    let mut early = it.clone();
+    for step in &mut early.steps {
+        step.start_s = step.start_s.saturating_sub(first);
+    }
+    for wave in &mut early.waves {
+        for at in [&mut wave.start_s, &mut wave.end_s, &mut wave.soak_until_s] {
+            *at = at.saturating_sub(first);
+        }
+    }
+    let report = underpin_lint::lint(fleet, policy, &early, &underpin_lint::Options::default());
+    let found = report
+        .findings
+        .iter()
+        .any(|it| it.rule == Rule::RingOrder && it.expected.contains("which had it before"));
+    assert!(found, "{:#?}", report.findings);
+}
+
+#[test]
+fn what_the_parent_changed_soaks_on_in_the_plan_that_follows() {
+    let (fleet, policy, first) = canary_done();
     let loss = BTreeMap::new();
-    let now = first.plan.instant(canary.end_s);
-    let parent = Some(Parent { plan: &first.plan, sha256: "00" });
+    let parent = Some(Parent { plan: &first, sha256: "00" });
+    let now = first.instant(first.waves[0].end_s + 3600);
     let next = plan(&Request { parent, starts_at: now, ..request(&fleet, &policy, &loss) }).unwrap();
     clean(&fleet, &policy, &next.plan);
-    let soaked = first.plan.instant(canary.soak_until_s);
-    assert!(!next.plan.waves.is_empty());
-    for step in next.plan.steps.iter().filter(|it| it.kind.touches()) {
-        assert!(next.plan.instant(step.start_s) >= soaked, "{step:?}");
+    let soaked = first.instant(first.waves[0].soak_until_s);
+    waits_until(&next, soaked);
+    found_without(&fleet, &policy, &next.plan);
+    // And in the plan that follows that one, which did not change the canary itself.
+    let parent = Some(Parent { plan: &next.plan, sha256: "01" });
+    let now = now + jiff::SignedDuration::from_hours(5);
+    let third = plan(&Request { parent, starts_at: now, ..request(&fleet, &policy, &loss) }).unwrap();
+    clean(&fleet, &policy, &third.plan);
+    waits_until(&third, soaked);
+    // A host that was long done when the parent was made does not soak again.
+    let mut fleet = ringed();
+    fleet.hosts[5].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    fleet.hosts[5].booted_at = Some(super::build::at("2026-01-01T00:00:00Z"));
+    let first = planned(&fleet, &policy).plan;
+    fleet.hosts[5].booted_at = None;
+    let parent = Some(Parent { plan: &first, sha256: "00" });
+    let again = plan(&Request { parent, ..request(&fleet, &policy, &loss) }).unwrap();
+    assert!(again.plan.soaking.is_empty(), "{:?}", again.plan.soaking);
+}
+
+#[test]
+fn without_a_parent_a_soak_runs_from_when_the_host_was_changed() {
+    let (mut fleet, policy, first) = canary_done();
+    let loss = BTreeMap::new();
+    let done = first.instant(first.waves[0].end_s);
+    let hour = jiff::SignedDuration::from_hours(1);
+    let day = 24 * hour;
+    let next = |fleet: &Fleet, policy: &Policy| {
+        let it = plan(&Request { starts_at: done + 2 * hour, ..request(fleet, policy, &loss) }).unwrap();
+        clean(fleet, policy, &it.plan);
+        it
+    };
+    let told =
+        |it: &underpin_planner::campaign::Planned| it.report.standing.iter().any(|it| it.rule == Rule::Soak);
+    // Nobody knows since when: from when it was seen.
+    fleet.seen.at = done + hour;
+    let it = next(&fleet, &policy);
+    waits_until(&it, done + hour + 2 * day);
+    assert!(told(&it));
+    found_without(&fleet, &policy, &it.plan);
+    // Since it booted; or since a time that is said.
+    fleet.hosts[0].booted_at = Some(done - hour);
+    let it = next(&fleet, &policy);
+    waits_until(&it, done - hour + 2 * day);
+    assert!(!told(&it));
+    fleet.hosts[0].changed_at = Some(done - 3 * hour);
+    let it = next(&fleet, &policy);
+    waits_until(&it, done - 3 * hour + 2 * day);
+    found_without(&fleet, &policy, &underpin_model::plan::Plan { soaking: Vec::new(), ..it.plan });
+    // What can be patched into a running host says nothing by its boot.
+    fleet.hosts[0].changed_at = None;
+    super::build::planning(&mut fleet).changes[0].methods = vec![Method::LivePatch, Method::EvacuateReboot];
+    assert!(told(&next(&fleet, &policy)));
+    // Long ago: nobody waits.
+    fleet.hosts[0].changed_at = Some(done - 10 * day);
+    let it = next(&fleet, &policy);
+    assert!(it.plan.soaking.is_empty() && it.plan.waves[0].start_s < 86_400 && !told(&it));
+}
+
+/// Four hosts of one model whose canary soaks for a day.
+fn of_one_model() -> (Fleet, Policy) {
+    let mut fleet = fleet(4);
+    for host in ["h1", "h2", "h3", "h4"] {
+        guest(&mut fleet, host, 8);
     }
+    (fleet, two_rings())
+}
+
+/// Where h1 can be done in two weeks only, another one is the canary, and all others are done long before.
+fn done_before_h1(fleet: &Fleet, policy: &Policy) {
+    let it = planned(fleet, policy);
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned, "{:?}", of(&it, "h1").reasons);
+    assert_ne!(it.plan.waves[0].elements[0].as_str(), "h1");
+    assert!(it.plan.waves[0].canary);
+    for host in ["h2", "h3", "h4"] {
+        assert!(of(&it, host).end_s.unwrap() < 3 * 86_400, "{host}: {:?}", of(&it, host));
+    }
+    assert!(of(&it, "h1").start_s.unwrap() >= 13 * 86_400);
+}
+
+#[test]
+fn a_host_whose_window_opens_late_is_no_canary() {
+    let (mut fleet, mut policy) = of_one_model();
+    let late = |scope: Scope| {
+        let first = Some(jiff::civil::date(2026, 12, 5));
+        vec![Window { first, ..super::time::window(scope, Vec::new(), 1, 240) }]
+    };
+    policy.planning.window = late(Scope { hosts: vec![fleet.hosts[0].id.clone()], ..Scope::default() });
+    done_before_h1(&fleet, &policy);
+    // The same by its only guest's.
+    let acme = super::build::tenant(&mut fleet, "acme");
+    fleet.vms[0].tenant = Some(acme.clone());
+    policy.planning.window = late(Scope { tenants: vec![acme], ..Scope::default() });
+    // It stays on h1 meanwhile, whichever host the others' guests go to.
+    done_before_h1(&fleet, &policy);
+}
+
+#[test]
+fn a_host_whose_guest_may_be_touched_late_is_no_canary() {
+    let (mut fleet, policy) = of_one_model();
+    fleet.vms[0].allowed_actions = vec![Action::PowerOff];
+    super::build::consent(&mut fleet, Action::PowerOff, true);
+    let later = super::build::start() + jiff::SignedDuration::from_hours(24 * 14);
+    super::build::planning(&mut fleet).consents[0].from = Some(later);
+    done_before_h1(&fleet, &policy);
+    // A lock that ends then is the same.
+    let (mut fleet, policy) = of_one_model();
+    fleet.vms[0].locks = vec![Lock { kind: LockKind::Backup, expires: Some(later) }];
+    done_before_h1(&fleet, &policy);
+}
+
+#[test]
+fn the_class_with_most_behind_it_has_its_canary_first() {
+    let mut fleet = fleet(5);
+    for (number, host) in fleet.hosts.iter_mut().enumerate() {
+        host.model = Some(if number < 2 { "R1" } else { "R2" }.to_owned());
+    }
+    // More guests stand behind R1, though h1 is the first of all.
+    for _ in 0..3 {
+        guest(&mut fleet, "h4", 1);
+    }
+    let canaries = |fleet: &Fleet, loss: &BTreeMap<HostId, f64>| -> Vec<String> {
+        let it = plan(&request(fleet, &two_rings(), loss)).unwrap();
+        let canaries = it.plan.waves.iter().filter(|it| it.canary);
+        canaries.map(|it| it.elements[0].to_string()).collect()
+    };
+    assert_eq!(canaries(&fleet, &BTreeMap::new()), ["h3", "h1"]);
+    // What the holes of a class cost counts before the number of its guests.
+    let loss = BTreeMap::from([(HostId::new("h2").unwrap(), 5.0)]);
+    assert_eq!(canaries(&fleet, &loss)[1], "h3");
 }

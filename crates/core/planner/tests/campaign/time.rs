@@ -274,3 +274,101 @@ fn what_never_fits_says_which_of_windows_consents_locks_and_the_horizon_it_is() 
         "{found:?}"
     );
 }
+
+#[test]
+fn a_window_too_short_is_the_reason_whatever_else_is_in_the_way() {
+    // With one host away and one failed there is no room: the reserve fails too.
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        for _ in 0..3 {
+            guest(&mut fleet, host, 16);
+        }
+    }
+    let mut policy = policy();
+    policy.planning.window = vec![window(Scope::default(), vec![], 22, 45)];
+    let it = planned(&fleet, &policy);
+    for host in ["h1", "h2", "h3"] {
+        let reasons = &of(&it, host).reasons;
+        assert!(
+            matches!(reasons[..], [Reason::OutsideWindow { tenant: None, needs_s: 3601.., longest_s: 2700 }]),
+            "{host}: {reasons:?}"
+        );
+    }
+    let ways = &it.report.counterfactuals;
+    assert!(ways.iter().all(|it| matches!(it.relaxation, Relaxation::LongerWindow { .. })), "{ways:#?}");
+    // Both would have to change.
+    assert!(ways[0].trial == Trial::Enough && ways[0].also.is_some(), "{ways:#?}");
+}
+
+#[test]
+fn a_window_that_never_opens_is_not_called_too_short() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    let never = |scope: Scope| Window {
+        first: Some(jiff::civil::date(2030, 1, 1)),
+        time_zone: None,
+        ..window(scope, vec![], 0, 600)
+    };
+    let mut it = policy();
+    it.planning.window = vec![never(Scope::default())];
+    let found = planned(&fleet, &it);
+    for host in ["h1", "h2", "h3"] {
+        let reasons = &of(&found, host).reasons;
+        assert!(matches!(reasons[..], [Reason::NoWindow { tenant: None, .. }]), "{host}: {reasons:?}");
+    }
+    let [way] = &found.report.counterfactuals[..] else { panic!("{:#?}", found.report.counterfactuals) };
+    let Relaxation::OpenWindow { tenant: None, hosts, minutes } = &way.relaxation else { panic!("{way:#?}") };
+    assert_eq!((way.trial, hosts.len(), way.unblocks.is_empty()), (Trial::Enough, 3, false));
+    // The least of it: with a window so long from midnight some host is done, with a minute less none is.
+    let done = |minutes: u32| {
+        let mut policy = it.clone();
+        policy.planning.window.push(Window {
+            id: "now".to_owned(),
+            first: None,
+            minutes,
+            ..never(Scope::default())
+        });
+        planned(&fleet, &policy).report.elements.iter().any(|it| it.outcome == Outcome::Planned)
+    };
+    assert!(done(*minutes) && !done(minutes - 1), "{minutes}");
+    // The same of a tenant's guests: the hosts without one are done.
+    let acme = tenant(&mut fleet, "acme");
+    fleet.vms[0].tenant = Some(acme.clone());
+    let mut it = policy();
+    it.planning.window = vec![never(Scope { tenants: vec![acme.clone()], ..Scope::default() })];
+    let found = planned(&fleet, &it);
+    let reasons = &of(&found, "h1").reasons;
+    assert!(
+        matches!(&reasons[..], [Reason::NoWindow { tenant: Some(it), .. }] if *it == acme),
+        "{reasons:?}"
+    );
+    assert_eq!(of(&found, "h2").outcome, Outcome::Planned);
+    let way = &found.report.counterfactuals[0];
+    assert!(
+        matches!(&way.relaxation, Relaxation::OpenWindow { tenant: Some(it), .. } if *it == acme),
+        "{way:#?}"
+    );
+    assert_eq!(way.trial, Trial::Enough);
+}
+
+#[test]
+fn what_is_waited_for_is_called_by_its_name() {
+    let mut fleet = fleet(2);
+    guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::PowerOff];
+    super::build::consent(&mut fleet, Action::PowerOff, true);
+    let noon = at("2026-11-21T12:00:00Z");
+    planning(&mut fleet).consents[0].from = Some(noon);
+    let mut policy = policy();
+    policy.planning.failure_sets = underpin_model::policy::FailureSets::None;
+    let it = planned(&fleet, &policy);
+    let waits = |it: &underpin_planner::campaign::Planned, is: &dyn Fn(&Reason) -> bool| {
+        it.report.waves.iter().flat_map(|it| &it.reasons).any(is)
+    };
+    let begins = |it: &Reason| matches!(it, Reason::ConsentBegins { action: Action::PowerOff, at_s, .. } if *at_s > 40_000);
+    assert!(waits(&it, &begins), "{:#?}", it.report.waves);
+    planning(&mut fleet).consents[0].from = None;
+    fleet.vms[0].locks = vec![Lock { kind: LockKind::Backup, expires: Some(noon) }];
+    let it = planned(&fleet, &policy);
+    let locked = |it: &Reason| matches!(it, Reason::Locked { until_s: Some(43_200), .. });
+    assert!(waits(&it, &locked), "{:#?}", it.report.waves);
+}

@@ -63,7 +63,7 @@ fn a_spare_host_is_priced_by_the_days_of_the_plan() {
     let it = way(&it, &spare);
     // One host, and the plan is over within a day.
     costs(&it.price, Some(30.0), 1.0, "planning.price.spare_host_per_day");
-    let cost = it.cost.unwrap();
+    let cost = it.cost.clone().unwrap();
     assert_eq!(cost.without, PlanFigures::default(), "nothing is planned without it");
     assert_eq!((cost.with.planned, cost.reserve_hosts), (4, 0), "the new host is changed too");
     // Soak of a day between canary and others: it is lent for two days, begun days counted whole.
@@ -82,7 +82,7 @@ fn leave_from_the_reserve_is_priced_by_an_exception_and_names_the_hosts_given_up
     let it = planned(&tight(), &policy());
     let it = way(&it, &reserve);
     costs(&it.price, None, 1.0, "planning.price.exception");
-    let cost = it.cost.unwrap();
+    let cost = it.cost.clone().unwrap();
     assert_eq!((cost.reserve_hosts, cost.with.planned), (1, 3));
     // Nine guests that move, those of the first host again, for they went to hosts that were still to come.
     assert!(cost.with.moves >= 9 && cost.with.interrupted == 0, "{cost:?}");
@@ -124,7 +124,7 @@ fn consent_is_priced_by_the_hours_down_at_the_rate_of_the_tenant() {
     let hours = 2.0 * 2250.0 / 3600.0;
     costs(&it.price, Some(36.0 * hours), hours, "loss.tenant.acme.vm_hour_down");
     assert!(!it.price.judgement);
-    let cost = it.cost.unwrap();
+    let cost = it.cost.clone().unwrap();
     assert_eq!((cost.without.interrupted, cost.with.interrupted), (0, 2));
     assert_eq!((cost.without.planned, cost.with.planned), (2, 3));
     // Nobody stated what an hour costs: the default, said to be a judgement.
@@ -328,7 +328,7 @@ fn what_unblocks_nothing_is_said_to_be_not_enough() {
     guest(&mut fleet, "h1", 8).storage = vec![local];
     let it = planned(&fleet, &policy());
     let way = way(&it, &asks);
-    assert_eq!((way.trial, &way.also, way.cost), (Trial::NotEnough, &None, None));
+    assert_eq!((way.trial, &way.also, &way.cost), (Trial::NotEnough, &None, &None));
     assert_eq!(way.unblocks[0].as_str(), "h1");
     assert!(way.price.amount.is_none() && way.price.units.is_none() && way.price.key == "loss.vm_hour_down");
 }
@@ -345,4 +345,45 @@ fn a_consent_that_another_way_makes_needless_is_no_part_of_a_pair() {
     let it = planned(&fleet, &policy());
     assert_eq!(it.report.counterfactuals.len(), 2, "{:#?}", it.report.counterfactuals);
     assert!(it.report.counterfactuals.iter().all(|it| it.trial == Trial::Enough && it.also.is_none()));
+}
+
+#[test]
+fn what_unblocks_is_counted_by_the_plan_with_it_and_one_exception_of_two_will_do() {
+    // Each of two hosts holds one of two guests that must be apart: either exception frees both.
+    let mut fleet = fleet(2);
+    let vms: Vec<VmId> = ["h1", "h2"].map(|host| guest(&mut fleet, host, 8).id.clone()).to_vec();
+    fleet.affinities.push(rule(AffinityKind::Apart, &[vms[0].as_str(), vms[1].as_str()], &[]));
+    let mut policy = policy();
+    policy.planning.failure_sets = policy::FailureSets::None;
+    let it = planned(&fleet, &policy);
+    let ways = &it.report.counterfactuals;
+    assert_eq!(ways.len(), 2, "{ways:#?}");
+    for (way, covered_by) in ways.iter().zip([None, Some(0)]) {
+        assert!(matches!(way.relaxation, Relaxation::WithoutRule { rule: Rule::Apart, .. }));
+        let unblocks: Vec<&str> = way.unblocks.iter().map(|it| it.as_str()).collect();
+        assert_eq!((way.trial, unblocks, way.covered_by), (Trial::Enough, vec!["h1", "h2"], covered_by));
+        assert_eq!(way.cost.as_ref().unwrap().loses, []);
+    }
+}
+
+#[test]
+fn what_a_plan_with_a_relaxation_loses_is_said() {
+    // One host a night, and one night in all: unlocked, the urgent h2 takes the turn of h1.
+    let mut fleet = fleet(2);
+    let vm = guest(&mut fleet, "h2", 1);
+    vm.locks = vec![Lock { kind: LockKind::Backup, expires: None }];
+    let mut policy = policy();
+    policy.planning.failure_sets = policy::FailureSets::None;
+    policy.planning.horizon_days = 1;
+    policy.planning.canaries_per_class = 0;
+    policy.planning.window = vec![window(Scope::default(), 22, 75)];
+    let loss = std::collections::BTreeMap::from([(underpin_model::id::HostId::new("h2").unwrap(), 5.0)]);
+    let it = underpin_planner::campaign::plan(&super::build::request(&fleet, &policy, &loss)).unwrap();
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned);
+    let way = way(&it, &|it| matches!(it, Relaxation::Unlock { .. }));
+    let cost = way.cost.as_ref().unwrap();
+    let names =
+        |all: &[underpin_model::id::ElementId]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!((names(&way.unblocks), names(&cost.loses)), (vec!["h2".to_owned()], vec!["h1".to_owned()]));
+    assert_eq!((cost.without.planned, cost.with.planned), (1, 1));
 }

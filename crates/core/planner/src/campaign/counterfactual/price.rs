@@ -16,7 +16,7 @@ pub(super) fn price(policy: &Policy, fleet: &Fleet, relaxation: &Relaxation, pla
             listed("spare_host_per_day", prices.spare_host_per_day, units, "host-days")
         }
         Relaxation::Consent { tenant, vms, .. } => consent(policy, tenant.as_ref(), vms, plan),
-        Relaxation::LongerWindow { minutes, .. } => {
+        Relaxation::LongerWindow { minutes, .. } | Relaxation::OpenWindow { minutes, .. } => {
             listed("window_minute", prices.window_minute, Some(f64::from(*minutes)), "minutes")
         }
         Relaxation::Bandwidth { host, mbps } => {

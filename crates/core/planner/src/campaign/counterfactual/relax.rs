@@ -6,7 +6,7 @@ use underpin_model::change::Consent;
 use underpin_model::fleet::{Action, AffinityKind, Fleet, Host, Redundancy, Strength};
 use underpin_model::id::{ClusterId, HostId, TenantId, VmId};
 use underpin_model::plan::{Relaxation, Rule};
-use underpin_model::policy::{Exception, Policy, Scope};
+use underpin_model::policy::{Exception, Policy, Scope, Window};
 use underpin_model::quantity::Loss;
 
 /// The name of answers and exceptions that are only supposed.
@@ -67,8 +67,9 @@ pub fn with_most_away(fleet: &mut Fleet, policy: &mut Policy, most: u32) {
     }
 }
 
-/// Acts a relaxation out; false: it cannot be.
-pub(super) fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) -> bool {
+/// Acts a relaxation out, as the planner does where it says what would unblock. False: it cannot be.
+#[must_use]
+pub fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) -> bool {
     match relaxation {
         Relaxation::SpareHosts { cluster, hosts } => with_spare_hosts(fleet, cluster, *hosts),
         Relaxation::Consent { tenant, action, vms } => {
@@ -97,6 +98,23 @@ pub(super) fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Pol
                     window.minutes = window.minutes.saturating_add(*minutes);
                 }
             }
+            true
+        }
+        Relaxation::OpenWindow { tenant, hosts, minutes } => {
+            policy.planning.window.push(Window {
+                id: SUPPOSED.to_owned(),
+                scope: Scope {
+                    tenants: tenant.iter().cloned().collect(),
+                    hosts: hosts.clone(),
+                    ..Scope::default()
+                },
+                days: Vec::new(),
+                from: jiff::civil::Time::midnight(),
+                minutes: *minutes,
+                time_zone: None,
+                first: None,
+                last: None,
+            });
             true
         }
         Relaxation::Bandwidth { host, mbps } => {

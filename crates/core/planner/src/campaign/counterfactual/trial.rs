@@ -22,6 +22,8 @@ const MOST_ASKED: usize = 8;
 /// A plan that was tried.
 pub(super) struct Attempt {
     pub(super) plan: Plan,
+    /// Everything that it contains.
+    pub(super) planned: BTreeSet<ElementId>,
     /// Elements in question that it contains.
     pub(super) unblocked: BTreeSet<ElementId>,
     /// Why it does not contain the others.
@@ -83,7 +85,9 @@ impl<'r, 'a> Trials<'r, 'a> {
         let facts = Facts::new(&request);
         let mut driven = spare::best(&request, &facts).ok()?;
         let plan = assemble::assemble(&request, &facts, &driven).plan;
-        let mut attempt = Attempt { plan, unblocked: BTreeSet::new(), reasons: BTreeMap::new() };
+        let planned = driven.fates.iter().filter(|it| it.1.outcome == Some(Outcome::Planned));
+        let planned = planned.map(|it| it.0.clone()).collect();
+        let mut attempt = Attempt { plan, planned, unblocked: BTreeSet::new(), reasons: BTreeMap::new() };
         for element in self.elements {
             match driven.fates.remove(element) {
                 Some(fate) if fate.outcome == Some(Outcome::Planned) => {
@@ -159,9 +163,10 @@ impl<'r, 'a> Trials<'r, 'a> {
     pub(super) fn cost(&mut self, attempt: &Attempt, relaxed: &[&Relaxation]) -> Option<TrialCost> {
         // The plan to compare with is made in any case.
         self.left += 1;
-        let without = figures(&self.attempt(&[])?.plan);
+        let base = self.attempt(&[])?;
+        let loses = base.planned.difference(&attempt.planned).cloned().collect();
         let reserve_hosts = reserve_hosts(self.request.policy, &self.part, relaxed);
-        Some(TrialCost { without, with: figures(&attempt.plan), reserve_hosts })
+        Some(TrialCost { without: figures(&base.plan), with: figures(&attempt.plan), loses, reserve_hosts })
     }
 
     /// Whether a relaxation unblocks these elements by itself.
@@ -191,7 +196,9 @@ fn amount(relaxation: &Relaxation) -> Option<(u32, &'static [u32])> {
     match relaxation {
         Relaxation::SpareHosts { hosts, .. } => Some((*hosts, &[0, 1, 2, 3])),
         Relaxation::MostAway { most, .. } => Some((*most, &[0, 1, 2, 4])),
-        Relaxation::LongerWindow { minutes, .. } => Some((*minutes, &[0, 2, 8, 32, 128, 512])),
+        Relaxation::LongerWindow { minutes, .. } | Relaxation::OpenWindow { minutes, .. } => {
+            Some((*minutes, &[0, 2, 8, 32, 128, 512]))
+        }
         Relaxation::Bandwidth { mbps, .. } => Some((*mbps / 1000, &[0, 1, 3, 9, 27, 81])),
         _ => None,
     }
@@ -202,7 +209,7 @@ fn with_amount(relaxation: &Relaxation, n: u32) -> Relaxation {
     match &mut it {
         Relaxation::SpareHosts { hosts, .. } => *hosts = n,
         Relaxation::MostAway { most, .. } => *most = n,
-        Relaxation::LongerWindow { minutes, .. } => *minutes = n,
+        Relaxation::LongerWindow { minutes, .. } | Relaxation::OpenWindow { minutes, .. } => *minutes = n,
         Relaxation::Bandwidth { mbps, .. } => *mbps = n.saturating_mul(1000),
         _ => {}
     }

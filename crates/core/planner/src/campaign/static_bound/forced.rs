@@ -169,7 +169,13 @@ impl<'b, 'f, 'a> Replay<'b, 'f, 'a> {
                 Reason::MostAway { of, most, .. } => {
                     return Forced::MostAway { of: of.clone(), most: *most, at_least: 0 };
                 }
-                Reason::WindowOpens { tenant, .. } => return Forced::Window { wave, tenant: tenant.clone() },
+                Reason::WindowOpens { tenant, .. } | Reason::ConsentBegins { tenant, .. } => {
+                    return Forced::Window { wave, tenant: tenant.clone() };
+                }
+                Reason::Locked { vm, .. } => {
+                    let vm = self.beside.facts.guests.iter().find(|it| it.it.id == *vm);
+                    return Forced::Window { wave, tenant: vm.and_then(|it| it.it.tenant.clone()) };
+                }
                 _ => {}
             }
         }
