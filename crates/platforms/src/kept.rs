@@ -19,6 +19,7 @@ pub(crate) const HOST_FIELDS: &[&str] = &[
     "kernel_release",
     "boot_id",
     "booted_at",
+    "changed_at",
     "vendor",
     "model",
     "firmware",

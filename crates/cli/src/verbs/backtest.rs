@@ -81,6 +81,10 @@ fn dated_scores(path: &std::path::Path) -> Result<Document, Failure> {
     let wrong = |reason: String| Failure::Table(format!("{}: {reason}", path.display()));
     match underpin_feeds::parse(&facts::bytes(path)?) {
         Ok(Parsed::Document(document)) if document.format == Format::Epss => {
+            // A history is replayed whole or not at all: who brings it can mend it.
+            if let Some(first) = document.left_out.first() {
+                return Err(wrong(first.clone()));
+            }
             let dated = document
                 .vulnerabilities
                 .iter()

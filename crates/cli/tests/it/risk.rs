@@ -453,12 +453,3 @@ fn what_nobody_looked_at_is_not_fine() {
         "{words}"
     );
 }
-
-#[test]
-fn plain_samples_that_saw_nothing_say_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let rare = file(&dir, "rare.toml", "horizon_days = 1e-9\n");
-    let warnings = json(&["--policy", &rare])["warnings"].to_string();
-    assert!(warnings.contains("samples of the independent figures saw a loss"), "{warnings}");
-    assert!(!json(&[])["warnings"].to_string().contains("saw a loss"));
-}

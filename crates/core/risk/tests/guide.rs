@@ -76,6 +76,8 @@ fn the_guide_names_no_parameter_that_does_not_exist() {
         "console",
         "cvar_share_standard_error",
         "runs_on",
+        "sampling.enumerated",
+        "sd_standard_error",
         "standard_error",
         "guests_without_tenant",
         "management-plane",

@@ -225,12 +225,13 @@ fn freeze(path: &str, freeze: &Freeze, mistakes: &mut Mistakes) {
 mod tests {
     use super::super::read;
 
-    /// The only mistake of a policy.
+    /// The only mistake of a policy, which names a line; without it.
     #[track_caller]
     fn mistake(text: &str) -> String {
         let mistakes: Vec<String> = read(text).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
-        mistakes.into_iter().next().unwrap()
+        let (place, rest) = mistakes[0].split_once(" (line ").unwrap();
+        format!("{place}{}", rest.split_once(')').unwrap().1)
     }
 
     #[test]

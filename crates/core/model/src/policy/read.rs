@@ -407,7 +407,8 @@ mod tests {
         let text = |days: u32| format!("[[promise]]\nid = \"x\"\nkind = \"fix-within\"\ndays = {days}\n");
         assert!(read(&text(MOST_DAYS)).is_ok());
         assert!(
-            refused(&text(u32::MAX))[0].contains("promise x.days: found 4294967295, expected at most 36525")
+            refused(&text(u32::MAX))[0]
+                .contains("promise x.days (line 4): found 4294967295, expected at most 36525")
         );
     }
 

@@ -271,7 +271,10 @@ pub(super) fn reduction(found: Estimate, draws: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::prepared::Prepared;
+    use super::super::tilt::Tilt;
     use super::*;
+    use crate::portfolio::Portfolio;
 
     /// 10 is lost with probability 0.2, and nothing otherwise: a mean of 2.
     const KNOWN: AnyLoss = AnyLoss { exactly: Some(0.2), at_most: 0.2 };
@@ -310,5 +313,24 @@ mod tests {
         assert_eq!(figures.any_loss, Estimate { value: 0.2, standard_error: 0.0 });
         AnyLoss { exactly: None, ..KNOWN }.within(0.25).settle(&mut unsure);
         assert_eq!(unsure.any_loss, Estimate { value: 0.2, standard_error: 0.1 });
+    }
+
+    #[test]
+    fn what_no_sample_of_the_nominal_law_saw_is_bounded_by_three_over_their_number() {
+        let batch = || Batch { weights: vec![1.0; 25], ..Batch::default() };
+        let mut samples = Samples {
+            batches: (0..40).map(|_| batch()).collect(),
+            tilts: Vec::new(),
+            shares: vec![0.25, 0.75],
+        };
+        // All states: nothing is unseen.
+        assert_eq!(Weights::of(&samples).unseen, 0.0);
+        samples.tilts = vec![Tilt::none(&Prepared::new(&Portfolio::default()))];
+        let weights = Weights::of(&samples);
+        assert!((weights.unseen - 0.011_982_929_094).abs() < 1e-9, "{weights:?}");
+        let none = weights.reaches(5, std::iter::empty(), Method::ImportanceSampling);
+        let bounds = [1.0, 0.001].map(|most| none.within(most, weights.unseen).at_most);
+        assert_eq!(bounds, [Some(weights.unseen), Some(0.001)]);
+        assert_eq!(none.within(0.0, weights.unseen), AtLeast::exact(5, 0.0));
     }
 }

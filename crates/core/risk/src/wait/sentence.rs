@@ -210,6 +210,6 @@ mod tests {
     #[test]
     fn numbers_are_short_and_never_in_exponents() {
         let said: Vec<String> = [0.0, 1234.5, 99.94, 1.26, 0.5, 0.0234, 0.000_01].map(short).to_vec();
-        assert_eq!(said, ["0", "1234", "99.9", "1.3", "0.50", "0.023", "below 0.001"]);
+        assert_eq!(said, ["0", "1234", "99.9", "1.3", "0.50", "0.023", "0.000010"]);
     }
 }

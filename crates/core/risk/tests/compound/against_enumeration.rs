@@ -227,10 +227,13 @@ fn sampled_quantiles_and_tails_are_those_of_enumeration_within_their_errors() {
         let law = enumeration::law(&portfolio);
         let exact_mean = mean_loss(&law);
         let sd = enumeration::mean(&law, |it| (it.3 as f64 / 2.0 - exact_mean).powi(2)).sqrt();
-        // The deviation of rare large losses is the noisiest figure: bounded each, and close on average.
-        let ratio = judgement.fleet.sd / sd;
-        assert!((ratio - 1.0).abs() <= 0.1, "{seed}: sd {} but {sd}", judgement.fleet.sd);
-        ratios.push(ratio);
+        // The deviation of rare large losses is the noisiest figure: within its errors each, and close on average.
+        let (found, error) = (judgement.fleet.sd, judgement.fleet.sd_standard_error);
+        assert!(
+            (found - sd).abs() <= 5.0 * error && error <= 0.2 * sd,
+            "{seed}: {found} +- {error} but {sd}"
+        );
+        ratios.push(found / sd);
         for (quantile, cvar) in judgement.fleet.quantiles.iter().zip(&judgement.fleet.cvar) {
             let (value, beyond) = enumeration::tail(&law, quantile.level);
             let (low, high) = (
