@@ -370,8 +370,13 @@ fn last(report: &RiskReport, width: Option<u16>) -> String {
     let judged: Vec<&str> =
         report.parameters.iter().filter(|it| it.setting.judgement).map(|it| it.name.fact().name).collect();
     let sampling = &report.sampling;
+    let of_what = if sampling.enumerated {
+        "of so few hosts every loss is exact, by enumeration; shares of causes in the CVaR are of "
+    } else {
+        ""
+    };
     let sampled = format!(
-        "{} weighted samples, effective {}; sampled mean {} against the exact {} ({} standard errors apart)",
+        "{of_what}{} weighted samples, effective {}; sampled mean {} against the exact {} ({} standard errors apart)",
         sampling.samples,
         short(sampling.ess),
         short(sampling.mean.value),
@@ -379,6 +384,15 @@ fn last(report: &RiskReport, width: Option<u16>) -> String {
         short(sampling.deviation)
     );
     let mut text = wrapped(&sampled, "", width);
+    let loss = &report.fleet.loss;
+    if loss.sd_standard_error > 0.0 {
+        let (deviation, error) = (short(loss.sd), short(loss.sd_standard_error));
+        text += &wrapped(
+            &format!("the standard deviation {deviation} has a standard error of {error}"),
+            "",
+            width,
+        );
+    }
     text += &wrapped(
         &format!(
             "judgements, not studies: {} (`underpin risk elicit` asks for better values)",

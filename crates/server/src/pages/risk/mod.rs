@@ -133,7 +133,14 @@ fn figures(report: &RiskReport) -> Markup {
             }
         } }
     };
-    let samples = report.sampling.samples;
+    let sampled = |of_samples: String| {
+        if report.sampling.enumerated {
+            "Exact: all that may happen to so few hosts is enumerated.".to_owned()
+        } else {
+            of_samples
+        }
+    };
+    let samples = number(report.sampling.samples.into());
     scroll(
         &caption,
         html! { table {
@@ -141,12 +148,12 @@ fn figures(report: &RiskReport) -> Markup {
             thead { tr { th scope="col" { "Figure" } th.num scope="col" { "Compound" } th.num scope="col" { "Independent" } } }
             tbody {
                 (pair("Expected loss".to_owned(), &|it| Some(it.loss.mean), html! { "In closed form: for each class of hosts, the probability of each cause × the hit given the cause, by the greatest impact, × what stands on the host (" a href="#causes" { "causes" } ", " a href="/policy" { "rates of the policy" } "). Both figures have the same mean: what is common changes the tail." }, false))
-                (pair("Standard deviation".to_owned(), &|it| Some(it.loss.sd), html! { "From " (number(samples.into())) " weighted samples around the exact mean." }, false))
+                (pair("Standard deviation".to_owned(), &|it| Some(it.loss.sd), html! { (sampled(format!("From {samples} weighted samples around the exact mean; standard error {}.", amount(own.loss.sd_standard_error)))) }, false))
                 @for one in &own.loss.quantiles {
-                    (pair(format!("Loss exceeded in {} of cases", percent(1.0 - one.level)), &|it| it.loss.quantiles.iter().find(|other| other.level == one.level).map(|it| it.value), html! { "Quantile of " (number(samples.into())) " weighted samples (seed " (report.seed) "); 95 % interval " (amount(one.low)) " to " (amount(one.high)) "." }, false))
+                    (pair(format!("Loss exceeded in {} of cases", percent(1.0 - one.level)), &|it| it.loss.quantiles.iter().find(|other| other.level == one.level).map(|it| it.value), html! { (sampled(format!("Quantile of {samples} weighted samples (seed {}); 95 % interval {} to {}.", report.seed, amount(one.low), amount(one.high)))) }, false))
                 }
                 @for one in &own.loss.cvar {
-                    (pair(format!("Mean of the worst {}", percent(1.0 - one.level)), &|it| it.loss.cvar.iter().find(|other| other.level == one.level).map(|it| it.value), html! { "CVaR of the weighted samples; standard error " (amount(one.standard_error)) "." }, false))
+                    (pair(format!("Mean of the worst {}", percent(1.0 - one.level)), &|it| it.loss.cvar.iter().find(|other| other.level == one.level).map(|it| it.value), html! { (sampled(format!("CVaR of the weighted samples; standard error {}.", amount(one.standard_error)))) }, false))
                     (pair("… at most, whatever ties the clusters".to_owned(), &|it| it.cvar_at_most.iter().find(|other| other.level == one.level).map(|it| it.value), html! { "The sum of the clusters' own CVaR: what the fleet's would be if all of them had their worst together. How clusters depend on each other is a matter of the model; this bound is not." }, false))
                 }
                 (pair("Any host hit".to_owned(), &|it| Some(it.any_hit.probability), html! { (method(own.any_hit.method, own.any_hit.standard_error)) " Whatever the dependence, it lies between the greatest probability of one host, " (percent(own.any_hit.frechet_low)) ", and the sum over all hosts, " (percent(own.any_hit.frechet_high)) " (Fréchet)." }, true))
@@ -206,9 +213,12 @@ fn tails(report: &RiskReport, detail: &Detail) -> Markup {
     }
 }
 
+/// A part with its shares of the mean and of the CVaR, in per cent.
+type Share = (String, f64, f64);
+
 /// Shares of the mean and of the CVaR by one kind of part, the greatest first, the rest summed up; and the standard errors of
 /// the latter, in percentage points: of the rest none is known, for the errors of its parts are not independent.
-fn shares(report: &RiskReport, name: PartName) -> (Vec<(String, f64, f64)>, Vec<Option<f64>>) {
+fn shares(report: &RiskReport, name: PartName) -> (Vec<Share>, Vec<Option<f64>>) {
     let parts = report.contributions.iter();
     let mut rows: Vec<(String, f64, f64, f64)> = parts
         .filter_map(|it| Some((name(&it.of)?, it.mean, it.cvar_share, it.cvar_share_standard_error)))
@@ -222,7 +232,7 @@ fn shares(report: &RiskReport, name: PartName) -> (Vec<(String, f64, f64)>, Vec<
     rows.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let rest = if rows.len() > PARTS { rows.split_off(PARTS - 1) } else { Vec::new() };
     let mut errors: Vec<Option<f64>> = rows.iter().map(|it| Some(it.3)).collect();
-    let mut rows: Vec<(String, f64, f64)> = rows.into_iter().map(|it| (it.0, it.1, it.2)).collect();
+    let mut rows: Vec<Share> = rows.into_iter().map(|it| (it.0, it.1, it.2)).collect();
     if !rest.is_empty() {
         let (mean, cvar) = rest.iter().fold((0.0, 0.0), |(a, b), it| (a + it.1, b + it.2));
         rows.push((format!("{} others", rest.len()), mean, cvar));
