@@ -269,8 +269,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
     let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(request.base.releases(), day);
     let built = build(request.fleet, request.assessment, request.policy, &build::Options::new(&dates))?;
-    let worst = at_worst(request.fleet, request.base, request.assessment);
-    let upper = build(request.fleet, &worst, request.policy, &build::Options::upper(&dates))?;
+    let (mean_at_worst, blast_radius) = upper(request, &dates, &built.portfolio)?;
     let options = compound::Options {
         samples: request.samples,
         seed: request.policy.seed,
@@ -279,7 +278,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         ..compound::Options::default()
     };
     let judgement = judge(&built.portfolio, &options)?;
-    let controls = controls(request, &dates, judgement.fleet.mean)?;
+    let controls = controls(request, &dates, &built.portfolio)?;
     let naive = if request.independent {
         None
     } else {
@@ -300,12 +299,12 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         guests_without_tenant: judgement.guests_without_tenant,
         fleet: FleetRisk::from(&judgement),
         naive: naive.as_ref().map(FleetRisk::from),
-        mean_loss_with_unknown: compound::mean_loss(&upper.portfolio)?.max(judgement.fleet.mean),
+        mean_loss_with_unknown: mean_at_worst.max(judgement.fleet.mean),
         group_by: request.group_by,
         groups: groups(request, &built.portfolio, &judgement, decisions),
         causes: causes(&built),
         controls,
-        blast_radius: radii(&built.portfolio, &upper.portfolio),
+        blast_radius,
         deferrals: deferrals(request, &built),
         unpriced_words: built.unpriced.to_string(),
         unpriced: built.unpriced,
@@ -316,6 +315,18 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         contributions: judgement.contributions,
         sampling: judgement.sampling,
     })
+}
+
+/// The mean loss if all that is not known is at its worst, and the blast radii with what they may be then. What is built for these is
+/// much and gone before samples are drawn.
+fn upper(
+    request: &Request<'_>,
+    dates: &ReleaseDates,
+    portfolio: &Portfolio,
+) -> Result<(f64, Radii), ReportError> {
+    let worst = at_worst(request.fleet, request.base, request.assessment);
+    let upper = build(request.fleet, &worst, request.policy, &build::Options::upper(dates))?;
+    Ok((compound::mean_loss(&upper.portfolio)?, radii(portfolio, &upper.portfolio)))
 }
 
 fn decisions(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput> {
@@ -336,9 +347,13 @@ fn decisions(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput> 
 fn controls(
     request: &Request<'_>,
     dates: &ReleaseDates,
-    with: f64,
+    portfolio: &Portfolio,
 ) -> Result<Vec<ControlWorth>, ReportError> {
+    if request.policy.controls.is_empty() {
+        return Ok(Vec::new());
+    }
     let months = request.policy.horizon.get() / crate::hazard::EPSS_DAYS;
+    let with = compound::mean_loss(portfolio)?;
     let worth = |control: &Control| {
         let mut policy = request.policy.clone();
         policy.controls.retain(|it| it.id != control.id);

@@ -26,7 +26,7 @@ type Rule = (f64, Vec<(f64, f64)>);
 
 /// The mean loss of the fleet by shock. `mean` is the whole, which the shares sum to.
 pub(super) fn mean_by_shock(prepared: &Prepared, mean: f64) -> Vec<f64> {
-    let table = table(prepared);
+    let table = Table::for_one(prepared);
     let rules = RULES.map(|(places, rate)| (rate, gauss_legendre(places)));
     let laws = worth_by_law(prepared);
     let parts: Vec<Vec<f64>> = laws
@@ -54,14 +54,6 @@ pub(super) fn mean_by_shock(prepared: &Prepared, mean: f64) -> Vec<f64> {
         shares.iter_mut().for_each(|share| *share *= mean / sum);
     }
     shares
-}
-
-/// Nodes of the factor for one host. The product of the density with a few answers is a normal density of variance `1 / (1 + k
-/// slope^2)` or wider, `k` being about how many answers are large at once, on which a step of `h` errs by
-/// `exp(-2 pi^2 / (h^2 (1 + k slope^2)))`: with 3 for `k` by 1e-11.
-fn table(prepared: &Prepared) -> Table<'_> {
-    let slope = prepared.slope();
-    Table::new(prepared, 0.88 / (1.0 + 3.0 * slope * slope).sqrt(), 1)
 }
 
 /// What stands on all classes of one law, with one of them: those of one profile whose planes are of the same kinds.
@@ -157,7 +149,7 @@ mod tests {
         let laws = exact::classes(&prepared, &labels).unwrap();
         let means = prepared.classes.iter().zip(&laws).map(|it| loss(&it.0.worth, &it.1.mean_impact()));
         let mean: f64 = means.sum();
-        let table = table(&prepared);
+        let table = Table::for_one(&prepared);
         let rules = RULES.map(|(places, rate)| (rate, gauss_legendre(places)));
         let mut shares = vec![0.0; prepared.shocks.len()];
         for (class, worth) in worth_by_law(&prepared) {

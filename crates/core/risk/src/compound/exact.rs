@@ -81,6 +81,26 @@ impl ClassLaw {
 /// The law of a host of each class: worked out once for all classes of one profile whose planes are of the same kinds.
 pub(super) fn classes(prepared: &Prepared, labels: &[String]) -> Result<Vec<ClassLaw>, PortfolioError> {
     let table = Table::new(prepared, 0.25, 4);
+    by_class(prepared, labels, |class| class_law(prepared, class, &table))
+}
+
+/// The mean impact on a host of each class alone: as of its law, with less work.
+pub(super) fn mean_impacts(prepared: &Prepared, labels: &[String]) -> Result<Vec<Triple>, PortfolioError> {
+    let table = Table::for_one(prepared);
+    by_class(prepared, labels, |class| {
+        let mut events = Events::default();
+        let levels = events.levels(prepared, class);
+        let sums = events.sums(&table);
+        ClassLaw { at_least: at_least(levels, &sums), ..ClassLaw::default() }.mean_impact()
+    })
+}
+
+/// What `of` tells of each class: asked once for all classes of one profile whose planes are of the same kinds.
+fn by_class<T: Clone + Send + Sync>(
+    prepared: &Prepared,
+    labels: &[String],
+    of: impl Fn(usize) -> T + Sync,
+) -> Result<Vec<T>, PortfolioError> {
     let mut places: FxHashMap<(u32, Vec<u32>), usize> = FxHashMap::default();
     let mut different: Vec<usize> = Vec::new();
     let place_of_class: Vec<usize> = prepared
@@ -97,9 +117,9 @@ pub(super) fn classes(prepared: &Prepared, labels: &[String]) -> Result<Vec<Clas
         .collect();
     let law = |class: usize| {
         check_tangle(prepared, class, labels)?;
-        Ok(class_law(prepared, class, &table))
+        Ok(of(class))
     };
-    let laws: Vec<ClassLaw> = different.into_par_iter().map(law).collect::<Result<_, _>>()?;
+    let laws: Vec<T> = different.into_par_iter().map(law).collect::<Result<_, _>>()?;
     Ok(place_of_class.into_iter().map(|place| laws[place].clone()).collect())
 }
 
@@ -117,39 +137,33 @@ fn check_tangle(prepared: &Prepared, class: usize, labels: &[String]) -> Result<
 }
 
 fn class_law(prepared: &Prepared, class: usize, table: &Table<'_>) -> ClassLaw {
-    let sources = &prepared.classes[class];
-    let planes = sources.planes.iter().map(|&plane| &prepared.planes[plane as usize].impact);
-    let impacts: Vec<&Triple> = sources.sources.iter().map(|source| &source.impact).chain(planes).collect();
     let mut events = Events::default();
-    let all = vec![true; impacts.len()];
-    let hit = events.place(&all, || Shape::new(prepared, [(class, 1.0)].into_iter(), |_| true));
-    let levels: [Vec<(f64, usize)>; 3] = [0, 1, 2].map(|dimension| {
-        let mut levels: Vec<f64> = impacts.iter().map(|it| it[dimension]).filter(|&it| it > 0.0).collect();
-        levels.sort_by(f64::total_cmp);
-        levels.dedup();
-        let mut place = |level: f64| {
-            let reaches = |impact: &Triple| impact[dimension] >= level;
-            let mask: Vec<bool> = impacts.iter().map(|impact| reaches(impact)).collect();
-            events.place(&mask, || Shape::new(prepared, [(class, 1.0)].into_iter(), reaches))
-        };
-        levels.iter().map(|&level| (level, place(level))).collect()
-    });
+    let levels = events.levels(prepared, class);
+    let shape = || Shape::new(prepared, [(class, 1.0)].into_iter(), |_| true);
+    let sources = &prepared.classes[class];
+    let hit = events.place(&vec![true; sources.sources.len() + sources.planes.len()], shape);
+    let sums = events.sums(table);
     let mut two = Shape::new(prepared, [(class, 2.0)].into_iter(), |_| true);
-    let (mut sums, mut any_of_two) = (vec![0.0; events.shapes.len()], 0.0);
-    for (node, &(_, weight)) in table.nodes.iter().enumerate() {
-        for (sum, shape) in sums.iter_mut().zip(&mut events.shapes) {
-            shape.fill(table, node);
-            *sum += weight * shape.union.any(Scale::of_all(1.0));
-        }
-        two.fill(table, node);
-        any_of_two += weight * two.union.any(Scale::of_all(1.0));
-    }
-    let any = |at: usize| sums[at].clamp(0.0, 1.0);
+    let any_of_two: f64 = table
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(node, &(_, weight))| {
+            two.fill(table, node);
+            weight * two.union.any(Scale::of_all(1.0))
+        })
+        .sum();
+    let any = sums[hit].clamp(0.0, 1.0);
     ClassLaw {
-        hit: any(hit),
-        both_hit: (2.0 * sums[hit] - any_of_two).clamp(0.0, any(hit)),
-        at_least: levels.map(|levels| levels.iter().map(|&(level, at)| (level, any(at))).collect()),
+        hit: any,
+        both_hit: (2.0 * sums[hit] - any_of_two).clamp(0.0, any),
+        at_least: at_least(levels, &sums),
     }
+}
+
+/// Levels with the probability to reach each, from the places of these.
+fn at_least(levels: [Vec<(f64, usize)>; 3], sums: &[f64]) -> [Vec<(f64, f64)>; 3] {
+    levels.map(|levels| levels.iter().map(|&(level, at)| (level, sums[at].clamp(0.0, 1.0))).collect())
 }
 
 /// Sets of sources that some figure asks for; many figures ask for the same.
@@ -160,6 +174,38 @@ struct Events {
 }
 
 impl Events {
+    /// For each dimension the levels of impact of a class, ascending, with the place of the event that one is reached.
+    fn levels(&mut self, prepared: &Prepared, class: usize) -> [Vec<(f64, usize)>; 3] {
+        let sources = &prepared.classes[class];
+        let planes = sources.planes.iter().map(|&plane| &prepared.planes[plane as usize].impact);
+        let impacts: Vec<&Triple> =
+            sources.sources.iter().map(|source| &source.impact).chain(planes).collect();
+        [0, 1, 2].map(|dimension| {
+            let mut levels: Vec<f64> =
+                impacts.iter().map(|it| it[dimension]).filter(|&it| it > 0.0).collect();
+            levels.sort_by(f64::total_cmp);
+            levels.dedup();
+            let mut place = |level: f64| {
+                let reaches = |impact: &Triple| impact[dimension] >= level;
+                let mask: Vec<bool> = impacts.iter().map(|impact| reaches(impact)).collect();
+                self.place(&mask, || Shape::new(prepared, [(class, 1.0)].into_iter(), reaches))
+            };
+            levels.iter().map(|&level| (level, place(level))).collect()
+        })
+    }
+
+    /// The probability of each event.
+    fn sums(&mut self, table: &Table<'_>) -> Vec<f64> {
+        let mut sums = vec![0.0; self.shapes.len()];
+        for (node, &(_, weight)) in table.nodes.iter().enumerate() {
+            for (sum, shape) in sums.iter_mut().zip(&mut self.shapes) {
+                shape.fill(table, node);
+                *sum += weight * shape.union.any(Scale::of_all(1.0));
+            }
+        }
+        sums
+    }
+
     fn place(&mut self, mask: &[bool], shape: impl FnOnce() -> Shape) -> usize {
         if let Some(at) = self.masks.iter().position(|other| other == mask) {
             return at;

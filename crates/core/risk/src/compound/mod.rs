@@ -54,7 +54,7 @@ use enumerate::Dependence;
 use exact::ClassLaw;
 use figures::Weights;
 use parts::{Asked, GUESTS, HOSTS, Part as PartOf, Parts, Seats, TENANTS};
-use prepared::{Prepared, loss};
+use prepared::{Prepared, Triple, loss};
 use rows::Batch;
 use sampling::Samples;
 
@@ -148,9 +148,8 @@ pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
     check::portfolio(portfolio)?;
     let prepared = Prepared::new(portfolio);
     let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
-    let laws = exact::classes(&prepared, &labels)?;
-    let losses =
-        prepared.classes.iter().zip(&laws).map(|(class, law)| loss(&class.worth, &law.mean_impact()));
+    let impacts = exact::mean_impacts(&prepared, &labels)?;
+    let losses = prepared.classes.iter().zip(&impacts).map(|(class, impact)| loss(&class.worth, impact));
     Ok(0.0 + losses.sum::<f64>())
 }
 
@@ -162,11 +161,13 @@ pub fn mean_impacts(portfolio: &Portfolio) -> Result<Vec<Impact>, PortfolioError
     check::portfolio(portfolio)?;
     let prepared = Prepared::new(portfolio);
     let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
-    let impacts = exact::classes(&prepared, &labels)?.into_iter().map(|law| {
-        let [confidentiality, integrity, availability] = law.mean_impact();
-        Impact { confidentiality, integrity, availability }
-    });
-    Ok(impacts.collect())
+    let impacts = exact::mean_impacts(&prepared, &labels)?.into_iter();
+    let of = |[confidentiality, integrity, availability]: Triple| Impact {
+        confidentiality,
+        integrity,
+        availability,
+    };
+    Ok(impacts.map(of).collect())
 }
 
 /// Numbers hit at once that are known exactly, of the fleet and its parts; nothing of what is not asked or too much work.

@@ -41,6 +41,14 @@ impl<'a> Table<'a> {
         Self { prepared, nodes, values }
     }
 
+    /// Nodes of the factor for one host. The product of the density with a few answers is a normal density of variance
+    /// `1 / (1 + k slope^2)` or wider, `k` being about how many answers are large at once, on which a step of `h` errs by
+    /// `exp(-2 pi^2 / (h^2 (1 + k slope^2)))`: with 3 for `k` by 1e-11.
+    pub(super) fn for_one(prepared: &'a Prepared) -> Self {
+        let slope = prepared.slope();
+        Self::new(prepared, 0.88 / (1.0 + 3.0 * slope * slope).sqrt(), 1)
+    }
+
     /// Probability of an answer at a node.
     pub(super) fn at(&self, node: usize, answer: u32) -> f64 {
         self.both(node, answer).0
