@@ -29,7 +29,7 @@ const FOR_COUNTS: usize = 2;
 /// 100,000 hosts that takes more time and memory than all other draws. Few draws will do: what such a cause takes differs little.
 const MOST_HITS: usize = 100_000;
 
-/// Least share of the batch that is for each rare cause where hosts are few.
+/// Share of the batch that is for each rare cause where hosts are few.
 const RARE_SHARE: f64 = 0.04;
 
 /// Draws that show where the quantiles are: batches, and draws of each.
@@ -198,8 +198,9 @@ pub(super) fn weighted(prepared: &Prepared, seats: &Seats, options: &Options, ex
     let size = batch_size(options);
     let of_rare = MOST_HITS / prepared.hosts.len().max(1);
     let of_rare = of_rare.clamp(1, (size as f64 * RARE_SHARE).ceil() as usize);
-    // Of few samples at most a quarter, and no more hits than of two.
-    rare.truncate((size / 4 / of_rare).min(2 * MOST_HITS / (of_rare * prepared.hosts.len().max(1))));
+    // Of few samples at most a quarter, and no more hits than of two; but one.
+    let of_hits = 2 * MOST_HITS / (of_rare * prepared.hosts.len().max(1));
+    rare.truncate((size / 4 / of_rare).min(of_hits.max(1)));
     let draws = shares(size, tilts.len(), (rare.len(), of_rare));
     tilts.extend(rare);
     let shares: Vec<f64> = draws.iter().map(|&count| count as f64 / size as f64).collect();
