@@ -25,20 +25,6 @@ fn close(what: &str, got: f64, expected: f64) {
     assert!((got - expected).abs() <= 1e-9 * (1.0 + expected.abs()), "{what}: {got} but {expected}");
 }
 
-/// The portfolio with the worth of all holdings but those that are meant taken away.
-fn only(portfolio: &Portfolio, meant: impl Fn(usize, u32) -> bool) -> Portfolio {
-    let mut one = portfolio.clone();
-    for (at, host) in portfolio.hosts.iter().enumerate() {
-        for holding in host.holdings.clone() {
-            let holding = &mut one.holdings[holding as usize];
-            if !meant(at, holding.tenant) {
-                (holding.confidentiality, holding.integrity, holding.availability) = (0.0, 0.0, 0.0);
-            }
-        }
-    }
-    one
-}
-
 fn mean_loss(law: &Law) -> f64 {
     enumeration::mean(law, |outcome| outcome.3 as f64 / 2.0)
 }
@@ -56,10 +42,10 @@ fn means_and_probabilities_of_tiny_portfolios_are_those_of_enumeration() {
         };
         close(&format!("{seed}: hosts"), portfolio.hosts.iter().map(of_host).sum(), mean_loss(&law));
         for (tenant, figures) in judgement.tenants.iter().enumerate() {
-            let alone = enumeration::law(&only(&portfolio, |_, other| other as usize == tenant));
+            let alone = enumeration::law(&made::only(&portfolio, |_, other| other as usize == tenant));
             close(&format!("{seed}: tenant {tenant}"), figures.figures.mean, mean_loss(&alone));
         }
-        let cluster = enumeration::law(&only(&portfolio, |host, _| portfolio.hosts[host].cluster == 1));
+        let cluster = enumeration::law(&made::only(&portfolio, |host, _| portfolio.hosts[host].cluster == 1));
         close(&format!("{seed}: cluster"), judgement.clusters[1].figures.mean, mean_loss(&cluster));
         let any = enumeration::probability(&law, |outcome| outcome.0 > 0);
         assert_eq!(judgement.any_hit.method, Method::Exact);

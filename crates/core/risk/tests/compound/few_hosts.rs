@@ -8,6 +8,7 @@ use crate::made;
 
 const LEVELS: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 
+/// By a seed that is not the default one, which happens to be unlucky: see the test of many seeds.
 fn judged(portfolio: &Portfolio, exact: bool, independent: bool) -> Judgement {
     let options = Options { levels: LEVELS.to_vec(), seed: 2, exact, independent, ..Options::default() };
     judge(portfolio, &options).unwrap()
@@ -56,20 +57,6 @@ fn all_close(what: &str, figures: &Figures, law: &Law) -> usize {
     beyond_zero
 }
 
-/// The portfolio with the worth of all holdings but those that are meant taken away.
-fn only(portfolio: &Portfolio, meant: impl Fn(usize, u32) -> bool) -> Portfolio {
-    let mut one = portfolio.clone();
-    for (at, host) in portfolio.hosts.iter().enumerate() {
-        for holding in host.holdings.clone() {
-            let holding = &mut one.holdings[holding as usize];
-            if !meant(at, holding.tenant) {
-                (holding.confidentiality, holding.integrity, holding.availability) = (0.0, 0.0, 0.0);
-            }
-        }
-    }
-    one
-}
-
 #[test]
 fn every_figure_of_few_hosts_is_that_of_enumeration_exactly() {
     let (mut tails, mut enumerated) = (0, 0);
@@ -88,9 +75,9 @@ fn every_figure_of_few_hosts_is_that_of_enumeration_exactly() {
                 |list: &[AtLeast]| list.iter().all(|it| it.method == Method::Exact && it.at_most.is_none());
             assert!(all(&found.hosts_hit_at_least) && all(&found.guests_hit_at_least), "{what}");
             let (one, other) = (&found.clusters[1].figures, &found.tenants[0].figures);
-            let of_cluster = only(&portfolio, |host, _| portfolio.hosts[host].cluster == 1);
+            let of_cluster = made::only(&portfolio, |host, _| portfolio.hosts[host].cluster == 1);
             tails += all_close(&format!("{what}: cluster"), one, &enumeration::law(&of_cluster));
-            let of_tenant = only(&portfolio, |_, tenant| tenant == 0);
+            let of_tenant = made::only(&portfolio, |_, tenant| tenant == 0);
             tails += all_close(&format!("{what}: tenant"), other, &enumeration::law(&of_tenant));
         }
     }
@@ -192,5 +179,27 @@ fn the_naive_figure_is_sampled_where_large_losses_are() {
         close(&what, found.fleet.sd, deviation(&law));
         assert_eq!(found.fleet.sd_standard_error, 0.0);
         sampled_well(&what, &found, &law);
+    }
+}
+
+/// Of sound samples the distance from the exact mean, in errors, has about a mean of 0 and a deviation of 1 over seeds: Student's law of 39
+/// degrees of freedom, but for the strata, which make errors a little too large.
+#[test]
+fn samples_miss_the_exact_mean_by_what_their_errors_say() {
+    const SEEDS: u32 = 60;
+    for (hosts, p, rho) in [(3, 1e-6, 0.15), (3, 1e-4, 0.0), (10, 0.01, 0.5)] {
+        let portfolio = made::one_factor(hosts, p, rho);
+        let miss = |seed: u32| {
+            let options = Options { seed: seed.into(), samples: 4_000, exact: false, ..Options::default() };
+            let found = judge(&portfolio, &options).unwrap();
+            (found.sampling.mean.value - found.fleet.mean) / found.sampling.mean.standard_error
+        };
+        let misses: Vec<f64> = (0..SEEDS).map(miss).collect();
+        let mean = misses.iter().sum::<f64>() / f64::from(SEEDS);
+        let squares: f64 = misses.iter().map(|it| (it - mean) * (it - mean)).sum();
+        let deviation = (squares / f64::from(SEEDS - 1)).sqrt();
+        // Four errors of a mean and of a deviation of sixty.
+        assert!(mean.abs() < 0.52, "{hosts} hosts at {p}, {rho}: {mean}");
+        assert!((0.6..1.4).contains(&deviation), "{hosts} hosts at {p}, {rho}: {deviation}");
     }
 }

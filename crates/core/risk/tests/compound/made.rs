@@ -124,3 +124,17 @@ fn responses(rng: &mut impl Rng, share: f64) -> Vec<Response> {
     }
     list
 }
+
+/// The portfolio with the worth of all holdings but those that are meant taken away.
+pub(crate) fn only(portfolio: &Portfolio, meant: impl Fn(usize, u32) -> bool) -> Portfolio {
+    let mut one = portfolio.clone();
+    for (at, host) in portfolio.hosts.iter().enumerate() {
+        for holding in host.holdings.clone() {
+            let holding = &mut one.holdings[holding as usize];
+            if !meant(at, holding.tenant) {
+                (holding.confidentiality, holding.integrity, holding.availability) = (0.0, 0.0, 0.0);
+            }
+        }
+    }
+    one
+}
