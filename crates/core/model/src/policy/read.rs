@@ -6,7 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::parameter::{Parameter, Parameters, Setting, Unit};
-use super::{AcceptedRisk, Control, Losses, Maintenance, PlanningPolicy, Policy, Promise, Rates, Ring};
+use super::{
+    AcceptedRisk, Control, Losses, Maintenance, PlanningPolicy, Policy, Promise, PromiseKind, Rates, Ring,
+};
 use crate::id::TenantId;
 use crate::quantity::{Days, Loss};
 
@@ -229,10 +231,21 @@ fn parameters(written: &BTreeMap<String, WrittenSetting>, mistakes: &mut Mistake
     parameters
 }
 
+/// Longest soak of a ring: nothing that is planned so far ahead is a plan.
+const MOST_SOAK_DAYS: f64 = 3_650.0;
+
+/// Longest span that losses are counted over: no rate of today says anything about a later day.
+const MOST_HORIZON_DAYS: f64 = 36_525.0;
+
 /// What a type cannot say: things that contradict each other.
 fn check(policy: &Policy, mistakes: &mut Mistakes) {
-    if policy.horizon.get() <= 0.0 {
-        mistakes.add("horizon_days", policy.horizon, "more than 0 days");
+    let horizon = policy.horizon.get();
+    if !(horizon > 0.0 && horizon <= MOST_HORIZON_DAYS) {
+        mistakes.add(
+            "horizon_days",
+            format!("{horizon:e}"),
+            "more than 0 days and at most 36525, a hundred years",
+        );
     }
     if policy.currency.trim().is_empty() {
         mistakes.add("currency", "an empty text", "a currency such as EUR, or points");
@@ -289,9 +302,20 @@ fn check(policy: &Policy, mistakes: &mut Mistakes) {
         {
             mistakes.add(format!("promise {}.cvss_at_least", promise.id), score, "a CVSS score from 0 to 10");
         }
+        if promise.human_impact_at_least.is_some() && promise.kind != PromiseKind::FixWithin {
+            mistakes.add(
+                format!("promise {}.human_impact_at_least", promise.id),
+                "a promise about releases",
+                "kind = \"fix-within\", the only promise about single assets",
+            );
+        }
     }
     if policy.rings.is_empty() {
         mistakes.add("ring", "no ring", "at least one ring");
+    }
+    for ring in policy.rings.iter().filter(|it| it.soak.get() > MOST_SOAK_DAYS) {
+        let found = format!("{:e}", ring.soak.get());
+        mistakes.add(format!("ring {}.soak", ring.name), found, "at most 3650 days (ten years)");
     }
     let maintenance = &policy.maintenance;
     for (name, pace) in [
