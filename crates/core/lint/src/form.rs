@@ -415,8 +415,8 @@ fn elements(world: &World<'_>, wave: &Wave, number: u32, log: &mut Log<'_>) {
             continue;
         };
         if element.layer() != wave.layer {
-            let found = format!("{id}, of the layer {:?}", element.layer());
-            bad(log, at, place(), found, format!("elements of the layer {:?}", wave.layer));
+            let found = format!("{id}, of the layer {}", element.layer().name());
+            bad(log, at, place(), found, format!("elements of the layer {}", wave.layer.name()));
         }
         let Elem::Host(host) = element else { continue };
         let Some(row) = world.hosts.get(ix(host)) else { continue };

@@ -35,7 +35,7 @@ pub(crate) fn of_change(
         return Vec::new();
     };
     let plan = timeline.plan;
-    let factor = match plan.profile {
+    let factor = match timeline.profile {
         Profile::Normal => 1.0,
         Profile::Emergency => world.policy.planning.emergency.soak_factor.clamp(0.0, 1.0),
     };

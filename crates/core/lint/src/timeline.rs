@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 use underpin_model::change::{Change, Method, Target};
 use underpin_model::fleet::Capacity;
-use underpin_model::plan::{Plan, Step, StepKind};
+use underpin_model::plan::{Plan, Profile, Step, StepKind};
 
 use crate::world::{Elem, NONE, World, ix};
 
@@ -80,6 +80,8 @@ pub(crate) struct CapacityChange {
 /// The plan by numbers.
 pub(crate) struct Timeline<'a> {
     pub(crate) plan: &'a Plan,
+    /// The profile that it is judged by: its own but for the question what an emergency excuses.
+    pub(crate) profile: Profile,
     pub(crate) changes: Vec<&'a Change>,
     pub(crate) change_at: FxHashMap<&'a str, u32>,
     pub(crate) acts: Vec<Act<'a>>,
@@ -106,6 +108,7 @@ impl<'a> Timeline<'a> {
         let acts: Vec<Act<'a>> = plan.steps.iter().map(|it| act(world, &change_at, it)).collect();
         let mut timeline = Self {
             plan,
+            profile: plan.profile,
             changes,
             change_at,
             acts,

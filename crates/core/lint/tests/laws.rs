@@ -6,12 +6,12 @@ mod support;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use support::{Case, GIB, affinity, change, element, host, migrate, patch, step, vm};
+use support::{Case, GIB, affinity, change, element, exception, host, migrate, patch, step, vm};
 use underpin_lint::{Options, lint};
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::fleet::{Action, AffinityKind, Capacity, PowerState, Strength};
 use underpin_model::plan::{LeftOut, Profile, Rule, Severity, StepKind};
-use underpin_model::policy::{Exception, Homing, Placing, Scope};
+use underpin_model::policy::{Durations, Homing, Placing, Scope, Spread};
 
 fn errors(case: &Case) -> BTreeSet<Rule> {
     case.rules(Severity::Error)
@@ -87,18 +87,6 @@ fn a_preference_that_is_not_met_is_worse_and_no_error() {
     case.fleet.affinities.pop();
     case.plan.homing = Homing::Home;
     assert_eq!(case.rules(Severity::Worse), BTreeSet::from([Rule::FinalState]));
-}
-
-fn exception(rule: Rule, scope: Scope, expires: &str) -> Exception {
-    Exception {
-        id: "one-night".into(),
-        rule,
-        scope,
-        owner: "operations".into(),
-        expires: expires.parse().unwrap(),
-        price: Default::default(),
-        reason: "spare hosts come next week".into(),
-    }
 }
 
 #[test]
@@ -222,6 +210,7 @@ fn an_evacuation_waits_for_guests_that_stay_for_ever() {
     );
     // It stops in time, and the evacuation would not wait for it, were it late.
     case.step(|it| matches!(it, StepKind::Stop { .. })).start_s = 6660;
+    case.gate(3).start_s = 6660;
     case.tidy();
     assert!(errors(&case).contains(&Rule::Order), "{:#?}", case.lint().findings);
     let stop = case.step(|it| matches!(it, StepKind::Stop { .. })).id;
@@ -320,8 +309,11 @@ fn two_changes_share_one_drain_in_hops() {
     let mut case = Case::sound();
     case.change("upgrade").to = Target::Release { release: "8.2".into(), via: vec!["8.1".into()] };
     assert!(case.lint().findings.is_empty(), "the hop that a host runs already is behind it");
+    let quick = Durations { patch: Spread::new(5, 10), ..support::durations(Method::EvacuateReboot) };
     let setting = Change {
         to: Target::Setting { name: "iommu".into(), value: "on".into(), reboot: true },
+        methods: vec![Method::EvacuateReboot, Method::Defer],
+        durations: Some(quick),
         ..change("iommu", Layer::Host, &["h3"], "")
     };
     case.planning().changes.push(setting);
@@ -353,11 +345,33 @@ fn an_emergency_gives_up_what_the_policy_says_and_no_more() {
     case.plan.profile = Profile::Emergency;
     case.policy.planning.emergency.soak_factor = 0.5;
     assert!(case.lint().is_clean(), "{:#?}", case.lint().findings);
+    // What it is excused from is told, at every place.
+    let excused: Vec<_> = case.lint().findings;
+    assert_eq!((excused.len(), case.rules(Severity::Worse)), (3, BTreeSet::from([Rule::Soak])));
+    assert!(excused[0].expected.ends_with("at least 3600 s; only an emergency is excused"), "{excused:#?}");
+    let few =
+        lint(&case.fleet, &case.policy, &case.plan, &Options { most_findings: 1, ..Options::default() });
+    assert_eq!((few.findings.len(), few.count(Severity::Worse)), (1, 3));
     // The rings follow the canaries at once, and not before.
     case.shift(4, -3_500);
     assert_eq!(errors(&case), BTreeSet::from([Rule::RingOrder]));
     case.policy.planning.emergency.merge_rings = true;
     assert!(case.lint().is_clean(), "{:#?}", case.lint().findings);
+    assert_eq!(case.rules(Severity::Worse), BTreeSet::from([Rule::RingOrder, Rule::Soak]));
+    // More hosts away, and tenants outside their windows.
+    let mut case = Case::sound();
+    case.policy.planning.most_away.per_cluster = 0;
+    case.policy.planning.emergency.per_cluster = Some(1);
+    assert_eq!(errors(&case), BTreeSet::from([Rule::MostAway]));
+    case.plan.profile = Profile::Emergency;
+    case.policy.planning.emergency.soak_factor = 1.0;
+    assert_eq!(
+        (errors(&case), case.rules(Severity::Worse)),
+        (BTreeSet::new(), BTreeSet::from([Rule::MostAway]))
+    );
+    // An emergency that gives up nothing is as any other plan.
+    case.policy.planning.most_away.per_cluster = 1;
+    assert!(case.lint().findings.is_empty(), "{:#?}", case.lint().findings);
 }
 
 #[test]
