@@ -67,7 +67,7 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
                     cold(world, at, *vm, *mbps, *pause_ms, log);
                 }
             }
-            Doing::Evacuate { host, moves, mbps } => {
+            Doing::Evacuate { host, moves, beside, mbps } => {
                 let mut running = Vec::new();
                 for (vm, to) in moves {
                     let off = interrupted.get(ix(*vm)).copied().unwrap_or(false);
@@ -76,6 +76,12 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
                     judge(world, timeline, &consents, &deed(*vm, action, *host, *to, runs, None), log);
                     if runs {
                         running.push(*vm);
+                    }
+                }
+                // Nobody but the platform knows who goes there.
+                for to in beside {
+                    for vm in &running {
+                        target(world, timeline, &deed(*vm, Action::LiveMigrate, *host, *to, true, None), log);
                     }
                 }
                 let pause_ms = world.policy.planning.migration.longest_pause_ms;
@@ -143,11 +149,16 @@ fn judge(
     locked(world, timeline, deed, log);
     consents.check(world, timeline, deed, log);
     if deed.to != NONE {
-        reach(world, deed, log);
-        features(world, deed, log);
-        if deed.live {
-            direction(world, timeline, deed, log);
-        }
+        target(world, timeline, deed, log);
+    }
+}
+
+/// A guest may be where it goes.
+fn target(world: &World<'_>, timeline: &Timeline<'_>, deed: &Deed<'_>, log: &mut Log<'_>) {
+    reach(world, deed, log);
+    features(world, deed, log);
+    if deed.live {
+        direction(world, timeline, deed, log);
     }
 }
 

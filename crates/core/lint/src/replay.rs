@@ -214,8 +214,9 @@ impl Replay<'_, '_> {
                 self.depart(at, *vm, from, to, *live, log);
                 self.traffic(at, from, to, u64::from(*mbps), log);
             }
-            Doing::Evacuate { host, moves, mbps } => {
+            Doing::Evacuate { host, moves, beside, mbps } => {
                 let from = self.local_host(*host);
+                self.choice(at, from, moves, beside, log);
                 for (vm, to) in moves {
                     let running = self.state.guests.get(ix(self.local_vm(*vm)));
                     let running = running.is_some_and(|it| it.power == Power::Runs);
@@ -360,7 +361,7 @@ impl Replay<'_, '_> {
                 self.land(self.local_vm(*vm), from, to);
                 self.traffic_over(from, to, u64::from(*mbps));
             }
-            Doing::Evacuate { host, moves, mbps } => {
+            Doing::Evacuate { host, moves, mbps, .. } => {
                 let from = self.local_host(*host);
                 for (vm, to) in moves {
                     self.land(self.local_vm(*vm), from, self.local_host(*to));

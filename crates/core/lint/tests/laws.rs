@@ -11,7 +11,7 @@ use underpin_lint::{Options, lint};
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::fleet::{Action, AffinityKind, Capacity, PowerState, Strength};
 use underpin_model::plan::{LeftOut, Profile, Rule, Severity, StepKind};
-use underpin_model::policy::{Durations, Homing, Placing, Scope, Spread};
+use underpin_model::policy::{Durations, FailureSets, Homing, Placing, Scope, Spread};
 
 fn errors(case: &Case) -> BTreeSet<Rule> {
     case.rules(Severity::Error)
@@ -171,7 +171,7 @@ fn an_evacuation_counts_what_it_expects() {
     let case = platform_places();
     assert!(case.lint().findings.is_empty(), "{:#?}", case.lint().findings);
     type Mutation = (Rule, fn(&mut Case));
-    let mutations: [Mutation; 9] = [
+    let mutations: [Mutation; 13] = [
         (Rule::Reach, |it| it.host("h2").cluster = None),
         (Rule::WellFormed, |it| it.plan.placing = Placing::WePlace),
         (Rule::WellFormed, |it| evacuation(it, |_, only_to, _| only_to.retain(|it| it.as_str() != "h4"))),
@@ -187,6 +187,22 @@ fn an_evacuation_counts_what_it_expects() {
         }),
         (Rule::AllowedAction, |it| it.vm("v6").allowed_actions.clear()),
         (Rule::Direction, |it| it.host("h4").platform.as_mut().unwrap().release = Some("8.0".into())),
+        // Of what the platform may choose beside the targets: h2 takes whoever comes.
+        (Rule::Direction, |it| it.host("h2").platform.as_mut().unwrap().release = Some("8.0".into())),
+        (Rule::CpuFeatures, |it| {
+            for host in ["h1", "h4"] {
+                it.host(host).cpu.as_mut().unwrap().features.push("amx".into());
+            }
+            it.vm("v1").cpu_features = vec!["amx".into()];
+            it.policy.planning.failure_sets = FailureSets::None;
+        }),
+        (Rule::Capacity, |it| {
+            it.host("h2").capacity.as_mut().unwrap().memory_mib = Some(31 * GIB);
+        }),
+        (Rule::Capacity, |it| {
+            it.host("h3").maintenance = Some(true);
+            evacuation(it, |_, only_to, _| only_to.push(host("h3")));
+        }),
     ];
     for (rule, mutate) in mutations {
         let mut case = platform_places();
@@ -528,7 +544,9 @@ fn a_fleet_that_is_stale_or_seen_later_and_balancing_that_nobody_knows_are_unkno
     }
     let found = unknown(&case);
     assert!(
-        found.len() == 1 && found[0].1.starts_with("balancing is not frozen, and nobody knows"),
+        found.len() == 2
+            && found[0].1.starts_with("balancing is not frozen, and nobody knows")
+            && found[1].1.starts_with("the start of guests by themselves is not frozen, and nobody knows"),
         "{found:?}"
     );
 }

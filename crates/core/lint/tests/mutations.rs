@@ -416,6 +416,10 @@ const MUTATIONS: &[Mutation] = &[
         it.step(|it| matches!(it, StepKind::Thaw { .. })).start_s = 14_000;
         it.tidy();
     }),
+    (Rule::FreezeThaw, "no freeze where balancing is off", |it| {
+        it.fleet.clusters[0].load_balancing = Some(false);
+        it.remove(|it| matches!(it, StepKind::Freeze { .. } | StepKind::Thaw { .. }));
+    }),
     (Rule::FreezeThaw, "balancing goes on", |it| {
         it.remove(|it| matches!(it, StepKind::Freeze { .. } | StepKind::Thaw { .. }));
     }),

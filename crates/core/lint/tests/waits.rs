@@ -87,7 +87,7 @@ fn every_wait_that_is_needed_is_missed_when_it_is_gone() {
 fn a_freeze_waits_for_the_thaw_before_it() {
     let mut case = both_ways();
     let cluster = support::cluster();
-    let what = vec![underpin_model::plan::Frozen::Balancing];
+    let what = vec![underpin_model::plan::Frozen::Balancing, underpin_model::plan::Frozen::AutoStart];
     for (kind, start_s) in
         [(StepKind::Thaw { cluster: cluster.clone() }, 10_000), (StepKind::Freeze { cluster, what }, 12_000)]
     {

@@ -400,7 +400,13 @@ fn wave(number: u32, layer: Layer, id: &str, ring: Option<&str>, soak_s: u32) ->
 
 fn plan(fleet: &Fleet) -> Plan {
     let mut steps = vec![
-        step(0, None, StepKind::Freeze { cluster: cluster(), what: vec![Frozen::Balancing] }, 0, 10),
+        step(
+            0,
+            None,
+            StepKind::Freeze { cluster: cluster(), what: vec![Frozen::Balancing, Frozen::AutoStart] },
+            0,
+            10,
+        ),
         step(0, None, StepKind::Thaw { cluster: cluster() }, 15_000, 10),
         step(1, Some("p1"), StepKind::Stage { element: element("p1"), change: "plane".into() }, 0, 60),
         step(1, Some("p1"), StepKind::BackupCheck { element: element("p1") }, 60, 10),

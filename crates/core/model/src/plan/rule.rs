@@ -136,8 +136,8 @@ rules! {
     Coverage = "coverage",
     /// Nothing that touches starts in a cluster that is known to be degraded, without an exception.
     Degraded = "degraded",
-    /// What is frozen in a cluster is frozen before a step that touches its hosts begins, and thawed after it has ended. Where the plan
-    /// places, balancing that is known to be on is frozen before guests move; a freeze leaves out no admission control that is known to be on.
+    /// A cluster is frozen before a step that touches its hosts begins, and thawed after it has ended. A freeze leaves out no balancing that
+    /// is known to be on where the plan places, and no admission control that is known to be on.
     FreezeThaw = "freeze-thaw",
     /// At the end every guest that ran runs, on a host that is not down.
     FinalState = "final-state",

@@ -38,6 +38,7 @@ fn case(placing: Placing) -> (Fleet, Policy) {
     plane.platform = Some(Family::Proxmox);
     fleet.clusters[0].managed_by = vec![plane.id.clone()];
     fleet.management_planes.push(plane);
+    (fleet.clusters[0].load_balancing, fleet.clusters[0].admission_control) = (Some(true), Some(true));
     let mut first = change("plane-first", "9");
     first.layer = Layer::ManagementPlane;
     planning(&mut fleet).changes.push(first);
@@ -244,7 +245,6 @@ const EDITS: &[Edit] = &[
     (Rule::Method, "no verifications", |it| without(it, |it| kind(it) == "verify")),
     (Rule::Method, "nothing staged", |it| {
         without(it, |it| kind(it) == "stage");
-        it.steps.iter_mut().for_each(|it| it.wave = it.wave.max(0));
     }),
     (Rule::Method, "no check of the backup of the plane", |it| without(it, |it| kind(it) == "backup-check")),
     (Rule::Method, "another release", |it| {
