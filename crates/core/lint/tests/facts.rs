@@ -9,7 +9,7 @@ use serde_json::json;
 use support::{Case, GIB, affinity, exception, migrate, vm};
 use underpin_model::change::{Method, Target};
 use underpin_model::fleet::{Action, AffinityKind, Lock, LockKind, Redundancy};
-use underpin_model::plan::{Rule, Severity, StepKind};
+use underpin_model::plan::{Rule, Severity, SoakSince, Soaking, StepKind};
 use underpin_model::policy::Scope;
 
 fn errors(case: &Case) -> BTreeSet<Rule> {
@@ -176,4 +176,26 @@ fn what_is_left_out_though_nothing_holds_it_back_is_told() {
         let told = report.findings.iter().find(|it| it.rule == Rule::Coverage);
         assert_eq!(told, None, "{what}");
     }
+}
+
+#[test]
+fn a_soak_whose_beginning_nobody_knows_runs_from_when_the_host_was_seen_or_as_the_parent_has_it() {
+    // h4 runs the release; a soak of two hours ends after the second wave begins.
+    let mut case = Case::sound();
+    let starts = case.plan.starts_at;
+    (case.fleet.seen.at, case.plan.made_from.seen_at) = (starts, starts);
+    case.change("upgrade").elements.push(support::element("h4"));
+    assert_eq!(errors(&case), BTreeSet::from([Rule::RingOrder]), "whatever the plan lists");
+    let says = |case: &mut Case, until_s: u32, since: SoakSince| {
+        let (element, change) = (support::element("h4"), "upgrade".to_owned());
+        case.plan.soaking = vec![Soaking { element, change, canary: true, until_s, since }];
+    };
+    says(&mut case, 10, SoakSince::Parent);
+    assert_eq!(errors(&case), BTreeSet::from([Rule::RingOrder]), "there is no parent");
+    case.plan.parent = Some("0".repeat(64));
+    assert_eq!(errors(&case), BTreeSet::new());
+    says(&mut case, 7200, SoakSince::Parent);
+    assert_eq!(errors(&case), BTreeSet::from([Rule::RingOrder]));
+    says(&mut case, 10, SoakSince::Seen);
+    assert_eq!(errors(&case), BTreeSet::from([Rule::RingOrder]), "it was seen when the plan starts");
 }

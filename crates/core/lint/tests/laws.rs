@@ -118,7 +118,7 @@ fn an_exception_excuses_its_rule_in_its_scope_until_its_day() {
 #[test]
 fn both_ends_of_a_migration_count_and_ends_come_before_starts() {
     let mut case = Case::sound();
-    case.policy.planning.failure_sets = underpin_model::policy::FailureSets::None;
+    case.policy.planning.failure_sets = FailureSets::None;
     // The target has room for one guest beside its own: the second may come in the very second in which the first leaves again.
     case.host("h4").capacity.as_mut().unwrap().memory_mib = Some(16 * GIB);
     case.fleet.affinities.clear();
@@ -153,6 +153,7 @@ fn what_a_guest_on_its_way_gives_up_is_its_own_again_when_it_has_arrived() {
 fn platform_places() -> Case {
     let mut case = Case::sound();
     case.plan.placing = Placing::PlatformPlaces;
+    case.policy.planning.placing = Placing::PlatformPlaces;
     case.remove(|it| matches!(it, StepKind::Migrate { .. }));
     let evacuate = |from: &str, moves: &[(&str, &str)], to: &[&str]| StepKind::Evacuate {
         host: host(from),

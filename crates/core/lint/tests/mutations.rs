@@ -32,7 +32,12 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::WellFormed, "a wave that does not span its steps", |it| it.plan.waves[0].end_s += 1),
     (Rule::WellFormed, "a median above the 95th percentile", |it| it.plan.steps[0].p50_s = 11),
     (Rule::WellFormed, "another fleet", |it| it.plan.made_from.fleet = "other".into()),
-    (Rule::WellFormed, "a later observation", |it| it.fleet.seen.at = support::STARTS.parse().unwrap()),
+    (Rule::WellFormed, "another observation", |it| {
+        it.plan.made_from.seen_at = "2026-11-20T00:00:01Z".parse().unwrap();
+    }),
+    (Rule::WellFormed, "a platform that places where the policy says that the plan does", |it| {
+        it.plan.placing = underpin_model::policy::Placing::PlatformPlaces;
+    }),
     (Rule::WellFormed, "a host in the wave of another ring", |it| {
         it.host("h2").ring = Some("production".into());
         it.plan.waves[2].soak_until_s += 3600;
@@ -322,6 +327,11 @@ const MUTATIONS: &[Mutation] = &[
         it.plan.waves.iter_mut().for_each(|it| it.canary = true);
         it.shift(3, -3000);
         it.vm("v2").application = None;
+    }),
+    (Rule::RingOrder, "others before a host has soaked that had the change when it was seen", |it| {
+        it.change("upgrade").elements.push(element("h4"));
+        (it.fleet.seen.at, it.plan.made_from.seen_at) =
+            (support::STARTS.parse().unwrap(), support::STARTS.parse().unwrap());
     }),
     (Rule::Soak, "a soak that is too short", |it| it.plan.waves[3].soak_until_s -= 10),
     (Rule::ChangeOrder, "hosts before their management plane is done", |it| {

@@ -203,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_takes_what_is_read_and_no_key_that_nobody_knows() {
+        let schema = super::super::schema();
+        assert!(jsonschema::meta::is_valid(&schema));
+        let takes = |text: &str| jsonschema::is_valid(&schema, &serde_json::from_str(text).unwrap());
+        assert!(takes(PLAN));
+        for before in ["\"made_from\"", "\"fleet\"", "\"id\": 0", "\"vm\""] {
+            assert!(!takes(&PLAN.replacen(before, &format!("\"gentle\": true, {before}"), 1)), "{before}");
+        }
+    }
+
+    #[test]
     fn what_is_no_plan_is_refused_as_what_it_is() {
         assert!(refused("").join("").contains("valid JSON"));
         assert!(refused("{\"format\": ").join("").contains("valid JSON"));

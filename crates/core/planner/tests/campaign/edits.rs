@@ -308,6 +308,7 @@ const EDITS: &[Edit] = &[
 /// Edits that make sense where the plan places.
 const OF_TARGETS: &[Edit] = &[
     (Rule::WellFormed, "a migration twice", |it| twice(it, "migrate")),
+    (Rule::WellFormed, "a plan that says the platform places", |it| it.placing = Placing::PlatformPlaces),
     (Rule::Capacity, "a guest on the host that is away", |it| {
         let moves =
             |it: &&mut Step| matches!(&it.kind, StepKind::Migrate { from, .. } if from.as_str() == "h2");
