@@ -12,6 +12,7 @@ mod answers;
 mod build;
 mod contradictions;
 mod durations;
+mod edits;
 mod exceptions;
 mod guests;
 mod late;
