@@ -177,9 +177,9 @@ pub(crate) struct WhatIf {
     /// Without any consent of a tenant.
     #[arg(long, value_parser = tenant, value_name = "TENANT")]
     pub(crate) without_consent: Vec<TenantId>,
-    /// With the consent of a tenant to an action: live-migrate, cold-migrate, suspend or power-off.
-    #[arg(long, value_parser = consent, value_name = "TENANT:ACTION")]
-    pub(crate) with_consent: Vec<(TenantId, Action)>,
+    /// With the consent of a tenant to an action: live-migrate, cold-migrate, suspend or power-off; for all of its guests, or for one.
+    #[arg(long, value_parser = consent, value_name = "TENANT:ACTION[=VM]")]
+    pub(crate) with_consent: Vec<Agreed>,
     /// With windows of a tenant so many minutes longer; without a tenant those of the hosts.
     #[arg(long, value_parser = longer, value_name = "[TENANT=]MINUTES")]
     pub(crate) longer_window: Vec<(Option<TenantId>, u32)>,
@@ -245,15 +245,35 @@ fn longer(text: &str) -> Result<(Option<TenantId>, u32), String> {
     Ok((name.map(tenant).transpose()?, minutes))
 }
 
-fn consent(text: &str) -> Result<(TenantId, Action), String> {
-    let expected = "expected TENANT:ACTION with one of live-migrate, cold-migrate, suspend, power-off";
-    let (name, action) = text.rsplit_once(':').ok_or(expected)?;
-    let action = match action {
-        "live-migrate" => Action::LiveMigrate,
-        "cold-migrate" => Action::ColdMigrate,
-        "suspend" => Action::Suspend,
-        "power-off" => Action::PowerOff,
-        _ => return Err(expected.to_owned()),
-    };
-    Ok((tenant(name)?, action))
+/// An owner's yes: without a tenant that of whoever owns guests of no tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct Agreed {
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) action: Action,
+    /// To this guest alone.
+    pub(crate) vm: Option<String>,
+}
+
+fn consent(text: &str) -> Result<Agreed, String> {
+    let actions = [
+        (":live-migrate", Action::LiveMigrate),
+        (":cold-migrate", Action::ColdMigrate),
+        (":suspend", Action::Suspend),
+        (":power-off", Action::PowerOff),
+    ];
+    // Ids may hold colons and equals signs: what is told apart is the action between them.
+    let found = actions.into_iter().find_map(|(word, action)| {
+        let (name, vm) = text.strip_suffix(word).map(|name| (name, None)).or_else(|| {
+            let (name, vm) = text.split_once(&format!("{word}="))?;
+            Some((name, Some(vm.to_owned())))
+        })?;
+        Some((name, action, vm))
+    });
+    let expected = "expected TENANT:ACTION or TENANT:ACTION=VM with one of live-migrate, cold-migrate, suspend, power-off";
+    let (name, action, vm) = found.ok_or(expected)?;
+    if name.is_empty() && vm.is_none() {
+        return Err(format!("{expected}; without a tenant only for one guest"));
+    }
+    let tenant = (!name.is_empty()).then(|| tenant(name)).transpose()?;
+    Ok(Agreed { tenant, action, vm })
 }

@@ -203,6 +203,8 @@ fn what_if_tells_who_is_planned_then() {
     let it = asked(&["--with-consent", "globex:power-off"]);
     assert_eq!((&it["before"]["blocked"], &it["after"]["blocked"]), (&1.into(), &0.into()), "{it}");
     assert_eq!(it["becomes_planned"], json!(["b2"]));
+    // To one guest: enough for its host, and nothing to another's.
+    assert_eq!(asked(&["--with-consent", "globex:power-off=gpu"])["becomes_planned"], json!(["b2"]));
     let it = asked(&["--max-unavailable", "2", "--without-reserve"]);
     assert!(it["after"]["waves"].as_u64() < it["before"]["waves"].as_u64(), "{it}");
     let it = asked(&["--homing", "home"]);
@@ -242,6 +244,9 @@ fn what_if_tells_who_is_planned_then() {
         (&["--without-consent", "nobody"], "expected one of the fleet's: acme, globex"),
         (&["--with-consent", "acme"], "TENANT:ACTION"),
         (&["--with-consent", "acme:smile"], "TENANT:ACTION"),
+        (&["--with-consent", "acme:power-off=gpu"], "expected a guest of tenant acme in the fleet"),
+        (&["--with-consent", ":power-off=gpu"], "expected a guest of no tenant in the fleet"),
+        (&["--with-consent", ":power-off"], "without a tenant only for one guest"),
         (&["--max-unavailable", "0"], "max-unavailable"),
         (&[], "required"),
     ] {

@@ -14,7 +14,7 @@ use underpin_model::policy::FailureSets;
 use underpin_planner::campaign::{Planned, relax, with_consent, with_most_away, with_spare_hosts};
 
 use super::inputs::{self, Inputs, Wanted, profile};
-use crate::args::{Plain, PlanWhatIf, WhatIf};
+use crate::args::{Agreed, Plain, PlanWhatIf, WhatIf};
 use crate::exit::{Code, Failure};
 use crate::output;
 use crate::report::plan::compared;
@@ -114,9 +114,8 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
         known(fleet, tenant, path)?;
         withdraw(fleet, tenant);
     }
-    for (tenant, action) in &relaxed.with_consent {
-        known(fleet, tenant, path)?;
-        with_consent(fleet, Some(tenant), *action, &[]);
+    for agreed in &relaxed.with_consent {
+        agree(fleet, agreed, path)?;
     }
     for relaxation in relaxations(fleet, relaxed, path)? {
         if !relax(&relaxation, fleet, &mut inputs.policy) {
@@ -231,6 +230,25 @@ fn known(fleet: &Fleet, tenant: &TenantId, path: &Path) -> Result<(), Failure> {
         path.display(),
         names.join(", ")
     )))
+}
+
+/// An owner agrees, for whatever it has or for one guest.
+fn agree(fleet: &mut Fleet, agreed: &Agreed, path: &Path) -> Result<(), Failure> {
+    let Agreed { tenant, action, vm } = agreed;
+    if let Some(tenant) = tenant {
+        known(fleet, tenant, path)?;
+    }
+    let mut vms = Vec::new();
+    if let Some(name) = vm {
+        let own = fleet.vms.iter().find(|it| it.id.as_str() == name && it.tenant == *tenant);
+        let whose = tenant.as_ref().map_or_else(|| "no tenant".to_owned(), |it| format!("tenant {it}"));
+        let own = own.ok_or_else(|| {
+            unknown(path, "--with-consent", name, &format!("a guest of {whose} in the fleet"))
+        })?;
+        vms.push(own.id.clone());
+    }
+    with_consent(fleet, tenant.as_ref(), *action, &vms);
+    Ok(())
 }
 
 /// Takes a tenant out of every answer that speaks of it by name; what speaks of everybody is overruled for it.

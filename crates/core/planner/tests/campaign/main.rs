@@ -22,6 +22,7 @@ mod rings;
 mod rules;
 mod sample;
 mod time;
+mod tried;
 mod unblock;
 
 use build::{fleet, guest, of, planned, planning, policy, story};
