@@ -4,6 +4,7 @@
 //! datacentre shows it. This is a player of plans for stories and tests: it repeats an order that was not answered, and stops where a
 //! step fails. Going on after a failure is the engine's business.
 
+mod choice;
 mod run;
 mod shown;
 
@@ -43,6 +44,7 @@ impl Session {
                 .map_err(|error| Wrong::new(error.to_string(), "a plan that begins soon"))?;
         }
         let mut run = Run::new(&plan, self.datacentre.clock_ms());
+        run.placed = run.chooses().then(|| self.places().into_iter().collect());
         let stopped = self.carry(&mut run);
         let mut lines = Vec::new();
         let took_ms = self.datacentre.clock_ms().saturating_sub(run.began_ms);
@@ -65,6 +67,11 @@ impl Session {
             Err(why) => {
                 lines.push(format!("stopped: {why}"));
                 "stopped"
+            }
+            Ok(()) if run.done < plan.steps.len() => {
+                let why = run.held.take().unwrap_or_default();
+                lines.push(format!("held {why}; plan again from what is there, with --parent"));
+                "again"
             }
             Ok(()) if differs.is_empty() => "done",
             Ok(()) => "differs",
@@ -96,6 +103,9 @@ impl Session {
                 break;
             }
             if run.running.is_empty() && run.ready.is_empty() {
+                if run.held.is_some() {
+                    return self.thaw_what_is_frozen(run);
+                }
                 return Err("the steps that are left wait for each other".to_owned());
             }
             let next_ready = run.ready.first().map(|it| it.0);
@@ -118,6 +128,13 @@ impl Session {
         let ready: Vec<(u64, usize)> = run.ready.range(..=(now_ms, usize::MAX)).copied().collect();
         for (at_ms, at) in ready {
             let Some(step) = run.plan.steps.get(at) else { continue };
+            if let Some(why) = self.elsewhere(run, step) {
+                run.hold(why);
+            }
+            if !run.begins(step) {
+                run.ready.remove(&(at_ms, at));
+                continue;
+            }
             self.remember(run, step);
             let Some(action) = self.action_of(run, step) else {
                 run.ready.remove(&(at_ms, at));
@@ -125,7 +142,7 @@ impl Session {
                 continue;
             };
             let boots = self.boots_of(step);
-            match self.datacentre.begin(&Key(format!("plan/{at}")), self.generation, &action) {
+            match self.datacentre.begin(&Key(format!("{}/{at}", run.key)), self.generation, &action) {
                 Ok(task) => {
                     run.ready.remove(&(at_ms, at));
                     run.asked.remove(&at);
@@ -176,11 +193,12 @@ impl Session {
                         ));
                     }
                     run.end(at, now_ms);
-                    self.give_back(step, at);
+                    self.give_back(run, step, at);
                 }
                 Ok(TaskState::Failed { kind: FailureKind::Other(kind), text }) => {
                     return fail(format!("{kind}: {text}"));
                 }
+                Ok(TaskState::Failed { kind, text }) if self.left_by_choice(run, at, &kind, &text) => {}
                 Ok(TaskState::Failed { kind, text }) => return fail(format!("{kind}: {text}")),
                 Ok(TaskState::Unknown { text }) => return fail(text),
                 Err(error) if error.may_have_happened() && run.may_ask_again(at, now_ms) => {
@@ -193,11 +211,11 @@ impl Session {
     }
 
     /// A host that the platform emptied takes guests again once it was verified.
-    fn give_back(&mut self, step: &Step, at: usize) {
+    fn give_back(&mut self, run: &Run<'_>, step: &Step, at: usize) {
         let StepKind::Verify { element } = &step.kind else { return };
         let host = self.datacentre.host_at(element.as_str()).and_then(|it| self.datacentre.hosts.get(it));
         if let Some(host) = host.filter(|it| it.maintenance).map(|it| it.id.clone()) {
-            let key = Key(format!("plan/{at}/exit-maintenance"));
+            let key = Key(format!("{}/{at}/exit-maintenance", run.key));
             // Not answered: the host stays in maintenance, which the next order on it shows.
             let _answer = self.datacentre.begin(&key, self.generation, &Action::ExitMaintenance { host });
         }

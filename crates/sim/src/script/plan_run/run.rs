@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::id::ElementId;
-use underpin_model::plan::{Plan, StepKind};
+use underpin_model::id::{ClusterId, ElementId, VmId};
+use underpin_model::plan::{Plan, Step, StepKind};
 use underpin_platforms::platform::{HostFacts, TaskId};
 
 /// For so long, in milliseconds.
@@ -24,6 +24,14 @@ pub(super) struct Run<'a> {
     /// When an order that was not answered yet was given first.
     pub(super) asked: BTreeMap<usize, u64>,
     pub(super) done: usize,
+    /// What the keys of its orders begin with: those of another plan are other orders.
+    pub(super) key: String,
+    /// Where guests stand by the steps that are over, in a plan in which the platform chooses.
+    pub(super) placed: Option<BTreeMap<VmId, String>>,
+    /// Waves of which something has begun.
+    begun: BTreeSet<u32>,
+    /// Why no wave begins any more.
+    pub(super) held: Option<String>,
     /// Facts of hosts before anything was done to them.
     pub(super) before: BTreeMap<ElementId, HostFacts>,
     pub(super) late: Vec<String>,
@@ -52,6 +60,10 @@ impl<'a> Run<'a> {
             before: BTreeMap::new(),
             late: Vec::new(),
             hops: BTreeMap::new(),
+            key: format!("plan {}", plan.starts_at),
+            placed: None,
+            begun: BTreeSet::new(),
+            held: None,
         };
         for (at, step) in plan.steps.iter().enumerate() {
             if let StepKind::Patch { element, change, to, .. } = &step.kind {
@@ -90,9 +102,61 @@ impl<'a> Run<'a> {
         running.began_ms.saturating_add((planned_s * NEVER + 3600) * 1000)
     }
 
+    /// Whether the platform chooses where guests go.
+    pub(super) fn chooses(&self) -> bool {
+        self.plan.steps.iter().any(|it| matches!(it.kind, StepKind::Evacuate { .. }))
+    }
+
+    /// No wave begins any more; what has begun goes on.
+    pub(super) fn hold(&mut self, why: String) {
+        self.held.get_or_insert(why);
+        let (plan, begun) = (self.plan, &self.begun);
+        self.ready.retain(|it| plan.steps.get(it.1).is_some_and(|step| goes_on(step, begun)));
+    }
+
+    /// A step begins; false: it is held back.
+    pub(super) fn begins(&mut self, step: &Step) -> bool {
+        if self.held.is_some() && !goes_on(step, &self.begun) {
+            return false;
+        }
+        if step.wave > 0 {
+            self.begun.insert(step.wave);
+        }
+        true
+    }
+
+    /// Clusters whose freeze is over and whose thaw has not begun, with the freeze's position.
+    pub(super) fn frozen(&self) -> Vec<(ClusterId, usize)> {
+        let mut frozen = BTreeMap::new();
+        for (at, step) in self.plan.steps.iter().enumerate() {
+            let over = self.waits.get(at) == Some(&usize::MAX);
+            match &step.kind {
+                StepKind::Freeze { cluster, .. } if over => {
+                    frozen.insert(cluster.clone(), at);
+                }
+                StepKind::Thaw { cluster } if over => {
+                    frozen.remove(cluster);
+                }
+                _ => {}
+            }
+        }
+        frozen.into_iter().collect()
+    }
+
     /// A step has ended: those that wait for nothing else any more are ready at their time.
     pub(super) fn end(&mut self, at: usize, now_ms: u64) {
         self.done += 1;
+        if let (Some(placed), Some(step)) = (&mut self.placed, self.plan.steps.get(at)) {
+            match &step.kind {
+                StepKind::Migrate { vm, to, .. } => {
+                    placed.insert(vm.clone(), to.to_string());
+                }
+                StepKind::Evacuate { expected, .. } => {
+                    placed.extend(expected.iter().map(|(vm, to)| (vm.clone(), to.to_string())));
+                }
+                _ => {}
+            }
+        }
         if let Some(it) = self.waits.get_mut(at) {
             *it = usize::MAX;
         }
@@ -100,9 +164,19 @@ impl<'a> Run<'a> {
         for follower in followers {
             let Some(left) = self.waits.get_mut(follower) else { continue };
             *left = left.saturating_sub(1);
-            if *left == 0 {
+            let goes_on = |it: &Step| goes_on(it, &self.begun);
+            if *left == 0 && (self.held.is_none() || self.plan.steps.get(follower).is_some_and(goes_on)) {
                 self.ready.insert((self.time_ms(follower).max(now_ms), follower));
             }
         }
+    }
+}
+
+/// Whether a step is begun although nothing new is: it is of a wave that has begun, or thaws.
+fn goes_on(step: &Step, begun: &BTreeSet<u32>) -> bool {
+    match step.kind {
+        StepKind::Thaw { .. } => true,
+        StepKind::Gate { .. } | StepKind::Freeze { .. } => false,
+        _ => begun.contains(&step.wave),
     }
 }
