@@ -184,7 +184,7 @@ pub(crate) struct WhatIf {
     #[arg(long, value_parser = longer, value_name = "[TENANT=]MINUTES")]
     pub(crate) longer_window: Vec<(Option<TenantId>, u32)>,
     /// With a window of so many minutes every day, from midnight UTC, for a tenant's guests or a host.
-    #[arg(long, value_parser = amount_of, value_name = "TENANT|HOST=MINUTES")]
+    #[arg(long, value_parser = minutes_of, value_name = "TENANT|HOST=MINUTES")]
     pub(crate) open_window: Vec<(String, u32)>,
     /// With an exception: restartability:CLUSTER, release-diversity, or apart, together, on-hosts or allowed-action:VM.
     #[arg(long, value_name = "RULE[:ELEMENT]")]
@@ -238,10 +238,19 @@ fn amount_of(text: &str) -> Result<(String, u32), String> {
     Ok((name.to_owned(), amount))
 }
 
+/// Most minutes of a window: a year, as in policies.
+const MOST_MINUTES: u32 = 366 * 24 * 60;
+
+fn minutes_of(text: &str) -> Result<(String, u32), String> {
+    let expected = || format!("expected NAME=MINUTES with a number from 1 to {MOST_MINUTES} (a year)");
+    amount_of(text).ok().filter(|it| it.1 <= MOST_MINUTES).ok_or_else(expected)
+}
+
 fn longer(text: &str) -> Result<(Option<TenantId>, u32), String> {
     let (name, minutes) = text.rsplit_once('=').map_or((None, text), |(name, minutes)| (Some(name), minutes));
-    let minutes = minutes.parse().ok().filter(|it| *it > 0);
-    let minutes = minutes.ok_or("expected [TENANT=]MINUTES with a number of 1 or more")?;
+    let minutes = minutes.parse().ok().filter(|it| (1..=MOST_MINUTES).contains(it));
+    let expected = || format!("expected [TENANT=]MINUTES with a number from 1 to {MOST_MINUTES} (a year)");
+    let minutes = minutes.ok_or_else(expected)?;
     Ok((name.map(tenant).transpose()?, minutes))
 }
 

@@ -10,7 +10,7 @@ use underpin_model::id::{ClusterId, ElementId, TenantId, VmId};
 use underpin_model::plan::{
     Bounds, ElementOutcome, Eta, Moves, Outcome, PlanReport, Profile, Relaxation, Rule,
 };
-use underpin_model::policy::FailureSets;
+use underpin_model::policy::{FailureSets, Policy, Window};
 use underpin_planner::campaign::{Planned, relax, with_consent, with_most_away, with_spare_hosts};
 
 use super::inputs::{self, Inputs, Wanted, profile};
@@ -107,8 +107,14 @@ fn compare(before: &Planned, after: &Planned) -> Comparison {
 /// The inputs as they might be.
 fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs, Failure> {
     let fleet = &mut inputs.fleet;
+    // Named twice, a cluster gets both: new hosts are numbered once.
+    let mut more: BTreeMap<&ClusterId, u32> = BTreeMap::new();
     for (cluster, hosts) in &relaxed.add_host {
-        add_hosts(fleet, cluster, *hosts, path)?;
+        let sum = more.entry(cluster).or_default();
+        *sum = sum.saturating_add(*hosts);
+    }
+    for (cluster, hosts) in more {
+        add_hosts(fleet, cluster, hosts, path)?;
     }
     for tenant in &relaxed.without_consent {
         known(fleet, tenant, path)?;
@@ -117,6 +123,7 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
     for agreed in &relaxed.with_consent {
         agree(fleet, agreed, path)?;
     }
+    windows_there(relaxed, &inputs.policy)?;
     for relaxation in relaxations(fleet, relaxed, path)? {
         if !relax(&relaxation, fleet, &mut inputs.policy) {
             let what = serde_json::to_string(&relaxation).unwrap_or_default();
@@ -133,6 +140,24 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
         }
     }
     Ok(inputs)
+}
+
+/// What is to be longer must be there.
+fn windows_there(relaxed: &WhatIf, policy: &Policy) -> Result<(), Failure> {
+    for (tenant, minutes) in &relaxed.longer_window {
+        let about = |it: &Window| match tenant {
+            Some(tenant) => it.scope.tenants.contains(tenant),
+            None => it.scope.tenants.is_empty(),
+        };
+        if !policy.planning.window.iter().any(about) {
+            let whose = tenant.as_ref().map_or_else(|| "of hosts".to_owned(), |it| format!("of tenant {it}"));
+            return Err(Failure::NotFound(format!(
+                "--longer-window: the policy has no window {whose} that could be {minutes} minutes longer: without one they may be touched at \
+                 any time; name a window's owner, or give the policy with --policy"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What the flags name beside hosts and consents, as the planner names it where it says what would unblock.
