@@ -160,6 +160,8 @@ pub struct Soaking {
 pub enum SoakSince {
     /// The fleet says since when the host runs what it runs.
     Fleet,
+    /// The fleet says when it booted, and the change takes a reboot: too early where it got the change later without one.
+    Boot,
     /// The parent plan says when it was to have it, or until when it soaks.
     Parent,
     /// Nobody knows: it counts from the moment at which the host was seen with it.
