@@ -171,8 +171,8 @@ async fn without_a_promise_or_a_fleet_clocks_say_what_is_missing() {
     assert!(page.contains("The policy promises nothing") && page.contains("kind = &quot;fix-within&quot;"));
     let server = Server::promising().await;
     for (query, words) in [
-        ("plan_pace=0", "a finite number above 0"),
-        ("plan_pace=nan", "a finite number above 0"),
+        ("plan_pace=0", "from 0.001 to 1000000"),
+        ("plan_pace=nan", "from 0.001 to 1000000"),
         ("plan_pace=fast", "hosts per day"),
         ("soon=-1", "0 to 65535"),
     ] {

@@ -17,7 +17,7 @@ fn clocks_table() {
     );
     let csv = run(&[&asked[..], &["--format", "csv"]].concat()).ends(0).stdout;
     assert!(
-        csv.starts_with("promise,state,started,due,about,component,fix,asset_kind,asset,evidence\r\n"),
+        csv.starts_with("promise,state,started,due,about,component,fix,needs,asset_kind,asset,evidence\r\n"),
         "{csv}"
     );
     // A package of the fleet is named like a formula.
@@ -50,7 +50,7 @@ fn clocks_refuse_what_cannot_be_meant() {
     assert!(ran.stderr.contains("[[promise]]"), "{}", ran.stderr);
     for pace in ["0", "-1", "nan"] {
         let ran = run(&["clocks", "fleet.json", "--policy", &policy, &format!("--plan-pace={pace}")]).ends(2);
-        assert!(ran.stderr.contains("a finite number above 0"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("from 0.001 to 1000000"), "{}", ran.stderr);
     }
     run(&["clocks", "fleet.json"]).ends(2);
 }

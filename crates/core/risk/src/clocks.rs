@@ -120,6 +120,13 @@ pub struct Clock {
     pub forecast_unknown: usize,
 }
 
+impl Clock {
+    /// Somebody has to work on its assets: a fix is known that is not installed, or installed and not in force.
+    pub(crate) fn waits(&self) -> bool {
+        self.fix.is_some() || !self.needs.is_empty()
+    }
+}
+
 /// A risk that someone accepted, as a clock shows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Acceptance {

@@ -213,7 +213,7 @@ pub struct Step {
 
 /// A step as files have it.
 #[derive(Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "Step")]
+#[schemars(rename = "Step", extend("unevaluatedProperties" = false))]
 struct Written {
     /// Its position in the plan.
     id: u32,

@@ -20,11 +20,7 @@ const MOST_HORIZON_DAYS: f64 = 36_525.0;
 pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
     let horizon = policy.horizon.get();
     if !(horizon > 0.0 && horizon <= MOST_HORIZON_DAYS) {
-        mistakes.add(
-            "horizon_days",
-            format!("{horizon:e}"),
-            "more than 0 days and at most 36525, a hundred years",
-        );
+        mistakes.add("horizon_days", short(horizon), "more than 0 days and at most 36525, a hundred years");
     }
     if policy.currency.trim().is_empty() {
         mistakes.add("currency", "an empty text", "a currency such as EUR, or points");
@@ -93,8 +89,8 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
         mistakes.add("ring", "no ring", "at least one ring");
     }
     for ring in policy.rings.iter().filter(|it| it.soak.get() > MOST_SOAK_DAYS) {
-        let found = format!("{:e}", ring.soak.get());
-        mistakes.add(format!("ring {}.soak", ring.name), found, "at most 3650 days (ten years)");
+        let soak = short(ring.soak.get());
+        mistakes.add(format!("ring {}.soak", ring.name), soak, "at most 3650 days (ten years)");
     }
     let maintenance = &policy.maintenance;
     for (name, pace) in [
@@ -108,6 +104,11 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
         }
     }
     super::check::planning(&policy.planning, mistakes);
+}
+
+/// A number as it is written, or its magnitude where that would be a row of digits.
+fn short(value: f64) -> String {
+    if value.abs() < 1e6 { value.to_string() } else { format!("{value:e}") }
 }
 
 /// Greatest loss that can be stated: with the greatest counts of VMs, hours and records no sum comes near the end of numbers.

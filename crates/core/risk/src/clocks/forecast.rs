@@ -42,7 +42,7 @@ impl Plan {
     /// last: its clock is unknown.
     pub(super) fn new(clocks: &[Clock], as_of: Date, paces: &Paces) -> Self {
         let mut due: BTreeMap<&Asset, Date> = BTreeMap::new();
-        let open = |it: &&Clock| it.kind == PromiseKind::FixWithin && it.fix.is_some();
+        let open = |it: &&Clock| it.kind == PromiseKind::FixWithin && it.waits();
         for clock in clocks.iter().filter(open) {
             let by = latest(clock).unwrap_or(Date::MAX);
             for asset in &clock.assets {
