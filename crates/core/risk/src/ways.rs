@@ -1,7 +1,7 @@
 //! Ways in to a machine: how many there are, from where they are reached, and how likely an attacker gets to one.
 
 use rustc_hash::FxHashMap;
-use underpin_model::fleet::{Fleet, ManagementInterface};
+use underpin_model::fleet::{AuthenticationMethod, Fleet, ManagementInterface};
 use underpin_model::id::NetworkId;
 use underpin_model::policy::Parameter;
 
@@ -63,6 +63,8 @@ pub struct Ways {
     pub perhaps: [u32; 3],
     /// Known to be off, or reached from the machine itself only.
     pub off: u32,
+    /// Whether every one that is not off demands a second factor; `None`: not known, or none is listed.
+    pub second_factor: Option<bool>,
 }
 
 impl Ways {
@@ -79,21 +81,57 @@ impl Ways {
                 Some(false) => 1,
                 None => 2,
             };
-            let counter = match interface.enabled {
-                _ if is_loopback(interface) => &mut ways.off,
-                Some(false) => &mut ways.off,
-                Some(true) => &mut ways.on[place],
-                None => &mut ways.perhaps[place],
+            let counter = if is_off(interface) {
+                &mut ways.off
+            } else if interface.enabled == Some(true) {
+                &mut ways.on[place]
+            } else {
+                &mut ways.perhaps[place]
             };
             *counter += 1;
         }
+        let open = interfaces.iter().filter(|it| Door::of(it) == Some(door) && !is_off(it));
+        ways.second_factor = open.map(demands_second_factor).reduce(weaker).flatten();
         ways
     }
 
+    /// How likely a campaign that tries this fleet and has an account gets in by one of them: `reach` times the chance to get past
+    /// the second factor, where all demand one. Where that is not known, it counts in the low end alone.
+    #[must_use]
+    pub fn entry(&self, rates: &Rates) -> Span {
+        let past = match self.second_factor {
+            Some(true) => rates.second_factor,
+            Some(false) => Span::exactly(1.0),
+            None => Span { low: rates.second_factor.low, ..Span::exactly(1.0) },
+        };
+        self.reach(rates).with(past, |reach, past| reach * past)
+    }
+
+    /// The parameter that bounds [`Ways::entry`], and why it is what it is.
+    #[must_use]
+    pub fn why_entry(&self) -> (Parameter, String) {
+        let (parameter, why) = self.why();
+        match self.second_factor {
+            Some(true) => (
+                Parameter::SecondFactor,
+                format!("{why}; by who has an account and gets past a second factor"),
+            ),
+            Some(false) => {
+                (parameter, format!("{why}; by who has an account: a password is enough somewhere"))
+            }
+            None => {
+                let unknown =
+                    "whether a second factor is demanded is not known, which counts in the low end alone";
+                (parameter, format!("{why}; by who has an account; {unknown}"))
+            }
+        }
+    }
+
     /// What is not known at its worst: where a way in is reached from is not known, or none is listed at all, the public
-    /// Internet reaches it.
+    /// Internet reaches it, and a second factor is not demanded.
     #[must_use]
     pub fn at_worst(mut self) -> Self {
+        self.second_factor = self.second_factor.or(Some(false));
         for counts in [&mut self.on, &mut self.perhaps] {
             counts[0] += std::mem::take(&mut counts[2]);
         }
@@ -175,6 +213,26 @@ impl Ways {
     }
 }
 
+/// Known to be off, or reached from the machine itself only.
+fn is_off(interface: &ManagementInterface) -> bool {
+    interface.enabled == Some(false) || is_loopback(interface)
+}
+
+/// Whether each way to prove who one is takes a second factor.
+fn demands_second_factor(interface: &ManagementInterface) -> Option<bool> {
+    interface.authentication.iter().map(takes_second_factor).reduce(weaker).flatten()
+}
+
+/// Whether a way to prove who one is takes a second factor. Who need not prove anything has none either.
+pub(crate) fn takes_second_factor(method: &AuthenticationMethod) -> Option<bool> {
+    if method.method == "none" { Some(false) } else { method.second_factor }
+}
+
+/// The weaker of two doors: one without a second factor is enough, and one of which nothing is known may be it.
+fn weaker(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    if one == Some(false) || other == Some(false) { Some(false) } else { one.and(other) }
+}
+
 fn is_loopback(interface: &ManagementInterface) -> bool {
     let listen = interface.listen.as_deref().unwrap_or_default();
     listen.starts_with("127.")
@@ -216,9 +274,48 @@ mod tests {
             assert_eq!(reach(unknown.at_worst()), reach(Ways { on: [1, 0, 0], ..Ways::default() }));
         }
         for known in [Ways { on: [1, 2, 0], ..Ways::default() }, Ways { off: 2, ..Ways::default() }] {
+            let known = Ways { second_factor: Some(true), ..known };
             assert_eq!(known.at_worst(), known);
         }
         let off = reach(Ways { off: 2, ..Ways::default() });
         assert_eq!((off.low, off.value, off.high), (0.0, 0.005, 0.05));
+    }
+
+    #[test]
+    fn a_second_factor_counts_where_every_door_has_one() {
+        let door = |factors: &[Option<bool>]| {
+            let methods: Vec<_> = factors
+                .iter()
+                .map(|it| serde_json::json!({ "method": "password", "second_factor": it }))
+                .collect();
+            let text = serde_json::json!({ "kind": "ssh", "enabled": true, "authentication": methods });
+            serde_json::from_value::<ManagementInterface>(text).unwrap()
+        };
+        let (yes, no, unknown) = (door(&[Some(true)]), door(&[Some(true), Some(false)]), door(&[]));
+        let of = |doors: &[&ManagementInterface]| {
+            let doors: Vec<ManagementInterface> = doors.iter().map(|it| (*it).clone()).collect();
+            Ways::of(&doors, Door::Software, &PublicReach::default()).second_factor
+        };
+        assert_eq!(of(&[&yes]), Some(true));
+        assert_eq!(of(&[&yes, &no]), Some(false));
+        assert_eq!(of(&[&yes, &unknown]), None);
+        assert_eq!(of(&[&unknown, &no]), Some(false));
+        assert_eq!(of(&[]), None);
+        let off = ManagementInterface { enabled: Some(false), ..no };
+        assert_eq!(of(&[&yes, &off]), Some(true), "what is off is no door");
+    }
+
+    #[test]
+    fn who_has_an_account_must_get_past_the_second_factor() {
+        let rates = Rates::of(&Parameters::default());
+        let one = Ways { on: [0, 1, 0], ..Ways::default() };
+        let entry = |second_factor| Ways { second_factor, ..one }.entry(&rates);
+        let reached = one.reach(&rates);
+        assert_eq!(entry(Some(false)), reached);
+        assert_eq!(entry(Some(true)), reached.with(rates.second_factor, |a, b| a * b));
+        assert!((entry(Some(true)).value - 0.05 * 0.0144).abs() < 1e-12);
+        // Not known is never fine: the value is that of none, and the low end that of one.
+        assert_eq!(entry(None), Span { low: entry(Some(true)).low, ..reached });
+        assert_eq!(Ways { second_factor: None, ..one }.at_worst().entry(&rates), reached);
     }
 }

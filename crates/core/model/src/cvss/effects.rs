@@ -19,6 +19,8 @@ pub enum Loss {
 pub struct Effects {
     /// From where.
     pub attack: AttackVector,
+    /// Whoever uses it has an account there already: `PR:L` or `PR:H`, in 2.0 `Au:S` or `Au:M`.
+    pub account: bool,
     /// Something beyond the vulnerable component is hit: `S:C` in 3.x, any subsequent-system impact in 4.0. Version 2.0
     /// cannot say it, so that it is always `false` there.
     pub scope_changed: bool,
@@ -42,6 +44,7 @@ pub fn effects(vector: &str) -> Result<Effects, InvalidVector> {
     Ok(match read.version {
         Version::V2 => Effects {
             attack,
+            account: read.get(2) != 2,
             scope_changed: false,
             confidentiality: rising(3),
             integrity: rising(4),
@@ -49,6 +52,7 @@ pub fn effects(vector: &str) -> Result<Effects, InvalidVector> {
         },
         Version::V3_0 | Version::V3_1 => Effects {
             attack,
+            account: read.get(2) != 0,
             scope_changed: read.get(4) == 1,
             confidentiality: rising(5),
             integrity: rising(6),
@@ -56,6 +60,7 @@ pub fn effects(vector: &str) -> Result<Effects, InvalidVector> {
         },
         Version::V4_0 => Effects {
             attack,
+            account: read.get(3) != 0,
             scope_changed: (8..11).any(|at| falling(at) != Loss::None),
             confidentiality: falling(5).max(falling(8)),
             integrity: falling(6).max(falling(9)),
@@ -95,5 +100,21 @@ mod tests {
             (AttackVector::Physical, false, Loss::High, Loss::Low, Loss::None)
         );
         assert!(effects("CVSS:3.1/AV:N").is_err());
+    }
+
+    #[test]
+    fn some_holes_need_an_account() {
+        for (vector, account) in [
+            ("AV:N/AC:L/Au:N/C:P/I:C/A:N", false),
+            ("AV:N/AC:L/Au:S/C:P/I:C/A:N", true),
+            ("AV:N/AC:L/Au:M/C:P/I:C/A:N", true),
+            ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:L/A:N", false),
+            ("CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:L/A:N", true),
+            ("CVSS:3.0/AV:N/AC:L/PR:H/UI:N/S:U/C:H/I:L/A:N", true),
+            ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:L/VA:N/SC:H/SI:N/SA:L", false),
+            ("CVSS:4.0/AV:N/AC:L/AT:N/PR:L/UI:N/VC:N/VI:L/VA:N/SC:H/SI:N/SA:L", true),
+        ] {
+            assert_eq!(effects(vector).unwrap().account, account, "{vector}");
+        }
     }
 }

@@ -137,6 +137,10 @@ parameters! {
     GuestCompromised = "guest_compromised", Probability, 0.0001 <= 0.001 <= 0.01, true,
         "A campaign tries this fleet: how likely is one given guest in the attacker's hands, so that it can try an escape?",
         "judgement";
+    /// A second factor is got past by who has the first one.
+    SecondFactor = "second_factor", Probability, 0.0078 <= 0.0144 <= 0.3, false,
+        "A hole needs an account, and a campaign has one: how likely does it get past the second factor that every way in demands?",
+        "1.44 % of accounts with a leaked password, 0.78 % of all (Meyer et al., arXiv 2305.00945, cloud accounts); the upper end is a judgement";
     /// The management plane's fall takes a managed host.
     PlaneTakesHost = "plane_takes_host", Probability, 0.5 <= 0.9 <= 1.0, true,
         "A management plane is compromised: how likely is one given host that it manages taken over?",

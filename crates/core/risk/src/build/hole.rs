@@ -21,8 +21,12 @@ pub const ORDINARY_SHARE: f64 = 0.5;
 pub enum Way {
     /// Over a network, to the machine's software.
     Network,
+    /// The same, by who has an account there.
+    NetworkAccount,
     /// Over a network, to its management controller.
     Controller,
+    /// The same, by who has an account there.
+    ControllerAccount,
     /// From the same network segment.
     Beside,
     /// From inside a guest.
@@ -37,15 +41,22 @@ pub enum Way {
 
 impl Way {
     /// Every way.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Network,
+        Self::NetworkAccount,
         Self::Controller,
+        Self::ControllerAccount,
         Self::Beside,
         Self::Guest,
         Self::Account,
         Self::Touch,
         Self::Unknown,
     ];
+
+    /// What a hole of no known way may be. Ways with an account are left out: they are harder than those without, and what it
+    /// takes to have one is not known either.
+    pub(super) const OTHERS: [Self; 6] =
+        [Self::Network, Self::Controller, Self::Beside, Self::Guest, Self::Account, Self::Touch];
 
     /// The way of a hole in an area of the platform.
     ///
@@ -55,7 +66,9 @@ impl Way {
     pub fn of(area: Area, effects: Option<&Effects>) -> Self {
         let Some(effects) = effects else { return Self::Unknown };
         match (effects.attack, area) {
+            (AttackVector::Network, Area::Firmware) if effects.account => Self::ControllerAccount,
             (AttackVector::Network, Area::Firmware) => Self::Controller,
+            (AttackVector::Network, _) if effects.account => Self::NetworkAccount,
             (AttackVector::Network, _) => Self::Network,
             (AttackVector::Adjacent, _) => Self::Beside,
             (AttackVector::Local, Area::VmmCore | Area::DeviceEmulation) => Self::Guest,
@@ -69,7 +82,11 @@ impl Way {
     #[must_use]
     pub fn path(self) -> Option<AttackPath> {
         match self {
-            Self::Network | Self::Controller | Self::Beside => Some(AttackPath::Network),
+            Self::Network
+            | Self::NetworkAccount
+            | Self::Controller
+            | Self::ControllerAccount
+            | Self::Beside => Some(AttackPath::Network),
             Self::Guest => Some(AttackPath::Guest),
             Self::Account | Self::Touch => Some(AttackPath::Local),
             Self::Unknown => None,
@@ -132,6 +149,7 @@ mod tests {
         let local = read("CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H");
         let escape = read("CVSS:3.1/AV:L/AC:L/PR:H/UI:N/S:C/C:H/I:H/A:H");
         let network = read("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H");
+        let account = read("CVSS:3.1/AV:N/AC:L/PR:H/UI:N/S:U/C:H/I:H/A:H");
         for (area, effects, way) in [
             (Area::VmmCore, &local, Way::Guest),
             (Area::DeviceEmulation, &local, Way::Guest),
@@ -141,6 +159,8 @@ mod tests {
             (Area::Other, &escape, Way::Account),
             (Area::VmmCore, &network, Way::Network),
             (Area::Firmware, &network, Way::Controller),
+            (Area::VmmCore, &account, Way::NetworkAccount),
+            (Area::Firmware, &account, Way::ControllerAccount),
         ] {
             assert_eq!(Way::of(area, Some(effects)), way, "{area:?}");
         }

@@ -35,12 +35,10 @@ impl Machine {
         if !asks(&[Way::Guest]) {
             self.guests = self.guests.map(|_| Guests::default());
         }
-        if !asks(&[Way::Network, Way::Beside]) {
-            self.software = Ways::default();
-        }
-        if !asks(&[Way::Controller]) {
-            self.controller = Ways::default();
-        }
+        self.software =
+            asked_of(self.software, asks(&[Way::Network, Way::Beside]), asks(&[Way::NetworkAccount]));
+        self.controller =
+            asked_of(self.controller, asks(&[Way::Controller]), asks(&[Way::ControllerAccount]));
         self
     }
 
@@ -48,11 +46,20 @@ impl Machine {
     #[must_use]
     pub fn exposure_is_unknown(&self, way: Way) -> bool {
         match way {
-            Way::Network => self.software.exposure_is_unknown(),
-            Way::Controller => self.controller.exposure_is_unknown(),
+            Way::Network | Way::NetworkAccount => self.software.exposure_is_unknown(),
+            Way::Controller | Way::ControllerAccount => self.controller.exposure_is_unknown(),
             Way::Unknown => self.software.exposure_is_unknown() || self.controller.exposure_is_unknown(),
             Way::Beside | Way::Guest | Way::Account | Way::Touch => false,
         }
+    }
+}
+
+/// Ways in without what no hole asks for.
+fn asked_of(ways: Ways, reached: bool, entered: bool) -> Ways {
+    match (reached, entered) {
+        (_, true) => ways,
+        (true, false) => Ways { second_factor: None, ..ways },
+        (false, false) => Ways::default(),
     }
 }
 
@@ -65,6 +72,8 @@ pub struct Rates {
     pub inside: Span,
     /// [`Parameter::GuestCompromised`]: one guest.
     pub guest: Span,
+    /// [`Parameter::SecondFactor`]: a second factor that is demanded.
+    pub second_factor: Span,
 }
 
 impl Rates {
@@ -76,14 +85,15 @@ impl Rates {
             exposed: span(Parameter::ReachExposed),
             inside: span(Parameter::ReachInternal),
             guest: span(Parameter::GuestCompromised),
+            second_factor: span(Parameter::SecondFactor),
         }
     }
 
     /// Whether a parameter is one of those that reach depends on.
     #[must_use]
     pub fn depend_on(parameter: Parameter) -> bool {
-        use Parameter::{GuestCompromised, ReachExposed, ReachInternal};
-        matches!(parameter, ReachExposed | ReachInternal | GuestCompromised)
+        use Parameter::{GuestCompromised, ReachExposed, ReachInternal, SecondFactor};
+        matches!(parameter, ReachExposed | ReachInternal | GuestCompromised | SecondFactor)
     }
 
     /// The same ranges with other values.
@@ -94,6 +104,7 @@ impl Rates {
             exposed: moved(self.exposed, Parameter::ReachExposed),
             inside: moved(self.inside, Parameter::ReachInternal),
             guest: moved(self.guest, Parameter::GuestCompromised),
+            second_factor: moved(self.second_factor, Parameter::SecondFactor),
         }
     }
 
@@ -110,7 +121,9 @@ impl Rates {
 pub fn reach(way: Way, machine: &Machine, rates: &Rates) -> Span {
     match (way, machine.guests) {
         (Way::Network, _) => machine.software.reach(rates),
+        (Way::NetworkAccount, _) => machine.software.entry(rates),
         (Way::Controller, _) => machine.controller.reach(rates),
+        (Way::ControllerAccount, _) => machine.controller.entry(rates),
         (Way::Beside, _) => machine.software.reach_from_beside(rates),
         // One of `n` guests is in the attacker's hands: `1-(1-g)^n`. Guests of unknown state count, but in the low end.
         (Way::Guest, Some(guests)) => {
@@ -120,10 +133,7 @@ pub fn reach(way: Way, machine: &Machine, rates: &Rates) -> Span {
         // A management plane has no guests: what is local there needs an account.
         (Way::Account | Way::Guest, _) => Span { low: 0.0, ..rates.inside },
         (Way::Touch, _) => rates.harder_than_inside(),
-        (Way::Unknown, _) => {
-            let known = Way::ALL.into_iter().filter(|it| *it != Way::Unknown);
-            Span::any_one_of(known.map(|it| reach(it, machine, rates)))
-        }
+        (Way::Unknown, _) => Span::any_one_of(Way::OTHERS.into_iter().map(|it| reach(it, machine, rates))),
     }
 }
 
@@ -141,15 +151,18 @@ pub(super) fn factor(way: Way, machine: &Machine, parameters: &Parameters) -> Fa
     }
 }
 
+fn of_controller((parameter, why): (Parameter, String)) -> (Parameter, String) {
+    (parameter, format!("management controller: {why}"))
+}
+
 /// The parameter that bounds the reach of a way, and where it is from.
 fn why(way: Way, machine: &Machine) -> (Parameter, String) {
     let by_inside = |why: &str| (Parameter::ReachInternal, why.to_owned());
     match (way, machine.guests) {
         (Way::Network, _) => machine.software.why(),
-        (Way::Controller, _) => {
-            let (parameter, why) = machine.controller.why();
-            (parameter, format!("management controller: {why}"))
-        }
+        (Way::NetworkAccount, _) => machine.software.why_entry(),
+        (Way::Controller, _) => of_controller(machine.controller.why()),
+        (Way::ControllerAccount, _) => of_controller(machine.controller.why_entry()),
         (Way::Beside, _) => {
             by_inside(&format!("from the same network segment: {}", machine.software.words()))
         }

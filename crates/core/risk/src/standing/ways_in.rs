@@ -6,7 +6,7 @@ use underpin_model::fleet::{Host, ManagementInterface, ManagementPlane};
 use super::Standings;
 use super::statement::{Answer, Evidence, Facts, Source, Statement, Topic};
 use crate::build::reach::Rates;
-use crate::ways::{Door, Ways};
+use crate::ways::{Door, Ways, takes_second_factor};
 
 /// Ways to prove who one is that ask a directory.
 const DIRECTORY: [&str; 2] = ["directory", "federation"];
@@ -115,9 +115,8 @@ fn second_factor(told: Told<'_>) -> Statement {
             facts.missing.push(format!("{path}/authentication"));
         }
         for (at, way) in interface.authentication.iter().enumerate() {
-            // Who need not prove anything has no second factor either.
-            let demanded = if way.method == "none" { Some(false) } else { way.second_factor };
-            facts.add(format!("{path}/authentication/{at}/second_factor"), demanded, told.source);
+            let path = format!("{path}/authentication/{at}/second_factor");
+            facts.add(path, takes_second_factor(way), told.source);
         }
     }
     facts.statement(Topic::SecondFactor, "second factor demanded")

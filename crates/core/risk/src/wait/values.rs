@@ -6,7 +6,7 @@ use serde::Serialize;
 use underpin_model::policy::{Parameter, Parameters, Unit};
 
 /// The parameters that the loss of waiting depends on.
-pub const USED: [Parameter; 13] = [
+pub const USED: [Parameter; 14] = [
     Parameter::KevFloor,
     Parameter::EpssUnknown,
     Parameter::Shape,
@@ -14,6 +14,7 @@ pub const USED: [Parameter; 13] = [
     Parameter::ReachExposed,
     Parameter::ReachInternal,
     Parameter::GuestCompromised,
+    Parameter::SecondFactor,
     Parameter::RegressionPrior,
     Parameter::RegressionHit,
     Parameter::Theta,

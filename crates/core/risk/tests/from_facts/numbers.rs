@@ -2,8 +2,8 @@
 
 use underpin_exposure::Status;
 use underpin_exposure::report::{Area, AssetKind};
-use underpin_model::fleet::HardwareClass;
 use underpin_model::fleet::PowerState;
+use underpin_model::fleet::{AuthenticationMethod, HardwareClass};
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{Options, ReleaseDates, Warning, build};
 use underpin_risk::hazard::HazardSource;
@@ -135,6 +135,44 @@ fn an_escape_needs_a_guest_in_the_attackers_hands() {
     let host = built.portfolio.hosts.iter().find(|it| it.id.as_str() == "h").unwrap();
     let vms: Vec<u32> = built.portfolio.holdings_of(host).iter().map(|it| it.vms).collect();
     assert_eq!(vms, [1, 3]);
+}
+
+#[test]
+fn a_hole_that_needs_an_account_meets_the_second_factor() {
+    let mut fleet = fleet();
+    let method = |second_factor| AuthenticationMethod { method: "password".to_owned(), second_factor };
+    for (id, authentication) in [
+        ("asked", vec![method(Some(true))]),
+        ("one-way", vec![method(Some(true)), method(Some(false))]),
+        ("unknown", vec![method(None)]),
+    ] {
+        add_host(&mut fleet, id, &[("a", 1)]);
+        fleet.hosts.last_mut().unwrap().management_interfaces[0].authentication = authentication;
+    }
+    let account = "CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H";
+    let holes = [("CVE-1", account), ("CVE-2", REMOTE)];
+    let facts =
+        holes.iter().fold(Facts::new(), |facts, (id, vector)| facts.knows(id, Some(vector), Some(0.2), None));
+    let facts =
+        facts.hosts(&["asked", "one-way", "unknown"], &holes.map(|(id, _)| (Some(id), Area::VmmCore, OPEN)));
+    let built = built(&fleet, &facts, &Policy::default());
+    let reach = |host: &str, id| answer(&built, host, id).unwrap().factors[0].clone();
+    let ends = |host: &str, id| (reach(host, id).low, reach(host, id).value, reach(host, id).high);
+    let near_all = |found: (f64, f64, f64), expected: [f64; 3]| {
+        [found.0, found.1, found.2]
+            .into_iter()
+            .zip(expected)
+            .for_each(|(found, expected)| near(found, expected));
+    };
+    near_all(ends("asked", "CVE-1"), [0.005 * 0.0078, 0.05 * 0.0144, 0.3 * 0.3]);
+    near_all(ends("one-way", "CVE-1"), [0.005, 0.05, 0.3]);
+    // What is not known counts as if none were demanded, and is told as a range.
+    near_all(ends("unknown", "CVE-1"), [0.005 * 0.0078, 0.05, 0.3]);
+    for host in ["asked", "one-way", "unknown"] {
+        near_all(ends(host, "CVE-2"), [0.005, 0.05, 0.3]);
+    }
+    assert_eq!(reach("asked", "CVE-1").parameter, Some(Parameter::SecondFactor));
+    assert!(reach("unknown", "CVE-1").source.contains("not known"), "{:?}", reach("unknown", "CVE-1"));
 }
 
 #[test]
