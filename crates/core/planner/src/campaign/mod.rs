@@ -34,6 +34,7 @@ mod search;
 mod soaking;
 mod soaks;
 mod spare;
+mod spread;
 mod stage;
 mod standing;
 mod start;

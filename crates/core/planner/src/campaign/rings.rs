@@ -1,6 +1,6 @@
 //! Hosts ring by ring: canaries and their soak, then the others of the ring, then the next ring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::id::ElementId;
 use underpin_model::plan::{Outcome, Reason};
@@ -169,11 +169,11 @@ impl Drive<'_, '_> {
             return Vec::new();
         }
         let canary = role == Role::Canary;
-        // What a canary must not do, nobody does before one has tried the change.
-        let tries = canary || candidates.iter().flat_map(|it| &it.hops).any(|it| self.is_untried(it.change));
-        if tries {
-            self.on_target(&candidates);
-        }
+        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
+        // What a canary must not do, nobody of its cluster does before one has tried the change.
+        let untried = |it: &&Candidate| canary || it.hops.iter().any(|hop| self.is_untried(hop.change));
+        let tries: BTreeSet<u32> = candidates.iter().filter(untried).map(cluster).collect();
+        self.on_target(candidates.iter().filter(|it| tries.contains(&cluster(it))));
         let mut by_cluster: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
         for mut it in candidates {
             let hardware = self.facts.hosts[it.host as usize].hardware;
@@ -197,7 +197,7 @@ impl Drive<'_, '_> {
             &mut self.clusters,
             &mut self.couplings,
             by_cluster,
-            tries,
+            &tries,
         );
         let mut again = Vec::new();
         for (cluster, staged) in results {
@@ -248,7 +248,7 @@ impl Drive<'_, '_> {
     }
 
     /// While canaries soak, hosts that had their release before count like them: an application is to have a guest elsewhere.
-    fn on_target(&mut self, candidates: &[Candidate]) {
+    fn on_target<'c>(&mut self, candidates: impl Iterator<Item = &'c Candidate>) {
         for it in candidates {
             let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
             let becomes = it.becomes(cluster.rooms.release_of(it.host));

@@ -1,10 +1,14 @@
 //! What one plan does otherwise than another.
 
-use std::collections::BTreeMap;
+mod otherwise;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use underpin_model::id::{ElementId, HostId, VmId};
 use underpin_model::plan::{Plan, StepKind};
+
+pub use otherwise::Otherwise;
 
 /// An element that both plans change, at another time or in another wave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +43,11 @@ pub struct PlanDiff {
     pub moved: Vec<Moved>,
     /// Guests that go elsewhere.
     pub redirected: Vec<Redirected>,
-    /// Elements that both change as before.
+    /// Elements that both change at the same time.
     pub same: usize,
+    /// What else is done otherwise: methods, consents, rates, spans, waits, steps that only one has, and the plan as a whole.
+    #[serde(default)]
+    pub otherwise: Vec<Otherwise>,
 }
 
 struct Summary<'a> {
@@ -70,7 +77,7 @@ fn summary(plan: &Plan) -> Summary<'_> {
     summary
 }
 
-/// Compares two plans by what they do to elements and guests; numbers of steps do not matter.
+/// Compares two plans by all that they do; numbers of steps, and what they were made from, do not matter.
 #[must_use]
 pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
     let (before, now) = (summary(old), summary(new));
@@ -99,6 +106,10 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
             });
         }
     }
+    let moved: BTreeSet<&ElementId> = diff.moved.iter().map(|it| &it.element).collect();
+    // What one of them never touches comes in or goes as a whole; what neither touches is in both.
+    let both = |it: &ElementId| before.elements.contains_key(it) == now.elements.contains_key(it);
+    diff.otherwise = otherwise::otherwise(old, new, &both, &moved);
     diff
 }
 
@@ -110,9 +121,10 @@ impl PlanDiff {
             && self.removed.is_empty()
             && self.moved.is_empty()
             && self.redirected.is_empty()
+            && self.otherwise.is_empty()
     }
 
-    /// One line for each difference.
+    /// One line for each difference in what is changed when, and one for all that is done otherwise.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.added.iter().map(|it| format!("{it}: comes in")).collect();
@@ -126,6 +138,7 @@ impl PlanDiff {
         lines.extend(self.redirected.iter().map(|it| {
             format!("{}: goes to {} instead of {} when {} is changed", it.vm, it.to.1, it.to.0, it.element)
         }));
+        lines.extend(otherwise::line(&self.otherwise));
         lines
     }
 }
