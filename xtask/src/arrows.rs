@@ -83,6 +83,8 @@ const DEV_ARROWS: &[(&str, &[&str])] = &[
     ("underpin-risk", &["underpin-feeds"]),
     // Every plan of the planner's tests is linted.
     ("underpin-planner", &["underpin-lint"]),
+    // Plans of the planner, which the lint finds nothing in, are carried out in the simulated datacentre.
+    ("underpin-sim", &["underpin-lint", "underpin-planner"]),
     // The reconciler is tested on the simulated datacentre.
     ("underpin-engine", &["underpin-sim"]),
 ];

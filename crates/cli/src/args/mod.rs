@@ -19,8 +19,8 @@ pub(crate) use cadence::{Cadence, ChartFormat};
 pub(crate) use judged::{FleetAndFacts, PolicyAndEvidence};
 pub(crate) use lint::{Lint, LintFailOn};
 pub(crate) use plan::{
-    FullPlan, HomingChoice, PlanDiff, PlanFile, PlanInputs, PlanSchema, PlanShow, PlanVerb, PlanWhatIf,
-    WhatIf,
+    Agreed, FullPlan, HomingChoice, PlanDiff, PlanFile, PlanInputs, PlanSchema, PlanShow, PlanVerb,
+    PlanWhatIf, WhatIf,
 };
 pub(crate) use risk::{Backtest, Clocks, Elicit, Risk, RiskShape, RiskVerb, Sheet, Wait};
 pub(crate) use roadef::Roadef;

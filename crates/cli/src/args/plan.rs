@@ -177,14 +177,14 @@ pub(crate) struct WhatIf {
     /// Without any consent of a tenant.
     #[arg(long, value_parser = tenant, value_name = "TENANT")]
     pub(crate) without_consent: Vec<TenantId>,
-    /// With the consent of a tenant to an action: live-migrate, cold-migrate, suspend or power-off.
-    #[arg(long, value_parser = consent, value_name = "TENANT:ACTION")]
-    pub(crate) with_consent: Vec<(TenantId, Action)>,
+    /// With the consent of a tenant to an action: live-migrate, cold-migrate, suspend or power-off; for all of its guests, or for one.
+    #[arg(long, value_parser = consent, value_name = "TENANT:ACTION[=VM]")]
+    pub(crate) with_consent: Vec<Agreed>,
     /// With windows of a tenant so many minutes longer; without a tenant those of the hosts.
     #[arg(long, value_parser = longer, value_name = "[TENANT=]MINUTES")]
     pub(crate) longer_window: Vec<(Option<TenantId>, u32)>,
     /// With a window of so many minutes every day, from midnight UTC, for a tenant's guests or a host.
-    #[arg(long, value_parser = amount_of, value_name = "TENANT|HOST=MINUTES")]
+    #[arg(long, value_parser = minutes_of, value_name = "TENANT|HOST=MINUTES")]
     pub(crate) open_window: Vec<(String, u32)>,
     /// With an exception: restartability:CLUSTER, release-diversity, or apart, together, on-hosts or allowed-action:VM.
     #[arg(long, value_name = "RULE[:ELEMENT]")]
@@ -238,22 +238,51 @@ fn amount_of(text: &str) -> Result<(String, u32), String> {
     Ok((name.to_owned(), amount))
 }
 
+/// Most minutes of a window: a year, as in policies.
+const MOST_MINUTES: u32 = 366 * 24 * 60;
+
+fn minutes_of(text: &str) -> Result<(String, u32), String> {
+    let expected = || format!("expected NAME=MINUTES with a number from 1 to {MOST_MINUTES} (a year)");
+    amount_of(text).ok().filter(|it| it.1 <= MOST_MINUTES).ok_or_else(expected)
+}
+
 fn longer(text: &str) -> Result<(Option<TenantId>, u32), String> {
     let (name, minutes) = text.rsplit_once('=').map_or((None, text), |(name, minutes)| (Some(name), minutes));
-    let minutes = minutes.parse().ok().filter(|it| *it > 0);
-    let minutes = minutes.ok_or("expected [TENANT=]MINUTES with a number of 1 or more")?;
+    let minutes = minutes.parse().ok().filter(|it| (1..=MOST_MINUTES).contains(it));
+    let expected = || format!("expected [TENANT=]MINUTES with a number from 1 to {MOST_MINUTES} (a year)");
+    let minutes = minutes.ok_or_else(expected)?;
     Ok((name.map(tenant).transpose()?, minutes))
 }
 
-fn consent(text: &str) -> Result<(TenantId, Action), String> {
-    let expected = "expected TENANT:ACTION with one of live-migrate, cold-migrate, suspend, power-off";
-    let (name, action) = text.rsplit_once(':').ok_or(expected)?;
-    let action = match action {
-        "live-migrate" => Action::LiveMigrate,
-        "cold-migrate" => Action::ColdMigrate,
-        "suspend" => Action::Suspend,
-        "power-off" => Action::PowerOff,
-        _ => return Err(expected.to_owned()),
-    };
-    Ok((tenant(name)?, action))
+/// An owner's yes: without a tenant that of whoever owns guests of no tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct Agreed {
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) action: Action,
+    /// To this guest alone.
+    pub(crate) vm: Option<String>,
+}
+
+fn consent(text: &str) -> Result<Agreed, String> {
+    let actions = [
+        (":live-migrate", Action::LiveMigrate),
+        (":cold-migrate", Action::ColdMigrate),
+        (":suspend", Action::Suspend),
+        (":power-off", Action::PowerOff),
+    ];
+    // Ids may hold colons and equals signs: what is told apart is the action between them.
+    let found = actions.into_iter().find_map(|(word, action)| {
+        let (name, vm) = text.strip_suffix(word).map(|name| (name, None)).or_else(|| {
+            let (name, vm) = text.split_once(&format!("{word}="))?;
+            Some((name, Some(vm.to_owned())))
+        })?;
+        Some((name, action, vm))
+    });
+    let expected = "expected TENANT:ACTION or TENANT:ACTION=VM with one of live-migrate, cold-migrate, suspend, power-off";
+    let (name, action, vm) = found.ok_or(expected)?;
+    if name.is_empty() && vm.is_none() {
+        return Err(format!("{expected}; without a tenant only for one guest"));
+    }
+    let tenant = (!name.is_empty()).then(|| tenant(name)).transpose()?;
+    Ok(Agreed { tenant, action, vm })
 }

@@ -102,16 +102,7 @@ pub(crate) fn used(used: Used) -> String {
 
 /// What a fix needs, in words.
 pub(crate) fn needs(needs: &[Need]) -> String {
-    let words = needs.iter().map(|need| match need {
-        Need::Install { component, version } => format!("install {component} {version}"),
-        Need::RebootHost => "reboot the host".to_owned(),
-        Need::RestartService { component } => format!("restart {component}"),
-        Need::RecreateGuests => "move or restart its guests".to_owned(),
-        Need::ColdStartGuests => "cold-start its guests".to_owned(),
-        Need::Set { setting, value } => format!("set {setting}={value}"),
-        Need::LoadFirmware { revision } => format!("load revision {revision}"),
-    });
-    words.collect::<Vec<_>>().join(", ")
+    needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::args::{Clocks, Tabular};
 use crate::exit::{Code, Failure};
 use crate::output;
 use crate::output::{List, wrapped};
-use crate::report::csv::{cause, harmless};
+use crate::report::csv::{cause, harmless, needs};
 
 /// Clocks that are shown unless all are asked for.
 const FIRST: usize = 40;
@@ -102,7 +102,11 @@ fn table(report: &Report, all: bool, width: Option<u16>) -> String {
     let mut list = List::keyed(&["STATE", "DUE", "PROMISE", "ABOUT", "ASSETS", "EVIDENCE"], &[2, 3], width);
     for it in open.iter().take(most) {
         let place = it.component.as_ref().map(|on| format!(" in {on}")).unwrap_or_default();
-        let fix = it.fix.as_ref().map(|to| format!(" -> {to}")).unwrap_or_default();
+        let fix = match &it.fix {
+            Some(to) => format!(" -> {to}"),
+            None if it.needs.is_empty() => String::new(),
+            None => format!("; installed, not in force: {}", needs(&it.needs)),
+        };
         let about = format!("{}{place}{fix}", it.subject);
         list.row([
             it.state.label().to_owned(),
@@ -139,6 +143,7 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         "about",
         "component",
         "fix",
+        "needs",
         "asset_kind",
         "asset",
         "evidence",
@@ -158,6 +163,7 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
                 &it.subject,
                 it.component.as_deref().unwrap_or_default(),
                 it.fix.as_deref().unwrap_or_default(),
+                &needs(&it.needs),
                 kind,
                 asset.map(|it| &*it.id).unwrap_or_default(),
                 &it.evidence,

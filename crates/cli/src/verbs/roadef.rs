@@ -119,7 +119,7 @@ fn table(instance: &Instance, before: &Verdict, verdict: &Verdict, search: &Valu
     };
     let _ = writeln!(text, "Cost          {cost}{gap}");
     for (name, amount) in parts(&verdict.cost) {
-        let _ = writeln!(text, "  {:<12}{amount}", name.replace('_', " "));
+        let _ = writeln!(text, "  {:<14}{amount}", name.replace('_', " "));
     }
     let _ = writeln!(text, "Moved         {} processes", verdict.moved);
     if let (Some(tried), Some(seconds)) = (search["evaluations"].as_u64(), search["seconds"].as_f64()) {

@@ -203,14 +203,18 @@ fn what_if_tells_who_is_planned_then() {
     let it = asked(&["--with-consent", "globex:power-off"]);
     assert_eq!((&it["before"]["blocked"], &it["after"]["blocked"]), (&1.into(), &0.into()), "{it}");
     assert_eq!(it["becomes_planned"], json!(["b2"]));
+    // To one guest: enough for its host, and nothing to another's.
+    assert_eq!(asked(&["--with-consent", "globex:power-off=gpu"])["becomes_planned"], json!(["b2"]));
     let it = asked(&["--max-unavailable", "2", "--without-reserve"]);
     assert!(it["after"]["waves"].as_u64() < it["before"]["waves"].as_u64(), "{it}");
     let it = asked(&["--homing", "home"]);
     assert!(it["after"]["moves"]["moves"].as_u64() > it["before"]["moves"]["moves"].as_u64(), "{it}");
     let it = asked(&["--emergency"]);
     assert!(it["after"]["eta"]["p95_s"].as_u64() < it["before"]["eta"]["p95_s"].as_u64(), "{it}");
-    let it = asked(&["--add-host", "hall-b=2"]);
-    assert_eq!(it["becomes_planned"], json!(["new-1 like b1", "new-2 like b1"]), "{it}");
+    for more in [&["--add-host", "hall-b=2"][..], &["--add-host", "hall-b", "--add-host", "hall-b"]] {
+        let it = asked(more);
+        assert_eq!(it["becomes_planned"], json!(["new-1 like b1", "new-2 like b1"]), "{it}");
+    }
     let text = run(&[base.as_slice(), &["--with-consent", "globex:power-off"]].concat()).ends(0).stdout;
     assert!(text.contains("Planned now (1): b2"), "{text}");
 
@@ -238,10 +242,17 @@ fn what_if_tells_who_is_planned_then() {
     for (wrong, told) in [
         (&["--add-host", "nowhere"][..], "UP0006"),
         (&["--add-host", "hall-b=0"], "from 1 to 1000"),
+        (&["--longer-window", "60"], "the policy has no window of hosts"),
+        (&["--longer-window", "acme=60"], "the policy has no window of tenant acme"),
+        (&["--longer-window", "4294967295"], "from 1 to 527040 (a year)"),
+        (&["--open-window", "a1=99999999"], "from 1 to 527040 (a year)"),
         (&["--add-host", "hall-b=4294967296"], "from 1 to 1000"),
         (&["--without-consent", "nobody"], "expected one of the fleet's: acme, globex"),
         (&["--with-consent", "acme"], "TENANT:ACTION"),
         (&["--with-consent", "acme:smile"], "TENANT:ACTION"),
+        (&["--with-consent", "acme:power-off=gpu"], "expected a guest of tenant acme in the fleet"),
+        (&["--with-consent", ":power-off=gpu"], "expected a guest of no tenant in the fleet"),
+        (&["--with-consent", ":power-off"], "without a tenant only for one guest"),
         (&["--max-unavailable", "0"], "max-unavailable"),
         (&[], "required"),
     ] {
@@ -351,7 +362,7 @@ fn everything_that_would_unblock_can_be_tried_by_hand() {
     for (wrong, told) in [
         (["--unlock", "nobody"], "expected a guest of the fleet"),
         (["--open-window", "nobody=5"], "expected a tenant or a host of the fleet"),
-        (["--longer-window", "acme=0"], "a number of 1 or more"),
+        (["--longer-window", "acme=0"], "a number from 1 to 527040"),
         (["--with-exception", "soak"], "expected restartability:CLUSTER"),
         (["--repair", "nothing"], "expected a cluster or storage of the fleet"),
         (["--bandwidth", "nothing=5"], "expected a host of the fleet"),

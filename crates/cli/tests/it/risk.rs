@@ -189,7 +189,7 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_place() {
     for (text, place) in [
         (
             "[parameters]\nrho = 1.5\n",
-            "parameters.rho.value (line 2): found 1.5, expected a correlation from 0 to below 1",
+            "parameters.rho.value (line 2): found 1.5, expected a correlation from 0 to 0.9999",
         ),
         ("[parameters]\nq = nan\n", "parameters.q.value (line 2): found NaN"),
         ("[loss]\nvm_hour_down = -1\n", "a finite loss, not negative"),

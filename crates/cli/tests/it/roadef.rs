@@ -26,7 +26,12 @@ fn an_instance_is_solved_written_and_checked() {
     let table = run(&["roadef", "--check", &model, &initial, &initial]).ends(0).stdout;
     assert!(table.contains("Cost          40") && table.contains("Every law holds."), "{table}");
     let table = run(&["roadef", &model, &initial, "--seconds", "1"]).ends(0).stdout;
-    assert!(table.contains("Cost          3\n") && table.contains("moves tried in"), "{table}");
+    assert!(
+        table.contains("  process move  ")
+            && table.contains("Cost          3\n")
+            && table.contains("moves tried in"),
+        "{table}"
+    );
 }
 
 #[test]

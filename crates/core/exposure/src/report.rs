@@ -281,7 +281,7 @@ impl Area {
 }
 
 /// One condition of a fix: all must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "need")]
 pub enum Need {
     /// Install a release.
@@ -314,6 +314,20 @@ pub enum Need {
         /// Revision.
         revision: Arc<str>,
     },
+}
+
+impl std::fmt::Display for Need {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Install { component, version } => write!(f, "install {component} {version}"),
+            Self::RebootHost => f.write_str("reboot the host"),
+            Self::RestartService { component } => write!(f, "restart {component}"),
+            Self::RecreateGuests => f.write_str("move or restart its guests"),
+            Self::ColdStartGuests => f.write_str("cold-start its guests"),
+            Self::Set { setting, value } => write!(f, "set {setting}={value}"),
+            Self::LoadFirmware { revision } => write!(f, "load revision {revision}"),
+        }
+    }
 }
 
 /// The answer for one component and one vulnerability, the same for every asset of a group.

@@ -1,9 +1,11 @@
 //! Rules of placement over time: apart, together, on hosts, among parts.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::fleet::{AffinityKind, Strength};
 use underpin_model::plan::{Rule, Severity};
+use underpin_model::policy::Exception;
 
 use crate::replay::Within;
 use crate::report::{At, Log};
@@ -26,6 +28,8 @@ struct Bond {
     must: bool,
     /// It must hold, and no exception lets it be broken where its guests stand at the start: after a failure too they are placed by it.
     binds: bool,
+    /// From then on it binds: the end of the exceptions. [`NONE`]: never.
+    binds_from: u32,
     members: Vec<u32>,
     /// How bad it was at the start: hosts beyond the first for those together, 1 for those among no part.
     at_start: usize,
@@ -56,14 +60,18 @@ pub(crate) fn share(
         .iter()
         .map(|it| Affinities { of_guest: vec![Vec::new(); it.vms.len()], ..Affinities::default() })
         .collect();
-    let freed = |rule: Rule, vm: u32| {
+    // An exception has no beginning: what does not hold when the plan starts never will.
+    let freed_until = |rule: Rule, vm: u32| {
         let host = world.vms.get(ix(vm)).map_or(NONE, |it| it.host);
-        let mut live = world.policy.planning.exceptions(rule, starts_at);
-        live.any(|it| world.within(&it.scope, &world.locus(host)))
+        let live = world.policy.planning.exceptions(rule, starts_at);
+        let live = live.filter(|it| world.within(&it.scope, &world.locus(host)));
+        live.map(|it| ends(it, starts_at)).max()
     };
     let mut add = |vms: &[&str], rule: Option<Rule>, must: bool, says: &dyn Fn(u32) -> Says| {
         let vms = || vms.iter().filter_map(|it| world.vm_at.get(*it)).copied();
-        let binds = must && !rule.is_some_and(|rule| vms().all(|vm| freed(rule, vm)));
+        // Where all are free, until the first is no longer.
+        let free = rule.and_then(|rule| vms().map(|vm| freed_until(rule, vm).unwrap_or(0)).min());
+        let binds_from = if must { free.unwrap_or(0) } else { NONE };
         let mut members: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for vm in vms() {
             let group = group_of_vm.get(ix(vm)).copied().unwrap_or(NONE);
@@ -76,7 +84,9 @@ pub(crate) fn share(
             members.sort_unstable();
             members.dedup();
             if let Some(affinities) = shared.get_mut(ix(group)) {
-                affinities.add(Bond { says: says(group), must, binds, members, at_start: 0, told: false });
+                let says = says(group);
+                let binds = binds_from == 0;
+                affinities.add(Bond { says, must, binds, binds_from, members, at_start: 0, told: false });
             }
         }
     };
@@ -119,7 +129,61 @@ pub(crate) fn share(
     shared
 }
 
+/// When an exception holds no longer, in seconds from the plan's start; [`NONE`]: beyond any plan.
+fn ends(exception: &Exception, starts_at: Timestamp) -> u32 {
+    let after = exception.expires.tomorrow().and_then(|it| it.to_zoned(TimeZone::UTC));
+    let seconds = after.map(|it| it.timestamp().as_second().saturating_sub(starts_at.as_second()));
+    seconds.ok().and_then(|it| u32::try_from(it).ok()).unwrap_or(NONE)
+}
+
 impl Affinities {
+    /// Moments from which on rules bind that exceptions excuse until then.
+    pub(crate) fn ends(&self) -> Vec<u32> {
+        let mut ends: Vec<u32> = self.bonds.iter().map(|it| it.binds_from).filter(|it| *it != 0).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        ends
+    }
+
+    /// The exceptions from some rules end: what they excused until now is told, unless it was so before the plan.
+    pub(crate) fn bind(&mut self, state: &State, now: u32, world: &World<'_>, log: &mut Log<'_>) {
+        let at = At::moment(now);
+        for number in 0..self.bonds.len() as u32 {
+            let Some(bond) = self.bonds.get_mut(ix(number)).filter(|it| it.binds_from == now) else {
+                continue;
+            };
+            (bond.binds, bond.told) = (true, false);
+            let bond = &*bond;
+            match &bond.says {
+                Says::Apart => {
+                    let all = self.on_host.iter().filter(|it| it.0.0 == number);
+                    let before = |host: u32| self.on_host_at_start.get(&(number, host)).copied().unwrap_or(1);
+                    let mut crowded: Vec<u32> =
+                        all.filter(|it| *it.1 > before(it.0.1)).map(|it| it.0.1).collect();
+                    crowded.sort_unstable();
+                    for host in crowded {
+                        broken(log, Rule::Apart, true, at, world, state, host, || {
+                            self.crowd(world, state, number, host)
+                        });
+                    }
+                }
+                Says::OnHosts(hosts) => {
+                    for &guest in &bond.members {
+                        let Some(it) = state.guests.get(ix(guest)) else { continue };
+                        let stands = state.stations.get(ix(it.host)).map_or(NONE, |it| it.host);
+                        let moved = world.vms.get(ix(it.vm)).is_some_and(|it| it.host != stands);
+                        if moved && it.stands() && !hosts.contains(&it.host) {
+                            broken(log, Rule::OnHosts, true, at, world, state, it.host, || {
+                                bound(world, state, guest, it.host)
+                            });
+                        }
+                    }
+                }
+                Says::Together | Says::Among(_) => self.dirty.push(number),
+            }
+        }
+    }
+
     fn add(&mut self, bond: Bond) {
         let number = self.bonds.len() as u32;
         for member in &bond.members {

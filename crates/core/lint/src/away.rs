@@ -77,7 +77,7 @@ struct Limits<'w, 'a> {
 impl<'w, 'a> Limits<'w, 'a> {
     fn new(world: &'w World<'a>, timeline: &Timeline<'_>) -> Self {
         let policy = &world.policy.planning;
-        let emergency = policy.emergency.per_cluster.filter(|_| timeline.plan.profile == Profile::Emergency);
+        let emergency = policy.emergency.per_cluster.filter(|_| timeline.profile == Profile::Emergency);
         let of_fleet = world.fleet.planning.as_ref().and_then(|it| it.max_hosts_per_wave);
         let per_cluster = of_fleet.or(emergency).unwrap_or(policy.most_away.per_cluster);
         Self { world, tenants: tenants_of(world), per_cluster }
@@ -205,7 +205,7 @@ fn storage(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
                 log.error(rule, At::moment(path.from), &Locus::NOWHERE, || {
                     let found = redundancy
                         .map_or("changed, and nobody knows its redundancy".to_owned(), |it| {
-                            format!("changed while its redundancy is {it:?}")
+                            format!("changed while its redundancy is {}", it.name())
                         });
                     (
                         world.id(path.element),
@@ -224,7 +224,7 @@ fn storage(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
             let place = || format!("host {}", world.host_id(host));
             if let Some(lost @ (Redundancy::Degraded | Redundancy::Rebuilding)) = state.get(storage) {
                 log.error(rule, At::moment(path.from), &world.locus(host), || {
-                    let found = format!("away while storage {} is {lost:?}", name());
+                    let found = format!("away while storage {} is {}", name(), lost.name());
                     (place(), found, "storage that has its full redundancy".into())
                 });
             }

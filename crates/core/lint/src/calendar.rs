@@ -163,7 +163,7 @@ fn windows(world: &World<'_>, timeline: &Timeline<'_>, end: i64, log: &mut Log<'
             outside(world, timeline, path, log);
         }
     }
-    if timeline.plan.profile == Profile::Emergency && policy.emergency.outside_windows {
+    if timeline.profile == Profile::Emergency && policy.emergency.outside_windows {
         return;
     }
     for (act, step) in timeline.acts.iter().zip(0u32..) {

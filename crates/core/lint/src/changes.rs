@@ -269,9 +269,7 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
             rebooted(change, hop, &hops, &reboots, &mut bad);
         }
     }
-    if matches!(path.element, Elem::Plane(_)) {
-        readied(timeline, path, &hops, &mut bad);
-    }
+    readied(timeline, path, &hops, &mut bad);
     let quick = hops.iter().any(|it| it.method == Method::QuickBoot);
     for (start, _, is_quick, step) in &reboots {
         if *is_quick != quick {
@@ -306,7 +304,7 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
 
 type Bad<'b> = &'b mut dyn FnMut(At, String, String);
 
-/// What a management plane is changed to is brought there before, and its backup is known to be good: nobody else puts it back.
+/// What an element is changed to is brought there before. Of a management plane a backup is known to be good: nobody else puts it back.
 fn readied(timeline: &Timeline<'_>, path: &Path, hops: &[Hop<'_>], bad: Bad<'_>) {
     let first = hops.iter().map(|it| it.start).min().unwrap_or(0);
     let acts = || path.steps.iter().filter_map(|it| timeline.acts.get(ix(*it))).filter(|it| it.start < first);
@@ -317,7 +315,8 @@ fn readied(timeline: &Timeline<'_>, path: &Path, hops: &[Hop<'_>], bad: Bad<'_>)
             "what it is changed to".into(),
         );
     }
-    if !acts().any(|it| matches!(it.doing, Doing::BackupCheck { .. })) {
+    let plane = matches!(path.element, Elem::Plane(_));
+    if plane && !acts().any(|it| matches!(it.doing, Doing::BackupCheck { .. })) {
         bad(At::moment(first), "no check of its backup before its first patch".into(), "one".into());
     }
 }
@@ -332,10 +331,13 @@ fn allowed(change: &Change, element: Elem, hop: &Hop<'_>, bad: Bad<'_>) {
         methods => methods.contains(&hop.method) && hop.method != Method::Defer,
     };
     if !allowed {
-        let found = format!("method {:?} for change {:?}", hop.method, change.id);
+        let found = format!("method {} for change {:?}", hop.method.name(), change.id);
         let expected = match change.methods.as_slice() {
-            [] => format!("{default:?}"),
-            methods => format!("one of {methods:?}"),
+            [] => default.name().to_owned(),
+            methods => {
+                let names: Vec<&str> = methods.iter().map(|it| it.name()).collect();
+                format!("one of {}", names.join(", "))
+            }
         };
         bad(At::step(hop.step, hop.start), found, expected);
     }

@@ -82,6 +82,11 @@ fn header(world: &World<'_>, plan: &Plan, options: &Options, log: &mut Log<'_>) 
     };
     same("format", &plan.format, FORMAT);
     same("made_from.fleet", &plan.made_from.fleet, &world.fleet.name);
+    let placing = |it: Placing| match it {
+        Placing::WePlace => "we-place",
+        Placing::PlatformPlaces => "platform-places",
+    };
+    same("placing", placing(plan.placing), placing(world.policy.planning.placing));
     let (seen, planned) = (world.fleet.seen.at.to_string(), plan.made_from.seen_at.to_string());
     same("made_from.seen_at", &planned, &seen);
     stale(plan, log);
@@ -415,8 +420,8 @@ fn elements(world: &World<'_>, wave: &Wave, number: u32, log: &mut Log<'_>) {
             continue;
         };
         if element.layer() != wave.layer {
-            let found = format!("{id}, of the layer {:?}", element.layer());
-            bad(log, at, place(), found, format!("elements of the layer {:?}", wave.layer));
+            let found = format!("{id}, of the layer {}", element.layer().name());
+            bad(log, at, place(), found, format!("elements of the layer {}", wave.layer.name()));
         }
         let Elem::Host(host) = element else { continue };
         let Some(row) = world.hosts.get(ix(host)) else { continue };

@@ -51,18 +51,18 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
                         (at, found, 0)
                     });
                 }
-                None if balances(world, timeline, cluster) && matches!(act.doing, Doing::Migrate { .. }) => {
-                    // Once for each cluster: without a freeze every move is the same mistake.
+                // Its hosts are changed. Once for each cluster: without a freeze every step is the same mistake.
+                None if of_subject(world, act) == cluster => {
                     if let Some(told) = unfrozen.get_mut(ix(cluster))
                         && !std::mem::replace(told, true)
                     {
                         log.error(Rule::FreezeThaw, at, &locus, || {
-                            let found = "its balancing is on, and moves guests against the plan";
-                            (
-                                place(),
-                                found.into(),
-                                "balancing frozen before the first step that touches".into(),
-                            )
+                            let found = if balances(world, timeline, cluster) {
+                                "its balancing is on, and moves guests against the plan"
+                            } else {
+                                "its hosts are touched, and nothing in it is frozen"
+                            };
+                            (place(), found.into(), "a freeze over before the first step that touches".into())
                         });
                     }
                 }
@@ -77,6 +77,12 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
             (place, found + &more, "the freeze over before, and the thaw after".into())
         });
     }
+}
+
+/// The cluster of the host for whose change a step is done.
+fn of_subject(world: &World<'_>, act: &Act<'_>) -> u32 {
+    let host = act.subject.and_then(Elem::host);
+    host.and_then(|it| world.hosts.get(ix(it))).map_or(NONE, |it| it.cluster)
 }
 
 /// Balancing is known to be on where the plan itself places.
@@ -99,7 +105,7 @@ fn degraded(world: &World<'_>, at: At, cluster: u32, log: &mut Log<'_>) {
 fn freezes(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) -> FxHashMap<u32, Vec<(u32, u32)>> {
     let mut ranges: FxHashMap<u32, Vec<(u32, u32)>> = FxHashMap::default();
     let mut open: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
-    let mut unknown: Vec<(At, u32)> = Vec::new();
+    let mut unknown: Vec<(At, u32, &str)> = Vec::new();
     let mut bad = |at: At, cluster: u32, found: &str, expected: &str| {
         log.error(Rule::FreezeThaw, at, &Locus { cluster, ..Locus::NOWHERE }, || {
             (format!("cluster {}", world.cluster_id(cluster)), found.into(), expected.into())
@@ -126,7 +132,11 @@ fn freezes(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) -> FxH
                     && timeline.plan.placing == Placing::WePlace
                     && known.is_some_and(|it| it.load_balancing.is_none())
                 {
-                    unknown.push((at, cluster));
+                    unknown.push((at, cluster, "balancing"));
+                }
+                // No fact says whether guests start by themselves on a host that comes back.
+                if lacks(Frozen::AutoStart) {
+                    unknown.push((at, cluster, "the start of guests by themselves"));
                 }
                 if open.insert(cluster, (number, act.end)).is_some() {
                     bad(at, cluster, "frozen twice", "a thaw between: the second saves what the first froze");
@@ -150,11 +160,11 @@ fn freezes(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) -> FxH
         );
         ranges.entry(cluster).or_default().push((from, NONE));
     }
-    for (at, cluster) in unknown {
+    for (at, cluster, what) in unknown {
         log.add(Rule::FreezeThaw, Severity::Unknown, at, || {
-            let found = "balancing is not frozen, and nobody knows whether it is on";
+            let found = format!("{what} is not frozen, and nobody knows whether it is on");
             let place = format!("cluster {}", world.cluster_id(cluster));
-            (place, found.into(), "balancing among what is frozen".into())
+            (place, found, format!("{what} among what is frozen"))
         });
     }
     ranges

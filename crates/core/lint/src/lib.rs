@@ -17,6 +17,7 @@ mod form;
 mod frozen;
 mod groups;
 mod guests;
+mod left_out;
 mod needs;
 mod networks;
 mod packing;
@@ -28,17 +29,19 @@ mod room;
 mod sequence;
 mod soaking;
 mod state;
+mod step_time;
 mod timeline;
 mod waits;
 mod world;
 
 use rayon::prelude::*;
 use underpin_model::fleet::Fleet;
-use underpin_model::plan::Plan;
+use underpin_model::plan::{Plan, Profile};
 use underpin_model::policy::Policy;
 
 pub use report::{Checked, ExceptionUse, Finding, LintReport};
 
+use changes::Members;
 use report::{Leave, Log};
 use timeline::Timeline;
 use world::World;
@@ -66,7 +69,7 @@ impl Default for Options {
 #[must_use]
 pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> LintReport {
     let world = World::new(fleet, policy);
-    let timeline = Timeline::new(&world, plan);
+    let mut timeline = Timeline::new(&world, plan);
     let leave = Leave::new(plan, policy, &world);
     let mut log = Log::new(&leave, options.most_findings);
     form::check(&world, &timeline, options, &mut log);
@@ -74,11 +77,12 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
     let members = changes::members(&world, &timeline);
     changes::check(&world, &timeline, &members, &mut log);
     sequence::check(&world, &timeline, &members, &mut log);
-    rings::check(&world, &timeline, &members, &mut log);
+    let left_out = left_out::check(&world, &timeline, &members, &mut log);
+    by_profile(&world, &timeline, &members, &mut log);
     diversity::check(&world, &timeline, &members, &mut log);
     guests::check(&world, &timeline, &mut log);
-    calendar::check(&world, &timeline, &mut log);
-    away::check(&world, &timeline, &mut log);
+    step_time::check(&world, &timeline, &mut log);
+    emergency(&world, &mut timeline, &members, &leave, options, &mut log);
     frozen::check(&world, &timeline, &mut log);
     networks::check(&world, &timeline, &mut log);
     let (groups, group_of_vm, within) = groups::groups(&world, &timeline);
@@ -88,7 +92,7 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
         .zip(affinities)
         .map(|(group, affinities)| {
             let mut log = Log::new(&leave, options.most_findings);
-            let events = replay::replay(&world, &timeline, group, &within, affinities, &mut log);
+            let events = replay::replay(&world, &timeline, group, &within, affinities, &left_out, &mut log);
             (log, events)
         })
         .collect();
@@ -98,4 +102,30 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
         events += of_part;
     }
     log.finish(timeline.end_s(), events)
+}
+
+/// What a profile has a say in: rings and soak, windows, hosts away.
+fn by_profile(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: &mut Log<'_>) {
+    rings::check(world, timeline, members, log);
+    calendar::check(world, timeline, log);
+    away::check(world, timeline, log);
+}
+
+/// What only an emergency excuses is told: nobody must take such a plan for an ordinary one.
+fn emergency(
+    world: &World<'_>,
+    timeline: &mut Timeline<'_>,
+    members: &Members,
+    leave: &Leave<'_>,
+    options: &Options,
+    log: &mut Log<'_>,
+) {
+    if timeline.profile == Profile::Normal {
+        return;
+    }
+    let mut normal = Log::new(leave, options.most_findings);
+    let own = std::mem::replace(&mut timeline.profile, Profile::Normal);
+    by_profile(world, timeline, members, &mut normal);
+    timeline.profile = own;
+    log.excused_by_emergency(&normal);
 }

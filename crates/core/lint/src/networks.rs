@@ -14,7 +14,7 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
     for (act, step) in timeline.acts.iter().zip(0u32..) {
         let (mut over, mbps) = match &act.doing {
             Doing::Migrate { from, to, mbps, .. } => (vec![network(*from), network(*to)], *mbps),
-            Doing::Evacuate { host, moves, mbps } => {
+            Doing::Evacuate { host, moves, mbps, .. } => {
                 (moves.iter().map(|it| it.1).chain([*host]).map(network).collect(), *mbps)
             }
             _ => continue,

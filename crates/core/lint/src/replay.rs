@@ -5,6 +5,7 @@ mod traffic;
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
 use underpin_model::plan::{Rule, Severity};
 
 use crate::affinity::Affinities;
@@ -26,6 +27,8 @@ enum What {
     Resize(u32),
     /// A host of the group goes away.
     Away(u32),
+    /// The exceptions from some rules of affinity end.
+    Bind,
     /// A step begins.
     Begin(u32),
 }
@@ -82,6 +85,7 @@ pub(crate) fn replay(
     group: &Group,
     within: &Within,
     affinities: Affinities,
+    left_out: &FxHashSet<u32>,
     log: &mut Log<'_>,
 ) -> u64 {
     let state = State::new(world, group, &within.host);
@@ -115,6 +119,7 @@ pub(crate) fn replay(
     }
     replay.tell(log);
     replay.finish(log);
+    replay.left_out(left_out, log);
     events.len() as u64
 }
 
@@ -147,6 +152,10 @@ impl Replay<'_, '_> {
                 events.push((change.at, What::Resize(number)));
             }
         }
+        // What is beyond the last step of the group is beyond what the plan does there.
+        let last = events.iter().map(|it| it.0).max().unwrap_or(0);
+        let ends = self.affinities.ends().into_iter().filter(|it| *it < last);
+        events.extend(ends.map(|it| (it, What::Bind)));
         events.sort_unstable();
         events
     }
@@ -160,6 +169,10 @@ impl Replay<'_, '_> {
                 }
             }
             What::End(step) => self.end(step),
+            What::Bind => {
+                self.affinities.bind(&self.state, now, self.world, log);
+                self.restart.search_all();
+            }
             What::Away(host) => {
                 if let Some(station) = self.state.stations.get_mut(ix(host)) {
                     station.away += 1;
@@ -201,8 +214,9 @@ impl Replay<'_, '_> {
                 self.depart(at, *vm, from, to, *live, log);
                 self.traffic(at, from, to, u64::from(*mbps), log);
             }
-            Doing::Evacuate { host, moves, mbps } => {
+            Doing::Evacuate { host, moves, beside, mbps } => {
                 let from = self.local_host(*host);
+                self.choice(at, from, moves, beside, log);
                 for (vm, to) in moves {
                     let running = self.state.guests.get(ix(self.local_vm(*vm)));
                     let running = running.is_some_and(|it| it.power == Power::Runs);
@@ -347,7 +361,7 @@ impl Replay<'_, '_> {
                 self.land(self.local_vm(*vm), from, to);
                 self.traffic_over(from, to, u64::from(*mbps));
             }
-            Doing::Evacuate { host, moves, mbps } => {
+            Doing::Evacuate { host, moves, mbps, .. } => {
                 let from = self.local_host(*host);
                 for (vm, to) in moves {
                     self.land(self.local_vm(*vm), from, self.local_host(*to));

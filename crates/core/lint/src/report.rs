@@ -1,5 +1,7 @@
 //! What the lint found, and how much it compared.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -220,6 +222,29 @@ impl<'a> Log<'a> {
         if *kept < self.most {
             *kept += 1;
             self.findings.push(finding(rule, severity, at, say()));
+        }
+    }
+
+    /// Adds what would be an error in the normal profile and is none in an emergency.
+    pub(crate) fn excused_by_emergency(&mut self, normal: &Log<'_>) {
+        let what = |it: &Finding| (it.rule, it.at_s, it.step, it.place.clone());
+        let is_error = |it: &&Finding| it.severity == Severity::Error;
+        let stay: BTreeSet<_> = self.findings.iter().filter(is_error).map(what).collect();
+        for (row, of_normal) in self.checked.iter_mut().zip(&normal.checked) {
+            row.worse += of_normal.errors.saturating_sub(row.errors);
+        }
+        for it in normal.findings.iter().filter(is_error).filter(|it| !stay.contains(&what(it))) {
+            let expected = format!("{}; only an emergency is excused", it.expected);
+            self.keep(Finding { severity: Severity::Worse, expected, ..it.clone() });
+        }
+    }
+
+    /// Lists a finding while there is room for it.
+    fn keep(&mut self, it: Finding) {
+        let kept = self.kept.entry((it.rule, it.severity)).or_default();
+        if *kept < self.most {
+            *kept += 1;
+            self.findings.push(it);
         }
     }
 

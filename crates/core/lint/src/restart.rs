@@ -43,7 +43,12 @@ pub(crate) struct Restart<'r, 'a> {
     loaded: Vec<u32>,
     dirty: Vec<u32>,
     enabled: bool,
+    /// Searches that may still be made for what the plan leaves out.
+    asked_left: usize,
 }
+
+/// Searches for what the plan leaves out, of each group: clusters of a hundred hosts may leave out all of them.
+const MOST_ASKED: usize = 10_000;
 
 impl<'r, 'a> Restart<'r, 'a> {
     pub(crate) fn new(world: &'r World<'a>, group: &Group, within: &Within, state: &State) -> Self {
@@ -68,6 +73,7 @@ impl<'r, 'a> Restart<'r, 'a> {
             moved: Vec::new(),
             loaded: Vec::new(),
             dirty: Vec::new(),
+            asked_left: MOST_ASKED,
             enabled: world.policy.planning.failure_sets != FailureSets::None,
         };
         if restart.enabled {
@@ -123,6 +129,13 @@ impl<'r, 'a> Restart<'r, 'a> {
         {
             it.dirty = true;
             self.dirty.push(set);
+        }
+    }
+
+    /// More rules bind from now on: every witness may be void.
+    pub(crate) fn search_all(&mut self) {
+        for set in 0..self.sets.len() as u32 {
+            self.mark(set);
         }
     }
 
@@ -263,6 +276,27 @@ impl<'r, 'a> Restart<'r, 'a> {
             it.witness.clone_from(&packed.places);
             it.unplaced = packed.unplaced.len();
         }
+    }
+
+    /// Whether all that runs on a host finds places on the others of its pool, and still does should one more of these fail; `None`: too many
+    /// were asked.
+    pub(crate) fn could_leave(&mut self, state: &State, affinities: &Affinities, host: u32) -> Option<bool> {
+        let pool = state.stations.get(ix(host)).map_or(NONE, |it| it.pool);
+        let hosts = self.pools.iter().find(|it| it.0 == pool).map_or(&[][..], |it| &it.1);
+        let others: Vec<u32> = if self.enabled { hosts.to_vec() } else { vec![host] };
+        self.asked_left = self.asked_left.checked_sub(others.len())?;
+        Some(others.into_iter().all(|other| {
+            let mut failed = vec![host, other];
+            failed.sort_unstable();
+            failed.dedup();
+            let running =
+                failed.iter().filter_map(|it| state.stations.get(ix(*it))).flat_map(|it| &it.running);
+            let mut guests: Vec<u32> = running.copied().collect();
+            guests.sort_unstable();
+            guests.dedup();
+            let packed = self.packer.pack(state, affinities, &failed, hosts, &guests, &[]);
+            packed.unplaced.is_empty() && !packed.relaxed
+        }))
     }
 
     /// The end of a second: witnesses that what happened may have taken away.

@@ -51,7 +51,7 @@ fn rings(world: &World<'_>, wave: &Wave) -> (u32, f64) {
 
 /// The soak after a wave is at least the policy's.
 fn soak(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
-    let factor = match timeline.plan.profile {
+    let factor = match timeline.profile {
         Profile::Normal => 1.0,
         Profile::Emergency => world.policy.planning.emergency.soak_factor.clamp(0.0, 1.0),
     };
@@ -111,7 +111,7 @@ fn stages(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stage
 
 /// Later rings wait for the soak of earlier ones, and the rest of a ring for that of its canaries.
 fn order(world: &World<'_>, timeline: &Timeline<'_>, change: u32, stages: &[Stage], log: &mut Log<'_>) {
-    let emergency = timeline.plan.profile == Profile::Emergency;
+    let emergency = timeline.profile == Profile::Emergency;
     let merged = emergency && world.policy.planning.emergency.merge_rings;
     // Latest soak of each ring, and of its canaries, with the wave that it is of.
     let mut of_ring: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
@@ -157,7 +157,7 @@ fn before(
     (stages, soaking): (&[Stage], &[Soaking]),
     log: &mut Log<'_>,
 ) {
-    let emergency = timeline.plan.profile == Profile::Emergency;
+    let emergency = timeline.profile == Profile::Emergency;
     let merged = emergency && world.policy.planning.emergency.merge_rings;
     for it in stages.iter().filter(|_| !soaking.is_empty()) {
         log.compared(Rule::RingOrder);

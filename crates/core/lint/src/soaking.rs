@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use underpin_model::change::{Change, Method, Target};
-use underpin_model::plan::Profile;
+use underpin_model::plan::{Profile, SoakSince};
 
 use crate::changes::Members;
 use crate::rings::{DAY_S, Hardware, hardware};
@@ -24,7 +25,7 @@ pub(crate) struct Soaking {
 type Has = (i64, u32, u32);
 
 /// Soaks of a change that are not over when the plan starts: by the facts of the fleet where they tell when a host got it, otherwise
-/// as the plan says.
+/// from when it was seen with it, or as the plan says of its parent.
 pub(crate) fn of_change(
     world: &World<'_>,
     timeline: &Timeline<'_>,
@@ -35,15 +36,15 @@ pub(crate) fn of_change(
         return Vec::new();
     };
     let plan = timeline.plan;
-    let factor = match plan.profile {
+    let factor = match timeline.profile {
         Profile::Normal => 1.0,
         Profile::Emergency => world.policy.planning.emergency.soak_factor.clamp(0.0, 1.0),
     };
-    let said: BTreeMap<&str, u32> = plan
+    let said: BTreeMap<&str, (u32, SoakSince)> = plan
         .soaking
         .iter()
         .filter(|it| it.change == target.id)
-        .map(|it| (it.element.as_str(), it.until_s))
+        .map(|it| (it.element.as_str(), (it.until_s, it.since)))
         .collect();
     let mut classes: BTreeMap<Hardware<'_>, (u32, Vec<Has>)> = BTreeMap::new();
     for (host, due) in all.iter().filter_map(|(element, due)| Some((element.host()?, *due))) {
@@ -55,14 +56,19 @@ pub(crate) fn of_change(
         }
         let days = world.policy.rings.get(ix(row.ring)).map_or(0.0, |it| it.soak.get());
         let known = row.host.changed_at.or(row.host.booted_at.filter(|_| needs_boot(target)));
-        let until = known.map_or_else(
-            || said.get(row.host.id.as_str()).map_or(0, |it| i64::from(*it)),
-            |at| {
-                // A second of tolerance, as for the soaks of waves.
-                let soak_s = (days * DAY_S * factor - 1.0).max(0.0);
-                (at.as_second() - plan.starts_at.as_second()).saturating_add(soak_s as i64)
-            },
-        );
+        let since = |at: Timestamp| {
+            // A second of tolerance, as for the soaks of waves.
+            let soak_s = (days * DAY_S * factor - 1.0).max(0.0);
+            (at.as_second() - plan.starts_at.as_second()).saturating_add(soak_s as i64)
+        };
+        // Where nobody knows, it counts from when the host was seen; but a parent may have said more.
+        let seen = row.host.seen.as_ref().map_or(world.fleet.seen.at, |it| it.at);
+        let until = match (known, said.get(row.host.id.as_str())) {
+            (Some(at), _) => since(at),
+            (None, Some((until_s, SoakSince::Parent))) if plan.parent.is_some() => i64::from(*until_s),
+            (None, None) if plan.parent.is_some() => 0,
+            (None, _) => since(seen),
+        };
         class.1.push((until, host, row.ring));
     }
     let mut soaking = Vec::new();

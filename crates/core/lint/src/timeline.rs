@@ -1,9 +1,9 @@
 //! The plan by numbers: steps with their ids resolved, and the path of every element through each of its waves.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::change::{Change, Method, Target};
 use underpin_model::fleet::Capacity;
-use underpin_model::plan::{Plan, Step, StepKind};
+use underpin_model::plan::{Plan, Profile, Step, StepKind};
 
 use crate::world::{Elem, NONE, World, ix};
 
@@ -11,21 +11,69 @@ use crate::world::{Elem, NONE, World, ix};
 #[derive(Debug, Clone)]
 pub(crate) enum Doing<'a> {
     Nothing,
-    Freeze { cluster: u32 },
-    Thaw { cluster: u32 },
+    Freeze {
+        cluster: u32,
+    },
+    Thaw {
+        cluster: u32,
+    },
     Gate,
-    Stage { element: Elem },
-    BackupCheck { element: Elem },
-    Migrate { vm: u32, from: u32, to: u32, live: bool, mbps: u32, pause_ms: u32 },
-    Evacuate { host: u32, moves: Box<[(u32, u32)]>, mbps: u32 },
-    Stop { vm: u32, host: u32, consent: Option<&'a str> },
-    Start { vm: u32, host: u32 },
-    Suspend { vm: u32, host: u32, consent: Option<&'a str> },
-    Resume { vm: u32, host: u32 },
-    Patch { element: Elem, change: u32, method: Method, to: &'a str, unit: u32 },
-    Reboot { element: Elem, quick: bool },
-    Attest { element: Elem },
-    Verify { element: Elem },
+    Stage {
+        element: Elem,
+    },
+    BackupCheck {
+        element: Elem,
+    },
+    Migrate {
+        vm: u32,
+        from: u32,
+        to: u32,
+        live: bool,
+        mbps: u32,
+        pause_ms: u32,
+    },
+    /// `beside`: hosts that may take guests and are not expected to.
+    Evacuate {
+        host: u32,
+        moves: Box<[(u32, u32)]>,
+        beside: Box<[u32]>,
+        mbps: u32,
+    },
+    Stop {
+        vm: u32,
+        host: u32,
+        consent: Option<&'a str>,
+    },
+    Start {
+        vm: u32,
+        host: u32,
+    },
+    Suspend {
+        vm: u32,
+        host: u32,
+        consent: Option<&'a str>,
+    },
+    Resume {
+        vm: u32,
+        host: u32,
+    },
+    Patch {
+        element: Elem,
+        change: u32,
+        method: Method,
+        to: &'a str,
+        unit: u32,
+    },
+    Reboot {
+        element: Elem,
+        quick: bool,
+    },
+    Attest {
+        element: Elem,
+    },
+    Verify {
+        element: Elem,
+    },
 }
 
 /// A step by numbers.
@@ -80,6 +128,8 @@ pub(crate) struct CapacityChange {
 /// The plan by numbers.
 pub(crate) struct Timeline<'a> {
     pub(crate) plan: &'a Plan,
+    /// The profile that it is judged by: its own but for the question what an emergency excuses.
+    pub(crate) profile: Profile,
     pub(crate) changes: Vec<&'a Change>,
     pub(crate) change_at: FxHashMap<&'a str, u32>,
     pub(crate) acts: Vec<Act<'a>>,
@@ -106,6 +156,7 @@ impl<'a> Timeline<'a> {
         let acts: Vec<Act<'a>> = plan.steps.iter().map(|it| act(world, &change_at, it)).collect();
         let mut timeline = Self {
             plan,
+            profile: plan.profile,
             changes,
             change_at,
             acts,
@@ -339,9 +390,12 @@ fn doing<'a>(
             pause_ms: *pause_ms,
         },
         StepKind::Evacuate { host: from, expected, only_to, mbps } => {
-            only_to.iter().map(|it| host(it.as_str())).collect::<Option<Vec<_>>>()?;
+            let mut beside = only_to.iter().map(|it| host(it.as_str())).collect::<Option<Vec<_>>>()?;
             let moves = expected.iter().map(|(guest, to)| Some((vm(guest.as_str())?, host(to.as_str())?)));
-            Doing::Evacuate { host: host(from.as_str())?, moves: moves.collect::<Option<_>>()?, mbps: *mbps }
+            let moves: Box<[(u32, u32)]> = moves.collect::<Option<_>>()?;
+            let targets: FxHashSet<u32> = moves.iter().map(|it| it.1).collect();
+            beside.retain(|it| !targets.contains(it));
+            Doing::Evacuate { host: host(from.as_str())?, moves, beside: beside.into(), mbps: *mbps }
         }
         StepKind::Stop { vm: guest, host: on, consent } => {
             Doing::Stop { vm: vm(guest.as_str())?, host: host(on.as_str())?, consent: consent.as_deref() }

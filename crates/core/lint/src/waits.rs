@@ -2,6 +2,7 @@
 //! starts of steps show is none then.
 
 mod across;
+mod gates;
 
 use underpin_model::plan::{Plan, Rule, Severity, StepKind};
 
@@ -121,14 +122,16 @@ impl Told {
 
 pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
     let mut waits = Waits::new(timeline.plan);
+    let mut first = Vec::with_capacity(timeline.paths.len());
     for path in &timeline.paths {
         let mut told = None;
-        drain(timeline, path, &mut waits, &mut told, log);
+        first.push(drain(timeline, path, &mut waits, &mut told, log));
         if let Some(told) = told {
             tell(world, timeline, path, &told, log);
         }
     }
-    across::check(world, timeline, &mut waits, log);
+    let gates = gates::check(world, timeline, &first, &mut waits, log);
+    across::check(world, timeline, &across::Ways { first, gates }, &mut waits, log);
     if waits.gave_up {
         log.add(Rule::Order, Severity::Unknown, At::NONE, || {
             let found = "waits of steps for each other that are too many to follow: not proven".to_owned();
@@ -138,14 +141,16 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
 }
 
 /// An element is worked on after its guests have left or rest and what it needs is there, one work after the other; guests come back
-/// and are started after it was verified.
+/// and are started after it was verified. Returns the steps that touch and need not wait for another that does: all that touches in the
+/// drain follows them.
 fn drain(
     timeline: &Timeline<'_>,
     path: &Path,
     waits: &mut Waits,
     told: &mut Option<Told>,
     log: &mut Log<'_>,
-) {
+) -> Vec<u32> {
+    let mut first: Vec<u32> = Vec::new();
     // What nothing waits for so far: what prepares the element, and the work on it that came last.
     let mut prepared: Vec<u32> = Vec::new();
     // Guests that no evacuation takes along: it waits for them to be at rest.
@@ -182,14 +187,18 @@ fn drain(
             }
             _ => {}
         }
-        if needed.is_empty() {
-            continue;
-        }
         log.compared_many(Rule::Order, needed.len() as u64);
         // What the clock does not even order is a breach of another rule.
         needed.retain(|it| timeline.acts.get(ix(*it)).is_some_and(|it| it.end <= act.start));
-        Told::add(told, step, &waits.missing(step, &needed));
+        let touches = |it: &u32| timeline.acts.get(ix(*it)).is_some_and(|it| it.touches);
+        if act.touches && !needed.iter().any(touches) {
+            first.push(step);
+        }
+        if !needed.is_empty() {
+            Told::add(told, step, &waits.missing(step, &needed));
+        }
     }
+    first
 }
 
 fn tell(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, told: &Told, log: &mut Log<'_>) {

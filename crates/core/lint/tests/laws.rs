@@ -6,12 +6,12 @@ mod support;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use support::{Case, GIB, affinity, change, element, host, migrate, patch, step, vm};
+use support::{Case, GIB, affinity, change, element, exception, host, migrate, patch, step, vm};
 use underpin_lint::{Options, lint};
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::fleet::{Action, AffinityKind, Capacity, PowerState, Strength};
 use underpin_model::plan::{LeftOut, Profile, Rule, Severity, StepKind};
-use underpin_model::policy::{Exception, Homing, Placing, Scope};
+use underpin_model::policy::{Durations, FailureSets, Homing, Placing, Scope, Spread};
 
 fn errors(case: &Case) -> BTreeSet<Rule> {
     case.rules(Severity::Error)
@@ -89,18 +89,6 @@ fn a_preference_that_is_not_met_is_worse_and_no_error() {
     assert_eq!(case.rules(Severity::Worse), BTreeSet::from([Rule::FinalState]));
 }
 
-fn exception(rule: Rule, scope: Scope, expires: &str) -> Exception {
-    Exception {
-        id: "one-night".into(),
-        rule,
-        scope,
-        owner: "operations".into(),
-        expires: expires.parse().unwrap(),
-        price: Default::default(),
-        reason: "spare hosts come next week".into(),
-    }
-}
-
 #[test]
 fn an_exception_excuses_its_rule_in_its_scope_until_its_day() {
     let mut case = Case::sound();
@@ -130,7 +118,7 @@ fn an_exception_excuses_its_rule_in_its_scope_until_its_day() {
 #[test]
 fn both_ends_of_a_migration_count_and_ends_come_before_starts() {
     let mut case = Case::sound();
-    case.policy.planning.failure_sets = underpin_model::policy::FailureSets::None;
+    case.policy.planning.failure_sets = FailureSets::None;
     // The target has room for one guest beside its own: the second may come in the very second in which the first leaves again.
     case.host("h4").capacity.as_mut().unwrap().memory_mib = Some(16 * GIB);
     case.fleet.affinities.clear();
@@ -165,6 +153,7 @@ fn what_a_guest_on_its_way_gives_up_is_its_own_again_when_it_has_arrived() {
 fn platform_places() -> Case {
     let mut case = Case::sound();
     case.plan.placing = Placing::PlatformPlaces;
+    case.policy.planning.placing = Placing::PlatformPlaces;
     case.remove(|it| matches!(it, StepKind::Migrate { .. }));
     let evacuate = |from: &str, moves: &[(&str, &str)], to: &[&str]| StepKind::Evacuate {
         host: host(from),
@@ -183,7 +172,7 @@ fn an_evacuation_counts_what_it_expects() {
     let case = platform_places();
     assert!(case.lint().findings.is_empty(), "{:#?}", case.lint().findings);
     type Mutation = (Rule, fn(&mut Case));
-    let mutations: [Mutation; 9] = [
+    let mutations: [Mutation; 13] = [
         (Rule::Reach, |it| it.host("h2").cluster = None),
         (Rule::WellFormed, |it| it.plan.placing = Placing::WePlace),
         (Rule::WellFormed, |it| evacuation(it, |_, only_to, _| only_to.retain(|it| it.as_str() != "h4"))),
@@ -199,6 +188,22 @@ fn an_evacuation_counts_what_it_expects() {
         }),
         (Rule::AllowedAction, |it| it.vm("v6").allowed_actions.clear()),
         (Rule::Direction, |it| it.host("h4").platform.as_mut().unwrap().release = Some("8.0".into())),
+        // Of what the platform may choose beside the targets: h2 takes whoever comes.
+        (Rule::Direction, |it| it.host("h2").platform.as_mut().unwrap().release = Some("8.0".into())),
+        (Rule::CpuFeatures, |it| {
+            for host in ["h1", "h4"] {
+                it.host(host).cpu.as_mut().unwrap().features.push("amx".into());
+            }
+            it.vm("v1").cpu_features = vec!["amx".into()];
+            it.policy.planning.failure_sets = FailureSets::None;
+        }),
+        (Rule::Capacity, |it| {
+            it.host("h2").capacity.as_mut().unwrap().memory_mib = Some(31 * GIB);
+        }),
+        (Rule::Capacity, |it| {
+            it.host("h3").maintenance = Some(true);
+            evacuation(it, |_, only_to, _| only_to.push(host("h3")));
+        }),
     ];
     for (rule, mutate) in mutations {
         let mut case = platform_places();
@@ -222,6 +227,7 @@ fn an_evacuation_waits_for_guests_that_stay_for_ever() {
     );
     // It stops in time, and the evacuation would not wait for it, were it late.
     case.step(|it| matches!(it, StepKind::Stop { .. })).start_s = 6660;
+    case.gate(3).start_s = 6660;
     case.tidy();
     assert!(errors(&case).contains(&Rule::Order), "{:#?}", case.lint().findings);
     let stop = case.step(|it| matches!(it, StepKind::Stop { .. })).id;
@@ -320,8 +326,11 @@ fn two_changes_share_one_drain_in_hops() {
     let mut case = Case::sound();
     case.change("upgrade").to = Target::Release { release: "8.2".into(), via: vec!["8.1".into()] };
     assert!(case.lint().findings.is_empty(), "the hop that a host runs already is behind it");
+    let quick = Durations { patch: Spread::new(5, 10), ..support::durations(Method::EvacuateReboot) };
     let setting = Change {
         to: Target::Setting { name: "iommu".into(), value: "on".into(), reboot: true },
+        methods: vec![Method::EvacuateReboot, Method::Defer],
+        durations: Some(quick),
         ..change("iommu", Layer::Host, &["h3"], "")
     };
     case.planning().changes.push(setting);
@@ -353,11 +362,33 @@ fn an_emergency_gives_up_what_the_policy_says_and_no_more() {
     case.plan.profile = Profile::Emergency;
     case.policy.planning.emergency.soak_factor = 0.5;
     assert!(case.lint().is_clean(), "{:#?}", case.lint().findings);
+    // What it is excused from is told, at every place.
+    let excused: Vec<_> = case.lint().findings;
+    assert_eq!((excused.len(), case.rules(Severity::Worse)), (3, BTreeSet::from([Rule::Soak])));
+    assert!(excused[0].expected.ends_with("at least 3600 s; only an emergency is excused"), "{excused:#?}");
+    let few =
+        lint(&case.fleet, &case.policy, &case.plan, &Options { most_findings: 1, ..Options::default() });
+    assert_eq!((few.findings.len(), few.count(Severity::Worse)), (1, 3));
     // The rings follow the canaries at once, and not before.
     case.shift(4, -3_500);
     assert_eq!(errors(&case), BTreeSet::from([Rule::RingOrder]));
     case.policy.planning.emergency.merge_rings = true;
     assert!(case.lint().is_clean(), "{:#?}", case.lint().findings);
+    assert_eq!(case.rules(Severity::Worse), BTreeSet::from([Rule::RingOrder, Rule::Soak]));
+    // More hosts away, and tenants outside their windows.
+    let mut case = Case::sound();
+    case.policy.planning.most_away.per_cluster = 0;
+    case.policy.planning.emergency.per_cluster = Some(1);
+    assert_eq!(errors(&case), BTreeSet::from([Rule::MostAway]));
+    case.plan.profile = Profile::Emergency;
+    case.policy.planning.emergency.soak_factor = 1.0;
+    assert_eq!(
+        (errors(&case), case.rules(Severity::Worse)),
+        (BTreeSet::new(), BTreeSet::from([Rule::MostAway]))
+    );
+    // An emergency that gives up nothing is as any other plan.
+    case.policy.planning.most_away.per_cluster = 1;
+    assert!(case.lint().findings.is_empty(), "{:#?}", case.lint().findings);
 }
 
 #[test]
@@ -514,7 +545,9 @@ fn a_fleet_that_is_stale_or_seen_later_and_balancing_that_nobody_knows_are_unkno
     }
     let found = unknown(&case);
     assert!(
-        found.len() == 1 && found[0].1.starts_with("balancing is not frozen, and nobody knows"),
+        found.len() == 2
+            && found[0].1.starts_with("balancing is not frozen, and nobody knows")
+            && found[1].1.starts_with("the start of guests by themselves is not frozen, and nobody knows"),
         "{found:?}"
     );
 }

@@ -10,7 +10,7 @@ use underpin_model::change::{Layer, Method, Target};
 use underpin_model::fleet::{Action, AffinityKind, Lock, LockKind, Redundancy, SealedKeys};
 use underpin_model::id::{FaultDomainId, StorageId, TenantId};
 use underpin_model::plan::{LeftOut, Rule, Severity, StepKind};
-use underpin_model::policy::{FailureSets, Freeze, Scope, Window};
+use underpin_model::policy::{Durations, FailureSets, Freeze, Scope, Spread, Window};
 
 type Mutation = (Rule, &'static str, fn(&mut Case));
 
@@ -18,8 +18,10 @@ type Mutation = (Rule, &'static str, fn(&mut Case));
 const MUTATIONS: &[Mutation] = &[
     (Rule::WellFormed, "an id that is not its position", |it| it.plan.steps[3].id = 99),
     (Rule::WellFormed, "a gate of another cluster than that of its wave", |it| {
-        it.plan.steps.push(gate_of_nothing());
-        it.tidy();
+        it.step(|it| matches!(it, StepKind::Gate { .. })).kind = StepKind::Gate { cluster: None };
+    }),
+    (Rule::WellFormed, "a wave of another layer than its elements", |it| {
+        it.plan.waves[0].layer = Layer::Witness;
     }),
     (Rule::WellFormed, "a guest that is not known", |it| {
         it.add(2, "h1", migrate("v9", "h1", "h4"), 860, 60);
@@ -30,7 +32,12 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::WellFormed, "a wave that does not span its steps", |it| it.plan.waves[0].end_s += 1),
     (Rule::WellFormed, "a median above the 95th percentile", |it| it.plan.steps[0].p50_s = 11),
     (Rule::WellFormed, "another fleet", |it| it.plan.made_from.fleet = "other".into()),
-    (Rule::WellFormed, "a later observation", |it| it.fleet.seen.at = support::STARTS.parse().unwrap()),
+    (Rule::WellFormed, "another observation", |it| {
+        it.plan.made_from.seen_at = "2026-11-20T00:00:01Z".parse().unwrap();
+    }),
+    (Rule::WellFormed, "a platform that places where the policy says that the plan does", |it| {
+        it.plan.placing = underpin_model::policy::Placing::PlatformPlaces;
+    }),
     (Rule::WellFormed, "a host in the wave of another ring", |it| {
         it.host("h2").ring = Some("production".into());
         it.plan.waves[2].soak_until_s += 3600;
@@ -46,6 +53,18 @@ const MUTATIONS: &[Mutation] = &[
     }),
     (Rule::Order, "nothing waits for anything", |it| {
         it.plan.steps.iter_mut().for_each(|it| it.after.clear());
+    }),
+    (Rule::Order, "no gate at all", |it| it.remove(is_gate)),
+    (Rule::Order, "a wave without its gate", |it| {
+        it.plan.steps.retain(|it| it.wave != 3 || !is_gate(&it.kind));
+        it.tidy();
+    }),
+    (Rule::Order, "a wave with two gates", |it| {
+        it.plan.steps.push(support::gate(3, 6700));
+        it.tidy();
+    }),
+    (Rule::Order, "a guest that leaves without waiting for the gate", |it| {
+        it.migration("v2").after.clear();
     }),
     (Rule::Capacity, "more memory than the target has", |it| {
         it.host("h4").capacity.as_mut().unwrap().memory_mib = Some(20 * GIB);
@@ -75,6 +94,7 @@ const MUTATIONS: &[Mutation] = &[
     }),
     (Rule::Restartability, "no host left for a large guest", |it| {
         it.vm("v1").memory_mib = Some(20 * GIB);
+        it.migration("v1").p50_s = 40;
         it.host("h2").capacity.as_mut().unwrap().memory_mib = Some(24 * GIB);
         it.host("h3").capacity.as_mut().unwrap().memory_mib = Some(24 * GIB);
     }),
@@ -179,6 +199,41 @@ const MUTATIONS: &[Mutation] = &[
             *live = false;
         }
     }),
+    (Rule::MigrationTime, "a median that no migration has", |it| it.migration("v1").p50_s = 1),
+    (Rule::StepTime, "a reboot that takes a second", |it| {
+        (of_host(it, "h3", "reboot").p50_s, of_host(it, "h3", "reboot").p95_s) = (1, 1);
+    }),
+    (Rule::StepTime, "the median of a reboot alone", |it| of_host(it, "h3", "reboot").p50_s = 1),
+    (Rule::StepTime, "a patch that takes no time", |it| {
+        (of_host(it, "h3", "patch").p50_s, of_host(it, "h3", "patch").p95_s) = (0, 0);
+    }),
+    (Rule::StepTime, "an attestation in half of its time", |it| {
+        (of_host(it, "h2", "attest").p50_s, of_host(it, "h2", "attest").p95_s) = (10, 15);
+    }),
+    (Rule::StepTime, "less than its change declares", |it| {
+        it.change("upgrade").durations.as_mut().unwrap().verify = Spread::new(60, 181);
+    }),
+    (Rule::StepTime, "less than the policy declares", |it| {
+        it.change("upgrade").durations = None;
+        let declared =
+            Durations { patch: Spread::new(300, 601), ..support::durations(Method::EvacuateReboot) };
+        it.policy.planning.durations.insert(Method::EvacuateReboot, declared);
+    }),
+    (Rule::StepTime, "a check of a backup that takes no time", |it| {
+        let check = it.step(|it| matches!(it, StepKind::BackupCheck { .. }));
+        (check.p50_s, check.p95_s) = (0, 0);
+    }),
+    (Rule::StepTime, "a guest that is started at once", |it| {
+        let start = it.step(|it| matches!(it, StepKind::Start { .. }));
+        (start.p50_s, start.p95_s) = (0, 0);
+        it.tidy();
+    }),
+    (Rule::StepTime, "a gate that takes time", |it| {
+        // What it opens comes after it.
+        let gate = it.step(is_gate);
+        (gate.start_s, gate.p95_s) = (850, 10);
+        it.tidy();
+    }),
     (Rule::Window, "a tenant's guest outside its window", |it| {
         let scope = Scope { tenants: vec![TenantId::new("t1").unwrap()], ..Scope::default() };
         it.policy.planning.window = vec![window(scope, "00:15", 1440 * 7)];
@@ -273,6 +328,11 @@ const MUTATIONS: &[Mutation] = &[
         it.shift(3, -3000);
         it.vm("v2").application = None;
     }),
+    (Rule::RingOrder, "others before a host has soaked that had the change when it was seen", |it| {
+        it.change("upgrade").elements.push(element("h4"));
+        (it.fleet.seen.at, it.plan.made_from.seen_at) =
+            (support::STARTS.parse().unwrap(), support::STARTS.parse().unwrap());
+    }),
     (Rule::Soak, "a soak that is too short", |it| it.plan.waves[3].soak_until_s -= 10),
     (Rule::ChangeOrder, "hosts before their management plane is done", |it| {
         let verify = |it: &StepKind| matches!(it, StepKind::Verify { element } if element.as_str() == "p1");
@@ -297,6 +357,7 @@ const MUTATIONS: &[Mutation] = &[
     }),
     (Rule::ChangeOrder, "a change before one that it names", |it| {
         it.planning().changes.push(change("firmware", Layer::Storage, &["s1"], "2"));
+        it.change("firmware").methods = vec![Method::InPlace, Method::Defer];
         it.change("upgrade").after = vec!["firmware".into()];
         it.plan.left_out =
             vec![LeftOut { element: element("s1"), change: "firmware".into(), deferred: true }];
@@ -329,6 +390,9 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::Method, "a plane with nothing staged", |it| {
         it.remove(|it| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "p1"));
     }),
+    (Rule::Method, "a host with nothing staged", |it| {
+        it.remove(|it| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "h3"));
+    }),
     (Rule::Method, "a quick boot that nobody chose", |it| {
         let reboot = it.step(|it| matches!(it, StepKind::Reboot { .. }));
         if let StepKind::Reboot { quick, .. } = &mut reboot.kind {
@@ -346,6 +410,10 @@ const MUTATIONS: &[Mutation] = &[
         it.plan.left_out =
             vec![LeftOut { element: element("h3"), change: "upgrade".into(), deferred: false }];
     }),
+    (Rule::Coverage, "a host that is left out on purpose, though nothing may be deferred", |it| {
+        it.leave_out("h3", "upgrade");
+        it.plan.left_out[0].deferred = true;
+    }),
     (Rule::Degraded, "a degraded cluster", |it| it.fleet.clusters[0].degraded = Some(true)),
     (Rule::FreezeThaw, "a freeze of nothing", |it| {
         if let StepKind::Freeze { what, .. } = &mut it.step(|it| matches!(it, StepKind::Freeze { .. })).kind {
@@ -358,6 +426,10 @@ const MUTATIONS: &[Mutation] = &[
         it.step(|it| matches!(it, StepKind::Thaw { .. })).start_s = 14_000;
         it.tidy();
     }),
+    (Rule::FreezeThaw, "no freeze where balancing is off", |it| {
+        it.fleet.clusters[0].load_balancing = Some(false);
+        it.remove(|it| matches!(it, StepKind::Freeze { .. } | StepKind::Thaw { .. }));
+    }),
     (Rule::FreezeThaw, "balancing goes on", |it| {
         it.remove(|it| matches!(it, StepKind::Freeze { .. } | StepKind::Thaw { .. }));
     }),
@@ -366,8 +438,16 @@ const MUTATIONS: &[Mutation] = &[
     }),
 ];
 
-fn gate_of_nothing() -> underpin_model::plan::Step {
-    support::step(3, None, StepKind::Gate { cluster: None }, 6700, 0)
+/// The step of a kind on a host.
+fn of_host<'c>(case: &'c mut Case, host: &str, kind: &str) -> &'c mut underpin_model::plan::Step {
+    case.step(|it| {
+        it.element().is_some_and(|it| it.as_str() == host)
+            && serde_json::to_value(it).unwrap()["kind"] == kind
+    })
+}
+
+fn is_gate(it: &StepKind) -> bool {
+    matches!(it, StepKind::Gate { .. })
 }
 
 fn window(scope: Scope, from: &str, minutes: u32) -> Window {
@@ -424,6 +504,35 @@ fn each_mutation_is_found_as_its_rule_and_no_other() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), MUTATIONS.len(), wrong.join("\n"));
+}
+
+/// What enums are called in the program is nothing to those who read a finding.
+#[test]
+fn findings_speak_the_words_of_files() {
+    let mut ours: BTreeSet<String> = Rule::ALL.iter().map(|it| format!("{it:?}")).collect();
+    use Method::{Defer, EvacuateReboot, InPlace, LivePatch, PowerOff, QuickBoot};
+    ours.extend([LivePatch, QuickBoot, EvacuateReboot, PowerOff, InPlace, Defer].map(|it| format!("{it:?}")));
+    ours.extend(
+        [Layer::Host, Layer::ManagementPlane, Layer::Storage, Layer::Witness].map(|it| format!("{it:?}")),
+    );
+    ours.extend([LockKind::Backup, LockKind::Snapshot, LockKind::MountedMedia].map(|it| format!("{it:?}")));
+    ours.extend([Redundancy::Full, Redundancy::Degraded, Redundancy::Rebuilding].map(|it| format!("{it:?}")));
+    ours.extend(["Some".to_owned(), "None".to_owned()]);
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for (_, what, mutate) in MUTATIONS {
+        let mut case = Case::sound();
+        mutate(&mut case);
+        for it in case.lint().findings {
+            for text in [&it.place, &it.found, &it.expected] {
+                seen += 1;
+                let words = text.split(|it: char| !it.is_alphanumeric());
+                wrong.extend(
+                    words.filter(|it| ours.contains(*it)).map(|word| format!("{what}: {word}: {text}")),
+                );
+            }
+        }
+    }
+    assert!(wrong.is_empty() && seen > 3 * MUTATIONS.len(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 
 use support::{Case, element, host, migrate, vm};
 use underpin_lint::Finding;
+use underpin_model::change::Method;
 use underpin_model::plan::{Rule, Severity, StepKind};
 
 fn order(case: &Case) -> Vec<Finding> {
@@ -25,17 +26,6 @@ fn both_ways() -> Case {
     guest.allowed_actions = vec![underpin_model::fleet::Action::Suspend];
     case.fleet.vms.push(guest);
     case.policy.planning.consent_needed.retain(|it| *it != underpin_model::fleet::Action::Suspend);
-    case
-}
-
-/// The same, each wave of hosts with a gate of its own.
-fn gated() -> Case {
-    let mut case = both_ways();
-    for (wave, start_s) in [(2, 860), (3, 6700), (4, 12_500)] {
-        let gate = StepKind::Gate { cluster: Some(support::cluster()) };
-        case.plan.steps.push(support::step(wave, None, gate, start_s, 0));
-    }
-    case.tidy();
     case
 }
 
@@ -78,9 +68,7 @@ fn every_wait_that_is_needed_is_missed_when_it_is_gone() {
         "verify resume",
         "verify start",
     ];
-    let plain =
-        ["freeze migrate", "migrate thaw", "resume thaw", "start migrate", "start suspend", "verify stop"];
-    let gates = [
+    let of_waves = [
         "freeze gate",
         "gate migrate",
         "gate stop",
@@ -90,20 +78,16 @@ fn every_wait_that_is_needed_is_missed_when_it_is_gone() {
         "start gate",
         "verify gate",
     ];
-    let and = |more: &[&str]| {
-        let mut all: Vec<String> = of_drains.iter().chain(more).map(ToString::to_string).collect();
-        all.sort_unstable();
-        all
-    };
-    assert_eq!(missed(&both_ways()), and(&plain));
-    assert_eq!(missed(&gated()), and(&gates));
+    let mut all: Vec<&str> = of_drains.into_iter().chain(of_waves).collect();
+    all.sort_unstable();
+    assert_eq!(missed(&both_ways()), all);
 }
 
 #[test]
 fn a_freeze_waits_for_the_thaw_before_it() {
     let mut case = both_ways();
     let cluster = support::cluster();
-    let what = vec![underpin_model::plan::Frozen::Balancing];
+    let what = vec![underpin_model::plan::Frozen::Balancing, underpin_model::plan::Frozen::AutoStart];
     for (kind, start_s) in
         [(StepKind::Thaw { cluster: cluster.clone() }, 10_000), (StepKind::Freeze { cluster, what }, 12_000)]
     {
@@ -146,23 +130,17 @@ fn what_is_missing_in_one_drain_is_told_once() {
     let told: Vec<(&str, &str)> = found.iter().map(|it| (it.place.as_str(), it.found.as_str())).collect();
     let expected = [
         ("p1", "patch of p1 does not wait for step 1, staging on p1, and 3 more such waits are missing"),
-        (
-            "cluster c1",
-            "migration of v1 does not wait for step 0, freeze of c1, and 1 more such waits are missing",
-        ),
-        (
-            "wave 2",
-            "migration of v1 does not wait for step 5, verification of p1, and 1 more such waits are missing",
-        ),
+        ("cluster c1", "gate does not wait for step 0, freeze of c1"),
+        ("wave 2", "gate does not wait for step 5, verification of p1"),
+        ("wave 2", "migration of v1 does not wait for step 7, gate, and 1 more such waits are missing"),
         ("h1", "patch of h1 does not wait for step 6, staging on h1, and 5 more such waits are missing"),
-        (
-            "wave 3",
-            "migration of v2 does not wait for step 12, verification of h1, and 1 more such waits are missing",
-        ),
-        ("h2", "patch of h2 does not wait for step 13, migration of v2, and 5 more such waits are missing"),
-        ("wave 4", "migration of v3 does not wait for step 19, start of v5"),
-        ("h3", "patch of h3 does not wait for step 20, migration of v3, and 3 more such waits are missing"),
-        ("cluster c1", "thaw of c1 does not wait for step 24, verification of h3"),
+        ("wave 3", "gate does not wait for step 13, verification of h1"),
+        ("wave 3", "migration of v2 does not wait for step 15, gate, and 1 more such waits are missing"),
+        ("h2", "patch of h2 does not wait for step 14, staging on h2, and 6 more such waits are missing"),
+        ("wave 4", "gate does not wait for step 22, start of v5"),
+        ("wave 4", "migration of v3 does not wait for step 24, gate"),
+        ("h3", "patch of h3 does not wait for step 23, staging on h3, and 4 more such waits are missing"),
+        ("cluster c1", "thaw of c1 does not wait for step 29, verification of h3"),
     ];
     assert_eq!(told, expected);
 }
@@ -174,15 +152,51 @@ fn a_wave_waits_for_the_one_before_it_in_its_cluster() {
         case.step(|it| matches!(it, StepKind::Verify { element } if element.as_str() == id)).id
     };
     let first = verified(&mut case, "h1");
-    let stop = case.step(|it| matches!(it, StepKind::Stop { .. })).id as usize;
-    case.plan.steps[stop].after.retain(|it| *it != first);
+    case.gate(3).after.retain(|it| *it != first);
     let found = order(&case);
     let told: Vec<(&str, &str)> = found.iter().map(|it| (it.place.as_str(), it.found.as_str())).collect();
-    let expected = format!("stop of v5 does not wait for step {first}, verification of h1");
+    let expected = format!("gate does not wait for step {first}, verification of h1");
     assert_eq!(told, [("wave 3", expected.as_str())]);
     // Those that overlap are no matter of this rule: limits on hosts away are.
     case.shift(3, -4000);
     let first = verified(&mut case, "h1");
-    case.migration("v3").after.push(first);
+    case.gate(4).after.push(first);
     assert!(order(&case).is_empty(), "{:#?}", order(&case));
+}
+
+#[test]
+fn whatever_disturbs_first_waits_for_the_gate_of_its_wave() {
+    // Of a live patch nobody has to leave: it is what disturbs first, whoever moves meanwhile.
+    let mut case = Case::sound();
+    case.change("upgrade").methods = vec![Method::EvacuateReboot, Method::LivePatch];
+    let of_h3 = |it: &StepKind| it.element().is_some_and(|it| it.as_str() == "h3");
+    case.remove(|it| of_h3(it) && matches!(it, StepKind::Reboot { .. }));
+    let patch = case.step(|it| of_h3(it) && matches!(it, StepKind::Patch { .. }));
+    if let StepKind::Patch { method, .. } = &mut patch.kind {
+        *method = Method::LivePatch;
+    }
+    patch.start_s = 12_500;
+    case.tidy();
+    let gate = case.gate(4).id;
+    assert!(order(&case).is_empty(), "{:#?}", order(&case));
+    case.step(|it| of_h3(it) && matches!(it, StepKind::Patch { .. })).after.retain(|it| *it != gate);
+    let found = order(&case);
+    let told: Vec<(&str, &str)> = found.iter().map(|it| (it.place.as_str(), it.found.as_str())).collect();
+    let expected = format!("patch of h3 does not wait for step {gate}, gate");
+    assert_eq!(told, [("wave 4", expected.as_str())]);
+}
+
+#[test]
+fn hosts_outside_any_cluster_have_gates_too() {
+    let mut case = Case::sound();
+    case.host("h3").cluster = None;
+    let wave = case.plan.waves.iter_mut().find(|it| it.number == 4).unwrap();
+    wave.cluster = None;
+    let told = |case: &Case| {
+        let found = order(case);
+        found.iter().filter(|it| it.place == "wave 4").map(|it| it.found.clone()).collect::<Vec<_>>()
+    };
+    assert!(told(&case).is_empty(), "{:#?}", order(&case));
+    case.plan.steps.retain(|it| it.wave != 4 || !matches!(it.kind, StepKind::Gate { .. }));
+    assert_eq!(told(&case), ["it touches hosts, and has no gate"]);
 }

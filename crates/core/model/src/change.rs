@@ -26,6 +26,19 @@ pub enum Layer {
     Host,
 }
 
+impl Layer {
+    /// Its name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ManagementPlane => "management-plane",
+            Self::Witness => "witness",
+            Self::Storage => "storage",
+            Self::Host => "host",
+        }
+    }
+}
+
 /// How a change reaches an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -42,6 +55,21 @@ pub enum Method {
     InPlace,
     /// Not now: the hole is mitigated by other means.
     Defer,
+}
+
+impl Method {
+    /// Its name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LivePatch => "live-patch",
+            Self::QuickBoot => "quick-boot",
+            Self::EvacuateReboot => "evacuate-reboot",
+            Self::PowerOff => "power-off",
+            Self::InPlace => "in-place",
+            Self::Defer => "defer",
+        }
+    }
 }
 
 /// Where a change leads.
@@ -164,5 +192,21 @@ impl Consent {
     #[must_use]
     pub fn holds(&self, from: Timestamp, until: Timestamp) -> bool {
         self.from.is_none_or(|it| it <= from) && self.until.is_none_or(|it| until <= it)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_files_are_the_names() {
+        for it in [Layer::ManagementPlane, Layer::Witness, Layer::Storage, Layer::Host] {
+            assert_eq!(serde_json::to_value(it).unwrap(), it.name());
+        }
+        use Method::{Defer, EvacuateReboot, InPlace, LivePatch, PowerOff, QuickBoot};
+        for it in [LivePatch, QuickBoot, EvacuateReboot, PowerOff, InPlace, Defer] {
+            assert_eq!(serde_json::to_value(it).unwrap(), it.name());
+        }
     }
 }

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use underpin_model::version::{Comparison, Scheme, compare, esxi, table};
+use underpin_model::version::{Comparison, Scheme, compare, esxi, succession, table};
 
 fn order(scheme: Scheme, left: &str, right: &str) -> Ordering {
     match compare(scheme, left, right) {
@@ -34,6 +34,37 @@ fn ascending(scheme: Scheme, versions: &[&str]) {
             assert_eq!(order(scheme, right, left), Ordering::Greater, "{right} > {left}");
         }
     }
+}
+
+#[test]
+fn trains_of_esxi_follow_each_other_where_products_show_them() {
+    let order = |left: &str, right: &str| succession(Scheme::Esxi, left, right).unwrap();
+    let ascending = [
+        "VMware ESXi 6.7.0 build-17700523",
+        "7.0U3o",
+        "8.0 U2d",
+        "VMware ESXi 8.0.3 build-24022510",
+        "ESXi80U3d-24585383",
+        "9.0",
+    ];
+    for (at, left) in ascending.iter().enumerate() {
+        for right in &ascending[at + 1..] {
+            assert_eq!(order(left, right), Comparison::Ordered(Ordering::Less), "{left} < {right}");
+            assert_eq!(order(right, left), Comparison::Ordered(Ordering::Greater), "{right} > {left}");
+        }
+    }
+    let unknown = [
+        // One train, told in two ways; builds without a train; an update that 6.7 does not show.
+        ("8.0 U3d", "8.0.3-24022510"),
+        ("24585383", "8.0.3-24022510"),
+        ("VMware ESXi 6.7.0 build-17700523", "ESXi 6.7 Update 3a"),
+    ];
+    for (left, right) in unknown {
+        assert_eq!(order(left, right), Comparison::Incomparable, "{left}, {right}");
+        assert_eq!(order(right, left), Comparison::Incomparable, "{right}, {left}");
+    }
+    // Which has a fix is another question.
+    assert_eq!(compare(Scheme::Esxi, "8.0 U2d", "8.0 U3"), Ok(Comparison::Incomparable));
 }
 
 #[test]

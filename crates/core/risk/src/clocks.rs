@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde::Serialize;
-use underpin_exposure::report::{Asset, AssetKind};
+use underpin_exposure::report::{Asset, AssetKind, Need};
 use underpin_model::policy::PromiseKind;
 use underpin_model::quantity::Loss;
 
@@ -91,9 +91,12 @@ pub struct Clock {
     /// The component in which it is, with its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
-    /// The version that closes it, where it is not closed and one is known.
+    /// The version that closes it, where that is not installed and one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// What is to be done where the fix is installed and not in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
     /// Where it stands.
     pub state: State,
     /// The day that started it.
@@ -223,6 +226,6 @@ pub enum ClockError {
     )]
     NoPromise,
     /// The pace is none.
-    #[error("found a pace of {0} hosts per day, expected a finite number above 0")]
+    #[error("found a pace of {0:e} hosts per day, expected from 0.001 to 1000000")]
     Pace(f64),
 }

@@ -10,7 +10,25 @@ use crate::hazard::EPSS_DAYS;
 /// Warnings about the EPSS scores and the KEV entries that an assessment could use.
 #[must_use]
 pub fn feed_warnings(base: &FactBase, assessment: &Assessment) -> Vec<String> {
-    epss_warnings(base, assessment).into_iter().chain(kev_warning(base, assessment)).collect()
+    let of_scores = epss_warnings(base, assessment).into_iter().chain(kev_warning(base, assessment));
+    of_scores.chain(ahead_warning(base, assessment)).collect()
+}
+
+/// Entries and advisories of a later day, which are not used: a wrong date would hide a hole.
+fn ahead_warning(base: &FactBase, assessment: &Assessment) -> Option<String> {
+    let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
+    let entries = base.vulnerabilities().values().filter_map(|it| it.kev.as_ref());
+    let listed: Vec<Date> = entries.map(|it| it.added).filter(|it| *it > day).collect();
+    let known = base.advisories().iter().filter_map(|it| it.known_since);
+    let known = known.filter(|it| *it > assessment.as_of).map(|it| it.to_zoned(TimeZone::UTC).date());
+    let advisories: Vec<Date> = known.collect();
+    let newest = listed.iter().chain(&advisories).max()?;
+    Some(format!(
+        "{} KEV entries and {} advisories are from after {day} (the newest from {newest}): not used, as if there were none; check the \
+         clock, --as-of and the dates of these documents",
+        listed.len(),
+        advisories.len()
+    ))
 }
 
 /// Days without a new entry beyond which a KEV list is taken for an old one: entries come several times a month.

@@ -11,6 +11,7 @@ use underpin_model::policy::Policy;
 use crate::build::{self, ReleaseDates, build};
 use crate::compound;
 use crate::report::ReportError;
+use crate::wait::evidence::Evidence;
 
 /// Mean loss per day that each host stands for, in the policy's currency: its exact mean loss over the policy's horizon (its
 /// class's mean impact times what stands on it) by the days of the horizon. Exact, and without a sample: common causes change
@@ -26,7 +27,9 @@ pub fn loss_per_day(
 ) -> Result<BTreeMap<HostId, f64>, ReportError> {
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(base.releases(), day);
-    let portfolio = build(fleet, assessment, policy, &build::Options::new(&dates))?.portfolio;
+    let none = Evidence::default();
+    let options = build::Options::new(&dates).knowing(base, &none);
+    let portfolio = build(fleet, assessment, policy, &options)?.portfolio;
     let impacts = compound::mean_impacts(&portfolio)?;
     let days = portfolio.horizon_days;
     let hosts = portfolio.hosts.iter().map(|line| {

@@ -21,7 +21,7 @@ use crate::blast::{Blast, blast_radii, falls_by_itself, of_planes, of_shocks};
 use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
 use crate::compound::{
     self, AnyHit, AtLeast, ClusterFigures, Contribution, Cvar, Figures, Judgement, PortfolioError, Sampling,
-    TenantFigures, Thresholds, judge,
+    TenantFigures, Thresholds,
 };
 use crate::deferral::{Deferral, deferral};
 use crate::freshness::feed_warnings;
@@ -268,7 +268,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
     }
     let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(request.base.releases(), day);
-    let built = build(request.fleet, request.assessment, request.policy, &build::Options::new(&dates))?;
+    let built = build(request.fleet, request.assessment, request.policy, &as_known(request, &dates))?;
     let (mean_at_worst, blast_radius) = upper(request, &dates, &built.portfolio)?;
     let options = compound::Options {
         samples: request.samples,
@@ -277,7 +277,8 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         at_least: Thresholds::of_fleet(&built.portfolio),
         ..compound::Options::default()
     };
-    let judgement = judge(&built.portfolio, &options)?;
+    let basis = compound::Basis::new(&built.portfolio)?;
+    let judgement = basis.judge(&options)?;
     let controls = controls(request, &dates, &built.portfolio)?;
     let naive = if request.independent {
         None
@@ -285,7 +286,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         // Its clusters and tenants are not shown.
         let at_least_in_parts = Thresholds::none();
         let options = compound::Options { independent: true, at_least_in_parts, ..options };
-        Some(judge(&built.portfolio, &options)?)
+        Some(basis.judge(&options)?)
     };
     Ok(RiskReport {
         as_of: request.assessment.as_of,
@@ -325,8 +326,18 @@ fn upper(
     portfolio: &Portfolio,
 ) -> Result<(f64, Radii), ReportError> {
     let worst = at_worst(request.fleet, request.base, request.assessment);
-    let upper = build(request.fleet, &worst, request.policy, &build::Options::upper(dates))?;
+    let upper = build(
+        request.fleet,
+        &worst,
+        request.policy,
+        &build::Options::upper(dates).knowing(request.base, request.evidence),
+    )?;
     Ok((compound::mean_loss(&upper.portfolio)?, radii(portfolio, &upper.portfolio)))
+}
+
+/// With all that is known of the releases that hosts run.
+fn as_known<'a>(request: &Request<'a>, dates: &'a ReleaseDates) -> build::Options<'a> {
+    build::Options::new(dates).knowing(request.base, request.evidence)
 }
 
 fn decisions(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput> {
@@ -357,7 +368,7 @@ fn controls(
     let worth = |control: &Control| {
         let mut policy = request.policy.clone();
         policy.controls.retain(|it| it.id != control.id);
-        let without = build(request.fleet, request.assessment, &policy, &build::Options::new(dates))?;
+        let without = build(request.fleet, request.assessment, &policy, &as_known(request, dates))?;
         let without = compound::mean_loss(&without.portfolio)?;
         // Of what is only rounding nothing is saved.
         let saves = if (without - with).abs() <= 1e-12 * with { 0.0 } else { without - with };

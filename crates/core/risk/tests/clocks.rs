@@ -150,6 +150,52 @@ fn promises_hold_for_their_tenant_platform_score_and_exploitation_only() {
 }
 
 #[test]
+fn a_promise_may_be_about_critical_applications_alone() {
+    let mut fleet = fleet(3);
+    let mut with = |number: usize, impact: Option<&str>| {
+        let id = format!("app-{number}");
+        let impact = impact.map_or_else(String::new, |it| format!(r#", "human_impact": "{it}""#));
+        fleet.applications.push(serde_json::from_str(&format!(r#"{{"id": "{id}"{impact}}}"#)).unwrap());
+        let vm = format!(
+            r#"{{"id": "vm-{number}", "host": "old-0{number}", "application": "{id}", "power": "off"}}"#
+        );
+        fleet.vms.push(serde_json::from_str(&vm).unwrap());
+    };
+    with(1, Some("very-high"));
+    with(2, Some("low"));
+    with(3, None);
+    let promise = format!("{CONTRACT}human_impact_at_least = \"high\"\n");
+    let report = read(&fleet, &[ADVISORY], &promise, "2024-02-10", 10.0);
+    let of = |state| {
+        let clocks = report.clocks.iter().filter(|it| it.state == state);
+        let assets = clocks.flat_map(|it| it.assets.iter().map(|asset| (&*asset.id, &*it.evidence)));
+        assets.filter(|it| it.0.starts_with("old")).collect::<Vec<_>>()
+    };
+    assert_eq!(of(State::Breached), [("old-01", "ALSA-2024:0001 was published on 2024-01-02")]);
+    let unknown = of(State::Unknown);
+    assert!(
+        unknown.contains(&("old-03", "missing: the human impact of the applications on it")),
+        "{unknown:?}"
+    );
+    assert!(unknown.iter().all(|it| it.0 != "old-02"), "{unknown:?}");
+}
+
+#[test]
+fn what_is_installed_and_not_in_force_shows_what_is_left_to_do() {
+    let mut fleet = fleet(1);
+    let old = fleet.hosts.iter_mut().find(|it| it.id.as_str() == "old-01").unwrap();
+    let set = old.components.as_mut().unwrap();
+    // Newer than the first version that has the fix.
+    set.components[0].version = "17:8.2.0-12.el9_4".into();
+    let report = read(&fleet, &[ADVISORY], CONTRACT, "2024-02-10", 10.0);
+    let clock = open(&report);
+    assert_eq!((clock.state, clock.fix.as_deref()), (State::Breached, None), "{clock:#?}");
+    assert!(!clock.needs.is_empty(), "{clock:#?}");
+    let before = read(&self::fleet(1), &[ADVISORY], CONTRACT, "2024-02-10", 10.0);
+    assert_eq!(open(&before).fix.as_deref(), Some("17:8.2.0-11.el9_4"));
+}
+
+#[test]
 fn a_promise_to_nobody_in_the_fleet_is_said_with_its_place() {
     let promises =
         "[[promise]]\nid = \"gold\"\nkind = \"fix-within\"\ndays = 30\nscope.tenants = [\"a\", \"acme\"]\n";

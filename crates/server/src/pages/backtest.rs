@@ -206,10 +206,10 @@ fn side_by_side(report: &Report) -> Markup {
             table {
                 caption { (caption) }
                 thead { tr {
-                    th scope="col" { "Policy" } th scope="col" { "Frontier" } th.num scope="col" { "Exposure-days" }
-                    th.num scope="col" { "Exploited" } th.num scope="col" { "Bad releases" } th.num scope="col" { "Maintenances" }
-                    th.num scope="col" { "Host reboots" } th.num scope="col" { "Host-days behind" }
-                    th.num scope="col" { "Days to patch, at least" } th.num scope="col" { "Never patched" } th.num scope="col" { "Loss" } th scope="col" { "Over" }
+                    th scope="col" { "Policy" } th scope="col" { "Frontier" } th.num.wrap scope="col" { "Exposure-days" }
+                    th.num.wrap scope="col" { "Exploited" } th.num.wrap scope="col" { "Bad releases" } th.num.wrap scope="col" { "Maintenances" }
+                    th.num.wrap scope="col" { "Host reboots" } th.num.wrap scope="col" { "Host-days behind" }
+                    th.num.wrap scope="col" { "Days to patch, at least" } th.num.wrap scope="col" { "Never patched" } th.num.wrap scope="col" { "Loss" } th scope="col" { "Over" }
                 } }
                 tbody { @for row in &report.policies { (one_policy(row)) } }
             }

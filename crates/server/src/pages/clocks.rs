@@ -249,11 +249,11 @@ fn list(report: &Report, index: &Index) -> Markup {
     html! {
         @if open.is_empty() { p { "Every clock is kept or done." } } @else {
             (scroll(caption, html! {
-                table {
+                table.breaks {
                     caption { (caption) }
                     thead { tr {
                         th scope="col" { "State" } th scope="col" { "Due" } th scope="col" { "Promise" } th scope="col" { "About" }
-                        th scope="col" { "Assets" } th.num scope="col" { "Will breach" } th scope="col" { "Evidence" }
+                        th scope="col" { "Assets" } th.num.wrap scope="col" { "Will breach" } th scope="col" { "Evidence" }
                     } }
                     tbody { @for it in open.iter().take(MOST) { (clock(it, index)) } }
                 }
@@ -275,6 +275,7 @@ fn clock(it: &Clock, index: &Index) -> Markup {
                 @if has_page { a href={"/vulnerabilities/" (encode(&it.subject))} { (it.subject) } } @else { (it.subject) }
                 @if let Some(component) = &it.component { " in " span.mono { (component) } }
                 @if let Some(fix) = &it.fix { " \u{2192} " span.mono { (fix) } }
+                @for (at, need) in it.needs.iter().enumerate() { @if at == 0 { "; installed, not in force: " } @else { ", " } (need) }
             }
             td {
                 @for (at, asset) in it.assets.iter().take(NAMED).enumerate() {

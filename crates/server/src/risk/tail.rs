@@ -41,21 +41,16 @@ fn thresholds(hosts: u64) -> Vec<u64> {
     list
 }
 
-fn tail(
-    portfolio: &underpin_risk::portfolio::Portfolio,
-    basis: &Basis,
-    independent: bool,
-) -> Result<Tail, Problem> {
-    let hosts = portfolio.hosts.len() as u64;
+fn tail(all: &compound::Basis<'_>, hosts: u64, seed: u64, independent: bool) -> Result<Tail, Problem> {
     let options = compound::Options {
-        seed: basis.policy.value.seed,
+        seed,
         levels: LEVELS.to_vec(),
         at_least: Thresholds { hosts: thresholds(hosts), ..Thresholds::default() },
         at_least_in_parts: Thresholds::none(),
         independent,
         ..compound::Options::default()
     };
-    let judged = compound::judge(portfolio, &options).map_err(|error| refused(&error))?;
+    let judged = all.judge(&options).map_err(|error| refused(&error))?;
     // A quantile of 0 is no point of the tail: what lies there is the probability of any loss.
     let beyond = judged.fleet.quantiles.iter().filter(|it| it.value > 0.0);
     Ok(Tail {
@@ -68,12 +63,16 @@ pub(super) fn detail_of(basis: &Basis, base: &FactBase) -> Result<Detail, Proble
     let day = basis.index.assessment.as_of.to_zoned(TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(base.releases(), day);
     let (fleet, assessment) = (&basis.index.fleet, &basis.index.assessment);
-    let built = build::build(fleet, assessment, &basis.policy.value, &build::Options::new(&dates));
+    let built = build::build(
+        fleet,
+        assessment,
+        &basis.policy.value,
+        &build::Options::new(&dates).knowing(base, &basis.evidence.value),
+    );
     let built = built.map_err(|error| refused(&error))?;
-    Ok(Detail {
-        compound: tail(&built.portfolio, basis, false)?,
-        independent: tail(&built.portfolio, basis, true)?,
-    })
+    let all = compound::Basis::new(&built.portfolio).map_err(|error| refused(&error))?;
+    let (hosts, seed) = (built.portfolio.hosts.len() as u64, basis.policy.value.seed);
+    Ok(Detail { compound: tail(&all, hosts, seed, false)?, independent: tail(&all, hosts, seed, true)? })
 }
 
 #[cfg(test)]

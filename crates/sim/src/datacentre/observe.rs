@@ -132,6 +132,10 @@ fn show_host(to: &mut Seen, host: &Host) {
         to.capacity = Some(capacity(to, host));
     }
     if let Some(platform) = &mut to.platform {
+        // Since when it ran the release before says nothing of this one.
+        if platform.release != host.running {
+            to.changed_at = None;
+        }
         platform.release.clone_from(&host.running);
     }
     for (name, value) in &host.settings {

@@ -179,7 +179,7 @@ impl Session {
     }
 
     /// The host that a guest is on.
-    fn host_of(&self, vm: &str) -> Option<String> {
+    pub(super) fn host_of(&self, vm: &str) -> Option<String> {
         let guest = self.datacentre.guest_at(vm)?;
         self.datacentre.guests.get(guest)?.host.map(|it| self.datacentre.name_of(it))
     }

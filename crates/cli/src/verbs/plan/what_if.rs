@@ -10,11 +10,11 @@ use underpin_model::id::{ClusterId, ElementId, TenantId, VmId};
 use underpin_model::plan::{
     Bounds, ElementOutcome, Eta, Moves, Outcome, PlanReport, Profile, Relaxation, Rule,
 };
-use underpin_model::policy::FailureSets;
+use underpin_model::policy::{FailureSets, Policy, Window};
 use underpin_planner::campaign::{Planned, relax, with_consent, with_most_away, with_spare_hosts};
 
 use super::inputs::{self, Inputs, Wanted, profile};
-use crate::args::{Plain, PlanWhatIf, WhatIf};
+use crate::args::{Agreed, Plain, PlanWhatIf, WhatIf};
 use crate::exit::{Code, Failure};
 use crate::output;
 use crate::report::plan::compared;
@@ -107,17 +107,23 @@ fn compare(before: &Planned, after: &Planned) -> Comparison {
 /// The inputs as they might be.
 fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs, Failure> {
     let fleet = &mut inputs.fleet;
+    // Named twice, a cluster gets both: new hosts are numbered once.
+    let mut more: BTreeMap<&ClusterId, u32> = BTreeMap::new();
     for (cluster, hosts) in &relaxed.add_host {
-        add_hosts(fleet, cluster, *hosts, path)?;
+        let sum = more.entry(cluster).or_default();
+        *sum = sum.saturating_add(*hosts);
+    }
+    for (cluster, hosts) in more {
+        add_hosts(fleet, cluster, hosts, path)?;
     }
     for tenant in &relaxed.without_consent {
         known(fleet, tenant, path)?;
         withdraw(fleet, tenant);
     }
-    for (tenant, action) in &relaxed.with_consent {
-        known(fleet, tenant, path)?;
-        with_consent(fleet, Some(tenant), *action, &[]);
+    for agreed in &relaxed.with_consent {
+        agree(fleet, agreed, path)?;
     }
+    windows_there(relaxed, &inputs.policy)?;
     for relaxation in relaxations(fleet, relaxed, path)? {
         if !relax(&relaxation, fleet, &mut inputs.policy) {
             let what = serde_json::to_string(&relaxation).unwrap_or_default();
@@ -134,6 +140,24 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
         }
     }
     Ok(inputs)
+}
+
+/// What is to be longer must be there.
+fn windows_there(relaxed: &WhatIf, policy: &Policy) -> Result<(), Failure> {
+    for (tenant, minutes) in &relaxed.longer_window {
+        let about = |it: &Window| match tenant {
+            Some(tenant) => it.scope.tenants.contains(tenant),
+            None => it.scope.tenants.is_empty(),
+        };
+        if !policy.planning.window.iter().any(about) {
+            let whose = tenant.as_ref().map_or_else(|| "of hosts".to_owned(), |it| format!("of tenant {it}"));
+            return Err(Failure::NotFound(format!(
+                "--longer-window: the policy has no window {whose} that could be {minutes} minutes longer: without one they may be touched at \
+                 any time; name a window's owner, or give the policy with --policy"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What the flags name beside hosts and consents, as the planner names it where it says what would unblock.
@@ -231,6 +255,25 @@ fn known(fleet: &Fleet, tenant: &TenantId, path: &Path) -> Result<(), Failure> {
         path.display(),
         names.join(", ")
     )))
+}
+
+/// An owner agrees, for whatever it has or for one guest.
+fn agree(fleet: &mut Fleet, agreed: &Agreed, path: &Path) -> Result<(), Failure> {
+    let Agreed { tenant, action, vm } = agreed;
+    if let Some(tenant) = tenant {
+        known(fleet, tenant, path)?;
+    }
+    let mut vms = Vec::new();
+    if let Some(name) = vm {
+        let own = fleet.vms.iter().find(|it| it.id.as_str() == name && it.tenant == *tenant);
+        let whose = tenant.as_ref().map_or_else(|| "no tenant".to_owned(), |it| format!("tenant {it}"));
+        let own = own.ok_or_else(|| {
+            unknown(path, "--with-consent", name, &format!("a guest of {whose} in the fleet"))
+        })?;
+        vms.push(own.id.clone());
+    }
+    with_consent(fleet, tenant.as_ref(), *action, &vms);
+    Ok(())
 }
 
 /// Takes a tenant out of every answer that speaks of it by name; what speaks of everybody is overruled for it.

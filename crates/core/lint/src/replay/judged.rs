@@ -1,9 +1,12 @@
 //! What must hold at the start of the replay, at the end of each second, and at the end of all.
 
+use rustc_hash::FxHashSet;
 use underpin_model::plan::{Rule, Severity};
 use underpin_model::policy::Homing;
+use underpin_model::version::{Comparison, succession};
 
 use super::{Cause, Replay};
+use crate::left_out;
 use crate::report::{At, Log};
 use crate::room;
 use crate::world::{NONE, Power, ix};
@@ -81,6 +84,46 @@ impl Replay<'_, '_> {
         }
         self.affinities.before(&self.state, world, log);
         self.restart.before(&self.state, &self.affinities, log);
+    }
+
+    /// Hosts that the plan leaves out though nothing holds them back, as far as can be seen when it is over.
+    pub(super) fn left_out(&mut self, hosts: &FxHashSet<u32>, log: &mut Log<'_>) {
+        let world = self.world;
+        let ends = self.timeline.end_s();
+        for (station, local) in self.state.stations.iter().zip(0u32..) {
+            if !hosts.contains(&station.host) || station.away > 0 || !station.asleep.is_empty() {
+                continue;
+            }
+            let guests = station.running.iter().filter_map(|it| self.state.guests.get(ix(*it)));
+            let vms: Vec<u32> = guests.map(|it| it.vm).collect();
+            let clear = vms.iter().all(|it| left_out::may_leave(world, *it))
+                && left_out::any_time(world, station.host, &vms)
+                && self
+                    .state
+                    .stations
+                    .iter()
+                    .filter(|it| it.pool == station.pool)
+                    .all(|it| it.away == 0 && self.is_no_lower(it.host, station.host, ends));
+            log.compared_many(Rule::Coverage, u64::from(clear));
+            if clear && self.restart.could_leave(&self.state, &self.affinities, local) == Some(true) {
+                log.add(Rule::Coverage, Severity::Unknown, At::moment(ends), || {
+                    left_out::say(world, station.host)
+                });
+            }
+        }
+    }
+
+    /// Guests that run on a host may go to another: its release is known not to be lower.
+    fn is_no_lower(&self, to: u32, from: u32, at: u32) -> bool {
+        let release = |host: u32| self.timeline.release_at(self.world, host, at);
+        let (Some(family), Some(from_release), Some(to_release)) =
+            (self.world.family(from), release(from), release(to))
+        else {
+            return false;
+        };
+        let order = || succession(family.scheme(), to_release, from_release);
+        self.world.family(to) == Some(family)
+            && (to_release == from_release || matches!(order(), Ok(Comparison::Ordered(it)) if it.is_ge()))
     }
 
     /// Where everything ends.

@@ -4,9 +4,38 @@ use underpin_model::plan::Rule;
 
 use super::Replay;
 use crate::report::{At, Log};
-use crate::world::ix;
+use crate::room::{self, KINDS};
+use crate::world::{Power, ix};
 
 impl Replay<'_, '_> {
+    /// A host that the platform may choose beside those that the plan counts on has room for all of the guests, whoever goes there.
+    pub(super) fn choice(&self, at: At, from: u32, moves: &[(u32, u32)], beside: &[u32], log: &mut Log<'_>) {
+        let guests = moves.iter().filter_map(|it| self.state.guests.get(ix(self.local_vm(it.0))));
+        let guests = guests.filter(|it| it.power == Power::Runs && it.host == from);
+        let mut need = [0; KINDS];
+        guests.for_each(|it| room::add(&mut need, &it.need));
+        let world = self.world;
+        for &host in beside {
+            let Some(station) = self.state.stations.get(ix(self.local_host(host))) else { continue };
+            log.compared(Rule::Capacity);
+            let mut used = station.used;
+            room::add(&mut used, &need);
+            let short = room::beyond(&used, &station.room).iter().any(|it| *it > 0);
+            if station.away > 0 || short {
+                log.error(Rule::Capacity, at, &world.locus(host), || {
+                    let why =
+                        if station.away > 0 { "and is away" } else { "and has no room for all of them" };
+                    let place = format!("host {}", world.host_id(host));
+                    (
+                        place,
+                        format!("the platform may choose it, {why}"),
+                        "hosts that any of the guests may go to".into(),
+                    )
+                });
+            }
+        }
+    }
+
     pub(super) fn traffic(&mut self, at: At, from: u32, to: u32, mbps: u64, log: &mut Log<'_>) {
         for (end, leaves) in [(from, true), (to, false)] {
             if let Some(station) = self.state.stations.get_mut(ix(end)) {

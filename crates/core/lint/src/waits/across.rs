@@ -10,6 +10,14 @@ use crate::report::{At, Log};
 use crate::timeline::{Doing, Path, Timeline};
 use crate::world::{Elem, Locus, NONE, World, ix};
 
+/// With what drains and waves begin.
+pub(super) struct Ways {
+    /// Of each path, the steps that touch and wait for no other of their drain.
+    pub(super) first: Vec<Vec<u32>>,
+    /// The gate of each wave that has one.
+    pub(super) gates: BTreeMap<u32, u32>,
+}
+
 /// A wave in a cluster, or the change of an element under it, as its steps say.
 #[derive(Default)]
 struct Stay {
@@ -42,9 +50,15 @@ struct Frozen {
     until: u32,
 }
 
-pub(super) fn check(world: &World<'_>, timeline: &Timeline<'_>, waits: &mut Waits, log: &mut Log<'_>) {
+pub(super) fn check(
+    world: &World<'_>,
+    timeline: &Timeline<'_>,
+    ways: &Ways,
+    waits: &mut Waits,
+    log: &mut Log<'_>,
+) {
     let frozen = frozen(timeline);
-    for (cluster, mut stays) in stays(world, timeline) {
+    for (cluster, mut stays) in stays(world, timeline, ways) {
         stays.sort_by_key(|it| (it.until, it.from, it.wave));
         let mut check = Check { world, timeline, cluster, waits, log };
         check.one_after_the_other(&stays);
@@ -80,9 +94,6 @@ impl Check<'_, '_, '_> {
             latest.push(latest.last().copied().unwrap_or(0).max(it.from));
         }
         for it in stays {
-            if let Some(gate) = it.gate {
-                self.all(&it.roots, &[gate], || format!("wave {}", it.wave));
-            }
             let over = stays.partition_point(|other| other.until <= it.from);
             let Some(&last) = over.checked_sub(1).and_then(|at| latest.get(at)) else { continue };
             // Those that end before another starts that is over, too, are what that one waits for.
@@ -149,22 +160,21 @@ fn frozen(timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Frozen>> {
 }
 
 /// What happens in each cluster.
-fn stays(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stay>> {
-    let gates = timeline.acts.iter().zip(0u32..).filter(|it| matches!(it.0.doing, Doing::Gate));
-    let gates: BTreeMap<u32, u32> = gates.map(|(act, step)| (act.wave, step)).collect();
+fn stays(world: &World<'_>, timeline: &Timeline<'_>, ways: &Ways) -> BTreeMap<u32, Vec<Stay>> {
     let mut all: BTreeMap<(u32, u32), Stay> = BTreeMap::new();
-    for path in timeline.paths.iter().filter(|it| it.from != NONE) {
+    for (path, first) in timeline.paths.iter().zip(&ways.first).filter(|it| it.0.from != NONE) {
         for cluster in world.clusters_on(path.element) {
             let stay = all.entry((cluster, path.wave)).or_insert(Stay {
                 wave: path.wave,
                 from: NONE,
                 hosts: path.element.host().is_some(),
-                gate: gates.get(&path.wave).copied(),
+                gate: ways.gates.get(&path.wave).copied(),
                 ..Stay::default()
             });
             stay.from = stay.from.min(path.from);
             stay.until = stay.until.max(path.until);
-            ends(timeline, path, stay);
+            stay.roots.extend(first);
+            over(timeline, path, stay);
         }
     }
     let mut of: BTreeMap<u32, Vec<Stay>> = BTreeMap::new();
@@ -174,19 +184,10 @@ fn stays(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stay>>
     of
 }
 
-/// With which steps a drain begins, and with which it is over.
-fn ends(timeline: &Timeline<'_>, path: &Path, stay: &mut Stay) {
+/// With which steps a drain is over.
+fn over(timeline: &Timeline<'_>, path: &Path, stay: &mut Stay) {
     let act = |it: u32| timeline.acts.get(ix(it));
     let touching = || path.steps.iter().copied().filter(|it| act(*it).is_some_and(|it| it.touches));
-    let works = |it: u32| {
-        act(it)
-            .is_some_and(|it| it.named() == Some(path.element) && !matches!(it.doing, Doing::Evacuate { .. }))
-    };
-    let before = stay.roots.len();
-    stay.roots.extend(touching().take_while(|it| !works(*it)));
-    if stay.roots.len() == before {
-        stay.roots.extend(touching().next());
-    }
     let returns = |it: &u32| match act(*it).map(|it| &it.doing) {
         Some(Doing::Migrate { to, .. }) => path.element == Elem::Host(*to),
         Some(Doing::Start { .. } | Doing::Resume { .. }) => true,

@@ -14,8 +14,10 @@ use underpin_model::fleet::{
 use underpin_model::id::{
     ApplicationId, ClusterId, ElementId, HostId, ManagementPlaneId, StorageId, TenantId, VmId,
 };
-use underpin_model::plan::{FORMAT, Frozen, MadeFrom, Plan, Profile, Rule, Severity, Step, StepKind, Wave};
-use underpin_model::policy::{Homing, Placing, Policy, Ring};
+use underpin_model::plan::{
+    FORMAT, Frozen, LeftOut, MadeFrom, Plan, Profile, Rule, Severity, Step, StepKind, Wave,
+};
+use underpin_model::policy::{Durations, Exception, Homing, Placing, Policy, Ring, Scope, Spread};
 use underpin_model::quantity::Days;
 
 pub(crate) const SEEN: &str = "2026-11-20T00:00:00Z";
@@ -91,6 +93,12 @@ impl Case {
         self.plan.steps.iter_mut().find(|it| which(&it.kind)).unwrap()
     }
 
+    /// The gate of a wave.
+    pub(crate) fn gate(&mut self, wave: u32) -> &mut Step {
+        let is_gate = |it: &&mut Step| it.wave == wave && matches!(it.kind, StepKind::Gate { .. });
+        self.plan.steps.iter_mut().find(is_gate).unwrap()
+    }
+
     pub(crate) fn migration(&mut self, guest: &str) -> &mut Step {
         self.step(|it| matches!(it, StepKind::Migrate { vm, .. } if vm.as_str() == guest))
     }
@@ -104,6 +112,15 @@ impl Case {
     pub(crate) fn add(&mut self, wave: u32, subject: &str, kind: StepKind, start_s: u32, p95_s: u32) {
         self.plan.steps.push(step(wave, Some(subject), kind, start_s, p95_s));
         self.tidy();
+    }
+
+    /// Takes the last wave out, and says so.
+    pub(crate) fn leave_out(&mut self, id: &str, change: &str) {
+        let last = self.plan.waves.pop().unwrap();
+        assert_eq!(last.elements, [element(id)]);
+        self.plan.steps.retain(|it| it.wave != last.number);
+        self.tidy();
+        self.plan.left_out.push(LeftOut { element: element(id), change: change.into(), deferred: false });
     }
 
     /// Moves all steps of a wave.
@@ -286,12 +303,22 @@ pub(crate) fn change(id: &str, layer: Layer, elements: &[&str], release: &str) -
     }
 }
 
+/// As little as the plan gives its steps.
+pub(crate) fn durations(method: Method) -> Durations {
+    let usual = Durations { stage: Spread::new(30, 60), ..Durations::of(method) };
+    match method {
+        Method::InPlace => Durations { patch: Spread::new(300, 600), verify: Spread::new(30, 60), ..usual },
+        _ => usual,
+    }
+}
+
 fn planning() -> Planning {
+    let mut plane = change("plane", Layer::ManagementPlane, &["p1"], "3.0");
+    plane.durations = Some(durations(Method::InPlace));
+    let mut upgrade = change("upgrade", Layer::Host, &["h1", "h2", "h3"], "8.2");
+    upgrade.durations = Some(durations(Method::EvacuateReboot));
     Planning {
-        changes: vec![
-            change("plane", Layer::ManagementPlane, &["p1"], "3.0"),
-            change("upgrade", Layer::Host, &["h1", "h2", "h3"], "8.2"),
-        ],
+        changes: vec![plane, upgrade],
         consents: vec![Consent {
             id: "yes".into(),
             tenants: Vec::new(),
@@ -317,6 +344,24 @@ pub(crate) fn step(wave: u32, subject: Option<&str>, kind: StepKind, start_s: u3
         p95_s,
         after: Vec::new(),
     }
+}
+
+/// Leave to break a rule until the end of a day.
+pub(crate) fn exception(rule: Rule, scope: Scope, expires: &str) -> Exception {
+    Exception {
+        id: "one-night".into(),
+        rule,
+        scope,
+        owner: "operations".into(),
+        expires: expires.parse().unwrap(),
+        price: Default::default(),
+        reason: "spare hosts come next week".into(),
+    }
+}
+
+/// The gate of a wave of hosts.
+pub(crate) fn gate(wave: u32, start_s: u32) -> Step {
+    step(wave, None, StepKind::Gate { cluster: Some(cluster()) }, start_s, 0)
 }
 
 pub(crate) fn migrate(guest: &str, from: &str, to: &str) -> StepKind {
@@ -355,7 +400,13 @@ fn wave(number: u32, layer: Layer, id: &str, ring: Option<&str>, soak_s: u32) ->
 
 fn plan(fleet: &Fleet) -> Plan {
     let mut steps = vec![
-        step(0, None, StepKind::Freeze { cluster: cluster(), what: vec![Frozen::Balancing] }, 0, 10),
+        step(
+            0,
+            None,
+            StepKind::Freeze { cluster: cluster(), what: vec![Frozen::Balancing, Frozen::AutoStart] },
+            0,
+            10,
+        ),
         step(0, None, StepKind::Thaw { cluster: cluster() }, 15_000, 10),
         step(1, Some("p1"), StepKind::Stage { element: element("p1"), change: "plane".into() }, 0, 60),
         step(1, Some("p1"), StepKind::BackupCheck { element: element("p1") }, 60, 10),
@@ -363,8 +414,11 @@ fn plan(fleet: &Fleet) -> Plan {
         step(1, Some("p1"), StepKind::Attest { element: element("p1") }, 700, 30),
         step(1, Some("p1"), StepKind::Verify { element: element("p1") }, 730, 60),
         step(2, Some("h1"), StepKind::Stage { element: element("h1"), change: "upgrade".into() }, 800, 60),
+        gate(2, 860),
         step(2, Some("h1"), migrate("v1", "h1", "h4"), 860, 60),
         step(2, Some("h1"), migrate("v6", "h1", "h4"), 860, 60),
+        step(3, Some("h2"), StepKind::Stage { element: element("h2"), change: "upgrade".into() }, 6630, 60),
+        gate(3, 6700),
         step(3, Some("h2"), migrate("v2", "h2", "h1"), 6700, 60),
         step(
             3,
@@ -374,6 +428,8 @@ fn plan(fleet: &Fleet) -> Plan {
             30,
         ),
         step(3, Some("h2"), StepKind::Start { vm: vm("v5"), host: host("h2") }, 8810, 30),
+        step(4, Some("h3"), StepKind::Stage { element: element("h3"), change: "upgrade".into() }, 12_430, 60),
+        gate(4, 12_500),
         step(4, Some("h3"), migrate("v3", "h3", "h2"), 12_500, 60),
     ];
     reboot_path(&mut steps, 2, "h1", 1000);

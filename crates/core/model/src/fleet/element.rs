@@ -169,6 +169,19 @@ pub enum Redundancy {
     None,
 }
 
+impl Redundancy {
+    /// Its name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Degraded => "degraded",
+            Self::Rebuilding => "rebuilding",
+            Self::None => "none",
+        }
+    }
+}
+
 element! {
     /// A datastore, pool or array.
     Storage(StorageId) {

@@ -229,9 +229,11 @@ fn violation(error: &ValidationError<'_>) -> FleetError {
         ValidationErrorKind::Pattern { .. } => {
             FleetError::new(path, found, "an id without control characters")
         }
-        ValidationErrorKind::Format { format } if format == "date-time" => {
-            FleetError::new(path, found, "an instant with its offset, such as 2026-01-31T04:00:00Z")
-        }
+        ValidationErrorKind::Format { format } if format == "date-time" => FleetError::new(
+            path,
+            found,
+            "an instant with its offset before 9999-12-30, such as 2026-01-31T04:00:00Z",
+        ),
         ValidationErrorKind::Format { format } => {
             FleetError::new(path, found, format!("a {format}, such as 2026-01-31"))
         }

@@ -61,6 +61,19 @@ pub enum LockKind {
     Other,
 }
 
+impl LockKind {
+    /// Its name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Snapshot => "snapshot",
+            Self::MountedMedia => "mounted-media",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Something that holds a guest where it is until it expires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lock {

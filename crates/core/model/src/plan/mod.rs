@@ -60,6 +60,7 @@ pub enum Profile {
 
 /// What a plan was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MadeFrom {
     /// Name of the fleet.
     pub fleet: String,
@@ -79,6 +80,7 @@ pub struct MadeFrom {
 
 /// Hosts (or one other element) that are changed together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Wave {
     /// Its number, from 1, in the order of start.
     pub number: u32,
@@ -105,6 +107,7 @@ pub struct Wave {
 
 /// An immutable plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Version of this file's form: `underpin/plan/1`.
     pub format: String,
@@ -136,6 +139,7 @@ pub struct Plan {
 /// A host that had a change before the plan began, and on which it soaks still: later rings wait for it, and the rest of its own where
 /// it is one of the canaries of its hardware class.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Soaking {
     /// The host.
     pub element: ElementId,
@@ -156,6 +160,8 @@ pub struct Soaking {
 pub enum SoakSince {
     /// The fleet says since when the host runs what it runs.
     Fleet,
+    /// The fleet says when it booted, and the change takes a reboot: too early where it got the change later without one.
+    Boot,
     /// The parent plan says when it was to have it, or until when it soaks.
     Parent,
     /// Nobody knows: it counts from the moment at which the host was seen with it.
@@ -164,6 +170,7 @@ pub enum SoakSince {
 
 /// An element that the plan leaves as it is although a change waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LeftOut {
     /// The element.
     pub element: ElementId,

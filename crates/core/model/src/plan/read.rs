@@ -177,6 +177,43 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_nobody_knows_is_refused_with_its_place() {
+        let wave = r#""waves": [{"number": 1, "layer": "host", "elements": [], "start_s": 0, "end_s": 0, "soak_until_s": 0}],
+            "soaking": [{"element": "h", "change": "c", "until_s": 1, "since": "seen"}],
+            "left_out": [{"element": "h", "change": "c", "deferred": false}]"#;
+        let plan = PLAN.replace("\"waves\": []", wave);
+        assert_eq!(read(plan.as_bytes()).map(|it| it.waves.len()), Ok(1));
+        for (place, before) in [
+            ("", "\"made_from\""),
+            ("/made_from", "\"fleet\""),
+            ("/waves/0", "\"number\""),
+            ("/steps/0", "\"id\": 0"),
+            ("/steps/0", "\"cluster\""),
+            ("/steps/1", "\"vm\""),
+            ("/soaking/0", "\"until_s\""),
+            ("/left_out/0", "\"deferred\""),
+        ] {
+            let told = refused(&plan.replacen(before, &format!("\"gentle\": true, {before}"), 1)).join("\n");
+            let named = told.starts_with(place) || (place.is_empty() && told.starts_with("/gentle"));
+            assert!(named && told.contains("unknown field `gentle`"), "{before}: {told}");
+        }
+        // A field of another kind of step is none of this one.
+        let told = refused(&plan.replacen("\"cluster\"", "\"live\": true, \"cluster\"", 1)).join("\n");
+        assert!(told.starts_with("/steps/0: found unknown field `live`"), "{told}");
+    }
+
+    #[test]
+    fn the_schema_takes_what_is_read_and_no_key_that_nobody_knows() {
+        let schema = super::super::schema();
+        assert!(jsonschema::meta::is_valid(&schema));
+        let takes = |text: &str| jsonschema::is_valid(&schema, &serde_json::from_str(text).unwrap());
+        assert!(takes(PLAN));
+        for before in ["\"made_from\"", "\"fleet\"", "\"id\": 0", "\"vm\""] {
+            assert!(!takes(&PLAN.replacen(before, &format!("\"gentle\": true, {before}"), 1)), "{before}");
+        }
+    }
+
+    #[test]
     fn what_is_no_plan_is_refused_as_what_it_is() {
         assert!(refused("").join("").contains("valid JSON"));
         assert!(refused("{\"format\": ").join("").contains("valid JSON"));

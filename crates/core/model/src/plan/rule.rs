@@ -48,8 +48,9 @@ rules! {
     WellFormed = "well-formed",
     /// A step starts after the end of every step in its `after`, all of which stand before it in the plan. Whoever is late follows
     /// `after`: a host is patched or rebooted after all of its guests that leave or rest for it have done so, and after what is staged and
-    /// checked for it; one work on it comes after the other; guests come back and are started after it was verified. The first touches of
-    /// a wave come after the verifications of the waves of its cluster that end before it.
+    /// checked for it; one work on it comes after the other; guests come back and are started after it was verified. A wave that touches
+    /// hosts or their guests has one gate; whatever touches in it waits for the gate, and the gate for all that is over by then in its
+    /// cluster.
     Order = "order",
     /// Guests on a host need no more than it can carry, in every resource; both ends count while a guest migrates. A host
     /// that is down carries nothing that runs; one that is away takes no guest but its own coming home after it was verified. A host
@@ -87,6 +88,10 @@ rules! {
     /// what its memory, dirty rate and bandwidth take, times the policy's factor; its pause is at most the policy's. An evacuation
     /// takes at least as long as its guests one after the other. A cold migration has neither bandwidth nor pause.
     MigrationTime = "migration-time",
+    /// A step takes at least what is declared for it, median and 95th percentile: by the change, else by the policy for its method. Where
+    /// the fleet has a history of such steps, no less than the quickest that was watched, if that is less. Nothing that is done takes no
+    /// time unless that is declared; a gate takes none.
+    StepTime = "step-time",
     /// What a window speaks of is touched only within its openings: a step on a guest for its whole span, a host for its whole
     /// path with a rollback after it. Openings that touch or overlap are one.
     Window = "window",
@@ -124,15 +129,15 @@ rules! {
     /// runs on get a release first.
     ChangeOrder = "change-order",
     /// A method that the change allows; every hop; reboot, attestation and verification after the patch, in that order; a setting
-    /// and a release share one drain: a host goes down in one wave only. A quick boot reboots without the firmware, all others with it. On a
-    /// management plane something is staged and its backup checked before the first patch.
+    /// and a release share one drain: a host goes down in one wave only. A quick boot reboots without the firmware, all others with it. Something
+    /// is staged before the first patch, and of a management plane its backup is checked.
     Method = "method",
     /// One change at a time on an element, and every element of a change once: in a wave or among those left out.
     Coverage = "coverage",
     /// Nothing that touches starts in a cluster that is known to be degraded, without an exception.
     Degraded = "degraded",
-    /// What is frozen in a cluster is frozen before a step that touches its hosts begins, and thawed after it has ended. Where the plan
-    /// places, balancing that is known to be on is frozen before guests move; a freeze leaves out no admission control that is known to be on.
+    /// A cluster is frozen before a step that touches its hosts begins, and thawed after it has ended. A freeze leaves out no balancing that
+    /// is known to be on where the plan places, and no admission control that is known to be on.
     FreezeThaw = "freeze-thaw",
     /// At the end every guest that ran runs, on a host that is not down.
     FinalState = "final-state",

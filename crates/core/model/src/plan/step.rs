@@ -19,8 +19,9 @@ pub enum Frozen {
 }
 
 /// What a step does.
+// Beside the fields of every step nothing else is left for it: serde hands it all that those did not take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum StepKind {
     /// Saves and switches off what would fight the plan.
     Freeze {

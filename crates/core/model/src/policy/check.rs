@@ -1,7 +1,8 @@
 //! What the types of `[planning]` cannot say: names that come twice, spans that never open, factors out of their range.
 
+use super::meaning::unique;
 use super::planning::{Durations, Emergency, MigrationPolicy, MostAway, PlanningPolicy, Spread};
-use super::read::{Mistakes, unique};
+use super::read::Mistakes;
 use super::window::{Freeze, Window};
 use jiff::tz::TimeZoneDatabase;
 

@@ -43,6 +43,9 @@ impl Rule {
             Self::MigrationSlots | Self::MigrationBandwidth | Self::MigrationTime => {
                 Leave::Nowhere("set what migrations get in planning.migration or the fleet file")
             }
+            Self::StepTime => Leave::Nowhere(
+                "set what the step takes in planning.durations, or the durations of the change",
+            ),
             Self::ChangeOrder | Self::Method => Leave::Nowhere("say it in the change: `after`, `methods`"),
             Self::WellFormed
             | Self::Order

@@ -9,12 +9,13 @@
 //! assert!(policy.parameters.setting(Parameter::Aimed).judgement);
 //!
 //! let wrong = policy::read("[parameters]\nrho = 1.5\n").unwrap_err();
-//! assert_eq!(wrong[0].to_string(), "parameters.rho.value (line 2): found 1.5, expected a correlation from 0 to below 1");
+//! assert_eq!(wrong[0].to_string(), "parameters.rho.value (line 2): found 1.5, expected a correlation from 0 to 0.9999");
 //! ```
 
 mod bare;
 mod check;
 mod exception;
+mod meaning;
 mod parameter;
 mod place;
 mod planning;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Family;
 use crate::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VulnerabilityId};
 use crate::quantity::{Days, Loss, Probability};
+use crate::ssvc::HumanImpact;
 
 pub(crate) use check::MOST_SPAN_S;
 pub use exception::Leave;
@@ -244,6 +246,9 @@ pub struct Promise {
     /// Only vulnerabilities that are known to be exploited.
     #[serde(default)]
     pub exploited_only: bool,
+    /// Only assets whose applications have at least this human impact: how critical they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub human_impact_at_least: Option<HumanImpact>,
     /// What it costs to break it, once.
     #[serde(default)]
     pub penalty: Loss,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub enum Unit {
     /// 0 to 1.
     Probability,
-    /// A correlation, 0 to below 1.
+    /// A correlation, 0 to 0.9999.
     Correlation,
     /// A Weibull shape, above 0 up to 1.
     Shape,
@@ -29,13 +29,16 @@ pub enum Unit {
 /// Greatest count: more records than anybody holds. Products of what is accepted stay far from the end of numbers.
 pub(super) const MOST_COUNT: f64 = 1e12;
 
+/// Greatest correlation: beyond, a common factor is a switch that no quadrature resolves.
+const MOST_CORRELATION: f64 = 0.9999;
+
 impl Unit {
     /// What is accepted, for error messages.
     #[must_use]
     pub fn expected(self) -> &'static str {
         match self {
             Self::Probability => "a probability from 0 to 1",
-            Self::Correlation => "a correlation from 0 to below 1",
+            Self::Correlation => "a correlation from 0 to 0.9999",
             Self::Shape => "a Weibull shape above 0 up to 1",
             Self::PerDay => "a finite rate per day, not negative, at most 1000",
             Self::Hours => "a finite number of hours, not negative, at most 1000000",
@@ -48,7 +51,7 @@ impl Unit {
     pub fn accepts(self, value: f64) -> bool {
         match self {
             Self::Probability => (0.0..=1.0).contains(&value),
-            Self::Correlation => (0.0..1.0).contains(&value),
+            Self::Correlation => (0.0..=MOST_CORRELATION).contains(&value),
             Self::Shape => value > 0.0 && value <= 1.0,
             Self::PerDay => (0.0..=1e3).contains(&value),
             Self::Hours => (0.0..=1e6).contains(&value),

@@ -1,11 +1,11 @@
 //! Reading a policy file (TOML).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::parameter::{Parameter, Parameters, Setting, Unit};
+use super::parameter::{Parameter, Parameters, Setting};
 use super::{AcceptedRisk, Control, Losses, Maintenance, PlanningPolicy, Policy, Promise, Rates, Ring};
 use crate::id::TenantId;
 use crate::quantity::{Days, Loss};
@@ -30,9 +30,6 @@ impl fmt::Display for PolicyError {
         write!(f, "{place}: found {}, expected {}", self.found, self.expected)
     }
 }
-
-/// Longest span of a promise: dates end somewhere, and a longer promise is none.
-const MOST_DAYS: u32 = 36_525;
 
 /// The file as it is written.
 #[derive(Deserialize)]
@@ -151,7 +148,7 @@ pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
         rings: written.ring.unwrap_or(default.rings),
         planning: written.planning.unwrap_or_default(),
     };
-    check(&policy, &mut mistakes);
+    super::meaning::check(&policy, &mut mistakes);
     if mistakes.0.is_empty() { Ok(policy) } else { Err(super::place::with_lines(text, mistakes.0)) }
 }
 
@@ -229,121 +226,6 @@ fn parameters(written: &BTreeMap<String, WrittenSetting>, mistakes: &mut Mistake
     parameters
 }
 
-/// What a type cannot say: things that contradict each other.
-fn check(policy: &Policy, mistakes: &mut Mistakes) {
-    if policy.horizon.get() <= 0.0 {
-        mistakes.add("horizon_days", policy.horizon, "more than 0 days");
-    }
-    if policy.currency.trim().is_empty() {
-        mistakes.add("currency", "an empty text", "a currency such as EUR, or points");
-    }
-    let of_tenants = policy.loss.tenants.iter().map(|(id, it)| (format!("loss.tenant.{id}"), it));
-    for (path, rates) in std::iter::once(("loss".to_owned(), &policy.loss.rates)).chain(of_tenants) {
-        if let Some(records) = rates.records_per_vm.filter(|it| !Unit::Count.accepts(*it)) {
-            mistakes.add(format!("{path}.records_per_vm"), records, Unit::Count.expected());
-        }
-        let losses = [
-            ("vm_hour_down", rates.vm_hour_down),
-            ("record_disclosed", rates.record_disclosed),
-            ("system_corrupted", rates.system_corrupted),
-        ];
-        for (key, loss) in losses {
-            too_large(format!("{path}.{key}"), loss, mistakes);
-        }
-    }
-    too_large("maintenance.per_host".to_owned(), policy.maintenance.per_host, mistakes);
-    for it in &policy.controls {
-        too_large(format!("control {}.cost", it.id), it.cost, mistakes);
-    }
-    for it in &policy.promises {
-        too_large(format!("promise {}.penalty", it.id), it.penalty, mistakes);
-    }
-    outages(&policy.parameters, mistakes);
-    unique("control", policy.controls.iter().map(|it| it.id.as_str()), mistakes);
-    unique("promise", policy.promises.iter().map(|it| it.id.as_str()), mistakes);
-    unique("ring", policy.rings.iter().map(|it| it.name.as_str()), mistakes);
-    for control in &policy.controls {
-        if control.closes.is_empty() {
-            mistakes.add(
-                format!("control {}.closes", control.id),
-                "no path",
-                "at least one path that it closes",
-            );
-        }
-    }
-    for (at, accepted) in policy.accepted.iter().enumerate() {
-        if accepted.owner.trim().is_empty() {
-            mistakes.add(format!("accepted_risk.{at}.owner"), "an empty text", "who answers for it");
-        }
-    }
-    for promise in &policy.promises {
-        if promise.days > MOST_DAYS {
-            mistakes.add(
-                format!("promise {}.days", promise.id),
-                promise.days,
-                format!("at most {MOST_DAYS} days (a hundred years)"),
-            );
-        }
-        if let Some(score) = promise.cvss_at_least
-            && !(0.0..=10.0).contains(&score)
-        {
-            mistakes.add(format!("promise {}.cvss_at_least", promise.id), score, "a CVSS score from 0 to 10");
-        }
-    }
-    if policy.rings.is_empty() {
-        mistakes.add("ring", "no ring", "at least one ring");
-    }
-    let maintenance = &policy.maintenance;
-    for (name, pace) in [
-        ("maintenance.hosts_per_day", Some(maintenance.hosts_per_day)),
-        ("maintenance.planes_per_day", maintenance.planes_per_day),
-        ("maintenance.vms_per_day", maintenance.vms_per_day),
-        ("maintenance.images_per_day", maintenance.images_per_day),
-    ] {
-        if let Some(pace) = pace.filter(|it| !(it.is_finite() && *it > 0.0)) {
-            mistakes.add(name, pace, "a finite number above 0");
-        }
-    }
-    super::check::planning(&policy.planning, mistakes);
-}
-
-/// Greatest loss that can be stated: with the greatest counts of VMs, hours and records no sum comes near the end of numbers.
-const MOST_LOSS: f64 = 1e15;
-
-fn too_large(path: String, loss: Loss, mistakes: &mut Mistakes) {
-    if loss.get() > MOST_LOSS {
-        let expected =
-            format!("a loss of at most {MOST_LOSS:e}: lower it, or state all losses in a larger unit");
-        mistakes.add(path, format!("{:e}", loss.get()), expected);
-    }
-}
-
-/// A bad release costs a part of the outage after a compromise: an impact is a share of it.
-fn outages(parameters: &Parameters, mistakes: &mut Mistakes) {
-    let found = parameters.setting(Parameter::HoursAfterRegression);
-    let most = parameters.get(Parameter::HoursAfterCompromise);
-    if found.value > most {
-        let whose = if found.stated { "" } else { " (its default)" };
-        mistakes.add(
-            "parameters.hours_after_regression",
-            format!("{} h{whose}", found.value),
-            format!(
-                "at most parameters.hours_after_compromise ({most} h): an impact is a share of the outage after a compromise; \
-                 raise that one or lower this one"
-            ),
-        );
-    }
-}
-
-pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Mistakes) {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        if !seen.insert(name) {
-            mistakes.add(what, format!("{name:?} twice"), "each name once");
-        }
-    }
-}
-
 #[derive(Default)]
 pub(super) struct Mistakes(Vec<PolicyError>);
 
@@ -403,16 +285,6 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_longer_than_a_century_is_refused() {
-        let text = |days: u32| format!("[[promise]]\nid = \"x\"\nkind = \"fix-within\"\ndays = {days}\n");
-        assert!(read(&text(MOST_DAYS)).is_ok());
-        assert!(
-            refused(&text(u32::MAX))[0]
-                .contains("promise x.days (line 4): found 4294967295, expected at most 36525")
-        );
-    }
-
-    #[test]
     fn every_mistake_of_meaning_is_named_with_its_place() {
         let mistakes = refused(
             "horizon_days = 0\n[parameters]\nrho = 1.5\nrhoo = 0.1\nq = { value = 0.5, low = 0.6 }\n\
@@ -443,53 +315,6 @@ mod tests {
         );
         assert!(said[1].starts_with("parameters.rho.value (line 5): found 2, "), "{said:?}");
         assert!(said.iter().any(|it| it.starts_with("promise b.days (line 15): found 99999, ")), "{said:?}");
-    }
-
-    #[test]
-    fn absurd_losses_are_refused_by_their_keys() {
-        for (text, place) in [
-            (
-                "[loss]\nvm_hour_down = 1e200\n",
-                "loss.vm_hour_down (line 2): found 1e200, expected a loss of at most 1e15",
-            ),
-            (
-                "[loss]\nsystem_corrupted = inf\n",
-                "loss.system_corrupted (line 2): found inf, expected a finite loss",
-            ),
-            (
-                "[loss.tenant.a]\nrecord_disclosed = 1e16\n",
-                "loss.tenant.a.record_disclosed (line 2): found 1e16, ",
-            ),
-            ("[loss]\nrecords_per_vm = 1e13\n", "loss.records_per_vm (line 2): found 10000000000000, "),
-            ("[maintenance]\nper_host = 1e20\n", "maintenance.per_host (line 2): found 1e20, "),
-            (
-                "[parameters]\nrecords_per_vm = 1e300\n",
-                "parameters.records_per_vm.value (line 2): found 1000",
-            ),
-            (
-                "[parameters]\nhours_after_compromise = inf\n",
-                "parameters.hours_after_compromise.value (line 2): found inf",
-            ),
-        ] {
-            let said = refused(text);
-            assert!(said[0].starts_with(place), "{text}: {said:?}");
-        }
-        assert!(read("[loss]\nvm_hour_down = 1e15\n").is_ok());
-    }
-
-    #[test]
-    fn an_outage_after_a_bad_release_is_no_longer_than_after_a_compromise() {
-        let said = refused("[parameters]\nhours_after_compromise = 0\nhours_after_regression = 5\n");
-        assert_eq!(said.len(), 1);
-        assert!(
-            said[0].starts_with("parameters.hours_after_regression (line 3): found 5 h, expected at most "),
-            "{said:?}"
-        );
-        let said = refused("[parameters]\nhours_after_compromise = 0\n");
-        assert!(
-            said[0].contains("h (its default), expected at most parameters.hours_after_compromise (0 h)"),
-            "{said:?}"
-        );
     }
 
     #[test]

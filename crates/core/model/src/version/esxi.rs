@@ -15,6 +15,9 @@
 //! so that `VMware ESXi 6.7.0 build-N` is of train `6.7`, whatever its update: there, patches are cumulative.
 //! A build without a train (`24585383`, `build-24585383`) is ordered against other bare builds only. Letter case, spaces,
 //! underscores and the words for the product do not count.
+//!
+//! Which of two releases has which fixes is one question; which is the later product, that a running guest may move up to, another:
+//! [`succession`] answers that by the trains where these differ.
 
 use std::cmp::Ordering;
 
@@ -67,6 +70,29 @@ pub fn compare(left: &str, right: &str) -> Result<Comparison, InvalidVersion> {
         | (Place::Fourth(left), Place::Fourth(right)) => Comparison::Ordered(by_value(left, right)),
         (Place::Letters(left), Place::Letters(right)) => Comparison::Ordered(order_letters(left, right)),
         _ => Comparison::Incomparable,
+    })
+}
+
+/// Which of two releases is the later product: as [`compare`] says or, of different trains, by the trains. Until 6.7 products display
+/// update 0 whatever theirs is, so that there trains of one version tell nothing where one of them is that.
+///
+/// # Errors
+/// [`InvalidVersion`] for a text that names neither a release nor a build.
+pub fn succession(left: &str, right: &str) -> Result<Comparison, InvalidVersion> {
+    let order = compare(left, right)?;
+    let (Comparison::Incomparable, Some(left), Some(right)) = (order, read(left)?.train, read(right)?.train)
+    else {
+        return Ok(order);
+    };
+    let version = by_value(left.major, right.major).then_with(|| by_value(left.minor, right.minor));
+    let update = by_value(left.update, right.update);
+    let is_zero = |it: Train<'_>| by_value(it.update, b"0") == Ordering::Equal;
+    let may_be_any = by_value(left.major, b"7") == Ordering::Less && (is_zero(left) || is_zero(right));
+    Ok(match (version, update) {
+        (Ordering::Equal, Ordering::Equal) => Comparison::Incomparable,
+        (Ordering::Equal, _) if may_be_any => Comparison::Incomparable,
+        (Ordering::Equal, update) => Comparison::Ordered(update),
+        (version, _) => Comparison::Ordered(version),
     })
 }
 

@@ -111,6 +111,18 @@ pub fn compare(scheme: Scheme, left: &str, right: &str) -> Result<Comparison, In
     }
 }
 
+/// Which of two releases of a product is the later one, whatever fixes each has: as [`compare`] says, but for ESXi and vCenter, whose
+/// update trains follow each other ([`esxi::succession`]).
+///
+/// # Errors
+/// [`InvalidVersion`] for a text that the platform's own tool would reject.
+pub fn succession(scheme: Scheme, left: &str, right: &str) -> Result<Comparison, InvalidVersion> {
+    match scheme {
+        Scheme::Esxi => esxi::succession(left, right),
+        _ => compare(scheme, left, right),
+    }
+}
+
 /// Orders two runs of digits by value, whatever their length: machine integers would overflow on dates glued to counters.
 pub(crate) fn by_value(left: &[u8], right: &[u8]) -> Ordering {
     let (left, right) = (without_leading_zeros(left), without_leading_zeros(right));

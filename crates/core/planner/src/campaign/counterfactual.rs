@@ -5,18 +5,20 @@ mod covered;
 mod price;
 mod relax;
 mod trial;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use underpin_model::fleet::AffinityKind;
 use underpin_model::id::{ClusterId, ElementId, HostId, VmId};
-use underpin_model::plan::{Also, Counterfactual, Outcome, Reason, Relaxation, Rule, Trial};
+use underpin_model::plan::{Also, Counterfactual, Outcome, Reason, Relaxation, Rule, Trial, TrialCost};
 
 pub use relax::{relax, with_consent, with_most_away, with_spare_hosts};
 
 use self::price::price;
 use self::trial::{Attempt, Found, Trials, alike};
+use self::whole::Whole;
 use super::leave::converges;
 use super::{Planned, Request};
 
@@ -55,7 +57,8 @@ pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<C
     named.sort_by(|a, b| loss(&b.1).total_cmp(&loss(&a.1)).then(b.1.len().cmp(&a.1.len())));
     let blocked = planned.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked);
     let blocked: BTreeSet<&ElementId> = blocked.map(|it| &it.element).collect();
-    let finder = Finder { request, named: &named, clusters: &clusters, blocked: &blocked };
+    let whole = if named.is_empty() { None } else { Whole::new(request, planned) };
+    let finder = Finder { request, named: &named, clusters: &clusters, blocked: &blocked, whole };
     let mut all: Vec<Counterfactual> = named
         .par_iter()
         .enumerate()
@@ -83,6 +86,8 @@ struct Finder<'r, 'a> {
     clusters: &'r BTreeMap<&'r str, &'r ClusterId>,
     /// What the plan does not have.
     blocked: &'r BTreeSet<&'r ElementId>,
+    /// The fleet, where it is small enough to be planned whole with whatever is enough for its clusters.
+    whole: Option<Whole<'r, 'a>>,
 }
 
 impl Finder<'_, '_> {
@@ -90,14 +95,17 @@ impl Finder<'_, '_> {
         let trials = Trials::new(self.request, elements).filter(|_| may_try);
         let Some(mut trials) = trials else { return self.untried(relaxation, elements) };
         let Some(found) = trials.least(relaxation, None) else { return self.untried(relaxation, elements) };
-        if found.enough() {
-            return self.enough(&mut trials, found, None);
+        if let Some(it) = self.enough(&mut trials, &found, None) {
+            return it;
         }
         for other in self.others(relaxation, elements, &found.attempt) {
             let Some(both) = trials.least(&other, Some(relaxation)) else { continue };
             // Whatever is enough without this one needs it no more.
-            if both.enough() && !trials.alone(&both.relaxation, &both.attempt.unblocked) {
-                return self.enough(&mut trials, both, Some(relaxation));
+            if both.enough()
+                && !trials.alone(&both.relaxation, &both.attempt.unblocked)
+                && let Some(it) = self.enough(&mut trials, &both, Some(relaxation))
+            {
+                return it;
             }
         }
         let price = price(self.request.policy, self.request.fleet, &found.relaxation, None);
@@ -126,34 +134,47 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// It is enough, alone or beside the `first`, which then stands before it.
+    /// It is enough, alone or beside the `first`, which then stands before it. `None`: it is not, for the plan without it has as much, or
+    /// the plan of the whole fleet gains nothing by it.
     fn enough(
         &self,
         trials: &mut Trials<'_, '_>,
-        found: Found,
+        found: &Found,
         first: Option<&Relaxation>,
-    ) -> Counterfactual {
+    ) -> Option<Counterfactual> {
+        if !found.enough() {
+            return None;
+        }
         let Found { relaxation, attempt } = found;
-        let of = |it: &Relaxation| price(self.request.policy, self.request.fleet, it, Some(&attempt.plan));
-        let relaxed: Vec<&Relaxation> = first.into_iter().chain([&relaxation]).collect();
-        let cost = trials.cost(&attempt, &relaxed);
-        let (relaxation, also) = match first {
-            None => (relaxation, None),
-            Some(first) => {
-                let price = of(&relaxation);
-                (first.clone(), Some(Also { relaxation, price }))
-            }
+        let relaxed: Vec<&Relaxation> = first.into_iter().chain([relaxation]).collect();
+        let (gain, cost) = trials.gain(attempt, &relaxed)?;
+        let gain = match &self.whole {
+            Some(whole) => whole.gain(&relaxed)?,
+            None => gain,
         };
-        Counterfactual {
-            price: of(&relaxation),
-            relaxation,
+        let unblocks: BTreeSet<ElementId> = match &self.whole {
+            Some(_) => gain.planned,
+            None => gain.planned.into_iter().filter(|it| self.blocked.contains(it)).collect(),
+        };
+        if unblocks.is_disjoint(trials.elements) {
+            return None;
+        }
+        let of = |it: &Relaxation| price(self.request.policy, self.request.fleet, it, Some(&attempt.plan));
+        let price = of(relaxation);
+        let (relaxation, price, also) = match first {
+            None => (relaxation, price, None),
+            Some(first) => (first, of(first), Some(Also { relaxation: relaxation.clone(), price })),
+        };
+        Some(Counterfactual {
+            price,
+            relaxation: relaxation.clone(),
             also,
             trial: Trial::Enough,
-            unblocks: attempt.planned.iter().filter(|it| self.blocked.contains(it)).cloned().collect(),
+            unblocks: unblocks.into_iter().collect(),
             covered_by: None,
-            cost,
+            cost: Some(TrialCost { loses: gain.lost.into_iter().collect(), ..cost }),
             loss_per_day: 0.0,
-        }
+        })
     }
 
     /// What may have to change too: what still blocks with the relaxation, then what else the elements name.

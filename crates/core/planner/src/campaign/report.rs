@@ -29,7 +29,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     report.eta.p50_s = median(facts, driven);
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);
-    report.standing = standing::standing(request, facts, driven);
+    report.standing = standing::standing(request, facts, driven, plan);
     report.durations = facts.durations.sources(request, &report.elements);
     report.given_up = given_up(request, facts, driven);
     report.alternatives = alternatives(request, driven, report, plan);

@@ -50,7 +50,7 @@ impl Drive<'_, '_> {
             let soak = i64::from(self.request.soak_s(facts.ring));
             let seen = facts.it.seen.as_ref().map_or(self.request.fleet.seen.at, |it| it.at);
             let (until, since) = match (has_since(facts.it, change), parent.get(element)) {
-                (Some(at), _) => (at.as_second() - start + soak, SoakSince::Fleet),
+                (Some((at, since)), _) => (at.as_second() - start + soak, since),
                 (None, Some(&until)) => (until, SoakSince::Parent),
                 (None, None) => (seen.as_second() - start + soak, SoakSince::Seen),
             };
@@ -91,11 +91,12 @@ impl Drive<'_, '_> {
 }
 
 /// Since when a host has a change, as far as its facts tell: when it last changed; and what takes a reboot it has since it booted.
-fn has_since(host: &Host, change: &Change) -> Option<jiff::Timestamp> {
+fn has_since(host: &Host, change: &Change) -> Option<(jiff::Timestamp, SoakSince)> {
     let running = matches!(change.to, Target::Setting { reboot: false, .. });
     let reboots = |it: &Method| matches!(it, Method::EvacuateReboot | Method::QuickBoot | Method::PowerOff);
     let by_reboot = !running && methods(change).iter().all(reboots);
-    host.changed_at.or(host.booted_at.filter(|_| by_reboot))
+    let booted = || host.booted_at.filter(|_| by_reboot).map(|it| (it, SoakSince::Boot));
+    host.changed_at.map(|it| (it, SoakSince::Fleet)).or_else(booted)
 }
 
 /// Until when hosts soak with a change by a plan, in seconds of the next one: those that it changed, and those that soaked before.

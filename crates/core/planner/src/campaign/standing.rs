@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use underpin_model::fleet::Strength;
-use underpin_model::plan::{Rule, Severity, SoakSince, Standing};
+use underpin_model::id::ClusterId;
+use underpin_model::plan::{Plan, Rule, Severity, SoakSince, Standing, Step, StepKind};
 
 use super::Request;
 use super::counterfactual::rule_of;
@@ -17,7 +18,12 @@ const CLOCKS_DIFFER_S: i64 = 3600;
 const STALE_S: i64 = 7 * 86_400;
 
 /// What was wrong before, and what nobody can tell.
-pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<Standing> {
+pub(super) fn standing(
+    request: &Request<'_>,
+    facts: &Facts<'_>,
+    driven: &Driven,
+    plan: &Plan,
+) -> Vec<Standing> {
     let mut standing = Vec::new();
     standing.extend(snapshot(request));
     let mut used = vec![NOTHING; facts.hosts.len()];
@@ -69,6 +75,7 @@ pub(super) fn standing(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         });
     }
     standing.extend(soaks(request, facts, driven));
+    standing.extend(balanced(facts, plan));
     standing.extend(contradictions(facts));
     standing.extend(broken_rules(facts));
     standing.extend(driven.short_before.iter().map(|(hosts, guests)| {
@@ -88,7 +95,10 @@ fn snapshot(request: &Request<'_>) -> Option<Standing> {
     let (seen, starts_at) = (request.fleet.seen.at, request.starts_at);
     let age_s = starts_at.as_second().saturating_sub(seen.as_second());
     let found = if age_s < -CLOCKS_DIFFER_S {
-        format!("the fleet was seen {} h after the plan starts, at {starts_at}", -age_s / 3600)
+        let ahead_s = age_s.unsigned_abs();
+        let (ahead, unit) =
+            if ahead_s < 2 * 86_400 { (ahead_s / 3600, "h") } else { (ahead_s / 86_400, "days") };
+        format!("the fleet was seen {ahead} {unit} after the plan starts, at {starts_at}")
     } else if age_s > STALE_S {
         format!("the fleet was seen {} days before the plan starts, at {starts_at}", age_s / 86_400)
     } else {
@@ -104,26 +114,62 @@ fn snapshot(request: &Request<'_>) -> Option<Standing> {
     })
 }
 
-/// Hosts that have a change already, nobody knows since when.
+/// Hosts that have a change already, nobody knows since when, or only since when at the earliest.
 fn soaks(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<Standing> {
-    let mut of_changes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for it in driven.soaking.iter().filter(|it| it.since == SoakSince::Seen) {
-        of_changes.entry(it.change).or_default().push(it.host);
+    let mut of_changes: BTreeMap<(u32, SoakSince), Vec<u32>> = BTreeMap::new();
+    let guessed = |it: &SoakSince| matches!(it, SoakSince::Seen | SoakSince::Boot);
+    for it in driven.soaking.iter().filter(|it| guessed(&it.since)) {
+        of_changes.entry((it.change, it.since)).or_default().push(it.host);
     }
-    let named = of_changes.into_iter().filter_map(|(change, hosts)| {
+    let named = of_changes.into_iter().filter_map(|((change, since), hosts)| {
         let change = &request.changes().get(change as usize)?.id;
         let names: Vec<&str> = hosts.iter().map(|&it| facts.hosts[it as usize].it.id.as_str()).collect();
+        let why = if since == SoakSince::Boot {
+            "its soak counts from its last boot, which is too early if it got the change later without one; say `changed_at` of the host"
+        } else {
+            "nobody knows since when: its soak counts from when it was seen; say `changed_at` of the host, or plan with --parent"
+        };
         Some(Standing {
             rule: Rule::Soak,
             severity: Severity::Unknown,
             place: names.join(", "),
-            text: format!(
-                "has change {change} already, nobody knows since when: its soak counts from when it was seen; say `changed_at` of the \
-                 host, or plan with --parent"
-            ),
+            text: format!("has change {change} already, {why}"),
         })
     });
     named.collect()
+}
+
+/// Clusters that are thawed between their waves although their balancing is on and moves guests then.
+fn balanced(facts: &Facts<'_>, plan: &Plan) -> Vec<Standing> {
+    let mut times: BTreeMap<&ClusterId, Vec<&Step>> = BTreeMap::new();
+    for step in &plan.steps {
+        if let StepKind::Freeze { cluster, .. } | StepKind::Thaw { cluster } = &step.kind {
+            times.entry(cluster).or_default().push(step);
+        }
+    }
+    let told = facts.fleet.clusters.iter().filter(|it| it.load_balancing == Some(true)).filter_map(|cluster| {
+        let gaps: Vec<(u32, u32)> = times.get(&cluster.id)?.windows(2).filter_map(thawed).collect();
+        let (from, until) = gaps.iter().copied().max_by_key(|it| it.1.saturating_sub(it.0))?;
+        Some(Standing {
+            rule: Rule::FreezeThaw,
+            severity: Severity::Unknown,
+            place: cluster.id.as_str().to_owned(),
+            text: format!(
+                "balancing is on, and the plan thaws it between its waves, {} times and for up to {} h: guests may stand elsewhere by the next \
+                 one; plan again with --parent before it, or keep balancing off until the plan is over",
+                gaps.len(),
+                until.saturating_sub(from).div_ceil(3600)
+            ),
+        })
+    });
+    told.collect()
+}
+
+/// From when until when a cluster is thawed between two steps that freeze and thaw it.
+fn thawed(pair: &[&Step]) -> Option<(u32, u32)> {
+    let [thaw, freeze] = pair else { return None };
+    let thaws = matches!(thaw.kind, StepKind::Thaw { .. }) && matches!(freeze.kind, StepKind::Freeze { .. });
+    thaws.then(|| (thaw.end_s(), freeze.start_s))
 }
 
 /// Rules that must hold and cannot.

@@ -12,6 +12,7 @@ mod answers;
 mod build;
 mod contradictions;
 mod durations;
+mod edits;
 mod exceptions;
 mod guests;
 mod late;
@@ -22,11 +23,12 @@ mod rings;
 mod rules;
 mod sample;
 mod time;
+mod tried;
 mod unblock;
 
 use build::{fleet, guest, of, planned, planning, policy, story};
 use underpin_model::fleet::Action;
-use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind, Trial};
+use underpin_model::plan::{Outcome, Reason, Relaxation, Rule, StepKind, Trial};
 use underpin_planner::campaign::{PlanError, with_spare_hosts};
 
 #[test]
@@ -196,4 +198,29 @@ fn what_fights_the_plan_is_frozen_around_each_busy_time() {
         "{text}"
     );
     assert!(matches!(it.plan.steps.last().unwrap().kind, StepKind::Thaw { .. }));
+}
+
+#[test]
+fn a_cluster_that_is_balanced_between_its_waves_is_named() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    let mut policy = policy();
+    let told = |fleet: &underpin_model::fleet::Fleet, policy: &underpin_model::policy::Policy| {
+        let it = planned(fleet, policy);
+        let all = it.report.standing.into_iter().filter(|it| it.rule == Rule::FreezeThaw);
+        all.map(|it| (it.place, it.text)).collect::<Vec<_>>()
+    };
+    // One wave right after the other: it is frozen throughout.
+    fleet.clusters[0].load_balancing = Some(true);
+    assert_eq!(told(&fleet, &policy), []);
+    // A canary that soaks for a day: it is thawed meanwhile.
+    policy.rings[0].soak = underpin_model::quantity::Days::new(1.0).unwrap();
+    let told_now = told(&fleet, &policy);
+    assert_eq!((told_now.len(), told_now[0].0.as_str()), (1, "c"));
+    assert!(
+        told_now[0].1.starts_with("balancing is on, and") && told_now[0].1.contains("up to 24 h"),
+        "{told_now:?}"
+    );
+    fleet.clusters[0].load_balancing = Some(false);
+    assert_eq!(told(&fleet, &policy), []);
 }

@@ -298,6 +298,22 @@ fn consent_against_a_standing_refusal_is_the_same_in_what_if() {
 }
 
 #[test]
+fn consents_that_help_nobody_are_not_asked_for() {
+    // The guest of h2 needs the same consent, and a fact that nobody knows holds its host whatever its owner says.
+    let (mut fleet, acme) = pinned(1);
+    let vm = guest(&mut fleet, "h2", 8);
+    (vm.tenant, vm.allowed_actions) = (Some(acme), vec![Action::PowerOff]);
+    guest(&mut fleet, "h2", 8).memory_mib = None;
+    let it = planned(&fleet, &policy());
+    let lacks = |it: &Reason| matches!(it, Reason::Consent { vm, .. } if vm.as_str() == "v002");
+    assert!(of(&it, "h2").reasons.iter().any(lacks), "{:?}", of(&it, "h2"));
+    let way = way(&it, &asks);
+    let Relaxation::Consent { vms, .. } = &way.relaxation else { unreachable!() };
+    assert_eq!((way.trial, vms[0].as_str(), vms.len()), (Trial::Enough, "v001", 1));
+    assert_eq!(way.unblocks.iter().map(|it| it.as_str()).collect::<Vec<_>>(), ["h1"]);
+}
+
+#[test]
 fn a_consent_that_is_not_enough_alone_names_what_goes_with_it() {
     // A guest that may only be powered off, and one that a lock without an end holds.
     let (mut fleet, _) = pinned(1);

@@ -139,8 +139,10 @@ impl Answering<'_> {
             let factor = from_parameter(name, parameter, parameters);
             Passage { probability: factor.value, gate: None, factors: [factor].into() }
         };
-        if let Some(shock) = key.release {
-            let hit = of_parameter("host hit by a bad release", Parameter::RegressionHit);
+        if let Some((shock, hit)) =
+            key.release.and_then(|it| Some((it, self.shocks.hit_by_release.get(&it)?)))
+        {
+            let hit = Passage { probability: hit.value, gate: None, factors: [hit.clone()].into() };
             let impact = Impact { availability: self.outage, ..Impact::default() };
             push(responses, shock, &hit, impact);
         }

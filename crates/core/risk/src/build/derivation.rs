@@ -202,7 +202,7 @@ impl fmt::Display for Unpriced {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "warning")]
 pub enum Warning {
-    /// The policy states no losses: all are in points, which are a judgement.
+    /// The policy states no losses: all are by rates that are a judgement.
     LossesNotStated,
     /// An accepted risk has expired and counts as not accepted.
     AcceptanceExpired {
@@ -244,7 +244,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LossesNotStated => f.write_str(
-                "the policy states no losses: every loss is in points, a judgement; state [loss] in the policy",
+                "the policy states no losses: the rates that every loss is counted by are a judgement; state [loss] in the policy",
             ),
             Self::AcceptanceExpired { vulnerability, owner, expires } => {
                 write!(f, "{vulnerability}: accepted by {owner} until {expires}, which has passed: not accepted any more")

@@ -33,13 +33,14 @@ pub mod hosts;
 mod open;
 mod planes;
 pub mod reach;
+mod regression;
 mod release;
 pub(crate) mod seats;
 mod shocks;
 mod survey;
 
 use jiff::tz::TimeZone;
-use underpin_exposure::Assessment;
+use underpin_exposure::{Assessment, FactBase};
 use underpin_model::fleet::Fleet;
 use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy};
@@ -53,6 +54,7 @@ pub use shocks::MATURE_SHARE;
 use crate::compound::MOST_LOSS;
 use crate::names::unknown_names;
 use crate::portfolio::{Holding, HostLine, Portfolio};
+use crate::wait::evidence::Evidence;
 use crate::ways::PublicReach;
 use classes::{Answering, Classes};
 use controls::Controls;
@@ -79,19 +81,36 @@ pub struct Options<'a> {
     pub releases: &'a ReleaseDates,
     /// What becomes of the unknown.
     pub unknown: UnknownAs,
+    /// What is known of the releases that hosts run; `None`: only how old they are.
+    pub known: Option<Known<'a>>,
+}
+
+/// What is known of releases.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// How the releases of each line have fared.
+    pub base: &'a FactBase,
+    /// Runs on known hardware.
+    pub evidence: &'a Evidence,
 }
 
 impl<'a> Options<'a> {
     /// The figure without what is not known.
     #[must_use]
     pub fn new(releases: &'a ReleaseDates) -> Self {
-        Self { releases, unknown: UnknownAs::LeftOut }
+        Self { releases, unknown: UnknownAs::LeftOut, known: None }
     }
 
     /// The upper figure.
     #[must_use]
     pub fn upper(releases: &'a ReleaseDates) -> Self {
-        Self { releases, unknown: UnknownAs::BaseRate }
+        Self { unknown: UnknownAs::BaseRate, ..Self::new(releases) }
+    }
+
+    /// With the history of each line and what runs have shown.
+    #[must_use]
+    pub fn knowing(self, base: &'a FactBase, evidence: &'a Evidence) -> Self {
+        Self { known: Some(Known { base, evidence }), ..self }
     }
 }
 
@@ -179,7 +198,8 @@ pub fn build(
     let mut controls = Controls::of(policy, &survey);
     let nowhere = controls.list.iter().zip(controls.in_use()).filter(|(_, used)| !used);
     warnings.extend(nowhere.map(|(it, _)| Warning::ControlNowhere { control: it.control.id.clone() }));
-    let setting = Setting { policy, day, unknown: options.unknown, releases: options.releases };
+    let Options { releases, unknown, known } = *options;
+    let setting = Setting { policy, day, unknown, releases, known };
     let mut shocks = Shocks::of(&setting, assessment, &survey, &open, &mut controls, &mut unpriced);
     accepted::label(
         &policy.accepted,

@@ -24,16 +24,8 @@ impl ReleaseDates {
     #[must_use]
     pub fn from_facts(releases: &[ReleaseFact], until: Date) -> Self {
         let mut dates = Self::default();
-        for fact in releases.iter().filter(|it| it.date <= until) {
-            let stands = match fact.family {
-                Family::Esxi | Family::Vcenter | Family::Windows => true,
-                Family::Proxmox => &*fact.component == "pve-manager",
-                Family::Xen => &*fact.component == "xen",
-                _ => false,
-            };
-            if stands {
-                dates.insert(fact.family.clone(), fact.train.as_deref(), &fact.version, fact.date);
-            }
+        for fact in releases.iter().filter(|it| it.date <= until && stands(it)) {
+            dates.insert(fact.family.clone(), fact.train.as_deref(), &fact.version, fact.date);
         }
         dates
     }
@@ -54,8 +46,37 @@ impl ReleaseDates {
     }
 }
 
+/// The fact names a release of a platform, not of one of its packages.
+fn stands(fact: &ReleaseFact) -> bool {
+    match fact.family {
+        Family::Esxi | Family::Vcenter | Family::Windows => true,
+        Family::Proxmox => &*fact.component == "pve-manager",
+        Family::Xen => &*fact.component == "xen",
+        _ => false,
+    }
+}
+
+/// The fact about the release that a host runs, as known by a day: of its train where there is one, and the first.
+pub(super) fn fact_of<'f>(
+    releases: &'f [ReleaseFact],
+    platform: &PlatformRelease,
+    until: Date,
+) -> Option<&'f ReleaseFact> {
+    let release = platform.release.as_deref()?;
+    let named = |name: &str| {
+        let of = |it: &&ReleaseFact| {
+            it.family == platform.family && *it.version == *name && it.date <= until && stands(it)
+        };
+        releases
+            .iter()
+            .filter(of)
+            .min_by_key(|it| (it.train.as_deref() != platform.train.as_deref(), it.date))
+    };
+    named(release).or_else(|| named(build_number(release)?))
+}
+
 /// `24585383` of `VMware ESXi 8.0.3 build-24585383` and of `8.0.3-24585383`.
-fn build_number(release: &str) -> Option<&str> {
+pub(super) fn build_number(release: &str) -> Option<&str> {
     let last = release.rsplit(|c: char| !c.is_ascii_digit()).next()?;
     (last.len() >= 5).then_some(last)
 }

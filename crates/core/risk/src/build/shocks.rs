@@ -11,9 +11,10 @@ use underpin_model::quantity::{Days, Probability};
 use super::controls::Controls;
 use super::derivation::ShockDerivation;
 use super::open::{Facts, Open};
+use super::regression::Regressions;
 use super::release::ReleaseDates;
 use super::survey::{Survey, number};
-use super::{UnknownAs, Unpriced};
+use super::{Known, UnknownAs, Unpriced};
 use crate::hazard::{EPSS_DAYS, Hazard, HazardSource, probability_within};
 use crate::portfolio::{Cause, Factor, Shock};
 use crate::span::Span;
@@ -30,6 +31,8 @@ pub(super) struct Shocks {
     pub(super) derivations: Vec<ShockDerivation>,
     /// Per host: the shock of its release's class.
     pub(super) release_of_host: Vec<Option<u32>>,
+    /// Per shock of a bad release: the probability that it hits a host.
+    pub(super) hit_by_release: BTreeMap<u32, Factor>,
     /// Per host: the shock of its platform's unlisted holes.
     pub(super) unlisted_of_host: Vec<Option<u32>>,
     /// Per plane, likewise.
@@ -43,6 +46,7 @@ pub(super) struct Setting<'a> {
     pub(super) day: Date,
     pub(super) unknown: UnknownAs,
     pub(super) releases: &'a ReleaseDates,
+    pub(super) known: Option<Known<'a>>,
 }
 
 impl Shocks {
@@ -128,17 +132,14 @@ impl Shocks {
     }
 
     fn releases(&mut self, setting: &Setting<'_>, survey: &Survey<'_>, unpriced: &mut Unpriced) {
-        let parameters = &setting.policy.parameters;
-        let theta = parameters.get(Parameter::Theta);
-        let mut classes: BTreeMap<(String, HardwareClass), (Option<Date>, Vec<usize>)> = BTreeMap::new();
+        let mut classes: BTreeMap<(String, HardwareClass), Vec<usize>> = BTreeMap::new();
+        let mut regressions =
+            Regressions::new(&setting.policy.parameters, setting.releases, setting.known, setting.day);
         for (at, facts) in survey.hosts.iter().enumerate() {
             let platform = facts.host.platform.as_ref();
-            let date = platform.and_then(|it| setting.releases.of(it));
-            unpriced.hosts_without_release_day += u64::from(date.is_none());
-            if date.is_none() && setting.unknown == UnknownAs::LeftOut {
-                continue;
-            }
-            if date.is_some_and(|date| (-theta * age(date, setting.day)).exp() < MATURE_SHARE) {
+            let has_day = regressions.released(platform).is_some();
+            unpriced.hosts_without_release_day += u64::from(!has_day);
+            if !has_day && setting.unknown == UnknownAs::LeftOut {
                 continue;
             }
             let part = |it: Option<&str>| it.unwrap_or("?").to_owned();
@@ -146,14 +147,19 @@ impl Shocks {
                 || "unknown platform".to_owned(),
                 |it| format!("{} {} {}", it.family, part(it.train.as_deref()), part(it.release.as_deref())),
             );
-            let class = classes.entry((name, HardwareClass::of(facts.host))).or_insert((date, Vec::new()));
-            class.1.push(at);
+            classes.entry((name, HardwareClass::of(facts.host))).or_default().push(at);
         }
-        for ((release, hardware), (date, hosts)) in classes {
-            let factors = bad_release_factors(date, setting);
-            let derivation =
-                ShockDerivation { released: date, hosts: hosts.len() as u64, ..ShockDerivation::default() };
-            let shock = self.push(Cause::BadRelease { release, hardware }, factors, derivation);
+        for ((release, hardware), hosts) in classes {
+            let first = hosts.first().and_then(|&at| survey.hosts.get(at));
+            let platform = first.and_then(|it| it.host.platform.as_ref());
+            let Some(regression) = regressions.of(platform, &hardware) else { continue };
+            let derivation = ShockDerivation {
+                released: regression.released,
+                hosts: hosts.len() as u64,
+                ..ShockDerivation::default()
+            };
+            let shock = self.push(Cause::BadRelease { release, hardware }, regression.factors, derivation);
+            self.hit_by_release.insert(shock, regression.hit);
             mark(&mut self.release_of_host, &hosts, shock);
         }
     }
@@ -206,7 +212,7 @@ fn mark(list: &mut [Option<u32>], places: &[usize], shock: u32) {
     }
 }
 
-fn age(released: Date, day: Date) -> f64 {
+pub(super) fn age(released: Date, day: Date) -> f64 {
     f64::from((day - released).get_days()).max(0.0)
 }
 
@@ -353,30 +359,4 @@ pub(super) fn from_parameter(name: &'static str, parameter: Parameter, parameter
         parameter: Some(parameter),
         source: setting.source.into(),
     }
-}
-
-/// `bad on the day it appeared` and `not found since`: `p0 exp(-theta age)`. Without a day the release is of unknown age:
-/// anything from new to mature, priced as new, for only the upper figure asks.
-fn bad_release_factors(released: Option<Date>, setting: &Setting<'_>) -> Vec<Factor> {
-    let parameters = &setting.policy.parameters;
-    let theta = Span::of(&parameters.setting(Parameter::Theta));
-    let (value, low, high, source) = match released {
-        Some(date) => {
-            let days = age(date, setting.day);
-            let left = |rate: f64| (-rate * days).exp();
-            let source = format!("released on {date}, {days} days ago; exp(-theta age)");
-            // The faster others find faults, the less is left.
-            (left(theta.value), left(theta.high), left(theta.low), source)
-        }
-        None => (1.0, 0.0, 1.0, "the day of the release is not known: priced as new".to_owned()),
-    };
-    let not_found = Factor {
-        name: "not found since",
-        value,
-        low,
-        high,
-        parameter: Some(Parameter::Theta),
-        source: source.into(),
-    };
-    vec![from_parameter("bad on the day it appeared", Parameter::RegressionPrior, parameters), not_found]
 }

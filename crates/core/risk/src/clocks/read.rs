@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use underpin_exposure::report::{Asset, Finding};
+use underpin_exposure::report::{Asset, Finding, Need};
 use underpin_exposure::{Assessment, FactBase, Status};
 use underpin_model::facts::{DateKind, Family, Lifecycle, LifecycleDate, ReleaseFact};
 use underpin_model::fleet::{Fleet, Vm};
@@ -36,7 +36,7 @@ pub fn read(
         return Err(ClockError::NoPromise);
     }
     let pace = settings.hosts_per_day;
-    if !(pace.is_finite() && pace > 0.0) {
+    if !PACES.contains(&pace) {
         return Err(ClockError::Pace(pace));
     }
     let as_of = assessment.as_of.to_zoned(TimeZone::UTC).date();
@@ -116,6 +116,9 @@ fn sum(promise: &Promise, clocks: &[Clock]) -> PromiseState {
     }
 }
 
+/// Hosts per day that a fleet can be patched at.
+const PACES: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
+
 /// A reading, before the assets that share it are joined.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Reading {
@@ -125,6 +128,7 @@ struct Reading {
     subject: String,
     component: Option<String>,
     fix: Option<String>,
+    needs: Vec<Need>,
     started: Option<Date>,
     evidence: String,
     accepted: Option<Acceptance>,
@@ -148,6 +152,7 @@ impl Found {
             subject: it.subject,
             component: it.component,
             fix: it.fix,
+            needs: it.needs,
             state: it.state,
             started: it.started,
             due: it.due,
@@ -203,6 +208,7 @@ impl Reader<'_> {
             subject,
             component,
             fix: None,
+            needs: Vec::new(),
             started: start.day,
             evidence: start.evidence,
             accepted: None,
@@ -216,6 +222,17 @@ impl Reader<'_> {
                 group.assets.iter().filter(|it| self.places.holds(&promise.scope, it)).cloned().collect();
             if assets.is_empty() {
                 continue;
+            }
+            match (promise.human_impact_at_least, group.context.human_impact) {
+                (Some(least), Some(impact)) if impact < least => continue,
+                (Some(_), None) if group.findings_in(&self.assessment.findings).next().is_some() => {
+                    let evidence = "missing: the human impact of the applications on it".to_owned();
+                    let start = Start { day: None, evidence };
+                    let reading = self.reading(promise, "(vulnerabilities)".to_owned(), None, start, false);
+                    found.add(promise.kind, reading, assets);
+                    continue;
+                }
+                _ => {}
             }
             for finding in group.findings_in(&self.assessment.findings) {
                 let Some(reading) = self.fix(promise, finding) else { continue };
@@ -236,8 +253,14 @@ impl Reader<'_> {
     /// The clock of one finding; `None`: the promise does not speak of it.
     fn fix(&self, promise: &Promise, finding: &Finding) -> Option<Reading> {
         let mut reading = self.fix_clock(promise, finding)?;
-        if finding.status.is_open() {
-            reading.fix = finding.fix.as_ref().and_then(|it| it.version.as_deref()).map(str::to_owned);
+        match (finding.status, &finding.fix) {
+            (Status::Affected, Some(fix)) => reading.fix = fix.version.as_deref().map(str::to_owned),
+            // The first version that has it may be older than the one that is installed.
+            (Status::FixedNotRunning, Some(fix)) => {
+                let is_left = |it: &&Need| !matches!(it, Need::Install { .. });
+                reading.needs = fix.needs.iter().filter(is_left).cloned().collect();
+            }
+            _ => {}
         }
         Some(reading)
     }

@@ -124,6 +124,10 @@ fn by_class<T: Clone + Send + Sync>(
 }
 
 fn check_tangle(prepared: &Prepared, class: usize, labels: &[String]) -> Result<(), PortfolioError> {
+    // What is few in all is not worth to be sorted by what hangs together.
+    if prepared.classes[class].planes.len() <= MOST_TANGLED && gates_up_to(prepared, class, MOST_TANGLED) {
+        return Ok(());
+    }
     let place = || format!("class {class} ({})", labels.get(class).map_or("", String::as_str));
     let shape = Shape::new(prepared, [(class, 1.0)].into_iter(), |_| true);
     let tangled = |what, count| PortfolioError::Tangled { place: place(), what, count, most: MOST_TANGLED };
@@ -134,6 +138,24 @@ fn check_tangle(prepared: &Prepared, class: usize, labels: &[String]) -> Result<
         return Err(tangled("controls", shape.union.widest()));
     }
     Ok(())
+}
+
+/// No more than so many controls stand before a class and behind its planes.
+fn gates_up_to(prepared: &Prepared, class: usize, most: usize) -> bool {
+    let class = &prepared.classes[class];
+    let planes = class.planes.iter().map(|&plane| &prepared.planes[plane as usize]);
+    let of_planes = planes.clone().flat_map(|it| &it.sources).chain(class.sources.iter());
+    let gates = of_planes.filter_map(|it| it.gate).chain(planes.filter_map(|it| it.gate));
+    let mut found: Vec<u32> = Vec::new();
+    for gate in gates {
+        if !found.contains(&gate.shock) {
+            found.push(gate.shock);
+        }
+        if found.len() > most {
+            return false;
+        }
+    }
+    true
 }
 
 fn class_law(prepared: &Prepared, class: usize, table: &Table<'_>) -> ClassLaw {

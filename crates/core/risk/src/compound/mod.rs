@@ -66,51 +66,83 @@ use crate::portfolio::{Impact, Portfolio};
 /// [`PortfolioError`]: a portfolio or options that cannot be judged, with the place.
 pub fn judge(portfolio: &Portfolio, options: &Options) -> Result<Judgement, PortfolioError> {
     check::options(options)?;
-    check::portfolio(portfolio)?;
-    let prepared = Prepared::new(portfolio);
-    let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
-    let laws = exact::classes(&prepared, &labels)?;
-    let counts = Counts::new(&prepared, &laws, options);
-    let seats = Seats::new(&prepared);
-    let mut drawn = if options.independent {
-        alone::samples(&prepared, &seats, options, &laws)
-    } else {
-        sampling::weighted(&prepared, &seats, options, &counts.fleet)
-    };
-    let states = match (options.exact, options.independent) {
-        (false, _) => None,
-        (true, true) => few::alone(&prepared, &laws),
-        (true, false) => few::common(&prepared),
-    };
-    let mut states = states.map(|it| it.samples(&prepared, &seats, options));
-    let means = means(&prepared, &laws, options.independent);
-    let contributions = contributions::contributions(
-        portfolio,
-        &Tail::new(states.as_ref().unwrap_or(&drawn), options.contribution_level),
-        &Tail::new(&drawn, options.contribution_level),
-        &means,
-    );
-    // The widest rows, which nothing else needs, before others are gathered for figures.
-    let batches = states.iter_mut().chain([&mut drawn]).flat_map(|it| &mut it.batches);
-    batches.for_each(Batch::forget_classes_and_causes);
-    let samples = states.as_ref().unwrap_or(&drawn);
-    let weights = Weights::of(samples);
-    let any_of = AnyOf::new(&prepared, &laws, options.independent);
-    let parts = Parts::new(&prepared, &laws, &seats, &any_of, &options.at_least_in_parts);
-    let judging = Judging {
-        portfolio,
-        options,
-        prepared: &prepared,
-        laws: &laws,
-        drawn: &drawn,
-        samples,
-        weights: &weights,
-        means: &means,
-        parts: &parts,
-        counts: &counts,
-    };
-    let judgement = judging.judgement(contributions);
-    Ok(if options.independent { Judging::with_deviations(judgement, &prepared, &laws) } else { judgement })
+    Basis::new(portfolio)?.judge(options)
+}
+
+/// What all questions about a portfolio have in common: the law of a host of each class, worked out once.
+#[derive(Debug)]
+pub struct Basis<'a> {
+    portfolio: &'a Portfolio,
+    prepared: Prepared,
+    laws: Vec<ClassLaw>,
+    seats: Seats,
+}
+
+impl<'a> Basis<'a> {
+    /// Puts a portfolio in order and works out what each host is exposed to on its own.
+    ///
+    /// # Errors
+    /// [`PortfolioError`]: a portfolio that cannot be judged, with the place.
+    pub fn new(portfolio: &'a Portfolio) -> Result<Self, PortfolioError> {
+        check::portfolio(portfolio)?;
+        let prepared = Prepared::new(portfolio);
+        let laws = exact::classes(&prepared, &labels(portfolio))?;
+        let seats = Seats::new(&prepared);
+        Ok(Self { portfolio, prepared, laws, seats })
+    }
+
+    /// The same as [`judge`].
+    ///
+    /// # Errors
+    /// [`PortfolioError`]: options that nothing can be judged by.
+    pub fn judge(&self, options: &Options) -> Result<Judgement, PortfolioError> {
+        check::options(options)?;
+        let Self { portfolio, prepared, laws, seats } = self;
+        let counts = Counts::new(prepared, laws, options);
+        let mut drawn = if options.independent {
+            alone::samples(prepared, seats, options, laws)
+        } else {
+            sampling::weighted(prepared, seats, options, &counts.fleet)
+        };
+        let states = match (options.exact, options.independent) {
+            (false, _) => None,
+            (true, true) => few::alone(prepared, laws),
+            (true, false) => few::common(prepared),
+        };
+        let mut states = states.map(|it| it.samples(prepared, seats, options));
+        let means = means(prepared, laws, options.independent);
+        let contributions = contributions::contributions(
+            portfolio,
+            &Tail::new(states.as_ref().unwrap_or(&drawn), options.contribution_level),
+            &Tail::new(&drawn, options.contribution_level),
+            &means,
+        );
+        // The widest rows, which nothing else needs, before others are gathered for figures.
+        let batches = states.iter_mut().chain([&mut drawn]).flat_map(|it| &mut it.batches);
+        batches.for_each(Batch::forget_classes_and_causes);
+        let samples = states.as_ref().unwrap_or(&drawn);
+        let weights = Weights::of(samples);
+        let any_of = AnyOf::new(prepared, laws, options.independent);
+        let parts = Parts::new(prepared, laws, seats, &any_of, &options.at_least_in_parts);
+        let judging = Judging {
+            portfolio,
+            options,
+            prepared,
+            laws,
+            drawn: &drawn,
+            samples,
+            weights: &weights,
+            means: &means,
+            parts: &parts,
+            counts: &counts,
+        };
+        let judgement = judging.judgement(contributions);
+        Ok(if options.independent { Judging::with_deviations(judgement, prepared, laws) } else { judgement })
+    }
+}
+
+fn labels(portfolio: &Portfolio) -> Vec<String> {
+    portfolio.classes.iter().map(|class| class.label.clone()).collect()
 }
 
 /// The exact means of all parts.
@@ -147,8 +179,7 @@ fn means(prepared: &Prepared, laws: &[ClassLaw], independent: bool) -> Means {
 pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
     check::portfolio(portfolio)?;
     let prepared = Prepared::new(portfolio);
-    let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
-    let impacts = exact::mean_impacts(&prepared, &labels)?;
+    let impacts = exact::mean_impacts(&prepared, &labels(portfolio))?;
     let losses = prepared.classes.iter().zip(&impacts).map(|(class, impact)| loss(&class.worth, impact));
     Ok(0.0 + losses.sum::<f64>())
 }
@@ -160,8 +191,7 @@ pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
 pub fn mean_impacts(portfolio: &Portfolio) -> Result<Vec<Impact>, PortfolioError> {
     check::portfolio(portfolio)?;
     let prepared = Prepared::new(portfolio);
-    let labels: Vec<String> = portfolio.classes.iter().map(|class| class.label.clone()).collect();
-    let impacts = exact::mean_impacts(&prepared, &labels)?.into_iter();
+    let impacts = exact::mean_impacts(&prepared, &labels(portfolio))?.into_iter();
     let of = |[confidentiality, integrity, availability]: Triple| Impact {
         confidentiality,
         integrity,

@@ -68,24 +68,29 @@ fn with_log(value: f64) -> (f64, f64) {
 }
 
 /// One power in a survival: `(1 - q)^power`, closed `(1 - q otherwise)^power`.
-pub(super) type Power = (u32, f64, f64);
+#[derive(Debug, Clone, Copy)]
+struct Power {
+    answer: u32,
+    otherwise: f64,
+    power: f64,
+}
 
 /// A union with what its factors are made of.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
     pub(super) union: Union,
-    /// For each term and factor its powers.
-    pub(super) powers: Vec<Vec<Vec<Power>>>,
+    powers: Vec<Power>,
+    /// For each factor where its powers end; they begin where those of the factor before it do.
+    ends: Vec<usize>,
 }
 
-/// Powers of one factor, by answer and multiplier.
-type Powers = FxHashMap<(u32, u64), f64>;
+/// What a source acts on: its shock, the gate before it and the plane, [`NONE`] for hosts.
+type Acts = (u32, Option<u32>, usize);
 
 /// Collects what acts on a set.
 #[derive(Default)]
 struct Collected {
-    /// Powers by shock, gate and plane.
-    powers: FxHashMap<(u32, Option<u32>, usize), Powers>,
+    sources: Vec<(Acts, Power)>,
     planes: Vec<Plane>,
 }
 
@@ -98,11 +103,10 @@ struct Plane {
 }
 
 impl Collected {
-    fn add(&mut self, source: &Source, plane: usize, count: f64) {
+    fn add(&mut self, source: &Source, plane: usize, power: f64) {
         let gate = source.gate.map(|gate| gate.shock);
         let otherwise = source.gate.map_or(1.0, |Gated { otherwise, .. }| otherwise);
-        let key = (source.answer, otherwise.to_bits());
-        *self.powers.entry((source.shock, gate, plane)).or_default().entry(key).or_default() += count;
+        self.sources.push(((source.shock, gate, plane), Power { answer: source.answer, otherwise, power }));
     }
 }
 
@@ -172,18 +176,27 @@ impl Shape {
 
     /// Sets the numbers to those at a node.
     pub(super) fn fill(&mut self, table: &Table<'_>, node: usize) {
-        for (term, powers) in self.union.terms.iter_mut().zip(&self.powers) {
-            for (factor, powers) in term.factors.iter_mut().zip(powers) {
-                let (mut open, mut closed) = (0.0, 0.0);
-                for &(answer, otherwise, power) in powers {
-                    let (hit, log) = table.both(node, answer);
-                    open += power * log;
-                    if factor.gate != NONE {
-                        closed += power * (-hit * otherwise).ln_1p();
-                    }
-                }
-                (factor.open, factor.closed) = (-open.exp_m1(), -closed.exp_m1());
+        let mut start = 0;
+        for (factor, &end) in self.union.factors.iter_mut().zip(&self.ends) {
+            let powers = &self.powers[start..end];
+            start = end;
+            // Most are of one way and one host or two, where there is no power to work out.
+            if let (&[Power { answer, power: power @ (1.0 | 2.0), .. }], NONE) = (powers, factor.gate) {
+                let hit = table.at(node, answer);
+                factor.open = if power == 1.0 { hit } else { hit * (2.0 - hit) };
+                factor.closed = factor.open;
+                continue;
             }
+            let (mut open, mut closed) = (0.0, 0.0);
+            for &Power { answer, otherwise, power } in powers {
+                let (hit, log) = table.both(node, answer);
+                open += power * log;
+                if factor.gate != NONE {
+                    closed += power * (-hit * otherwise).ln_1p();
+                }
+            }
+            factor.open = -open.exp_m1();
+            factor.closed = if factor.gate == NONE { factor.open } else { -closed.exp_m1() };
         }
     }
 }
@@ -203,32 +216,33 @@ pub(super) fn managed(
 }
 
 impl Collected {
-    fn into_shape(self, prepared: &Prepared) -> Shape {
-        let mut keys: Vec<(u32, Option<u32>, usize)> = self.powers.keys().copied().collect();
-        keys.sort_unstable();
-        let before = keys.iter().filter_map(|&(_, gate, _)| gate);
+    fn into_shape(mut self, prepared: &Prepared) -> Shape {
+        let order = |power: &Power| (power.answer, power.otherwise.to_bits());
+        self.sources.sort_by_key(|(acts, power)| (*acts, order(power)));
+        let before = self.sources.iter().filter_map(|((_, gate, _), _)| *gate);
         let mut gates: Vec<u32> = before.chain(self.planes.iter().filter_map(|plane| plane.gate)).collect();
         gates.sort_unstable();
         gates.dedup();
         let local = |gate: Option<u32>| gate.and_then(|it| gates.binary_search(&it).ok()).unwrap_or(NONE);
-        let (mut terms, mut powers): (Vec<Term>, Vec<Vec<Vec<Power>>>) = (Vec::new(), Vec::new());
-        for key in keys {
-            let (shock, gate, plane) = key;
-            if terms.last().is_none_or(|term: &Term| term.shock != shock as usize) {
-                let probability = prepared.shocks[shock as usize];
-                let as_gate = local(Some(shock));
-                terms.push(Term { shock: shock as usize, probability, as_gate, factors: Vec::new() });
-                powers.push(Vec::new());
+        let (mut terms, mut factors): (Vec<Term>, Vec<Factor>) = (Vec::new(), Vec::new());
+        let (mut powers, mut ends): (Vec<Power>, Vec<usize>) = (Vec::new(), Vec::new());
+        for of_shock in self.sources.chunk_by(|a, b| a.0.0 == b.0.0) {
+            let (shock, first) = (of_shock[0].0.0, factors.len());
+            for of_factor in of_shock.chunk_by(|a, b| a.0 == b.0) {
+                let (_, gate, plane) = of_factor[0].0;
+                for alike in of_factor.chunk_by(|a, b| order(&a.1) == order(&b.1)) {
+                    let power = alike.iter().map(|it| it.1.power).sum();
+                    powers.push(Power { power, ..alike[0].1 });
+                }
+                ends.push(powers.len());
+                factors.push(Factor { gate: local(gate), plane, open: 0.0, closed: 0.0 });
             }
-            let mut of_factor: Vec<Power> = self.powers[&key]
-                .iter()
-                .map(|(&(answer, otherwise), &power)| (answer, f64::from_bits(otherwise), power))
-                .collect();
-            of_factor.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-            if let (Some(term), Some(powers)) = (terms.last_mut(), powers.last_mut()) {
-                term.factors.push(Factor { gate: local(gate), plane, open: 0.0, closed: 0.0 });
-                powers.push(of_factor);
-            }
+            terms.push(Term {
+                shock: shock as usize,
+                probability: prepared.shocks[shock as usize],
+                as_gate: local(Some(shock)),
+                factors: first..factors.len(),
+            });
         }
         let local_gates = gates
             .iter()
@@ -241,6 +255,6 @@ impl Collected {
         let planes = self.planes.iter();
         let planes =
             planes.map(|it| LocalPlane { gate: local(it.gate), open: it.open, closed: it.closed }).collect();
-        Shape { union: Union::new(terms, local_gates, planes), powers }
+        Shape { union: Union::new(terms, factors, local_gates, planes), powers, ends }
     }
 }

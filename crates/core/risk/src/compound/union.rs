@@ -10,6 +10,8 @@
 //! Everything is kept as the probability of a hit, never as one less a survival: over a short horizon a survival is so near
 //! to one that its complement has no digits left.
 
+use std::ops::Range;
+
 /// "No gate", "no plane".
 pub(super) const NONE: usize = usize::MAX;
 
@@ -40,7 +42,8 @@ pub(super) struct Term {
     pub(super) probability: f64,
     /// It is itself the shock of this local gate, or [`NONE`].
     pub(super) as_gate: usize,
-    pub(super) factors: Vec<Factor>,
+    /// Its stretch of [`Union::factors`].
+    pub(super) factors: Range<usize>,
 }
 
 /// A gate of the set.
@@ -143,6 +146,7 @@ struct Given<'u> {
 #[derive(Debug, Clone)]
 pub(super) struct Union {
     pub(super) terms: Vec<Term>,
+    pub(super) factors: Vec<Factor>,
     pub(super) gates: Vec<LocalGate>,
     pub(super) planes: Vec<LocalPlane>,
     islands: Vec<Island>,
@@ -150,11 +154,16 @@ pub(super) struct Union {
 
 impl Union {
     /// Finds what hangs together.
-    pub(super) fn new(terms: Vec<Term>, gates: Vec<LocalGate>, planes: Vec<LocalPlane>) -> Self {
+    pub(super) fn new(
+        terms: Vec<Term>,
+        factors: Vec<Factor>,
+        gates: Vec<LocalGate>,
+        planes: Vec<LocalPlane>,
+    ) -> Self {
         let mut root: Vec<usize> = (0..gates.len()).collect();
         for term in &terms {
             let mut first = NONE;
-            for gate in touched(term, &planes) {
+            for gate in touched(term, &factors, &planes) {
                 let gate = find(&root, gate);
                 if first == NONE {
                     first = gate;
@@ -169,11 +178,12 @@ impl Union {
             islands[find(&root, gate)].gates.push(gate);
         }
         for (at, term) in terms.iter().enumerate() {
-            let island = touched(term, &planes).next().map_or(gates.len(), |gate| find(&root, gate));
+            let island =
+                touched(term, &factors, &planes).next().map_or(gates.len(), |gate| find(&root, gate));
             islands[island].terms.push(at);
         }
         islands.retain(|island| !island.gates.is_empty() || !island.terms.is_empty());
-        Self { terms, gates, planes, islands }
+        Self { terms, factors, gates, planes, islands }
     }
 
     /// Most gates that hang together.
@@ -196,7 +206,8 @@ impl Union {
     /// How steep [`Union::any`] is in `scale`, at most: the sum of all that each shock does with its gates open.
     pub(super) fn rate(&self) -> f64 {
         let of_term = |term: &Term| {
-            let hit = term.factors.iter().fold(0.0, |hit, factor| either(hit, factor.open));
+            let hit =
+                self.factors[term.factors.clone()].iter().fold(0.0, |hit, factor| either(hit, factor.open));
             if term.as_gate == NONE { term.probability * hit } else { 0.0 }
         };
         let of_gates: f64 = self.gates.iter().map(|gate| gate.probability).sum();
@@ -351,7 +362,7 @@ impl Union {
     /// Probability of a hit by one shock that happens.
     fn given(&self, term: usize, island: &Island, state: u64, taken: &[Takes]) -> f64 {
         let mut hit = 0.0;
-        for factor in &self.terms[term].factors {
+        for factor in &self.factors[self.terms[term].factors.clone()] {
             let through = match taken.get(factor.plane) {
                 None | Some(Takes::Always) => true,
                 Some(Takes::Never) => false,
@@ -408,9 +419,14 @@ fn is_open(island: &Island, state: u64, gate: usize) -> bool {
 }
 
 /// Gates that decide what a shock does: that it is itself, and those before what it hits and behind the planes that it hits.
-fn touched<'a>(term: &'a Term, planes: &'a [LocalPlane]) -> impl Iterator<Item = usize> + 'a {
+fn touched<'a>(
+    term: &Term,
+    factors: &'a [Factor],
+    planes: &'a [LocalPlane],
+) -> impl Iterator<Item = usize> + 'a {
     let behind = |factor: &Factor| planes.get(factor.plane).map_or(NONE, |plane| plane.gate);
-    let of_factors = term.factors.iter().flat_map(move |factor| [factor.gate, behind(factor)]);
+    let of_factors =
+        factors[term.factors.clone()].iter().flat_map(move |factor| [factor.gate, behind(factor)]);
     std::iter::once(term.as_gate).chain(of_factors).filter(|&gate| gate != NONE)
 }
 

@@ -158,6 +158,19 @@ impl Terms {
             + self.penalties
     }
 
+    /// How each term is worked out, in the order of [`Terms::named`], for waiting `t` days of a horizon of `T`. Losses are per host, and
+    /// summed over the hosts.
+    pub const FORMULAS: [&'static str; 8] = [
+        "l (1 - e^-G(t)): what stands on a host, times the probability that any open hole was used by day t; G adds up the hit hazards",
+        "l e^-G(t) (1 - e^-i(G(T) - G(t))): a share i of the fixes does not close its hole, for the rest of the horizon",
+        "p e^-theta t q b: bad now, not found by day t, share of hosts hit, loss of a host that is hit; of the hosts without a ring in front",
+        "the same times (1 - ring_stops): of the hosts that take it after a ring, which stops a bad release so often",
+        "t r h: days until the patch, hits a day of bugs that the release repairs, loss of one",
+        "what emptying and rebooting the hosts costs by the policy, once it is done",
+        "of it, the share of other changes that are done in the same drain",
+        "the penalty of each promise whose deadline lies before day t",
+    ];
+
     /// The terms with their names, in the order of the sum.
     #[must_use]
     pub fn named(&self) -> [(&'static str, f64); 8] {

@@ -336,7 +336,7 @@ impl Due {
 }
 
 /// The version as fixes name it: an ESXi build with its update train in front.
-pub(super) fn named(release: &ReleaseFact) -> String {
+pub(crate) fn named(release: &ReleaseFact) -> String {
     match (&release.family, &release.train) {
         (Family::Esxi, Some(train)) if release.version.bytes().all(|it| it.is_ascii_digit()) => {
             format!("{train}-{}", release.version)

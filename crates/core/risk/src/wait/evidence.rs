@@ -128,6 +128,14 @@ fn told(message: &str, written: &str) -> (String, String) {
     }
 }
 
+/// Most hits per host and day: more than one a minute is no bug that anybody lives with.
+const MOST_PER_DAY: f64 = 1_000.0;
+
+/// Most hours down after one hit: a year.
+const MOST_HOURS: f64 = 8_760.0;
+
+const HOURS_OF_DAY: f64 = 24.0;
+
 fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
     let mut list = Vec::new();
     let mut add = |place: String, found: String, expected: &str| {
@@ -146,10 +154,22 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
         }
     }
     for (at, bug) in evidence.known_bugs.iter().enumerate() {
-        for (name, it) in [("per_host_day", bug.per_host_day), ("hours_down", bug.hours_down)] {
-            if !(it.is_finite() && it >= 0.0) {
-                add(format!("known_bug.{at}.{name}"), it.to_string(), "a finite number, not negative");
-            }
+        // Written so that NaN is refused.
+        if !(0.0..=MOST_PER_DAY).contains(&bug.per_host_day) {
+            let expected = "how often a host hits it per day, from 0 to 1000";
+            add(format!("known_bug.{at}.per_host_day"), format!("{:e}", bug.per_host_day), expected);
+        }
+        if !(0.0..=MOST_HOURS).contains(&bug.hours_down) {
+            let expected = "hours that its VMs are down then, from 0 to 8760";
+            add(format!("known_bug.{at}.hours_down"), format!("{:e}", bug.hours_down), expected);
+        }
+        if bug.per_host_day * bug.hours_down > HOURS_OF_DAY {
+            let found = format!("{:e} h down a day", bug.per_host_day * bug.hours_down);
+            add(
+                format!("known_bug.{at}"),
+                found,
+                "per_host_day x hours_down of at most 24: a day has no more hours",
+            );
         }
     }
     list
@@ -167,6 +187,18 @@ pub struct Tally {
     /// Others that run it on other or unknown hardware. Their reports are what `theta` stands for: counting them again
     /// would count them twice.
     pub others_at_all: Count,
+}
+
+impl Tally {
+    /// Runs on this hardware, own ones and those of others.
+    #[must_use]
+    pub fn on_this_hardware(&self) -> Count {
+        let (own, others) = (self.own, self.others_same_hardware);
+        Count {
+            hosts: own.hosts.saturating_add(others.hosts),
+            failures: own.failures.saturating_add(others.failures),
+        }
+    }
 }
 
 impl Evidence {

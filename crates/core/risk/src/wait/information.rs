@@ -2,7 +2,8 @@
 //!
 //! The loss of each choice is linear in `m`, the expected share of hosts that the release hits (probability of a bad
 //! release times share hit). The least loss over all choices is therefore concave in `m`, and since the expectation of
-//! `m` after an observation is `m` before it, an observation is never worth less than nothing.
+//! `m` after an observation is `m` before it, an observation is never worth less than nothing. Nor more than knowing for certain
+//! whether the release is bad and which share it hits, since that tells all that any observation can (Jensen).
 
 use serde::Serialize;
 
@@ -11,6 +12,7 @@ use super::curve::Inputs;
 use super::evidence::Count;
 use super::situation::{Belief, Situation};
 use super::table::{Grid, Table};
+use underpin_model::quantity::Probability;
 
 /// What could be done to learn more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -22,7 +24,7 @@ pub enum Observation {
     CanaryHost,
     /// One more day in which others may report a fault.
     SoakDay,
-    /// Knowing for certain whether the release is bad: no observation is worth more.
+    /// Knowing for certain whether the release is bad, and which share of hosts it hits then: no observation is worth more.
     Certainty,
 }
 
@@ -70,23 +72,47 @@ pub(super) fn values(
     };
     let one_host = one_host(belief, before, &least);
     let risk_of_host = belief.now * belief.hit.mean() * inputs.loss_per_bad_host;
-    // What others find in a day; that an earlier ring may have run it by then is no news of this day.
-    let regression = at_now.regression_first_ring + at_now.regression_later_rings;
-    let soak = regression * -(-inputs.theta * 1.0_f64.min(inputs.horizon_days)).exp_m1();
-    let certainty = before
-        - belief.now * least(1.0, belief.hit.mean())
-        - (1.0 - belief.now) * least(0.0, belief.hit.mean());
+    let observed = [one_host, soak_day(belief, inputs.theta * inputs.horizon_days.min(1.0), before, &least)];
+    let certainty = observed.into_iter().fold(certainty(belief, before, &least), f64::max);
     let row = |observation, value: f64, cost, days| {
-        // Rounding of two nearly equal sums: the theorem above says that it is not below 0.
-        InformationValue { observation, value: value.max(0.0), cost, days }
+        // Less than rounding of two nearly equal sums is nothing.
+        let value = if value > ROUNDING * before.abs() { value } else { 0.0 };
+        InformationValue { observation, value, cost, days }
     };
     let canary = delay(soak_days) * (1.0 - 1.0 / situation.hosts.max(1.0)) + risk_of_host;
     vec![
         row(Observation::Trial, one_host, delay(soak_days), soak_days),
         row(Observation::CanaryHost, one_host, canary, soak_days),
-        row(Observation::SoakDay, soak, delay(1.0), 1.0),
+        row(Observation::SoakDay, observed[1], delay(1.0), 1.0),
         row(Observation::Certainty, certainty, 0.0, 0.0),
     ]
+}
+
+/// Share of a loss below which a difference is rounding.
+const ROUNDING: f64 = 1e-12;
+
+/// Places at which the share of hosts hit is known for certain: midpoints of as many equally likely stretches of its distribution.
+const SHARES: u32 = 64;
+
+/// Expected gain of knowing all. The share is worked out at [`SHARES`] places, scaled to its mean: what that leaves out of an uncertain
+/// share is less than any single observation tells of it, or that observation stands for it.
+fn certainty(belief: &Belief, before: f64, least: &impl Fn(f64, f64) -> f64) -> f64 {
+    let places = (0..SHARES).map(|at| (f64::from(at) + 0.5) / f64::from(SHARES));
+    let shares: Vec<f64> = places.map(|it| belief.hit.quantile(Probability::nearest(it)).get()).collect();
+    let mean = shares.iter().sum::<f64>() / f64::from(SHARES);
+    let scale = if mean > 0.0 { belief.hit.mean() / mean } else { 0.0 };
+    let if_bad = shares.iter().map(|it| least(1.0, (it * scale).min(1.0))).sum::<f64>() / f64::from(SHARES);
+    before - belief.now * if_bad - (1.0 - belief.now) * least(0.0, belief.hit.mean())
+}
+
+/// Expected gain of a while in which others find a bad release with probability `1 - e^-rate`: it is withdrawn, or a little less likely bad.
+fn soak_day(belief: &Belief, rate: f64, before: f64, least: &impl Fn(f64, f64) -> f64) -> f64 {
+    let found = belief.now * -(-rate).exp_m1();
+    if found <= 0.0 || found >= 1.0 {
+        return 0.0;
+    }
+    let share = belief.hit.mean();
+    before - found * least(1.0, share) - (1.0 - found) * least((belief.now - found) / (1.0 - found), share)
 }
 
 /// Expected gain of seeing one host of this class run the release: it is hit, or it stays clean.

@@ -14,7 +14,7 @@ mod course;
 pub mod curve;
 pub mod decision;
 mod draws;
-mod due;
+pub(crate) mod due;
 pub mod evidence;
 pub mod groups;
 pub mod information;

@@ -11,9 +11,12 @@ use std::collections::BTreeMap;
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
+use underpin_exposure::Assessment;
 use underpin_exposure::report::{Asset, AssetKind, VulnerabilityView};
 use underpin_model::policy::{AcceptedRisk, Promise, PromiseKind};
+use underpin_model::ssvc::HumanImpact;
 
 use super::due::{self, Due, OpenHole};
 use super::groups::Request;
@@ -91,11 +94,29 @@ struct Bearing {
     bears: f64,
 }
 
+/// The greatest human impact of the applications on each host, where it is known.
+fn impacts(assessment: &Assessment) -> FxHashMap<&str, HumanImpact> {
+    let hosts = assessment.groups.iter().filter_map(|it| Some((it, it.context.human_impact?)));
+    hosts
+        .flat_map(|(group, impact)| {
+            let hosts = group.assets.iter().filter(|it| it.kind == AssetKind::Host);
+            hosts.map(move |it| (&*it.id, impact))
+        })
+        .collect()
+}
+
 impl<'a> Promises<'a> {
     pub(super) fn of(request: &'a Request<'a>, hosts: &Hosts<'_>, day: Date) -> Self {
         let promises = request.policy.promises.iter().filter(|it| it.kind == PromiseKind::FixWithin);
+        let impacts = impacts(request.assessment);
         let about = |promise: &'a Promise| {
-            let about = hosts.promised(&promise.scope, request.fleet.hosts.iter().map(|it| &it.id));
+            let mut about = hosts.promised(&promise.scope, request.fleet.hosts.iter().map(|it| &it.id));
+            if let Some(least) = promise.human_impact_at_least {
+                // Like a score that nobody knows: it may be enough.
+                for (about, host) in about.iter_mut().zip(&request.fleet.hosts) {
+                    *about &= impacts.get(host.id.as_str()).is_none_or(|it| *it >= least);
+                }
+            }
             let hosts = about.iter().filter(|it| **it).count();
             Promised { promise, about, hosts }
         };

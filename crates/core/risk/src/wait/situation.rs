@@ -146,28 +146,42 @@ pub struct Belief {
     pub hit: Beta,
 }
 
+impl Belief {
+    /// Of a release that is bad with this probability on its first day and hits this share then. Others have run it for `found`, its age
+    /// times the rate at which bad ones are found: not withdrawn since, it is bad with `p e^-found / (1 - p + p e^-found)`.
+    #[must_use]
+    pub fn of(at_release: f64, hit: Beta, found: f64, tally: &Tally) -> Self {
+        let at_release = at_release.clamp(0.0, 1.0);
+        let still = at_release * (-found).exp();
+        let by_age = if still > 0.0 { still / (still + 1.0 - at_release) } else { 0.0 };
+        let (by_others, after_others) = hit.update(by_age, tally.others_same_hardware);
+        let (now, hit) = after_others.update(by_others, tally.own);
+        Self { at_release, by_age, by_others, now, hit }
+    }
+
+    /// Of a release that its maker has withdrawn.
+    #[must_use]
+    pub fn of_withdrawn(at_release: f64, hit: Beta) -> Self {
+        Self { at_release: at_release.clamp(0.0, 1.0), by_age: 1.0, by_others: 1.0, now: 1.0, hit }
+    }
+}
+
 impl Situation {
     /// What is believed about the release under these parameters.
     #[must_use]
     pub fn belief(&self, values: &Values) -> Belief {
-        let at_release = values.get(Parameter::RegressionPrior).clamp(0.0, 1.0);
         let hit = Beta::from_range(values.get(Parameter::RegressionHit), self.hit_range.0, self.hit_range.1);
+        let at_release = values.get(Parameter::RegressionPrior);
         if self.withdrawn {
-            return Belief { at_release, by_age: 1.0, by_others: 1.0, now: 1.0, hit };
+            return Belief::of_withdrawn(at_release, hit);
         }
-        // Not withdrawn at this age: with rate theta a bad one would have been.
-        let still = at_release * (-values.get(Parameter::Theta) * self.release_age_days).exp();
-        let by_age = if still > 0.0 { still / (still + 1.0 - at_release) } else { 0.0 };
-        let (by_others, after_others) = hit.update(by_age, self.tally.others_same_hardware);
-        let (now, hit) = after_others.update(by_others, self.tally.own);
-        Belief { at_release, by_age, by_others, now, hit }
+        Belief::of(at_release, hit, values.get(Parameter::Theta) * self.release_age_days, &self.tally)
     }
 
     /// Whoever made the release has withdrawn it, or it failed on a host of this hardware.
     #[must_use]
     pub fn is_known_to_be_bad(&self) -> bool {
-        let Tally { own, others_same_hardware, .. } = self.tally;
-        self.withdrawn || own.failures > 0 || others_same_hardware.failures > 0
+        self.withdrawn || self.tally.on_this_hardware().failures > 0
     }
 
     /// Per approach, the probability that a host is hit, given a campaign that tries this fleet.

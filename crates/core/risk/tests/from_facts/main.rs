@@ -13,4 +13,5 @@ mod laws;
 mod make;
 mod numbers;
 mod radius;
+mod releases;
 mod sampled;

@@ -3,10 +3,11 @@
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
+use underpin_model::policy::Parameter;
 use underpin_risk::wait::groups::HORIZON_DAYS;
 use underpin_risk::wait::information::{InformationValue, Observation};
 use underpin_risk::wait::sensitivity::Sensitivity;
-use underpin_risk::wait::{Decision, GroupDecision};
+use underpin_risk::wait::{Decision, GroupDecision, curve::Terms};
 
 use super::numbers::{amount, derived, parameter, percent};
 use super::tables::{group_address, verdict};
@@ -94,7 +95,7 @@ fn decision(one: &GroupDecision, currency: &str, at: usize) -> Markup {
             h2 id=(anchor) { (title(one)) }
             p.lead { (one.recommendation) }
             @if let Some(missing) = &one.unknown { p { span.status.s-unknown { "unknown" } " It cannot be decided without " (missing) "." } }
-            (facts(one))
+            (facts(one, currency))
             @if let Some(wait) = &one.wait {
                 h3 { "Loss by days waited" }
                 (charts::figure(&charts::risk::loss_curve(wait, currency), &curve(wait, currency)))
@@ -108,7 +109,7 @@ fn decision(one: &GroupDecision, currency: &str, at: usize) -> Markup {
     }
 }
 
-fn facts(one: &GroupDecision) -> Markup {
+fn facts(one: &GroupDecision, currency: &str) -> Markup {
     html! { dl {
         dt { "Hosts" } dd { (derived(&number(one.hosts.len() as u64), &html! { @for (at, id) in one.hosts.iter().take(NAMED).enumerate() { @if at > 0 { ", " } a href={"/hosts/" (encode(id.as_str()))} { (id) } } @if one.hosts.len() > NAMED { " and more" } })) }
         dt { "VMs on them" } dd { (number(one.vms.into())) }
@@ -117,7 +118,7 @@ fn facts(one: &GroupDecision) -> Markup {
         dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
         dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }
         dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due.timeline) @if let Some(day) = due.date { ", by " (day) } } None => "no deadline" } }
-        dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (promise.days_left) " days left, penalty " (amount(promise.penalty)) @if let Some(it) = &promise.accepted { ", when the risk that " (it.owner) " accepted expires" } br; } }
+        dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (promise.days_left.unsigned_abs()) @if promise.days_left < 0 { " days over, penalty " } @else { " days left, penalty " } (amount(promise.penalty)) " " (currency) " if these hosts break it" @if let Some(it) = &promise.accepted { ", when the risk that " (it.owner) " accepted expires" } br; } }
         @if let Some(it) = &one.earlier_ring { dt { "Earlier ring" } dd { (it.ring) @if it.runs_it { " runs it already" } @else { " is to take it first" } ": it protects these hosts from day " (amount(it.from_days)) } }
         dt { "Changes that share the drain" } dd { (one.changes) }
     } }
@@ -152,7 +153,7 @@ fn terms(wait: &Decision, currency: &str) -> Markup {
             caption { (caption) }
             thead { tr { th scope="col" { "Term" } th.num scope="col" { "Patch now" } th.num scope="col" { "Best: " (days(wait.optimum.days)) } th.num scope="col" { "Never" } } }
             tbody {
-                @for (((name, now), (_, best)), (_, never)) in rows { tr { th scope="row" { (name) } td.num { (amount(now)) } td.num { (amount(best)) } td.num { (amount(never)) } } }
+                @for ((((name, now), (_, best)), (_, never)), formula) in rows.zip(Terms::FORMULAS) { tr { th scope="row" { (derived(name, &html! { (formula) ". " a href="/policy#parameters" { "Parameters" } })) } td.num { (amount(now)) } td.num { (amount(best)) } td.num { (amount(never)) } } }
                 tr { th scope="row" { "sum" } td.num { b { (amount(wait.now.total())) } } td.num { b { (amount(wait.best.total())) } } td.num { b { (amount(wait.never.total())) } } }
                 tr { th scope="row" { "5 % to 95 % over the parameters" } @for band in [wait.band_now, wait.band, wait.band_never] { td.num { (amount(band.low)) " to " (amount(band.high)) } } }
             }
@@ -219,11 +220,11 @@ fn belief(one: &GroupDecision, wait: &Decision) -> Markup {
                 } }
                 dt { "Together" } dd { (range(&prior.together)) }
             }
-            dt { "On its first day" } dd { (percent(belief.at_release)) }
-            dt { "After its age" } dd { (percent(belief.by_age)) " " span.soft { "it was not withdrawn since" } }
-            dt { "After others on this hardware" } dd { (percent(belief.by_others)) " " span.soft { (tally.others_same_hardware.hosts) " hosts, " (tally.others_same_hardware.failures) " hit" } }
-            dt { "After own trials and canaries" } dd { b { (percent(belief.now)) } " " span.soft { (tally.own.hosts) " hosts, " (tally.own.failures) " hit; " (tally.own_other_hardware.hosts) " on other hardware teach nothing about this" } }
-            dt { "Hosts hit if it is bad" } dd { (percent(belief.hit.mean())) }
+            dt { "On its first day" } dd { (derived(&percent(belief.at_release), &html! { "p, " (parameter(Parameter::RegressionPrior)) ", as a Beta distribution with its range, updated by what the line has shown" })) }
+            dt { "After its age" } dd { (derived(&percent(belief.by_age), &html! { "p e / (1 - p + p e) with e = exp(-" (parameter(Parameter::Theta)) " × days since its release): Bayes" })) " " span.soft { "it was not withdrawn since" } }
+            dt { "After others on this hardware" } dd { (derived(&percent(belief.by_others), &html! { "Beta-binomial: a bad release would have left so many hosts clean with the probability that its share of hosts hit gives; one hit settles it" })) " " span.soft { (tally.others_same_hardware.hosts) " hosts, " (tally.others_same_hardware.failures) " hit" } }
+            dt { "After own trials and canaries" } dd { (derived(&percent(belief.now), &html! { "The same, with own hosts of this hardware" })) " " span.soft { (tally.own.hosts) " hosts, " (tally.own.failures) " hit; " (tally.own_other_hardware.hosts) " on other hardware teach nothing about this" } }
+            dt { "Hosts hit if it is bad" } dd { (derived(&percent(belief.hit.mean()), &html! { "The mean of a Beta distribution: " (parameter(Parameter::RegressionHit)) " with its range, updated by the same hosts" })) }
         }
     }
 }
@@ -236,12 +237,23 @@ fn information(wait: &Decision, currency: &str) -> Markup {
         Observation::SoakDay => "one more day of soaking",
         Observation::Certainty => "knowing for certain (an upper bound)",
     };
+    let how = |it: &InformationValue| match it.observation {
+        Observation::Trial | Observation::CanaryHost => {
+            "The least loss now, less what it is on average once one host was hit or stayed clean. It costs the exposure of these hosts while the host is watched, and what a bad release does to that host."
+        }
+        Observation::SoakDay => {
+            "The least loss now, less what it is on average after a day in which others find a bad release with the rate theta. It costs a day of exposure."
+        }
+        Observation::Certainty => {
+            "The least loss now, less what it is on average once it is known whether the release is bad and which share of hosts it hits."
+        }
+    };
     html! {
         h3 { "Value of information" }
         (scroll(&caption, html! { table {
             caption { (caption) }
             thead { tr { th scope="col" { "Observation" } th.num scope="col" { "Worth" } th.num scope="col" { "Costs" } th.num scope="col" { "Days" } th scope="col" { "Pays" } } }
-            tbody { @for it in &wait.information { tr { th scope="row" { (name(it)) } td.num { (amount(it.value)) } td.num { (amount(it.cost)) } td.num { (amount(it.days)) } td { @if it.pays() { "yes" } @else { "no" } } } } }
+            tbody { @for it in &wait.information { tr { th scope="row" { (derived(name(it), &html! { (how(it)) })) } td.num { (amount(it.value)) } td.num { (amount(it.cost)) } td.num { (amount(it.days)) } td { @if it.pays() { "yes" } @else { "no" } } } } }
         } }))
     }
 }

@@ -7,7 +7,7 @@ mod tables;
 
 use axum::extract::State;
 use maud::{Markup, html};
-use underpin_risk::compound::{AtLeast, Figures, Method, Part};
+use underpin_risk::compound::{AtLeast, Cvar, Figures, Method, Part};
 use underpin_risk::report::{FleetRisk, RiskReport};
 
 use super::parts::{number, scroll, stale};
@@ -153,7 +153,7 @@ fn figures(report: &RiskReport) -> Markup {
                     (pair(format!("Loss exceeded in {} of cases", percent(1.0 - one.level)), &|it| it.loss.quantiles.iter().find(|other| other.level == one.level).map(|it| it.value), html! { (sampled(format!("Quantile of {samples} weighted samples (seed {}); 95 % interval {} to {}.", report.seed, amount(one.low), amount(one.high)))) }, false))
                 }
                 @for one in &own.loss.cvar {
-                    (pair(format!("Mean of the worst {}", percent(1.0 - one.level)), &|it| it.loss.cvar.iter().find(|other| other.level == one.level).map(|it| it.value), html! { (sampled(format!("CVaR of the weighted samples; standard error {}.", amount(one.standard_error)))) }, false))
+                    (pair(format!("Mean of the worst {}", percent(1.0 - one.level)), &|it| it.loss.cvar.iter().find(|other| other.level == one.level).map(|it| it.value), html! { (sampled(how_cvar(one))) }, false))
                     (pair("… at most, whatever ties the clusters".to_owned(), &|it| it.cvar_at_most.iter().find(|other| other.level == one.level).map(|it| it.value), html! { "The sum of the clusters' own CVaR: what the fleet's would be if all of them had their worst together. How clusters depend on each other is a matter of the model; this bound is not." }, false))
                 }
                 (pair("Any host hit".to_owned(), &|it| Some(it.any_hit.probability), html! { (method(own.any_hit.method, own.any_hit.standard_error)) " Whatever the dependence, it lies between the greatest probability of one host, " (percent(own.any_hit.frechet_low)) ", and the sum over all hosts, " (percent(own.any_hit.frechet_high)) " (Fréchet)." }, true))
@@ -168,6 +168,14 @@ fn figures(report: &RiskReport) -> Markup {
             }
         } },
     )
+}
+
+fn how_cvar(one: &Cvar) -> String {
+    if one.standard_error > 0.0 {
+        return format!("CVaR of the weighted samples; standard error {}.", amount(one.standard_error));
+    }
+    let share = percent(1.0 - one.level);
+    format!("Exact: fewer than {share} of cases lose anything, so that it is the expected loss over {share}.")
 }
 
 pub(super) fn method(method: Method, standard_error: f64) -> Markup {
@@ -275,7 +283,7 @@ fn contributions(report: &RiskReport) -> Markup {
         @if !figures.is_empty() {
             section aria-labelledby="contributions" {
                 h2 id="contributions" { "What it comes from" }
-                p.soft { "Shares sum to the whole: of the mean exactly (of causes by the samples), of the CVaR by Euler allocation. Where several causes do the greatest harm to a host, each has an equal share." }
+                p.soft { "Shares sum to the whole: of the mean exactly, of the CVaR by Euler allocation from the samples. Where several causes do the greatest harm to a host, each has an equal share." }
                 @for figure in figures { (figure) }
             }
         }

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::fleet::{Affinity, Fleet, Host};
+use underpin_model::fleet::{Action, Affinity, Fleet, Host};
 use underpin_model::id::{ApplicationId, ClusterId, ElementId, HostId, VmId};
-use underpin_model::plan::{Outcome, Plan, PlanFigures, Reason, Relaxation, TrialCost};
+use underpin_model::plan::{Outcome, Plan, PlanFigures, Reason, Relaxation, StepKind, TrialCost};
 
 use super::super::{Request, assemble, facts::Facts, report, spare};
 use super::price::reserve_hosts;
 use super::relax::relax;
 
-/// Most hosts of the clusters in which something is tried.
-const MOST_HOSTS: usize = 256;
+/// Most hosts of the clusters in which something is tried, and of fleets that are planned whole with what is enough.
+pub(super) const MOST_HOSTS: usize = 256;
 /// Plans for one relaxation: so many hosts are planned over all of them, at least [`FEWEST_PLANS`] and at most [`MOST_PLANS`] plans.
 const HOSTS_PLANNED: usize = 1024;
 const FEWEST_PLANS: usize = 4;
@@ -39,6 +39,21 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn enough(&self) -> bool {
         !self.attempt.unblocked.is_empty()
+    }
+}
+
+/// What one plan has and another one has not, both ways.
+pub(super) struct Gain {
+    pub(super) planned: BTreeSet<ElementId>,
+    pub(super) lost: BTreeSet<ElementId>,
+}
+
+impl Gain {
+    pub(super) fn between(before: &BTreeSet<ElementId>, after: &BTreeSet<ElementId>) -> Self {
+        let less = |all: &BTreeSet<ElementId>, these: &BTreeSet<ElementId>| {
+            all.difference(these).cloned().collect::<BTreeSet<_>>()
+        };
+        Self { planned: less(after, before), lost: less(before, after) }
     }
 }
 
@@ -150,7 +165,8 @@ impl<'r, 'a> Trials<'r, 'a> {
                 break;
             };
             let more = if attempt.unblocked.is_empty() { needed(&relaxation, &attempt) } else { Vec::new() };
-            found = Some(Found { relaxation: relaxation.clone(), attempt });
+            let tried = Found { relaxation: relaxation.clone(), attempt };
+            found = Some(self.without_needless(tried, beside));
             match &mut relaxation {
                 Relaxation::Consent { vms, .. } if !more.is_empty() => vms.extend(more),
                 _ => break,
@@ -159,20 +175,56 @@ impl<'r, 'a> Trials<'r, 'a> {
         found
     }
 
-    /// What the plan with it comes to beside the one without.
-    pub(super) fn cost(&mut self, attempt: &Attempt, relaxed: &[&Relaxation]) -> Option<TrialCost> {
+    /// Without the consents that the plan makes no use of, where a plan with the others alone has as much.
+    fn without_needless(&mut self, found: Found, beside: Option<&Relaxation>) -> Found {
+        let Relaxation::Consent { tenant, action, vms } = &found.relaxation else { return found };
+        let used = interrupted(&found.attempt.plan, *action);
+        let vms: Vec<VmId> = vms.iter().filter(|it| used.contains(it)).cloned().collect();
+        let Relaxation::Consent { vms: all, .. } = &found.relaxation else { return found };
+        if vms.is_empty() || vms.len() == all.len() || !found.enough() {
+            return found;
+        }
+        let relaxation = Relaxation::Consent { tenant: tenant.clone(), action: *action, vms };
+        let fewer = self.attempt(&[&relaxation].into_iter().chain(beside).collect::<Vec<_>>());
+        match fewer.filter(|it| it.planned.is_superset(&found.attempt.planned)) {
+            Some(attempt) => Found { relaxation, attempt },
+            None => found,
+        }
+    }
+
+    /// What the plan with it has and the one without has not, and what both come to.
+    pub(super) fn gain(&mut self, attempt: &Attempt, relaxed: &[&Relaxation]) -> Option<(Gain, TrialCost)> {
         // The plan to compare with is made in any case.
         self.left += 1;
         let base = self.attempt(&[])?;
-        let loses = base.planned.difference(&attempt.planned).cloned().collect();
+        let gain = Gain::between(&base.planned, &attempt.planned);
         let reserve_hosts = reserve_hosts(self.request.policy, &self.part, relaxed);
-        Some(TrialCost { without: figures(&base.plan), with: figures(&attempt.plan), loses, reserve_hosts })
+        let (without, with) = (figures(&base.plan), figures(&attempt.plan));
+        Some((gain, TrialCost { without, with, loses: Vec::new(), reserve_hosts }))
     }
 
     /// Whether a relaxation unblocks these elements by itself.
     pub(super) fn alone(&mut self, relaxation: &Relaxation, elements: &BTreeSet<ElementId>) -> bool {
         self.attempt(&[relaxation]).is_some_and(|it| it.unblocked.is_superset(elements))
     }
+}
+
+/// Guests to which a plan does what somebody has to agree to.
+fn interrupted(plan: &Plan, action: Action) -> BTreeSet<&VmId> {
+    let done = |kind: &StepKind| match kind {
+        StepKind::Stop { .. } => action == Action::PowerOff,
+        StepKind::Suspend { .. } => action == Action::Suspend,
+        StepKind::Migrate { live, .. } => {
+            action == if *live { Action::LiveMigrate } else { Action::ColdMigrate }
+        }
+        _ => false,
+    };
+    let alone = plan.steps.iter().filter(|it| done(&it.kind)).filter_map(|it| it.kind.vm());
+    let emptied = plan.steps.iter().filter_map(|it| match &it.kind {
+        StepKind::Evacuate { expected, .. } if action == Action::LiveMigrate => Some(expected),
+        _ => None,
+    });
+    alone.chain(emptied.flatten().map(|it| &it.0)).collect()
 }
 
 /// Guests that the plan lacks the same consent of the same owner for.

@@ -1,0 +1,215 @@
+//! What a type cannot say of a policy: numbers beyond sense, names that come twice, things that contradict each other.
+
+use std::collections::BTreeSet;
+
+use super::parameter::{Parameter, Parameters, Unit};
+use super::read::Mistakes;
+use super::{Policy, PromiseKind};
+use crate::quantity::Loss;
+
+/// Longest span of a promise: dates end somewhere, and a longer promise is none.
+const MOST_DAYS: u32 = 36_525;
+
+/// Longest soak of a ring: nothing that is planned so far ahead is a plan.
+const MOST_SOAK_DAYS: f64 = 3_650.0;
+
+/// Longest span that losses are counted over: no rate of today says anything about a later day.
+const MOST_HORIZON_DAYS: f64 = 36_525.0;
+
+/// Adds every mistake of meaning.
+pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
+    let horizon = policy.horizon.get();
+    if !(horizon > 0.0 && horizon <= MOST_HORIZON_DAYS) {
+        mistakes.add(
+            "horizon_days",
+            format!("{horizon:e}"),
+            "more than 0 days and at most 36525, a hundred years",
+        );
+    }
+    if policy.currency.trim().is_empty() {
+        mistakes.add("currency", "an empty text", "a currency such as EUR, or points");
+    }
+    let of_tenants = policy.loss.tenants.iter().map(|(id, it)| (format!("loss.tenant.{id}"), it));
+    for (path, rates) in std::iter::once(("loss".to_owned(), &policy.loss.rates)).chain(of_tenants) {
+        if let Some(records) = rates.records_per_vm.filter(|it| !Unit::Count.accepts(*it)) {
+            mistakes.add(format!("{path}.records_per_vm"), records, Unit::Count.expected());
+        }
+        let losses = [
+            ("vm_hour_down", rates.vm_hour_down),
+            ("record_disclosed", rates.record_disclosed),
+            ("system_corrupted", rates.system_corrupted),
+        ];
+        for (key, loss) in losses {
+            too_large(format!("{path}.{key}"), loss, mistakes);
+        }
+    }
+    too_large("maintenance.per_host".to_owned(), policy.maintenance.per_host, mistakes);
+    for it in &policy.controls {
+        too_large(format!("control {}.cost", it.id), it.cost, mistakes);
+    }
+    for it in &policy.promises {
+        too_large(format!("promise {}.penalty", it.id), it.penalty, mistakes);
+    }
+    outages(&policy.parameters, mistakes);
+    unique("control", policy.controls.iter().map(|it| it.id.as_str()), mistakes);
+    unique("promise", policy.promises.iter().map(|it| it.id.as_str()), mistakes);
+    unique("ring", policy.rings.iter().map(|it| it.name.as_str()), mistakes);
+    for control in &policy.controls {
+        if control.closes.is_empty() {
+            mistakes.add(
+                format!("control {}.closes", control.id),
+                "no path",
+                "at least one path that it closes",
+            );
+        }
+    }
+    for (at, accepted) in policy.accepted.iter().enumerate() {
+        if accepted.owner.trim().is_empty() {
+            mistakes.add(format!("accepted_risk.{at}.owner"), "an empty text", "who answers for it");
+        }
+    }
+    for promise in &policy.promises {
+        if promise.days > MOST_DAYS {
+            mistakes.add(
+                format!("promise {}.days", promise.id),
+                promise.days,
+                format!("at most {MOST_DAYS} days (a hundred years)"),
+            );
+        }
+        if let Some(score) = promise.cvss_at_least
+            && !(0.0..=10.0).contains(&score)
+        {
+            mistakes.add(format!("promise {}.cvss_at_least", promise.id), score, "a CVSS score from 0 to 10");
+        }
+        if promise.human_impact_at_least.is_some() && promise.kind != PromiseKind::FixWithin {
+            mistakes.add(
+                format!("promise {}.human_impact_at_least", promise.id),
+                "a promise about releases",
+                "kind = \"fix-within\", the only promise about single assets",
+            );
+        }
+    }
+    if policy.rings.is_empty() {
+        mistakes.add("ring", "no ring", "at least one ring");
+    }
+    for ring in policy.rings.iter().filter(|it| it.soak.get() > MOST_SOAK_DAYS) {
+        let found = format!("{:e}", ring.soak.get());
+        mistakes.add(format!("ring {}.soak", ring.name), found, "at most 3650 days (ten years)");
+    }
+    let maintenance = &policy.maintenance;
+    for (name, pace) in [
+        ("maintenance.hosts_per_day", Some(maintenance.hosts_per_day)),
+        ("maintenance.planes_per_day", maintenance.planes_per_day),
+        ("maintenance.vms_per_day", maintenance.vms_per_day),
+        ("maintenance.images_per_day", maintenance.images_per_day),
+    ] {
+        if let Some(pace) = pace.filter(|it| !(it.is_finite() && *it > 0.0)) {
+            mistakes.add(name, pace, "a finite number above 0");
+        }
+    }
+    super::check::planning(&policy.planning, mistakes);
+}
+
+/// Greatest loss that can be stated: with the greatest counts of VMs, hours and records no sum comes near the end of numbers.
+const MOST_LOSS: f64 = 1e15;
+
+fn too_large(path: String, loss: Loss, mistakes: &mut Mistakes) {
+    if loss.get() > MOST_LOSS {
+        let expected =
+            format!("a loss of at most {MOST_LOSS:e}: lower it, or state all losses in a larger unit");
+        mistakes.add(path, format!("{:e}", loss.get()), expected);
+    }
+}
+
+/// A bad release costs a part of the outage after a compromise: an impact is a share of it.
+fn outages(parameters: &Parameters, mistakes: &mut Mistakes) {
+    let found = parameters.setting(Parameter::HoursAfterRegression);
+    let most = parameters.get(Parameter::HoursAfterCompromise);
+    if found.value > most {
+        let whose = if found.stated { "" } else { " (its default)" };
+        mistakes.add(
+            "parameters.hours_after_regression",
+            format!("{} h{whose}", found.value),
+            format!(
+                "at most parameters.hours_after_compromise ({most} h): an impact is a share of the outage after a compromise; \
+                 raise that one or lower this one"
+            ),
+        );
+    }
+}
+
+pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Mistakes) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            mistakes.add(what, format!("{name:?} twice"), "each name once");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::read;
+
+    fn refused(text: &str) -> Vec<String> {
+        read(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_promise_longer_than_a_century_is_refused() {
+        let text = |days: u32| format!("[[promise]]\nid = \"x\"\nkind = \"fix-within\"\ndays = {days}\n");
+        assert!(read(&text(MOST_DAYS)).is_ok());
+        assert!(
+            refused(&text(u32::MAX))[0]
+                .contains("promise x.days (line 4): found 4294967295, expected at most 36525")
+        );
+    }
+
+    #[test]
+    fn absurd_losses_are_refused_by_their_keys() {
+        for (text, place) in [
+            (
+                "[loss]\nvm_hour_down = 1e200\n",
+                "loss.vm_hour_down (line 2): found 1e200, expected a loss of at most 1e15",
+            ),
+            (
+                "[loss]\nsystem_corrupted = inf\n",
+                "loss.system_corrupted (line 2): found inf, expected a finite loss",
+            ),
+            (
+                "[loss.tenant.a]\nrecord_disclosed = 1e16\n",
+                "loss.tenant.a.record_disclosed (line 2): found 1e16, ",
+            ),
+            ("[loss]\nrecords_per_vm = 1e13\n", "loss.records_per_vm (line 2): found 10000000000000, "),
+            ("[maintenance]\nper_host = 1e20\n", "maintenance.per_host (line 2): found 1e20, "),
+            (
+                "[parameters]\nrecords_per_vm = 1e300\n",
+                "parameters.records_per_vm.value (line 2): found 1000",
+            ),
+            (
+                "[parameters]\nhours_after_compromise = inf\n",
+                "parameters.hours_after_compromise.value (line 2): found inf",
+            ),
+        ] {
+            let said = refused(text);
+            assert!(said[0].starts_with(place), "{text}: {said:?}");
+        }
+        assert!(read("[loss]\nvm_hour_down = 1e15\n").is_ok());
+    }
+
+    #[test]
+    fn an_outage_after_a_bad_release_is_no_longer_than_after_a_compromise() {
+        let said = refused("[parameters]\nhours_after_compromise = 0\nhours_after_regression = 5\n");
+        assert_eq!(said.len(), 1);
+        assert!(
+            said[0].starts_with("parameters.hours_after_regression (line 3): found 5 h, expected at most "),
+            "{said:?}"
+        );
+        let said = refused("[parameters]\nhours_after_compromise = 0\n");
+        assert!(
+            said[0].contains("h (its default), expected at most parameters.hours_after_compromise (0 h)"),
+            "{said:?}"
+        );
+    }
+}

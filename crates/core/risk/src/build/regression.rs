@@ -1,0 +1,207 @@
+//! What is believed of the release that hosts run: whether it is bad, and how many of them it hits then. The belief is that of
+//! [`wait`](crate::wait) about a release that may be taken: the rate of its line, its age, and runs on this hardware.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use underpin_model::facts::Family;
+use underpin_model::fleet::{HardwareClass, PlatformRelease};
+use underpin_model::policy::{Parameter, Parameters};
+use underpin_model::quantity::Probability;
+
+use super::release::{ReleaseDates, build_number, fact_of};
+use super::shocks::{age, from_parameter};
+use super::{Known, MATURE_SHARE};
+use crate::evidence::Beta;
+use crate::portfolio::Factor;
+use crate::wait::due::named;
+use crate::wait::evidence::Tally;
+use crate::wait::prior::{history, line, prior};
+use crate::wait::situation::Belief;
+use crate::withdrawals::{self, Withdrawal};
+
+/// What is believed of one release on one class of hardware.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Regression {
+    /// The day on which the release appeared, where it is known.
+    pub(super) released: Option<Date>,
+    /// Their product is the probability that it is bad.
+    pub(super) factors: Vec<Factor>,
+    /// Probability that it hits a host if it is bad.
+    pub(super) hit: Factor,
+}
+
+/// Beliefs about the releases of a fleet; what a line has shown is read once.
+pub(super) struct Regressions<'a> {
+    parameters: &'a Parameters,
+    dates: &'a ReleaseDates,
+    known: Option<Known<'a>>,
+    day: Date,
+    of_line: BTreeMap<(Family, String, String), Factor>,
+}
+
+/// What is known of a release on a class of hardware, beside its day.
+#[derive(Default)]
+struct Record {
+    withdrawal: Option<&'static Withdrawal>,
+    /// How likely a release of its line is bad on its first day.
+    at_release: Option<Factor>,
+    tally: Tally,
+}
+
+impl<'a> Regressions<'a> {
+    pub(super) fn new(
+        parameters: &'a Parameters,
+        dates: &'a ReleaseDates,
+        known: Option<Known<'a>>,
+        day: Date,
+    ) -> Self {
+        Self { parameters, dates, known, day, of_line: BTreeMap::new() }
+    }
+
+    /// The day on which a release appeared, where it is known.
+    pub(super) fn released(&self, platform: Option<&PlatformRelease>) -> Option<Date> {
+        let platform = platform?;
+        self.dates.of(platform).or_else(|| withdrawal(platform, self.day).map(|it| it.released))
+    }
+
+    /// `None`: so mature, and nothing known against it, that a fault would be only work. A release of unknown day is priced as new.
+    pub(super) fn of(
+        &mut self,
+        platform: Option<&PlatformRelease>,
+        hardware: &HardwareClass,
+    ) -> Option<Regression> {
+        let record = platform.map_or_else(Record::default, |it| self.record(it, hardware));
+        let released = self.released(platform);
+        let days = released.map(|it| age(it, self.day));
+        let theta = self.parameters.get(Parameter::Theta);
+        let tried = record.tally.on_this_hardware();
+        let is_bad = record.withdrawal.is_some() || tried.failures > 0;
+        if !is_bad && days.is_some_and(|days| (-theta * days).exp() < MATURE_SHARE) {
+            return None;
+        }
+        let prior = record.at_release.unwrap_or_else(|| {
+            from_parameter("bad on the day it appeared", Parameter::RegressionPrior, self.parameters)
+        });
+        let share = from_parameter("host hit by a bad release", Parameter::RegressionHit, self.parameters);
+        let belief = |theta: f64| {
+            let hit = Beta::from_range(share.value, share.low, share.high);
+            Belief::of(prior.value, hit, theta * days.unwrap_or(0.0), &record.tally)
+        };
+        let hit = if tried.hosts > 0 {
+            after_runs(&share, belief(theta).hit, &record.tally)
+        } else {
+            share.clone()
+        };
+        let factors = match (record.withdrawal, is_bad) {
+            (Some(it), _) => {
+                vec![certain(format!("{} was withdrawn, known on {}: {}", it.release, it.known, it.what))]
+            }
+            (None, true) => {
+                vec![certain(format!("it hit {} of {} hosts of this hardware", tried.failures, tried.hosts))]
+            }
+            (None, false) => {
+                let not_found = self.not_found_since(released, &prior, &belief);
+                let mut factors = vec![prior.clone(), not_found];
+                if tried.hosts > 0 {
+                    let Belief { by_age, now, .. } = belief(theta);
+                    let left = if by_age > 0.0 { now / by_age } else { 1.0 };
+                    let source = format!(
+                        "{} hosts of this hardware ran it without a fault; Beta-binomial",
+                        tried.hosts
+                    );
+                    factors.push(exactly("clean on this hardware", left, source));
+                }
+                factors
+            }
+        };
+        Some(Regression { released, factors, hit })
+    }
+
+    /// What age leaves of the probability that it is bad. Without a day it is anything from new to mature, priced as new, for only the
+    /// upper figure asks.
+    fn not_found_since(
+        &self,
+        released: Option<Date>,
+        prior: &Factor,
+        belief: &impl Fn(f64) -> Belief,
+    ) -> Factor {
+        let theta = self.parameters.setting(Parameter::Theta);
+        let left = |theta: f64| if prior.value > 0.0 { belief(theta).by_age / prior.value } else { 1.0 };
+        let (value, low, high, source) = match released {
+            Some(date) => {
+                let days = age(date, self.day);
+                let source = format!(
+                    "released on {date}, {days} days ago, and not withdrawn: e / (1 - p + p e) with p the factor before and \
+                     e = exp(-theta age)"
+                );
+                // The faster others find faults, the less is left.
+                (left(theta.value), left(theta.high), left(theta.low), source)
+            }
+            None => (1.0, 0.0, 1.0, "the day of the release is not known: priced as new".to_owned()),
+        };
+        let (name, parameter) = ("not found since", Some(Parameter::Theta));
+        Factor { name, value, low, high, parameter, source: source.into() }
+    }
+
+    fn record(&mut self, platform: &PlatformRelease, hardware: &HardwareClass) -> Record {
+        let withdrawal = withdrawal(platform, self.day);
+        let Some(known) = self.known else { return Record { withdrawal, ..Record::default() } };
+        let Some(fact) = fact_of(known.base.releases(), platform, self.day) else {
+            return Record { withdrawal, ..Record::default() };
+        };
+        let of = fact.train.as_deref().map_or("", |train| line(&fact.family, train));
+        let key = (fact.family.clone(), of.to_owned(), fact.component.to_string());
+        let (parameters, day) = (self.parameters, self.day);
+        let at_release = self.of_line.entry(key).or_insert_with(|| {
+            let together =
+                prior(history(known.base, &fact.family, of, &fact.component, day), parameters).together;
+            Factor {
+                name: "bad on the day it appeared",
+                value: together.value,
+                low: together.low,
+                high: together.high,
+                parameter: Some(Parameter::RegressionPrior),
+                source: together.source.into(),
+            }
+        });
+        let name = format!("{} {}", fact.component, named(fact));
+        Record {
+            withdrawal,
+            at_release: Some(at_release.clone()),
+            tally: known.evidence.about(&name, hardware),
+        }
+    }
+}
+
+/// The withdrawal of the release that a host runs, as known on a day.
+fn withdrawal(platform: &PlatformRelease, day: Date) -> Option<&'static Withdrawal> {
+    let release = platform.release.as_deref()?;
+    let version = build_number(release).unwrap_or(release);
+    withdrawals::of_release(&platform.family, version, Some(release), day)
+}
+
+/// The share of hosts that a bad release hits, after runs on this hardware.
+fn after_runs(share: &Factor, hit: Beta, tally: &Tally) -> Factor {
+    let quantile = |level| hit.quantile(Probability::nearest(level)).get();
+    let (value, tried) = (hit.mean(), tally.on_this_hardware());
+    Factor {
+        value,
+        low: quantile(0.05).min(value),
+        high: quantile(0.95).max(value),
+        source: format!(
+            "{}; with {} of {} hosts of this hardware hit: Beta-binomial",
+            share.source, tried.failures, tried.hosts
+        )
+        .into(),
+        ..share.clone()
+    }
+}
+
+fn certain(source: String) -> Factor {
+    exactly("known to be bad", 1.0, source)
+}
+
+fn exactly(name: &'static str, value: f64, source: String) -> Factor {
+    Factor { name, value, low: value, high: value, parameter: None, source: source.into() }
+}
