@@ -352,7 +352,7 @@ impl Leaving<'_, '_, '_> {
     }
 
     pub(super) fn best(&self, host: u32, unit: &[u32], need: Free) -> Option<u32> {
-        let mut best: Option<((usize, u32, u64, i64, u32), u32)> = None;
+        let mut best = None;
         for to in self.rooms.hosts() {
             let free = self.rooms.free(to);
             if (0..KINDS).any(|it| free[it] < need[it]) || !self.open(host, to) {
@@ -362,11 +362,11 @@ impl Leaving<'_, '_, '_> {
             let arrives = |it: &Queues| it.arrives(self.rooms.facts, unit, host, to);
             let arrives = self.queues.as_ref().map_or(0, arrives);
             let key = (wishes, self.due[self.local(to)], arrives, free[0] - need[0], to);
-            if best.is_none_or(|(other, _)| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
-                best = Some((key, to));
+            if best.is_none_or(|other| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
+                best = Some(key);
             }
         }
-        best.map(|(_, to)| to)
+        best.map(|key| key.4)
     }
 
     pub(super) fn open(&self, host: u32, to: u32) -> bool {

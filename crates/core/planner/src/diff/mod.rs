@@ -109,7 +109,8 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
     let moved: BTreeSet<&ElementId> = diff.moved.iter().map(|it| &it.element).collect();
     // What one of them never touches comes in or goes as a whole; what neither touches is in both.
     let both = |it: &ElementId| before.elements.contains_key(it) == now.elements.contains_key(it);
-    diff.otherwise = otherwise::otherwise(old, new, &both, &moved);
+    let told = moved.iter().copied().chain(&diff.added).chain(&diff.removed).collect();
+    diff.otherwise = otherwise::otherwise(old, new, &both, &moved, &told);
     diff
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use underpin_model::id::ElementId;
-use underpin_model::plan::{Plan, Step};
+use underpin_model::plan::{Plan, Step, Wave};
 
 /// Fields by which a step is known again; all others say how it is done.
 const NAMES: [&str; 7] = ["kind", "vm", "host", "element", "cluster", "change", "unit"];
@@ -42,13 +42,10 @@ impl<'p> Steps<'p> {
             let start = first.entry(element).or_insert(step.start_s);
             *start = (*start).min(step.start_s);
         }
-        let mut times: BTreeMap<String, u32> = BTreeMap::new();
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
         let named = plan.steps.iter().map(|step| {
             let fields = object(serde_json::to_value(&step.kind).ok());
-            let name = name(step, &fields);
-            let count = times.entry(name.clone()).or_default();
-            *count += 1;
-            (if *count == 1 { name } else { format!("{name} ({count})") }, fields)
+            (numbered_name(name(step, &fields), &mut times), fields)
         });
         let named = named.collect();
         Self { plan, first, named }
@@ -56,7 +53,12 @@ impl<'p> Steps<'p> {
 
     /// What a step does, by field: those of its kind, when, and after what. Elements at another time are told as such: their steps
     /// are compared by when they start after the first, and not by their wave.
-    fn fields(&self, at: usize, moved: &BTreeSet<&ElementId>, shared: &dyn Fn(&Step) -> bool) -> Map<String, Value> {
+    fn fields(
+        &self,
+        at: usize,
+        moved: &BTreeSet<&ElementId>,
+        shared: &dyn Fn(&Step) -> bool,
+    ) -> Map<String, Value> {
         let Some((step, named)) = self.plan.steps.get(at).zip(self.named.get(at)) else { return Map::new() };
         let mut fields = named.1.clone();
         let since = step.subject.as_ref().filter(|it| moved.contains(it)).and_then(|it| self.first.get(it));
@@ -86,6 +88,13 @@ fn object(value: Option<Value>) -> Map<String, Value> {
     }
 }
 
+/// A name that comes for the second time and later says so.
+fn numbered_name(name: String, times: &mut BTreeMap<String, usize>) -> String {
+    let count = times.entry(name.clone()).or_default();
+    *count += 1;
+    if *count == 1 { name } else { format!("{name} ({count})") }
+}
+
 /// What a step is about, and for whose change it is done.
 fn name(step: &Step, fields: &Map<String, Value>) -> String {
     let subject = step.subject.as_ref().map(|it| it.as_str());
@@ -101,13 +110,14 @@ fn word(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What the new plan does otherwise, beside elements that come, go or are `moved` in time: parts of the plan as a whole, and steps of
-/// what both plans change.
+/// What the new plan does otherwise, beside elements that come or go and those that are `moved` in time (`told`: all of these): parts of
+/// the plan as a whole, and steps of what both plans change.
 pub(super) fn otherwise(
     old: &Plan,
     new: &Plan,
     both: &dyn Fn(&ElementId) -> bool,
     moved: &BTreeSet<&ElementId>,
+    told: &BTreeSet<&ElementId>,
 ) -> Vec<Otherwise> {
     let mut all = Vec::new();
     let whole = |plan: &Plan| {
@@ -118,7 +128,7 @@ pub(super) fn otherwise(
         fields
     };
     compare("plan", &whole(old), &whole(new), &mut all);
-    rest(old, new, moved, &mut all);
+    rest(old, new, told, &mut all);
     let shared = |step: &Step| step.subject.as_ref().is_none_or(both);
     let (before, now) = (Steps::new(old), Steps::new(new));
     let places: BTreeMap<&str, usize> =
@@ -146,33 +156,20 @@ pub(super) fn otherwise(
 }
 
 /// Waves, soaks that began before and what is left out.
-fn rest(old: &Plan, new: &Plan, moved: &BTreeSet<&ElementId>, all: &mut Vec<Otherwise>) {
-    let waves = |plan: &Plan| {
-        let of = plan.waves.iter().map(|wave| {
-            let mut fields = object(serde_json::to_value(wave).ok());
-            // Of elements that were moved the time is told already.
-            let told = !moved.is_empty() || old.waves.len() != new.waves.len();
-            for (name, offset_s) in [
-                ("start_s", wave.start_s),
-                ("end_s", wave.end_s),
-                ("soak_until_s", wave.soak_until_s),
-            ] {
-                let soaks = wave.soak_until_s.saturating_sub(wave.end_s);
-                let at = if name == "soak_until_s" { i64::from(soaks) } else { plan.instant(offset_s).as_second() };
-                fields.insert(name.to_owned(), at.into());
-            }
-            if told {
-                ["number", "start_s", "end_s"].iter().for_each(|it| drop(fields.remove(*it)));
-            }
-            let named: Vec<&str> = wave.elements.iter().map(|it| it.as_str()).collect();
-            (format!("wave of {}", named.join(", ")), fields)
-        });
-        of.collect::<BTreeMap<String, Map<String, Value>>>()
+fn rest(old: &Plan, new: &Plan, told: &BTreeSet<&ElementId>, all: &mut Vec<Otherwise>) {
+    let numbered = told.is_empty() && old.waves.len() == new.waves.len();
+    let (before, now) = (waves(old, numbered), waves(new, numbered));
+    // Waves of elements that come, go or are moved are told with these.
+    let told = |it: &Wave| {
+        !told.is_empty() && (it.elements.is_empty() || it.elements.iter().any(|it| told.contains(it)))
     };
-    let (before, now) = (waves(old), waves(new));
-    for (name, fields) in &now {
-        if let Some(other) = before.get(name) {
-            compare(name, other, fields, all);
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    for name in names {
+        match (before.get(name), now.get(name)) {
+            (Some((_, one)), Some((_, two))) => compare(name, one, two, all),
+            (Some((wave, fields)), None) if !told(wave) => all.push(only(name, Some(fields.clone()), None)),
+            (None, Some((wave, fields))) if !told(wave) => all.push(only(name, None, Some(fields.clone()))),
+            _ => {}
         }
     }
     let soaks = |plan: &Plan| {
@@ -200,9 +197,36 @@ fn rest(old: &Plan, new: &Plan, moved: &BTreeSet<&ElementId>, all: &mut Vec<Othe
     }
 }
 
+/// Waves by the elements that they list; with number and times only where no element comes, goes or is moved.
+fn waves(plan: &Plan, numbered: bool) -> BTreeMap<String, (&Wave, Map<String, Value>)> {
+    let mut of: BTreeMap<String, (&Wave, Map<String, Value>)> = BTreeMap::new();
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for wave in &plan.waves {
+        let mut fields = object(serde_json::to_value(wave).ok());
+        fields.remove("elements");
+        let soaks = wave.soak_until_s.saturating_sub(wave.end_s);
+        fields.insert("soak_until_s".to_owned(), soaks.into());
+        for (name, offset_s) in [("start_s", wave.start_s), ("end_s", wave.end_s)] {
+            fields.insert(name.to_owned(), plan.instant(offset_s).as_second().into());
+        }
+        if !numbered {
+            ["number", "start_s", "end_s"].iter().for_each(|it| drop(fields.remove(*it)));
+        }
+        let named: Vec<&str> = wave.elements.iter().map(|it| it.as_str()).collect();
+        let name = format!("wave of {}", named.join(", "));
+        of.insert(numbered_name(name, &mut times), (wave, fields));
+    }
+    of
+}
+
 fn only(place: &str, before: Option<Map<String, Value>>, now: Option<Map<String, Value>>) -> Otherwise {
     let what = "step".to_owned();
-    Otherwise { place: place.to_owned(), what, before: before.map(Value::Object), now: now.map(Value::Object) }
+    Otherwise {
+        place: place.to_owned(),
+        what,
+        before: before.map(Value::Object),
+        now: now.map(Value::Object),
+    }
 }
 
 fn compare(place: &str, before: &Map<String, Value>, now: &Map<String, Value>, all: &mut Vec<Otherwise>) {
@@ -245,7 +269,9 @@ impl std::fmt::Display for Otherwise {
         match (&self.before, &self.now) {
             (Some(_), None) if self.what == "step" => write!(f, "{}: is not in it any more", self.place),
             (None, Some(_)) if self.what == "step" => write!(f, "{}: comes in", self.place),
-            (before, now) => write!(f, "{}: {} {} instead of {}", self.place, self.what, side(now), side(before)),
+            (before, now) => {
+                write!(f, "{}: {} {} instead of {}", self.place, self.what, side(now), side(before))
+            }
         }
     }
 }

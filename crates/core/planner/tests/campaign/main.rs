@@ -10,7 +10,9 @@
 
 mod answers;
 mod build;
+mod clusters;
 mod contradictions;
+mod diffs;
 mod durations;
 mod edits;
 mod exceptions;
@@ -22,6 +24,7 @@ mod rings;
 #[path = "../support/rules.rs"]
 mod rules;
 mod sample;
+mod spread;
 mod time;
 mod tried;
 mod unblock;
