@@ -20,6 +20,7 @@ mod drive;
 mod durations;
 mod early;
 mod elements;
+mod emergency;
 mod facts;
 mod fit;
 mod leave;
@@ -40,6 +41,7 @@ mod standing;
 mod start;
 mod static_bound;
 mod timing;
+mod waits;
 
 use std::collections::BTreeMap;
 

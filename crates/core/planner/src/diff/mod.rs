@@ -41,6 +41,12 @@ pub struct PlanDiff {
     pub removed: Vec<ElementId>,
     /// Elements that both change, at another time.
     pub moved: Vec<Moved>,
+    /// Those of `removed` that have what was to come: they soak with it, or facts say so.
+    #[serde(default)]
+    pub done: Vec<ElementId>,
+    /// Those of `removed` for which no change waits any more, as far as the plans say: they have it, or are not meant any more.
+    #[serde(default)]
+    pub needless: Vec<ElementId>,
     /// Guests that go elsewhere.
     pub redirected: Vec<Redirected>,
     /// Elements that both change at the same time.
@@ -95,6 +101,11 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
     }
     diff.removed =
         before.elements.keys().filter(|it| !now.elements.contains_key(*it)).map(|it| (*it).clone()).collect();
+    // Whoever has a change to come is in a wave or left out.
+    let waits: BTreeSet<&ElementId> = new.left_out.iter().map(|it| &it.element).collect();
+    let soaks: BTreeSet<&ElementId> = new.soaking.iter().map(|it| &it.element).collect();
+    let free = diff.removed.iter().filter(|it| !waits.contains(it)).cloned();
+    (diff.done, diff.needless) = free.partition(|it| soaks.contains(it));
     for ((element, vm), to) in &now.targets {
         if let Some(other) = before.targets.get(&(*element, *vm))
             && other != to
@@ -115,6 +126,14 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
 }
 
 impl PlanDiff {
+    /// Facts say of some elements that no change waits for them.
+    pub fn settle(&mut self, is_done: impl Fn(&ElementId) -> bool) {
+        let (done, needless) = std::mem::take(&mut self.needless).into_iter().partition(is_done);
+        self.needless = needless;
+        self.done.extend::<Vec<ElementId>>(done);
+        self.done.sort();
+    }
+
     /// Nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -129,7 +148,15 @@ impl PlanDiff {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.added.iter().map(|it| format!("{it}: comes in")).collect();
-        lines.extend(self.removed.iter().map(|it| format!("{it}: is not in it any more")));
+        lines.extend(self.removed.iter().map(|it| {
+            if self.done.contains(it) {
+                format!("{it}: is done")
+            } else if self.needless.contains(it) {
+                format!("{it}: is not in it any more: it is done, or not meant any more")
+            } else {
+                format!("{it}: is not in it any more")
+            }
+        }));
         lines.extend(self.moved.iter().map(|it| {
             format!(
                 "{}: wave {} at {} instead of wave {} at {}",

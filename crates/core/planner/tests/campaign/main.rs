@@ -20,6 +20,7 @@ mod guests;
 mod late;
 mod laws;
 mod layers;
+mod reported;
 mod rings;
 #[path = "../support/rules.rs"]
 mod rules;
