@@ -59,12 +59,13 @@ impl Sheet<'_, '_> {
         });
         let hosts: BTreeSet<u32> = hosts.map(|it| it.1).collect();
         let loss = |it: &u32| self.facts.hosts[*it as usize].loss_per_day;
+        // A sum of nothing would be a negative zero.
         GivenUp {
             what: what.to_owned(),
             how,
             hosts: hosts.len() as u32,
             guests: hosts.iter().map(|it| self.guests(*it).count() as u32).sum(),
-            loss_per_day: hosts.iter().map(loss).sum(),
+            loss_per_day: hosts.iter().map(loss).fold(0.0, |all, it| all + it),
             soaks: Vec::new(),
             host_days: 0.0,
             bad_release: 0.0,
@@ -92,8 +93,8 @@ impl Sheet<'_, '_> {
                 to_s: self.request.soak_s(at),
             })
             .collect();
-        given.host_days = early.iter().map(|it| f64::from(it.1) / 86_400.0).sum();
-        given.bad_release = early.iter().map(|it| self.bad_release(it.0)).sum();
+        given.host_days = early.iter().fold(0.0, |all, it| all + f64::from(it.1) / 86_400.0);
+        given.bad_release = early.iter().fold(0.0, |all, it| all + self.bad_release(it.0));
         given
     }
 

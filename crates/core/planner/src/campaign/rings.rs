@@ -38,7 +38,7 @@ impl Drive<'_, '_> {
             let (mut pending, later): (Vec<Candidate>, Vec<Candidate>) =
                 candidates.into_iter().partition(|it| place.contains(&it.host));
             candidates = later;
-            if !begun.replace(ring).is_some_and(|it| it == ring) {
+            if begun.replace(ring).is_none_or(|it| it != ring) {
                 self.soak_on(ring, &mut soaks);
             }
             // Where a canary cannot be done, the next of its class takes its place.

@@ -109,7 +109,7 @@ fn what_is_done_by_now_is_called_done() {
     let found = diff(&old, &again.plan);
     let ids = |all: &[ElementId]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!((ids(&found.removed), ids(&found.done)), (vec!["h1".to_owned(), "h2".to_owned()], Vec::new()));
-    let mut soaks = policy.clone();
+    let mut soaks = policy;
     soaks.rings[0].soak = Days::new(3.0).unwrap();
     let again = plan(&Request { parent, ..request(&fleet, &soaks, &loss) }).unwrap();
     assert_eq!(ids(&diff(&old, &again.plan).done), ["h1"]);
