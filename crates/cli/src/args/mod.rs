@@ -324,7 +324,7 @@ pub(crate) struct Plan {
     pub(crate) link_mbps: Vec<u64>,
     #[command(flatten)]
     pub(crate) full: FullPlan,
-    /// The static waves alone: what holds while a wave is away, not the moves between.
+    /// The static waves alone: what holds while a wave is away, not the moves between. Exit code 3: it is proven that there is no schedule.
     #[arg(long)]
     pub(crate) waves_only: bool,
     /// Seed of the search: the same seed gives the same answer.

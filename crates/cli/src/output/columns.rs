@@ -64,7 +64,7 @@ pub(super) fn parts(needs: &[Need], keys: &[usize], width: usize) -> Vec<Part> {
 }
 
 fn sum(widths: impl Iterator<Item = usize>) -> usize {
-    // The gap after the last column is not seen, but the library counts it.
+    // There is none after the last column.
     widths.map(|it| it + GAP).sum::<usize>().saturating_sub(GAP)
 }
 

@@ -73,10 +73,13 @@ impl List {
         for row in &self.rows {
             table.add_row(cells(row));
         }
+        let last = part.len().saturating_sub(1);
         for (at, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, GAP));
+            // Behind the last one it would stand in the styled header, where nothing trims it, and make the table wider than the terminal.
+            let gap = if at == last { 0 } else { GAP };
+            column.set_padding((0, gap));
             if let Some(width) = widths.and_then(|it| it.get(at)) {
-                let padded = u16::try_from(*width).unwrap_or(u16::MAX).saturating_add(GAP);
+                let padded = u16::try_from(*width).unwrap_or(u16::MAX).saturating_add(gap);
                 column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(padded)));
             }
         }
@@ -204,6 +207,22 @@ mod tests {
             let parts = text.split("\n\n").count();
             assert_eq!(text.matches("GROUP").count(), parts, "{text}");
             assert_eq!(parts == 1, width == 400, "{parts} parts at {width}");
+        }
+    }
+
+    #[test]
+    fn a_styled_header_is_no_wider_than_the_terminal() {
+        for width in [60, 80, 100] {
+            let mut list =
+                List::new(&["NAME", "WHICH, AND WHY THEN, AND WHAT WOULD UNBLOCK IT"], Some(width));
+            list.row(["host".to_owned(), "because of many words ".repeat(12)]);
+            for part in columns::parts(&list.needs(), &list.keys, width.into()) {
+                let mut table = list.table(&part.columns, Some(&part.widths));
+                for line in table.enforce_styling().lines() {
+                    let line = line.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+                    assert!(line.chars().count() <= width.into(), "{} of {width}: {line:?}", line.len());
+                }
+            }
         }
     }
 

@@ -58,6 +58,11 @@ fn waves(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
         Plain::Json => output::json(&waves)?,
         Plain::Table => output::data(&table(&checked.fleet, &waves))?,
     }
+    // A pipeline that goes on with the schedule must not take a proof that there is none for one.
+    if waves.status == Status::Infeasible {
+        say!("infeasible: no schedule of these waves exists, whatever the budget; the answer says why");
+        return Ok(Code::Blocked);
+    }
     Ok(Code::Done)
 }
 
@@ -66,25 +71,35 @@ fn name(status: Status) -> &'static str {
         Status::Optimal => "optimal: no schedule has fewer waves",
         Status::Feasible => "feasible: fewer waves are neither found nor excluded",
         Status::Unknown => "unknown",
-        Status::Infeasible => "infeasible",
+        Status::Infeasible => "infeasible: no schedule exists",
     }
+}
+
+/// Bounds and moves, as far as there are any: an instance may be refuted before anything is counted.
+fn figures(waves: &FleetWaves) -> String {
+    let bounds: Vec<String> = waves.lower_bound.iter().map(|(name, it)| format!("{name} {it}")).collect();
+    let bounds = match (waves.status, bounds.len()) {
+        (Status::Infeasible, 0) => "none: no number of waves is enough".to_owned(),
+        (_, 0) => "none is known".to_owned(),
+        _ => bounds.join(", "),
+    };
+    let mut text = format!("Lower bounds: {bounds}\n");
+    if waves.waves.is_some() || waves.moves > 0 {
+        let least = match waves.moves_bound {
+            0 => String::new(),
+            bound => format!(" (at least {bound} with this first wave)"),
+        };
+        let scheduled = if waves.waves.is_some() { "" } else { ", in the clusters that have a schedule" };
+        let _ = writeln!(text, "Moves: {}{least}{scheduled}", waves.moves);
+    }
+    text
 }
 
 fn table(fleet: &Fleet, waves: &FleetWaves) -> String {
     let mut text = String::new();
     let count = waves.waves.map_or_else(|| "none".to_owned(), |it| it.to_string());
     let _ = writeln!(text, "Waves: {count} ({})", name(waves.status));
-    let bounds: Vec<String> = waves.lower_bound.iter().map(|(name, it)| format!("{name} {it}")).collect();
-    let _ = writeln!(text, "Lower bounds: {}", bounds.join(", "));
-    let _ = writeln!(
-        text,
-        "Moves: {}{}",
-        waves.moves,
-        match waves.moves_bound {
-            0 => String::new(),
-            bound => format!(" (at least {bound} with this first wave)"),
-        }
-    );
+    text += &figures(waves);
     if let Some(why) = &waves.infeasible {
         let _ = writeln!(text, "Infeasible ({:?}): {}", why.proof, output::harmless(&why.reason));
     }

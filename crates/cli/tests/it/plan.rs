@@ -43,10 +43,16 @@ fn an_infeasible_instance_is_an_answer_with_a_proof() {
         ),
     );
     let fleet = run(&["plan", "convert", "--from", "waves-json", &instance]).ends(0).stdout;
-    let plan = run_with(&["plan", "-", "--waves-only", "--format", "json"], fleet.as_bytes()).ends(0).json();
+    let ran = run_with(&["plan", "-", "--waves-only", "--format", "json"], fleet.as_bytes()).ends(3);
+    assert!(ran.stderr.contains("infeasible: no schedule"), "{}", ran.stderr);
+    let plan = ran.json();
     assert!(plan["waves"].is_null() && plan["schedule"].as_array().unwrap().is_empty(), "{plan}");
     assert_eq!(plan["infeasible"]["proof"], "bound");
     assert!(plan["infeasible"]["reason"].as_str().unwrap().contains("host-0"), "{plan}");
+    // Nothing that is not known is shown as a figure.
+    let table = run_with(&["plan", "-", "--waves-only"], fleet.as_bytes()).ends(3).stdout;
+    assert!(table.contains("Waves: none (infeasible") && table.contains("Infeasible (Bound)"), "{table}");
+    assert!(!table.contains("Lower bounds: \n") && !table.contains("Moves: 0"), "{table}");
 }
 
 #[test]

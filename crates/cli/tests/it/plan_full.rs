@@ -190,10 +190,23 @@ fn plans_are_compared() {
     assert_eq!(plan["parent"], old["plan_sha256"]);
     let ran = run(&["plan", "diff", &files.plan, &other.plan, "--fail-on-change"]).ends(1);
     assert!(ran.stdout.contains("a3: is not in it any more"), "{}", ran.stdout);
-    assert!(report["changed"].as_array().unwrap().iter().any(|it| it == "a3: is not in it any more"));
+    assert!(
+        report["changed"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|it| it.as_str().unwrap().starts_with("a3: is not in it any more"))
+    );
     run(&["plan", "diff", &files.plan, &other.plan]).ends(0);
     let json = run(&["plan", "diff", &files.plan, &other.plan, "--format", "json"]).ends(0).json();
     assert_eq!(json["removed"], json!(["a3"]));
+    // The same hosts at the same time, by another method.
+    let mut edited: Value = serde_json::from_slice(&std::fs::read(&files.plan).unwrap()).unwrap();
+    let patches = edited["steps"].as_array_mut().unwrap().iter_mut().filter(|it| it["kind"] == "patch");
+    patches.take(1).for_each(|it| it["method"] = "quick-boot".into());
+    let edited = file(&files.dir, "edited.json", edited.to_string());
+    let ran = run(&["plan", "diff", &files.plan, &edited, "--fail-on-change"]).ends(1);
+    assert!(ran.stdout.contains("1 done otherwise (method 1): patch "), "{}", ran.stdout);
 }
 
 #[test]

@@ -73,8 +73,8 @@ fn general(world: &World<'_>, timeline: &Timeline<'_>) -> bool {
     let plan = timeline.plan;
     let most = &planning.most_away;
     let limits = [most.per_fault_domain, most.per_ring, most.per_tenant];
-    let limits = limits.into_iter().flatten().chain(most.fault_domains.values().copied());
-    let limited = limits.map(|it| it == 0 || world.hosts.iter().any(|it| it.maintenance)).any(|it| it);
+    let mut limits = limits.into_iter().flatten().chain(most.fault_domains.values().copied());
+    let limited = limits.any(|it| it == 0 || world.hosts.iter().any(|it| it.maintenance));
     let of_fleet = world.fleet.planning.as_ref();
     let none_away = of_fleet.and_then(|it| it.max_hosts_per_wave).unwrap_or(most.per_cluster) == 0;
     let below =

@@ -173,8 +173,8 @@ impl Session {
                     if deadline.is_some_and(|it| it <= now_ms) {
                         let took = shown_ms(i64::try_from(now_ms - began_ms).unwrap_or(i64::MAX));
                         return fail(format!(
-                            "not slow but never: it runs since {took}, planned {} s",
-                            step.p95_s
+                            "not slow but never: it runs since {took}, planned {}",
+                            shown_ms(i64::from(step.p95_s) * 1000)
                         ));
                     }
                 }
@@ -187,9 +187,9 @@ impl Session {
                     if took_ms > u64::from(step.p95_s) * 1000 {
                         let took = shown_ms(i64::try_from(took_ms / 1000 * 1000).unwrap_or(i64::MAX));
                         run.late.push(format!(
-                            "step {at} ({}) took {took}, planned {} s",
+                            "step {at} ({}) took {took}, planned {}",
                             name(step),
-                            step.p95_s
+                            shown_ms(i64::from(step.p95_s) * 1000)
                         ));
                     }
                     run.end(at, now_ms);

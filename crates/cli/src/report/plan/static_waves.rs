@@ -3,6 +3,7 @@
 use underpin_model::plan::{Forced, StaticWaves, WaveForce};
 
 use super::Shown;
+use super::words::amount;
 use crate::output::wrapped;
 
 /// Reasons that a line names.
@@ -39,7 +40,7 @@ fn line(it: &StaticWaves) -> String {
     line
 }
 
-fn reason(force: &WaveForce) -> String {
+pub(super) fn reason(force: &WaveForce) -> String {
     let held = |reserve: bool| if reserve { ", the reserve for a failure counted" } else { "" };
     match &force.what {
         Forced::Stages { stages, at_least } => {
@@ -54,13 +55,15 @@ fn reason(force: &WaveForce) -> String {
         Forced::Coordinator { host } => format!("{host} comes first and alone, it speaks for its pool"),
         Forced::Window { wave, .. } => format!("wave {wave} waits for a window, a consent or a lock"),
         Forced::Room { wave, resource, short, reserve } => {
-            format!("with wave {wave} together {short} {resource} would be missing{}", held(*reserve))
+            let short = amount(resource, *short);
+            format!("with wave {wave} together {short} would be missing{}", held(*reserve))
         }
         Forced::Restartability { wave, short: 0, .. } => {
             format!("with wave {wave} together a failure would leave guests without a place")
         }
         Forced::Restartability { wave, resource, short } => {
-            format!("with wave {wave} together a failure would leave {short} {resource} without a place")
+            let short = amount(resource, *short);
+            format!("with wave {wave} together a failure would find no place for {short}")
         }
         Forced::NoTarget { wave, vm, rules: true, .. } => {
             format!("with wave {wave} together rules leave no host to {vm}")

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use underpin_model::plan::{DurationFrom, ElementOutcome, Outcome, PlanReport, Reason, Severity, Wave};
+use underpin_model::plan::{
+    DurationFrom, ElementOutcome, GivenUp, Outcome, PlanReport, Reason, Severity, Wave,
+};
 use underpin_risk::wait::sentence::short as number;
 
 use super::words::{self, memory};
 use super::zones::{short, span};
 use super::{Shown, head};
-use crate::output::{List, wrapped};
+use crate::output::{List, counted, wrapped};
 
 /// Rows of each table that are shown unless all are asked for.
 const FIRST: usize = 40;
@@ -197,8 +199,7 @@ impl Shown<'_> {
         let Some(report) = self.report.filter(|it| !it.given_up.is_empty()) else { return String::new() };
         let mut text = "\n".to_owned();
         for it in &report.given_up {
-            let line = format!("gives up {}: {} ({} hosts)", it.what.replace('-', " "), it.how, it.hosts);
-            text += &wrapped(&line, "", self.width);
+            text += &wrapped(&given_up(it), "", self.width);
         }
         text
     }
@@ -237,4 +238,28 @@ impl Shown<'_> {
         }
         format!("\n{list}{}", self.more(report.standing.len()))
     }
+}
+
+/// What an emergency gives up, with the numbers that the report has.
+fn given_up(it: &GivenUp) -> String {
+    let mut text = format!("gives up {}: {}", it.what.replace('-', " "), it.how);
+    for soak in &it.soaks {
+        let _ =
+            write!(text, "; ring {} soaks {} instead of {}", soak.ring, span(soak.to_s), span(soak.from_s));
+    }
+    let _ = write!(text, " ({} with {}", counted(it.hosts, "host"), counted(it.guests, "guest"));
+    if it.loss_per_day > 0.0 {
+        let _ = write!(text, ", whose open holes cost {} a day", number(it.loss_per_day));
+    }
+    text += ")";
+    if it.host_days > 0.0 {
+        let _ = write!(
+            text,
+            "; they have the release {} host-days before it has soaked: a bad one that the soak would have stopped costs {} there, \
+             its probability included",
+            number(it.host_days),
+            number(it.bad_release)
+        );
+    }
+    text
 }

@@ -51,7 +51,8 @@ pub(super) fn memory(mib: u64) -> String {
     if mib >= 10 * 1024 { format!("{} GiB", number(mib as f64 / 1024.0)) } else { format!("{mib} MiB") }
 }
 
-fn amount(resource: &str, much: u64) -> String {
+/// So much of a resource, which reports name by its key.
+pub(super) fn amount(resource: &str, much: u64) -> String {
     match resource {
         "memory_mib" => format!("{} of memory", memory(much)),
         "hugepages_mib" => format!("{} of huge pages", memory(much)),

@@ -28,11 +28,14 @@ fn table(difference: &Difference) -> String {
     }
     let _ = writeln!(
         text,
-        "{} come in, {} are not in it any more, {} at another time, {} guests go elsewhere, {} as before",
+        "{} come in, {} are done, {} are not in it any more, {} at another time, {} guests go elsewhere, {} steps and facts otherwise, \
+         {} at the same time",
         difference.added.len(),
-        difference.removed.len(),
+        difference.done.len(),
+        difference.removed.len() - difference.done.len(),
         difference.moved.len(),
         difference.redirected.len(),
+        difference.otherwise.len(),
         difference.same
     );
     text

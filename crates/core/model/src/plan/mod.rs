@@ -34,8 +34,8 @@ pub use bounds::{Bounds, Eta, Forced, StaticStatus, StaticWaves, WaveForce};
 pub use outcome::{ElementOutcome, Outcome, Reason, WaveReport};
 pub use read::{MAX_BYTES, MAX_STEPS, PlanError, read};
 pub use report::{
-    Also, Alternative, CapacityFloor, Counterfactual, DurationFrom, DurationSource, ExposurePoint, GivenUp,
-    Moves, PlanFigures, PlanReport, Price, Relaxation, Standing, StepDuration, Trial, TrialCost,
+    Also, Alternative, CapacityFloor, Counterfactual, CutSoak, DurationFrom, DurationSource, ExposurePoint,
+    GivenUp, Moves, PlanFigures, PlanReport, Price, Relaxation, Standing, StepDuration, Trial, TrialCost,
 };
 pub use rule::{Rule, Severity};
 pub use schema::{report_schema, schema};

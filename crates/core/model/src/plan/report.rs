@@ -246,8 +246,35 @@ pub struct GivenUp {
     pub what: String,
     /// How much, in words with numbers.
     pub how: String,
-    /// Hosts that have a release before its soak in an earlier ring would have ended.
+    /// Hosts that it is about; of `soak`: those that have a release before its soak as canary or in an earlier ring would have ended.
     pub hosts: u32,
+    /// Guests that stood on these hosts at the start.
+    #[serde(default)]
+    pub guests: u32,
+    /// What the open holes of these hosts cost a day, in the policy's currency: what is cut short by it.
+    #[serde(default)]
+    pub loss_per_day: f64,
+    /// Of `soak`: which is cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub soaks: Vec<CutSoak>,
+    /// Of `soak`: days by which these hosts have the release too early, summed up.
+    #[serde(default)]
+    pub host_days: f64,
+    /// Of `soak`: what a bad release that the whole soak would have stopped costs on these hosts, times its probability, in the policy's
+    /// currency: `regression_prior` x `q` x `ring_stops` x `hours_after_regression` x `loss.vm_hour_down` of each guest.
+    #[serde(default)]
+    pub bad_release: f64,
+}
+
+/// A soak that an emergency cuts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CutSoak {
+    /// The ring.
+    pub ring: String,
+    /// As the policy asks for it otherwise, in seconds.
+    pub from_s: u32,
+    /// As it is now, in seconds.
+    pub to_s: u32,
 }
 
 /// Something that was wrong before the plan, or that nobody can tell.

@@ -59,13 +59,15 @@ impl<'f, 'a> Cluster<'f, 'a> {
     }
 }
 
-/// What is left of that where several hosts of a wave are emptied at once: what one of them counts on or was offered is not another's.
+/// What is left of that where several hosts of a wave are emptied at once: what one of them counts on or was offered is not another's,
+/// and those that joined the wave later take nobody.
 pub(super) fn of_wave(works: &[Work]) -> Vec<Work> {
     let mut works = works.to_vec();
     for at in 0..works.len() {
         let (before, rest) = works.split_at_mut(at);
         let Some((own, after)) = rest.split_first_mut() else { break };
-        let counts_on = |it: &Work, host: u32| it.departures.iter().any(|it| it.to == host);
+        let counts_on =
+            |it: &Work, host: u32| it.host == host || it.departures.iter().any(|it| it.to == host);
         let others = || before.iter().chain(&*after);
         own.also.retain(|&host| {
             !others().any(|it| counts_on(it, host)) && !before.iter().any(|it| it.also.contains(&host))

@@ -304,7 +304,10 @@ fn relaxations(
             .into_iter()
             .collect(),
         Reason::ReleaseDiversity { .. } => {
-            vec![Relaxation::WithoutRule { rule: Rule::ReleaseDiversity, vms: Vec::new() }]
+            // A host more does not soak: it is a place as well.
+            let spare = cluster.map(|it| Relaxation::SpareHosts { cluster: it.clone(), hosts: 1 });
+            let rule = Rule::ReleaseDiversity;
+            [Relaxation::WithoutRule { rule, vms: Vec::new() }].into_iter().chain(spare).collect()
         }
         _ => Vec::new(),
     }

@@ -226,6 +226,7 @@ impl<'a> Drive<'_, 'a> {
                 reserve,
                 excepted_until: self.excepted_until,
                 waves: 0,
+                spreads: false,
             });
         }
     }

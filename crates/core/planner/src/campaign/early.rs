@@ -111,6 +111,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             moved: Vec::new(),
             stay: Vec::new(),
             link_mbps: 0,
+            queues: None,
         };
         let mut departures = leaving.some(host, &of);
         self.rooms.shut(host, true);

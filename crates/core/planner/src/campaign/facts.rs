@@ -40,6 +40,8 @@ pub(super) struct HostFacts<'a> {
     pub(super) hardware: u32,
     /// Position of its ring among the policy's: in a pool with a coordinator at least the coordinator's.
     pub(super) ring: usize,
+    /// Position of the ring that the fleet gives it.
+    pub(super) own_ring: usize,
     /// It speaks for its pool, and its product demands that it comes first.
     pub(super) coordinator: bool,
     /// Position of its release among those of its product; `None`: unknown.
@@ -197,6 +199,7 @@ impl<'a> Facts<'a> {
             class: classes.host(host),
             hardware: classes.hardware(host),
             ring: ring(self.policy, host),
+            own_ring: ring(self.policy, host),
             coordinator: classes.coordinators.contains(host.id.as_str()),
             release: release.and_then(|it| self.ranks.get(&it)).copied(),
             asleep: None,

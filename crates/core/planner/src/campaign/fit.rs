@@ -10,6 +10,7 @@ use super::couplings::Couplings;
 use super::leave::{Departure, Leaving};
 use super::reserve::Shortage;
 use super::room::{Free, KINDS, RESOURCES, Room, fits, signed};
+use super::spread::Queues;
 use super::stage::{Candidate, Cluster, Draft, Shared, lasting, path_s};
 use super::timing::{Hop, Work, layout};
 
@@ -152,6 +153,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             moved: draft.works.iter().flat_map(|it| it.departures.iter().map(|it| it.guest)).collect(),
             stay: Vec::new(),
             link_mbps: 0,
+            queues: self.spreads.then(|| Queues::of(shared.facts, &draft.works)),
             relocates: shared.facts.policy.planning.placing == Placing::WePlace,
         };
         let departures = leaving.empty(candidate.host, method)?;

@@ -9,6 +9,7 @@ use super::answers::Answers;
 use super::facts::{Allowed, Facts};
 use super::room::{self, Free, KINDS, NOTHING, RESOURCES, Room, signed};
 use super::rooms::Rooms;
+use super::spread::Queues;
 use crate::precopy::{MigrationLoad, Precopy, precopy};
 
 /// What is done with a guest.
@@ -121,6 +122,8 @@ pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) stay: Vec<u32>,
     /// A platform that places moves all guests of a host at the rate of the narrowest link: no target may have less than this.
     pub(super) link_mbps: u32,
+    /// Moves of the wave so far, where targets that could have a guest soonest come before those that are fullest.
+    pub(super) queues: Option<Queues>,
 }
 
 impl Leaving<'_, '_, '_> {
@@ -153,6 +156,9 @@ impl Leaving<'_, '_, '_> {
             match self.unit(host, unit, ways) {
                 Ok(departures) => {
                     self.moved.extend(departures.iter().map(|it| it.guest));
+                    for it in departures.iter().filter(|it| it.how.moves()) {
+                        self.queues.iter_mut().for_each(|queues| queues.add(facts, it.guest, it.from, it.to));
+                    }
                     let stay = departures.iter().filter(|it| !it.how.moves());
                     self.stay.extend(stay.map(|it| it.guest));
                     done.extend(departures);
@@ -335,7 +341,7 @@ impl Leaving<'_, '_, '_> {
     }
 
     /// The host that takes guests that move as one: where wishes about affinity are met, then one that is done before one that is not concerned before one that is still
-    /// to come, the fullest that has room among equals.
+    /// to come, the fullest that has room among equals (where targets' links hold a wave up, the one that could have them soonest).
     fn target(&self, host: u32, unit: &[u32]) -> Result<u32, Reason> {
         let need = self.need(unit);
         self.best(host, unit, need).ok_or_else(|| self.no_target(host, unit, need))
@@ -346,19 +352,21 @@ impl Leaving<'_, '_, '_> {
     }
 
     pub(super) fn best(&self, host: u32, unit: &[u32], need: Free) -> Option<u32> {
-        let mut best: Option<((usize, u32, i64, u32), u32)> = None;
+        let mut best = None;
         for to in self.rooms.hosts() {
             let free = self.rooms.free(to);
             if (0..KINDS).any(|it| free[it] < need[it]) || !self.open(host, to) {
                 continue;
             }
             let wishes = unit.iter().map(|&it| self.rooms.wishes_broken(it, to)).sum::<usize>();
-            let key = (wishes, self.due[self.local(to)], free[0] - need[0], to);
-            if best.is_none_or(|(other, _)| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
-                best = Some((key, to));
+            let arrives = |it: &Queues| it.arrives(self.rooms.facts, unit, host, to);
+            let arrives = self.queues.as_ref().map_or(0, arrives);
+            let key = (wishes, self.due[self.local(to)], arrives, free[0] - need[0], to);
+            if best.is_none_or(|other| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
+                best = Some(key);
             }
         }
-        best.map(|(_, to)| to)
+        best.map(|key| key.4)
     }
 
     pub(super) fn open(&self, host: u32, to: u32) -> bool {
@@ -449,7 +457,17 @@ impl Leaving<'_, '_, '_> {
         if apart.is_empty() {
             return Reason::RequiredAffinity { vm, rule: Rule::Apart };
         }
-        self.short(host, unit, &apart)
+        self.ruled_out(unit, need, &apart).unwrap_or_else(|| self.short(host, unit, &apart))
+    }
+
+    /// There is a host with room, and an application would wholly be on the release that soaks there.
+    fn ruled_out(&self, unit: &[u32], need: Free, hosts: &[u32]) -> Option<Reason> {
+        let has_room = |to: &&u32| (0..KINDS).all(|it| self.rooms.free(**to)[it] >= need[it]);
+        let soaks = hosts.iter().filter(has_room).any(|&to| self.soaks(to));
+        let alone = |guest: &&u32| !self.rooms.diverse(**guest, &|it| self.will_soak(it));
+        let guest = unit.iter().filter(|_| soaks).find(alone)?;
+        let application = self.rooms.facts.guests[*guest as usize].it.application.clone()?;
+        Some(Reason::ReleaseDiversity { application })
     }
 
     fn not_reached(&self, guest: u32, others: &[u32]) -> Reason {

@@ -20,6 +20,7 @@ mod drive;
 mod durations;
 mod early;
 mod elements;
+mod emergency;
 mod facts;
 mod fit;
 mod leave;
@@ -34,11 +35,13 @@ mod search;
 mod soaking;
 mod soaks;
 mod spare;
+mod spread;
 mod stage;
 mod standing;
 mod start;
 mod static_bound;
 mod timing;
+mod waits;
 
 use std::collections::BTreeMap;
 

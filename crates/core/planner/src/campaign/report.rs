@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use underpin_model::change::Method;
 use underpin_model::id::ElementId;
 use underpin_model::plan::{
-    Alternative, CapacityFloor, ElementOutcome, ExposurePoint, GivenUp, Moves, Outcome, Plan, PlanReport,
-    Profile, Reason, StepKind, WaveReport,
+    Alternative, CapacityFloor, ElementOutcome, ExposurePoint, Moves, Outcome, Plan, PlanReport, Reason,
+    StepKind, WaveReport, element_of,
 };
 use underpin_model::policy::Homing;
 
 use super::calendar::Seconds;
 use super::drive::Driven;
 use super::facts::Facts;
-use super::{Planned, Request, bounds, plan_only, standing, static_bound};
+use super::{Planned, Request, bounds, emergency, plan_only, standing, static_bound, waits};
 
 /// Fills in everything but what would unblock.
 pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, planned: &mut Planned) {
@@ -21,6 +21,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     let report = &mut planned.report;
     report.moves = moves(plan);
     soaks(facts, driven, plan, &mut report.waves);
+    waits::waits(request, facts, driven, plan, &mut report.waves);
     report.elements = elements(facts, driven, plan);
     (report.bounds, report.static_waves) = rayon::join(
         || bounds::bounds(request, facts, driven, plan, report.moves.moves),
@@ -31,10 +32,10 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     report.exposure = exposure(facts, &report.elements);
     report.standing = standing::standing(request, facts, driven, plan);
     report.durations = facts.durations.sources(request, &report.elements);
-    report.given_up = given_up(request, facts, driven);
+    report.given_up = emergency::given_up(request, facts, driven);
     report.alternatives = alternatives(request, driven, report, plan);
     if let Some(parent) = request.parent {
-        report.changed = changed(parent.plan, plan);
+        report.changed = changed(parent.plan, plan, driven);
     }
 }
 
@@ -143,6 +144,7 @@ fn why_then(facts: &Facts<'_>, driven: &Driven, element: &ElementId) -> Vec<Reas
     if driven.coordinators.contains(&host) {
         why.push(Reason::Coordinator);
     }
+    why.extend(behind(facts, driven, host));
     if let Some((ring, until_s)) = driven.waited.get(&host) {
         why.push(Reason::Soak { ring: ring.clone(), until_s: *until_s });
     }
@@ -152,6 +154,16 @@ fn why_then(facts: &Facts<'_>, driven: &Driven, element: &ElementId) -> Vec<Reas
         why.push(Reason::MostUrgent { loss_per_day });
     }
     why
+}
+
+/// A host whose own ring would be earlier waits for the coordinator of its pool, and comes in that one's ring.
+fn behind(facts: &Facts<'_>, driven: &Driven, host: u32) -> Option<Reason> {
+    let it = &facts.hosts[host as usize];
+    let first = driven.coordinators.iter().find(|&&other| facts.hosts[other as usize].cluster == it.cluster);
+    let element = element_of(&facts.hosts[*first.filter(|_| it.own_ring < it.ring)? as usize].it.id)?;
+    let changes = facts.fleet.planning.as_ref()?;
+    let change = driven.fates.get(&element)?.changes.first()?;
+    Some(Reason::EarlierChange { change: changes.changes.get(*change as usize)?.id.clone(), element })
 }
 
 /// The end of the last wave with medians within it: waves keep their planned starts.
@@ -233,56 +245,6 @@ fn exposure(facts: &Facts<'_>, elements: &[ElementOutcome]) -> Vec<ExposurePoint
     points
 }
 
-fn given_up(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> Vec<GivenUp> {
-    if request.profile == Profile::Normal {
-        return Vec::new();
-    }
-    let rules = &request.policy.planning.emergency;
-    let hosts = |it: &dyn Fn(&super::drive::HostWave) -> bool| {
-        driven.waves.iter().filter(|wave| it(wave)).map(|it| it.staged.works.len() as u32).sum::<u32>()
-    };
-    let mut given = vec![GivenUp {
-        what: "soak".to_owned(),
-        how: format!("every soak is {} of what the policy asks for otherwise", rules.soak_factor),
-        hosts: hosts(&|it| !it.canary),
-    }];
-    if rules.merge_rings {
-        given.push(GivenUp {
-            what: "ring-order".to_owned(),
-            how: "rings do not wait for one another once the canaries have soaked".to_owned(),
-            hosts: hosts(&|it| it.ring.is_none()),
-        });
-    }
-    let windows = &request.policy.planning.window;
-    if rules.outside_windows && windows.iter().any(|it| !it.scope.tenants.is_empty()) {
-        let waits = |guest: u32| {
-            let tenant = facts.guests[guest as usize].it.tenant.as_ref();
-            tenant.is_some_and(|tenant| windows.iter().any(|it| it.scope.tenants.contains(tenant)))
-        };
-        let concerned = |wave: &super::drive::HostWave| {
-            wave.staged.works.iter().any(|it| it.departures.iter().any(|it| waits(it.guest)))
-        };
-        given.push(GivenUp {
-            what: "windows".to_owned(),
-            how: "windows of tenants are not waited for".to_owned(),
-            hosts: hosts(&concerned),
-        });
-    }
-    if let Some(most) = rules.per_cluster {
-        given.push(GivenUp {
-            what: "hosts-away".to_owned(),
-            how: format!(
-                "{most} hosts of a cluster may be away instead of {}",
-                request.policy.planning.most_away.per_cluster
-            ),
-            hosts: hosts(&|it| {
-                it.staged.works.len() > request.policy.planning.most_away.per_cluster as usize
-            }),
-        });
-    }
-    given
-}
-
 /// The other homing, priced. Only where the budget allows a second look.
 fn alternatives(
     request: &Request<'_>,
@@ -314,7 +276,9 @@ fn alternatives(
     all
 }
 
-/// What differs from the parent: hosts that came, went or moved in time, and guests that go elsewhere.
-fn changed(parent: &Plan, plan: &Plan) -> Vec<String> {
-    super::super::diff::diff(parent, plan).lines()
+/// What differs from the parent: hosts that are done, came, went or moved in time, and what is done otherwise.
+fn changed(parent: &Plan, plan: &Plan, driven: &Driven) -> Vec<String> {
+    let mut diff = super::super::diff::diff(parent, plan);
+    diff.settle(|it| driven.fates.get(it).is_some_and(|it| it.outcome == Some(Outcome::NotNeeded)));
+    diff.lines()
 }

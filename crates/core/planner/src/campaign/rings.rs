@@ -1,6 +1,6 @@
 //! Hosts ring by ring: canaries and their soak, then the others of the ring, then the next ring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::id::ElementId;
 use underpin_model::plan::{Outcome, Reason};
@@ -14,7 +14,6 @@ impl Drive<'_, '_> {
     /// All changes of hosts at one level, ring by ring.
     pub(super) fn hosts(&mut self, changes: &[usize]) {
         let mut candidates = self.candidates(changes);
-        let rings = self.request.policy.rings.len().max(1);
         let merged = self.request.merges_rings();
         for it in &candidates {
             let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
@@ -34,12 +33,14 @@ impl Drive<'_, '_> {
         self.driven.soaking.extend(self.soaking(changes));
         let mut soaks = Soaks::default();
         let mut rest: Vec<Candidate> = Vec::new();
-        for ring in 0..rings {
-            let of_ring = |it: &Candidate| self.facts.hosts[it.host as usize].ring == ring;
+        let mut begun = None;
+        for (place, ring) in self.places(&candidates) {
             let (mut pending, later): (Vec<Candidate>, Vec<Candidate>) =
-                candidates.into_iter().partition(of_ring);
+                candidates.into_iter().partition(|it| place.contains(&it.host));
             candidates = later;
-            self.soak_on(ring, &mut soaks);
+            if begun.replace(ring).is_none_or(|it| it != ring) {
+                self.soak_on(ring, &mut soaks);
+            }
             // Where a canary cannot be done, the next of its class takes its place.
             loop {
                 let (now, later) = self.take_canaries(pending, &canaries, &risks, &|it, hardware| {
@@ -89,6 +90,26 @@ impl Drive<'_, '_> {
         }
         let untried: Vec<u32> = self.to_try.iter().copied().filter(|it| !self.is_tried(*it)).collect();
         self.driven.untried.extend(untried);
+    }
+
+    /// Hosts that come at one place in the order, with the ring whose place it is. In a pool whose coordinator is in a later ring than
+    /// others these come in that ring as well, after the coordinator and in the order of their own rings.
+    fn places(&self, candidates: &[Candidate]) -> Vec<(BTreeSet<u32>, usize)> {
+        let of = |it: &Candidate| &self.facts.hosts[it.host as usize];
+        let mut first: BTreeMap<u32, usize> = BTreeMap::new();
+        for it in candidates {
+            let earliest = first.entry(of(it).cluster).or_insert(usize::MAX);
+            *earliest = (*earliest).min(of(it).own_ring);
+        }
+        let rings = 0..self.request.policy.rings.len().max(1);
+        let mut places: BTreeMap<(usize, usize), BTreeSet<u32>> =
+            rings.map(|ring| ((ring, ring), BTreeSet::new())).collect();
+        for it in candidates {
+            let own = if it.coordinator { first.get(&of(it).cluster).copied() } else { None };
+            let own = own.unwrap_or(of(it).own_ring);
+            places.entry((of(it).ring, own.min(of(it).ring))).or_default().insert(it.host);
+        }
+        places.into_iter().map(|((ring, _), hosts)| (hosts, ring)).collect()
     }
 
     /// Somebody tried one of its changes as a canary.
@@ -169,11 +190,11 @@ impl Drive<'_, '_> {
             return Vec::new();
         }
         let canary = role == Role::Canary;
-        // What a canary must not do, nobody does before one has tried the change.
-        let tries = canary || candidates.iter().flat_map(|it| &it.hops).any(|it| self.is_untried(it.change));
-        if tries {
-            self.on_target(&candidates);
-        }
+        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
+        // What a canary must not do, nobody of its cluster does before one has tried the change.
+        let untried = |it: &&Candidate| canary || it.hops.iter().any(|hop| self.is_untried(hop.change));
+        let tries: BTreeSet<u32> = candidates.iter().filter(untried).map(cluster).collect();
+        self.on_target(candidates.iter().filter(|it| tries.contains(&cluster(it))));
         let mut by_cluster: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
         for mut it in candidates {
             let hardware = self.facts.hosts[it.host as usize].hardware;
@@ -197,7 +218,7 @@ impl Drive<'_, '_> {
             &mut self.clusters,
             &mut self.couplings,
             by_cluster,
-            tries,
+            &tries,
         );
         let mut again = Vec::new();
         for (cluster, staged) in results {
@@ -248,7 +269,7 @@ impl Drive<'_, '_> {
     }
 
     /// While canaries soak, hosts that had their release before count like them: an application is to have a guest elsewhere.
-    fn on_target(&mut self, candidates: &[Candidate]) {
+    fn on_target<'c>(&mut self, candidates: impl Iterator<Item = &'c Candidate>) {
         for it in candidates {
             let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
             let becomes = it.becomes(cluster.rooms.release_of(it.host));

@@ -6,6 +6,8 @@ use underpin_model::fleet::{Capacity, Vm};
 pub(super) const KINDS: usize = 3;
 /// Names of the resources, as in the fleet file.
 pub(super) const RESOURCES: [&str; KINDS] = ["memory_mib", "vcpus", "hugepages_mib"];
+/// The same for people.
+pub(super) const NAMES: [&str; KINDS] = ["MiB of memory", "vCPUs", "MiB of huge pages"];
 /// Memory among the resources: that of guests which lie in huge pages is none of it.
 pub(super) const MEMORY: usize = 0;
 

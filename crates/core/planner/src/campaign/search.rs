@@ -11,6 +11,7 @@ use super::Request;
 use super::couplings::Couplings;
 use super::facts::Facts;
 use super::leave::How;
+use super::spread;
 use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave};
 
 /// Clusters that are looked at again at a time: those that the next stage would wait for.
@@ -22,22 +23,23 @@ const ONE_IN: usize = 4;
 /// Times that they are looked at again.
 const ROUNDS: usize = 4;
 
-/// Plans one stage of every cluster that has candidates.
+/// Plans one stage of every cluster that has candidates; in those that are named a change is tried first.
 pub(super) fn stages<'f, 'a>(
     request: &Request<'a>,
     shared: &Shared<'f, 'a>,
     clusters: &mut [Cluster<'f, 'a>],
     couplings: &mut Couplings,
     mut candidates: BTreeMap<u32, Vec<Candidate>>,
-    canary: bool,
+    tries: &BTreeSet<u32>,
 ) -> Vec<(u32, Staged)> {
     let share = request.evaluations / (candidates.len().max(1) as u64);
-    let seed = |at: u32| request.seed ^ (u64::from(at) << 32) ^ u64::from(canary);
+    let seed = |at: u32| request.seed ^ (u64::from(at) << 32) ^ u64::from(tries.contains(&at));
     if couplings.bind {
         let mut results = Vec::with_capacity(candidates.len());
         for (at, hosts) in candidates {
             let Some(cluster) = clusters.get_mut(at as usize) else { continue };
-            let mut search = Search::new(shared, cluster, couplings, hosts, canary, seed(at));
+            let mut search = Search::new(shared, cluster, couplings, hosts, tries.contains(&at), seed(at));
+            search.spread(shared, cluster, couplings, share);
             search.vary(shared, cluster, couplings, share);
             (*cluster, *couplings) = (search.cluster, search.couplings);
             results.push((at, search.staged));
@@ -53,7 +55,8 @@ pub(super) fn stages<'f, 'a>(
     let mut searches: Vec<(u32, &Cluster<'f, 'a>, Search<'f, 'a>)> = work
         .into_par_iter()
         .map(|(at, before, hosts)| {
-            let mut search = Search::new(shared, before, &none, hosts, canary, seed(at));
+            let mut search = Search::new(shared, before, &none, hosts, tries.contains(&at), seed(at));
+            search.spread(shared, before, &none, share);
             search.vary(shared, before, &none, share);
             (at, before, search)
         })
@@ -111,9 +114,33 @@ impl<'f, 'a> Search<'f, 'a> {
         seed: u64,
     ) -> Self {
         let (mut cluster, mut couplings) = (before.clone(), limits.clone());
+        cluster.spreads = false;
         let staged = cluster.stage(shared, &mut couplings, order.clone(), canary);
         let worth = Worth::of(shared, &staged);
         Self { order, canary, dice: ChaCha8Rng::seed_from_u64(seed), worth, staged, cluster, couplings }
+    }
+
+    /// Where guests wait for the links of their targets: the same order with targets that could have them soonest, if that is better
+    /// and takes neither more waves nor more moves.
+    fn spread(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        before: &Cluster<'f, 'a>,
+        limits: &Couplings,
+        evaluations: u64,
+    ) {
+        if evaluations == 0 || !spread::might_help(shared.facts, &self.staged) {
+            return;
+        }
+        let (mut cluster, mut couplings) = (before.clone(), limits.clone());
+        cluster.spreads = true;
+        let staged = cluster.stage(shared, &mut couplings, self.order.clone(), self.canary);
+        let worth = Worth::of(shared, &staged);
+        let more = staged.waves.len() > self.staged.waves.len() || worth.moves > self.worth.moves;
+        if !more && worth.better(&self.worth) {
+            (self.worth, self.staged) = (worth, staged);
+            (self.cluster, self.couplings) = (cluster, couplings);
+        }
     }
 
     /// Tries other orders and keeps what is better.
@@ -131,6 +158,7 @@ impl<'f, 'a> Search<'f, 'a> {
             let mut order = self.order.clone();
             vary(&mut order, &self.staged, &mut self.dice);
             let (mut cluster, mut couplings) = (before.clone(), limits.clone());
+            cluster.spreads = self.cluster.spreads;
             let staged = cluster.stage(shared, &mut couplings, order.clone(), self.canary);
             let worth = Worth::of(shared, &staged);
             if worth.better(&self.worth) {

@@ -82,6 +82,11 @@ impl Soaks {
     }
 }
 
+/// Days in whole seconds.
+pub(super) fn days_s(days: f64) -> Seconds {
+    (days * 86_400.0).ceil().clamp(0.0, f64::from(u32::MAX / 2)) as Seconds
+}
+
 impl Request<'_> {
     /// Soak of a ring in seconds.
     pub(super) fn soak_s(&self, ring: usize) -> Seconds {
@@ -90,7 +95,7 @@ impl Request<'_> {
             Profile::Normal => 1.0,
             Profile::Emergency => self.policy.planning.emergency.soak_factor,
         };
-        (days * factor * 86_400.0).ceil().clamp(0.0, f64::from(u32::MAX / 2)) as Seconds
+        days_s(days * factor)
     }
 
     /// Rings are planned as one: an emergency whose policy allows it.

@@ -98,6 +98,8 @@ pub(super) struct Cluster<'f, 'a> {
     pub(super) maintenance: Vec<bool>,
     /// Number of its last wave, for reasons; 0: none.
     pub(super) waves: u32,
+    /// Guests go to the targets that could have them soonest, before those that are fullest.
+    pub(super) spreads: bool,
 }
 
 /// A wave in the making.

@@ -18,7 +18,7 @@ use underpin_model::policy::FailureSets;
 
 use super::drive::{Driven, HostWave};
 use super::facts::Facts;
-use super::room::{self, KINDS, NOTHING, RESOURCES, Room, signed};
+use super::room::{self, KINDS, NAMES, NOTHING, Room, signed};
 use super::timing::Work;
 use crate::waves::{Among, HostSpec, Instance, Options, Outcome, VmSpec, solve};
 
@@ -259,7 +259,7 @@ impl<'f, 'a> Beside<'f, 'a> {
         });
         let hosts: Vec<HostSpec> = hosts.collect();
         let mut instance = Instance {
-            resources: RESOURCES.iter().map(|&it| it.to_owned()).collect(),
+            resources: NAMES.map(str::to_owned).to_vec(),
             hosts,
             n_plus_one: n_plus_one && !over,
             max_hosts_per_wave: most.map(|it| it as usize),

@@ -65,11 +65,14 @@ fn host_that_must_stay(problem: &Problem<'_>) -> Option<String> {
             let reserve = if problem.instance.n_plus_one { rest[at] } else { 0 };
             let short = problem.needed[at] - (problem.total[at] - capacity[at] - reserve);
             if short > 0 {
-                let held =
-                    if reserve > 0 { format!(" with {reserve} held for a failure") } else { String::new() };
-                let name = &problem.instance.resources[at];
-                let host = problem.instance.host_name(*host);
-                return Some(format!("while host {host} is away{held}, {short} {name} are missing in sum"));
+                let amount = |it: i64| problem.instance.amount(it, at);
+                let held = if reserve > 0 {
+                    format!(" with {} held for a failure", amount(reserve))
+                } else {
+                    String::new()
+                };
+                let (host, short) = (problem.instance.host_name(*host), amount(short));
+                return Some(format!("while host {host} is away{held}, {short} are missing in sum"));
             }
         }
     }
@@ -91,9 +94,9 @@ fn part_too_small(problem: &Problem<'_>, forced: &Forced) -> Option<String> {
         .map(|it| problem.instance.host_name(*it))
         .collect();
     let more = if forced.hosts.len() > SHOWN_HOSTS + 1 { ", ..." } else { "" };
-    let (host, name) = (problem.instance.host_name(host), &problem.instance.resources[at]);
+    let (host, missing) = (problem.instance.host_name(host), problem.instance.amount(missing, at));
     Some(format!(
-        "while host {host} is away, {missing} {name} are missing on the only other hosts ({}{more}) that {} VMs may be on",
+        "while host {host} is away, {missing} are missing on the only other hosts ({}{more}) that {} VMs may be on",
         others.join(", "),
         forced.vms
     ))

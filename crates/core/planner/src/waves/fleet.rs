@@ -370,7 +370,8 @@ fn violations(instance: &Instance) -> Vec<String> {
     let found = instance.start_violations();
     let text = |violation: &StartViolation| match violation {
         StartViolation::Overcommitted { host, resource, excess } => {
-            format!("host {} carries {excess} {resource} more than it can", instance.host_name(*host))
+            let excess = super::instance::amount(*excess, resource);
+            format!("host {} carries {excess} more than it can", instance.host_name(*host))
         }
         StartViolation::NotApart { group, host } => {
             format!("VMs of group {group} that must be apart share host {}", instance.host_name(*host))

@@ -109,6 +109,12 @@ impl Instance {
         name.map_or_else(|| host.to_string(), ToOwned::to_owned)
     }
 
+    /// So much of a resource in words; what is counted in MiB is told in GiB from ten of these on.
+    #[must_use]
+    pub fn amount(&self, much: i64, resource: usize) -> String {
+        self.resources.get(resource).map_or_else(|| much.to_string(), |it| amount(much, it))
+    }
+
     /// What people call a VM.
     #[must_use]
     pub fn vm_name(&self, vm: usize) -> String {
@@ -201,5 +207,27 @@ impl Instance {
             }
         }
         found
+    }
+}
+
+/// So much of a resource of this name.
+pub(super) fn amount(much: i64, resource: &str) -> String {
+    match resource.strip_prefix("MiB of ") {
+        Some(what) if much >= 10 * 1024 && much % 1024 == 0 => format!("{} GiB of {what}", much / 1024),
+        Some(what) if much >= 10 * 1024 => format!("{:.1} GiB of {what}", much as f64 / 1024.0),
+        _ => format!("{much} {resource}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::amount;
+
+    #[test]
+    fn much_memory_is_told_in_gib() {
+        assert_eq!(amount(155_648, "MiB of memory"), "152 GiB of memory");
+        assert_eq!(amount(15_872, "MiB of huge pages"), "15.5 GiB of huge pages");
+        assert_eq!(amount(8192, "MiB of memory"), "8192 MiB of memory");
+        assert_eq!(amount(20_000, "vCPU"), "20000 vCPU");
     }
 }

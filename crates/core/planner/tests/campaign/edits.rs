@@ -18,7 +18,7 @@ const FLEET: &str = "11111111111111111111111111111111111111111111111111111111111
 const POLICY: &str = "2222222222222222222222222222222222222222222222222222222222222222";
 
 /// Six hosts of two models in two rings, a plane to be changed before them, guests that move and one that is stopped; h6 has the release.
-fn case(placing: Placing) -> (Fleet, Policy) {
+pub fn case(placing: Placing) -> (Fleet, Policy) {
     let mut fleet = fleet(6);
     for (number, host) in fleet.hosts.iter_mut().enumerate() {
         host.ring = Some(if number < 2 { "test" } else { "production" }.to_owned());
@@ -48,7 +48,7 @@ fn case(placing: Placing) -> (Fleet, Policy) {
     (fleet, policy)
 }
 
-fn made(fleet: &Fleet, policy: &Policy) -> Plan {
+pub fn made(fleet: &Fleet, policy: &Policy) -> Plan {
     let loss = BTreeMap::new();
     let request =
         Request { fleet_sha256: Some(FLEET), policy_sha256: Some(POLICY), ..request(fleet, policy, &loss) };
@@ -78,7 +78,7 @@ fn kind(step: &Step) -> String {
 }
 
 /// The step of a kind for a host.
-fn step<'p>(plan: &'p mut Plan, of: &str, wanted: &str) -> &'p mut Step {
+pub fn step<'p>(plan: &'p mut Plan, of: &str, wanted: &str) -> &'p mut Step {
     let is = |it: &&mut Step| it.subject.as_ref().is_some_and(|it| it.as_str() == of) && kind(it) == wanted;
     plan.steps.iter_mut().find(is).unwrap()
 }
@@ -89,7 +89,7 @@ fn wave_of(plan: &Plan, of: &str) -> usize {
 }
 
 /// Whoever edits a file by hand with care: ids are positions again, and who waited for what is gone waits for what that waited for.
-fn renumber(plan: &mut Plan, steps: Vec<Step>) {
+pub fn renumber(plan: &mut Plan, steps: Vec<Step>) {
     let old = std::mem::take(&mut plan.steps);
     let kept: BTreeMap<u32, u32> = steps.iter().zip(0..).map(|(it, at)| (it.id, at)).collect();
     plan.steps = steps;
@@ -152,10 +152,10 @@ fn drop_wave(plan: &mut Plan, of: &str) {
     plan.steps.iter_mut().filter(|it| it.wave > wave).for_each(|it| it.wave -= 1);
 }
 
-type Edit = (Rule, &'static str, fn(&mut Plan));
+pub type Edit = (Rule, &'static str, fn(&mut Plan));
 
 /// What may be tried, and a rule that it breaks.
-const EDITS: &[Edit] = &[
+pub const EDITS: &[Edit] = &[
     (Rule::WellFormed, "hosts of two waves exchanged in their lists", |it| {
         let (a, b) = (wave_of(it, "h1"), wave_of(it, "h4"));
         let elements = it.waves[a].elements.clone();
@@ -306,7 +306,7 @@ const EDITS: &[Edit] = &[
 ];
 
 /// Edits that make sense where the plan places.
-const OF_TARGETS: &[Edit] = &[
+pub const OF_TARGETS: &[Edit] = &[
     (Rule::WellFormed, "a migration twice", |it| twice(it, "migrate")),
     (Rule::WellFormed, "a plan that says the platform places", |it| it.placing = Placing::PlatformPlaces),
     (Rule::Capacity, "a guest on the host that is away", |it| {
@@ -334,7 +334,7 @@ const OF_TARGETS: &[Edit] = &[
 ];
 
 /// Edits that make sense where the platform places.
-const OF_BOUNDS: &[Edit] = &[
+pub const OF_BOUNDS: &[Edit] = &[
     (Rule::WellFormed, "a platform that places in a plan that does", |it| it.placing = Placing::WePlace),
     (Rule::WellFormed, "a host that may take its own guests", |it| {
         if let StepKind::Evacuate { only_to, .. } = &mut step(it, "h4", "evacuate").kind {

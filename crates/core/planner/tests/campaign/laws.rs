@@ -104,6 +104,13 @@ proptest! {
         prop_assert!(it.report.bounds.makespan_s >= it.report.bounds.makespan_at_least_s, "{:?}", it.report.bounds);
         prop_assert!(it.report.bounds.moves >= it.report.bounds.moves_at_least, "{:?}", it.report.bounds);
         prop_assert!(it.report.bounds.waves >= it.report.bounds.waves_at_least, "{:?}", it.report.bounds);
+        for step in &it.plan.steps {
+            if let StepKind::Evacuate { only_to, .. } = &step.kind {
+                let wave = &it.plan.wave(step.wave).unwrap().elements;
+                let offered = only_to.iter().find(|it| wave.iter().any(|own| own.as_str() == it.as_str()));
+                prop_assert!(offered.is_none(), "{offered:?} is emptied in the same wave: {step:?}");
+            }
+        }
         for element in &it.report.elements {
             prop_assert!(element.outcome == Outcome::Planned || !element.reasons.is_empty(), "no reason: {element:?}");
         }

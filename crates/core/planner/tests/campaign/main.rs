@@ -10,7 +10,9 @@
 
 mod answers;
 mod build;
+mod clusters;
 mod contradictions;
+mod diffs;
 mod durations;
 mod edits;
 mod exceptions;
@@ -18,10 +20,12 @@ mod guests;
 mod late;
 mod laws;
 mod layers;
+mod reported;
 mod rings;
 #[path = "../support/rules.rs"]
 mod rules;
 mod sample;
+mod spread;
 mod time;
 mod tried;
 mod unblock;
