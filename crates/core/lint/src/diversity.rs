@@ -24,7 +24,7 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Member
     }
     for change in 0..timeline.changes.len() as u32 {
         let until = soaks_until(world, timeline, members, change);
-        soaking(world, timeline, change, until, log);
+        soaking(world, timeline, members, change, until, log);
     }
 }
 
@@ -46,9 +46,16 @@ fn soaks_until(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, ch
 
 /// Moves and starts of guests, and releases of hosts, while the canaries soak.
 ///
+/// Hosts that the change does not concern may get the same release by another one, whose canaries soak by themselves.
+///
 /// A guest that is stopped while its host is changed counts where it will start again: it is down for minutes,
 /// and an application is not on two releases because one of its guests is off.
-fn events(timeline: &Timeline<'_>, target: &str, until: u32) -> Vec<(u32, What)> {
+fn events(
+    timeline: &Timeline<'_>,
+    concerns: &impl Fn(u32) -> bool,
+    target: &str,
+    until: u32,
+) -> Vec<(u32, What)> {
     let mut events = Vec::new();
     for act in &timeline.acts {
         match &act.doing {
@@ -61,7 +68,8 @@ fn events(timeline: &Timeline<'_>, target: &str, until: u32) -> Vec<(u32, What)>
         }
     }
     for (releases, host) in timeline.releases.iter().zip(0u32..) {
-        events.extend(releases.iter().map(|(at, to)| (*at, What::Gets(host, *to == target))));
+        let has = |to: &str| to == target && concerns(host);
+        events.extend(releases.iter().map(|(at, to)| (*at, What::Gets(host, has(to)))));
     }
     events.retain(|it| it.0 < until);
     events.sort();
@@ -148,15 +156,23 @@ impl Count {
     }
 }
 
-fn soaking(world: &World<'_>, timeline: &Timeline<'_>, change: u32, until: u32, log: &mut Log<'_>) {
+fn soaking(
+    world: &World<'_>,
+    timeline: &Timeline<'_>,
+    members: &Members,
+    change: u32,
+    until: u32,
+    log: &mut Log<'_>,
+) {
     let Some(what) = timeline.changes.get(ix(change)) else { return };
     let Target::Release { release, .. } = &what.to else { return };
     if until == 0 {
         return;
     }
+    let concerns = |host: u32| members.get(ix(change)).is_some_and(|it| it.contains_key(&Elem::Host(host)));
     let mut count = Count::new(world, release);
     let start: Vec<bool> = (0..count.running.len() as u32).map(|it| count.is_whole(it)).collect();
-    let events = events(timeline, release, until);
+    let events = events(timeline, &concerns, release, until);
     let mut told = vec![false; start.len()];
     let mut at = 0;
     while let Some(&(now, _)) = events.get(at) {
