@@ -219,7 +219,7 @@ fn promises(view: &View<'_>) -> Markup {
 fn forecast(report: &Report) -> Markup {
     html! {
         @match report.all_patched_on {
-            Some(day) => { div { (derive::all_patched(report, day)) "." } }
+            Some(day) => (derive::all_patched(report, day)),
             None => { p { "No host waits for a published fix." } }
         }
         @if report.forecast.is_empty() {

@@ -19,7 +19,7 @@ pub(super) fn maintenances(one: &Series, batch_days: u16) -> Markup {
     derived(
         &number(one.maintenances as u64),
         &html! {
-            (number(one.distinct_dates as u64)) " different days with a patch; "
+            (number(one.distinct_dates as u64)) @if one.distinct_dates == 1 { " day" } @else { " different days" } " with a patch; "
             @if batch_days == 0 { "each is one maintenance." }
             @else { "each maintenance takes in the patches of up to " (batch_days) " days after its first one." }
         },
@@ -33,16 +33,22 @@ fn span(one: &Series) -> Option<(Date, Date, f64)> {
     (days > 0).then(|| (from, to, f64::from(days)))
 }
 
-/// How often there is one: by the days that were typed, else by those that the facts have.
+/// How often there is one: by the days that were typed, else by those that the facts have. As with a day that was typed, patches
+/// of the first day are in the host.
 pub(super) fn interval(one: &Series) -> Markup {
-    let Some((from, to, days)) = span(one).filter(|_| one.maintenances > 0) else { return html! { (NONE) } };
-    let every = days / one.maintenances as f64;
+    let Some((from, to, days)) = span(one) else { return html! { (NONE) } };
+    let count = one.batches.iter().filter(|it| it.first > from).count();
+    if count == 0 {
+        return html! { (NONE) };
+    }
+    let every = days / count as f64;
     let end = |typed: bool, of_facts: &'static str| if typed { "as typed" } else { of_facts };
+    let typed_end = one.until.is_some() && one.until != one.covered_until;
     derived(
         &format!("{every:.2} d"),
         &html! {
-            p { (number(days as u64)) " days / " (number(one.maintenances as u64)) " maintenances = " (exact(every)) " days" }
-            "From " (from) " (" (end(one.built.is_some(), "the first day in the facts")) ") to " (to) " (" (end(one.until.is_some(), "the last day in the facts")) ")."
+            p { (number(days as u64)) " days / " (number(count as u64)) " maintenances = " (exact(every)) " days" }
+            "From " (from) " (" (end(one.built.is_some(), "the first day in the facts")) "; its patches are in the host) to " (to) " (" (end(typed_end, "the last day in the facts")) ")."
             @if one.built.is_none() || one.until.is_none() { " Type two dates for a host of your own." }
         },
     )

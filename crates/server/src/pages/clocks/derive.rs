@@ -129,11 +129,14 @@ pub(super) fn forecast(it: &Clock, report: &Report, turns: &BTreeMap<Asset, Turn
 /// Hosts that wait, and the day on which the last of them has its fix.
 pub(super) fn all_patched(report: &Report, day: Date) -> Markup {
     let hosts = report.hosts_to_patch;
-    html! {
-        (derived(&number(hosts as u64), &html! { "Hosts with a clock of a fix that is published and not in force; each counts once." }))
-        " hosts wait for a published fix; at " (report.hosts_per_day) " a day the last one has it on "
-        (derived(&day.to_string(), &html! { (turn_words(hosts, report.hosts_per_day, report.as_of, day)) "The pace is the policy's (hosts_per_day), or the one typed above." }))
-    }
+    html! { dl {
+        dt { "Hosts that wait for a published fix" }
+        dd { (derived(&number(hosts as u64), &html! { "Hosts with a clock of a fix that is published and not in force; each counts once." })) }
+        dt { "Hosts a day" }
+        dd { (report.hosts_per_day) }
+        dt { "The last one has it on" }
+        dd { (derived(&day.to_string(), &html! { (turn_words(hosts, report.hosts_per_day, report.as_of, day)) "The pace is the policy's (hosts_per_day), or the one typed above." })) }
+    } }
 }
 
 /// How many breach a promise on a day.
