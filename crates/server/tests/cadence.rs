@@ -97,9 +97,7 @@ async fn the_page_has_pictures_and_the_same_numbers_in_words() {
     ] {
         assert!(page.contains(words), "{what}: {words}");
     }
-    let typed = server
-        .text("/cadence?platform=esxi&line=8.0&built=2023-07-01&until=2025-04-01&policy=security")
-        .await;
+    let typed = server.text("/cadence?platform=esxi&line=8.0&built=2023-07-01&until=2025-04-01").await;
     assert!(
         typed.contains("2023-07-01 (as typed; its patches are in the host) to 2025-04-01 (as typed)")
             && typed.contains("640 days / ")

@@ -181,7 +181,7 @@ mod tests {
         assert!(
             chart
                 .description
-                .contains("5\u{202f}000 EUR with 0.1\u{a0}%, independent at 10 EUR with 4\u{a0}%"),
+                .contains("5\u{202f}000 EUR with 0.10\u{a0}%, independent at 10 EUR with 4\u{a0}%"),
             "{}",
             chart.description
         );
