@@ -308,7 +308,7 @@ fn missing(view: &View<'_>) -> Markup {
                     caption { (caption) }
                     thead { tr { th scope="col" { "Promise" } th scope="col" { "Fact" } th.num scope="col" { "Clocks" } th.num scope="col" { "Clocks x assets" } } }
                     tbody { @for (promise, fact, clocks, assets) in rows.iter().take(MOST) { tr {
-                        td.tight { (promise) } td { (fact) } td.num { (number(*clocks as u64)) } td.num { (number(*assets)) }
+                        td.tight { (promise) } td.wide { (fact) } td.num { (number(*clocks as u64)) } td.num { (number(*assets)) }
                     } } }
                 }
             }))
