@@ -1,11 +1,15 @@
 //! The promises of the policy as running clocks, the same for the API and the page.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use underpin_exposure::FactBase;
+use underpin_exposure::report::Asset;
 use underpin_model::policy::Policy;
-use underpin_risk::clocks::{self, ClockError, Report, SOON_DAYS, Settings, TenantClocks};
+use underpin_risk::clocks::{
+    self, Clock, ClockError, Report, SOON_DAYS, Settings, State, TenantClocks, Turn,
+};
 use utoipa::IntoParams;
 
 use crate::answers::{Answers, Same};
@@ -36,6 +40,23 @@ pub(crate) struct ClocksQuery {
     pub(crate) plan_pace: Option<String>,
     /// A clock that is due within this many days is due soon; without it, 7.
     pub(crate) soon: Option<String>,
+    /// Only clocks in this state: `breached`, `unknown`, `due-soon`, `running`, `accepted`, `not-started`, `done`, `kept`.
+    pub(crate) state: Option<String>,
+    /// Only clocks of this promise.
+    pub(crate) promise: Option<String>,
+}
+
+/// Which of the clocks are listed. What is counted and forecast is always all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Only<'a> {
+    pub(crate) state: Option<State>,
+    pub(crate) promise: Option<&'a str>,
+}
+
+impl Only<'_> {
+    pub(crate) fn lists(self, clock: &Clock) -> bool {
+        self.state.is_none_or(|it| it == clock.state) && self.promise.is_none_or(|it| it == clock.promise)
+    }
 }
 
 /// The clocks on the day of the current assessment.
@@ -45,6 +66,25 @@ pub(crate) struct Answer {
     pub(crate) report: Report,
     /// The clocks of each tenant by promise; those without a tenant last.
     pub(crate) tenants: Vec<TenantClocks>,
+    /// The queue behind the forecast.
+    #[serde(skip)]
+    pub(crate) turns: BTreeMap<Asset, Turn>,
+}
+
+impl Answer {
+    /// The answer with those clocks alone.
+    pub(crate) fn only(&self, only: Only<'_>) -> Self {
+        let all = &self.report;
+        let report = Report {
+            warnings: all.warnings.clone(),
+            promises: all.promises.clone(),
+            forecast: all.forecast.clone(),
+            forecast_unknown: all.forecast_unknown.clone(),
+            clocks: all.clocks.iter().filter(|it| only.lists(it)).cloned().collect(),
+            ..*all
+        };
+        Self { report, tenants: self.tenants.clone(), turns: BTreeMap::new() }
+    }
 }
 
 fn refused(error: &ClockError) -> Problem {
@@ -55,6 +95,24 @@ fn refused(error: &ClockError) -> Problem {
 }
 
 impl ClocksQuery {
+    /// Which clocks of an answer are asked for.
+    pub(crate) fn only(&self, report: &Report) -> Result<Only<'_>, Problem> {
+        let state = given(&self.state).map(|text| {
+            let names = || State::ALL.map(State::name).join(", ");
+            let found = State::ALL.into_iter().find(|it| it.name() == text);
+            found.ok_or_else(|| Code::BadQuery.with(format!("state is {text:?}; give one of {}", names())))
+        });
+        let promise = given(&self.promise).map(|text| {
+            let names =
+                || report.promises.iter().map(|it| it.promise.as_str()).collect::<Vec<_>>().join(", ");
+            let is_known = report.promises.iter().any(|it| it.promise == text);
+            is_known.then_some(text).ok_or_else(|| {
+                Code::BadQuery.with(format!("promise is {text:?}; the policy has {}", names()))
+            })
+        });
+        Ok(Only { state: state.transpose()?, promise: promise.transpose()? })
+    }
+
     fn read(&self, policy: &Policy) -> Result<Settings, Problem> {
         let hosts_per_day = match given(&self.plan_pace) {
             None => policy.maintenance.hosts_per_day,
@@ -89,7 +147,8 @@ pub(crate) async fn answer(app: &Shared, query: &ClocksQuery) -> Result<Arc<Answ
         let report = clocks::read(&index.fleet, &base, &index.assessment, &policy, settings)
             .map_err(|error| refused(&error))?;
         let tenants = clocks::by_tenant(&index.fleet, &policy, &report);
-        Ok(Answer { report, tenants })
+        let turns = clocks::turns(&report, &policy.maintenance);
+        Ok(Answer { report, tenants, turns })
     };
     let question = (settings.soon_days, settings.hosts_per_day.to_bits());
     app.clocks.get(basis, question, work).await

@@ -83,6 +83,25 @@ async fn the_page_has_pictures_and_the_same_numbers_in_words() {
         assert!(page.contains(words), "{words}");
     }
     assert!(!page.contains("<script") && !page.contains("style=\""), "no script, no inline style");
+    for (words, what) in [
+        ("1\u{202f}633 days / 29 gaps = 56.31 days", "mean"),
+        ("of the gaps: at most ", "quantiles"),
+        (
+            "(the first day in the facts; its patches are in the host)",
+            "without a date the span is that of the facts",
+        ),
+        ("1\u{202f}633 days / 29 maintenances = 56.31 days", "the interval"),
+        ("patches / 30 maintenances = ", "patches per maintenance"),
+        ("standard deviation ", "dispersion"),
+        ("Laplace test", "trend"),
+    ] {
+        assert!(page.contains(words), "{what}: {words}");
+    }
+    let typed = server.text("/cadence?platform=esxi&line=8.0&built=2023-07-01&until=2025-04-01").await;
+    assert!(
+        typed.contains("2023-07-01 (as typed; its patches are in the host) to 2025-04-01 (as typed)")
+            && typed.contains("640 days / ")
+    );
     let unknown = server.text("/cadence?platform=esxi&line=9.1").await;
     assert!(unknown.contains("nothing is known") && unknown.contains("unknown</span>"));
     let hostile = server.get("/cadence?platform=%3Cscript%3E").await.text().await.unwrap();

@@ -67,6 +67,13 @@ async fn a_backtest_has_the_numbers_of_the_core() {
         "not evaluable</span>",
         "the facts hold no EPSS history",
         "100 hosts with 20.0 VMs each (assumed)",
+        // Each column opens what it counts, and the interval has its name.
+        "<summary>Exposure-days</summary>",
+        "the published vulnerabilities of the line that are open in the release it runs; summed.",
+        "(restricted mean)",
+        "hosts that got one × the share hit",
+        "no other policy is better in one of these",
+        "the 95 % interval of a block bootstrap",
         "The numbers of this chart",
         "vulnerabilities of this line are known from",
         "href=\"/backtest?platform=debian&amp;line=bookworm&amp;component=linux\"",
@@ -154,6 +161,58 @@ async fn clocks_have_the_numbers_of_the_core() {
     let first = |words: &str| page.find(&format!("</svg>{words}</span>")).unwrap();
     assert!(first("breached") < first("running"), "the most pressing first");
     assert!(!page.contains("<script") && !page.contains("style=\""), "no script, no inline style");
+}
+
+#[tokio::test]
+async fn every_number_of_a_clock_opens_its_derivation() {
+    let server = Server::promising().await;
+    let page = server.text("/clocks?plan_pace=0.5").await;
+    for (words, what) in [
+        ("2025-11-11 + 30 days = 2025-12-11", "due day"),
+        ("Read on 2025-11-21, 20 days before 2025-12-11", "state"),
+        ("Not done, and due in more than 7 days.", "what the state means"),
+        ("\u{2308}20 / 0.5 a day\u{2309} = 40 days from 2025-11-21: 2025-12-31", "turn of the last host"),
+        ("is number 20 of 20 in the queue of its kind (host)", "its place"),
+        ("To be done by 2025-12-11; 10 of 20 have their turn later.", "who is late"),
+        ("comes after 2025-12-11, the last day of a clock", "breaches of a day"),
+        ("Hosts with a clock of a fix that is published and not in force", "hosts that wait"),
+        ("Counted: each clock in this state", "heads"),
+    ] {
+        assert!(page.contains(words), "{what}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn a_count_of_clocks_leads_to_them_and_what_is_unknown_is_grouped_by_the_missing_fact() {
+    let server = Server::promising().await;
+    let page = server.text("/clocks?soon=40").await;
+    let to = "/clocks?soon=40&promise=contract&state=unknown";
+    assert!(page.contains(&format!("href=\"{}#clocks\"", to.replace('&', "&amp;"))), "the count is a link");
+    let missing = page.split("What is not known").nth(1).unwrap();
+    assert!(missing.contains("missing: a feed that covers"), "{missing}");
+    let all = server.json("/api/v1/clocks?soon=40").await;
+    let listed = server.json(&format!("/api/v1{to}")).await;
+    let of = |answer: &Value| answer["clocks"].as_array().unwrap().clone();
+    let own = |it: &&Value| it["promise"] == "contract" && it["state"] == "unknown";
+    let expected: Vec<Value> = of(&all).iter().filter(own).cloned().collect();
+    assert!(!expected.is_empty() && expected.len() < of(&all).len());
+    assert_eq!(of(&listed), expected);
+    assert_eq!(listed["promises"], all["promises"], "what is counted stays the same");
+    let count = all["promises"][0]["counts"]["unknown"].as_u64().unwrap();
+    let page = server.text(to).await;
+    assert!(
+        page.contains(&format!("{} clocks, {count} clocks x assets, unknown, of contract", expected.len()))
+    );
+    assert!(!page.contains("</svg>breached</span></summary>"), "no clock in another state is listed");
+    for (query, words) in
+        [("state=late", "breached, unknown, due-soon"), ("promise=none", "contract, support, new releases")]
+    {
+        for path in ["/clocks", "/api/v1/clocks"] {
+            let response = server.get(&format!("{path}?{query}")).await;
+            assert_eq!(response.status(), 400, "{path} {query}");
+            assert!(response.text().await.unwrap().contains(words), "{path} {query}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -109,6 +109,11 @@ async fn stale_feeds_are_named_before_anything_else() {
         let text = server.text(path).await;
         let banner = text.find("1 feed is stale").unwrap_or_else(|| panic!("{path}"));
         assert!(banner < text.find("<section").unwrap(), "{path}");
+        // Which ones opens: a long list would push the page away.
+        let (before, after) = text.split_at(banner);
+        assert!(before.ends_with("<details><summary><strong>"), "{path}");
+        let list = after.split("</details>").next().unwrap();
+        assert!(list.contains("</summary><ul>") && list.contains("href=\"/feeds\""), "{path}");
     }
 }
 

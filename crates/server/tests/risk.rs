@@ -292,10 +292,24 @@ async fn every_number_opens_its_derivation() {
         "Blast radius",
         "its own credentials",
         "href=\"/policy#p-aimed\"",
+        "Every host that the plane manages",
+        "Sum over the hosts within reach",
+        "What stands on the host, all of it lost",
+        "href=\"/policy#p-plane_takes_host\"",
+        "rates of the policy",
+        " at most × ",
+        "which need not be those of the fleet",
+        "The share of cases in which it loses anything",
+        "Hosts with VMs of the tenant and an open hole whose fix is known",
     ] {
         assert!(page.contains(words), "{words}");
     }
     assert!(page.matches("<details").count() > 30);
+    // The greatest part of a long list of small ones is a row, a bar and a sentence of its own.
+    let causes = page.split("<h3>By cause</h3>").nth(1).unwrap().split("<h3>").next().unwrap();
+    let caption = causes.split("<figcaption>").nth(1).unwrap().split("</figcaption>").next().unwrap();
+    assert!(caption.contains(" others together: "), "{caption}");
+    assert!(causes.contains(" shares, none of which is above "), "{causes}");
     let link = page.split("href=\"").find(|it| it.starts_with("/risk/group?")).unwrap();
     let group = server.text(&link.split('"').next().unwrap().replace("&amp;", "&")).await;
     for words in [

@@ -22,6 +22,7 @@ use underpin_exposure::report::{Asset, AssetKind, Need};
 use underpin_model::policy::PromiseKind;
 use underpin_model::quantity::Loss;
 
+pub use forecast::{Turn, turns};
 pub use read::read;
 pub use tenants::{TenantClocks, by_tenant};
 
@@ -62,6 +63,21 @@ impl State {
         Self::Done,
         Self::Kept,
     ];
+
+    /// The word in output and in questions.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Breached => "breached",
+            Self::Unknown => "unknown",
+            Self::DueSoon => "due-soon",
+            Self::Running => "running",
+            Self::Accepted => "accepted",
+            Self::NotStarted => "not-started",
+            Self::Done => "done",
+            Self::Kept => "kept",
+        }
+    }
 
     /// What people read.
     #[must_use]
@@ -122,7 +138,8 @@ pub struct Clock {
 
 impl Clock {
     /// Somebody has to work on its assets: a fix is known that is not installed, or installed and not in force.
-    pub(crate) fn waits(&self) -> bool {
+    #[must_use]
+    pub fn waits(&self) -> bool {
         self.fix.is_some() || !self.needs.is_empty()
     }
 }

@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::clocks::{ClocksQuery, answer};
+use crate::clocks::{ClocksQuery, Only, answer};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 use crate::state::Shared;
@@ -48,7 +48,15 @@ pub(super) async fn clocks(
     Query(query): Query<ClocksQuery>,
 ) -> Result<impl IntoResponse, Problem> {
     let answer = answer(&app, &query).await?;
-    let text = tokio::task::spawn_blocking(move || serde_json::to_vec(&*answer)).await?;
+    let only = query.only(&answer.report)?;
+    let work = {
+        let (state, promise) = (only.state, only.promise.map(str::to_owned));
+        move || match (state, &promise) {
+            (None, None) => serde_json::to_vec(&*answer),
+            _ => serde_json::to_vec(&answer.only(Only { state, promise: promise.as_deref() })),
+        }
+    };
+    let text = tokio::task::spawn_blocking(work).await?;
     let text = text.map_err(|error| Code::Internal.with(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], text))
 }

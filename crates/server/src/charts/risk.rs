@@ -4,6 +4,7 @@ use underpin_risk::calibration::Calibration;
 use underpin_risk::wait::Decision;
 
 use super::{Axis, Chart, Mark, Shape, Tone};
+use crate::pages::{amount, percent};
 
 /// The least probability that a tail is drawn down to.
 const LEAST: f64 = 1e-6;
@@ -25,7 +26,7 @@ pub fn tail(title: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f6
     let all = || compound.iter().chain(&independent);
     let (least_x, most_x) = ends(all().map(|it| it.0));
     let (least_p, most_p) = ends(all().map(|it| it.1));
-    let end = |(x, p): (f64, f64)| format!("{x:.0} {unit} with {:.4} %", p * 100.0);
+    let end = |(x, p): (f64, f64)| format!("{} {unit} with {}", amount(x), percent(p));
     let other = independent.last().map_or_else(|| "none of these levels".to_owned(), |it| end(*it));
     let description =
         format!("Right and up is worse. Compound ends at {}, independent at {other}.", end(last));
@@ -44,17 +45,21 @@ pub fn tail(title: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f6
 }
 
 /// Shares of a whole, one row each: a bar for the share of the mean, a point for the share of the CVaR. Shares are in
-/// percent. `None`: there is none.
+/// percent; the last row may be what is left, of which the words say as much as of the first. `None`: there is none.
 #[must_use]
-pub fn contributions(title: &str, rows: &[(String, f64, f64)]) -> Option<Chart> {
+pub fn contributions(title: &str, rows: &[(String, f64, f64)], with_rest: bool) -> Option<Chart> {
     let (first, mean, cvar) = rows.first()?;
+    let rest = rows
+        .last()
+        .filter(|_| with_rest)
+        .map_or_else(String::new, |(name, mean, cvar)| format!(" {name}: {mean:.0} % and {cvar:.0} %."));
     let (_, most) = ends(rows.iter().flat_map(|it| [it.1, it.2]));
     let bars = rows.iter().enumerate().map(|(at, it)| (at, 0.0, it.1));
     let points = rows.iter().enumerate().map(|(at, it)| (it.2, at as f64));
     Some(Chart {
         title: title.to_owned(),
         description: format!(
-            "A bar is the share of the mean loss, a point the share of the worst 1 %. Most by {first}: {mean:.0} % and {cvar:.0} %."
+            "A bar is the share of the mean loss, a point the share of the worst 1 %. Most by {first}: {mean:.0} % and {cvar:.0} %.{rest}"
         ),
         x: Axis::linear("share in percent", 0.0, most.max(1.0)),
         y: Axis::names("", rows.iter().map(|it| it.0.clone()).collect()),
@@ -173,7 +178,13 @@ mod tests {
     fn a_tail_shows_what_can_be_placed_and_nothing_else() {
         let compound = [(0.0, 0.5), (10.0, 0.05), (5000.0, 0.001), (6000.0, 0.0)];
         let chart = tail("Loss", "EUR", &compound, &[(10.0, 0.04)]).unwrap();
-        assert!(chart.description.contains("5000 EUR with 0.1000 %, independent at 10 EUR with 4.0000 %"));
+        assert!(
+            chart
+                .description
+                .contains("5\u{202f}000 EUR with 0.10\u{a0}%, independent at 10 EUR with 4\u{a0}%"),
+            "{}",
+            chart.description
+        );
         let drawn = standalone(&chart);
         assert!(drawn.contains("compound") && !drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
         assert_eq!(tail("Loss", "EUR", &[(0.0, 0.9)], &[]), None, "nothing to lose");
@@ -182,9 +193,12 @@ mod tests {
 
     #[test]
     fn contributions_have_a_row_each() {
-        assert_eq!(contributions("By cause", &[]), None);
+        assert_eq!(contributions("By cause", &[], false), None);
         let rows = [("a <b>".to_owned(), 60.0, 80.0), ("b".to_owned(), 40.0, 20.0)];
-        let chart = contributions("By cause", &rows).unwrap();
+        let chart = contributions("By cause", &rows, false).unwrap();
+        assert!(chart.description.ends_with("Most by a <b>: 60 % and 80 %."), "{}", chart.description);
+        let rest = contributions("By cause", &rows, true).unwrap();
+        assert!(rest.description.ends_with("80 %. b: 40 % and 20 %."), "{}", rest.description);
         assert!(standalone(&chart).contains("a &lt;b&gt;"));
         let Shape::Points(points) = &chart.marks[1].shape else { panic!("points") };
         assert_eq!(points, &[(80.0, 0.0), (20.0, 1.0)]);

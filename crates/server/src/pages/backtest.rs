@@ -8,6 +8,7 @@ use underpin_risk::backtest::{Figure, Line, Measures, Report, Row};
 use underpin_store::ScoresRow;
 
 use super::parts::{address, errors, field, number, scroll, time};
+use super::risk::numbers::{amount, derived};
 use super::uploads::upload_form;
 use super::{PageError, page};
 use crate::backtest::{BacktestQuery, answer};
@@ -198,6 +199,52 @@ fn figure(figure: Option<Figure>, none: &str) -> Markup {
     html! { (value) @if let Some(interval) = interval { br; small { (interval.trim_matches(['(', ')'])) } } }
 }
 
+/// The columns of figures with an interval, and what each of them counts.
+const COLUMNS: [(&str, &str); 7] = [
+    (
+        "Exposure-days",
+        "Each day, each host: the published vulnerabilities of the line that are open in the release it runs; summed.",
+    ),
+    (
+        "Exploited",
+        "The same, of vulnerabilities listed by KEV, from the day on which each was listed. \u{201c}At least\u{201d}: the span begins before the list did.",
+    ),
+    (
+        "Bad releases",
+        "Roll-outs of a release that was withdrawn, or replaced early by a repair: those under \u{201c}Bad releases\u{201d} below.",
+    ),
+    ("Maintenances", "Roll-outs begun, each listed under \u{201c}Roll-outs\u{201d} below."),
+    ("Host reboots", "Each roll-out, each host that it reached within the span, at the hosts a day above."),
+    (
+        "Host-days behind",
+        "Each day, each host on which a newer release was out than the one it runs; summed.",
+    ),
+    (
+        "Days to patch, at least",
+        "Mean over hosts × vulnerabilities with a fix: from the day on which the fix was out to the day on which the host had it, or to the end of the span where it never did (restricted mean).",
+    ),
+];
+
+/// Where the interval below a figure is from.
+fn interval_words(report: &Report) -> Markup {
+    let it = &report.bootstrap;
+    html! {
+        "Below it, the 95 % interval of a block bootstrap: the span is cut into blocks of " (it.block_days) " days, as many are drawn with replacement " (number(it.resamples as u64)) " times (seed " (it.seed) "), and the middle 95 % of the sums are shown; none where there are too few blocks."
+    }
+}
+
+fn frontier_words(report: &Report) -> Markup {
+    html! { "Over the days that all policies have in common, no other policy is better in one of these and at least as good in the others: " (report.frontier_axes.map(|it| it.replace('_', " ")).join(", ")) "." }
+}
+
+fn loss_words(report: &Report) -> Markup {
+    html! {
+        "In " (report.currency) ": exposure (each day and host, the chance that an open vulnerability is used × what stands on a host) + bad releases (hosts that got one × the share hit × what stands there) + maintenance (roll-outs and reboots), by "
+        a href="/policy" { "rates and parameters of the policy" } ". The parts are in " a href=(address("/api/v1/backtest", &[("platform", Some(&*report.platform)), ("line", Some(&*report.line)), ("component", Some(&*report.component))])) { "the API" } ". "
+        "\u{201c}At least\u{201d}: on some days no vulnerability of the line is known, which is not none. " (interval_words(report))
+    }
+}
+
 fn side_by_side(report: &Report) -> Markup {
     let caption = "Each policy over the days on which its signal existed; 95 % interval below a figure";
     scroll(
@@ -206,10 +253,10 @@ fn side_by_side(report: &Report) -> Markup {
             table {
                 caption { (caption) }
                 thead { tr {
-                    th scope="col" { "Policy" } th scope="col" { "Frontier" } th.num.wrap scope="col" { "Exposure-days" }
-                    th.num.wrap scope="col" { "Exploited" } th.num.wrap scope="col" { "Bad releases" } th.num.wrap scope="col" { "Maintenances" }
-                    th.num.wrap scope="col" { "Host reboots" } th.num.wrap scope="col" { "Host-days behind" }
-                    th.num.wrap scope="col" { "Days to patch, at least" } th.num.wrap scope="col" { "Never patched" } th.num.wrap scope="col" { "Loss" } th scope="col" { "Over" }
+                    th scope="col" { "Policy" } th scope="col" { (derived("Frontier", &frontier_words(report))) }
+                    @for (name, how) in COLUMNS { th.num.wrap scope="col" { (derived(name, &html! { (how) " " (interval_words(report)) })) } }
+                    th.num.wrap scope="col" { (derived("Never patched", &html! { "Hosts × vulnerabilities with a fix that the policy did not bring within the span: of each, the days until the end of the span count in the column before." })) }
+                    th.num.wrap scope="col" { (derived("Loss", &loss_words(report))) } th scope="col" { (derived("Over", &html! { "The days on which the signal that the policy acts on existed. The frontier compares the days that all policies have in common." })) }
                 } }
                 tbody { @for row in &report.policies { (one_policy(row)) } }
             }
@@ -248,7 +295,7 @@ fn one_policy(row: &Row) -> Markup {
 fn compared(report: &Report) -> Markup {
     let (words, value) = charts::backtest::compared(report);
     let caption = format!("Policies over the days that all have in common: maintenances against {words}");
-    let shown = |it: &Measures| value(it).map_or_else(|| "unknown".to_owned(), |it| format!("{it:.0}"));
+    let shown = |it: &Measures| value(it).map_or_else(|| "unknown".to_owned(), |it| amount(it.round()));
     scroll(
         &caption,
         html! {
@@ -262,7 +309,7 @@ fn compared(report: &Report) -> Markup {
                     @for row in &report.policies { @if let Some(it) = &row.common {
                         tr {
                             th.tight scope="row" { (row.policy) }
-                            td.num { (it.maintenances.value) } td.num { (shown(it)) } td.num { (it.bad_releases.value) }
+                            td.num { (amount(it.maintenances.value)) } td.num { (shown(it)) } td.num { (amount(it.bad_releases.value)) }
                             td { @if row.on_frontier { "yes" } @else { "no" } }
                         }
                     } }

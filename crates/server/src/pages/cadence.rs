@@ -11,6 +11,8 @@ use crate::charts::{self, Tone};
 use crate::query::Query;
 use crate::state::Shared;
 
+mod derive;
+
 /// Series of which the gaps are drawn and the volume is told; the table side by side has all.
 const DRAWN: usize = 8;
 /// Components in the table of volume; the rest are summed up by the tables of area and class.
@@ -104,10 +106,6 @@ pub fn report(cadence: &Cadence) -> Markup {
     }
 }
 
-fn decimal(value: Option<f64>) -> String {
-    value.map_or_else(|| "\u{2013}".to_owned(), |value| format!("{value:.2}"))
-}
-
 fn side_by_side(cadence: &Cadence) -> Markup {
     let caption = format!(
         "Policy {}; patches within {} days are one maintenance; gaps in days",
@@ -123,6 +121,7 @@ fn side_by_side(cadence: &Cadence) -> Markup {
                 thead { tr {
                     th scope="col" { "Series" } th scope="col" { "Days are" } th scope="col" { "Facts until" } th.num scope="col" { "Maintenances" }
                     th.num scope="col" { "One every" } th.num scope="col" { "Dates" } th.num scope="col" { "Patches" }
+                    th.num.wrap scope="col" { "Patches per maintenance" }
                     th.num scope="col" { "Mean gap" } th.num scope="col" { "Median" } th.num scope="col" { "Longest" }
                     th.num scope="col" { "CV" } th scope="col" { "Trend" }
                     th scope="col" { "Phase" } th.num scope="col" { "Age, days" }
@@ -134,17 +133,21 @@ fn side_by_side(cadence: &Cadence) -> Markup {
                             th.tight scope="row" { (one.name) }
                             td.tight { (one.dated.map_or(none, Dated::name)) }
                             td.tight { @match one.covered_until { Some(day) => (day), None => { span.status.s-unknown { "unknown" } } } }
-                            td.num { @if one.covered_until.is_some() { (one.maintenances) } @else { (none) } }
-                            td.num { @match one.mean_interval_days { Some(days) => { (format!("{days:.2} d")) } None => (none) } }
+                            td.num { @if one.covered_until.is_some() { (derive::maintenances(one, cadence.batch_days)) } @else { (none) } }
+                            td.num { (derive::interval(one)) }
                             td.num { @if one.covered_until.is_some() { (one.distinct_dates) } @else { (none) } }
                             td.num { @if one.covered_until.is_some() { (one.patches) } @else { (none) } }
-                            td.num { (decimal(one.mean_gap_days)) }
-                            td.num { (decimal(gaps.map(|gaps| gaps.median_days))) }
-                            td.num { (decimal(gaps.map(|gaps| gaps.max_days))) }
-                            td.num { (decimal(gaps.and_then(|gaps| gaps.coefficient_of_variation))) }
-                            td.tight { (one.trend.map_or(none, |trend| trend.direction.label())) }
+                            td.num { (derive::per_maintenance(one)) }
+                            @match gaps {
+                                None => { @for _ in 0..4 { td.num { (none) } } }
+                                Some(gaps) => {
+                                    td.num { (derive::mean(gaps)) } td.num { (derive::median(gaps)) }
+                                    td.num { (derive::longest(one, gaps)) } td.num { (derive::dispersion(gaps)) }
+                                }
+                            }
+                            td.tight { @match one.trend { Some(trend) => (derive::trend(trend)), None => (none) } }
                             td.tight { (one.maturity.map_or("unknown", |maturity| maturity.phase.name())) }
-                            td.num { @match one.maturity.and_then(|maturity| maturity.age_days) { Some(days) => (days), None => (none) } }
+                            td.num { @match one.maturity { Some(maturity) => (derive::age(maturity)), None => (none) } }
                         }
                     }
                 }

@@ -1,5 +1,7 @@
 //! Promises of the policy as running clocks, and who breaches at the planned pace.
 
+mod derive;
+
 use std::collections::BTreeMap;
 
 use axum::extract::State as Extract;
@@ -8,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::PromiseKind;
-use underpin_risk::clocks::{Clock, Report, State, TenantClocks};
+use underpin_risk::clocks::{Clock, PromiseState, Report, State, TenantClocks};
 
-use super::parts::{asset_address, encode, errors, kind_words, number, scroll, shape};
+use super::parts::{address, asset_address, encode, errors, kind_words, number, scroll, shape, warnings};
 use super::{PageError, page};
 use crate::charts;
-use crate::clocks::{Answer, ClocksQuery, answer};
+use crate::clocks::{Answer, ClocksQuery, Only, answer};
 use crate::index::Index;
 use crate::problem::Code;
 use crate::query::Query;
@@ -58,7 +60,13 @@ pub(super) async fn clocks(
             html! { section { p { "No fleet yet: clocks run on what is in one. " a href="/fleets" { "Upload a fleet" } "." } } },
         ),
         Some(index) => match answer(&app, &query).await {
-            Ok(answer) => (StatusCode::OK, html! { (form(&query)) (all(&answer, index)) }),
+            Ok(answer) => match query.only(&answer.report) {
+                Ok(only) => (
+                    StatusCode::OK,
+                    html! { (form(&query)) (all(&View { answer: &answer, query: &query, only, index })) },
+                ),
+                Err(problem) => (problem.status(), html! { (errors(&problem)) (form(&query)) }),
+            },
             Err(problem) if problem.code == Code::NoPromise.with("").code => (StatusCode::OK, no_promise()),
             Err(problem) => (problem.status(), html! { (errors(&problem)) (form(&query)) }),
         },
@@ -87,23 +95,50 @@ fn form(query: &ClocksQuery) -> Markup {
         form.find action="/clocks" {
             div { label for="plan_pace" { "Hosts per day" } input id="plan_pace" name="plan_pace" type="text" inputmode="decimal" value=[query.plan_pace.as_deref()] placeholder="as planned"; }
             div { label for="soon" { "Due soon, days" } input id="soon" name="soon" type="number" min="0" value=[query.soon.as_deref()] placeholder="7"; }
+            div { label for="promise" { "Promise" } input id="promise" name="promise" type="text" value=[query.promise.as_deref()] placeholder="all"; }
+            div { label for="state" { "State" } select id="state" name="state" {
+                option value="" { "all that are open" }
+                @for state in State::ALL { option value=(state.name()) selected[query.state.as_deref() == Some(state.name())] { (state.label()) } }
+            } }
             button { "Show" }
         }
     }
 }
 
-fn all(answer: &Answer, index: &Index) -> Markup {
+/// What a page shows.
+struct View<'a> {
+    answer: &'a Answer,
+    query: &'a ClocksQuery,
+    only: Only<'a>,
+    index: &'a Index,
+}
+
+impl View<'_> {
+    /// The page, or the API, with the clocks of a promise in a state, at the same pace.
+    fn listing(&self, path: &str, promise: Option<&str>, state: Option<State>) -> String {
+        let asked = [
+            ("plan_pace", self.query.plan_pace.as_deref()),
+            ("soon", self.query.soon.as_deref()),
+            ("promise", promise),
+            ("state", state.map(State::name)),
+        ];
+        address(path, &asked)
+    }
+}
+
+fn all(view: &View<'_>) -> Markup {
+    let answer = view.answer;
     let report = &answer.report;
     html! {
         @if !report.warnings.is_empty() {
             div.banner role="status" {
                 strong { "Know before you read on" }
-                ul { @for warning in &report.warnings { li { (warning) } } }
+                (warnings(&report.warnings))
             }
         }
         section aria-labelledby="promises" {
             h2 id="promises" { "Promises on " (report.as_of) }
-            (promises(report))
+            (promises(view))
         }
         section aria-labelledby="forecast" {
             h2 id="forecast" { "Forecast" }
@@ -111,12 +146,13 @@ fn all(answer: &Answer, index: &Index) -> Markup {
         }
         section aria-labelledby="tenants" {
             h2 id="tenants" { "By tenant" }
-            (tenants(&answer.tenants))
+            (tenants(view))
         }
         section aria-labelledby="clocks" {
             h2 id="clocks" { "Clocks" }
-            (list(report, index))
+            (list(view))
         }
+        (missing(view))
     }
 }
 
@@ -147,31 +183,32 @@ fn count(counts: &BTreeMap<State, usize>, state: State) -> u64 {
     counts.get(&state).copied().unwrap_or(0) as u64
 }
 
-fn heads() -> Markup {
-    html! { @for state in State::ALL { th.num.wrap scope="col" { (state.label()) } } }
+fn heads(report: &Report) -> Markup {
+    html! { @for state in State::ALL { th.num.wrap scope="col" { (derive::head(state, report.soon_days)) } } }
 }
 
-fn cells(counts: &BTreeMap<State, usize>) -> Markup {
-    html! { @for state in State::ALL { td.num { @match count(counts, state) { 0 => (NONE), some => (number(some)) } } } }
-}
-
-fn promises(report: &Report) -> Markup {
-    let caption = "Clocks x assets by state, the most pressing first";
+fn promises(view: &View<'_>) -> Markup {
+    let report = &view.answer.report;
+    let caption = "Clocks x assets by state, the most pressing first; a number leads to its clocks";
+    let cell = |it: &PromiseState, state| {
+        let to = || view.listing("/clocks", Some(&it.promise), Some(state)) + "#clocks";
+        html! { td.num { @match count(&it.counts, state) { 0 => (NONE), some => { a href=(to()) { (number(some)) } } } } }
+    };
     scroll(
         caption,
         html! {
             table {
                 caption { (caption) }
                 thead { tr {
-                    th scope="col" { "Promise" } th scope="col" { "Within" } (heads()) th scope="col" { "It is" } th.num scope="col" { "Penalty" }
+                    th scope="col" { "Promise" } th scope="col" { "Within" } (heads(report)) th scope="col" { "It is" } th.num scope="col" { "Penalty" }
                 } }
                 tbody { @for it in &report.promises {
                     tr {
                         th.tight scope="row" { (it.promise) }
                         td.tight { (it.days) " days: " (kind(it.kind)) }
-                        (cells(&it.counts))
+                        @for state in State::ALL { (cell(it, state)) }
                         td.tight { @if it.broken { (status(State::Breached)) } @else if count(&it.counts, State::Unknown) > 0 { (status(State::Unknown)) } @else { "not broken" } }
-                        td.num { @if it.penalty.get() > 0.0 { (it.penalty.get()) } @else { (NONE) } }
+                        td.num { (derive::penalty(it)) }
                     }
                 } }
             }
@@ -182,7 +219,7 @@ fn promises(report: &Report) -> Markup {
 fn forecast(report: &Report) -> Markup {
     html! {
         @match report.all_patched_on {
-            Some(day) => { p { (number(report.hosts_to_patch as u64)) " hosts wait for a published fix; at " (report.hosts_per_day) " a day the last one has it on " (day) "." } }
+            Some(day) => (derive::all_patched(report, day)),
             None => { p { "No host waits for a published fix." } }
         }
         @if report.forecast.is_empty() {
@@ -206,13 +243,14 @@ fn breaches(report: &Report) -> Markup {
             table {
                 caption { (caption) }
                 thead { tr { th scope="col" { "Day" } th scope="col" { "Promise" } th scope="col" { "Kind" } th.num scope="col" { "How many" } } }
-                tbody { @for it in &report.forecast { tr { td.tight { (it.on) } td { (it.promise) } td.tight { (kind_words(it.kind)) } td.num { (number(it.assets as u64)) } } } }
+                tbody { @for it in &report.forecast { tr { td.tight { (it.on) } td { (it.promise) } td.tight { (kind_words(it.kind)) } td.num { (derive::breach(it)) } } } }
             }
         },
     )
 }
 
-fn tenants(rows: &[TenantClocks]) -> Markup {
+fn tenants(view: &View<'_>) -> Markup {
+    let (rows, report) = (&view.answer.tenants, &view.answer.report);
     let caption = "Clocks x assets of each tenant: its VMs and the hosts beneath them";
     let pressing = |it: &&TenantClocks| {
         let of = |state| std::cmp::Reverse(count(&it.counts, state));
@@ -224,52 +262,102 @@ fn tenants(rows: &[TenantClocks]) -> Markup {
         (scroll(caption, html! {
             table {
                 caption { (caption) }
-                thead { tr { th scope="col" { "Tenant" } th scope="col" { "Promise" } (heads()) } }
+                thead { tr { th scope="col" { "Tenant" } th scope="col" { "Promise" } (heads(report)) } }
                 tbody { @for it in ordered.iter().take(MOST) {
                     tr {
                         th.tight scope="row" { @match &it.tenant { Some(id) => { a href={"/tenants/" (encode(id.as_str()))} { (id) } } None => "no tenant" } }
                         td.tight { (it.promise) }
-                        (cells(&it.counts))
+                        @for state in State::ALL { td.num { @match count(&it.counts, state) { 0 => (NONE), some => (number(some)) } } }
                     }
                 } }
             }
         }))
-        (more(ordered.len()))
+        (more(ordered.len(), "/api/v1/clocks"))
     }
 }
 
-fn more(rows: usize) -> Markup {
-    html! { @if rows > MOST { p.soft { "and " (number((rows - MOST) as u64)) " more: " a href="/api/v1/clocks" { "all of them" } } } }
+fn more(rows: usize, all: &str) -> Markup {
+    html! { @if rows > MOST { p.soft { "and " (number((rows - MOST) as u64)) " more: " a href=(all) { "all of them" } } } }
 }
 
-fn list(report: &Report, index: &Index) -> Markup {
-    let caption = "Clocks that are not kept, the most pressing first";
-    let settled = |it: &&Clock| matches!(it.state, State::Kept | State::Done);
-    let open: Vec<&Clock> = report.clocks.iter().filter(|it| !settled(it)).collect();
-    html! {
-        @if open.is_empty() { p { "Every clock is kept or done." } } @else {
+/// Clocks x assets, as the promises count them.
+fn times_assets<'a>(clocks: impl Iterator<Item = &'a Clock>) -> u64 {
+    clocks.map(|it| it.assets.len().max(1) as u64).sum()
+}
+
+/// The facts that unknown clocks miss: what has to be found out, and for how many.
+fn missing(view: &View<'_>) -> Markup {
+    let mut facts: BTreeMap<(&str, &str), Vec<&Clock>> = BTreeMap::new();
+    let is_unknown = |it: &&Clock| {
+        it.state == State::Unknown && view.only.promise.is_none_or(|promise| promise == it.promise)
+    };
+    for clock in view.answer.report.clocks.iter().filter(is_unknown) {
+        facts.entry((&clock.promise, &clock.evidence)).or_default().push(clock);
+    }
+    let mut rows: Vec<(&str, &str, usize, u64)> = facts
+        .into_iter()
+        .map(|((promise, fact), of)| (promise, fact, of.len(), times_assets(of.into_iter())))
+        .collect();
+    rows.sort_by_key(|it| std::cmp::Reverse(it.3));
+    let caption = "Unknown clocks by the fact that is missing, the most first";
+    html! { @if !rows.is_empty() {
+        section aria-labelledby="missing" {
+            h2 id="missing" { "What is not known" }
             (scroll(caption, html! {
+                table {
+                    caption { (caption) }
+                    thead { tr { th scope="col" { "Promise" } th scope="col" { "Fact" } th.num scope="col" { "Clocks" } th.num scope="col" { "Clocks x assets" } } }
+                    tbody { @for (promise, fact, clocks, assets) in rows.iter().take(MOST) { tr {
+                        td.tight { (promise) } td.wide { (fact) } td.num { (number(*clocks as u64)) } td.num { (number(*assets)) }
+                    } } }
+                }
+            }))
+            (more(rows.len(), &view.listing("/api/v1/clocks", view.only.promise, Some(State::Unknown))))
+        }
+    } }
+}
+
+fn list(view: &View<'_>) -> Markup {
+    let (report, only) = (&view.answer.report, view.only);
+    // A state that is asked for is shown, whichever it is.
+    let settled = |it: &Clock| only.state.is_none() && matches!(it.state, State::Kept | State::Done);
+    let open: Vec<&Clock> = report.clocks.iter().filter(|it| only.lists(it) && !settled(it)).collect();
+    let caption = match only.state {
+        Some(state) => format!("Clocks that are {}", state.label()),
+        None => "Clocks that are not kept, the most pressing first".to_owned(),
+    };
+    html! {
+        @if only != Only::default() {
+            p {
+                (number(open.len() as u64)) " clocks, " (number(times_assets(open.iter().copied()))) " clocks x assets"
+                @if let Some(state) = only.state { ", " (state.label()) } @if let Some(promise) = only.promise { ", of " (promise) }
+                ". " a href={(view.listing("/clocks", None, None)) "#clocks"} { "All that are open" }
+            }
+        }
+        @if open.is_empty() { p { @if only == Only::default() { "Every clock is kept or done." } @else { "There is none." } } } @else {
+            (scroll(&caption, html! {
                 table.breaks {
                     caption { (caption) }
                     thead { tr {
                         th scope="col" { "State" } th scope="col" { "Due" } th scope="col" { "Promise" } th scope="col" { "About" }
                         th scope="col" { "Assets" } th.num.wrap scope="col" { "Will breach" } th scope="col" { "Evidence" }
                     } }
-                    tbody { @for it in open.iter().take(MOST) { (clock(it, index)) } }
+                    tbody { @for it in open.iter().take(MOST) { (clock(it, view)) } }
                 }
             }))
-            (more(open.len()))
+            (more(open.len(), &view.listing("/api/v1/clocks", only.promise, only.state)))
         }
     }
 }
 
-fn clock(it: &Clock, index: &Index) -> Markup {
+fn clock(it: &Clock, view: &View<'_>) -> Markup {
+    let (report, index) = (&view.answer.report, view.index);
     // A clock of a component that no source covers is about no vulnerability in particular.
     let has_page = VulnerabilityId::new(&*it.subject).is_ok_and(|id| index.found.contains_key(&id));
     html! {
         tr {
-            td.tight { (status(it.state)) @if let Some(accepted) = it.accepted.as_ref().filter(|it| !it.expired) { " until " (accepted.expires) } }
-            td.tight { @match it.due { Some(day) => (day), None => (NONE) } }
+            td.tight { (derive::state(it, report)) @if let Some(accepted) = it.accepted.as_ref().filter(|it| !it.expired) { " until " (accepted.expires) } }
+            td.tight { (derive::due(it, report)) }
             td.tight { (it.promise) }
             td {
                 @if has_page { a href={"/vulnerabilities/" (encode(&it.subject))} { (it.subject) } } @else { (it.subject) }
@@ -285,7 +373,7 @@ fn clock(it: &Clock, index: &Index) -> Markup {
                 @if it.assets.is_empty() { (NONE) }
                 @if it.assets.len() > NAMED { " and " (number((it.assets.len() - NAMED) as u64)) " more" }
             }
-            td.num { @if it.will_breach > 0 { (number(it.will_breach as u64)) } @else { (NONE) } }
+            td.num { (derive::forecast(it, report, &view.answer.turns)) }
             td.reason { (it.evidence) }
         }
     }

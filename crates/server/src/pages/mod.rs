@@ -29,6 +29,7 @@ use crate::state::Shared;
 
 pub use backtest::report as backtest_report;
 pub use cadence::report as cadence_report;
+pub(crate) use risk::numbers::{amount, percent};
 
 /// The style sheet of the pages, for reports that shall look like them.
 pub const STYLE: &str = concat!(include_str!("style.css"), include_str!("../charts/marks.css"));

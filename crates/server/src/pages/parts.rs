@@ -219,8 +219,8 @@ pub(super) fn stale(index: &Index) -> Markup {
     let stale: Vec<_> = index.assessment.feeds.iter().filter(|f| f.stale).collect();
     html! {
         @if !stale.is_empty() {
-            div.banner role="status" {
-                strong { (stale.len()) @if stale.len() == 1 { " feed is stale" } @else { " feeds are stale" } ": newer advisories are not known here" }
+            div.banner role="status" { details {
+                summary { strong { (stale.len()) @if stale.len() == 1 { " feed is stale" } @else { " feeds are stale" } ": newer advisories are not known here" } }
                 ul {
                     @for feed in stale {
                         li {
@@ -232,8 +232,19 @@ pub(super) fn stale(index: &Index) -> Markup {
                         }
                     }
                 }
-            }
+            } }
         }
+    }
+}
+
+/// What a reader must know first: a few in full, the rest behind a line that says how many.
+pub(super) fn warnings(list: &[String]) -> Markup {
+    const SHOWN: usize = 3;
+    let items = |list: &[String]| html! { ul { @for it in list { li { (it) } } } };
+    let (first, rest) = list.split_at(list.len().min(SHOWN));
+    html! {
+        @if !first.is_empty() { (items(first)) }
+        @if !rest.is_empty() { details { summary { "and " (rest.len()) " more" } (items(rest)) } }
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use underpin_exposure::report::{Asset, AssetKind};
 use underpin_model::policy::{Maintenance, PromiseKind};
 
-use super::{Clock, ForecastBreach, ForecastUnknown, State};
+use super::{Clock, ForecastBreach, ForecastUnknown, Report, State};
 
 /// Assets patched per day, by kind; of a kind that is missing nobody planned a pace.
 pub(super) struct Paces(BTreeMap<AssetKind, f64>);
@@ -25,9 +25,29 @@ impl Paces {
     }
 }
 
-/// The plan: each asset that waits for a published fix with the day on which it has it.
+/// When an asset that waits for a published fix has it, and why then: the queue of its kind, worked off at its pace.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turn {
+    /// Its place in the queue, from 1.
+    pub place: usize,
+    /// Assets in the queue.
+    pub of: usize,
+    /// How many of them are patched per day.
+    pub per_day: f64,
+    /// The day on which it has its fix.
+    pub day: Date,
+}
+
+/// The turns behind the forecast of a report, asset by asset; an asset of a kind without a pace has none. The pace of hosts is that of
+/// the report, those of the other kinds are the policy's.
+#[must_use]
+pub fn turns(report: &Report, maintenance: &Maintenance) -> BTreeMap<Asset, Turn> {
+    Plan::new(&report.clocks, report.as_of, &Paces::of(maintenance, report.hosts_per_day)).turns
+}
+
+/// The plan: each asset that waits for a published fix with its turn.
 pub(super) struct Plan {
-    turns: BTreeMap<Asset, Date>,
+    turns: BTreeMap<Asset, Turn>,
     planned: BTreeSet<AssetKind>,
 }
 
@@ -55,10 +75,12 @@ impl Plan {
             let of_kind = due.iter().filter(|it| it.0.kind == *kind);
             let mut order: Vec<(Date, &Arc<str>)> = of_kind.map(|(asset, day)| (*day, &asset.id)).collect();
             order.sort();
+            let of = order.len();
             for (at, (_, id)) in order.into_iter().enumerate() {
                 // At most some thousand years: beyond the calendar it is the last day there is.
                 let days = ((at + 1) as f64 / pace).ceil().clamp(1.0, 1e6) as i64;
-                let turn = as_of.checked_add(days.days()).unwrap_or(Date::MAX);
+                let day = as_of.checked_add(days.days()).unwrap_or(Date::MAX);
+                let turn = Turn { place: at + 1, of, per_day: *pace, day };
                 turns.insert(Asset { kind: *kind, id: Arc::clone(id) }, turn);
             }
         }
@@ -66,7 +88,7 @@ impl Plan {
     }
 
     fn of_hosts(&self) -> impl Iterator<Item = Date> {
-        self.turns.iter().filter(|it| it.0.kind == AssetKind::Host).map(|it| *it.1)
+        self.turns.iter().filter(|it| it.0.kind == AssetKind::Host).map(|it| it.1.day)
     }
 
     /// Hosts that wait.
@@ -96,7 +118,7 @@ impl Plan {
                     clock.forecast_unknown += 1;
                     let key = (clock.promise.clone(), asset.kind);
                     unknown.entry(key).or_default().insert(asset.clone());
-                } else if self.turns.get(asset).is_some_and(|day| *day > by) {
+                } else if self.turns.get(asset).is_some_and(|turn| turn.day > by) {
                     clock.will_breach += 1;
                     let key = (on, clock.promise.clone(), asset.kind);
                     late.entry(key).or_default().insert(asset.clone());

@@ -1,6 +1,7 @@
 //! The risk of the current fleet: what is expected, how bad it can get, what it comes from, and what to do.
 
 pub(super) mod calibration;
+mod fall;
 pub(super) mod group;
 pub(super) mod numbers;
 mod tables;
@@ -10,7 +11,7 @@ use maud::{Markup, html};
 use underpin_risk::compound::{AtLeast, Cvar, Figures, Method, Part};
 use underpin_risk::report::{FleetRisk, RiskReport};
 
-use super::parts::{number, scroll, stale};
+use super::parts::{number, scroll, stale, warnings};
 use super::{PageError, page};
 use crate::charts;
 use crate::query::Query;
@@ -71,7 +72,7 @@ fn unpriced(report: &RiskReport) -> Markup {
             div.banner role="status" {
                 @if !all { strong { "Not all of it is in these figures" } (report.unpriced_words) }
                 @else { strong { "Know before you read on" } }
-                @if !report.warnings.is_empty() { ul { @for warning in &report.warnings { li { (warning) } } } }
+                (warnings(&report.warnings))
             }
         }
     }
@@ -224,9 +225,17 @@ fn tails(report: &RiskReport, detail: &Detail) -> Markup {
 /// A part with its shares of the mean and of the CVaR, in per cent.
 type Share = (String, f64, f64);
 
+/// What the parts of one kind share.
+struct Shares {
+    rows: Vec<Share>,
+    errors: Vec<Option<f64>>,
+    /// Of the last row, where it is the rest: how many parts it sums up, and the greatest share of the mean among them.
+    rest: Option<(usize, f64)>,
+}
+
 /// Shares of the mean and of the CVaR by one kind of part, the greatest first, the rest summed up; and the standard errors of
 /// the latter, in percentage points: of the rest none is known, for the errors of its parts are not independent.
-fn shares(report: &RiskReport, name: PartName) -> (Vec<Share>, Vec<Option<f64>>) {
+fn shares(report: &RiskReport, name: PartName) -> Shares {
     let parts = report.contributions.iter();
     let mut rows: Vec<(String, f64, f64, f64)> = parts
         .filter_map(|it| Some((name(&it.of)?, it.mean, it.cvar_share, it.cvar_share_standard_error)))
@@ -243,10 +252,11 @@ fn shares(report: &RiskReport, name: PartName) -> (Vec<Share>, Vec<Option<f64>>)
     let mut rows: Vec<Share> = rows.into_iter().map(|it| (it.0, it.1, it.2)).collect();
     if !rest.is_empty() {
         let (mean, cvar) = rest.iter().fold((0.0, 0.0), |(a, b), it| (a + it.1, b + it.2));
-        rows.push((format!("{} others", rest.len()), mean, cvar));
+        rows.push((format!("{} others together", number(rest.len() as u64)), mean, cvar));
         errors.push(None);
     }
-    (rows, errors)
+    let rest = (!rest.is_empty()).then(|| (rest.len(), rest.iter().map(|it| it.1).fold(0.0, f64::max)));
+    Shares { rows, errors, rest }
 }
 
 /// The name of a part, if it is of one kind.
@@ -274,9 +284,9 @@ fn contributions(report: &RiskReport) -> Markup {
     let figures: Vec<Markup> = kinds
         .into_iter()
         .filter_map(|(title, name)| {
-            let (rows, errors) = shares(report, name);
-            let chart = charts::risk::contributions(title, &rows)?;
-            Some(html! { h3 { (title) } (charts::figure(&chart, &share_rows(title, &rows, &errors))) })
+            let shares = shares(report, name);
+            let chart = charts::risk::contributions(title, &shares.rows, shares.rest.is_some())?;
+            Some(html! { h3 { (title) } (charts::figure(&chart, &share_rows(title, &shares))) })
         })
         .collect();
     html! {
@@ -290,13 +300,24 @@ fn contributions(report: &RiskReport) -> Markup {
     }
 }
 
-fn share_rows(caption: &str, rows: &[(String, f64, f64)], errors: &[Option<f64>]) -> Markup {
+fn share_rows(caption: &str, shares: &Shares) -> Markup {
+    let last = shares.rows.len().saturating_sub(1);
+    let of_mean = |at: usize, mean: f64| {
+        let text = format!("{mean:.1} %");
+        match shares.rest.filter(|_| at == last) {
+            Some((count, greatest)) => derived(
+                &text,
+                &html! { "The sum of " (number(count as u64)) " shares, none of which is above " (format!("{greatest:.2} %")) ". " a href="/api/v1/risk" { "The API has each" } "." },
+            ),
+            None => html! { (text) },
+        }
+    };
     scroll(
         caption,
         html! { table {
             caption { (caption) }
             thead { tr { th scope="col" { "Part" } th.num scope="col" { "Of the mean" } th.num scope="col" { "Of the CVaR 99 %" } th.num scope="col" { "Standard error" } } }
-            tbody { @for ((name, mean, cvar), error) in rows.iter().zip(errors) { tr { th scope="row" { (name) } td.num { (format!("{mean:.1} %")) } td.num { (format!("{cvar:.1} %")) } td.num { @match error { Some(it) => (format!("{it:.1} %")), None => "–" } } } } }
+            tbody { @for (at, ((name, mean, cvar), error)) in shares.rows.iter().zip(&shares.errors).enumerate() { tr { th scope="row" { (name) } td.num { (of_mean(at, *mean)) } td.num { (format!("{cvar:.1} %")) } td.num { @match error { Some(it) => (format!("{it:.1} %")), None => "–" } } } } }
         } },
     )
 }

@@ -9,7 +9,7 @@ use super::method;
 use crate::pages::parts::number;
 
 /// A loss or a figure: thousands in groups, small values with two digits that count, whole numbers without any.
-pub(in crate::pages) fn amount(value: f64) -> String {
+pub(crate) fn amount(value: f64) -> String {
     let size = value.abs();
     let digits = if size >= 1000.0 {
         number(size.round() as u64)
@@ -27,7 +27,7 @@ pub(in crate::pages) fn amount(value: f64) -> String {
 }
 
 /// A share in percent.
-pub(in crate::pages) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{}\u{a0}%", amount(share * 100.0))
 }
 
@@ -53,7 +53,12 @@ pub(in crate::pages) fn how_likely(it: &AtLeast) -> Markup {
 
 /// A number that opens to show where it is from.
 pub(in crate::pages) fn derived(value: &str, how: &Markup) -> Markup {
-    html! { details.derived { summary { (value) } div { (how) } } }
+    opens(&html! { (value) }, how)
+}
+
+/// The same of what is no bare number: a state, a head of a column.
+pub(in crate::pages) fn opens(what: &Markup, how: &Markup) -> Markup {
+    html! { details.derived { summary { (what) } div { (how) } } }
 }
 
 /// The name of a parameter, leading to the sheet that has its range and source.

@@ -7,8 +7,9 @@ use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, GroupRisk, Radius, RiskReport};
 use underpin_risk::wait::{Decision, Verdict};
 
-use super::cvar;
+use super::fall::{Fall, mean_loss, rates, reach};
 use super::numbers::{amount, cause_name, chance, derived, how_likely, percent, product};
+use super::{LEVEL, how_cvar};
 use crate::pages::parts::{address, encode, number, scroll};
 
 /// Rows of a table; the API has all.
@@ -100,7 +101,8 @@ pub(super) fn causes(report: &RiskReport) -> Markup {
                     tbody { @for one in report.causes.iter().take(ROWS) { tr {
                         th scope="row" { (cause_cell(&one.shock.cause)) @if one.facts.accepted.iter().any(|it| !it.expired) { " " span.tag { "accepted" } } }
                         td.num { (derived(&percent(one.shock.probability), &cause_facts(one))) }
-                        td.num { (number(one.blast.hosts)) } td.num { (number(one.blast.tenants)) } td.num { (amount(one.blast.mean_loss)) }
+                        td.num { (reach(number(one.blast.hosts), Fall::Shock)) } td.num { (number(one.blast.tenants)) }
+                        td.num { (mean_loss(&one.blast, Fall::Shock)) }
                     } } }
                 } }))
                 (rest(report.causes.len()))
@@ -132,6 +134,24 @@ fn at_once(row: &Row<'_>, m: u64) -> Markup {
     )
 }
 
+/// The mean of the worst cases of a part by itself.
+fn worst(figures: &Figures) -> Markup {
+    let Some(one) = figures.cvar.iter().find(|it| it.level == LEVEL) else { return html! { "–" } };
+    derived(
+        &amount(one.value),
+        &html! { "The mean loss of the worst " (percent(1.0 - LEVEL)) " of its own cases, which need not be those of the fleet. " (how_cvar(one)) },
+    )
+}
+
+fn any_loss(figures: &Figures) -> Markup {
+    let it = figures.any_loss;
+    let how = html! {
+        "The share of cases in which it loses anything. "
+        @if it.standard_error > 0.0 { "From the weighted samples; standard error " (percent(it.standard_error)) "." } @else { "Exact." }
+    };
+    derived(&percent(it.value), &how)
+}
+
 fn figure_rows(title: &str, anchor: &str, counted: &str, rows: &[Row<'_>], currency: &str) -> Markup {
     let caption = format!("{title}: figures of each by itself, in {currency}");
     html! {
@@ -142,8 +162,9 @@ fn figure_rows(title: &str, anchor: &str, counted: &str, rows: &[Row<'_>], curre
                     caption { (caption) }
                     thead { tr { th scope="col" { "Name" } th.num scope="col" { (counted) } th.num scope="col" { "Mean loss" } th.num scope="col" { "CVaR 99 %" } th.num scope="col" { "Any loss" } th.num scope="col" { "Any host hit" } th.num scope="col" { "2 hosts at once" } } }
                     tbody { @for row in rows.iter().take(ROWS) { tr {
-                        th scope="row" { (row.name) } td.num { (number(row.count)) } td.num { (amount(row.figures.mean)) }
-                        td.num { (cvar(row.figures).map_or_else(|| "–".to_owned(), |it| amount(it.0))) } td.num { (percent(row.figures.any_loss.value)) }
+                        th scope="row" { (row.name) } td.num { (number(row.count)) }
+                        td.num { (derived(&amount(row.figures.mean), &html! { "In closed form, as the mean of the fleet, over what is its own: for each host, the mean impact × what of it stands there." })) }
+                        td.num { (worst(row.figures)) } td.num { (any_loss(row.figures)) }
                         td.num { (at_once(row, 1)) } td.num { (at_once(row, 2)) }
                     } } }
                 } }))
@@ -175,16 +196,18 @@ pub(super) fn clusters(report: &RiskReport) -> Markup {
     figure_rows("Clusters", "clusters", "Hosts", &rows, &report.currency)
 }
 
-fn blast_row(what: &str, name: &Markup, blast: &Blast, most: Option<f64>) -> Markup {
+fn blast_row(fall: Fall, name: &Markup, blast: &Blast, most: Option<f64>) -> Markup {
+    let probability = match most {
+        None => percent(blast.probability),
+        Some(most) if blast.probability == 0.0 => format!("unknown, up to {}", percent(most)),
+        Some(most) => format!("{} to {}", percent(blast.probability), percent(most)),
+    };
     html! { tr {
-        td { (what) } th scope="row" { (name) } td.num { (number(blast.hosts)) } td.num { (number(blast.guests)) } td.num { (number(blast.tenants)) }
-        td.num { (amount(blast.greatest_loss)) } td.num { (amount(blast.mean_loss)) } td.num {
-            @match most {
-                None => { (percent(blast.probability)) }
-                Some(most) if blast.probability == 0.0 => { "unknown, up to " (percent(most)) }
-                Some(most) => { (percent(blast.probability)) " to " (percent(most)) }
-            }
-        }
+        td { (fall.name()) } th scope="row" { (name) }
+        td.num { (reach(number(blast.hosts), fall)) } td.num { (reach(number(blast.guests), fall)) } td.num { (reach(number(blast.tenants), fall)) }
+        td.num { (derived(&amount(blast.greatest_loss), &html! { (fall.greatest()) " " (rates()) })) }
+        td.num { (mean_loss(blast, fall)) }
+        td.num { (derived(&probability, &html! { (fall.probability()) @if most.is_some() { " The upper end: what is not known of it at its worst." } })) }
     } }
 }
 
@@ -199,10 +222,10 @@ pub(super) fn blast(report: &RiskReport) -> Markup {
                 caption { (caption) }
                 thead { tr { th scope="col" { "What" } th scope="col" { "Name" } th.num scope="col" { "Hosts" } th.num scope="col" { "Guests" } th.num scope="col" { "Tenants" } th.num scope="col" { "Greatest loss" } th.num scope="col" { "Mean loss" } th.num scope="col" { "Probability" } } }
                 tbody {
-                    @for Radius { of, blast, probability_at_most } in &radii.planes { (blast_row("management plane", &html! { a href={"/planes/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
-                    @for Radius { of, blast, probability_at_most } in radii.releases.iter().take(ROWS) { (blast_row("bad release", &html! { (cause_name(of)) }, blast, *probability_at_most)) }
-                    (blast_row("Underpin", &html! { "its own credentials" }, &radii.underpin, None))
-                    @for Radius { of, blast, probability_at_most } in &radii.hosts { (blast_row("host", &html! { a href={"/hosts/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
+                    @for Radius { of, blast, probability_at_most } in &radii.planes { (blast_row(Fall::Plane, &html! { a href={"/planes/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
+                    @for Radius { of, blast, probability_at_most } in radii.releases.iter().take(ROWS) { (blast_row(Fall::Release, &html! { (cause_name(of)) }, blast, *probability_at_most)) }
+                    (blast_row(Fall::Underpin, &html! { "its own credentials" }, &radii.underpin, None))
+                    @for Radius { of, blast, probability_at_most } in &radii.hosts { (blast_row(Fall::Host, &html! { a href={"/hosts/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
                 }
             } }))
         }
@@ -222,7 +245,8 @@ pub(super) fn deferrals(report: &RiskReport) -> Markup {
                     thead { tr { th scope="col" { "Tenant" } th.num scope="col" { "Hosts that wait" } th.num scope="col" { "Its own loss" } th.num scope="col" { "Its neighbours' loss" } } }
                     tbody { @for one in report.deferrals.iter().take(ROWS) { tr {
                         th scope="row" { a href={"/tenants/" (encode(one.tenant.as_str()))} { (one.tenant) } }
-                        td.num { (number(one.hosts.len() as u64)) } td.num { (amount(one.own)) }
+                        td.num { (derived(&number(one.hosts.len() as u64), &html! { "Hosts with VMs of the tenant and an open hole whose fix is known." })) }
+                        td.num { (derived(&amount(one.own), &html! { "Mean loss over these days from those holes, of what the tenant has on these hosts; hits taken as independent, an upper bound." })) }
                         td.num { (derived(&amount(one.neighbours_sum), &html! {
                             p { "Mean loss over these days from holes whose fix is known, on hosts with its VMs; hits taken as independent, an upper bound." }
                             ul.why { @for (tenant, loss) in one.neighbours.iter().take(ROWS) { li { @match tenant { Some(id) => (id), None => "no known tenant" } ": " (amount(*loss)) } } }
