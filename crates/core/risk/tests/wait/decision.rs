@@ -257,7 +257,7 @@ fn information_is_worth_something_only_where_it_can_change_the_decision() {
     assert!(value(&calm, Observation::SoakDay) > 0.0);
     assert!(value(&idle, Observation::Trial) < 1e-9, "it is not taken whatever a trial says");
     // Where nobody knows how many hosts a bad release hits, a trial tells that, too.
-    let uncertain = Situation { hit_range: (0.001, 0.6), ..calm.clone() };
+    let uncertain = Situation { hit_range: (0.001, 0.6), ..calm };
     assert!(value(&uncertain, Observation::Certainty) >= value(&uncertain, Observation::Trial));
 }
 
