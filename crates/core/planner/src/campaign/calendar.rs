@@ -144,20 +144,29 @@ impl<'a> Calendar<'a> {
             let it = self.calendar_of(policy, speaks, speaks);
             self.hosts.push(it);
         }
+        let scopes = || {
+            let windows = policy.planning.window.iter().map(|it| &it.scope);
+            windows.chain(policy.planning.freeze.iter().map(|it| &it.scope))
+        };
+        // Most tenants are named by none of many windows: that is asked once for each.
+        let mut named: FxHashMap<u32, bool> = FxHashMap::default();
         let mut seen: FxHashMap<(u32, u32), u32> = FxHashMap::default();
         for (at, guest) in facts.guests.iter().enumerate() {
+            let names = |it: &Scope| guest.it.tenant.as_ref().is_some_and(|own| it.tenants.contains(own));
+            let is_named = || guest.tenant != NONE && scopes().any(names);
+            if !*named.entry(guest.tenant).or_insert_with(is_named) {
+                self.guests.push(NONE);
+                continue;
+            }
             let host = facts.home[at];
             // What is said of tenants' guests depends on the tenant and the host only.
             let key = (guest.tenant, host);
             let it = match seen.get(&key) {
                 Some(&it) => it,
                 None => {
-                    let it = if guest.tenant == NONE {
-                        NONE
-                    } else {
-                        let excuses = |scope: &Scope| excuses_guest(facts, scope, guest.it, host);
-                        self.calendar_of(policy, |scope| guest_in(facts, scope, guest.it, host), excuses)
-                    };
+                    let excuses = |scope: &Scope| excuses_guest(facts, scope, guest.it, host);
+                    let it =
+                        self.calendar_of(policy, |scope| guest_in(facts, scope, guest.it, host), excuses);
                     seen.insert(key, it);
                     it
                 }

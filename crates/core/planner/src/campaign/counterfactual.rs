@@ -92,7 +92,7 @@ struct Finder<'r, 'a> {
 
 impl Finder<'_, '_> {
     fn find(&self, (relaxation, elements): &Named, may_try: bool) -> Counterfactual {
-        let trials = Trials::new(self.request, elements).filter(|_| may_try);
+        let trials = may_try.then(|| Trials::new(self.request, elements)).flatten();
         let Some(mut trials) = trials else { return self.untried(relaxation, elements) };
         let Some(found) = trials.least(relaxation, None) else { return self.untried(relaxation, elements) };
         if let Some(it) = self.enough(&mut trials, &found, None) {

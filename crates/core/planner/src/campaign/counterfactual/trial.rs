@@ -71,7 +71,7 @@ impl<'r, 'a> Trials<'r, 'a> {
     /// `None`: the elements are of no cluster, or of more hosts than are tried.
     pub(super) fn new(request: &'r Request<'a>, elements: &'r BTreeSet<ElementId>) -> Option<Self> {
         let fleet = request.fleet;
-        let named = |id: &str| elements.iter().any(|it| it.as_str() == id);
+        let named = |id: &str| elements.contains(id);
         let own = fleet.hosts.iter().filter(|it| named(it.id.as_str())).filter_map(|it| it.cluster.as_ref());
         let on = fleet.clusters.iter().filter(|it| {
             it.storage.iter().any(|it| named(it.as_str()))
