@@ -7,164 +7,15 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod driver;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-use fantoccini::wd::WebDriverCompatibleCommand;
-use fantoccini::{Client, ClientBuilder, Locator, key::Key};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use driver::Browser;
+use fantoccini::{Locator, key::Key};
+use serde_json::json;
 use support::{Server, feed, fleet};
 use underpin_model::fleet::{SampleSpec, sample};
-
-fn find(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = std::env::split_paths(&path).collect();
-    names.iter().flat_map(|name| folders.iter().map(move |f| f.join(name))).find(|p| p.is_file())
-}
-
-/// A command of the driver that speaks the browser's own protocol.
-#[derive(Debug)]
-struct Cdp(&'static str, Value);
-
-impl WebDriverCompatibleCommand for Cdp {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
-    }
-
-    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(json!({"cmd": self.0, "params": self.1}).to_string()))
-    }
-}
-
-/// What a page logged as an error since the last time.
-#[derive(Debug)]
-struct Log;
-
-impl WebDriverCompatibleCommand for Log {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
-    }
-
-    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(json!({"type": "browser"}).to_string()))
-    }
-}
-
-/// The driver, stopped with its browser when dropped.
-struct Driver(Child);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-struct Browser {
-    client: Client,
-    _driver: Driver,
-    _profile: tempfile::TempDir,
-}
-
-impl Browser {
-    /// `None`: there is none, and that is allowed.
-    async fn open() -> Option<Self> {
-        let (chromium, driver) =
-            (find(&["chromium", "chromium-browser", "google-chrome"]), find(&["chromedriver"]));
-        let (Some(chromium), Some(driver)) = (chromium, driver) else {
-            assert!(
-                std::env::var_os("UNDERPIN_REQUIRE_ALL").is_none(),
-                "chromium and chromedriver are required"
-            );
-            println!("skipped: chromium not found");
-            return None;
-        };
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(driver)
-            .arg(format!("--port={free}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let driver = Driver(child);
-        let profile = tempfile::tempdir().unwrap();
-        let mut capabilities = serde_json::Map::new();
-        capabilities.insert("goog:loggingPrefs".to_owned(), json!({"browser": "ALL"}));
-        capabilities.insert("goog:chromeOptions".to_owned(), json!({"binary": chromium, "args": [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
-            format!("--user-data-dir={}", profile.path().display())]}));
-        for _ in 0..100 {
-            let connector = HttpConnector::new();
-            let mut builder = ClientBuilder::new(connector);
-            builder.capabilities(capabilities.clone());
-            if let Ok(client) = builder.connect(&format!("http://127.0.0.1:{free}")).await {
-                return Some(Self { client, _driver: driver, _profile: profile });
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        panic!("chromedriver did not answer within 20 s");
-    }
-
-    async fn cdp(&self, command: &'static str, parameters: Value) -> Value {
-        self.client.issue_cmd(Cdp(command, parameters)).await.unwrap()
-    }
-
-    /// Width in CSS pixels, and the colour scheme that the page is told.
-    async fn look(&self, width: u32, dark: bool) {
-        let metrics = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
-        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
-        let scheme = json!({"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }});
-        self.cdp("Emulation.setEmulatedMedia", json!({"features": [scheme]})).await;
-    }
-
-    async fn run(&self, script: &str) -> Value {
-        self.client.execute(script, Vec::new()).await.unwrap()
-    }
-
-    async fn errors(&self) -> Vec<String> {
-        let log = self.client.issue_cmd(Log).await.unwrap();
-        let entries = log.as_array().cloned().unwrap_or_default();
-        entries.iter().filter(|e| e["level"] == "SEVERE").map(ToString::to_string).collect()
-    }
-
-    async fn picture(&self, name: &str) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-        let folder = root.join("target/screenshots");
-        std::fs::create_dir_all(&folder).unwrap();
-        let size = self.run("const e = document.documentElement; return [innerWidth, e.scrollHeight]").await;
-        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
-        let shot =
-            self.cdp("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
-        let data = shot["data"].as_str().unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), decode(data)).unwrap();
-    }
-}
-
-/// Base64, as the browser writes it.
-fn decode(text: &str) -> Vec<u8> {
-    let value = |c: u8| match c {
-        b'A'..=b'Z' => c - b'A',
-        b'a'..=b'z' => c - b'a' + 26,
-        b'0'..=b'9' => c - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
-    for c in text.bytes().filter(|c| *c != b'=') {
-        bits = bits << 6 | u32::from(value(c));
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    bytes
-}
 
 /// Every text with less contrast than WCAG AA asks for: 4.5, or 3 for large text.
 const CONTRAST: &str = r#"
@@ -408,18 +259,11 @@ async fn risk_at_every_width_in_both_themes() {
     browser.client.goto(&server.url("/risk")).await.unwrap();
     let summary = browser.client.find(Locator::Css("details.derived summary")).await.unwrap();
     summary.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
-    assert_eq!(browser.run("return document.querySelector('details.derived').open").await, true);
+    browser.until("return document.querySelector('details.derived').open").await;
     // What people know is said by a button.
     browser.client.goto(&server.url("/risk/calibration")).await.unwrap();
-    browser
-        .client
-        .find(Locator::Css("form.outcome button[value=false]"))
-        .await
-        .unwrap()
-        .click()
-        .await
-        .unwrap();
-    browser.client.wait().for_element(Locator::Css("#score-any-host-hit")).await.unwrap();
+    browser.follow("form.outcome button[value=false]").await;
+    browser.client.find(Locator::Css("#score-any-host-hit")).await.unwrap();
     browser.client.clone().close().await.unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -458,10 +302,10 @@ async fn by_keyboard_and_through_the_forms() {
         .send_keys(&String::from(char::from(Key::Tab)))
         .await
         .unwrap();
-    let focus = "const e = document.activeElement; return [e.className, e.getBoundingClientRect().left >= 0]";
-    assert_eq!(browser.run(focus).await, json!(["skip", true]));
+    let focus = "const e = document.activeElement; return e.className === 'skip' && e.getBoundingClientRect().left >= 0";
+    browser.until(focus).await;
     client.active_element().await.unwrap().send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
-    assert_eq!(browser.run("return document.activeElement.id").await, "content");
+    browser.until("return document.activeElement.id === 'content'").await;
 
     let files = tempfile::tempdir().unwrap();
     let write = |name: &str, text: String| {
@@ -472,8 +316,8 @@ async fn by_keyboard_and_through_the_forms() {
     let upload = async |page: &str, file: String| {
         client.goto(&server.url(page)).await.unwrap();
         client.find(Locator::Id("file")).await.unwrap().send_keys(&file).await.unwrap();
-        client.find(Locator::Css("form[enctype] button")).await.unwrap().click().await.unwrap();
-        client.wait().for_element(Locator::Css(".banner")).await.unwrap();
+        browser.follow("form[enctype] button").await;
+        client.find(Locator::Css(".banner")).await.unwrap();
         client.source().await.unwrap()
     };
     let mut bad = fleet(2, 2);
@@ -491,12 +335,12 @@ async fn by_keyboard_and_through_the_forms() {
     // Search by form, then assess again.
     client.goto(&server.url("/vms")).await.unwrap();
     client.find(Locator::Id("q")).await.unwrap().send_keys("vm-2").await.unwrap();
-    client.find(Locator::Css("form.find button")).await.unwrap().click().await.unwrap();
-    let total = client.wait().for_element(Locator::Css("#total[data-total='5']")).await;
+    browser.follow("form.find button").await;
+    let total = client.find(Locator::Css("#total[data-total='5']")).await;
     assert!(total.is_ok(), "vm-2 and vm-20 to vm-23");
     client.goto(&server.url("/")).await.unwrap();
-    client.find(Locator::Css("form[action='/assessments'] button")).await.unwrap().click().await.unwrap();
-    client.wait().for_element(Locator::Css(".numbers")).await.unwrap();
+    browser.follow("form[action='/assessments'] button").await;
+    client.find(Locator::Css(".numbers")).await.unwrap();
     assert_eq!(client.current_url().await.unwrap().path(), "/");
     let severe = browser.errors().await;
     assert!(severe.is_empty(), "{severe:?}");
