@@ -35,10 +35,10 @@ impl Machine {
         if !asks(&[Way::Guest]) {
             self.guests = self.guests.map(|_| Guests::default());
         }
+        // A hole of no known way is priced without an account ([`Way::OTHERS`]): it asks for no second factor.
         self.software =
-            asked_of(self.software, asks(&[Way::Network, Way::Beside]), asks(&[Way::NetworkAccount]));
-        self.controller =
-            asked_of(self.controller, asks(&[Way::Controller]), asks(&[Way::ControllerAccount]));
+            asked_of(self.software, asks(&[Way::Network, Way::Beside]), uses(Way::NetworkAccount));
+        self.controller = asked_of(self.controller, asks(&[Way::Controller]), uses(Way::ControllerAccount));
         self
     }
 
