@@ -106,9 +106,20 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
     add("  at most, by pairs of hosts".to_owned(), &|it| percent(it.any_hit.hunter_worsley_high));
     let bounds = wrapped(BOUNDS, "", width);
     format!(
-        "{list}{bounds}mean with what is not known at its worst: {}\n\n",
+        "{list}{bounds}{}mean with what is not known at its worst: {}\n\n",
+        stand_ins(report),
         short(report.mean_loss_with_unknown)
     )
+}
+
+/// The lower end, where it is another one.
+fn stand_ins(report: &RiskReport) -> String {
+    let low = report.mean_loss_with_stand_ins;
+    if low < report.fleet.loss.mean {
+        format!("mean if what may stand in for VMs when their host is down does: {}\n", short(low))
+    } else {
+        String::new()
+    }
 }
 
 /// What the bounds among the figures mean.

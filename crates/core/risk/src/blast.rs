@@ -42,8 +42,6 @@ pub struct BlastRadii {
     pub underpin: Blast,
 }
 
-const ALL_LOST: Impact = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
-
 /// A sum over hosts.
 #[derive(Default)]
 struct Sum {
@@ -181,7 +179,9 @@ fn mains(portfolio: &Portfolio) -> Vec<u32> {
 fn of_host(portfolio: &Portfolio, above: &Above, (at, host): (u32, &HostLine), own: OwnHits) -> Blast {
     let given = |it: f64| if own.any > 0.0 { it / own.any } else { 0.0 };
     let mut sum = Sum::default();
-    sum.add(portfolio.holdings_of(host), ALL_LOST, own.mean.times(given(1.0)));
+    let down = if own.mean.host_down > 0.0 { 1.0 } else { 0.0 };
+    let greatest = Impact { host_down: down, ..Impact::COMPROMISED };
+    sum.add(portfolio.holdings_of(host), greatest, own.mean.times(given(1.0)));
     // What none of the planes takes, host by host.
     let mut spared: BTreeMap<u32, (Impact, f64)> = BTreeMap::new();
     for at_plane in above.on_host.get(&at).into_iter().flatten() {

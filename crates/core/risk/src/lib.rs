@@ -24,6 +24,7 @@ pub mod evidence;
 pub mod freshness;
 pub mod groups;
 pub mod hazard;
+mod levels;
 pub mod marginal;
 pub mod names;
 pub mod normal;

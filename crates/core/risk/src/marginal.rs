@@ -50,6 +50,7 @@ pub fn mean_greatest(hits: &[(f64, Impact)]) -> Impact {
         confidentiality: greatest(hits, |it| it.confidentiality),
         integrity: greatest(hits, |it| it.integrity),
         availability: greatest(hits, |it| it.availability),
+        host_down: greatest(hits, |it| it.host_down),
     }
 }
 

@@ -9,7 +9,8 @@
 //!   keeps its mean at `r`. Responses to anything but exploits do not depend on `Z`.
 //! - Given shocks and `Z`, planes and hosts answer independently: each [`Response`] of a class to a shock that happened hits
 //!   with its probability. A plane that was hit takes each of its hosts with [`Plane::takes_host`], through its gate.
-//! - A host that was hit loses, per dimension, the greatest impact among its hits, times what its holdings are worth.
+//! - A host that was hit loses, per dimension, the greatest impact among its hits, times what its holdings are worth. An outage
+//!   after a compromise and one because the host is down are dimensions of their own: they are different outages.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -111,9 +112,14 @@ pub struct Impact {
     pub integrity: f64,
     /// Share of availability lost; 1 is the outage after a compromise.
     pub availability: f64,
+    /// Share of the outage that is due when the host itself is down; what stands on it may be restarted elsewhere, or have a copy.
+    pub host_down: f64,
 }
 
 impl Impact {
+    /// All that a compromise can take.
+    pub const COMPROMISED: Self =
+        Self { confidentiality: 1.0, integrity: 1.0, availability: 1.0, host_down: 0.0 };
     /// So much of it.
     #[must_use]
     pub fn times(self, share: f64) -> Self {
@@ -121,6 +127,7 @@ impl Impact {
             confidentiality: share * self.confidentiality,
             integrity: share * self.integrity,
             availability: share * self.availability,
+            host_down: share * self.host_down,
         }
     }
 
@@ -131,6 +138,7 @@ impl Impact {
             confidentiality: self.confidentiality.max(other.confidentiality),
             integrity: self.integrity.max(other.integrity),
             availability: self.availability.max(other.availability),
+            host_down: self.host_down.max(other.host_down),
         }
     }
 }
@@ -216,6 +224,8 @@ pub struct Holding {
     pub integrity: f64,
     /// Loss of the outage after a compromise.
     pub availability: f64,
+    /// Loss of the outage while the host is down, less what restarts and copies spare.
+    pub host_down: f64,
 }
 
 impl Holding {
@@ -225,6 +235,7 @@ impl Holding {
         self.confidentiality * impact.confidentiality
             + self.integrity * impact.integrity
             + self.availability * impact.availability
+            + self.host_down * impact.host_down
     }
 }
 

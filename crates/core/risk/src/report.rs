@@ -219,6 +219,8 @@ pub struct RiskReport {
     /// component is known have every hole stated of their platform, the public Internet reaches what it may reach, and components without a
     /// source have a hole at the base rate.
     pub mean_loss_with_unknown: f64,
+    /// Mean loss if each level of availability holds of which it is not known: the lower end of the range.
+    pub mean_loss_with_stand_ins: f64,
     /// Clusters.
     pub clusters: Vec<ClusterFigures>,
     /// Tenants.
@@ -301,6 +303,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         fleet: FleetRisk::from(&judgement),
         naive: naive.as_ref().map(FleetRisk::from),
         mean_loss_with_unknown: mean_at_worst.max(judgement.fleet.mean),
+        mean_loss_with_stand_ins: with_stand_ins(&built, &judgement),
         group_by: request.group_by,
         groups: groups(request, &built.portfolio, &judgement, decisions),
         causes: causes(&built),
@@ -316,6 +319,15 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         contributions: judgement.contributions,
         sampling: judgement.sampling,
     })
+}
+
+/// The mean loss if each level of availability holds of which it is not known: exactly, for it is linear in what an outage costs.
+fn with_stand_ins(built: &Built, judgement: &Judgement) -> f64 {
+    let classes = built.perhaps_spared.iter().zip(&judgement.classes);
+    let spared: f64 = classes.map(|(worth, class)| worth * class.mean_impact.host_down).sum();
+    // Of what is nearly nothing, rounding may leave less.
+    let mean = judgement.fleet.mean;
+    (mean - spared).clamp(0.0, mean)
 }
 
 /// The mean loss if all that is not known is at its worst, and the blast radii with what they may be then. What is built for these is

@@ -80,6 +80,7 @@ fn the_guide_names_no_parameter_that_does_not_exist() {
         "sd_standard_error",
         "standard_error",
         "guests_without_tenant",
+        "ha_restart",
         "management-plane",
         "record_disclosed",
         "system_corrupted",

@@ -5,7 +5,7 @@
 use underpin_model::fleet::{self, Fleet, SampleSpec, Strength, sample};
 use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VmId};
 use underpin_model::policy::{self, AttackPath, Policy};
-use underpin_risk::standing::{Answer, Dimension, RESTART_OPEN, Standing, Standings, Statement, Topic};
+use underpin_risk::standing::{Answer, Dimension, Standing, Standings, Statement, Topic};
 
 const FLEET: &str = r#"
 format: underpin/fleet/1
@@ -171,20 +171,20 @@ fn availability_lives_where_the_facts_put_it() {
     let level = |id| vm(id).statement(Topic::AvailabilityLevel).unwrap().clone();
     let clustered = level("web-1");
     assert!(clustered.text.starts_with("availability lives in guest clustering"), "{}", clustered.text);
-    open(&clustered, 0.0, 0.0, 0.0);
+    open(&clustered, 0.1, 0.1, 0.1);
     let in_step = level("db-2");
     assert!(in_step.text.starts_with("availability lives in fault tolerance"), "{}", in_step.text);
     // A rule that only should hold is no clustering; its storage is shared and its cluster restarts.
     let restarted = level("alone");
     assert_eq!(restarted.text, "availability lives in restart on another host");
-    open(&restarted, RESTART_OPEN, RESTART_OPEN, RESTART_OPEN);
+    open(&restarted, 0.5, 0.5, 0.5);
     // The cluster restarts, and no other host reaches its disk.
     let stuck = level("stuck");
     assert_eq!((stuck.answer, stuck.text.as_str()), (Answer::No, "nothing stands in for this VM"));
     open(&stuck, 1.0, 1.0, 1.0);
     let half_known = level("db-1");
     assert_eq!(half_known.answer, Answer::Unknown);
-    open(&half_known, 0.0, 0.5, 1.0);
+    open(&half_known, 0.1, 1.0, 1.0);
     assert_eq!(half_known.missing, ["/vms/2/fault_tolerance"]);
     let floating = vm("floating");
     assert_eq!(floating.statement(Topic::Host).unwrap().answer, Answer::Unknown);
@@ -200,7 +200,34 @@ fn a_rule_that_must_hold_is_guest_clustering() {
     let alone = standings.vm(&VmId::new("alone").unwrap()).unwrap();
     let level = alone.statement(Topic::AvailabilityLevel).unwrap();
     assert!(paths(level).contains(&"/affinities/0"), "{level:?}");
-    open(level, 0.0, 0.0, 0.0);
+    open(level, 0.1, 0.1, 0.1);
+}
+
+#[test]
+fn a_platform_without_copies_in_step_leaves_nothing_to_ask() {
+    let level = |family: &str| {
+        let platform = format!("id: h1\n    platform: {{ family: {family} }}");
+        let fleet = fleet::read(FLEET.replace("id: h1", &platform).as_bytes()).unwrap().fleet;
+        let policy = Policy::default();
+        let standing = Standings::new(&fleet, &policy).vm(&VmId::new("db-1").unwrap()).unwrap();
+        standing.statement(Topic::AvailabilityLevel).unwrap().clone()
+    };
+    let proxmox = level("proxmox");
+    assert_eq!((proxmox.answer, proxmox.missing.len()), (Answer::No, 0));
+    assert!(paths(&proxmox).contains(&"/hosts/0/platform/family"), "{proxmox:?}");
+    open(&proxmox, 1.0, 1.0, 1.0);
+    assert_eq!(level("esxi").missing, ["/vms/2/fault_tolerance"]);
+}
+
+#[test]
+fn what_levels_leave_is_the_policys_to_say() {
+    let open_of = |id: &str| {
+        with("[parameters]\ncopies_leave = 0.3\nrestart_leaves = 0.2\n", |it| {
+            it.vm(&VmId::new(id).unwrap()).unwrap().statement(Topic::AvailabilityLevel).unwrap().clone()
+        })
+    };
+    open(&open_of("web-1"), 0.3, 0.3, 0.3);
+    open(&open_of("alone"), 0.2, 0.2, 0.2);
 }
 
 #[test]

@@ -261,7 +261,8 @@ pub struct GivenUp {
     #[serde(default)]
     pub host_days: f64,
     /// Of `soak`: what a bad release that the whole soak would have stopped costs on these hosts, times its probability, in the policy's
-    /// currency: `regression_prior` x `q` x `ring_stops` x `hours_after_regression` x `loss.vm_hour_down` of each guest.
+    /// currency: `regression_prior` x `q` x `ring_stops` x `hours_after_regression` x `loss.vm_hour_down` of each guest, as if
+    /// nothing stood in for guests whose host is down.
     #[serde(default)]
     pub bad_release: f64,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::parameter::{Parameter, Parameters, Unit};
+use super::parameter::Unit;
 use super::read::Mistakes;
 use super::{Policy, PromiseKind};
 use crate::quantity::Loss;
@@ -46,7 +46,6 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
     for it in &policy.promises {
         too_large(format!("promise {}.penalty", it.id), it.penalty, mistakes);
     }
-    outages(&policy.parameters, mistakes);
     unique("control", policy.controls.iter().map(|it| it.id.as_str()), mistakes);
     unique("promise", policy.promises.iter().map(|it| it.id.as_str()), mistakes);
     unique("ring", policy.rings.iter().map(|it| it.name.as_str()), mistakes);
@@ -122,23 +121,6 @@ fn too_large(path: String, loss: Loss, mistakes: &mut Mistakes) {
     }
 }
 
-/// A bad release costs a part of the outage after a compromise: an impact is a share of it.
-fn outages(parameters: &Parameters, mistakes: &mut Mistakes) {
-    let found = parameters.setting(Parameter::HoursAfterRegression);
-    let most = parameters.get(Parameter::HoursAfterCompromise);
-    if found.value > most {
-        let whose = if found.stated { "" } else { " (its default)" };
-        mistakes.add(
-            "parameters.hours_after_regression",
-            format!("{} h{whose}", found.value),
-            format!(
-                "at most parameters.hours_after_compromise ({most} h): an impact is a share of the outage after a compromise; \
-                 raise that one or lower this one"
-            ),
-        );
-    }
-}
-
 pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Mistakes) {
     let mut seen = BTreeSet::new();
     for name in names {
@@ -197,20 +179,5 @@ mod tests {
             assert!(said[0].starts_with(place), "{text}: {said:?}");
         }
         assert!(read("[loss]\nvm_hour_down = 1e15\n").is_ok());
-    }
-
-    #[test]
-    fn an_outage_after_a_bad_release_is_no_longer_than_after_a_compromise() {
-        let said = refused("[parameters]\nhours_after_compromise = 0\nhours_after_regression = 5\n");
-        assert_eq!(said.len(), 1);
-        assert!(
-            said[0].starts_with("parameters.hours_after_regression (line 3): found 5 h, expected at most "),
-            "{said:?}"
-        );
-        let said = refused("[parameters]\nhours_after_compromise = 0\n");
-        assert!(
-            said[0].contains("h (its default), expected at most parameters.hours_after_compromise (0 h)"),
-            "{said:?}"
-        );
     }
 }

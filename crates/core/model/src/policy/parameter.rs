@@ -181,6 +181,14 @@ parameters! {
     HoursAfterRegression = "hours_after_regression", Hours, 0.5 <= 4.0 <= 24.0, true,
         "A bad release hits a host: how many hours is each of its VMs down?",
         "judgement";
+    /// What is left of the outage of a bad release for guests that have a copy elsewhere.
+    CopiesLeave = "copies_leave", Probability, 0.0 <= 0.1 <= 0.5, true,
+        "A bad release takes a host down: which share of the outage is left for a guest with fault tolerance or with others of its application on other hosts?",
+        "judgement: the copy takes over at once, unless the same release takes its host too";
+    /// What is left of the outage of a bad release for guests that are restarted.
+    RestartLeaves = "restart_leaves", Probability, 0.05 <= 0.5 <= 1.0, true,
+        "A bad release takes a host down: which share of the outage is left for a guest that is restarted on another host?",
+        "judgement: a restart takes minutes, unless the same release takes the other hosts too";
     /// Records that one VM holds.
     RecordsPerVm = "records_per_vm", Count, 0.0 <= 1000.0 <= 1000000.0, true,
         "How many records that must not be disclosed does one VM hold?",

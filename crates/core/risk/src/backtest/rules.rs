@@ -317,7 +317,7 @@ mod tests {
             vulnerability: VulnerabilityId::new(id).unwrap(),
             exploited,
             way: Way::Account,
-            impact: Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 },
+            impact: Impact::COMPROMISED,
             public_days: None,
         };
         let machine = Machine { software: Ways::default(), controller: Ways::default(), guests: None };
@@ -328,6 +328,7 @@ mod tests {
             per_record: 20.0 * rates.record_disclosed.get(),
             corrupted: 20.0 * rates.system_corrupted.get(),
             hour_down: 20.0 * rates.vm_hour_down.get(),
+            ..Worth::default()
         };
         let hit = policy.parameters.setting(Parameter::RegressionHit);
         Situation {

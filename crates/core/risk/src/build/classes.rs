@@ -17,9 +17,6 @@ use super::survey::{HostFacts, Survey, number};
 use crate::portfolio::{Factor, Gate, HostClass, Impact, Response};
 use underpin_model::fleet::HardwareClass;
 
-/// Everything lost.
-pub(super) const ALL_LOST: Impact = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
-
 /// What decides how a host answers. Facts that none of its ways asks for are left out, so that hosts which differ in
 /// them alone share a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,8 +52,6 @@ pub(super) struct Answering<'a> {
     pub(super) open: &'a Open,
     pub(super) controls: &'a Controls<'a>,
     pub(super) shocks: &'a Shocks,
-    /// Impact of a bad release: the share of availability lost.
-    pub(super) outage: f64,
 }
 
 impl Answering<'_> {
@@ -113,7 +108,7 @@ impl Answering<'_> {
             push(&mut responses, hole.shock, passages.get(hole.way), hole.impact);
         }
         if let Some(shock) = key.unlisted {
-            push(&mut responses, shock, passages.get(Way::Unknown), ALL_LOST);
+            push(&mut responses, shock, passages.get(Way::Unknown), Impact::COMPROMISED);
         }
         self.others(key, &mut responses);
         responses.sort_by_key(|it| it.shock);
@@ -143,16 +138,16 @@ impl Answering<'_> {
             key.release.and_then(|it| Some((it, self.shocks.hit_by_release.get(&it)?)))
         {
             let hit = Passage { probability: hit.value, gate: None, factors: [hit.clone()].into() };
-            let impact = Impact { availability: self.outage, ..Impact::default() };
+            let impact = Impact { host_down: 1.0, ..Impact::default() };
             push(responses, shock, &hit, impact);
         }
         for standing in self.controls.set(key.controls) {
             if let Some(shock) = standing.attacked {
-                push(responses, shock, &certain(&standing.control.id), ALL_LOST);
+                push(responses, shock, &certain(&standing.control.id), Impact::COMPROMISED);
             }
         }
         let taken = of_parameter("credentials take a host", Parameter::PlaneTakesHost);
-        push(responses, self.shocks.underpin, &taken, ALL_LOST);
+        push(responses, self.shocks.underpin, &taken, Impact::COMPROMISED);
     }
 }
 
@@ -215,8 +210,7 @@ impl Passage {
 
 /// Adds a response, unless it can cost nothing.
 pub(super) fn push(responses: &mut Vec<Response>, shock: u32, passage: &Passage, impact: Impact) {
-    let costs = impact.confidentiality > 0.0 || impact.integrity > 0.0 || impact.availability > 0.0;
-    if passage.probability > 0.0 && costs {
+    if passage.probability > 0.0 && impact != Impact::default() {
         responses.push(Response {
             shock,
             probability: passage.probability,

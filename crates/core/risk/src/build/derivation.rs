@@ -133,6 +133,8 @@ pub struct Unpriced {
     pub vms_without_host: u64,
     /// Hosts and planes of which it is not known whether the public Internet reaches them: priced in between.
     pub machines_of_unknown_reach: u64,
+    /// Live VMs of which it is not known at which level their availability lives: priced as if nothing stood in for them.
+    pub vms_of_unknown_level: u64,
 }
 
 fn counted(count: u64, noun: &str) -> String {
@@ -187,14 +189,21 @@ impl fmt::Display for Unpriced {
         } else {
             write!(f, "not priced: {}", parts.join("; "))?;
         }
-        match self.machines_of_unknown_reach {
-            0 => Ok(()),
-            count => write!(
+        if self.machines_of_unknown_reach > 0 {
+            let machines = counted(self.machines_of_unknown_reach, "machine");
+            write!(
                 f,
-                "; priced in between: {} that the public Internet may reach or not, which is not known",
-                counted(count, "machine")
-            ),
+                "; priced in between: {machines} that the public Internet may reach or not, which is not known"
+            )?;
         }
+        if self.vms_of_unknown_level > 0 {
+            let vms = counted(self.vms_of_unknown_level, "VM");
+            write!(
+                f,
+                "; priced at its worst: {vms} of which it is not known what stands in when the host is down"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -236,7 +245,7 @@ pub enum Warning {
     UnknownNames(UnknownNames),
     /// No VM is listed: the way through a guest is priced as for one guest of unknown state on each host.
     NoVms,
-    /// No hour is lost after a compromise by the policy, so that the outage after a bad release costs nothing either.
+    /// No hour is lost after a compromise by the policy.
     NoOutage,
 }
 
@@ -268,7 +277,7 @@ impl fmt::Display for Warning {
                 "the fleet file lists no VMs: a way through a guest is priced as for one guest on each host",
             ),
             Self::NoOutage => f.write_str(
-                "hours_after_compromise is 0: outages cost nothing, those after a bad release included",
+                "hours_after_compromise is 0: outages after a compromise cost nothing",
             ),
         }
     }

@@ -100,18 +100,21 @@ pub fn effects(vector: &str) -> Option<Effects> {
     cvss::effects(vector).ok()
 }
 
+const HALF: Impact = Impact { confidentiality: 0.5, integrity: 0.5, availability: 0.5, host_down: 0.0 };
+
 /// What the use of a hole on a host costs what stands on it. Without a vector half of everything, of a range from nothing
 /// to all.
 #[must_use]
 pub fn impact(area: Area, effects: Option<&Effects>) -> Impact {
     let Some(it) = effects else {
-        return Impact { confidentiality: 0.5, integrity: 0.5, availability: 0.5 };
+        return HALF;
     };
     let share = if reaches_guests(area, it) { 1.0 } else { ORDINARY_SHARE };
     Impact {
         confidentiality: share * level(it.confidentiality),
         integrity: share * level(it.integrity),
         availability: share * level(it.availability),
+        host_down: 0.0,
     }
 }
 
@@ -178,10 +181,7 @@ mod tests {
         assert_eq!(of(Area::VmmCore, unchanged), (1.0, 0.5, 0.0));
         assert_eq!(of(Area::Other, unchanged), (0.5, 0.25, 0.0));
         assert_eq!(of(Area::Other, "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:L/A:N"), (1.0, 0.5, 0.0));
-        assert_eq!(
-            impact(Area::Other, None),
-            Impact { confidentiality: 0.5, integrity: 0.5, availability: 0.5 }
-        );
+        assert_eq!(impact(Area::Other, None), HALF);
     }
 
     #[test]

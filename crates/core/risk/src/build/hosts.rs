@@ -16,7 +16,7 @@ use super::controls::Controls;
 use super::hole::Way;
 use super::open::Open;
 use super::reach::{Machine, Rates, reach};
-use super::survey::{HostFacts, Survey};
+use super::survey::{HostFacts, Spared, Survey};
 use crate::portfolio::Impact;
 use crate::scope::Reader;
 
@@ -123,10 +123,12 @@ impl<'a> Hosts<'a> {
         Approach { way, machine, controls_fail: self.controls.all_fail(kind.controls, way) }
     }
 
-    /// What stands on a host: tenants with the number of their guests that run, or of which it is not known.
-    pub(crate) fn stands_on(&self, host: &HostId) -> impl Iterator<Item = (Option<&TenantId>, u32)> {
+    /// What stands on a host: tenants with the number of their guests that run, or of which it is not known, and those of them that
+    /// something is known to stand in for.
+    pub(crate) fn stands_on(&self, host: &HostId) -> impl Iterator<Item = (Option<&TenantId>, u32, Spared)> {
         let stands = self.facts(host).map_or(&[][..], |it| self.survey.stands_on(it));
-        stands.iter().map(|it| (self.survey.tenants.get(it.tenant as usize).and_then(Option::as_ref), it.vms))
+        let tenant = |it: u32| self.survey.tenants.get(it as usize).and_then(Option::as_ref);
+        stands.iter().map(move |it| (tenant(it.tenant), it.vms, it.at_worst))
     }
 
     /// Of some hosts those that a promise is about: where tenants are named, any of their guests on a host makes it one.

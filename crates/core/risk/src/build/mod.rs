@@ -123,6 +123,9 @@ pub struct Built {
     pub derivations: Derivations,
     /// What is not in it.
     pub unpriced: Unpriced,
+    /// For each class of hosts what an outage of all of them would cost less, if each level of availability held of which it is not
+    /// known.
+    pub perhaps_spared: Vec<f64>,
     /// What a reader must know.
     pub warnings: Vec<Warning>,
 }
@@ -137,17 +140,6 @@ pub enum BuildError {
         what: &'static str,
         /// How many.
         found: usize,
-    },
-    /// A bad release would cost more than a compromise, which the scale of impacts cannot hold.
-    #[error(
-        "parameters.hours_after_regression: found {found} h, expected at most parameters.hours_after_compromise \
-         ({most} h): an impact is a share of the outage after a compromise; raise that one or lower this one"
-    )]
-    OutageAboveCompromise {
-        /// Hours after a bad release.
-        found: f64,
-        /// Hours after a compromise.
-        most: f64,
     },
     /// Rates and counts multiply to more than can be computed with.
     #[error("{place}: found a loss of {found:e} on host {host}, expected at most {most:e}; lower {lower}")]
@@ -182,7 +174,6 @@ pub fn build(
             return Err(BuildError::TooMany { what, found });
         }
     }
-    let outage = outage(policy)?;
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
     let mut unpriced = Unpriced::default();
     let mut warnings = warnings(fleet, policy);
@@ -193,6 +184,7 @@ pub fn build(
     }
     seats::tell_apart(&mut survey);
     unpriced.vms_without_host = survey.without_host;
+    unpriced.vms_of_unknown_level = survey.of_unknown_level;
     let mut open = Open::of(assessment, &survey, &mut unpriced);
     open.mark_not_assessed(&mut unpriced);
     let mut controls = Controls::of(policy, &survey);
@@ -210,12 +202,12 @@ pub fn build(
         &mut shocks.derivations,
         &mut warnings,
     );
-    let answering =
-        Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks, outage };
+    let answering = Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks };
     let classes = answering.classes();
     let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
     seats::fall_with_hosts(&survey, &classes, &shocks.list, &mut planes);
     let holdings = holdings(&survey, policy)?;
+    let perhaps_spared = perhaps_spared(&survey, &classes, policy);
     let hosts = lines(&survey, &classes);
     warnings.sort();
     Ok(Built {
@@ -236,18 +228,9 @@ pub fn build(
             planes: plane_derivations,
         },
         unpriced,
+        perhaps_spared,
         warnings,
     })
-}
-
-/// The share of the outage after a compromise that a bad release costs.
-fn outage(policy: &Policy) -> Result<f64, BuildError> {
-    let found = policy.parameters.get(Parameter::HoursAfterRegression);
-    let most = policy.parameters.get(Parameter::HoursAfterCompromise);
-    if most <= 0.0 && found <= 0.0 {
-        return Ok(0.0);
-    }
-    if found > most { Err(BuildError::OutageAboveCompromise { found, most }) } else { Ok(found / most) }
 }
 
 fn warnings(fleet: &Fleet, policy: &Policy) -> Vec<Warning> {
@@ -275,20 +258,22 @@ fn lines(survey: &Survey<'_>, classes: &Classes) -> Vec<HostLine> {
     lines.collect()
 }
 
-/// What the VMs of each tenant on each host are worth: `records x rate`, `systems x rate`, `hours down x rate`.
+/// What the VMs of each tenant on each host are worth: `records x rate`, `systems x rate`, `hours down x rate`, the last once for a
+/// compromise, and once for a host that is down, of which restarts and copies spare a part.
 fn holdings(survey: &Survey<'_>, policy: &Policy) -> Result<Vec<Holding>, BuildError> {
-    let hours = policy.parameters.get(Parameter::HoursAfterCompromise);
+    let parameter = |it| policy.parameters.get(it);
+    let hours = parameter(Parameter::HoursAfterCompromise);
     let per_vm: Vec<Holding> = survey
         .tenants
         .iter()
         .map(|tenant| {
             let rates = policy.loss.of(tenant.as_ref());
-            let usual = policy.parameters.get(Parameter::RecordsPerVm);
-            let records = rates.records_per_vm.unwrap_or(usual);
+            let records = rates.records_per_vm.unwrap_or(parameter(Parameter::RecordsPerVm));
             Holding {
                 confidentiality: records * rates.record_disclosed.get(),
                 integrity: rates.system_corrupted.get(),
                 availability: hours * rates.vm_hour_down.get(),
+                host_down: parameter(Parameter::HoursAfterRegression) * rates.vm_hour_down.get(),
                 ..Holding::default()
             }
         })
@@ -303,11 +288,28 @@ fn holdings(survey: &Survey<'_>, policy: &Policy) -> Result<Vec<Holding>, BuildE
             confidentiality: vms * one.confidentiality,
             integrity: vms * one.integrity,
             availability: vms * one.availability,
+            host_down: stand.at_worst.down(stand.vms, parameter) * one.host_down,
         };
         too_large(&holding, stand, survey, policy)?;
         holdings.push(holding);
     }
     Ok(holdings)
+}
+
+/// For each class what the outages of its hosts would cost less at best than at worst.
+fn perhaps_spared(survey: &Survey<'_>, classes: &Classes, policy: &Policy) -> Vec<f64> {
+    let parameter = |it| policy.parameters.get(it);
+    let hours = parameter(Parameter::HoursAfterRegression);
+    let mut spared = vec![0.0; classes.list.len()];
+    for stand in survey.stands.iter().filter(|it| it.at_worst != it.at_best) {
+        let tenant = survey.tenants.get(stand.tenant as usize).and_then(Option::as_ref);
+        let vms = stand.at_worst.down(stand.vms, parameter) - stand.at_best.down(stand.vms, parameter);
+        let class = classes.of_host.get(stand.host as usize).and_then(|it| spared.get_mut(*it as usize));
+        if let Some(sum) = class {
+            *sum += vms * hours * policy.loss.of(tenant).vm_hour_down.get();
+        }
+    }
+    spared
 }
 
 /// Refuses what is beyond [`MOST_LOSS`], with the keys of the policy that it is the product of.
@@ -329,6 +331,7 @@ fn too_large(
         (holding.confidentiality, "record_disclosed", Some(records)),
         (holding.integrity, "system_corrupted", None),
         (holding.availability, "vm_hour_down", Some("parameters.hours_after_compromise".to_owned())),
+        (holding.host_down, "vm_hour_down", Some("parameters.hours_after_regression".to_owned())),
     ] {
         // Written so that NaN is refused.
         if !(0.0..=MOST_LOSS).contains(&found) {

@@ -3,12 +3,12 @@
 use underpin_model::policy::{AttackPath, Parameter};
 
 use super::UnknownAs;
-use super::classes::{ALL_LOST, Answering, Passages, certain, push};
+use super::classes::{Answering, Passages, certain, push};
 use super::derivation::PlaneDerivation;
 use super::hole::Way;
 use super::reach::Machine;
 use super::shocks::from_parameter;
-use crate::portfolio::{Factor, Plane, Response};
+use crate::portfolio::{Factor, Impact, Plane, Response};
 use crate::span::Span;
 use crate::ways::{Door, PublicReach, Ways};
 
@@ -49,7 +49,7 @@ impl Answering<'_> {
             ways: machine.software.words(),
             controls: self.controls.set(set).map(|it| it.control.id.clone()).collect(),
             without_control,
-            impact: ALL_LOST,
+            impact: Impact::COMPROMISED,
             takes_host,
         };
         let plane = Plane {
@@ -57,7 +57,7 @@ impl Answering<'_> {
             responses,
             takes_host: derivation.takes_host.iter().map(|it| it.value).product(),
             gate,
-            impact: ALL_LOST,
+            impact: Impact::COMPROMISED,
             runs_on: Vec::new(),
         };
         Some((plane, derivation))
@@ -77,14 +77,14 @@ impl Answering<'_> {
             // A plane has no guests: what is local there needs an account, and controls before guests do not stand there.
             let way = if hole.way == Way::Guest { Way::Account } else { hole.way };
             let passage = passages.get(way).times(gives_control(hole.control));
-            push(&mut responses, hole.shock, &passage, ALL_LOST);
+            push(&mut responses, hole.shock, &passage, Impact::COMPROMISED);
         }
         if let Some(shock) = self.shocks.unlisted_of_plane.get(at).copied().flatten() {
-            push(&mut responses, shock, passages.get(Way::Unknown), ALL_LOST);
+            push(&mut responses, shock, passages.get(Way::Unknown), Impact::COMPROMISED);
         }
         for standing in self.controls.set(set) {
             if let Some(shock) = standing.attacked {
-                push(&mut responses, shock, &certain(&standing.control.id), ALL_LOST);
+                push(&mut responses, shock, &certain(&standing.control.id), Impact::COMPROMISED);
             }
         }
         responses.sort_by_key(|it| it.shock);

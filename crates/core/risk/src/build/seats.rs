@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::classes::{ALL_LOST, Classes};
+use super::classes::Classes;
 use super::survey::Survey;
 use crate::portfolio::{Factor, Gate, Impact, Plane, Response, Shock};
 
@@ -96,7 +96,13 @@ impl Seats<'_> {
             source: format!("{} ways: its own holes and those of hosts that it runs on", ways.len()).into(),
         };
         let shock = ways.first()?.shock;
-        Some(Response { shock, probability, gate: None, impact: ALL_LOST, factors: [factor].into() })
+        Some(Response {
+            shock,
+            probability,
+            gate: None,
+            impact: Impact::COMPROMISED,
+            factors: [factor].into(),
+        })
     }
 }
 
@@ -116,7 +122,7 @@ fn through(response: &Response, host: &str) -> Option<Response> {
     };
     (control > 0.0).then(|| Response {
         probability: response.probability * control,
-        impact: ALL_LOST,
+        impact: Impact::COMPROMISED,
         factors: response.factors.iter().cloned().chain([factor]).collect(),
         ..response.clone()
     })

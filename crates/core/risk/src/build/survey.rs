@@ -8,10 +8,12 @@ use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use underpin_exposure::Unseen;
 use underpin_exposure::report::AssetKind;
-use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, PowerState, Vm};
+use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, Vm};
 use underpin_model::id::{ApplicationId, ClusterId, ManagementPlaneId, TenantId};
+use underpin_model::policy::Parameter;
 
 use super::reach::{Guests, Machine};
+use crate::levels::{Left, Levels, is_live};
 use crate::scope::HostPlace;
 use crate::ways::{Door, PublicReach, Ways};
 
@@ -42,11 +44,40 @@ impl<'f> HostFacts<'f> {
 }
 
 /// How many VMs of one tenant stand on one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stand {
     pub(super) host: u32,
     pub(super) tenant: u32,
     pub(super) vms: u32,
+    /// Of them those that have less than a whole outage when the host is down, if no level holds of which it is not known.
+    pub(super) at_worst: Spared,
+    /// The same, if all of those hold.
+    pub(super) at_best: Spared,
+}
+
+/// VMs that something stands in for when their host is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Spared {
+    /// A copy.
+    pub(crate) copies: u32,
+    /// A restart on another host.
+    pub(crate) restarts: u32,
+}
+
+impl Spared {
+    fn add(&mut self, left: Left) {
+        match left {
+            Left::Copies => self.copies += 1,
+            Left::Restart => self.restarts += 1,
+            Left::Whole => {}
+        }
+    }
+
+    /// Of so many VMs how many are down for the whole outage that is left, one that is spared by its share.
+    pub(crate) fn down(self, vms: u32, parameter: impl Fn(Parameter) -> f64) -> f64 {
+        let spared = |count: u32, left: Left| f64::from(count) * (1.0 - left.share(&parameter));
+        f64::from(vms) - spared(self.copies, Left::Copies) - spared(self.restarts, Left::Restart)
+    }
 }
 
 /// The whole fleet.
@@ -67,6 +98,8 @@ pub(super) struct Survey<'f> {
     pub(super) host_index: FxHashMap<&'f str, u32>,
     /// Live VMs of which no host is known.
     pub(super) without_host: u64,
+    /// Live VMs of which it is not known what stands in for them when their host is down.
+    pub(super) of_unknown_level: u64,
     /// The file lists VMs.
     pub(super) lists_vms: bool,
     /// Machines of which no component is known.
@@ -125,6 +158,7 @@ impl<'f> Survey<'f> {
             clusters,
             host_index,
             without_host: 0,
+            of_unknown_level: 0,
             lists_vms: !fleet.vms.is_empty(),
             unseen: Unseen::of(fleet),
         };
@@ -176,34 +210,42 @@ impl<'f> Survey<'f> {
             let by_application = || of_application.get(vm.application.as_ref()?).copied();
             vm.tenant.as_ref().or_else(by_application)
         };
+        let levels = Levels::of(fleet);
         let parts: Vec<Placed<'_>> = fleet
             .vms
             .par_chunks(VMS_AT_ONCE)
-            .map(|it| Placed::of(it, &self.host_index, &tenant_of))
+            .map(|it| Placed::of(it, &self.host_index, &tenant_of, &levels))
             .collect();
         let mut names: BTreeSet<Option<&TenantId>> = fleet.tenants.iter().map(|it| Some(&it.id)).collect();
         parts.iter().for_each(|it| names.extend(&it.tenants));
         let numbers: FxHashMap<Option<&TenantId>, u32> =
             names.iter().enumerate().map(|(at, it)| (*it, number(at))).collect();
-        let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(parts.iter().map(|it| it.list.len()).sum());
+        let mut guests: Vec<(u32, u32, Left, Left)> =
+            Vec::with_capacity(parts.iter().map(|it| it.list.len()).sum());
         for part in parts {
             self.without_host += part.without_host;
             let of_part: Vec<u32> =
                 part.tenants.iter().map(|it| numbers.get(it).copied().unwrap_or(0)).collect();
-            for (at, tenant, known_on) in part.list {
-                pairs.push((at, of_part.get(tenant as usize).copied().unwrap_or(0)));
+            for (at, tenant, known_on, [worst, best]) in part.list {
+                guests.push((at, of_part.get(tenant as usize).copied().unwrap_or(0), worst, best));
                 if let Some(host) = self.hosts.get_mut(at as usize) {
                     let count = if known_on { &mut host.guests.on } else { &mut host.guests.perhaps };
                     *count += 1;
                 }
             }
         }
-        pairs.par_sort_unstable();
+        guests.par_sort_unstable();
         self.tenants = names.into_iter().map(Option::<&TenantId>::cloned).collect();
-        for run in pairs.chunk_by(|a, b| a == b) {
-            let Some((host, tenant)) = run.first().copied() else { continue };
+        for run in guests.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let Some(&(host, tenant, ..)) = run.first() else { continue };
             let at = number(self.stands.len());
-            self.stands.push(Stand { host, tenant, vms: number(run.len()) });
+            let (mut at_worst, mut at_best) = (Spared::default(), Spared::default());
+            for (.., worst, best) in run {
+                at_worst.add(*worst);
+                at_best.add(*best);
+                self.of_unknown_level += u64::from(worst != best);
+            }
+            self.stands.push(Stand { host, tenant, vms: number(run.len()), at_worst, at_best });
             if let Some(facts) = self.hosts.get_mut(host as usize) {
                 let start = if facts.stands.end == 0 { at } else { facts.stands.start };
                 facts.stands = start..at + 1;
@@ -240,8 +282,9 @@ const VMS_AT_ONCE: usize = 16_384;
 struct Placed<'f> {
     /// Tenants in the order that they were met.
     tenants: Vec<Option<&'f TenantId>>,
-    /// Per VM of a known host: its place, the place of its tenant in the list, and whether it is known to run.
-    list: Vec<(u32, u32, bool)>,
+    /// Per VM of a known host: its place, the place of its tenant in the list, whether it is known to run, and what is left of an
+    /// outage of its host at worst and at best.
+    list: Vec<(u32, u32, bool, [Left; 2])>,
     without_host: u64,
 }
 
@@ -250,6 +293,7 @@ impl<'f> Placed<'f> {
         vms: &'f [Vm],
         hosts: &FxHashMap<&str, u32>,
         tenant_of: &impl Fn(&'f Vm) -> Option<&'f TenantId>,
+        levels: &Levels<'f>,
     ) -> Self {
         let mut places: FxHashMap<Option<&TenantId>, u32> = FxHashMap::default();
         let mut placed = Self { tenants: Vec::new(), list: Vec::new(), without_host: 0 };
@@ -259,17 +303,16 @@ impl<'f> Placed<'f> {
                 number(placed.tenants.len() - 1)
             });
             match vm.host.as_ref().and_then(|id| hosts.get(id.as_str())) {
-                Some(at) => placed.list.push((*at, tenant, vm.power.is_some())),
+                Some(at) => {
+                    let holds = levels.holds(vm);
+                    let left = [holds.at_worst(), holds.at_best()];
+                    placed.list.push((*at, tenant, vm.power.is_some(), left));
+                }
                 None => placed.without_host += 1,
             }
         }
         placed
     }
-}
-
-/// A guest that runs, or of which it is not known: what is off or suspended to disk opens no way.
-pub(super) fn is_live(vm: &Vm) -> bool {
-    matches!(vm.power, Some(PowerState::On) | None)
 }
 
 fn clusters<'f>(

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::draw::{each_hit, exponential};
 use super::exact::ClassLaw;
 use super::parts::Seats;
-use super::prepared::{Prepared, Triple, loss};
+use super::prepared::{PerDimension, Prepared, loss};
 use super::result::Options;
 use super::rows::Recorder;
 use super::sampling::{
@@ -46,7 +46,7 @@ impl Deviations {
 }
 
 /// Variance of what is lost of a worth. Around the mean, so that nothing cancels.
-fn variance(worth: &Triple, ends: &[(Option<Triple>, f64)]) -> f64 {
+fn variance(worth: &PerDimension, ends: &[(Option<PerDimension>, f64)]) -> f64 {
     let losses = || ends.iter().map(|(impact, p)| (impact.map_or(0.0, |it| loss(worth, &it)), p));
     let mean: f64 = losses().map(|(loss, p)| loss * p).sum();
     losses().map(|(loss, p)| p * (loss - mean) * (loss - mean)).sum()
@@ -165,7 +165,7 @@ fn draw(
     shares: &[f64],
     law: usize,
     rng: &mut rand_chacha::ChaCha8Rng,
-    mut call: impl FnMut(usize, &Triple),
+    mut call: impl FnMut(usize, &PerDimension),
 ) -> f64 {
     let mut wait = exponential(rng);
     let mut logs: Vec<f64> = laws.iter().map(|law| -law.norm).collect();

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::exact::places;
-use super::prepared::{Prepared, Triple};
+use super::prepared::{DIMENSIONS, PerDimension, Prepared};
 use super::shape::{Shape, Table};
 use super::union::{Scale, Union};
 use crate::quadrature::gauss_legendre;
@@ -57,13 +57,13 @@ pub(super) fn mean_by_shock(prepared: &Prepared, mean: f64) -> Vec<f64> {
 }
 
 /// What stands on all classes of one law, with one of them: those of one profile whose planes are of the same kinds.
-fn worth_by_law(prepared: &Prepared) -> Vec<(usize, Triple)> {
+fn worth_by_law(prepared: &Prepared) -> Vec<(usize, PerDimension)> {
     let mut places: FxHashMap<(u32, Vec<u32>), usize> = FxHashMap::default();
-    let mut laws: Vec<(usize, Triple)> = Vec::new();
+    let mut laws: Vec<(usize, PerDimension)> = Vec::new();
     for (at, class) in prepared.classes.iter().enumerate().filter(|(_, class)| class.size() > 0) {
         let kinds = class.planes.iter().map(|&plane| prepared.planes[plane as usize].kind).collect();
         let place = *places.entry((class.profile, kinds)).or_insert_with(|| {
-            laws.push((at, [0.0; 3]));
+            laws.push((at, [0.0; DIMENSIONS]));
             laws.len() - 1
         });
         for (sum, worth) in laws[place].1.iter_mut().zip(class.worth) {
@@ -76,7 +76,7 @@ fn worth_by_law(prepared: &Prepared) -> Vec<(usize, Triple)> {
 /// Adds, for each shock, the integrated slope of the mean loss of a class that so much stands on.
 fn add_shares(
     prepared: &Prepared,
-    (class, worth): (usize, &Triple),
+    (class, worth): (usize, &PerDimension),
     table: &Table<'_>,
     rules: &[Rule],
     shares: &mut [f64],
@@ -91,12 +91,13 @@ fn add_shares(
 }
 
 /// The events that a class loses by, each with what is lost: some cause reaches a level of impact.
-fn events(prepared: &Prepared, class: usize, worth: &Triple) -> Vec<(f64, Shape)> {
+fn events(prepared: &Prepared, class: usize, worth: &PerDimension) -> Vec<(f64, Shape)> {
     let sources = &prepared.classes[class];
     let planes = sources.planes.iter().map(|&plane| &prepared.planes[plane as usize].impact);
-    let impacts: Vec<&Triple> = sources.sources.iter().map(|source| &source.impact).chain(planes).collect();
+    let impacts: Vec<&PerDimension> =
+        sources.sources.iter().map(|source| &source.impact).chain(planes).collect();
     let mut steps: Vec<(Vec<bool>, usize, f64, f64)> = Vec::new();
-    for dimension in 0..3 {
+    for dimension in 0..DIMENSIONS {
         let mut levels: Vec<f64> = impacts.iter().map(|it| it[dimension]).filter(|&it| it > 0.0).collect();
         levels.sort_by(f64::total_cmp);
         levels.dedup();

@@ -143,7 +143,8 @@ fn hosts(portfolio: &Portfolio) -> Result<(), PortfolioError> {
         }
         for holding in portfolio.holdings_of(host) {
             index(holding.tenant.into(), portfolio.tenants.len(), "tenant", &place)?;
-            for value in [holding.confidentiality, holding.integrity, holding.availability] {
+            for value in [holding.confidentiality, holding.integrity, holding.availability, holding.host_down]
+            {
                 if !(0.0..=MOST_LOSS).contains(&value) {
                     return Err(PortfolioError::Loss { place: place(), value });
                 }
@@ -180,7 +181,7 @@ fn gate(
 }
 
 fn impact(impact: Impact, place: &impl Fn() -> String) -> Result<(), PortfolioError> {
-    for value in [impact.confidentiality, impact.integrity, impact.availability] {
+    for value in [impact.confidentiality, impact.integrity, impact.availability, impact.host_down] {
         probability(value, || format!("{}, impact", place()))?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand::{Rng, RngExt};
 
 use super::pmf::Pmf;
-use super::prepared::{Prepared, Source, Triple, multiplier};
+use super::prepared::{PerDimension, Prepared, Source, multiplier};
 use super::rows::greatest;
 use super::tilt::{Alike, Hits, MOST_ODDS, Measure, Tilt};
 
@@ -27,7 +27,7 @@ pub(super) enum By {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Live {
     pub(super) hit: f64,
-    pub(super) impact: Triple,
+    pub(super) impact: PerDimension,
     pub(super) by: By,
 }
 

@@ -7,7 +7,7 @@ use underpin_model::quantity::Probability;
 
 use super::check::PortfolioError;
 use super::pairs::Pairs;
-use super::prepared::{Prepared, Triple};
+use super::prepared::{DIMENSIONS, HOST_DOWN, PerDimension, Prepared};
 use super::shape::{Shape, Table, cases, managed};
 use super::union::{Scale, Union};
 use crate::bounds::bonferroni_lower_alike;
@@ -36,12 +36,12 @@ pub(super) struct ClassLaw {
     /// Probability that two given hosts are both hit.
     pub(super) both_hit: f64,
     /// For each dimension the levels of impact, ascending, with the probability to lose at least that much.
-    pub(super) at_least: [Vec<(f64, f64)>; 3],
+    pub(super) at_least: [Vec<(f64, f64)>; DIMENSIONS],
 }
 
 impl ClassLaw {
     /// Mean impact by dimension: the sum over levels of the step up to it times the probability to reach it.
-    pub(super) fn mean_impact(&self) -> Triple {
+    pub(super) fn mean_impact(&self) -> PerDimension {
         let mean = |levels: &Vec<(f64, f64)>| {
             let mut below = 0.0;
             levels
@@ -53,21 +53,31 @@ impl ClassLaw {
                 })
                 .sum()
         };
-        [mean(&self.at_least[0]), mean(&self.at_least[1]), mean(&self.at_least[2])]
+        self.at_least.each_ref().map(mean)
     }
 
     /// The impact at a place from 0 to below the probability to be hit, all places being alike: dimensions reach their levels together,
-    /// the higher ones within the lower ones, so that each keeps its law.
-    pub(super) fn impact(&self, place: f64) -> Triple {
-        let level = |levels: &Vec<(f64, f64)>| {
-            levels.iter().rev().find(|level| place < level.1).map_or(0.0, |level| level.0)
-        };
-        self.at_least.each_ref().map(level)
+    /// the higher ones within the lower ones, so that each keeps its law. Only that the host is down, which nothing else brings with
+    /// it, is as far from the others as can be.
+    pub(super) fn impact(&self, place: f64) -> PerDimension {
+        std::array::from_fn(|dimension| {
+            let mut levels = self.at_least[dimension].iter().rev();
+            let reached = levels.find(|level| match dimension {
+                HOST_DOWN => place >= self.hit - level.1,
+                _ => place < level.1,
+            });
+            reached.map_or(0.0, |level| level.0)
+        })
     }
 
     /// How a host of the class may end on its own, with the probability: untouched first.
-    pub(super) fn ends(&self) -> Vec<(Option<Triple>, f64)> {
-        let all = self.at_least.iter().flatten().map(|level| level.1.min(self.hit));
+    pub(super) fn ends(&self) -> Vec<(Option<PerDimension>, f64)> {
+        let place = |(dimension, levels): (usize, &Vec<(f64, f64)>)| -> Vec<f64> {
+            let of_level =
+                |p: f64| if dimension == HOST_DOWN { (self.hit - p).max(0.0) } else { p.min(self.hit) };
+            levels.iter().map(|level| of_level(level.1)).collect()
+        };
+        let all = self.at_least.iter().enumerate().flat_map(place);
         let mut places: Vec<f64> = all.chain([self.hit, 0.0]).collect();
         places.sort_by(|a, b| b.total_cmp(a));
         places.dedup();
@@ -85,7 +95,10 @@ pub(super) fn classes(prepared: &Prepared, labels: &[String]) -> Result<Vec<Clas
 }
 
 /// The mean impact on a host of each class alone: as of its law, with less work.
-pub(super) fn mean_impacts(prepared: &Prepared, labels: &[String]) -> Result<Vec<Triple>, PortfolioError> {
+pub(super) fn mean_impacts(
+    prepared: &Prepared,
+    labels: &[String],
+) -> Result<Vec<PerDimension>, PortfolioError> {
     let table = Table::for_one(prepared);
     by_class(prepared, labels, |class| {
         let mut events = Events::default();
@@ -184,7 +197,7 @@ fn class_law(prepared: &Prepared, class: usize, table: &Table<'_>) -> ClassLaw {
 }
 
 /// Levels with the probability to reach each, from the places of these.
-fn at_least(levels: [Vec<(f64, usize)>; 3], sums: &[f64]) -> [Vec<(f64, f64)>; 3] {
+fn at_least(levels: [Vec<(f64, usize)>; DIMENSIONS], sums: &[f64]) -> [Vec<(f64, f64)>; DIMENSIONS] {
     levels.map(|levels| levels.iter().map(|&(level, at)| (level, sums[at].clamp(0.0, 1.0))).collect())
 }
 
@@ -197,18 +210,18 @@ struct Events {
 
 impl Events {
     /// For each dimension the levels of impact of a class, ascending, with the place of the event that one is reached.
-    fn levels(&mut self, prepared: &Prepared, class: usize) -> [Vec<(f64, usize)>; 3] {
+    fn levels(&mut self, prepared: &Prepared, class: usize) -> [Vec<(f64, usize)>; DIMENSIONS] {
         let sources = &prepared.classes[class];
         let planes = sources.planes.iter().map(|&plane| &prepared.planes[plane as usize].impact);
-        let impacts: Vec<&Triple> =
+        let impacts: Vec<&PerDimension> =
             sources.sources.iter().map(|source| &source.impact).chain(planes).collect();
-        [0, 1, 2].map(|dimension| {
+        std::array::from_fn(|dimension| {
             let mut levels: Vec<f64> =
                 impacts.iter().map(|it| it[dimension]).filter(|&it| it > 0.0).collect();
             levels.sort_by(f64::total_cmp);
             levels.dedup();
             let mut place = |level: f64| {
-                let reaches = |impact: &Triple| impact[dimension] >= level;
+                let reaches = |impact: &PerDimension| impact[dimension] >= level;
                 let mask: Vec<bool> = impacts.iter().map(|impact| reaches(impact)).collect();
                 self.place(&mask, || Shape::new(prepared, [(class, 1.0)].into_iter(), reaches))
             };
@@ -340,6 +353,6 @@ pub(super) fn bounds(prepared: &Prepared, laws: &[ClassLaw], independent: bool) 
     Bounds {
         frechet,
         bonferroni_low: bonferroni_low.max(low).max(between.lower()),
-        hunter_worsley_high: (sum - pairs - between.tree()).clamp(low, 1.0),
+        hunter_worsley_high: (sum - pairs - between.tree()).max(low).min(1.0),
     }
 }

@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use super::exact::ClassLaw;
 use super::parts::Seats;
-use super::prepared::{Prepared, PreparedHost, Source, Triple, multiplier};
+use super::prepared::{PerDimension, Prepared, PreparedHost, Source, multiplier};
 use super::result::Options;
 use super::rows::Recorder;
 use super::sampling::Samples;
@@ -24,7 +24,7 @@ const MOST_WORK: f64 = 1e9;
 const MOST_GATES: usize = 8;
 
 /// How a host may end: untouched first, then the impacts that it may have been hit with.
-type Ends = Vec<Option<Triple>>;
+type Ends = Vec<Option<PerDimension>>;
 
 /// The law of how all hosts end: of host 0 the ends run fastest.
 #[derive(Debug)]
@@ -171,15 +171,17 @@ impl<'a> Course<'a> {
     fn host(&mut self, host: &PreparedHost) -> Option<()> {
         let prepared = self.prepared;
         let class = &prepared.classes[host.class as usize];
-        let felt = |impact: &Triple| [0, 1, 2].map(|it| if host.worth[it] > 0.0 { impact[it] } else { 0.0 });
+        let felt = |impact: &PerDimension| {
+            std::array::from_fn(|it| if host.worth[it] > 0.0 { impact[it] } else { 0.0 })
+        };
         let sources = || class.sources.iter().filter(|it| prepared.shocks[it.shock as usize] > 0.0);
         let of_class = |plane: &usize| class.planes.contains(&(*plane as u32));
         let planes = || self.planes.iter().enumerate().filter(|it| of_class(it.1));
         let of_planes = planes().map(|(_, &plane)| felt(&prepared.planes[plane].impact));
         let ends = ends(sources().map(|it| felt(&it.impact)).chain(of_planes), MOST_STATES / self.states)?;
-        let step = |impact: &Triple| {
+        let step = |impact: &PerDimension| {
             let impact = felt(impact);
-            let after = |end: &Option<Triple>| Some(end.map_or(impact, |end| greater(&end, &impact)));
+            let after = |end: &Option<PerDimension>| Some(end.map_or(impact, |end| greater(&end, &impact)));
             let place = |end| ends.iter().position(|it| *it == after(end)).unwrap_or(0);
             Step { stride: self.states, to: ends.iter().map(place).collect() }
         };
@@ -253,12 +255,12 @@ impl<'a> Course<'a> {
     }
 }
 
-fn greater(a: &Triple, b: &Triple) -> Triple {
-    [a[0].max(b[0]), a[1].max(b[1]), a[2].max(b[2])]
+fn greater(a: &PerDimension, b: &PerDimension) -> PerDimension {
+    std::array::from_fn(|it| a[it].max(b[it]))
 }
 
 /// All that hits with these impacts may end in; `None`: more than `most`.
-fn ends(impacts: impl Iterator<Item = Triple>, most: usize) -> Option<Ends> {
+fn ends(impacts: impl Iterator<Item = PerDimension>, most: usize) -> Option<Ends> {
     let mut ends: Ends = vec![None];
     for impact in impacts {
         // With what was there before it, and alone.

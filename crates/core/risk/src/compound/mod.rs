@@ -54,7 +54,7 @@ use enumerate::Dependence;
 use exact::ClassLaw;
 use figures::Weights;
 use parts::{Asked, GUESTS, HOSTS, Part as PartOf, Parts, Seats, TENANTS};
-use prepared::{Prepared, Triple, loss};
+use prepared::{Prepared, loss};
 use rows::Batch;
 use sampling::Samples;
 
@@ -192,12 +192,7 @@ pub fn mean_impacts(portfolio: &Portfolio) -> Result<Vec<Impact>, PortfolioError
     check::portfolio(portfolio)?;
     let prepared = Prepared::new(portfolio);
     let impacts = exact::mean_impacts(&prepared, &labels(portfolio))?.into_iter();
-    let of = |[confidentiality, integrity, availability]: Triple| Impact {
-        confidentiality,
-        integrity,
-        availability,
-    };
-    Ok(impacts.map(of).collect())
+    Ok(impacts.map(prepared::impact).collect())
 }
 
 /// Numbers hit at once that are known exactly, of the fleet and its parts; nothing of what is not asked or too much work.
@@ -408,13 +403,11 @@ impl Judging<'_> {
             &crate::portfolio::HostClass,
             (&prepared::ClassSources, &ClassLaw),
         )| {
-            let [confidentiality, integrity, availability] = law.mean_impact();
-            let mean_impact = Impact { confidentiality, integrity, availability };
             ClassFigures {
                 label: class.label.clone(),
                 hosts: sources.size() as u64,
                 hit: law.hit,
-                mean_impact,
+                mean_impact: prepared::impact(law.mean_impact()),
             }
         };
         self.portfolio.classes.iter().zip(laws).map(of).collect()

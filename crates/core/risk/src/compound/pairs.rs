@@ -87,6 +87,7 @@ fn both(prepared: &Prepared, table: &Table<'_>, one: &Of, other: &Of) -> (f64, f
         shape.fill(table, node);
         any += weight * shape.union.any(Scale::of_all(1.0));
     }
-    let both = (one.hit + other.hit - any).clamp(least, most);
+    // Not `clamp`, which panics where rounding puts the least above the most: one of them is nearly certain to be hit.
+    let both = (one.hit + other.hit - any).max(least).min(most);
     (both, both)
 }

@@ -10,7 +10,7 @@ use super::any_of::{AnyOf, Members};
 use super::counts::Known;
 use super::exact::ClassLaw;
 use super::figures::{AnyLoss, Weights};
-use super::prepared::{ClassSources, Prepared, Triple};
+use super::prepared::{ClassSources, DIMENSIONS, PerDimension, Prepared};
 use super::result::{AtLeast, Method, Thresholds};
 use super::rows::Batch;
 use super::sampling::Samples;
@@ -198,7 +198,13 @@ impl Part {
     }
 
     /// What stands on a host that was added, with this probability to be hit by something that always loses of it, or not.
-    fn add_worth(&mut self, guests: u32, worth: &Triple, law: &ClassLaw, loses: &[bool; 8]) {
+    fn add_worth(
+        &mut self,
+        guests: u32,
+        worth: &PerDimension,
+        law: &ClassLaw,
+        loses: &[bool; 1 << DIMENSIONS],
+    ) {
         let mask = mask_of(worth);
         if law.hit <= 0.0 || (guests == 0 && mask == 0) {
             return;
@@ -285,15 +291,15 @@ impl Parts {
 }
 
 /// The dimensions in which there is something, as bits.
-fn mask_of(of: &Triple) -> usize {
+fn mask_of(of: &PerDimension) -> usize {
     of.iter().enumerate().map(|(bit, it)| usize::from(*it > 0.0) << bit).sum()
 }
 
 /// For each set of dimensions in which a host of a class has something to lose: every hit on it takes of one of them.
-fn always_lose(prepared: &Prepared, class: &ClassSources) -> [bool; 8] {
+fn always_lose(prepared: &Prepared, class: &ClassSources) -> [bool; 1 << DIMENSIONS] {
     let planes = class.planes.iter().map(|&it| &prepared.planes[it as usize]).filter(|it| it.acts());
     let impacts = class.sources.iter().map(|it| &it.impact).chain(planes.map(|it| &it.impact));
-    let mut loses = [true; 8];
+    let mut loses = [true; 1 << DIMENSIONS];
     for taken in impacts.map(mask_of) {
         for (mask, loses) in loses.iter_mut().enumerate() {
             *loses &= mask & taken != 0;

@@ -10,7 +10,13 @@ use crate::normal;
 use crate::portfolio::{Cause, Gate, Holding, Impact, Portfolio, Response};
 
 /// Confidentiality, integrity, availability.
-pub(super) type Triple = [f64; 3];
+pub(super) type PerDimension = [f64; DIMENSIONS];
+
+/// Confidentiality, integrity, availability after a compromise, and the host being down.
+pub(super) const DIMENSIONS: usize = 4;
+
+/// The place of the last of them.
+pub(super) const HOST_DOWN: usize = 3;
 
 /// Probability of a response as a function of the factor `Z`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,7 +51,7 @@ pub(super) struct Source {
     /// Index into [`Prepared::answers`].
     pub(super) answer: u32,
     pub(super) gate: Option<Gated>,
-    pub(super) impact: Triple,
+    pub(super) impact: PerDimension,
 }
 
 /// A management plane.
@@ -54,7 +60,7 @@ pub(super) struct PlaneSources {
     pub(super) sources: Vec<Source>,
     pub(super) takes_host: f64,
     pub(super) gate: Option<Gated>,
-    pub(super) impact: Triple,
+    pub(super) impact: PerDimension,
     /// Index into [`Prepared::plane_kinds`].
     pub(super) kind: u32,
     pub(super) classes: Vec<u32>,
@@ -100,7 +106,7 @@ pub(super) struct Profile {
     /// Classes of it that have hosts.
     pub(super) classes: usize,
     /// What stands on all of its hosts, by dimension.
-    pub(super) worth: Triple,
+    pub(super) worth: PerDimension,
     pub(super) guests: u64,
 }
 
@@ -122,7 +128,7 @@ pub(super) struct ClassSources {
     /// Its stretch of [`Prepared::hosts`].
     pub(super) hosts: Range<usize>,
     /// What stands on all of them, by dimension.
-    pub(super) worth: Triple,
+    pub(super) worth: PerDimension,
     pub(super) guests: u64,
 }
 
@@ -142,7 +148,7 @@ pub(super) struct PreparedHost {
     pub(super) class: u32,
     pub(super) cluster: u32,
     pub(super) guests: u32,
-    pub(super) worth: Triple,
+    pub(super) worth: PerDimension,
     /// Its stretch of [`Prepared::holdings`].
     holdings: Range<u32>,
 }
@@ -159,7 +165,7 @@ impl PreparedHost {
 pub(super) struct PreparedHolding {
     pub(super) tenant: u32,
     pub(super) vms: u32,
-    pub(super) worth: Triple,
+    pub(super) worth: PerDimension,
 }
 
 /// The portfolio, prepared. Hosts stand profile by profile, in it class by class and within a class by id, so that nothing depends
@@ -186,12 +192,17 @@ pub(super) struct Prepared {
 }
 
 /// The loss of a worth under an impact.
-pub(super) fn loss(worth: &Triple, impact: &Triple) -> f64 {
-    worth[0] * impact[0] + worth[1] * impact[1] + worth[2] * impact[2]
+pub(super) fn loss(worth: &PerDimension, impact: &PerDimension) -> f64 {
+    worth.iter().zip(impact).map(|(worth, impact)| worth * impact).sum()
 }
 
-fn triple(impact: Impact) -> Triple {
-    [impact.confidentiality, impact.integrity, impact.availability]
+fn levels(impact: Impact) -> PerDimension {
+    [impact.confidentiality, impact.integrity, impact.availability, impact.host_down]
+}
+
+/// The other way around.
+pub(super) fn impact([confidentiality, integrity, availability, host_down]: PerDimension) -> Impact {
+    Impact { confidentiality, integrity, availability, host_down }
 }
 
 /// Finds the place of each answer that occurs; many responses share few.
@@ -219,12 +230,12 @@ impl Answers<'_> {
             });
             self.found.len() as u32 - 1
         });
-        Source { shock: response.shock, answer, gate: gated(response.gate), impact: triple(response.impact) }
+        Source { shock: response.shock, answer, gate: gated(response.gate), impact: levels(response.impact) }
     }
 }
 
 /// All that decides what a source does, as bits.
-type SourceBits = (u32, u32, Option<(u32, u64)>, [u64; 3]);
+type SourceBits = (u32, u32, Option<(u32, u64)>, [u64; DIMENSIONS]);
 
 impl Source {
     fn bits(&self) -> SourceBits {
@@ -323,7 +334,7 @@ fn planes(portfolio: &Portfolio, answers: &mut Answers<'_>) -> (Vec<PlaneSources
             sources: plane.responses.iter().map(|response| answers.source(response)).collect(),
             takes_host: plane.takes_host,
             gate: gated(plane.gate),
-            impact: triple(plane.impact),
+            impact: levels(plane.impact),
             kind: 0,
             classes: Vec::new(),
         };
@@ -362,7 +373,7 @@ fn classes(
         let sources: Arc<[Source]> = responses.iter().map(|response| answers.source(response)).collect();
         let bits: Vec<SourceBits> = sources.iter().map(Source::bits).collect();
         *by_content.entry(bits).or_insert_with(|| {
-            profiles.push(Profile { sources, hosts: 0..0, classes: 0, worth: [0.0; 3], guests: 0 });
+            profiles.push(Profile { sources, hosts: 0..0, classes: 0, worth: [0.0; DIMENSIONS], guests: 0 });
             profiles.len() as u32 - 1
         })
     };
@@ -375,13 +386,13 @@ fn classes(
         let mut planes: Vec<u32> = class.planes.iter().map(|&plane| place_of_plane[plane as usize]).collect();
         planes.sort_unstable();
         let sources = Arc::clone(&profiles[profile as usize].sources);
-        ClassSources { profile, sources, planes, hosts: 0..0, worth: [0.0; 3], guests: 0 }
+        ClassSources { profile, sources, planes, hosts: 0..0, worth: [0.0; DIMENSIONS], guests: 0 }
     });
     let classes = classes.collect();
     (profiles, classes)
 }
 
-fn add(sum: &mut Triple, one: &Triple) {
+fn add(sum: &mut PerDimension, one: &PerDimension) {
     for (sum, value) in sum.iter_mut().zip(one) {
         *sum += value;
     }
@@ -404,15 +415,16 @@ fn in_order(
     let mut holdings: Vec<PreparedHolding> = Vec::with_capacity(portfolio.holdings.len());
     for at in order {
         let line = &portfolio.hosts[at];
-        let (start, mut guests, mut worth) = (holdings.len(), 0u32, [0.0; 3]);
+        let (start, mut guests, mut worth) = (holdings.len(), 0u32, [0.0; DIMENSIONS]);
         // What a tenant has on a host is one holding here, also where it came in several.
         let mut of_host: Vec<&Holding> = portfolio.holdings_of(line).iter().collect();
         of_host.sort_by_key(|holding| holding.tenant);
         for of_tenant in of_host.chunk_by(|a, b| a.tenant == b.tenant) {
-            let mut one = PreparedHolding { tenant: of_tenant[0].tenant, vms: 0, worth: [0.0; 3] };
+            let mut one = PreparedHolding { tenant: of_tenant[0].tenant, vms: 0, worth: [0.0; DIMENSIONS] };
             for holding in of_tenant {
                 one.vms = one.vms.saturating_add(holding.vms);
-                let of_holding = [holding.confidentiality, holding.integrity, holding.availability];
+                let of_holding =
+                    [holding.confidentiality, holding.integrity, holding.availability, holding.host_down];
                 add(&mut one.worth, &of_holding);
             }
             guests = guests.saturating_add(one.vms);

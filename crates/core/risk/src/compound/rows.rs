@@ -3,7 +3,7 @@
 use super::draw::{By, Draw, Live};
 use super::parts::{Asked, Counts, GUESTS, HOSTS, Hit, Reached, Seats, TENANTS};
 use super::pmf::Pmf;
-use super::prepared::{Prepared, Triple};
+use super::prepared::{PerDimension, Prepared};
 use super::result::Options;
 
 /// Values of few keys a row, row after row.
@@ -104,8 +104,8 @@ impl Batch {
 }
 
 /// The greatest impact by dimension.
-pub(super) fn greatest(hits: &[Live]) -> Triple {
-    let mut impact = [0.0f64; 3];
+pub(super) fn greatest(hits: &[Live]) -> PerDimension {
+    let mut impact = PerDimension::default();
     for live in hits {
         for (most, one) in impact.iter_mut().zip(live.impact) {
             *most = most.max(one);
@@ -159,12 +159,12 @@ impl<'a> Recorder<'a> {
     }
 
     /// A host is hit and loses by `impact`; gives its loss by dimension.
-    pub(super) fn host(&mut self, host: usize, impact: &Triple) -> Triple {
+    pub(super) fn host(&mut self, host: usize, impact: &PerDimension) -> PerDimension {
         if let Some(seats) = &mut self.seats {
             seats.host(host);
         }
         let host = &self.prepared.hosts[host];
-        let lost = [host.worth[0] * impact[0], host.worth[1] * impact[1], host.worth[2] * impact[2]];
+        let lost: PerDimension = std::array::from_fn(|it| host.worth[it] * impact[it]);
         let loss: f64 = lost.iter().sum();
         self.fleet += loss;
         self.hosts += 1;

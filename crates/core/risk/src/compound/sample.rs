@@ -104,9 +104,9 @@ fn response(spec: &SampleSpec, shock: u32, probability: f64, rng: &mut impl Rng)
         .then(|| Gate { shock: spec.vulnerabilities + shock % CONTROLS, otherwise: 0.2 });
     let strong = rng.random::<f64>() < 0.5;
     let impact = if strong {
-        Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 }
+        Impact::COMPROMISED
     } else {
-        Impact { confidentiality: 0.0, integrity: 0.2, availability: 0.5 }
+        Impact { confidentiality: 0.0, integrity: 0.2, availability: 0.5, host_down: 0.3 }
     };
     Response { shock, probability, gate, impact, factors: Vec::new().into() }
 }
@@ -123,7 +123,7 @@ fn plane(spec: &SampleSpec, at: u32, rng: &mut impl Rng) -> Result<Plane, Invali
         responses,
         takes_host: 0.8,
         gate: None,
-        impact: Impact { confidentiality: 0.5, integrity: 0.5, availability: 1.0 },
+        impact: Impact { confidentiality: 0.5, integrity: 0.5, availability: 1.0, host_down: 0.0 },
         runs_on: Vec::new(),
     })
 }
@@ -140,6 +140,7 @@ fn holdings(spec: &SampleSpec, list: &mut Vec<Holding>, rng: &mut impl Rng) {
             confidentiality: 100.0 * worth,
             integrity: 50.0 * worth,
             availability: 20.0 * worth,
+            host_down: 5.0 * worth,
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::prepared::{Gated, PlaneSources, Prepared, Source, Triple};
+use super::prepared::{Gated, PerDimension, PlaneSources, Prepared, Source};
 use super::union::{Factor, LocalGate, LocalPlane, NONE, Term, Union};
 use crate::quadrature::factor_nodes;
 
@@ -140,7 +140,7 @@ impl Shape {
     pub(super) fn new(
         prepared: &Prepared,
         members: impl Iterator<Item = (usize, f64)>,
-        counts: impl Fn(&Triple) -> bool,
+        counts: impl Fn(&PerDimension) -> bool,
     ) -> Self {
         let members: Vec<(usize, f64)> = members.collect();
         let sources = members.iter().flat_map(|&(class, count)| {
@@ -154,7 +154,7 @@ impl Shape {
         prepared: &'s Prepared,
         sources: impl Iterator<Item = (&'s Source, f64)>,
         managed: FxHashMap<u32, f64>,
-        counts: impl Fn(&Triple) -> bool,
+        counts: impl Fn(&PerDimension) -> bool,
     ) -> Self {
         let mut collected = Collected::default();
         for (source, count) in sources.filter(|(source, _)| counts(&source.impact)) {

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::prepared::{Prepared, Source, Triple, loss};
+use super::prepared::{PerDimension, Prepared, Source, loss};
 
 /// Most that a tilt may add to the log odds of anything.
 pub(super) const MOST_ODDS: f64 = 40.0;
@@ -41,13 +41,13 @@ pub(super) enum Measure {
 pub(super) struct Alike<'a> {
     pub(super) hosts: usize,
     /// What stands on all of them.
-    pub(super) worth: &'a Triple,
+    pub(super) worth: &'a PerDimension,
     pub(super) guests: u64,
 }
 
 impl Alike<'_> {
     /// What a hit of one of them brings on average.
-    pub(super) fn of_one(&self, measure: Measure, impact: &Triple) -> f64 {
+    pub(super) fn of_one(&self, measure: Measure, impact: &PerDimension) -> f64 {
         let hosts = self.hosts.max(1) as f64;
         match measure {
             Measure::Loss => loss(self.worth, impact) / hosts,
@@ -211,7 +211,8 @@ pub(super) const TILTS: i32 = 28;
 
 impl<'a> Chooser<'a> {
     pub(super) fn new(prepared: &'a Prepared, measure: Measure) -> Self {
-        let of_all = |alike: &Alike<'_>, impact: &Triple| alike.hosts as f64 * alike.of_one(measure, impact);
+        let of_all =
+            |alike: &Alike<'_>, impact: &PerDimension| alike.hosts as f64 * alike.of_one(measure, impact);
         let ways = prepared.profiles.iter().filter(|it| !it.hosts.is_empty()).map(|it| it.sources.len());
         let singly = ways.sum::<usize>() <= MOST_WAYS;
         let (falls, opened): (Vec<f64>, Vec<f64>) = prepared

@@ -1,99 +1,47 @@
 //! At which level availability lives: in the guests, beneath a guest, in the cluster, or nowhere.
 
-use rustc_hash::FxHashMap;
-use serde::Serialize;
 use serde_json::Value;
-use underpin_model::fleet::{Action, AffinityKind, Cluster, Host, PowerState, Strength, Vm};
-use underpin_model::id::{ApplicationId, VmId};
+use underpin_model::fleet::{Action, Cluster, Host, Vm};
 
 use super::statement::{Answer, Evidence, Facts, Source, Statement, Topic};
 use super::{Placed, Standings};
+use crate::levels::{self, Left, Level, is_live};
 use crate::span::Span;
 
-/// What a restart on another host leaves open, of an outage without any: the guest is away for the time of a boot. A judgement.
-pub const RESTART_OPEN: f64 = 0.5;
-
-/// A level at which availability can live, the one that leaves least open first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// The guests of an application stand in for each other.
-    GuestClustering,
-    /// A second copy of the guest runs in step.
-    FaultTolerance,
-    /// The guest is restarted on another host.
-    HostRestart,
-}
-
-impl Level {
-    fn words(self) -> &'static str {
-        match self {
-            Self::GuestClustering => "guest clustering",
-            Self::FaultTolerance => "fault tolerance",
-            Self::HostRestart => "restart on another host",
-        }
-    }
-
-    fn open(self) -> f64 {
-        if self == Self::HostRestart { RESTART_OPEN } else { 0.0 }
-    }
-}
-
-/// Whether a level holds, and the facts that say so.
+/// The facts that say whether a level holds, and those that are missing.
+#[derive(Default)]
 struct Found {
-    level: Level,
-    holds: Option<bool>,
     evidence: Vec<Evidence>,
     missing: Vec<String>,
 }
 
 impl<'f> Standings<'f> {
-    pub(super) fn index_clustering(&mut self) {
-        let mut applications: FxHashMap<&VmId, &ApplicationId> = FxHashMap::default();
-        for vm in &self.fleet.vms {
+    pub(super) fn index_tenants(&mut self) {
+        for vm in self.fleet.vms.iter().filter(|it| is_live(it)) {
             let tenant = vm.tenant.as_ref().or_else(|| {
                 let (_, application) = self.applications.get(vm.application.as_ref()?)?;
                 application.tenant.as_ref()
             });
-            if let Some(host) = vm.host.as_ref().filter(|_| is_live(vm)) {
+            if let Some(host) = &vm.host {
                 self.tenants_on.entry(host).or_default().push(tenant);
-            }
-            let Some(application) = &vm.application else { continue };
-            applications.insert(&vm.id, application);
-            if let (Some(role), Some(host)) = (&vm.role, &vm.host)
-                && is_live(vm)
-            {
-                self.spread.entry((application, role)).or_default().insert(host);
             }
         }
         for list in self.tenants_on.values_mut() {
             list.sort_unstable();
             list.dedup();
         }
-        for (at, rule) in self.fleet.affinities.iter().enumerate() {
-            if rule.kind != AffinityKind::Apart || rule.strength != Strength::Must {
-                continue;
-            }
-            let mut sizes: FxHashMap<&ApplicationId, u32> = FxHashMap::default();
-            for application in rule.vms.iter().filter_map(|vm| applications.get(vm)) {
-                *sizes.entry(application).or_default() += 1;
-            }
-            for vm in &rule.vms {
-                let together = applications.get(vm).and_then(|it| sizes.get(it)).copied().unwrap_or(0);
-                if together > 1 {
-                    self.apart.entry(vm).or_insert(at);
-                }
-            }
-        }
     }
 
     pub(super) fn availability_level(&self, at: usize, vm: &'f Vm) -> Statement {
-        let found = [self.clustering(at, vm), self.fault_tolerance(at, vm), self.restart_of(at, vm)];
-        let best = found.iter().find(|it| it.holds == Some(true)).map(|it| it.level);
-        let unknown: Vec<&Found> = found.iter().filter(|it| it.holds.is_none()).collect();
-        let worst_open = best.map_or(1.0, Level::open);
-        let best_open = unknown.iter().map(|it| it.level.open()).fold(worst_open, f64::min);
-        let open = Span { low: best_open, value: f64::midpoint(best_open, worst_open), high: worst_open };
+        let holds = self.levels.holds(vm);
+        let found =
+            [self.clustering(at, vm), self.fault_tolerance(at, vm), self.restart_of(at, vm, holds.0[2])];
+        let best = holds.best();
+        let unknown: Vec<Level> =
+            Level::ALL.into_iter().zip(holds.0).filter(|it| it.1.is_none()).map(|it| it.0).collect();
+        let share = |it: Left| it.share(|it| self.policy.parameters.get(it));
+        let (low, high) = (share(holds.at_best()), share(holds.at_worst()));
+        let open = Span { low, value: high, high };
         let answer = match best {
             Some(_) => Answer::Yes,
             None if unknown.is_empty() => Answer::No,
@@ -107,7 +55,7 @@ impl<'f> Standings<'f> {
             "nothing stands in for this VM".clone_into(&mut text);
         }
         if !unknown.is_empty() {
-            let names: Vec<&str> = unknown.iter().map(|it| it.level.words()).collect();
+            let names: Vec<&str> = unknown.iter().map(|it| it.words()).collect();
             text = format!("{text}; not known: {}", names.join(", "));
         }
         let mut statement = Statement { open, ..Statement::new(Topic::AvailabilityLevel, answer, text) };
@@ -119,14 +67,11 @@ impl<'f> Standings<'f> {
     }
 
     /// VMs of one application that must stand apart, or that run in one role on several hosts.
-    fn clustering(&self, at: usize, vm: &Vm) -> Found {
-        let mut found =
-            Found { level: Level::GuestClustering, holds: None, evidence: vec![], missing: vec![] };
-        let source = |field| Source::of(vm, vm.seen.as_deref(), &self.fleet.seen, field);
-        if let Some(rule) = self.apart.get(&vm.id) {
+    fn clustering(&self, at: usize, vm: &'f Vm) -> Found {
+        let mut found = Found::default();
+        if let Some(rule) = self.levels.rule(vm) {
             let path = format!("/affinities/{rule}");
             found.evidence.push(Source(Some(&self.fleet.seen)).evidence(path, "apart, must".into()));
-            found.holds = Some(true);
             return found;
         }
         let (Some(application), Some(role)) = (&vm.application, &vm.role) else {
@@ -134,47 +79,44 @@ impl<'f> Standings<'f> {
             found.missing.push(format!("/vms/{at}/{field}"));
             return found;
         };
-        let hosts = self.spread.get(&(application, role.as_str())).map_or(0, |it| it.len());
-        let path = format!("/vms/{at}/role");
-        let value = Value::from(format!("{role} of {application}, on {hosts} hosts"));
-        found.evidence.push(source("role").evidence(path, value));
-        found.holds = Some(hosts > 1 && is_live(vm));
+        let hosts = if self.levels.is_spread(vm) == Some(true) { "several hosts" } else { "one host" };
+        let source = Source::of(vm, vm.seen.as_deref(), &self.fleet.seen, "role");
+        let value = Value::from(format!("{role} of {application}, on {hosts}"));
+        found.evidence.push(source.evidence(format!("/vms/{at}/role"), value));
         found
     }
 
-    /// The field `fault_tolerance` of a VM, which the file form does not know and keeps.
-    fn fault_tolerance(&self, at: usize, vm: &Vm) -> Found {
+    /// The field of the VM, else the platform of its host, of which only ESXi offers it.
+    fn fault_tolerance(&self, at: usize, vm: &'f Vm) -> Found {
+        let mut found = Found::default();
         let path = format!("/vms/{at}/fault_tolerance");
-        let holds = vm.extra.get("fault_tolerance").and_then(Value::as_bool);
-        let source = Source::of(vm, vm.seen.as_deref(), &self.fleet.seen, "fault_tolerance");
-        let (mut evidence, mut missing) = (vec![], vec![]);
-        match holds {
-            Some(value) => evidence.push(source.evidence(path, value.into())),
-            None => missing.push(path),
+        if let Some(value) = levels::fault_tolerance(vm) {
+            let source = Source::of(vm, vm.seen.as_deref(), &self.fleet.seen, "fault_tolerance");
+            found.evidence.push(source.evidence(path, value.into()));
+        } else if self.levels.may_run_in_step(vm) {
+            found.missing.push(path);
+        } else if let Some((at, host)) = vm.host.as_ref().and_then(|it| self.hosts.get(it)) {
+            let family = host.platform.as_ref().map(|it| it.family.to_string());
+            let source = Source::of(*host, host.seen.as_deref(), &self.fleet.seen, "platform");
+            found.evidence.push(source.evidence(format!("/hosts/{at}/platform/family"), family.into()));
         }
-        Found { level: Level::FaultTolerance, holds, evidence, missing }
+        found
     }
 
     /// The cluster restarts, and every storage of the VM is shared: otherwise no other host can start it.
-    fn restart_of(&self, at: usize, vm: &Vm) -> Found {
+    fn restart_of(&self, at: usize, vm: &Vm, holds: Option<bool>) -> Found {
         let host = vm.host.as_ref().and_then(|id| self.hosts.get(id));
         let cluster = host.and_then(|it| it.1.cluster.as_ref()).or(vm.cluster.as_ref());
         let cluster = cluster.and_then(|id| self.clusters.get(id)).copied();
         let restart = self.restart(cluster);
         let shared = self.shared_storage_of_vm(at, vm);
-        let holds = match (restart.answer, shared.answer) {
-            (Answer::No, _) | (_, Answer::No | Answer::Partly) => Some(false),
-            (Answer::Yes | Answer::Partly, Answer::Yes) => Some(true),
-            _ => None,
-        };
-        let mut evidence = restart.evidence;
-        evidence.extend(shared.evidence);
-        let mut missing = restart.missing;
-        missing.extend(shared.missing);
+        let mut found = Found { evidence: restart.evidence, missing: restart.missing };
+        found.evidence.extend(shared.evidence);
+        found.missing.extend(shared.missing);
         if holds.is_some() {
-            missing.clear();
+            found.missing.clear();
         }
-        Found { level: Level::HostRestart, holds, evidence, missing }
+        found
     }
 
     /// Restart of guests by the cluster; partly without room held back for it.
@@ -273,8 +215,4 @@ impl<'f> Standings<'f> {
         }
         facts.statement(Topic::SharedStorage, "storage is shared")
     }
-}
-
-fn is_live(vm: &Vm) -> bool {
-    matches!(vm.power, Some(PowerState::On) | None)
 }

@@ -28,17 +28,18 @@ mod roll_up;
 mod statement;
 mod ways_in;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use underpin_model::fleet::{Application, Cluster, Fleet, Host, ManagementPlane, Network, Storage, Vm};
 use underpin_model::id::{
     ApplicationId, ClusterId, HostId, ManagementPlaneId, NetworkId, StorageId, TenantId, VmId,
 };
 use underpin_model::policy::Policy;
 
-pub use availability::{Level, RESTART_OPEN};
+pub use crate::levels::Level;
 pub use change::{CHANGE_TRACKED, LOCAL_STORAGE_ENCRYPTED, PATCH_MECHANISM};
 pub use statement::{Answer, Dimension, Evidence, Standing, Statement, Topic};
 
+use crate::levels::Levels;
 use crate::scope::Reader;
 use crate::ways::PublicReach;
 use roll_up::roll_up;
@@ -59,14 +60,11 @@ pub struct Standings<'f> {
     networks: FxHashMap<&'f NetworkId, Placed<'f, Network>>,
     applications: FxHashMap<&'f ApplicationId, Placed<'f, Application>>,
     reach: PublicReach<'f>,
-    /// Hosts of live VMs of an application in a role.
-    spread: FxHashMap<(&'f ApplicationId, &'f str), FxHashSet<&'f HostId>>,
+    levels: Levels<'f>,
     /// Tenants with live VMs on each host.
     tenants_on: FxHashMap<&'f HostId, Vec<Option<&'f TenantId>>>,
     /// Scopes of the policy's controls.
     readers: Vec<Reader<'f>>,
-    /// VMs that must stand apart from another VM of their application, with the position of the rule.
-    apart: FxHashMap<&'f VmId, usize>,
 }
 
 fn placed<T, I: Eq + std::hash::Hash>(list: &[T], id: fn(&T) -> &I) -> FxHashMap<&I, Placed<'_, T>> {
@@ -89,12 +87,11 @@ impl<'f> Standings<'f> {
             networks: placed(&fleet.networks, |it| &it.id),
             applications: placed(&fleet.applications, |it| &it.id),
             reach: PublicReach::of(fleet),
-            spread: FxHashMap::default(),
+            levels: Levels::of(fleet),
             tenants_on: FxHashMap::default(),
             readers: policy.controls.iter().map(|it| Reader::new(&it.scope)).collect(),
-            apart: FxHashMap::default(),
         };
-        standings.index_clustering();
+        standings.index_tenants();
         standings
     }
 

@@ -116,7 +116,7 @@ impl<'s> Lumped<'s> {
         if count <= COARSE {
             return Self::of(situation);
         }
-        let all = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
+        let all = Impact::COMPROMISED;
         let mut lumped = Self::empty(situation);
         for run in runs(situation) {
             let together = lumped.together(run);
@@ -201,6 +201,7 @@ impl<'s> Lumped<'s> {
     pub(super) fn inputs_in(&self, old: Inputs, values: &Values, hits: &[f64]) -> Inputs {
         let it = self.situation;
         let belief = it.belief(values);
+        let host_hour_down = self.worth.host_hour_down(values);
         let exploited = self.exploited(values);
         let paths = self.path_hazards(&exploited, values, hits);
         let parts = self.strata.iter().flat_map(|stratum| stratum.tiers.iter().map(move |it| (stratum, it)));
@@ -217,13 +218,13 @@ impl<'s> Lumped<'s> {
             bad: belief.now,
             theta: values.get(Parameter::Theta),
             hit: belief.hit.mean(),
-            loss_per_bad_host: self.worth.hour_down * values.get(Parameter::HoursAfterRegression),
+            loss_per_bad_host: host_hour_down * values.get(Parameter::HoursAfterRegression),
             ring_stops: values.get(Parameter::RingStops),
             first_ring_share: it.first_ring_share,
             ring_from_days: it.ring_from_days,
             known_bugs_per_day: it
                 .known_bugs
-                .map_or(0.0, |bugs| bugs.per_host_day * bugs.hours_down * self.worth.hour_down),
+                .map_or(0.0, |bugs| bugs.per_host_day * bugs.hours_down * host_hour_down),
             maintenance: it.maintenance,
             shared_drain_saves: it.shared_drain_saves,
             penalties: Arc::clone(&it.penalties),
@@ -388,6 +389,7 @@ fn tiers(impacts: &[Impact]) -> Vec<(Impact, Vec<usize>)> {
         confidentiality,
         integrity,
         availability,
+        host_down: 0.0,
     };
     tiers.into_iter().map(|(taken, places)| (impact(taken), places)).collect()
 }

@@ -162,7 +162,7 @@ impl<'a> Scene<'a> {
         GroupDecision {
             group: case.group.key.clone(),
             hosts: self.ids(&case.hosts).cloned().collect(),
-            vms: self.ids(&case.hosts).flat_map(|it| self.hosts.stands_on(it)).map(|(_, vms)| vms).sum(),
+            vms: self.ids(&case.hosts).flat_map(|it| self.hosts.stands_on(it)).map(|(_, vms, _)| vms).sum(),
             component: case.line.component.clone(),
             release: None,
             role: Role::Unknown,
@@ -378,15 +378,19 @@ fn crowds(policy: &Policy, fleet: &Fleet, hosts: &Hosts<'_>, bunch: &[usize]) ->
     let ids = bunch.iter().filter_map(|at| fleet.hosts.get(*at)).map(|it| &it.id);
     let crowd = |(kind, ids): (Kind, Vec<&HostId>)| {
         let mut worth = Worth::default();
-        for (tenant, vms) in ids.iter().flat_map(|it| hosts.stands_on(it)) {
+        for (tenant, count, spared) in ids.iter().flat_map(|it| hosts.stands_on(it)) {
             let rates = policy.loss.of(tenant);
-            let (disclosed, vms) = (rates.record_disclosed.get(), f64::from(vms));
+            let (disclosed, vms) = (rates.record_disclosed.get(), f64::from(count));
             let (stated_records, per_record) = match rates.records_per_vm {
                 Some(records) => (records * disclosed, 0.0),
                 None => (0.0, disclosed),
             };
             let (corrupted, hour_down) = (rates.system_corrupted.get(), rates.vm_hour_down.get());
-            worth.add(vms, &Worth { vms: 1.0, stated_records, per_record, corrupted, hour_down });
+            let one =
+                Worth { vms: 1.0, stated_records, per_record, corrupted, hour_down, ..Worth::default() };
+            worth.add(vms, &one);
+            worth.with_copies += f64::from(spared.copies) * hour_down;
+            worth.restarted += f64::from(spared.restarts) * hour_down;
         }
         Crowd { kind, hosts: u32::try_from(ids.len()).unwrap_or(u32::MAX), worth }
     };

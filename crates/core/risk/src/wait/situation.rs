@@ -63,6 +63,10 @@ pub struct Worth {
     pub corrupted: f64,
     /// Loss of one hour with all of them down.
     pub hour_down: f64,
+    /// Of it that of VMs that a copy stands in for while their host is down.
+    pub with_copies: f64,
+    /// Of it that of VMs that are restarted on another host.
+    pub restarted: f64,
 }
 
 impl Worth {
@@ -73,6 +77,17 @@ impl Worth {
         self.per_record += times * other.per_record;
         self.corrupted += times * other.corrupted;
         self.hour_down += times * other.hour_down;
+        self.with_copies += times * other.with_copies;
+        self.restarted += times * other.restarted;
+    }
+
+    /// Loss of one hour with the host down, less what copies and restarts spare.
+    #[must_use]
+    pub fn host_hour_down(&self, values: &Values) -> f64 {
+        let spared = |it: f64, leaves| it * (1.0 - values.get(leaves));
+        self.hour_down
+            - spared(self.with_copies, Parameter::CopiesLeave)
+            - spared(self.restarted, Parameter::RestartLeaves)
     }
 
     /// Loss of a hit.

@@ -24,7 +24,12 @@ pub const USED: [Parameter; 14] = [
 ];
 
 /// The same, of parameters whose effect is on losses alone.
-pub const USED_FOR_LOSSES: [Parameter; 2] = [Parameter::HoursAfterRegression, Parameter::RecordsPerVm];
+pub const USED_FOR_LOSSES: [Parameter; 4] = [
+    Parameter::HoursAfterRegression,
+    Parameter::CopiesLeave,
+    Parameter::RestartLeaves,
+    Parameter::RecordsPerVm,
+];
 
 /// All parameters of the decision, in a fixed order.
 pub fn used() -> impl Iterator<Item = Parameter> {

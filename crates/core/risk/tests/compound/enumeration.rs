@@ -84,6 +84,7 @@ fn host(world: &World<'_>, fallen: &[bool], at: usize) -> Law {
             impact.confidentiality = impact.confidentiality.max(one.confidentiality);
             impact.integrity = impact.integrity.max(one.integrity);
             impact.availability = impact.availability.max(one.availability);
+            impact.host_down = impact.host_down.max(one.host_down);
         }
         let mut outcome = (0, 0, 0, 0);
         if state.contains(&true) {

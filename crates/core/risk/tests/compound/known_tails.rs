@@ -1,7 +1,7 @@
 //! What of a tail follows without a sample: where nothing is lost with the probability of a level.
 
 use underpin_risk::compound::{Figures, Judgement, Options, judge};
-use underpin_risk::portfolio::{Impact, Portfolio};
+use underpin_risk::portfolio::{Holding, Impact, Portfolio};
 
 use crate::enumeration;
 use crate::made::{self, ALL};
@@ -24,7 +24,7 @@ fn judged(portfolio: &Portfolio) -> Judgement {
 fn of_tenant(portfolio: &Portfolio, tenant: u32) -> Portfolio {
     let mut one = portfolio.clone();
     for holding in one.holdings.iter_mut().filter(|it| it.tenant != tenant) {
-        (holding.confidentiality, holding.integrity, holding.availability) = (0.0, 0.0, 0.0);
+        *holding = Holding { tenant: holding.tenant, vms: holding.vms, ..Holding::default() };
     }
     one
 }
@@ -34,7 +34,7 @@ fn of_cluster(portfolio: &Portfolio, cluster: u32) -> Portfolio {
     let mut one = portfolio.clone();
     for host in one.hosts.iter().filter(|it| it.cluster != cluster) {
         for holding in &mut one.holdings[host.holdings.start as usize..host.holdings.end as usize] {
-            (holding.confidentiality, holding.integrity, holding.availability) = (0.0, 0.0, 0.0);
+            *holding = Holding { tenant: holding.tenant, vms: holding.vms, ..Holding::default() };
         }
     }
     one

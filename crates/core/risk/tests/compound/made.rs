@@ -7,7 +7,7 @@ use underpin_risk::portfolio::{
     Cause, Gate, Holding, HostClass, HostLine, Impact, Plane, Portfolio, Response, Shock,
 };
 
-pub(crate) const ALL: Impact = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
+pub(crate) const ALL: Impact = Impact::COMPROMISED;
 
 pub(crate) fn exploit(at: usize, probability: f64) -> Shock {
     let vulnerability = VulnerabilityId::new(format!("CVE-2026-{:04}", 1000 + at)).unwrap();
@@ -98,6 +98,7 @@ pub(crate) fn tiny(seed: u64) -> Portfolio {
                 confidentiality: f64::from(rng.random_range(0..5u32) * 10),
                 integrity: f64::from(rng.random_range(0..5u32) * 10),
                 availability: f64::from(rng.random_range(0..5u32) * 10),
+                host_down: f64::from(rng.random_range(0..5u32) * 10),
             });
         }
         let id = HostId::new(format!("h{}", 9 - at)).unwrap();
@@ -109,7 +110,7 @@ pub(crate) fn tiny(seed: u64) -> Portfolio {
 
 fn impact(rng: &mut impl Rng) -> Impact {
     let mut level = || [0.0, 0.5, 1.0][rng.random_range(0..3)];
-    Impact { confidentiality: level(), integrity: level(), availability: level() }
+    Impact { confidentiality: level(), integrity: level(), availability: level(), host_down: level() }
 }
 
 fn responses(rng: &mut impl Rng, share: f64) -> Vec<Response> {
@@ -132,7 +133,7 @@ pub(crate) fn only(portfolio: &Portfolio, meant: impl Fn(usize, u32) -> bool) ->
         for holding in host.holdings.clone() {
             let holding = &mut one.holdings[holding as usize];
             if !meant(at, holding.tenant) {
-                (holding.confidentiality, holding.integrity, holding.availability) = (0.0, 0.0, 0.0);
+                *holding = Holding { tenant: holding.tenant, vms: holding.vms, ..Holding::default() };
             }
         }
     }

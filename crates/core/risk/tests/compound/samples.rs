@@ -79,12 +79,12 @@ fn intervals_of_quantiles_cover_what_many_samples_find() {
     let portfolio = fleet(400);
     let many = judge(&portfolio, &Options { samples: 200_000, ..Options::default() }).unwrap();
     let mut covered = 0;
-    for seed in 100..120 {
+    for seed in 100..160 {
         let judgement = judge(&portfolio, &Options { samples: 4_000, seed, ..Options::default() }).unwrap();
         let (found, truth) = (&judgement.fleet.quantiles[2], &many.fleet.quantiles[2]);
         covered += usize::from(found.low <= truth.value && truth.value <= found.high);
     }
-    assert!(covered >= 16, "{covered} of 20");
+    assert!(covered >= 51, "{covered} of 60");
 }
 
 #[test]

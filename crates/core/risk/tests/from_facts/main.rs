@@ -8,6 +8,7 @@
     reason = "a test says what it found and fails by panicking"
 )]
 
+mod availability;
 mod bad_input;
 mod laws;
 mod make;

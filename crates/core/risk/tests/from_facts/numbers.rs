@@ -319,7 +319,7 @@ fn a_young_release_may_still_be_bad() {
     );
     let response = &class(&built, "h1").responses[0];
     near(response.probability, 0.08);
-    assert_eq!(response.impact, Impact { availability: 4.0 / 24.0, ..Impact::default() });
+    assert_eq!(response.impact, Impact { host_down: 1.0, ..Impact::default() });
     assert_eq!(built.unpriced.hosts_without_release_day, 0);
     assert_eq!(class(&built, "old").responses.len(), 1, "Underpin alone");
 }
@@ -349,7 +349,8 @@ fn what_is_not_known_is_counted_and_has_an_upper_figure() {
     assert_eq!(
         left_out.unpriced.to_string(),
         "not priced: 2 components on 1 host have no source; 1 finding on 1 host has an unknown status; \
-         of 1 host no component is known; the release of 3 hosts has no known day"
+         of 1 host no component is known; the release of 3 hosts has no known day; \
+         priced at its worst: 3 VMs of which it is not known what stands in when the host is down"
     );
     assert!(left_out.portfolio.shocks.iter().all(|it| it.cause == Cause::Underpin));
     let upper = build(&fleet, &facts.assessment, &Policy::default(), &Options::upper(&releases)).unwrap();
@@ -373,7 +374,10 @@ fn without_any_score_a_hole_is_priced_all_the_same() {
     // From the hardest way (nobody touches it: 0) to the easiest (a management controller of which nothing is known: 0.9).
     assert_eq!((reach.low, reach.high), (0.0, 0.9));
     near(reach.value, f64::midpoint(0.001, 0.275));
-    assert_eq!(response.impact, Impact { confidentiality: 0.5, integrity: 0.5, availability: 0.5 });
+    assert_eq!(
+        response.impact,
+        Impact { confidentiality: 0.5, integrity: 0.5, availability: 0.5, host_down: 0.0 }
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ use underpin_risk::wait::situation::Belief;
 use crate::make::{Facts, add_host, at, class, fleet, near};
 
 /// Builds of ESXi 8.0, 40 days apart but for three repairs after a week; the last one is 20 days old.
-fn base() -> FactBase {
+pub(crate) fn base() -> FactBase {
     let last: Date = "2026-11-01".parse().unwrap();
     let mut document = Document::new("esxi.csv", Format::EsxiBuilds);
     for number in 0..20_i64 {
@@ -70,10 +70,14 @@ fn runs(fleet: &Fleet, all: &[(u32, u32, EvidenceKind)]) -> Evidence {
 }
 
 fn built(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Built {
+    built_by(fleet, base, evidence, &Policy::default())
+}
+
+pub(crate) fn built_by(fleet: &Fleet, base: &FactBase, evidence: &Evidence, policy: &Policy) -> Built {
     let day = at().to_zoned(jiff::tz::TimeZone::UTC).date();
     let dates = ReleaseDates::from_facts(base.releases(), day);
     let options = Options::new(&dates).knowing(base, evidence);
-    build(fleet, &Facts::new().assessment, &Policy::default(), &options).unwrap()
+    build(fleet, &Facts::new().assessment, policy, &options).unwrap()
 }
 
 /// Probability that the release is bad, and that it hits the host then.

@@ -14,7 +14,7 @@ use underpin_risk::wait::curve::Inputs;
 use underpin_risk::wait::decision::decide;
 use underpin_risk::wait::evidence::{Count, Tally};
 use underpin_risk::wait::information::Observation;
-use underpin_risk::wait::situation::{Hole, Situation, Stratum, Worth};
+use underpin_risk::wait::situation::{Hole, KnownBugs, Situation, Stratum, Worth};
 use underpin_risk::wait::values::Assumptions;
 use underpin_risk::ways::Ways;
 
@@ -30,9 +30,16 @@ fn from_network(software: Ways) -> Approach {
 }
 
 pub(crate) fn situation(exploited: Exploited) -> Situation {
-    let all = Impact { confidentiality: 1.0, integrity: 1.0, availability: 1.0 };
+    let all = Impact::COMPROMISED;
     let vulnerability = VulnerabilityId::new("CVE-2026-0001").unwrap();
-    let worth = Worth { vms: 20.0, stated_records: 0.0, per_record: 0.2, corrupted: 1000.0, hour_down: 20.0 };
+    let worth = Worth {
+        vms: 20.0,
+        stated_records: 0.0,
+        per_record: 0.2,
+        corrupted: 1000.0,
+        hour_down: 20.0,
+        ..Worth::default()
+    };
     Situation {
         horizon_days: 90.0,
         hosts: 10.0,
@@ -117,8 +124,12 @@ proptest! {
 #[test]
 fn a_host_loses_the_greatest_of_its_hits() {
     let values = default().values;
-    let impact =
-        |confidentiality, integrity, availability| Impact { confidentiality, integrity, availability };
+    let impact = |confidentiality, integrity, availability| Impact {
+        confidentiality,
+        integrity,
+        availability,
+        host_down: 0.0,
+    };
     let holes = [
         (scored(0.9), impact(1.0, 0.0, 0.5)),
         (scored(0.5), impact(0.5, 0.5, 1.0)),
@@ -287,4 +298,21 @@ fn a_withdrawn_release_is_not_taken_now() {
     let decision = decide(&it, &default(), 3.0, 1).unwrap();
     assert_eq!(decision.belief.now, 1.0);
     assert_ne!(decision.verdict, Verdict::PatchNow);
+}
+
+#[test]
+fn what_stands_in_for_guests_lowers_what_a_bad_release_and_a_known_bug_cost() {
+    let values = default().values;
+    let of = |with_copies: f64, restarted: f64| {
+        let mut it = situation(scored(0.3));
+        it.known_bugs = Some(KnownBugs { per_host_day: 0.01, hours_down: 2.0 });
+        it.strata[0].worth = Worth { with_copies, restarted, ..it.strata[0].worth };
+        let inputs = it.inputs(&values);
+        (inputs.loss_per_bad_host, inputs.known_bugs_per_day)
+    };
+    // 20 an hour, of which 8 have copies that leave a tenth, and 10 are restarted, which leaves half.
+    let hour = 20.0 - 8.0 * 0.9 - 10.0 * 0.5;
+    assert_eq!(of(0.0, 0.0), (4.0 * 20.0, 0.01 * 2.0 * 20.0));
+    let (bad, bug) = of(8.0, 10.0);
+    assert!((bad - 4.0 * hour).abs() < 1e-12 && (bug - 0.01 * 2.0 * hour).abs() < 1e-12, "{bad} {bug}");
 }

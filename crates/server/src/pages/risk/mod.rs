@@ -95,6 +95,9 @@ fn headline(report: &RiskReport) -> Markup {
                         ": " (compared(own, naive.0)) " than the " (amount(naive.0)) " " (currency) " that independent hosts would suggest"
                     }
                     "."
+                    @if report.mean_loss_with_stand_ins < report.fleet.loss.mean {
+                        " If what may stand in for VMs when their host is down does, it is " b { (amount(report.mean_loss_with_stand_ins)) " " (currency) } "."
+                    }
                     @if report.mean_loss_with_unknown > report.fleet.loss.mean {
                         " With all that is not known at its worst the expectation is " b { (amount(report.mean_loss_with_unknown)) " " (currency) } "."
                     }
