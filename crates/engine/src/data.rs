@@ -96,39 +96,22 @@ impl DataFolder {
 /// # Errors
 /// [`DataError`] with the path and the step; the old file is then still there.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    write_atomic_with(path, |file| file.write_all(bytes))
-}
-
-/// As [`write_atomic`], for content that is made while it is written, because it may be larger than memory.
-///
-/// # Errors
-/// [`DataError`] with the path and the step; the old file is then still there.
-pub fn write_atomic_with(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), DataError> {
-    let mut buffered = io::BufWriter::new(temporary(parent(path))?);
-    write(&mut buffered).map_err(DataError::at(path, "write"))?;
-    let file = buffered.into_inner().map_err(|error| DataError::at(path, "write")(error.into_error()))?;
+    let mut file = temporary(parent(path), None)?;
+    file.write_all(bytes).map_err(DataError::at(path, "write"))?;
     persist(file, path)
 }
 
-/// Whether [`write_atomic`] could write this file, found out by making a temporary one beside it. For what takes long
-/// to make.
-///
-/// # Errors
-/// [`DataError`] with the path and the step that failed.
-pub fn can_write(path: &Path) -> Result<(), DataError> {
-    if path.is_dir() {
-        return Err(DataError::at(path, "write")(io::ErrorKind::IsADirectory.into()));
-    }
-    temporary(parent(path)).map(drop)
-}
-
-/// A temporary file in a folder, which is made where it is missing.
-fn temporary(folder: &Path) -> Result<tempfile::NamedTempFile, DataError> {
+/// A temporary file in a folder, which is made where it is missing. Without permissions only its owner reads it.
+pub(crate) fn temporary(
+    folder: &Path,
+    permissions: Option<fs::Permissions>,
+) -> Result<tempfile::NamedTempFile, DataError> {
     fs::create_dir_all(folder).map_err(DataError::at(folder, "make the folder"))?;
-    let made = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder);
+    let mut builder = tempfile::Builder::new();
+    if let Some(permissions) = permissions {
+        builder.permissions(permissions);
+    }
+    let made = builder.prefix(TEMPORARY_PREFIX).tempfile_in(folder);
     made.map_err(DataError::at(folder, "make a temporary file in the folder"))
 }
 
@@ -144,7 +127,7 @@ pub(crate) fn persist(file: tempfile::NamedTempFile, path: &Path) -> Result<(), 
     sync_folder(folder)
 }
 
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 

@@ -22,6 +22,7 @@
 pub mod data;
 pub mod facts;
 pub mod intake;
+pub mod output;
 pub mod progress;
 pub mod provider;
 pub mod quarantine;

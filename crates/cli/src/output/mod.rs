@@ -43,7 +43,7 @@ pub(crate) fn stream(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Failure> {
     if let Some(path) = path {
-        return Ok(underpin_engine::data::write_atomic_with(path, write)?);
+        return Ok(underpin_engine::output::write(path, write)?);
     }
     let mut out = BufWriter::new(io::stdout().lock());
     enough(write(&mut out).and_then(|()| out.flush()))
@@ -58,7 +58,7 @@ fn enough(written: io::Result<()>) -> Result<(), Failure> {
 
 /// Writes bytes to a file whole or not at all: beside it first, then in its place.
 pub(crate) fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    Ok(underpin_engine::data::write_atomic(path, bytes)?)
+    Ok(underpin_engine::output::write(path, |out| out.write_all(bytes))?)
 }
 
 /// Writes sentences with text from outside to stdout. Tables make each cell harmless themselves, for they are styled.

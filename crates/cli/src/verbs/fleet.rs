@@ -18,7 +18,7 @@ pub(crate) fn run(verb: &FleetVerb) -> Result<Code, Failure> {
         FleetVerb::Sample(arguments) => {
             // A large fleet takes minutes: a path that cannot be written should not cost them.
             if let Some(path) = &arguments.output.out {
-                underpin_engine::data::can_write(path)?;
+                underpin_engine::output::can_write(path)?;
             }
             write(&sample(arguments)?, &arguments.output)?;
         }

@@ -1,7 +1,7 @@
 //! Releases that their maker withdrew, or that failed everywhere: one table of dated facts, each with its source and an honest
 //! mark, for the prior of [`wait`](crate::wait) and for [`backtest`](crate::backtest).
 //!
-//! Lists of releases forget the withdrawn ones: the table of ESXi builds goes from 7.0 U2d to 7.0 U3c. A rate of bad releases
+//! Lists of releases forget withdrawn ones: the table of ESXi builds goes from 7.0 U2d to 7.0 U3c, and names four others "(Recalled)". A rate of bad releases
 //! that is computed from such lists alone is too low; this table puts the known ones back. It is no complete record, and is not
 //! meant to be one: a release that is missing here is not thereby good.
 
@@ -44,8 +44,8 @@ pub struct Withdrawal {
     pub known: Date,
     /// How well that day is known.
     pub known_mark: Mark,
-    /// Share of the hosts that took it and were hit.
-    pub hit: f64,
+    /// Share of the hosts that took it and were hit; `None`: not known.
+    pub hit: Option<f64>,
     /// How well that share is known.
     pub hit_mark: Mark,
     /// What happened.
@@ -83,15 +83,47 @@ const fn drivers(release: &'static str, version: &'static str, released: Date) -
         released_mark: Mark::Recalled,
         known: date(2021, 11, 19),
         known_mark: Mark::Recalled,
-        hit: 0.08,
+        hit: Some(0.08),
         hit_mark: Mark::Stated,
         what: DRIVERS,
         source: "The Register, 2022-01-28; builds and days are recalled",
     }
 }
 
+/// A release that lists of builds still have, named "(Recalled)" there. Nobody says which share of its hosts was hit.
+const fn listed(
+    line: &'static str,
+    (train, release, version): (&'static str, &'static str, &'static str),
+    (released, known, known_mark): (Date, Date, Mark),
+    (what, source): (&'static str, &'static str),
+) -> Withdrawal {
+    Withdrawal {
+        family: &Family::Esxi,
+        line,
+        train,
+        release,
+        version,
+        version_mark: Mark::Stated,
+        released,
+        released_mark: Mark::Stated,
+        known,
+        known_mark,
+        hit: None,
+        hit_mark: Mark::Stated,
+        what,
+        source,
+    }
+}
+
+/// A release of 9 January 2018 with microcode against Spectre.
+const fn microcode(line: &'static str, names: (&'static str, &'static str, &'static str)) -> Withdrawal {
+    let days = (date(2018, 1, 9), date(2018, 1, 13), Mark::Recalled);
+    let what = "microcode against Spectre let Haswell and Broadwell processors restart; its maker advised against it";
+    listed(line, names, days, (what, "list of ESXi builds, named \"(Recalled)\"; VMware KB 52345; the day is recalled"))
+}
+
 /// The table, reviewed by hand.
-pub static TABLE: [Withdrawal; 4] = [
+pub static TABLE: [Withdrawal; 8] = [
     Withdrawal {
         family: &Family::Esxi,
         line: "3.5",
@@ -103,11 +135,23 @@ pub static TABLE: [Withdrawal; 4] = [
         released_mark: Mark::Recalled,
         known: date(2008, 8, 12),
         known_mark: Mark::Recalled,
-        hit: 1.0,
+        hit: Some(1.0),
         hit_mark: Mark::Recalled,
         what: "a licence check expired on a date: no VM could be started, on every host that ran it",
         source: "widely reported in August 2008; build, days and share are recalled",
     },
+    listed(
+        "5.5",
+        ("5.5U2", "5.5 Patch 5", "2702864"),
+        (date(2015, 4, 30), date(2015, 5, 8), Mark::Computed),
+        (
+            "called back by its maker; known to be bad from the day of its re-release, build 2718055",
+            "list of ESXi builds, named \"(Recalled)\"; the day is that of the re-release there",
+        ),
+    ),
+    microcode("5.5", ("5.5U3", "5.5 U3g", "7504623")),
+    microcode("6.0", ("6.0U3", "6.0 U3d", "7504637")),
+    microcode("6.5", ("6.5U1", "6.5 U1e", "7526125")),
     drivers("7.0 U3", "18644231", date(2021, 10, 5)),
     drivers("7.0 U3a", "18825058", date(2021, 11, 9)),
     drivers("7.0 U3b", "18905247", date(2021, 11, 12)),
@@ -159,7 +203,7 @@ mod tests {
     fn every_row_is_possible_and_says_what_of_it_is_recalled() {
         for it in &TABLE {
             assert!(it.released < it.known, "{}", it.release);
-            assert!(it.hit > 0.0 && it.hit <= 1.0);
+            assert!(it.hit.is_none_or(|it| it > 0.0 && it <= 1.0));
             assert!(!it.what.is_empty() && !it.source.is_empty());
             assert_eq!(it.recalled().next().is_some(), it.source.contains("recalled"), "{}", it.release);
         }
@@ -167,6 +211,17 @@ mod tests {
         builds.sort_unstable();
         builds.dedup();
         assert_eq!(builds.len(), TABLE.len());
+    }
+
+    /// What the list of builds calls recalled.
+    #[test]
+    fn every_build_that_the_list_calls_recalled_is_here() {
+        let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../feeds/facts/esxi-builds.csv");
+        let list = std::fs::read_to_string(list).unwrap();
+        let recalled: Vec<&str> =
+            list.lines().filter(|it| it.contains("(Recalled)")).filter_map(|it| it.split(',').next()).collect();
+        assert_eq!(recalled.len(), 4);
+        assert!(recalled.iter().all(|build| TABLE.iter().any(|it| it.version == *build)), "{recalled:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use underpin_risk::backtest::{Figure, Line, Measures, Report, Row};
+use underpin_risk::withdrawals::Withdrawal;
 use underpin_store::ScoresRow;
 
 use super::parts::{address, errors, field, number, scroll, time};
@@ -342,7 +343,7 @@ fn bad_releases(report: &Report) -> Markup {
                 @if !report.incidents.is_empty() {
                     h3 { "Known incidents of the product" }
                     ul.why { @for it in &report.incidents {
-                        li { b { (it.release) } ": " (it.what) "; released " (it.released) " (" (name(&it.released_mark)) "), known to be bad since " (it.known) " (" (name(&it.known_mark)) "), " (format!("{:.0} %", it.hit * 100.0)) " of the hosts hit (" (name(&it.hit_mark)) "). " small { (it.source) } }
+                        li { b { (it.release) } ": " (it.what) "; released " (it.released) " (" (name(&it.released_mark)) "), known to be bad since " (it.known) " (" (name(&it.known_mark)) "), " (hosts_hit(it)) ". " small { (it.source) } }
                     } }
                 }
             }
@@ -362,5 +363,12 @@ fn taken(report: &Report) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn hosts_hit(incident: &Withdrawal) -> String {
+    match incident.hit {
+        Some(hit) => format!("{:.0} % of the hosts hit ({})", hit * 100.0, name(&incident.hit_mark)),
+        None => "which share of the hosts was hit is not known".to_owned(),
     }
 }

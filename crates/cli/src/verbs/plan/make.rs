@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
     overwrites(full.out.as_deref(), full.report.as_deref(), path)?;
     // Planning may take long: a path that cannot be written should not cost it.
     for path in [&full.out, &full.report].into_iter().flatten() {
-        underpin_engine::data::can_write(path)?;
+        underpin_engine::output::can_write(path)?;
     }
     let parent = full.parent.as_deref().map(files::plan).transpose()?;
     let inputs = inputs::read(path, &full.inputs)?;

@@ -314,7 +314,7 @@ impl<'h> World<'h> {
         sums.loss_maintenance += count * self.costs.maintenance();
         if let Some(bad) = self.history.bad.iter().find(|it| it.release == to) {
             let incident = withdrawals::TABLE.iter().find(|it| it.version == &*bad.version);
-            let hit = incident.map_or_else(|| self.costs.hit(), |it| it.hit);
+            let hit = incident.and_then(|it| it.hit).unwrap_or_else(|| self.costs.hit());
             let loss = count * hit * self.costs.regression();
             if bad.why == Why::Unclear {
                 sums.loss_unclear += loss;

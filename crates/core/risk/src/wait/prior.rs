@@ -53,7 +53,7 @@ pub struct LineHistory {
     pub early_repairs: u32,
     /// Of them, with a replacement of which no fact tells what it was for.
     pub early_unknown: u32,
-    /// Known withdrawals: not in the list of releases.
+    /// Known withdrawals, whether the list of releases has forgotten them or not: no gap begins with one.
     pub withdrawn: Vec<&'static Withdrawal>,
     /// Why the history says nothing about bad releases; `None`: it does.
     pub unusable: Option<&'static str>,
@@ -74,8 +74,15 @@ pub fn history(base: &FactBase, family: &Family, wanted: &str, component: &str, 
         withdrawn: withdrawals::of_line(family, wanted, on).collect(),
         ..LineHistory::default()
     };
+    let is_withdrawn = |it: &&ReleaseFact| history.withdrawn.iter().any(|one| *one.version == *it.version);
+    let listed: Vec<Date> =
+        days.iter().filter(|it| it.1.iter().any(is_withdrawn)).map(|it| *it.0).collect();
     let mut gaps: Vec<i32> = Vec::new();
     for ((before, _), (after, releases)) in days.iter().zip(days.iter().skip(1)) {
+        // That it was replaced is counted as a withdrawal.
+        if listed.contains(before) {
+            continue;
+        }
         let gap = (*after - *before).get_days();
         gaps.push(gap);
         if gap > EARLY_DAYS {
