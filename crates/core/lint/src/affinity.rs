@@ -33,6 +33,8 @@ struct Bond {
     members: Vec<u32>,
     /// How bad it was at the start: hosts beyond the first for those together, 1 for those among no part.
     at_start: usize,
+    /// Of guests that were not together at the start: where each of them stood.
+    stood: Vec<(u32, u32)>,
     /// It is broken now, and said so.
     told: bool,
 }
@@ -86,7 +88,7 @@ pub(crate) fn share(
             if let Some(affinities) = shared.get_mut(ix(group)) {
                 let says = says(group);
                 let binds = binds_from == 0;
-                affinities.add(Bond { says, must, binds, binds_from, members, at_start: 0, told: false });
+                affinities.add(Bond { says, must, binds, binds_from, members, at_start: 0, stood: Vec::new(), told: false });
             }
         }
     };
@@ -230,6 +232,10 @@ impl Affinities {
             let excess = self.bonds.get(ix(number)).map_or(0, |it| excess(it, state).0);
             let Some(bond) = self.bonds.get_mut(ix(number)) else { continue };
             bond.at_start = excess;
+            if excess > 0 {
+                let stood = |it: &u32| state.guests.get(ix(*it)).map(|at| (*it, at.host));
+                bond.stood = bond.members.iter().filter_map(stood).collect();
+            }
             let rule = if matches!(bond.says, Says::Among(_)) { Rule::Among } else { Rule::Together };
             if excess > 0 && bond.must {
                 log.add(rule, Severity::Before, At::moment(0), || split(world, state, bond));
@@ -307,7 +313,9 @@ impl Affinities {
             let rule = if matches!(bond.says, Says::Among(_)) { Rule::Among } else { Rule::Together };
             log.compared(rule);
             let (now, moving) = excess(bond, state);
-            let allowed = bond.at_start + usize::from(moving && rule == Rule::Together);
+            // Each of the parts that they were in at the start may be on its way from one host to another.
+            let on_their_way = if moving && rule == Rule::Together { bond.at_start + 1 } else { 0 };
+            let allowed = bond.at_start + on_their_way;
             if now <= allowed {
                 bond.told = false;
             } else if !bond.told {
@@ -340,14 +348,18 @@ impl Affinities {
         })
     }
 
-    /// The guests that a guest must be with, itself among them, in a fixed order; empty: it is alone.
+    /// The guests that a guest must be with, itself among them, in a fixed order; empty: it is alone. Of those that were not together
+    /// at the start, only those on one host then are tied.
     pub(crate) fn companions(&self, guest: u32) -> Vec<u32> {
         let mut seen = FxHashSet::default();
         let mut open = vec![guest];
         while let Some(next) = open.pop() {
             for bond in self.bonds_of(next).iter().filter_map(|it| self.bonds.get(ix(*it))) {
                 if bond.binds && matches!(bond.says, Says::Together) {
-                    open.extend(bond.members.iter().filter(|it| seen.insert(**it)));
+                    let stood = |guest: u32| bond.stood.iter().find(|it| it.0 == guest).map(|it| it.1);
+                    let own = stood(next);
+                    let tied = bond.members.iter().filter(|it| stood(**it) == own);
+                    open.extend(tied.filter(|it| seen.insert(**it)));
                 }
             }
         }

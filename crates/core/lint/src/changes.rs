@@ -95,8 +95,8 @@ fn carries(components: Option<&underpin_model::fleet::ComponentSet>, target: &Ta
 
 /// The same version or, where the product's versions can be compared, a higher one.
 fn not_below(world: &World<'_>, host: u32, running: &str, target: &str) -> bool {
-    use underpin_model::version::{Comparison, compare};
-    let order = world.family(host).map(|it| compare(it.scheme(), running, target));
+    use underpin_model::version::{Comparison, succession};
+    let order = world.family(host).map(|it| succession(it.scheme(), running, target));
     running == target || matches!(order, Some(Ok(Comparison::Ordered(order))) if order.is_ge())
 }
 

@@ -57,7 +57,7 @@ rules! {
     /// that carried too much at the start may go on carrying so much, and no more.
     Capacity = "capacity",
     /// For each failure set of the policy a placement of its running guests exists on the hosts of the cluster that remain and
-    /// are not away, within capacity, affinity (apart, together, on hosts), reach and features. Its running guests are those that run on it
+    /// are not away, within capacity, affinity (apart, together as far as they were at the start, on hosts), reach and features. Its running guests are those that run on it
     /// and those on their way from or to it; what these hold elsewhere they give up. A guest that no other host of its cluster could take
     /// even before the plan, and sets that were short then, count only where the plan makes it worse.
     Restartability = "restartability",

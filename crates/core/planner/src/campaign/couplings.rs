@@ -76,13 +76,13 @@ impl Couplings {
             // As they stand when the plan is made.
             let cluster = &facts.clusters[facts.hosts[host as usize].cluster as usize];
             let home = |guest: &u32| facts.home[*guest as usize] == host;
-            let mut tenants: Vec<u32> = cluster
-                .guests
-                .clone()
-                .filter(home)
-                .map(|it| facts.guests[it as usize].tenant)
-                .filter(|&it| it != NONE)
-                .collect();
+            let running = cluster.guests.clone().filter(home).map(|it| facts.guests[it as usize].tenant);
+            // A suspended guest is away with its host, too.
+            let asleep = facts.hosts[host as usize].asleep.iter().filter_map(|it| {
+                let at = facts.fleet.tenants.iter().position(|one| Some(&one.id) == it.tenant.as_ref());
+                at.map(|it| it as u32)
+            });
+            let mut tenants: Vec<u32> = running.chain(asleep).filter(|&it| it != NONE).collect();
             tenants.sort_unstable();
             tenants.dedup();
             keys.extend(tenants.into_iter().map(|it| (Key::Tenant(it), u64::from(most))));

@@ -387,11 +387,20 @@ impl<'a> Drive<'_, 'a> {
                     Some(Some(_)) => {}
                     // Both in one drain.
                     None if same => {}
+                    // A plane that is deferred on purpose holds back only who names its change.
+                    Some(None) | None
+                        if other.layer == Layer::ManagementPlane
+                            && self.is_deferred(it)
+                            && !self.request.changes()[change].after.contains(&other.id) => {}
                     Some(None) | None => return Err(reason(it)),
                 }
             }
         }
         Ok((ready, why))
+    }
+
+    fn is_deferred(&self, element: &ElementId) -> bool {
+        self.driven.fates.get(element).is_some_and(|it| it.outcome == Some(Outcome::Deferred))
     }
 
     fn element(&mut self, at: usize, change: &Change, element: &ElementId) {

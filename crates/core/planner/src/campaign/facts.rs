@@ -47,7 +47,7 @@ pub(super) struct HostFacts<'a> {
     /// Position of its release among those of its product; `None`: unknown.
     pub(super) release: Option<u32>,
     /// A guest that is suspended in its memory.
-    pub(super) asleep: Option<&'a Vm>,
+    pub(super) asleep: Vec<&'a Vm>,
     /// Loss per day that its holes stand for.
     pub(super) loss_per_day: f64,
 }
@@ -71,6 +71,8 @@ pub(super) struct GuestFacts<'a> {
     pub(super) together: Vec<u32>,
     /// Hosts that it is bound to; `None`: any.
     pub(super) bound: Option<Vec<u32>>,
+    /// Hosts with a suspended guest that it must be apart from.
+    pub(super) barred: Vec<u32>,
     /// Rules that bind it and contradict each other, by position in [`Facts::contradictions`]: it moves nowhere.
     pub(super) contradiction: Option<u32>,
     /// The roll-out needs it.
@@ -202,7 +204,7 @@ impl<'a> Facts<'a> {
             own_ring: ring(self.policy, host),
             coordinator: classes.coordinators.contains(host.id.as_str()),
             release: release.and_then(|it| self.ranks.get(&it)).copied(),
-            asleep: None,
+            asleep: Vec::new(),
             loss_per_day: request.loss_per_day.get(&host.id).copied().unwrap_or(0.0).max(0.0),
         });
     }
@@ -245,6 +247,7 @@ impl<'a> Facts<'a> {
                 apart: Vec::new(),
                 together: Vec::new(),
                 bound: None,
+                barred: Vec::new(),
                 contradiction: None,
                 controller: controllers.contains(&vm.id),
                 any_action: false,
@@ -271,9 +274,8 @@ impl<'a> Facts<'a> {
                 let kept = room::asleep(vm);
                 *capacity = std::array::from_fn(|it| capacity[it].saturating_sub(kept[it]));
             }
-            if host.asleep.is_none_or(|it| vm.id < it.id) {
-                host.asleep = Some(vm);
-            }
+            let at = host.asleep.partition_point(|it| it.id < vm.id);
+            host.asleep.insert(at, vm);
         }
     }
 
@@ -296,6 +298,10 @@ impl<'a> Facts<'a> {
         let places: FxHashMap<&str, u32> =
             self.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
         let fleet = self.fleet;
+        let suspended = |(at, host): (u32, &HostFacts<'a>)| {
+            host.asleep.iter().map(move |it| (it.id.as_str(), at)).collect::<Vec<_>>()
+        };
+        let asleep: FxHashMap<&str, u32> = (0..).zip(&self.hosts).flat_map(suspended).collect();
         let mut counting = Vec::new();
         for (at, rule) in (0..).zip(&fleet.affinities).filter(|it| it.1.strength == Strength::Must) {
             let members: Vec<u32> =
@@ -303,6 +309,7 @@ impl<'a> Facts<'a> {
             if self.waived(rule.kind, &members, starts_at) {
                 continue;
             }
+            self.with_asleep(rule, &members, &asleep);
             let named = rule.hosts.iter().filter_map(|id| self.host_places.get(id.as_str())).copied();
             counting.push((at, rule.kind, members.clone(), named.collect()));
             if rule.kind == AffinityKind::Together && self.broken(rule, &members) {
@@ -352,6 +359,20 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// A suspended guest stays where it is: who must be apart from it goes elsewhere, and who must be with it stays there.
+    fn with_asleep(&mut self, rule: &Affinity, members: &[u32], asleep: &FxHashMap<&str, u32>) {
+        let asleep: Vec<u32> = rule.vms.iter().filter_map(|id| asleep.get(id.as_str())).copied().collect();
+        for &it in members {
+            let home = self.home[it as usize];
+            let guest = &mut self.guests[it as usize];
+            match rule.kind {
+                AffinityKind::Apart => guest.barred.extend(asleep.iter().filter(|it| **it != home)),
+                AffinityKind::Together if asleep.contains(&home) => bind(&mut guest.bound, &[home]),
+                AffinityKind::Together | AffinityKind::OnHosts => {}
+            }
+        }
+    }
+
     fn wishes(&mut self, places: &FxHashMap<&str, u32>) {
         for rule in self.fleet.affinities.iter().filter(|it| it.strength == Strength::Should) {
             let members: Vec<u32> =
@@ -391,7 +412,8 @@ impl<'a> Facts<'a> {
     /// Whether a guest may stand on a host by its reach, its features and what binds it, whatever room there is.
     pub(super) fn may_stand(&self, guest: u32, host: u32) -> bool {
         let guest = &self.guests[guest as usize];
-        guest.bound.as_ref().is_none_or(|it| it.contains(&host)) && self.reaches(guest, host)
+        let bound = guest.bound.as_ref().is_none_or(|it| it.contains(&host));
+        bound && !guest.barred.contains(&host) && self.reaches(guest, host)
     }
 
     /// Whether a rule lets a guest be on a host at all: what is broken at the start is not done again.

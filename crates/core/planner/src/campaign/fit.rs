@@ -17,8 +17,8 @@ use super::timing::{Hop, Work, layout};
 /// Why a host that can be emptied is not added to a wave.
 struct Misfit {
     reasons: Vec<Reason>,
-    /// What guests that restart as one need and no host has, although there would be room for the sum of all.
-    unit: Option<Room>,
+    /// One of the guests that restart as one and would have no place, and what they need, although there would be room for the sum of all.
+    unit: Option<(u32, Room)>,
 }
 
 impl<'f, 'a> Cluster<'f, 'a> {
@@ -113,12 +113,13 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
     }
 
-    /// The roomiest host that could take a unit and that is neither emptied nor away.
-    fn roomiest(&self, host: u32, draft: &Draft, unit: Room) -> Option<u32> {
+    /// The roomiest host on which a unit could be restarted and that is neither emptied nor away.
+    fn roomiest(&self, host: u32, draft: &Draft, (guest, unit): (u32, Room)) -> Option<u32> {
         let away =
             |it: u32| it == host || self.rooms.is_shut(it) || draft.works.iter().any(|work| work.host == it);
         let room = |it: &u32| self.rooms.free(*it);
-        let open = self.rooms.hosts().filter(|it| !away(*it));
+        let takes = |it: u32| it != self.rooms.at(guest) && self.rooms.facts.may_stand(guest, it);
+        let open = self.rooms.hosts().filter(|it| !away(*it) && takes(*it));
         open.filter(|it| fits(room(it), unit)).max_by_key(|it| (room(it)[0], std::cmp::Reverse(*it)))
     }
 
@@ -126,7 +127,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
     fn kept_in_memory(&self, candidate: &Candidate, method: Method) -> Option<VmId> {
         let keeps = matches!(method, Method::QuickBoot | Method::LivePatch);
         let reboots = !keeps && candidate.hops.iter().any(|it| it.reboot);
-        let asleep = self.rooms.facts.hosts[candidate.host as usize].asleep;
+        let asleep = self.rooms.facts.hosts[candidate.host as usize].asleep.first();
         asleep.filter(|_| reboots).map(|it| it.id.clone())
     }
 
@@ -219,7 +220,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                     reserve: true,
                 },
             };
-            let unit = shortage.unit.map(|it| it.1).filter(|_| outside.is_none());
+            let unit = shortage.unit.filter(|_| outside.is_none());
             return Err(Misfit { reasons: vec![outside.unwrap_or(reason)], unit });
         }
         work.come_home = self.comes_home(shared, &work, &draft.works, canary);
@@ -342,11 +343,17 @@ impl<'f, 'a> Cluster<'f, 'a> {
             let diverse = !canary
                 || !facts.guests[guest as usize].controller
                     && self.undiverse(guest, work.host, works, &home).is_none();
-            let bound = facts.may_be_bound(guest, work.host);
-            if diverse && bound && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
+            let may_stand = facts.may_stand(guest, work.host);
+            if diverse && may_stand && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
                 home.push(guest);
             }
         }
+        // Those that must be together come home together, or none of them does.
+        let all = home.clone();
+        home.retain(|it| {
+            let together = &facts.guests[*it as usize].together;
+            together.iter().all(|other| all.contains(other) || self.rooms.at(*other) == work.host)
+        });
         home
     }
 }

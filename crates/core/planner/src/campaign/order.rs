@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::facts::Family;
-use underpin_model::fleet::{Fleet, Host};
+use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, Host};
 use underpin_model::id::ElementId;
-use underpin_model::version::{Comparison, compare};
+use underpin_model::version::{Comparison, succession};
 
 /// Elements of one change.
 #[derive(Debug, Clone, Default)]
@@ -77,14 +77,22 @@ pub(super) fn concerned(fleet: &Fleet, change: &Change) -> Concerned {
     concerned
 }
 
-/// Whether the components of an element that is no host are at a target; of a release any component's version tells.
-fn runs(components: Option<&underpin_model::fleet::ComponentSet>, to: &Target) -> bool {
-    let any = |is: &dyn Fn(&underpin_model::fleet::Component) -> bool| {
-        components.is_some_and(|set| set.components.iter().any(is))
+/// Whether the components of an element that is no host are at a target, or beyond it. Of a release the version of any component
+/// tells that it is reached, and that of a whole product that a later one is.
+fn runs(components: Option<&ComponentSet>, to: &Target) -> bool {
+    let Some(set) = components else { return false };
+    let is_there = |running: &str, target: &str, ordered: bool| {
+        let family = set.family.as_ref().filter(|_| ordered);
+        running == target || family.is_some_and(|it| reached(it, running, target))
     };
+    let mut all = set.components.iter();
     match to {
-        Target::Release { release, .. } => any(&|it| it.version == *release),
-        Target::Component { name, version } => any(&|it| it.name == *name && it.version == *version),
+        Target::Release { release, .. } => {
+            all.any(|it| is_there(&it.version, release, it.kind == ComponentKind::Product))
+        }
+        Target::Component { name, version } => {
+            all.any(|it| it.name == *name && is_there(&it.version, version, true))
+        }
         Target::Setting { .. } => false,
     }
 }
@@ -109,11 +117,11 @@ fn is_there(host: &Host, to: &Target) -> bool {
     }
 }
 
-/// At a version or above: nothing is ever taken down to a lower one.
+/// At a version or a later one of the product: nothing is ever taken down to a lower one.
 fn reached(family: &Family, running: &str, target: &str) -> bool {
     running == target
         || matches!(
-            compare(family.scheme(), running, target),
+            succession(family.scheme(), running, target),
             Ok(Comparison::Ordered(Ordering::Equal | Ordering::Greater))
         )
 }

@@ -271,3 +271,53 @@ fn changes_that_contradict_each_other_need_an_order() {
     let why = refused(&fleet).unwrap();
     assert!(why.contains("found release \"8.0.3\"") && why.contains("leads to \"8.0.2\""), "{why}");
 }
+
+#[test]
+fn nothing_is_taken_down_to_a_lower_release_of_its_product() {
+    let esxi = |release: &str, target: &str| {
+        let mut fleet = fleet(2);
+        for host in &mut fleet.hosts {
+            let platform = host.platform.as_mut().unwrap();
+            (platform.family, platform.train) = (Family::Esxi, None);
+            platform.release = Some("8.0 U1".to_owned());
+        }
+        fleet.hosts[1].platform.as_mut().unwrap().release = Some(release.to_owned());
+        planning(&mut fleet).changes = vec![change("go", target)];
+        let it = planned(&fleet, &policy());
+        assert_eq!(of(&it, "h1").outcome, Outcome::Planned, "{target}");
+        of(&it, "h2").outcome
+    };
+    assert_eq!(esxi("9.0.0", "8.0.3"), Outcome::NotNeeded);
+    assert_eq!(esxi("8.0 U3d", "8.0 U2"), Outcome::NotNeeded);
+    assert_eq!(esxi("8.0 U2", "8.0 U3d"), Outcome::Planned);
+    let vcenter = |running: &str| {
+        let mut fleet = fleet(1);
+        let mut plane = ManagementPlane::new(ManagementPlaneId::new("vc").unwrap());
+        plane.components = serde_json::from_value(serde_json::json!({"family": "vcenter",
+            "components": [{"name": "vCenter Server", "version": running, "kind": "product"}]}))
+        .unwrap();
+        fleet.clusters[0].managed_by = vec![plane.id.clone()];
+        fleet.management_planes.push(plane);
+        let mut change = change("plane", "8.0.3.00400");
+        change.layer = Layer::ManagementPlane;
+        planning(&mut fleet).changes.push(change);
+        of(&planned(&fleet, &policy()), "vc").outcome
+    };
+    assert_eq!(vcenter("9.0.0.00100"), Outcome::NotNeeded);
+    assert_eq!(vcenter("8.0.2.00100"), Outcome::Planned);
+}
+
+#[test]
+fn a_plane_that_is_deferred_on_purpose_holds_back_only_who_names_its_change() {
+    let mut fleet = fleet(1);
+    let plane = ManagementPlane::new(ManagementPlaneId::new("vc").unwrap());
+    fleet.clusters[0].managed_by = vec![plane.id.clone()];
+    fleet.management_planes.push(plane);
+    let mut upgrade = change("plane", "9");
+    (upgrade.layer, upgrade.methods) = (Layer::ManagementPlane, vec![Method::Defer]);
+    planning(&mut fleet).changes.push(upgrade);
+    let it = planned(&fleet, &policy());
+    assert_eq!((of(&it, "vc").outcome, of(&it, "h1").outcome), (Outcome::Deferred, Outcome::Planned));
+    planning(&mut fleet).changes[0].after = vec!["plane".to_owned()];
+    assert_eq!(of(&planned(&fleet, &policy()), "h1").outcome, Outcome::Blocked);
+}

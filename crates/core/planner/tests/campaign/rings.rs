@@ -461,3 +461,24 @@ fn the_class_with_most_behind_it_has_its_canary_first() {
     let loss = BTreeMap::from([(HostId::new("h2").unwrap(), 5.0)]);
     assert_eq!(canaries(&fleet, &loss)[1], "h3");
 }
+
+/// Guests of the first two hosts can run nowhere else, so that neither can be done; all others can, and one of them is the canary.
+#[test]
+fn where_the_first_hosts_cannot_be_done_another_is_the_canary() {
+    let ring = Ring { name: "production".to_owned(), soak: Days::new(1.0).unwrap() };
+    let policy = Policy { rings: vec![ring], ..Policy::default() };
+    for hosts in 4..=6 {
+        let mut fleet = fleet(hosts);
+        for at in 0..hosts {
+            fleet.hosts[at].capacity.as_mut().unwrap().memory_mib = Some(65_536);
+            if at < 2 {
+                fleet.hosts[at].reach.licence_sets = vec!["licence".to_owned()];
+            }
+            (0..3).for_each(|_| drop(guest(&mut fleet, &format!("h{}", at + 1), 8).id.clone()));
+        }
+        let it = planned(&fleet, &policy);
+        let first = it.plan.waves.iter().find(|it| it.layer == underpin_model::change::Layer::Host).unwrap();
+        assert!(first.canary, "{hosts}: {:?}", it.plan.waves);
+        assert_eq!(it.plan.waves.iter().map(|it| it.elements.len()).sum::<usize>(), hosts - 2);
+    }
+}
