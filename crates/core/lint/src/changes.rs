@@ -304,7 +304,7 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
         let own: Vec<Hop<'_>> = hops.iter().filter(|it| it.change == *change).copied().collect();
         if let Some(it) = timeline.changes.get(ix(*change)) {
             route(world, path.element, it, &own, &mut bad);
-            in_turn(it, &own, &reboots, &verifies, &mut bad);
+            in_turn(path.element, it, &own, &reboots, &verifies, &mut bad);
         }
     }
     let worked = hops.iter().map(|it| it.end).chain(reboots.iter().map(|it| it.1)).max().unwrap_or(0);
@@ -319,17 +319,18 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
     log.compared_many(rule, hops.len() as u64 + 1);
 }
 
-/// Where one unit follows another, the first is verified before the next begins: never are two in doubt at once.
+/// Where one unit follows another, the first is verified before the next begins: never are two in doubt at once. So is each hop of
+/// whatever is no host: nobody else can tell that it still serves.
 fn in_turn(
+    element: Elem,
     change: &Change,
     hops: &[Hop<'_>],
     reboots: &[(u32, u32, bool, u32)],
     verifies: &[(u32, u32)],
     bad: Bad<'_>,
 ) {
-    for pair in hops.array_windows::<2>() {
-        let [one, next] = pair;
-        if one.unit == next.unit {
+    for [one, next] in hops.array_windows() {
+        if one.unit == next.unit && element.host().is_some() {
             continue;
         }
         // Both lists are in the order of their starts.
@@ -338,10 +339,9 @@ fn in_turn(
         let worked = one.end.max(reboot);
         let verify = verifies.partition_point(|it| it.0 < worked);
         if verifies.get(verify).is_none_or(|it| it.1 > next.start) {
-            let found = format!(
-                "unit {} begins before unit {} was verified (change {:?})",
-                next.unit, one.unit, change.id
-            );
+            let name = |it: &Hop<'_>| format!("{:?} of unit {}", it.to, it.unit);
+            let found =
+                format!("{} begins before {} was verified (change {:?})", name(next), name(one), change.id);
             // A change of a million units is one mistake.
             return bad(At::step(next.step, next.start), found, "a verification in between".into());
         }

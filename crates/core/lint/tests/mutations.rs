@@ -44,6 +44,13 @@ const MUTATIONS: &[Mutation] = &[
         it.host("h2").ring = Some("production".into());
         it.plan.waves[2].soak_until_s += 3600;
     }),
+    (Rule::WellFormed, "a thaw that is of a wave", |it| {
+        it.step(|it| matches!(it, StepKind::Thaw { .. })).wave = 4;
+        it.tidy();
+    }),
+    (Rule::WellFormed, "a soak that ends before its wave", |it| it.plan.waves[0].soak_until_s -= 1),
+    (Rule::WellFormed, "a ring of management planes", |it| it.plan.waves[0].ring = Some("test".into())),
+    (Rule::WellFormed, "a canary that is no host", |it| it.plan.waves[0].canary = true),
     (Rule::Order, "a start before the end of what it waits for", |it| {
         it.step(|it| matches!(it, StepKind::BackupCheck { .. })).p95_s = 100;
     }),
@@ -347,7 +354,7 @@ const MUTATIONS: &[Mutation] = &[
         it.vm("v2").application = None;
     }),
     (Rule::RingOrder, "the same in a plan that calls every wave a canary", |it| {
-        it.plan.waves.iter_mut().for_each(|it| it.canary = true);
+        it.plan.waves.iter_mut().for_each(|it| it.canary = it.layer == Layer::Host);
         it.shift(3, -3000);
         it.vm("v2").application = None;
     }),
@@ -428,6 +435,23 @@ const MUTATIONS: &[Mutation] = &[
     }),
     (Rule::Method, "a second controller before the first was verified", |it| {
         support::two_units(it);
+        let first = it.step(|it| is_verify(it, "s1")).id;
+        it.plan.steps.retain(|it| it.id != first);
+        it.tidy();
+    }),
+    (Rule::Method, "a hop of a storage before the one before it was verified", |it| {
+        support::two_units(it);
+        let array = it.change("array");
+        array.units = 1;
+        array.to = Target::Release { release: "6.5.1".into(), via: vec!["6.5.0".into()] };
+        let mut hop = 0;
+        for it in it.plan.steps.iter_mut().filter(|it| it.wave == 5) {
+            if let StepKind::Patch { to, unit, .. } = &mut it.kind {
+                (*to, *unit) = (format!("6.5.{hop}"), 1);
+                hop += 1;
+            }
+        }
+        assert_eq!(it.rules(Severity::Error), BTreeSet::new());
         let first = it.step(|it| is_verify(it, "s1")).id;
         it.plan.steps.retain(|it| it.id != first);
         it.tidy();
