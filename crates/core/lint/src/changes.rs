@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::plan::{Rule, Severity};
 
+use crate::releases::is_beyond;
 use crate::report::{At, Log};
 use crate::timeline::{Doing, Path, Timeline, leaves_running};
 use crate::world::{Elem, NONE, World, ix};
@@ -77,6 +78,10 @@ fn of_change(world: &World<'_>, change: &Change) -> FxHashMap<Elem, bool> {
                 }
             }
         }
+    }
+    // Whoever is beyond the target needs it no more than whoever is there: nothing is taken down.
+    for (element, needs) in &mut members {
+        *needs = *needs && !is_beyond(world, *element, &change.to);
     }
     members
 }
@@ -159,12 +164,14 @@ fn coverage(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: 
         }
     };
     let mut compared = 0;
+    let mut forgotten: FxHashSet<Elem> = FxHashSet::default();
     for (of, change) in members.iter().zip(0u32..) {
         let mut needed: Vec<Elem> = of.iter().filter(|it| *it.1).map(|it| *it.0).collect();
         needed.sort_unstable();
         for element in needed {
             compared += 1;
             if !waves.contains_key(&(change, element)) && !left.contains_key(&(change, element)) {
+                forgotten.insert(element);
                 let expected = "a wave, or a place among those left out";
                 say(None, change, element, "it is neither changed nor left out".into(), expected);
             }
@@ -175,7 +182,7 @@ fn coverage(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: 
         match members.get(ix(*change)).and_then(|it| it.get(element)) {
             None => say(None, *change, *element, "it is changed".into(), "elements of the change only"),
             Some(false) => {
-                let found = "it is changed although it is there already".into();
+                let found = "it is changed although it is there already, or beyond".into();
                 say(Some(Severity::Worse), *change, *element, found, "no more than is needed");
             }
             Some(true) => {}
@@ -198,6 +205,15 @@ fn coverage(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, log: 
         }
     }
     log.compared_many(rule, compared);
+    for path in timeline.paths.iter().filter(|it| it.listed) {
+        log.compared(rule);
+        if path.steps.is_empty() && !forgotten.contains(&path.element) {
+            log.error(rule, At::NONE, &world.locus_of(path.element), || {
+                let found = format!("wave {} lists it and does nothing to it", path.wave);
+                (world.id(path.element), found, "the waves that change it only".into())
+            });
+        }
+    }
 }
 
 /// Patches and reboots of one element never overlap.
@@ -288,6 +304,7 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
         let own: Vec<Hop<'_>> = hops.iter().filter(|it| it.change == *change).copied().collect();
         if let Some(it) = timeline.changes.get(ix(*change)) {
             route(world, path.element, it, &own, &mut bad);
+            in_turn(path.element, it, &own, &reboots, &verifies, &mut bad);
         }
     }
     let worked = hops.iter().map(|it| it.end).chain(reboots.iter().map(|it| it.1)).max().unwrap_or(0);
@@ -302,13 +319,54 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
     log.compared_many(rule, hops.len() as u64 + 1);
 }
 
+/// Where one unit follows another, the first is verified before the next begins: never are two in doubt at once. So is each hop of
+/// whatever is no host: nobody else can tell that it still serves.
+fn in_turn(
+    element: Elem,
+    change: &Change,
+    hops: &[Hop<'_>],
+    reboots: &[(u32, u32, bool, u32)],
+    verifies: &[(u32, u32)],
+    bad: Bad<'_>,
+) {
+    for [one, next] in hops.array_windows() {
+        if one.unit == next.unit && element.host().is_some() {
+            continue;
+        }
+        // Both lists are in the order of their starts.
+        let reboot = reboots.partition_point(|it| it.0 < one.end);
+        let reboot = reboots.get(reboot).filter(|it| it.1 <= next.start).map_or(0, |it| it.1);
+        let worked = one.end.max(reboot);
+        let verify = verifies.partition_point(|it| it.0 < worked);
+        if verifies.get(verify).is_none_or(|it| it.1 > next.start) {
+            let name = |it: &Hop<'_>| format!("{:?} of unit {}", it.to, it.unit);
+            let found =
+                format!("{} begins before {} was verified (change {:?})", name(next), name(one), change.id);
+            // A change of a million units is one mistake.
+            return bad(At::step(next.step, next.start), found, "a verification in between".into());
+        }
+    }
+}
+
 type Bad<'b> = &'b mut dyn FnMut(At, String, String);
 
-/// What an element is changed to is brought there before. Of a management plane a backup is known to be good: nobody else puts it back.
+/// What an element is changed to is brought there before, by a step for all changes that share its drain, and nothing else is. Of a
+/// management plane a backup is known to be good: nobody else puts it back.
 fn readied(timeline: &Timeline<'_>, path: &Path, hops: &[Hop<'_>], bad: Bad<'_>) {
     let first = hops.iter().map(|it| it.start).min().unwrap_or(0);
-    let acts = || path.steps.iter().filter_map(|it| timeline.acts.get(ix(*it))).filter(|it| it.start < first);
-    if !acts().any(|it| matches!(it.doing, Doing::Stage { .. })) {
+    let acts = || {
+        let of = path.steps.iter().filter_map(|it| timeline.acts.get(ix(*it)));
+        of.filter(|it| it.start < first && it.named() == Some(path.element))
+    };
+    let staged = || {
+        acts().filter_map(|it| if let Doing::Stage { change, .. } = it.doing { Some(change) } else { None })
+    };
+    let is_made = |change: u32| hops.iter().any(|it| it.change == change);
+    if let Some(other) = staged().find(|it| !is_made(*it)) {
+        let name = timeline.changes.get(ix(other)).map_or("?", |it| it.id.as_str());
+        let found = format!("staged for change {name:?}, of which no patch follows");
+        bad(At::moment(first), found, "what it is changed to".into());
+    } else if staged().next().is_none() {
         bad(
             At::moment(first),
             "nothing staged before its first patch".into(),

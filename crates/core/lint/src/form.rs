@@ -290,6 +290,10 @@ fn belongs(world: &World<'_>, timeline: &Timeline<'_>, step: &Step, number: u32,
     let at = At::step(number, step.start_s);
     let place = || format!("step {number}");
     if matches!(step.kind, StepKind::Freeze { .. } | StepKind::Thaw { .. }) {
+        if step.wave != 0 {
+            let found = format!("wave {}", step.wave);
+            bad(log, at, place(), found, "no wave (0), as freezing and thawing serve several");
+        }
         return;
     }
     if timeline.plan.wave(step.wave).is_none() {
@@ -365,6 +369,14 @@ fn waves(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
         } else if span != (wave.start_s, wave.end_s) {
             let found = format!("from {} to {} s", wave.start_s, wave.end_s);
             bad(log, at, place(), found, format!("the span of its steps, from {} to {} s", span.0, span.1));
+        }
+        if wave.soak_until_s < wave.end_s {
+            let expected = format!("at least {} s, its end", wave.end_s);
+            bad(log, at, place(), format!("soak until {} s", wave.soak_until_s), expected);
+        }
+        if wave.layer != Layer::Host && (wave.ring.is_some() || wave.canary) {
+            let found = format!("a ring or canaries in the layer {}", wave.layer.name());
+            bad(log, at, place(), found, "rings and canaries of hosts only");
         }
         elements(world, wave, number, log);
     }

@@ -21,6 +21,7 @@ mod left_out;
 mod needs;
 mod networks;
 mod packing;
+mod releases;
 mod replay;
 mod report;
 mod restart;
@@ -81,6 +82,7 @@ pub fn lint(fleet: &Fleet, policy: &Policy, plan: &Plan, options: &Options) -> L
     by_profile(&world, &timeline, &members, &mut log);
     diversity::check(&world, &timeline, &members, &mut log);
     guests::check(&world, &timeline, &mut log);
+    releases::check(&world, &timeline, &mut log);
     step_time::check(&world, &timeline, &mut log);
     emergency(&world, &mut timeline, &members, &leave, options, &mut log);
     frozen::check(&world, &timeline, &mut log);

@@ -20,6 +20,7 @@ pub(crate) enum Doing<'a> {
     Gate,
     Stage {
         element: Elem,
+        change: u32,
     },
     BackupCheck {
         element: Elem,
@@ -322,7 +323,7 @@ impl Act<'_> {
     /// The element that the step itself names.
     pub(crate) fn named(&self) -> Option<Elem> {
         match self.doing {
-            Doing::Stage { element }
+            Doing::Stage { element, .. }
             | Doing::BackupCheck { element }
             | Doing::Patch { element, .. }
             | Doing::Reboot { element, .. }
@@ -377,8 +378,7 @@ fn doing<'a>(
             Doing::Gate
         }
         StepKind::Stage { element: id, change } => {
-            change_at.get(change.as_str())?;
-            Doing::Stage { element: element(id.as_str())? }
+            Doing::Stage { element: element(id.as_str())?, change: *change_at.get(change.as_str())? }
         }
         StepKind::BackupCheck { element: id } => Doing::BackupCheck { element: element(id.as_str())? },
         StepKind::Migrate { vm: guest, from, to, live, mbps, pause_ms } => Doing::Migrate {

@@ -353,6 +353,59 @@ fn two_changes_share_one_drain_in_hops() {
 }
 
 #[test]
+fn units_follow_each_other_when_the_one_before_is_verified() {
+    let mut case = Case::sound();
+    support::two_units(&mut case);
+    assert!(case.lint().findings.is_empty(), "{:#?}", case.lint().findings);
+    // Not after the second one only, and not while the second one is under way.
+    let is_verify = |it: &StepKind| matches!(it, StepKind::Verify { element } if element.as_str() == "s1");
+    case.step(is_verify).p95_s = 371;
+    assert!(errors(&case).contains(&Rule::Method), "{:#?}", case.lint().findings);
+    case.step(is_verify).start_s = 16_599;
+    case.tidy();
+    assert!(errors(&case).contains(&Rule::Method), "{:#?}", case.lint().findings);
+}
+
+#[test]
+fn whoever_is_beyond_a_target_is_no_longer_asked_for() {
+    let mut case = Case::sound();
+    case.leave_out("h3", "upgrade");
+    case.plan.left_out.clear();
+    assert_eq!(errors(&case), BTreeSet::from([Rule::Coverage]));
+    // Another train of ESXi: its fixes cannot be compared, that it follows is known.
+    for it in &mut case.fleet.hosts {
+        let running = it.platform.as_mut().unwrap();
+        running.family = underpin_model::facts::Family::Esxi;
+        running.release = Some(if it.id.as_str() == "h3" { "9.0.0" } else { "8.0.2" }.into());
+    }
+    case.change("upgrade").to = Target::Release { release: "8.0.3".into(), via: vec![] };
+    for it in &mut case.plan.steps {
+        if let StepKind::Patch { change, to, .. } = &mut it.kind
+            && change == "upgrade"
+        {
+            *to = "8.0.3".into();
+        }
+    }
+    case.host("h4").platform.as_mut().unwrap().release = Some("8.0.3".into());
+    assert!(case.lint().is_clean(), "{:#?}", case.lint().findings);
+    case.host("h3").platform.as_mut().unwrap().release = Some("8.0.2".into());
+    assert_eq!(errors(&case), BTreeSet::from([Rule::Coverage]));
+}
+
+#[test]
+fn each_hop_counts_from_the_one_before_it() {
+    let mut case = Case::sound();
+    let way = |it: &StepKind| matches!(it, StepKind::Patch { element, .. } if element.as_str() == "h3");
+    case.add(4, "h3", patch("h3", "upgrade", Method::EvacuateReboot, "8.4"), 12_560, 40);
+    let lower = |case: &Case| case.lint().of(Rule::Direction).unwrap().errors;
+    assert_eq!(lower(&case), 1, "{:#?}", case.lint().findings);
+    if let StepKind::Patch { to, .. } = &mut case.step(way).kind {
+        *to = "8.1.5".into();
+    }
+    assert_eq!(lower(&case), 0);
+}
+
+#[test]
 fn an_emergency_gives_up_what_the_policy_says_and_no_more() {
     let mut case = Case::sound();
     for wave in &mut case.plan.waves {

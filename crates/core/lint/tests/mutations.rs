@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use support::{Case, GIB, affinity, change, element, host, migrate, vm};
 use underpin_model::change::{Layer, Method, Target};
-use underpin_model::fleet::{Action, AffinityKind, Lock, LockKind, Redundancy, SealedKeys};
+use underpin_model::fleet::{
+    Action, AffinityKind, Component, ComponentKind, ComponentSet, Lock, LockKind, Redundancy, SealedKeys,
+};
 use underpin_model::id::{FaultDomainId, StorageId, TenantId};
 use underpin_model::plan::{LeftOut, Rule, Severity, StepKind};
 use underpin_model::policy::{Durations, FailureSets, Freeze, Scope, Spread, Window};
@@ -42,6 +44,13 @@ const MUTATIONS: &[Mutation] = &[
         it.host("h2").ring = Some("production".into());
         it.plan.waves[2].soak_until_s += 3600;
     }),
+    (Rule::WellFormed, "a thaw that is of a wave", |it| {
+        it.step(|it| matches!(it, StepKind::Thaw { .. })).wave = 4;
+        it.tidy();
+    }),
+    (Rule::WellFormed, "a soak that ends before its wave", |it| it.plan.waves[0].soak_until_s -= 1),
+    (Rule::WellFormed, "a ring of management planes", |it| it.plan.waves[0].ring = Some("test".into())),
+    (Rule::WellFormed, "a canary that is no host", |it| it.plan.waves[0].canary = true),
     (Rule::Order, "a start before the end of what it waits for", |it| {
         it.step(|it| matches!(it, StepKind::BackupCheck { .. })).p95_s = 100;
     }),
@@ -303,6 +312,27 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::Direction, "a running guest to a lower release", |it| {
         it.host("h4").platform.as_mut().unwrap().release = Some("8.0".into());
     }),
+    (Rule::Direction, "a host that is taken to a lower release", |it| {
+        it.host("h3").platform.as_mut().unwrap().release = Some("8.3".into());
+        it.fleet.vms.retain(|it| it.id != vm("v3"));
+        it.remove(|it| it.vm().is_some_and(|it| *it == vm("v3")));
+    }),
+    (Rule::Direction, "a plane that is taken to a lower release", |it| {
+        it.fleet.management_planes[0].platform = Some(underpin_model::facts::Family::Vcenter);
+        it.fleet.management_planes[0].components = Some(product("vCenter Server", "9.0.0.00100"));
+    }),
+    (Rule::Direction, "a storage that is taken to a lower release", |it| {
+        support::two_units(it);
+        it.fleet.storage[0].components = Some(product("array", "6.6.0"));
+    }),
+    (Rule::Direction, "a component that is taken to a lower version", |it| {
+        let component = |version: &str| Target::Component { name: "qemu".into(), version: version.into() };
+        it.change("upgrade").to = component("8.2");
+        let mut run = |id: &str, version: &str| it.host(id).running.insert("qemu".into(), version.into());
+        for (id, version) in [("h1", "8.1"), ("h2", "8.1"), ("h3", "8.3"), ("h4", "8.1")] {
+            run(id, version);
+        }
+    }),
     (Rule::OccupiedHost, "a guest that stays on a host that reboots", |it| {
         it.fleet.affinities.clear();
         it.remove(|it| matches!(it, StepKind::Migrate { vm, .. } if vm.as_str() == "v6"));
@@ -324,7 +354,7 @@ const MUTATIONS: &[Mutation] = &[
         it.vm("v2").application = None;
     }),
     (Rule::RingOrder, "the same in a plan that calls every wave a canary", |it| {
-        it.plan.waves.iter_mut().for_each(|it| it.canary = true);
+        it.plan.waves.iter_mut().for_each(|it| it.canary = it.layer == Layer::Host);
         it.shift(3, -3000);
         it.vm("v2").application = None;
     }),
@@ -393,6 +423,39 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::Method, "a host with nothing staged", |it| {
         it.remove(|it| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "h3"));
     }),
+    (Rule::Method, "a host that is staged for another change", |it| {
+        let stage = |it: &StepKind| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "h3");
+        if let StepKind::Stage { change, .. } = &mut it.step(stage).kind {
+            *change = "plane".into();
+        }
+    }),
+    (Rule::Method, "a host that is staged for another change, too", |it| {
+        let stage = StepKind::Stage { element: element("h3"), change: "plane".into() };
+        it.add(4, "h3", stage, 12_430, 60);
+    }),
+    (Rule::Method, "a second controller before the first was verified", |it| {
+        support::two_units(it);
+        let first = it.step(|it| is_verify(it, "s1")).id;
+        it.plan.steps.retain(|it| it.id != first);
+        it.tidy();
+    }),
+    (Rule::Method, "a hop of a storage before the one before it was verified", |it| {
+        support::two_units(it);
+        let array = it.change("array");
+        array.units = 1;
+        array.to = Target::Release { release: "6.5.1".into(), via: vec!["6.5.0".into()] };
+        let mut hop = 0;
+        for it in it.plan.steps.iter_mut().filter(|it| it.wave == 5) {
+            if let StepKind::Patch { to, unit, .. } = &mut it.kind {
+                (*to, *unit) = (format!("6.5.{hop}"), 1);
+                hop += 1;
+            }
+        }
+        assert_eq!(it.rules(Severity::Error), BTreeSet::new());
+        let first = it.step(|it| is_verify(it, "s1")).id;
+        it.plan.steps.retain(|it| it.id != first);
+        it.tidy();
+    }),
     (Rule::Method, "a quick boot that nobody chose", |it| {
         let reboot = it.step(|it| matches!(it, StepKind::Reboot { .. }));
         if let StepKind::Reboot { quick, .. } = &mut reboot.kind {
@@ -405,6 +468,16 @@ const MUTATIONS: &[Mutation] = &[
     }),
     (Rule::Coverage, "a host that the change is not about", |it| {
         it.change("upgrade").elements.pop();
+    }),
+    (Rule::Coverage, "a host that is listed in a second wave", |it| {
+        it.plan.waves[2].elements.push(element("h1"));
+    }),
+    (Rule::Coverage, "a host that is listed, left out and nothing done to", |it| {
+        it.change("upgrade").elements.push(element("h4"));
+        it.host("h4").platform.as_mut().unwrap().release = Some("8.1.5".into());
+        it.plan.left_out =
+            vec![LeftOut { element: element("h4"), change: "upgrade".into(), deferred: false }];
+        it.plan.waves[3].elements.push(element("h4"));
     }),
     (Rule::Coverage, "a host that is changed and left out", |it| {
         it.plan.left_out =
@@ -444,6 +517,16 @@ fn of_host<'c>(case: &'c mut Case, host: &str, kind: &str) -> &'c mut underpin_m
         it.element().is_some_and(|it| it.as_str() == host)
             && serde_json::to_value(it).unwrap()["kind"] == kind
     })
+}
+
+fn is_verify(it: &StepKind, id: &str) -> bool {
+    matches!(it, StepKind::Verify { element } if element.as_str() == id)
+}
+
+/// The components of a product that shows its version.
+fn product(name: &str, version: &str) -> ComponentSet {
+    let components = vec![Component::new(name, version, ComponentKind::Product)];
+    ComponentSet { family: None, train: None, components, extra: Default::default() }
 }
 
 fn is_gate(it: &StepKind) -> bool {

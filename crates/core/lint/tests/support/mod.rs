@@ -8,8 +8,9 @@ use underpin_lint::{LintReport, Options, lint};
 use underpin_model::change::{Change, Consent, Layer, Method, Target};
 use underpin_model::facts::Family;
 use underpin_model::fleet::{
-    Action, Affinity, AffinityKind, Capacity, Cluster, Cpu, Fleet, Host, ManagementPlane, Planning,
-    PlatformRelease, PowerState, Seen, Storage, Strength, Tenant, Vm,
+    Action, Affinity, AffinityKind, Capacity, Cluster, Component, ComponentKind, ComponentSet, Cpu, Fleet,
+    Host, ManagementPlane, Planning, PlatformRelease, PowerState, Redundancy, Seen, Storage, Strength,
+    Tenant, Vm,
 };
 use underpin_model::id::{
     ApplicationId, ClusterId, ElementId, HostId, ManagementPlaneId, StorageId, TenantId, VmId,
@@ -151,6 +152,38 @@ impl Case {
             wave.soak_until_s = wave.end_s + soak;
         }
     }
+}
+
+/// Adds a storage whose two controllers are changed one after the other, when the hosts are done.
+pub(crate) fn two_units(case: &mut Case) {
+    let mut array = change("array", Layer::Storage, &["s1"], "6.5.1");
+    (array.units, array.durations) = (2, Some(durations(Method::InPlace)));
+    case.planning().changes.push(array);
+    let storage = &mut case.fleet.storage[0];
+    storage.redundancy = Some(Redundancy::Full);
+    storage.components = Some(ComponentSet {
+        family: Some(Family::Other("array".into())),
+        train: None,
+        components: vec![Component::new("array", "6.4.9", ComponentKind::Product)],
+        extra: Default::default(),
+    });
+    case.plan.waves.push(wave(5, Layer::Storage, "s1", None, 0));
+    let it = element("s1");
+    let stage = StepKind::Stage { element: it.clone(), change: "array".into() };
+    case.plan.steps.push(step(5, Some("s1"), stage, 15_900, 60));
+    for (unit, at) in [(1, 16_000), (2, 17_000)] {
+        let kind = StepKind::Patch {
+            element: it.clone(),
+            change: "array".into(),
+            method: Method::InPlace,
+            to: "6.5.1".into(),
+            unit,
+        };
+        case.plan.steps.push(step(5, Some("s1"), kind, at, 600));
+        case.plan.steps.push(step(5, Some("s1"), StepKind::Verify { element: it.clone() }, at + 630, 60));
+    }
+    // What the last one leaves is attested.
+    case.add(5, "s1", StepKind::Attest { element: it }, 17_600, 30);
 }
 
 /// Where a step stands in the drain of its element.

@@ -43,8 +43,9 @@ macro_rules! rules {
 
 rules! {
     /// Form: ids are positions, references lead somewhere, starts never fall, waves hold their steps, P50 is at most P95, the
-    /// plan is made from this fleet. A step finds its guest on the host that it names, in a state that it can work on and in no other
-    /// step's hands; only what the plan stopped or suspended is started or resumed; only a plan in which the platform places evacuates.
+    /// plan is made from this fleet. Freezes and thaws are of no wave, rings and canaries are hosts, no soak ends before its wave. A step
+    /// finds its guest on the host that it names, in a state that it can work on and in no other step's hands; only what the plan stopped or
+    /// suspended is started or resumed; only a plan in which the platform places evacuates.
     WellFormed = "well-formed",
     /// A step starts after the end of every step in its `after`, all of which stand before it in the plan. Whoever is late follows
     /// `after`: a host is patched or rebooted after all of its guests that leave or rest for it have done so, and after what is staged and
@@ -111,7 +112,8 @@ rules! {
     Reach = "reach",
     /// A host that takes a guest has the CPU features that it needs.
     CpuFeatures = "cpu-features",
-    /// A running guest never moves to a host of a lower release of the same product; a stopped one may.
+    /// A running guest never moves to a host of a lower release of the same product; a stopped one may. No element is taken to a lower
+    /// release of its product, nor a component of it to a lower version; each hop counts from the one before it.
     Direction = "direction",
     /// A host is patched or rebooted only when it holds no running guest, unless the method leaves guests running; a reboot that is not
     /// a quick one takes suspended guests with it, so that it must hold none of these either.
@@ -130,9 +132,12 @@ rules! {
     ChangeOrder = "change-order",
     /// A method that the change allows; every hop; reboot, attestation and verification after the patch, in that order; a setting
     /// and a release share one drain: a host goes down in one wave only. A quick boot reboots without the firmware, all others with it. Something
-    /// is staged before the first patch, and of a management plane its backup is checked.
+    /// is staged before the first patch, for changes that the element gets in that wave and for no other, and of a management plane its backup
+    /// is checked. Where one unit of an element follows another (the controllers of a storage), the first is verified before the next begins,
+    /// and so is each hop of whatever is no host.
     Method = "method",
-    /// One change at a time on an element, and every element of a change once: in a wave or among those left out.
+    /// One change at a time on an element, and every element of a change once: in a wave or among those left out. A
+    /// wave lists nothing that it does nothing to. Whoever is beyond the target of a change needs it no more than whoever is there.
     Coverage = "coverage",
     /// Nothing that touches starts in a cluster that is known to be degraded, without an exception.
     Degraded = "degraded",
