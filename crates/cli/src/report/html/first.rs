@@ -65,7 +65,7 @@ fn row(one: &Priority<'_>, hits: &Hits<'_>) -> Markup {
             }
             td data-label="Due" {
                 @if let Some(due) = &view.due {
-                    @if let Some(day) = due.date { span.tight { (day) } " " small.soft { (due.timeline) } } @else { (due.timeline) }
+                    @for duty in due.each() { div { @if let Some(day) = duty.date { span.tight { (day) } " " small.soft { (duty.timeline) } } @else { (duty.timeline) } } }
                 } @else { span.soft { "no deadline" } }
             }
             td.who data-label="Hit" {
