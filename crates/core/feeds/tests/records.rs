@@ -58,7 +58,7 @@ fn cve_ids_are_written_in_capitals() {
     let twice = kev
         .replace("\"count\": 1", "\"count\": 2")
         .replace(entry, &format!("{entry}, {}", entry.replace("cve-", "CVE-")));
-    assert!(underpin_feeds::parse(twice.as_bytes()).unwrap_err().reason.contains("listed twice"));
+    assert!(parse(twice.as_bytes()).unwrap_err().reason.contains("listed twice"));
 }
 
 #[test]
