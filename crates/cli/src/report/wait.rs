@@ -294,10 +294,7 @@ fn information(decision: &Decision, width: Option<u16>) -> String {
 
 fn beside(one: &GroupDecision, width: Option<u16>) -> String {
     let ssvc = one.ssvc.map_or("unknown", |it| it.name());
-    let due = one.bod_26_04.as_ref().map_or_else(
-        || "unknown".to_owned(),
-        |it| it.date.map_or_else(|| it.timeline.to_string(), |day| format!("{} ({day})", it.timeline)),
-    );
+    let due = one.bod_26_04.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     let mut text = wrapped(
         &format!(
             "{} release; SSVC: {ssvc}; BOD 26-04: {due}; released: {} ({})",

@@ -28,6 +28,7 @@ mod finding;
 mod guest;
 mod item;
 mod needed;
+pub mod reach;
 mod reason;
 pub mod report;
 mod resolve;

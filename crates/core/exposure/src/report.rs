@@ -1,5 +1,6 @@
 //! The result of an assessment: who stands on what, why, and how old that knowledge is.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -316,8 +317,8 @@ pub enum Need {
     },
 }
 
-impl std::fmt::Display for Need {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Install { component, version } => write!(f, "install {component} {version}"),
             Self::RebootHost => f.write_str("reboot the host"),
@@ -397,7 +398,7 @@ pub struct VulnerabilityView {
     pub points: Points,
     /// SSVC decision: the most urgent one over the assets on which it is open.
     pub ssvc: Option<SsvcView>,
-    /// BOD 26-04 outcome: the earliest one over the assets on which it is open; `None` where it is open nowhere.
+    /// BOD 26-04 outcome: the strictest over the assets on which it is open, by the earliest day; `None` where it is open nowhere.
     pub due: Option<DueView>,
     /// Advisories that speak about it.
     pub advisories: Vec<AdvisoryId>,
@@ -424,14 +425,50 @@ pub struct SsvcView {
 /// A BOD 26-04 outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DueView {
-    /// The table's outcome: `14 days`, `fix on system upgrade`.
+    /// The strictest outcome of the table that holds: `14 days`, `fix on system upgrade`.
     pub timeline: Timeline,
-    /// The day, where the outcome gives one and it is known from when it counts.
+    /// The earliest day of any outcome that holds, where one gives a day and it is known from when it counts.
     pub date: Option<Date>,
-    /// The day that it counts from: listed in KEV, else published.
+    /// The day that it counts from: published, or listed in KEV.
     pub since: Option<Date>,
+    /// The strictest outcome and the one that is due earliest, each with its own day, where they are not the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duties: Vec<Duty>,
     /// Derived or assumed points.
     pub assumed: Vec<String>,
+}
+
+impl DueView {
+    /// What is due, each with its day.
+    pub fn each(&self) -> impl Iterator<Item = Duty> {
+        let one = Duty { timeline: self.timeline, date: self.date, since: self.since };
+        self.duties.is_empty().then_some(one).into_iter().chain(self.duties.iter().copied())
+    }
+}
+
+/// `14 days (2026-12-05)`; where another outcome is due earlier, both.
+impl fmt::Display for DueView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, duty) in self.each().enumerate() {
+            f.write_str(if at > 0 { "; " } else { "" })?;
+            write!(f, "{}", duty.timeline)?;
+            if let Some(day) = duty.date {
+                write!(f, " ({day})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One outcome of the table with its day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duty {
+    /// The outcome.
+    pub timeline: Timeline,
+    /// Its day, where it gives one and it is known from when it counts.
+    pub date: Option<Date>,
+    /// The day that it counts from.
+    pub since: Option<Date>,
 }
 
 /// How old a feed is and what it covers.

@@ -89,7 +89,7 @@ pub(crate) fn view(
         id: id.clone(),
         aliases: facts.aliases.clone(),
         published: facts.published.map(|at| at.to_zoned(TimeZone::UTC).date()),
-        cvss: best_score(&facts.cvss),
+        cvss: severest(&facts.cvss),
         kev: facts.kev.as_ref().map(|kev| kev.added).filter(|added| *added <= day),
         epss: facts
             .epss
@@ -101,17 +101,15 @@ pub(crate) fn view(
             .map(|context| decision::ssvc(&points, *context))
             .max_by_key(|view| view.decision),
         // Nothing is due where nothing is open.
-        due: open
-            .iter()
-            .map(|context| decision::due(&points, *context))
-            .min_by_key(|view| (view.date.is_none(), view.date)),
+        due: decision::strictest(open.iter().map(|context| decision::due(&points, *context))),
         points,
         advisories,
     }
 }
 
-/// The highest base score among the vectors of the newest CVSS version given. Unreadable vectors are passed over.
-fn best_score(vectors: &[Cvss]) -> Option<CvssView> {
+/// The vector that decisions and prices go by: of the highest base score among those of the newest CVSS version given.
+/// Unreadable vectors are passed over.
+pub(crate) fn severest(vectors: &[Cvss]) -> Option<CvssView> {
     let scored = vectors.iter().filter_map(|one| {
         let score = cvss::score(&one.vector).ok()?;
         Some((score.version, score.base, &one.vector))

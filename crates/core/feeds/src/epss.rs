@@ -2,8 +2,8 @@
 
 use rustc_hash::FxHashSet;
 use underpin_model::facts::{Document, Epss, Format, VulnerabilityFacts};
-use underpin_model::id::VulnerabilityId;
 
+use crate::identity::vulnerability_id;
 use crate::json::{instant, shown};
 use crate::{Defect, Position};
 
@@ -43,7 +43,7 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
         let row = row.map_err(|error| csv_defect(&error))?;
         let line = row.position().map_or(0, csv::Position::line);
         let name = row.get(cve).unwrap_or_default();
-        let id = VulnerabilityId::new(name).map_err(|error| bad(line, error.to_string()))?;
+        let id = vulnerability_id(name).map_err(|error| bad(line, error.to_string()))?;
         let score = Epss {
             probability: share(row.get(epss), "epss", line)?,
             percentile: share(row.get(percentile), "percentile", line)?,

@@ -3,8 +3,23 @@
 use std::sync::Arc;
 
 use underpin_model::facts::{Family, NameKind, Product};
+use underpin_model::id::{InvalidId, VulnerabilityId};
 use underpin_model::purl::Purl;
 use underpin_model::version::Scheme;
+
+/// The name of a vulnerability. CVE ids are written in capitals, however a source spells them: else their facts would not meet.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn vulnerability_id(text: &str) -> Result<VulnerabilityId, InvalidId> {
+    let text = text.trim();
+    if is_cve(text) { VulnerabilityId::new(text.to_ascii_uppercase()) } else { VulnerabilityId::new(text) }
+}
+
+/// Whether a vulnerability has its name from the CVE list.
+pub(crate) fn is_cve(id: &str) -> bool {
+    id.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("CVE-"))
+}
 
 /// What a package URL says.
 #[derive(Debug, Clone, PartialEq, Eq)]

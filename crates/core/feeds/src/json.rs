@@ -70,6 +70,21 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
+/// Whether a text is a CVSS vector. One that is not is left out and told, and the rest of its document counts: read half, it would
+/// make a vulnerability look harmless. An empty text states nothing.
+pub(crate) fn is_vector(text: &str, at: impl FnOnce() -> String, left_out: &mut Vec<String>) -> bool {
+    if text.trim().is_empty() {
+        return false;
+    }
+    match underpin_model::cvss::score(text) {
+        Ok(_) => true,
+        Err(error) => {
+            left_out.push(format!("{}: {error}", at()));
+            false
+        }
+    }
+}
+
 /// A title that stays short whatever the document has.
 pub(crate) fn short_title(text: &str) -> Option<String> {
     const MOST: usize = 200;

@@ -3,9 +3,9 @@
 use rustc_hash::FxHashSet;
 use serde::Deserialize;
 use underpin_model::facts::{Document, Format, Kev, VulnerabilityFacts};
-use underpin_model::id::VulnerabilityId;
 
 use crate::Defect;
+use crate::identity::vulnerability_id;
 use crate::json::{Day, Instant, Text, defect, read, shown};
 
 #[derive(Deserialize)]
@@ -47,9 +47,9 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
     let mut seen = FxHashSet::default();
     for (index, entry) in catalogue.vulnerabilities.iter().enumerate() {
         let at = || format!("/vulnerabilities/{index}/cveID");
-        let id = VulnerabilityId::new(entry.cve.as_str())
+        let id = vulnerability_id(entry.cve.as_str())
             .map_err(|error| defect(Format::Kev, at(), error.to_string()))?;
-        if !seen.insert(entry.cve.as_str()) {
+        if !seen.insert(id.clone()) {
             let reason = format!("{} is listed twice", shown(entry.cve.as_str()));
             return Err(defect(Format::Kev, at(), reason));
         }

@@ -11,8 +11,8 @@ use underpin_model::facts::{
 use underpin_model::id::{AdvisoryId, VulnerabilityId};
 
 use crate::Defect;
-use crate::identity::debian_suite;
-use crate::json::{Instant, Text, defect, read, short_title, shown};
+use crate::identity::{debian_suite, is_cve, vulnerability_id};
+use crate::json::{Instant, Text, defect, is_vector, read, short_title, shown};
 
 #[derive(Deserialize)]
 struct Osv<'a> {
@@ -151,7 +151,7 @@ fn add(document: &mut Document, record: &Osv<'_>, at: &str) -> Result<(), Defect
     let advisory_id =
         AdvisoryId::new(id).map_err(|error| defect(Format::Osv, format!("{at}/id"), error.to_string()))?;
     let class = class(id);
-    let facts = vulnerabilities(record, class, at)?;
+    let facts = vulnerabilities(record, class, at, &mut document.left_out)?;
     // What is withdrawn claims nothing any more.
     let claims = if record.withdrawn.is_some() {
         Vec::new()
@@ -189,16 +189,13 @@ fn severity_word(summary: &str) -> Option<String> {
     matches!(word.as_str(), "low" | "moderate" | "important" | "critical").then_some(word)
 }
 
-fn is_cve(id: &str) -> bool {
-    id.starts_with("CVE-")
-}
-
 /// The vulnerabilities that a document is about. A distribution's advisory names several (`related`, `upstream`); a
 /// database entry is one, under its CVE id if it has one, and its `related` ids are other vulnerabilities.
 fn vulnerabilities(
     record: &Osv<'_>,
     class: Option<PatchClass>,
     at: &str,
+    left_out: &mut Vec<String>,
 ) -> Result<Vec<VulnerabilityFacts>, Defect> {
     let own = record.id.as_str();
     let advisory = class.is_some();
@@ -213,7 +210,8 @@ fn vulnerabilities(
     }
     for (field, list, counts) in lists {
         for (index, name) in list.iter().flatten().enumerate() {
-            if counts && is_cve(name.as_str()) && !names.iter().any(|(known, _)| *known == name.as_str()) {
+            let known = names.iter().any(|(known, _)| known.eq_ignore_ascii_case(name.as_str()));
+            if counts && is_cve(name.as_str()) && !known {
                 names.push((name.as_str(), format!("{at}/{field}/{index}")));
             }
         }
@@ -227,7 +225,7 @@ fn vulnerabilities(
     let mut facts = Vec::with_capacity(names.len());
     for (name, place) in names {
         let id = |text: &str| {
-            VulnerabilityId::new(text).map_err(|error| defect(Format::Osv, place.as_str(), error.to_string()))
+            vulnerability_id(text).map_err(|error| defect(Format::Osv, place.as_str(), error.to_string()))
         };
         let mut one = VulnerabilityFacts::new(id(name)?);
         // An advisory's date is not the date when its vulnerabilities became public.
@@ -240,19 +238,22 @@ fn vulnerabilities(
             }
         }
         if single {
-            one.cvss = vectors(record);
+            one.cvss = vectors(record, at, left_out);
         }
         facts.push(one);
     }
     Ok(facts)
 }
 
-fn vectors(record: &Osv<'_>) -> Vec<Cvss> {
+fn vectors(record: &Osv<'_>, at: &str, left_out: &mut Vec<String>) -> Vec<Cvss> {
     let nested = record.affected.iter().flatten().filter_map(|affected| affected.severity.as_ref());
     let mut found: Vec<Cvss> = Vec::new();
     for severity in record.severity.iter().chain(nested).flatten() {
         let vector = severity.score.as_str();
-        if severity.kind.as_str().starts_with("CVSS_") && !found.iter().any(|known| known.vector == vector) {
+        if severity.kind.as_str().starts_with("CVSS_")
+            && !found.iter().any(|known| known.vector == vector)
+            && is_vector(vector, || format!("{at}/severity"), left_out)
+        {
             found.push(Cvss { vector: vector.to_owned(), scorer: None });
         }
     }

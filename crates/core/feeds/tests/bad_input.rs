@@ -145,6 +145,36 @@ fn a_bad_line_of_scores_costs_that_line() {
     assert_eq!(defect.at, Position::Line { line: 3 });
 }
 
+/// Read half, a vector would make its vulnerability look harmless.
+#[test]
+fn a_vector_that_is_none_is_left_out_and_told() {
+    let cve5 = r#"{"dataType": "CVE_RECORD", "dataVersion": "5.1", "cveMetadata": {"cveId": "CVE-2026-0001", "state": "PUBLISHED"},
+        "containers": {"cna": {"metrics": [{"cvssV3_1": {"version": "3.1", "vectorString": "VECTOR"}}]}}}"#;
+    let osv = r#"{"id": "CVE-2026-0001", "modified": "2026-02-20T00:00:00Z", "affected": [],
+        "severity": [{"type": "CVSS_V3", "score": "VECTOR"}]}"#;
+    let csaf_vector = serde_json::from_str::<serde_json::Value>(CSAF).unwrap();
+    let csaf_vector =
+        csaf_vector.pointer("/vulnerabilities/0/scores/0/cvss_v3/vectorString").unwrap().clone();
+    let csaf = CSAF.replace(csaf_vector.as_str().unwrap(), "VECTOR");
+    for (text, place) in
+        [(cve5, "/containers/cna/metrics/0: "), (osv, "/severity: "), (&csaf, "/vulnerabilities/0/scores: ")]
+    {
+        let with = |vector: &str| match parse(text.replace("VECTOR", vector).as_bytes()) {
+            Ok(Parsed::Document(it)) => (it.vulnerabilities[0].cvss.len(), it.left_out),
+            other => panic!("{other:?}"),
+        };
+        let good = with("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H");
+        assert_eq!(good.1, Vec::<String>::new());
+        assert!(good.0 > 0);
+        let (count, said) = with("CVSS:3.1/AV:X");
+        assert_eq!(count, good.0 - 1);
+        assert!(said[0].starts_with(place), "{said:?}");
+        assert!(said[0].contains("\"CVSS:3.1/AV:X\" is not a CVSS vector"), "{said:?}");
+        assert!(said[0].contains("expected one of N, A, L, P"), "{said:?}");
+        assert_eq!(with(""), (good.0 - 1, Vec::new()), "an empty one states nothing");
+    }
+}
+
 #[test]
 fn osv_lists_and_lines() {
     let compact = OSV.replace('\n', " ");

@@ -34,6 +34,33 @@ fn range(from: Option<&str>, until: Bound) -> Range {
     Range { introduced: from.map(Into::into), until }
 }
 
+/// Facts of one vulnerability meet by its id: however a source spells it.
+#[test]
+fn cve_ids_are_written_in_capitals() {
+    let osv = r#"{"id": "cve-2026-0001", "modified": "2026-02-20T00:00:00Z", "aliases": ["CVE-2026-0001"], "affected": []}"#;
+    let advisory = r#"{"id": "ALSA-2026:0001", "modified": "2026-02-20T00:00:00Z", "related": ["cve-2026-0001"], "affected": []}"#;
+    let cve5 = r#"{"dataType": "CVE_RECORD", "dataVersion": "5.1", "cveMetadata": {"cveId": "cve-2026-0001", "state": "PUBLISHED"},
+        "containers": {"cna": {}}}"#;
+    let kev = r#"{"title": "CISA Catalog of Known Exploited Vulnerabilities", "catalogVersion": "2026.11.20",
+        "dateReleased": "2026-11-20T00:00:00.0000Z", "count": 1,
+        "vulnerabilities": [{"cveID": "cve-2026-0001", "dateAdded": "2026-11-20"}]}"#;
+    let epss = "cve,epss,percentile\ncve-2026-0001,0.1,0.5\n";
+    let index = "cve,tags,published,assigner,vendor_products,cvss31,cvss40,ssvc,kev\ncve-2026-0001,,,,,,,,2026-11-20\n";
+    for text in [osv, advisory, cve5, kev, epss, index] {
+        let ids: Vec<String> = facts(text).vulnerabilities.iter().map(|it| it.id.to_string()).collect();
+        assert_eq!(ids, ["CVE-2026-0001"], "{text}");
+    }
+    let csaf = include_str!("documents/csaf.json");
+    let ids = |text: &str| facts(text).vulnerabilities.into_iter().map(|it| it.id).collect::<Vec<_>>();
+    assert_eq!(ids(&csaf.replace("\"CVE-", "\"cve-")), ids(csaf));
+    // Listed twice is listed twice.
+    let entry = r#"{"cveID": "cve-2026-0001", "dateAdded": "2026-11-20"}"#;
+    let twice = kev
+        .replace("\"count\": 1", "\"count\": 2")
+        .replace(entry, &format!("{entry}, {}", entry.replace("cve-", "CVE-")));
+    assert!(parse(twice.as_bytes()).unwrap_err().reason.contains("listed twice"));
+}
+
 #[test]
 fn red_hat_says_affected_except_from_a_build_on() {
     let document = cve(

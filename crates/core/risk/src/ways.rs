@@ -1,58 +1,12 @@
 //! Ways in to a machine: how many there are, from where they are reached, and how likely an attacker gets to one.
 
-use rustc_hash::FxHashMap;
-use underpin_model::fleet::{AuthenticationMethod, Fleet, ManagementInterface};
-use underpin_model::id::NetworkId;
+use underpin_exposure::reach::is_off;
+pub use underpin_exposure::reach::{Door, PublicReach};
+use underpin_model::fleet::{AuthenticationMethod, ManagementInterface};
 use underpin_model::policy::Parameter;
 
 use crate::build::reach::Rates;
 use crate::span::Span;
-
-/// Which networks the public Internet reaches, as far as it is known.
-#[derive(Debug, Clone, Default)]
-pub struct PublicReach<'f>(FxHashMap<&'f NetworkId, Option<bool>>);
-
-impl<'f> PublicReach<'f> {
-    /// The networks of a fleet.
-    #[must_use]
-    pub fn of(fleet: &'f Fleet) -> Self {
-        Self(fleet.networks.iter().map(|it| (&it.id, it.publicly_exposed)).collect())
-    }
-
-    /// Exposed if any network is; not exposed only if every one is known not to be; else unknown, and so without any.
-    #[must_use]
-    pub fn of_interface(&self, interface: &ManagementInterface) -> Option<bool> {
-        let states = || interface.networks.iter().map(|it| self.0.get(it).copied().flatten());
-        if states().any(|it| it == Some(true)) {
-            Some(true)
-        } else if states().count() > 0 && states().all(|it| it == Some(false)) {
-            Some(false)
-        } else {
-            None
-        }
-    }
-}
-
-/// What a way in leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
-    /// The machine's software.
-    Software,
-    /// Its management controller, which is a computer of its own.
-    Controller,
-}
-
-impl Door {
-    /// What an interface leads to; `None`: a console, which no network reaches.
-    #[must_use]
-    pub fn of(interface: &ManagementInterface) -> Option<Self> {
-        match interface.kind.as_str() {
-            "console" => None,
-            "bmc" => Some(Self::Controller),
-            _ => Some(Self::Software),
-        }
-    }
-}
 
 /// How many ways in there are, by where they are reached from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -213,11 +167,6 @@ impl Ways {
     }
 }
 
-/// Known to be off, or reached from the machine itself only.
-fn is_off(interface: &ManagementInterface) -> bool {
-    interface.enabled == Some(false) || is_loopback(interface)
-}
-
 /// Whether each way to prove who one is takes a second factor.
 fn demands_second_factor(interface: &ManagementInterface) -> Option<bool> {
     interface.authentication.iter().map(takes_second_factor).reduce(weaker).flatten()
@@ -231,14 +180,6 @@ pub(crate) fn takes_second_factor(method: &AuthenticationMethod) -> Option<bool>
 /// The weaker of two doors: one without a second factor is enough, and one of which nothing is known may be it.
 fn weaker(one: Option<bool>, other: Option<bool>) -> Option<bool> {
     if one == Some(false) || other == Some(false) { Some(false) } else { one.and(other) }
-}
-
-fn is_loopback(interface: &ManagementInterface) -> bool {
-    let listen = interface.listen.as_deref().unwrap_or_default();
-    listen.starts_with("127.")
-        || listen.starts_with("[::1]")
-        || listen == "::1"
-        || listen.starts_with("localhost")
 }
 
 #[cfg(test)]

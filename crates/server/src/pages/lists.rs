@@ -38,7 +38,7 @@ pub(super) fn priority_rows<'a>(index: &Index, priorities: impl Iterator<Item = 
                             td.tight { @if let Some(day) = view.and_then(|v| v.kev) { span.tag.kev { "KEV" } " " (day) } @else { "–" } }
                             td.num { @if let Some(epss) = view.and_then(|v| v.epss) { (format!("{:.1} %", epss * 100.0)) } @else { "–" } }
                             td.tight { @if let Some(ssvc) = view.and_then(|v| v.ssvc.as_ref()) { (ssvc.decision) } @else { "–" } }
-                            td { @if let Some(due) = view.and_then(|v| v.due.as_ref()) { (due.timeline) @if let Some(day) = due.date { br; (day) } } @else { "–" } }
+                            td { @if let Some(due) = view.and_then(|v| v.due.as_ref()) { @for (at, duty) in due.each().enumerate() { @if at > 0 { br; } (duty.timeline) @if let Some(day) = duty.date { br; (day) } } } @else { "–" } }
                             td { @if let Some(version) = row.fix.as_ref().and_then(|f| f.version.as_ref()) { span.mono { (version) } } @else { span.soft { "none known" } } }
                             td.num { (linked(row.hosts, &address("/hosts", &[("hit_by", Some(row.id.as_str()))]))) }
                             td.num { (linked(row.vms, &address("/vms", &[("hit_by", Some(row.id.as_str()))]))) }

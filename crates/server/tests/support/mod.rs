@@ -265,6 +265,7 @@ fn views() -> std::collections::BTreeMap<VulnerabilityId, VulnerabilityView> {
                     timeline: Timeline::Days14,
                     date: Some(date(2025, 3, 25)),
                     since: Some(date(2025, 3, 11)),
+                    duties: Vec::new(),
                     assumed: Vec::new(),
                 }),
                 points: underpin_exposure::decision::points(

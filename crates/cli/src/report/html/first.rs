@@ -65,7 +65,10 @@ fn row(one: &Priority<'_>, hits: &Hits<'_>) -> Markup {
             }
             td data-label="Due" {
                 @if let Some(due) = &view.due {
-                    @if let Some(day) = due.date { span.tight { (day) } " " small.soft { (due.timeline) } } @else { (due.timeline) }
+                    @for (at, duty) in due.each().enumerate() {
+                        @if at > 0 { br; }
+                        @if let Some(day) = duty.date { span.tight { (day) } " " small.soft { (duty.timeline) } } @else { (duty.timeline) }
+                    }
                 } @else { span.soft { "no deadline" } }
             }
             td.who data-label="Hit" {

@@ -9,6 +9,7 @@
 mod build;
 mod complaints;
 mod conditions;
+mod deadlines;
 mod grouping;
 mod laws;
 mod threads;

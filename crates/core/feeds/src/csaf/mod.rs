@@ -18,7 +18,8 @@ use underpin_model::facts::{
 use underpin_model::id::{AdvisoryId, VulnerabilityId};
 
 use crate::Defect;
-use crate::json::{defect, read, short_title, shown};
+use crate::identity::vulnerability_id;
+use crate::json::{defect, is_vector, read, short_title, shown};
 use claims::Collector;
 use tree::Products;
 use wire::{Csaf, Head, Remediation, Vulnerability};
@@ -42,8 +43,10 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
     let id = head.tracking.id.as_str().trim();
     let mut document = Document::new(id, Format::Csaf);
     document.updated = Some(head.tracking.current_release_date.0);
-    document.vulnerabilities =
-        csaf.vulnerabilities.iter().zip(&ids).map(|(one, id)| facts(one, id, head)).collect();
+    for (index, (one, id)) in csaf.vulnerabilities.iter().zip(&ids).enumerate() {
+        let facts = facts(one, (index, id), head, &mut document.left_out);
+        document.vulnerabilities.push(facts);
+    }
     document.advisories.push(Advisory {
         id: AdvisoryId::new(id)
             .map_err(|error| defect(Format::Csaf, "/document/tracking/id", error.to_string()))?,
@@ -71,8 +74,8 @@ fn vulnerability_ids(csaf: &Csaf<'_>) -> Result<Vec<VulnerabilityId>, Defect> {
                 format!("/vulnerabilities/{index}"),
             ),
         };
-        let id = VulnerabilityId::new(text.trim())
-            .map_err(|error| defect(Format::Csaf, at.as_str(), error.to_string()))?;
+        let id =
+            vulnerability_id(&text).map_err(|error| defect(Format::Csaf, at.as_str(), error.to_string()))?;
         if vulnerability.cve.is_some() && !seen.insert(id.clone()) {
             let reason = format!("{id} appears twice; it cannot be told which of the two holds");
             return Err(defect(Format::Csaf, at, reason));
@@ -98,12 +101,19 @@ fn check_groups(products: &Products<'_>, index: usize, one: &Vulnerability<'_>) 
     Ok(())
 }
 
-fn facts(one: &Vulnerability<'_>, id: &VulnerabilityId, head: &Head<'_>) -> VulnerabilityFacts {
+fn facts(
+    one: &Vulnerability<'_>,
+    (index, id): (usize, &VulnerabilityId),
+    head: &Head<'_>,
+    left_out: &mut Vec<String>,
+) -> VulnerabilityFacts {
     let mut facts = VulnerabilityFacts::new(id.clone());
     facts.published = one.release_date.map(|date| date.0);
     for vector in one.scores.iter().flat_map(|score| [&score.cvss_v2, &score.cvss_v3]).flatten() {
         let vector = vector.vector.as_str();
-        if !facts.cvss.iter().any(|known| known.vector == vector) {
+        if !facts.cvss.iter().any(|known| known.vector == vector)
+            && is_vector(vector, || format!("/vulnerabilities/{index}/scores"), left_out)
+        {
             facts.cvss.push(Cvss {
                 vector: vector.to_owned(),
                 scorer: Some(head.publisher.name.as_str().to_owned()),

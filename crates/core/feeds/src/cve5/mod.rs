@@ -7,20 +7,21 @@ mod wire;
 use std::sync::Arc;
 
 use underpin_model::facts::{Advisory, Cvss, Document, Format, Kev, Ssvc, VulnerabilityFacts};
-use underpin_model::id::{AdvisoryId, VulnerabilityId};
+use underpin_model::id::AdvisoryId;
 
 use crate::Defect;
-use crate::json::{Text, day, defect, instant, read, short_title};
+use crate::identity::vulnerability_id;
+use crate::json::{Text, day, defect, instant, is_vector, read, short_title};
 use wire::{Container, Record};
 
 /// Parses a CVE record.
 pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
     let record: Record<'_> = read(text, Format::Cve5)?;
     let metadata = &record.cve_metadata;
-    let cve = metadata.cve_id.as_str();
-    let id = VulnerabilityId::new(cve)
+    let id = vulnerability_id(metadata.cve_id.as_str())
         .map_err(|error| defect(Format::Cve5, "/cveMetadata/cveId", error.to_string()))?;
-    let mut document = Document::new(cve, Format::Cve5);
+    let cve = id.as_str().to_owned();
+    let mut document = Document::new(cve.as_str(), Format::Cve5);
     document.updated = metadata.date_updated.map(|date| date.0);
     let mut facts = VulnerabilityFacts::new(id.clone());
     facts.withdrawn = metadata.state.as_str() == "REJECTED";
@@ -37,7 +38,7 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
     );
     let mut claims = affected::Claims::new(Arc::from([id]));
     for (at, container) in containers {
-        scores(&mut facts, container);
+        scores(&mut facts, container, &at, &mut document.left_out);
         others(&mut facts, container, &at)?;
         for affected in &container.affected {
             claims.add(affected);
@@ -46,7 +47,7 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
     // A rejected record is no vulnerability: it claims nothing.
     if !facts.withdrawn {
         document.advisories.push(Advisory {
-            id: AdvisoryId::new(cve)
+            id: AdvisoryId::new(cve.as_str())
                 .map_err(|error| defect(Format::Cve5, "/cveMetadata/cveId", error.to_string()))?,
             title: record.containers.cna.title.as_ref().and_then(|title| short_title(title.as_str())),
             published: metadata.date_published.map(|date| date.0),
@@ -61,15 +62,17 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
     Ok(document)
 }
 
-fn scores(facts: &mut VulnerabilityFacts, container: &Container<'_>) {
+fn scores(facts: &mut VulnerabilityFacts, container: &Container<'_>, at: &str, left_out: &mut Vec<String>) {
     let scorer = container.provider_metadata.as_ref().and_then(|provider| provider.short_name.as_ref());
-    for metric in &container.metrics {
+    for (index, metric) in container.metrics.iter().enumerate() {
         for vector in [&metric.v2, &metric.v30, &metric.v31, &metric.v4].into_iter().flatten() {
             let cvss = Cvss {
                 vector: vector.vector_string.as_str().to_owned(),
                 scorer: scorer.map(|name| name.as_str().to_owned()),
             };
-            if !facts.cvss.contains(&cvss) {
+            if !facts.cvss.contains(&cvss)
+                && is_vector(&cvss.vector, || format!("{at}/metrics/{index}"), left_out)
+            {
                 facts.cvss.push(cvss);
             }
         }

@@ -3,7 +3,7 @@
 //! CSV: `cve,tags,published,assigner,vendor_products,cvss31,cvss40,ssvc,kev`. Each row is [`VulnerabilityFacts`]. The index
 //! names products without versions; it makes no claim about them and promises no coverage. Who scored is not told.
 
-use underpin_model::facts::{Cvss, Document, Format, Kev, Ssvc, VulnerabilityFacts};
+use underpin_model::facts::{Document, Format, Kev, Ssvc, VulnerabilityFacts};
 use underpin_model::ssvc::{Automatable, Exploitation, TechnicalImpact};
 
 use super::rows::{self, Cell, Row, Wrong, read_csv};
@@ -32,10 +32,10 @@ fn facts(row: &Row<'_>) -> Cell<VulnerabilityFacts> {
         if vector.is_empty() {
             continue;
         }
-        if !vector.starts_with(version) || vector.len() > 512 {
+        if !vector.starts_with(version) {
             return Err(Wrong::new(column, vector, expected));
         }
-        facts.cvss.push(Cvss { vector: vector.to_owned(), scorer: None });
+        facts.cvss.push(rows::vector(column, vector, expected)?);
     }
     facts.ssvc = ssvc(row.text("ssvc"))?;
     let added = rows::optional_date("kev", Some(row.text("kev")))?;

@@ -1,5 +1,6 @@
 //! Reading rows and cells: what all tables have in common is how a bad cell is reported.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,9 +8,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use underpin_model::facts::Format;
+use underpin_model::facts::{Cvss, Format};
 use underpin_model::id::{AdvisoryId, MAX_ID_BYTES, VulnerabilityId};
 
+use crate::identity::vulnerability_id;
 use crate::{Defect, Position};
 
 /// Longest part of a bad value that is shown.
@@ -20,14 +22,18 @@ const SHOWN: usize = 80;
 pub(super) struct Wrong {
     column: String,
     value: String,
-    expected: &'static str,
+    expected: Cow<'static, str>,
 }
 
 /// The content of a cell, or what is wrong with it.
 pub(super) type Cell<T> = Result<T, Wrong>;
 
 impl Wrong {
-    pub(super) fn new(column: impl Into<String>, value: &str, expected: &'static str) -> Self {
+    pub(super) fn new(
+        column: impl Into<String>,
+        value: &str,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
         let mut end = value.len().min(SHOWN);
         while !value.is_char_boundary(end) {
             end -= 1;
@@ -36,7 +42,7 @@ impl Wrong {
         if end < value.len() {
             shown.push('\u{2026}');
         }
-        Self { column: column.into(), value: shown, expected }
+        Self { column: column.into(), value: shown, expected: expected.into() }
     }
 
     fn reason(&self) -> String {
@@ -206,12 +212,13 @@ pub(super) fn midnight(date: Date) -> Option<Timestamp> {
 /// A CVE id.
 pub(super) fn cve(column: &str, value: &str) -> Cell<VulnerabilityId> {
     let wrong = || Wrong::new(column, value, "a CVE id (CVE-YYYY-NNNN...)");
+    let id = vulnerability_id(value).map_err(|_| wrong())?;
     let (year, number) =
-        value.strip_prefix("CVE-").and_then(|rest| rest.split_once('-')).ok_or_else(wrong)?;
+        id.as_str().strip_prefix("CVE-").and_then(|rest| rest.split_once('-')).ok_or_else(wrong)?;
     if year.len() != 4 || !is_digits(year) || number.len() < 4 || !is_digits(number) {
         return Err(wrong());
     }
-    VulnerabilityId::new(value).map_err(|_| wrong())
+    Ok(id)
 }
 
 /// A Xen security advisory as a vulnerability: `XSA-435`.
@@ -222,7 +229,18 @@ pub(super) fn xsa(column: &str, number: u32) -> Cell<VulnerabilityId> {
 
 /// A vulnerability that has its issuer's name.
 pub(super) fn vulnerability(column: &str, value: &str) -> Cell<VulnerabilityId> {
-    VulnerabilityId::new(value).map_err(|_| Wrong::new(column, value, NAME))
+    vulnerability_id(value).map_err(|_| Wrong::new(column, value, NAME))
+}
+
+/// A CVSS vector: all of it is read, and what cannot be is refused by metric.
+pub(super) fn vector(column: impl Into<String>, value: &str, expected: &str) -> Cell<Cvss> {
+    match underpin_model::cvss::score(value) {
+        Ok(_) => Ok(Cvss { vector: value.to_owned(), scorer: None }),
+        Err(it) => {
+            let expected = format!("{expected}; at {:?}: {}", it.part, it.reason);
+            Err(Wrong::new(column, value, expected))
+        }
+    }
 }
 
 /// An advisory's id.

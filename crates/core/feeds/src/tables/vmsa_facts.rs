@@ -25,8 +25,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use underpin_model::facts::{
-    Advisory, Claim, Cvss, Document, Family, Format, NameKind, PatchClass, Product, Verdict,
-    VulnerabilityFacts,
+    Advisory, Claim, Document, Family, Format, NameKind, PatchClass, Product, Verdict, VulnerabilityFacts,
 };
 use underpin_model::id::VulnerabilityId;
 use underpin_model::version::Scheme;
@@ -80,7 +79,7 @@ fn advisory(row: &Row) -> Cell<(Advisory, Option<VulnerabilityFacts>)> {
     for (index, cve) in row.cves.iter().enumerate() {
         named.push(rows::cve(&format!("cves/{index}"), cve)?);
     }
-    let scored = scored(&named, &row.cvss2);
+    let scored = scored(&named, &row.cvss2)?;
     if named.is_empty() {
         named.push(rows::vulnerability("id", &row.id)?);
     }
@@ -112,11 +111,18 @@ fn advisory(row: &Row) -> Cell<(Advisory, Option<VulnerabilityFacts>)> {
     Ok((advisory, scored))
 }
 
-fn scored(cves: &[VulnerabilityId], vectors: &[String]) -> Option<VulnerabilityFacts> {
-    let ([cve], [vector]) = (cves, vectors) else { return None };
+fn scored(cves: &[VulnerabilityId], vectors: &[String]) -> Cell<Option<VulnerabilityFacts>> {
+    let mut read = Vec::with_capacity(vectors.len());
+    for (index, vector) in vectors.iter().enumerate() {
+        read.push(rows::vector(format!("cvss2/{index}"), vector, "a CVSS 2.0 vector")?);
+    }
+    let [cve] = cves else { return Ok(None) };
+    if read.len() != 1 {
+        return Ok(None);
+    }
     let mut facts = VulnerabilityFacts::new(cve.clone());
-    facts.cvss.push(Cvss { vector: vector.clone(), scorer: None });
-    Some(facts)
+    facts.cvss = read;
+    Ok(Some(facts))
 }
 
 fn fixed(fix: &Fix, index: usize) -> Cell<(Product, Arc<str>)> {

@@ -119,7 +119,7 @@ pub struct Document {
     /// What the document covers, beyond the mere products of its claims (a table that lists all releases of a train
     /// covers the whole train; a single advisory covers only itself and leaves this empty).
     pub coverage: Vec<Coverage>,
-    /// Lines of a table that could not be used, each with its place, value and expectation; the rest of the table counts.
+    /// Lines of a table, and vectors, that could not be used, each with place, value and expectation; the rest of the document counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
 }

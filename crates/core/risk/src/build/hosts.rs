@@ -19,6 +19,7 @@ use super::reach::{Machine, Rates, reach};
 use super::survey::{HostFacts, Spared, Survey};
 use crate::portfolio::Impact;
 use crate::scope::Reader;
+use crate::ways::Door;
 
 /// How hosts answer to holes that are used by one way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,10 +45,10 @@ impl Approach {
         self.way == Way::Unknown
     }
 
-    /// Whether the public Internet reaches these hosts is not known and counts.
+    /// Whether the public Internet reaches these hosts by such a way in is not known and counts.
     #[must_use]
-    pub fn exposure_is_unknown(&self) -> bool {
-        self.machine.exposure_is_unknown(self.way)
+    pub fn exposure_is_unknown(&self, door: Door) -> bool {
+        self.machine.exposure_is_unknown(self.way, door)
     }
 }
 

@@ -5,7 +5,7 @@ use underpin_model::policy::{Parameter, Parameters};
 use super::hole::Way;
 use crate::portfolio::Factor;
 use crate::span::Span;
-use crate::ways::Ways;
+use crate::ways::{Door, Ways};
 
 /// Guests that run on a host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,14 +42,17 @@ impl Machine {
         self
     }
 
-    /// Whether the public Internet reaches it is not known, and a hole that is used by this way asks for it.
+    /// Whether the public Internet reaches what a way in leads to is not known, and a hole that is used by this way asks for it.
     #[must_use]
-    pub fn exposure_is_unknown(&self, way: Way) -> bool {
-        match way {
-            Way::Network | Way::NetworkAccount => self.software.exposure_is_unknown(),
-            Way::Controller | Way::ControllerAccount => self.controller.exposure_is_unknown(),
-            Way::Unknown => self.software.exposure_is_unknown() || self.controller.exposure_is_unknown(),
-            Way::Beside | Way::Guest | Way::Account | Way::Touch => false,
+    pub fn exposure_is_unknown(&self, way: Way, door: Door) -> bool {
+        match (door, way) {
+            (Door::Software, Way::Network | Way::NetworkAccount | Way::Unknown) => {
+                self.software.exposure_is_unknown()
+            }
+            (Door::Controller, Way::Controller | Way::ControllerAccount | Way::Unknown) => {
+                self.controller.exposure_is_unknown()
+            }
+            _ => false,
         }
     }
 }

@@ -106,7 +106,7 @@ pub struct GroupDecision {
     pub tally: Tally,
     /// The worst SSVC outcome of what it closes.
     pub ssvc: Option<ssvc::Decision>,
-    /// The most urgent BOD 26-04 outcome of what it closes.
+    /// The strictest BOD 26-04 outcome of what it closes, by the earliest day of any.
     pub bod_26_04: Option<DueView>,
     /// Promises.
     pub promises: Vec<PromiseState>,

@@ -25,10 +25,11 @@ use super::strata::{Crowd, Strata};
 use super::target::{self, Releases, Target};
 use super::values::Assumptions;
 use crate::build::hole::Way;
-use crate::build::hosts::{Approach, Hosts, Kind};
+use crate::build::hosts::{Hosts, Kind};
 use crate::build::reach::Rates;
 use crate::groups::{GroupKey, groups as groups_of};
 use crate::hazard::Exploited;
+use crate::ways::Door;
 
 /// The hosts of a group, by what is due on them.
 pub(super) struct Members {
@@ -175,8 +176,7 @@ impl<'a> Scene<'a> {
             prior: None,
             tally: Tally::default(),
             ssvc,
-            // The earliest day; without one, the strictest table entry.
-            bod_26_04: due.min_by_key(|it| (it.date.unwrap_or(Date::MAX), std::cmp::Reverse(it.timeline))),
+            bod_26_04: context::strictest(due),
             promises: Vec::new(),
             earlier_ring: None,
             assumed: Vec::new(),
@@ -315,11 +315,12 @@ impl<'a> Scene<'a> {
                 without_way.len()
             ));
         }
-        if strata.approaches.iter().any(Approach::exposure_is_unknown) {
-            assumed.push(
-                "whether the public Internet reaches these hosts is not in the fleet: counted between yes and no"
-                    .to_owned(),
-            );
+        for (door, what) in [(Door::Software, ""), (Door::Controller, "the management controllers of ")] {
+            if strata.approaches.iter().any(|it| it.exposure_is_unknown(door)) {
+                assumed.push(format!(
+                    "whether the public Internet reaches {what}these hosts is not in the fleet: counted between yes and no"
+                ));
+            }
         }
         strata
     }

@@ -7,6 +7,7 @@
 mod additive;
 mod curve;
 mod decision;
+mod duties;
 mod fleet;
 mod promises;
 mod rings;

@@ -117,7 +117,7 @@ fn facts(one: &GroupDecision, currency: &str) -> Markup {
         @if one.without_fix > 0 { dt { "Without a fix" } dd { (one.without_fix) " open vulnerabilities that no known release closes" } }
         dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
         dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }
-        dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due.timeline) @if let Some(day) = due.date { ", by " (day) } } None => "no deadline" } }
+        dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due) } None => "no deadline" } }
         dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (promise.days_left.unsigned_abs()) @if promise.days_left < 0 { " days over, penalty " } @else { " days left, penalty " } (amount(promise.penalty)) " " (currency) " if these hosts break it" @if let Some(it) = &promise.accepted { ", when the risk that " (it.owner) " accepted expires" } br; } }
         @if let Some(it) = &one.earlier_ring { dt { "Earlier ring" } dd { (it.ring) @if it.runs_it { " runs it already" } @else { " is to take it first" } ": it protects these hosts from day " (amount(it.from_days)) } }
         dt { "Changes that share the drain" } dd { (one.changes) }

@@ -133,6 +133,31 @@ fn bad_csv_rows() {
     refused(MicrocodeHistory, "updated", "changed", &line(2), &["change", "changed", "prior-disclosure"]);
     refused(CveIndex, "active/no/total", "active/no", &line(2), &["ssvc", "active/no"]);
     refused(CveIndex, "CVSS:3.1/", "AV:", &line(2), &["cvss31", "CVSS 3.0 or 3.1"]);
+    let vector = "AV:N/AC:H/PR:H/UI:N/S:U/C:H/I:H/A:H";
+    refused(
+        CveIndex,
+        vector,
+        "hello",
+        &line(2),
+        &["cvss31", "CVSS:3.1/hello", "3.0 or 3.1", "no such metric"],
+    );
+    refused(CveIndex, vector, "AV:N", &line(2), &["cvss31", "CVSS:3.1/AV:N", "\"AC\"", "missing"]);
+    refused(CveIndex, vector, "AV:X", &line(2), &["cvss31", "CVSS:3.1/AV:X", "expected one of N, A, L, P"]);
+    let twice = format!("{vector}/C:N");
+    refused(CveIndex, vector, &twice, &line(2), &["cvss31", "\"C:N\"", "stated twice"]);
+}
+
+#[test]
+fn bad_vectors_of_advisories() {
+    use Format::VmsaFacts;
+    let at = pointer("/0/cvss2/0");
+    refused(
+        VmsaFacts,
+        "\"cvss2\": []",
+        "\"cvss2\": [\"AV:N/AC:L\"]",
+        &at,
+        &["AV:N/AC:L", "CVSS 2.0", "missing"],
+    );
 }
 
 #[test]
