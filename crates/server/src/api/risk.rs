@@ -251,8 +251,7 @@ pub(super) struct NewOutcome {
     happened: bool,
 }
 
-/// States what became of a prediction: that it happened at any time, that it did not once its span is over. Said once it stays: another
-/// outcome for the same prediction is refused.
+/// States what became of a prediction: that it did not happen, once its span is over. Said once it stays: another outcome is refused.
 #[utoipa::path(post, path = "/predictions/{id}/outcome", tag = "risk", params(("id" = String, Path)), request_body = NewOutcome, responses((status = 200, body = PredictionView), (status = 404, body = Problem, content_type = "application/problem+json"), (status = 409, description = "Another outcome is known, or the span is not over", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn outcome(
     State(app): State<Shared>,
