@@ -111,6 +111,7 @@ fn work(query: &BacktestQuery, wanted: Wanted, on: &Ground) -> Result<Answer, Ba
     let question = Question { from, until, fleet: replayed, epss_at_least };
     let history = backtest::of_facts(base, &line, &on.scores)?;
     let mut report = backtest::run(&history, &question, &on.policy)?;
+    report.notes.splice(0..0, backtest::chosen(base, fleet, asked, &line));
     if fleet.is_some_and(|it| it.hosts.is_empty()) {
         report.notes.insert(0, "the fleet has no hosts: a fleet is assumed".to_owned());
     }

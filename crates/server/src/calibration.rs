@@ -77,6 +77,11 @@ pub(crate) fn due(one: &PredictionRow) -> Option<Date> {
     one.made_on.checked_add(days).ok()
 }
 
+/// Whether something did not happen within the span can be known on a day.
+pub(crate) fn is_over(one: &PredictionRow, on: Date) -> bool {
+    due(one).is_some_and(|due| due < on)
+}
+
 /// What KEV says: when each vulnerability was listed, and how new the catalogue is.
 fn listed(feeds: &[FeedFacts], subject: &str) -> Option<Date> {
     let documents = feeds.iter().flat_map(|feed| &feed.documents);
@@ -166,12 +171,21 @@ impl App {
         Ok(Record { scores: score(&predictions)?, predictions })
     }
 
-    /// States what became of a prediction.
+    /// States what became of a prediction. That something happened can be said at once; that it did not, once its span is over.
     pub(crate) async fn settle(self: &Arc<Self>, id: &str, happened: bool) -> Result<PredictionRow, Problem> {
         let missing = || Code::NotFound.with(format!("There is no prediction {id:?}."));
         let known = self.store.prediction(id).await?.ok_or_else(missing)?;
-        let outcome = OutcomeRow { happened, at: (self.config.clock)(), by: "stated by hand".to_owned() };
+        let at = (self.config.clock)();
+        let outcome = OutcomeRow { happened, at, by: "stated by hand".to_owned() };
         if known.outcome.is_none() {
+            if !happened && !is_over(&known, at.to_zoned(TimeZone::UTC).date()) {
+                let last =
+                    due(&known).map_or_else(|| "a day beyond the calendar".to_owned(), |it| it.to_string());
+                return Err(Code::NotOver.with(format!(
+                    "The span of {id} ends with {last}: until then it may still happen. Say that it did not from the next day on; \
+                     that it happened can be said at any time."
+                )));
+            }
             self.store.settle_predictions(&[(id.to_owned(), outcome)]).await?;
         }
         let kept = self.store.prediction(id).await?.ok_or_else(missing)?;

@@ -51,6 +51,7 @@ pub(crate) enum Code {
     NothingToJudge,
     NoRisk,
     Settled,
+    NotOver,
     Internal,
 }
 
@@ -85,6 +86,7 @@ impl Code {
             Self::NothingToJudge => ("UP0420", StatusCode::CONFLICT, "There is nothing to judge"),
             Self::NoRisk => ("UP0415", StatusCode::CONFLICT, "The risk cannot be worked out"),
             Self::Settled => ("UP0416", StatusCode::CONFLICT, "The outcome is known already"),
+            Self::NotOver => ("UP0421", StatusCode::CONFLICT, "The span of the prediction is not over"),
             Self::Internal => ("UP0500", StatusCode::INTERNAL_SERVER_ERROR, "The server failed"),
         }
     }

@@ -39,9 +39,31 @@ fn refused(status: StatusCode, detail: &str) -> Problem {
 
 /// All files of a request: the parts of a form that have content, or the body as one file.
 pub(crate) async fn files(request: Request) -> Result<Vec<Upload>, Problem> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let files = maybe_files(request).await?;
+    if files.is_empty() {
+        return Err(refused(StatusCode::BAD_REQUEST, "There is no file in the request"));
+    }
+    Ok(files)
+}
+
+/// The same, where an empty body is a file too.
+pub(crate) async fn files_or_empty(request: Request) -> Result<Vec<Upload>, Problem> {
+    let is_form = kind(&request).starts_with("multipart/form-data");
+    let files = maybe_files(request).await?;
+    match (files.is_empty(), is_form) {
+        (true, true) => Err(refused(StatusCode::BAD_REQUEST, "There is no file in the request")),
+        (true, false) => Ok(vec![Upload { name: None, bytes: Bytes::new() }]),
+        (false, _) => Ok(files),
+    }
+}
+
+fn kind(request: &Request) -> &str {
+    request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default()
+}
+
+async fn maybe_files(request: Request) -> Result<Vec<Upload>, Problem> {
     let mut files = Vec::new();
-    if kind.starts_with("multipart/form-data") {
+    if kind(&request).starts_with("multipart/form-data") {
         let form = Multipart::from_request(request, &()).await;
         let mut form = form.map_err(|e| refused(e.status(), &e.body_text()))?;
         while let Some(part) = form.next_field().await.map_err(|e| refused(e.status(), &e.body_text()))? {
@@ -62,11 +84,7 @@ pub(crate) async fn files(request: Request) -> Result<Vec<Upload>, Problem> {
             files.push(Upload { name: None, bytes });
         }
     }
-    if files.is_empty() {
-        Err(refused(StatusCode::BAD_REQUEST, "There is no file in the request"))
-    } else {
-        Ok(files)
-    }
+    Ok(files)
 }
 
 /// A hash over everything that was uploaded, to tell requests apart.

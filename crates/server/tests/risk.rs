@@ -16,7 +16,7 @@ use underpin_risk::report::{GroupBy, Request, report};
 use underpin_risk::wait::{self, Evidence};
 use underpin_server::analyst::Analyst;
 use underpin_server::{Config, Core};
-use underpin_store::Ruling;
+use underpin_store::{PredictionRow, Ruling};
 
 const POLICY: &str = "currency = \"<b>EUR</b>\"\nseed = 7\n[loss]\nvm_hour_down = 200.0\n[parameters]\n\
     aimed = { value = 0.2, low = 0.1, high = 0.4, source = \"workshop <i>2026</i>\" }\n";
@@ -208,6 +208,12 @@ async fn a_policy_counts_only_when_all_of_it_is_valid() {
     assert_eq!(server.post("/api/v1/policy", POLICY.to_owned()).await.status(), 200, "known bytes");
     assert_eq!(put(&server, "seed = 3\n").await.status(), 201);
     assert_eq!(put(&server, POLICY).await.status(), 200, "the older one is in force again");
+    // An empty file is the default policy.
+    let in_force = server.json("/api/v1/policy").await["policy"].clone();
+    assert_eq!(put(&server, "").await.status(), 201);
+    assert_eq!(server.json("/api/v1/policy").await["policy"], before["policy"]);
+    assert_eq!(put(&server, POLICY).await.status(), 200);
+    assert_eq!(server.json("/api/v1/policy").await["policy"], in_force);
     let after = server.json("/api/v1/policy").await;
     assert_eq!((&after["text"], &after["policy"]["seed"]), (&json!(POLICY), &json!(7)));
     let sheet = server.json("/api/v1/risk/parameters").await;
@@ -462,22 +468,44 @@ async fn an_outcome_that_only_people_know_is_said_once() {
         assert_eq!(server.post(&path, bad.to_owned()).await.status(), 400, "{bad:?}");
     }
     let kind = "application/x-www-form-urlencoded";
-    let said = server
-        .http
-        .post(server.url(&format!("/risk/calibration/{id}")))
-        .header("content-type", kind)
-        .body("happened=false");
-    let said = said.send().await.unwrap();
-    assert_eq!(said.status(), 303);
-    let again = server.post(&path, json!({"happened": false}).to_string()).await;
+    let form = async |body: &'static str| {
+        let post = server.http.post(server.url(&format!("/risk/calibration/{id}")));
+        post.header("content-type", kind).body(body).send().await.unwrap()
+    };
+    // Until its span is over it may still happen: that it did not is refused by every way, and not offered.
+    let early = server.post(&path, json!({"happened": false}).to_string()).await;
+    assert_eq!(early.status(), 409);
+    let early: Value = early.json().await.unwrap();
+    assert_eq!(early["code"], "UP0421");
+    assert!(early["detail"].as_str().unwrap().contains("ends with 2025-12-21"), "{early}");
+    assert_eq!(form("happened=false").await.status(), 409);
+    let page = server.text("/risk/calibration").await;
+    assert!(page.contains("It happened") && !page.contains("value=\"false\""), "only what may be said");
+    assert!(page.contains("that it did not can be said after 2025-12-21"));
+    assert_eq!(form("happened=true").await.status(), 303);
+    let again = server.post(&path, json!({"happened": true}).to_string()).await;
     assert_eq!(again.status(), 200, "the same again changes nothing");
-    let other = server.post(&path, json!({"happened": true}).to_string()).await;
+    let other = server.post(&path, json!({"happened": false}).to_string()).await;
     assert_eq!(other.status(), 409);
     assert_eq!(other.json::<Value>().await.unwrap()["code"], "UP0416");
+    // Of a span that is over it can be said, and is offered.
+    let old = PredictionRow {
+        id: "o-old".to_owned(),
+        made_on: jiff::civil::date(2025, 10, 1),
+        horizon_days: 30.0,
+        probability: 0.2,
+        kind: "any-host-hit".to_owned(),
+        subject: "fleet".to_owned(),
+        outcome: None,
+    };
+    server.store.add_predictions(&[old]).await.unwrap();
+    assert!(server.text("/risk/calibration").await.contains("value=\"false\""));
+    let said = server.post("/api/v1/predictions/o-old/outcome", json!({"happened": false}).to_string()).await;
+    assert_eq!(said.status(), 200);
     let after = server.json("/api/v1/predictions").await;
     assert_eq!(
         (&after["scores"][0]["kind"], &after["scores"][0]["scored"]),
-        (&json!("any-host-hit"), &json!(1))
+        (&json!("any-host-hit"), &json!(2))
     );
 }
 

@@ -76,7 +76,7 @@ pub(crate) enum ChartFormat {
     Table,
     /// For programs.
     Json,
-    /// For spreadsheets: a row a maintenance.
+    /// For spreadsheets: a row a maintenance, or a policy.
     Csv,
     /// One self-contained page.
     Html,

@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 
+use jiff::tz::TimeZone;
 use underpin_risk::compound::{AtLeast, Figures, Method, Part};
 use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, FleetRisk, RiskReport, by_tail};
 use underpin_risk::wait::sentence::short;
 
 use super::csv::{cause as csv_cause, harmless};
+use super::wait::{DUE, due, ssvc};
 use crate::output::{List, counted, wrapped};
 
 /// Rows of each table that are shown unless all are asked for.
@@ -129,7 +131,9 @@ const BOUNDS: &str = "bounds: a CVaR is at most the sum of the clusters' own, wh
 
 /// Powers of ten, unless all are asked for.
 fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
-    let mut list = List::keyed(&["HIT AT ONCE", "COMPOUND", "INDEPENDENT"], &[0], width);
+    let mut header = vec!["HIT AT ONCE", if report.independent { "INDEPENDENT" } else { "COMPOUND" }];
+    header.extend(report.naive.as_ref().map(|_| "INDEPENDENT"));
+    let mut list = List::keyed(&header, &[0], width);
     type Of = fn(&FleetRisk) -> &Vec<AtLeast>;
     let kinds: [(&str, Of); 3] = [
         ("host", |it| &it.hosts_hit_at_least),
@@ -140,21 +144,14 @@ fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
         let naive = report.naive.as_ref().map(of);
         let shown = |m: u64| all || m == 2 || m.checked_ilog10().is_some_and(|it| 10u64.pow(it) == m);
         for (at, one) in of(&report.fleet).iter().enumerate().filter(|(_, it)| shown(it.m)) {
-            let beside = naive.and_then(|it| it.get(at)).map(chance);
-            let (compound, independent) = if report.independent {
-                (String::new(), chance(one))
-            } else {
-                (chance(one), beside.unwrap_or_default())
-            };
-            list.row([format!("at least {}", counted(one.m, name)), compound, independent]);
+            let beside = naive.map(|it| it.get(at).map(chance).unwrap_or_default());
+            let own = [format!("at least {}", counted(one.m, name)), chance(one)];
+            list.cells(own.into_iter().chain(beside));
         }
     }
     if report.guests_without_tenant > 0 {
-        list.row([
-            format!("(no known tenant: {})", counted(report.guests_without_tenant, "guest")),
-            String::new(),
-            String::new(),
-        ]);
+        let told = format!("(no known tenant: {})", counted(report.guests_without_tenant, "guest"));
+        list.cells(std::iter::once(told).chain(header.iter().skip(1).map(|_| String::new())));
     }
     let lists = [&report.fleet].into_iter().chain(&report.naive);
     let lists = lists.flat_map(|it| kinds.map(|(_, of)| of(it)));
@@ -163,18 +160,33 @@ fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
 }
 
 fn groups(report: &RiskReport, most: usize, width: Option<u16>) -> String {
-    let mut list = List::new(&["MEAN LOSS", "HIT", "HOSTS", "GUESTS", "GROUP AND RECOMMENDATION"], width);
+    // Duties are those of releases: grouped by anything else there are none to show.
+    let decided = report.groups.iter().any(|it| it.duties.is_some());
+    let mut header = vec!["MEAN LOSS", "HIT", "HOSTS", "GUESTS"];
+    header.extend(decided.then_some(["SSVC", "DUE"]).into_iter().flatten());
+    header.push("GROUP AND RECOMMENDATION");
+    let mut list = List::new(&header, width);
+    let day = report.as_of.to_zoned(TimeZone::UTC).date();
     for group in report.groups.iter().take(most) {
         let advice = group.recommendation.as_ref().map_or_else(String::new, |it| format!(": {it}"));
-        list.row([
+        let mut cells = vec![
             short(group.mean_loss),
             percent(group.hit),
             group.hosts.to_string(),
             group.guests.to_string(),
-            format!("{}{advice}", group.group),
-        ]);
+        ];
+        if decided {
+            cells.extend(
+                group.duties.as_ref().map_or_else(<[String; 2]>::default, |it| {
+                    [ssvc(it.ssvc), due(it.bod_26_04.as_ref(), day)]
+                }),
+            );
+        }
+        cells.push(format!("{}{advice}", group.group));
+        list.cells(cells);
     }
-    format!("{list}{}\n", more(report.groups.len(), most))
+    let legend = if decided { wrapped(DUE, "", width) } else { String::new() };
+    format!("{list}{}{legend}\n", more(report.groups.len(), most))
 }
 
 fn more(all: usize, most: usize) -> String {

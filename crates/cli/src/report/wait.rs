@@ -1,12 +1,16 @@
 //! Patch or wait for people and spreadsheets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Serialize;
+use underpin_exposure::report::DueView;
 use underpin_model::policy::Parameter;
+use underpin_model::ssvc::{self, Timeline};
 use underpin_risk::wait::decision::CurvePoint;
 use underpin_risk::wait::sentence::short;
 use underpin_risk::wait::{Decision, GroupDecision, Verdict};
@@ -36,6 +40,11 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Answer<'_> {
+    /// The day of the assessment.
+    fn day(&self) -> Date {
+        self.as_of.to_zoned(TimeZone::UTC).date()
+    }
+
     /// What is at stake, most first; what cannot be decided last: it is counted and listed apart.
     fn sorted(&self) -> Vec<&GroupDecision> {
         let mut list: Vec<&GroupDecision> = self.groups.iter().collect();
@@ -77,9 +86,11 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
         "BAND",
         "RIGHT",
         "HINGES ON",
+        "SSVC",
+        "DUE",
         "GROUP",
     ];
-    let mut list = List::keyed(&header, &[1, 10], width);
+    let mut list = List::keyed(&header, &[1, 12], width);
     let sorted = answer.sorted();
     let most = if all { usize::MAX } else { FIRST };
     for one in sorted.iter().take(most) {
@@ -95,10 +106,14 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
             number(&|it| format!("{} to {}", short(it.band.low), short(it.band.high))),
             number(&|it| format!("{:.0} %", it.right * 100.0)),
             number(&|it| hinge(it).to_owned()),
+            ssvc(one.ssvc),
+            due(one.bod_26_04.as_ref(), answer.day()),
             one.group.to_string(),
         ]);
     }
     let _ = write!(text, "{list}");
+    text += &wrapped(DUE, "", width);
+    text += &late(&sorted, width);
     if sorted.len() > most {
         let _ = writeln!(text, "... and {} more (--all shows them)", sorted.len() - most);
     }
@@ -107,6 +122,41 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
         text += &wrapped(&format!("{}: {}", one.group, one.recommendation), "  ", width);
     }
     text
+}
+
+/// What the columns of duties mean.
+pub(super) const DUE: &str = "SSVC: the worst outcome of what the release closes; DUE: the day of BOD 26-04";
+
+pub(super) fn ssvc(outcome: Option<ssvc::Decision>) -> String {
+    outcome.map_or_else(|| "unknown".to_owned(), |it| it.name().to_owned())
+}
+
+/// The day of BOD 26-04, marked where it has passed; without one, the outcome of its table.
+pub(super) fn due(view: Option<&DueView>, on: Date) -> String {
+    let Some(view) = view else { return "unknown".to_owned() };
+    match (view.date, view.timeline) {
+        (Some(day), _) if day < on => format!("{day} passed"),
+        (Some(day), _) => day.to_string(),
+        (None, Timeline::OnUpgrade) => "on upgrade".to_owned(),
+        (None, timeline) => format!("{timeline} from ?"),
+    }
+}
+
+/// The promises that are broken, each with the number of groups, whatever part of the table is shown.
+fn late(list: &[&GroupDecision], width: Option<u16>) -> String {
+    let mut broken: BTreeMap<String, (Date, BTreeSet<String>)> = BTreeMap::new();
+    for one in list {
+        for it in one.broken() {
+            let (since, groups) = broken.entry(it.to_string()).or_insert_with(|| (it.since, BTreeSet::new()));
+            *since = (*since).min(it.since);
+            groups.insert(one.group.to_string());
+        }
+    }
+    let line = |(promise, (since, groups)): (&String, &(Date, BTreeSet<String>))| {
+        let groups = counted(groups.len(), "group");
+        wrapped(&format!("broken since {since} in {groups}: promise {promise}"), "", width)
+    };
+    broken.iter().map(line).collect()
 }
 
 /// The missing facts, each with the number of groups that wait for it.
@@ -293,7 +343,7 @@ fn information(decision: &Decision, width: Option<u16>) -> String {
 }
 
 fn beside(one: &GroupDecision, width: Option<u16>) -> String {
-    let ssvc = one.ssvc.map_or("unknown", |it| it.name());
+    let ssvc = ssvc(one.ssvc);
     let due = one.bod_26_04.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     let mut text = wrapped(
         &format!(
@@ -328,7 +378,7 @@ fn beside(one: &GroupDecision, width: Option<u16>) -> String {
     text
 }
 
-const HEADER: [&str; 25] = [
+const HEADER: [&str; 29] = [
     "platform",
     "train",
     "platform_release",
@@ -353,6 +403,10 @@ const HEADER: [&str; 25] = [
     "hinge",
     "earlier_ring",
     "earlier_ring_from_days",
+    "ssvc",
+    "bod_26_04",
+    "bod_26_04_due",
+    "contract",
     "why",
 ];
 
@@ -369,6 +423,9 @@ pub(crate) fn csv(answer: &Answer<'_>, out: &mut dyn Write) -> io::Result<()> {
 fn record(one: &GroupDecision) -> [String; HEADER.len()] {
     let text = |it: &Option<String>| it.clone().unwrap_or_default();
     let number = |of: &dyn Fn(&Decision) -> String| one.wait.as_ref().map_or_else(String::new, of);
+    let bod = one.bod_26_04.as_ref();
+    let broken: Vec<String> =
+        one.broken().iter().map(|it| format!("{it} broken since {}", it.since)).collect();
     let days = |it: &Decision| it.optimum.days.map_or("never".to_owned(), |days| days.to_string());
     [
         text(&one.group.platform),
@@ -395,6 +452,10 @@ fn record(one: &GroupDecision) -> [String; HEADER.len()] {
         number(&|it| hinge(it).to_owned()),
         one.earlier_ring.as_ref().map(|it| it.ring.clone()).unwrap_or_default(),
         one.earlier_ring.as_ref().map(|it| it.from_days.to_string()).unwrap_or_default(),
+        one.ssvc.map(|it| it.name().to_owned()).unwrap_or_default(),
+        bod.map(|it| it.timeline.to_string()).unwrap_or_default(),
+        bod.and_then(|it| it.date).map(|it| it.to_string()).unwrap_or_default(),
+        broken.join("; "),
         one.recommendation.clone(),
     ]
 }

@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
         epss_at_least: arguments.epss_at_least,
     };
     let history = backtest::of_facts(&base, &line, &epss).map_err(|error| failure(&error))?;
-    let report = backtest::run(&history, &question, &policy).map_err(|error| failure(&error))?;
+    let mut report = backtest::run(&history, &question, &policy).map_err(|error| failure(&error))?;
+    report.notes.splice(0..0, backtest::chosen(&base, fleet.as_ref(), asked, &line));
     write(arguments, &report)?;
     Ok(Code::Done)
 }

@@ -1,6 +1,5 @@
 //! `underpin cadence`: how often a platform asks for maintenance.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -39,8 +38,7 @@ fn of_facts(arguments: &args::Cadence, interval: Interval) -> Result<Cadence, Fa
     };
     let (base, _) = facts::base(&arguments.feeds, !arguments.no_builtin, Timestamp::now())?;
     if arguments.platform.is_empty() {
-        let known: BTreeSet<&str> = base.releases().iter().map(|it| it.family.name()).collect();
-        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        let known = History::new(&base).platforms().join(", ");
         let known = if known.is_empty() { "none; bring feeds with --feeds".to_owned() } else { known };
         return Err(Failure::Usage(format!(
             "say what to measure: --platform NAME of the facts ({known}), or --dates FILE with one release date a line"

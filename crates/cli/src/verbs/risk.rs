@@ -143,21 +143,20 @@ fn mark(setting: &Setting) -> &'static str {
     }
 }
 
-/// A part of a policy file. The word `judgement` alone is what keeps the mark when it is read back.
+/// A part of a policy file, which keeps sources and marks when it is read back.
 fn toml(policy: &Policy) -> Result<String, Failure> {
     let mut text = "format = \"underpin/policy/1\"\n\n# Replace what you know better, and say in source who says so.\n[parameters]\n".to_owned();
     for (parameter, setting) in policy.parameters.iter() {
         let fact = parameter.fact();
-        let source = if setting.judgement { "judgement" } else { &setting.source };
         // A JSON string is a TOML string too.
-        let source = serde_json::to_string(source).map_err(|error| Failure::Internal(error.to_string()))?;
+        let source =
+            serde_json::to_string(&setting.source).map_err(|error| Failure::Internal(error.to_string()))?;
         let _ = write!(
             text,
-            "\n# {}\n# {}; {}: {}\n{} = {{ value = {}, low = {}, high = {}, source = {source} }}\n",
+            "\n# {}\n# {}; {}\n{} = {{ value = {}, low = {}, high = {}, source = {source} }}\n",
             fact.question,
             fact.unit.expected(),
             mark(setting),
-            setting.source.replace('\n', " "),
             fact.name,
             number(setting.value),
             number(setting.low),
@@ -187,8 +186,8 @@ mod tests {
         for policy in [Policy::default(), stated] {
             let read = policy::read(&toml(&policy).unwrap()).unwrap();
             for ((name, before), (_, after)) in policy.parameters.iter().zip(read.parameters.iter()) {
-                let numbers = |it: &Setting| (it.value, it.low, it.high, it.judgement);
-                assert_eq!(numbers(before), numbers(after), "{name:?}");
+                let all = |it: &Setting| (it.value, it.low, it.high, it.judgement, it.source.clone());
+                assert_eq!(all(before), all(after), "{name:?}");
                 assert!(after.stated);
             }
         }

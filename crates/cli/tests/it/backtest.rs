@@ -147,4 +147,20 @@ fn a_sample_fleet_is_replayed_without_a_choice() {
     run(&["fleet", "sample", "--hosts", "30", "--seed", "1", "--out", fleet]).ends(0);
     let answer = run(&["backtest", fleet, "--format", "json"]).ends(0).json();
     assert!(!answer["policies"].as_array().unwrap().is_empty());
+    // Of a line that tells something, and it says which and what else there is.
+    assert!(answer["vulnerabilities"].as_u64().unwrap() > 0, "{}", answer["line"]);
+    let [platform, line, component] =
+        ["platform", "line", "component"].map(|it| answer[it].as_str().unwrap());
+    let notes: Vec<&str> =
+        answer["notes"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let chosen = format!("nobody said what to replay: {platform} {line} {component} was chosen");
+    assert!(
+        notes.iter().any(|it| it.starts_with(&chosen) && it.contains("others of the fleet")),
+        "{notes:?}"
+    );
+    let taken = |row: &serde_json::Value| row["policy"] == "underpin" && row["evaluable"] == true;
+    assert!(answer["policies"].as_array().unwrap().iter().any(taken));
+    // Who asks for less than one line is still asked for the rest.
+    let asked = run(&["backtest", fleet, "--platform", "debian", "--line", "bookworm"]).ends(2);
+    assert!(asked.stderr.contains("(--component)"), "{}", asked.stderr);
 }

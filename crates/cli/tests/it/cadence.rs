@@ -195,9 +195,16 @@ fn bad_input_ends_with_2_and_names_the_way_out() {
 #[test]
 fn without_arguments_it_says_what_can_be_asked() {
     let said = run(&["cadence"]).ends(2).stderr;
-    for word in ["--platform NAME", "debian", "esxi", "--dates FILE"] {
+    for word in ["--platform NAME", "debian", "esxi", "xen", "--dates FILE"] {
         assert!(said.contains(word), "{word}: {said}");
     }
+    // Each of them can be measured.
+    let (_, known) = said.split_once("of the facts (").unwrap();
+    for platform in known.split_once(')').unwrap().0.split(", ") {
+        run(&["cadence", "--platform", platform]).ends(0);
+    }
+    let help = run(&["backtest", "--help"]).ends(0).stdout;
+    assert!(help.contains("a row a maintenance, or a policy"), "{help}");
     let bare = run(&["cadence", "--no-builtin"]).ends(2).stderr;
     assert!(bare.contains("none; bring feeds with --feeds"), "{bare}");
 }

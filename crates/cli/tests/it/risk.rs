@@ -453,3 +453,21 @@ fn what_nobody_looked_at_is_not_fine() {
         "{words}"
     );
 }
+
+/// Without compound figures there is no column for them.
+#[test]
+fn a_table_of_naive_figures_has_no_empty_column() {
+    let ask = |more: &[&str]| {
+        let common = ["risk", "fleet.json", "--no-builtin", "--feeds", "feeds", "--as-of", "2026-03-02"];
+        run(&[&common, more].concat()).ends(0).stdout
+    };
+    let header = |text: &str| {
+        let line = text.lines().find(|it| it.starts_with("HIT AT ONCE")).unwrap();
+        line.split("  ").map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let naive = ask(&["--independent"]);
+    assert_eq!(header(&naive), ["HIT AT ONCE", "INDEPENDENT"]);
+    let row = naive.lines().find(|it| it.starts_with("at least 1 host")).unwrap();
+    assert!(row.contains('%') || row.contains("e-"), "{row}");
+    assert_eq!(header(&ask(&[])), ["HIT AT ONCE", "COMPOUND", "INDEPENDENT"]);
+}

@@ -76,6 +76,72 @@ fn csv_has_one_row_a_release() {
     assert!(text.starts_with("platform,train,platform_release,hardware,ring,component,release,"), "{text}");
 }
 
+/// A fix is late by a promise to a tenant and by BOD 26-04: whatever is recommended, each form says so.
+#[test]
+fn what_is_late_stands_beside_the_recommendation_in_every_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let promise = POLICY.to_owned() + "scope = { tenants = [\"tenant-01\"] }\n";
+    let policy = file(&dir, "policy.toml", promise);
+    let fleet = "fleet.json";
+    let ask = |verb: &str, more: &[&str]| {
+        let common = ["--no-builtin", "--feeds", "feeds", "--policy", &policy, "--as-of", "2026-03-02"];
+        run(&[&[verb, fleet][..], &common, more].concat()).ends(0).stdout
+    };
+    let json: serde_json::Value = serde_json::from_str(&ask("wait", &["--format", "json"])).unwrap();
+    let group = &json["groups"][0];
+    let (ssvc, asked) = (group["ssvc"].as_str().unwrap(), group["bod_26_04"]["date"].as_str().unwrap());
+    let deadline = group["promises"][0]["deadline"].as_str().unwrap();
+    let clause = format!(
+        "(BOD 26-04 asked for it by {asked}; the promise thirty-days to tenant-01 has been broken since {deadline})"
+    );
+    assert!(group["recommendation"].as_str().unwrap().contains(&clause), "{group}");
+    for (verb, of_promise) in [("wait", "broken since"), ("risk", "has been broken since")] {
+        let table = ask(verb, &[]);
+        let header = table.lines().find(|it| it.contains("SSVC  ")).unwrap();
+        let at = |name: &str| header.find(name).unwrap();
+        let row = table.lines().skip_while(|it| *it != header).nth(1).unwrap();
+        assert!(row[at("SSVC")..].starts_with(ssvc), "{table}");
+        assert!(row[at("DUE")..].starts_with(&format!("{asked} passed")), "{table}");
+        assert!(table.contains(&clause) && table.contains(of_promise), "{table}");
+    }
+    let csv = ask("wait", &["--format", "csv"]);
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let row = reader.records().next().unwrap().unwrap();
+    let cell = |name: &str| &row[header.iter().position(|it| it == name).unwrap()];
+    assert_eq!(
+        [cell("ssvc"), cell("bod_26_04"), cell("bod_26_04_due"), cell("contract")],
+        [
+            ssvc,
+            group["bod_26_04"]["timeline"].as_str().unwrap(),
+            asked,
+            &format!("thirty-days to tenant-01 broken since {deadline}")
+        ]
+    );
+    // No table is wider than its terminal.
+    for width in ["80", "100", "160"] {
+        let ran = underpin()
+            .args([
+                "wait",
+                fleet,
+                "--no-builtin",
+                "--feeds",
+                "feeds",
+                "--policy",
+                &policy,
+                "--as-of",
+                "2026-03-02",
+            ])
+            .env("COLUMNS", width)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(ran.stdout).unwrap();
+        let text = text.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+        assert!(text.contains("DUE"), "{text}");
+        assert!(text.lines().all(|it| it.chars().count() <= width.parse().unwrap()), "{text}");
+    }
+}
+
 /// Hosts of two rings that run different versions of one package, of which two releases are newer.
 const RINGS: &str = r#"{"format": "underpin/fleet/1", "name": "rings", "seen": {"at": "2026-03-02T06:00:00Z", "by": "hand"},
     "clusters": [{"id": "a"}], "hosts": [HOSTS], "vms": [{"id": "v", "host": "production", "power": "on"}]}"#;
@@ -185,4 +251,23 @@ fn the_elicitation_sheet_asks_for_every_parameter() {
     let line = again.lines().find(|line| line.starts_with("theta ")).unwrap();
     assert!(line.contains(" 0.05 ") && line.contains("stated"), "{line}");
     assert!(!underpin().args(["risk"]).output().unwrap().status.success());
+}
+
+/// Before 7.0 an update and the patches after it are one line: the newest release is the newest build, whatever its train is called.
+#[test]
+fn the_newest_release_of_an_old_esxi_is_the_newest_build_of_its_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = r#"{"format": "underpin/fleet/1", "name": "old", "seen": {"at": "2018-05-20T06:00:00Z", "by": "hand"},
+        "clusters": [{"id": "a"}], "vms": [{"id": "v", "host": "h", "power": "on"}],
+        "hosts": [{"id": "h", "cluster": "a", "platform": {"family": "esxi", "train": "6.5", "release": "6.5.0 build-4564106"},
+        "components": {"family": "esxi", "train": "6.5", "components": [{"name": "ESXi", "kind": "product", "version": "6.5-4564106"}]}}]}"#;
+    let fleet = file(&dir, "fleet.json", host);
+    let newest = |day: &str| {
+        let answer = run(&["wait", &fleet, "--as-of", day, "--format", "json"]).ends(0).json();
+        let groups = answer["groups"].as_array().unwrap().clone();
+        let newest = groups.iter().find(|it| it["role"] == "newest").unwrap();
+        (newest["release"].as_str().unwrap().to_owned(), newest["released"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(newest("2018-05-20"), ("6.5U2-8294253".to_owned(), "2018-05-03".to_owned()));
+    assert_eq!(newest("2018-03-25"), ("6.5U1-7967591".to_owned(), "2018-03-20".to_owned()));
 }

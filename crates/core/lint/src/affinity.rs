@@ -88,7 +88,16 @@ pub(crate) fn share(
             if let Some(affinities) = shared.get_mut(ix(group)) {
                 let says = says(group);
                 let binds = binds_from == 0;
-                affinities.add(Bond { says, must, binds, binds_from, members, at_start: 0, stood: Vec::new(), told: false });
+                affinities.add(Bond {
+                    says,
+                    must,
+                    binds,
+                    binds_from,
+                    members,
+                    at_start: 0,
+                    stood: Vec::new(),
+                    told: false,
+                });
             }
         }
     };

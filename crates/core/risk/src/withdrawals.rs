@@ -119,7 +119,12 @@ const fn listed(
 const fn microcode(line: &'static str, names: (&'static str, &'static str, &'static str)) -> Withdrawal {
     let days = (date(2018, 1, 9), date(2018, 1, 13), Mark::Recalled);
     let what = "microcode against Spectre let Haswell and Broadwell processors restart; its maker advised against it";
-    listed(line, names, days, (what, "list of ESXi builds, named \"(Recalled)\"; VMware KB 52345; the day is recalled"))
+    listed(
+        line,
+        names,
+        days,
+        (what, "list of ESXi builds, named \"(Recalled)\"; VMware KB 52345; the day is recalled"),
+    )
 }
 
 /// The table, reviewed by hand.
@@ -218,8 +223,11 @@ mod tests {
     fn every_build_that_the_list_calls_recalled_is_here() {
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../feeds/facts/esxi-builds.csv");
         let list = std::fs::read_to_string(list).unwrap();
-        let recalled: Vec<&str> =
-            list.lines().filter(|it| it.contains("(Recalled)")).filter_map(|it| it.split(',').next()).collect();
+        let recalled: Vec<&str> = list
+            .lines()
+            .filter(|it| it.contains("(Recalled)"))
+            .filter_map(|it| it.split(',').next())
+            .collect();
         assert_eq!(recalled.len(), 4);
         assert!(recalled.iter().all(|build| TABLE.iter().any(|it| it.version == *build)), "{recalled:?}");
     }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::in_force::{PutInForce, Ruled};
 use crate::problem::{Code, Problem};
 use crate::state::Shared;
-use crate::upload::files;
+use crate::upload::files_or_empty;
 
 /// The policy in force.
 #[derive(Debug, Serialize, ToSchema)]
@@ -72,7 +72,7 @@ pub(super) async fn evidence(State(app): State<Shared>) -> Json<EvidenceView> {
 }
 
 async fn import<T: Ruled>(app: &Shared, request: Request) -> Result<Response, Problem> {
-    let files = files(request).await?;
+    let files = files_or_empty(request).await?;
     let [file] = files.as_slice() else {
         return Err(Code::BadBody.with(format!("{} files came; upload one at a time", files.len())));
     };

@@ -247,12 +247,12 @@ pub(super) async fn predictions(State(app): State<Shared>) -> Result<Json<Calibr
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewOutcome {
-    /// It happened within its span.
+    /// It happened within its span. `false` is refused until the span is over.
     happened: bool,
 }
 
-/// States what became of a prediction. Said once it stays: another outcome for the same prediction is refused.
-#[utoipa::path(post, path = "/predictions/{id}/outcome", tag = "risk", params(("id" = String, Path)), request_body = NewOutcome, responses((status = 200, body = PredictionView), (status = 404, body = Problem, content_type = "application/problem+json"), (status = 409, description = "Another outcome is known", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+/// States what became of a prediction: that it did not happen, once its span is over. Said once it stays: another outcome is refused.
+#[utoipa::path(post, path = "/predictions/{id}/outcome", tag = "risk", params(("id" = String, Path)), request_body = NewOutcome, responses((status = 200, body = PredictionView), (status = 404, body = Problem, content_type = "application/problem+json"), (status = 409, description = "Another outcome is known, or the span is not over", body = Problem, content_type = "application/problem+json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn outcome(
     State(app): State<Shared>,
     Path(id): Path<String>,

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
 use serde::de::{Deserialize, Deserializer, Error};
 use toml::value::Datetime;
 
@@ -13,20 +15,34 @@ enum Written {
     Bare(Datetime),
 }
 
+/// What can stand in a policy: a day, or a moment.
+pub(super) trait Dated: FromStr<Err: Display> {
+    /// What is expected, with an example.
+    const EXPECTED: &'static str;
+}
+
+impl Dated for Date {
+    const EXPECTED: &'static str = "a day without a time, such as 2027-01-01: it counts to its end";
+}
+
+impl Dated for Time {
+    const EXPECTED: &'static str = "a time of the day, such as 22:00";
+}
+
+impl Dated for Timestamp {
+    const EXPECTED: &'static str = "a moment with its zone, such as 2027-01-01T22:00:00Z";
+}
+
 /// Reads a day or a moment, whichever `T` is.
-pub(super) fn moment<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
+pub(super) fn moment<'de, D: Deserializer<'de>, T: Dated>(deserializer: D) -> Result<T, D::Error> {
     let text = match Written::deserialize(deserializer)? {
         Written::Text(text) => text,
         Written::Bare(bare) => bare.to_string(),
     };
-    text.parse().map_err(|error| D::Error::custom(format!("`{text}`, expected a day or moment: {error}")))
+    text.parse().map_err(|_| D::Error::custom(format!("`{text}`, expected {}", T::EXPECTED)))
 }
 
 /// The same where it may be left out.
-pub(super) fn optional<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
+pub(super) fn optional<'de, D: Deserializer<'de>, T: Dated>(deserializer: D) -> Result<Option<T>, D::Error> {
     moment(deserializer).map(Some)
 }

@@ -38,9 +38,9 @@ pub(super) fn planning(planning: &PlanningPolicy, mistakes: &mut Mistakes) {
         );
     }
     prices(planning, mistakes);
-    unique("planning.window", planning.window.iter().map(|it| it.id.as_str()), mistakes);
-    unique("planning.freeze", planning.freeze.iter().map(|it| it.id.as_str()), mistakes);
-    unique("planning.exception", planning.exception.iter().map(|it| it.id.as_str()), mistakes);
+    unique("planning.window", "id", planning.window.iter().map(|it| it.id.as_str()), mistakes);
+    unique("planning.freeze", "id", planning.freeze.iter().map(|it| it.id.as_str()), mistakes);
+    unique("planning.exception", "id", planning.exception.iter().map(|it| it.id.as_str()), mistakes);
     for (at, it) in planning.window.iter().enumerate() {
         window(&named("planning.window", &it.id, at, mistakes), it, mistakes);
     }
@@ -351,15 +351,21 @@ mod tests {
     #[test]
     fn names_of_windows_freezes_and_exceptions_come_once_and_are_no_empty_text() {
         let twice = window("night", "minutes = 60") + &window("night", "minutes = 60");
-        assert_eq!(mistake(&twice), "planning.window: found \"night\" twice, expected each name once");
+        assert_eq!(
+            mistake(&twice),
+            "planning.window number 2.id: found \"night\" twice, expected each name once"
+        );
         let said = mistake(&window(" ", "minutes = 60"));
         assert!(said.starts_with("planning.window number 1.id: found an empty text"), "{said}");
         let freeze = "[[planning.freeze]]\nid = \"f\"\nfrom = \"2026-12-01T00:00:00Z\"\nuntil = \"2026-12-02T00:00:00Z\"\n";
-        assert_eq!(mistake(&freeze.repeat(2)), "planning.freeze: found \"f\" twice, expected each name once");
+        assert_eq!(
+            mistake(&freeze.repeat(2)),
+            "planning.freeze number 2.id: found \"f\" twice, expected each name once"
+        );
         let exception = "[[planning.exception]]\nid = \"e\"\nrule = \"degraded\"\nowner = \"ann\"\nexpires = \"2026-12-01\"\nreason = \"r\"\n";
         assert_eq!(
             mistake(&exception.repeat(2)),
-            "planning.exception: found \"e\" twice, expected each name once"
+            "planning.exception number 2.id: found \"e\" twice, expected each name once"
         );
     }
 

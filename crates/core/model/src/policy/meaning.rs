@@ -1,11 +1,15 @@
 //! What a type cannot say of a policy: numbers beyond sense, names that come twice, things that contradict each other.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use super::parameter::Unit;
 use super::read::Mistakes;
 use super::{Policy, PromiseKind};
 use crate::quantity::Loss;
+
+/// Paces at which a fleet can be patched, per day: of less nobody lives to see the end.
+pub const PACES: RangeInclusive<f64> = 1e-3..=1e6;
 
 /// Longest span of a promise: dates end somewhere, and a longer promise is none.
 const MOST_DAYS: u32 = 36_525;
@@ -46,9 +50,9 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
     for it in &policy.promises {
         too_large(format!("promise {}.penalty", it.id), it.penalty, mistakes);
     }
-    unique("control", policy.controls.iter().map(|it| it.id.as_str()), mistakes);
-    unique("promise", policy.promises.iter().map(|it| it.id.as_str()), mistakes);
-    unique("ring", policy.rings.iter().map(|it| it.name.as_str()), mistakes);
+    named("control", "id", policy.controls.iter().map(|it| it.id.as_str()), mistakes);
+    named("promise", "id", policy.promises.iter().map(|it| it.id.as_str()), mistakes);
+    named("ring", "name", policy.rings.iter().map(|it| it.name.as_str()), mistakes);
     for control in &policy.controls {
         if control.closes.is_empty() {
             mistakes.add(
@@ -60,7 +64,11 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
     }
     for (at, accepted) in policy.accepted.iter().enumerate() {
         if accepted.owner.trim().is_empty() {
-            mistakes.add(format!("accepted_risk.{at}.owner"), "an empty text", "who answers for it");
+            mistakes.add(
+                format!("accepted_risk number {}.owner", at + 1),
+                "an empty text",
+                "who answers for it",
+            );
         }
     }
     for promise in &policy.promises {
@@ -98,8 +106,12 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
         ("maintenance.vms_per_day", maintenance.vms_per_day),
         ("maintenance.images_per_day", maintenance.images_per_day),
     ] {
-        if let Some(pace) = pace.filter(|it| !(it.is_finite() && *it > 0.0)) {
-            mistakes.add(name, pace, "a finite number above 0");
+        if let Some(pace) = pace.filter(|it| !PACES.contains(it)) {
+            mistakes.add(
+                name,
+                format!("{pace:e}"),
+                format!("from {} to {} a day", PACES.start(), PACES.end()),
+            );
         }
     }
     super::check::planning(&policy.planning, mistakes);
@@ -121,13 +133,29 @@ fn too_large(path: String, loss: Loss, mistakes: &mut Mistakes) {
     }
 }
 
-pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Mistakes) {
+/// Names of which each comes once, each mistake at the line of the later one.
+pub(super) fn unique<'a>(
+    list: &str,
+    key: &str,
+    names: impl Iterator<Item = &'a str>,
+    mistakes: &mut Mistakes,
+) {
     let mut seen = BTreeSet::new();
-    for name in names {
+    for (at, name) in names.enumerate() {
         if !seen.insert(name) {
-            mistakes.add(what, format!("{name:?} twice"), "each name once");
+            let path = format!("{list} number {}.{key}", at + 1);
+            mistakes.add(path, format!("{name:?} twice"), "each name once");
         }
     }
+}
+
+/// The same of names that must not be empty.
+fn named<'a>(list: &str, key: &str, names: impl Iterator<Item = &'a str> + Clone, mistakes: &mut Mistakes) {
+    for (at, _) in names.clone().enumerate().filter(|it| it.1.trim().is_empty()) {
+        let path = format!("{list} number {}.{key}", at + 1);
+        mistakes.add(path, "an empty text", "a name, so that reports can refer to it");
+    }
+    unique(list, key, names, mistakes);
 }
 
 #[cfg(test)]
@@ -179,5 +207,18 @@ mod tests {
             assert!(said[0].starts_with(place), "{text}: {said:?}");
         }
         assert!(read("[loss]\nvm_hour_down = 1e15\n").is_ok());
+    }
+
+    #[test]
+    fn paces_at_which_nothing_is_ever_patched_are_refused_by_their_keys() {
+        for key in ["hosts_per_day", "planes_per_day", "vms_per_day", "images_per_day"] {
+            for (wrong, told) in [("1e-300", "1e-300"), ("0.0", "0e0"), ("1e7", "1e7"), ("inf", "inf")] {
+                let said = refused(&format!("[maintenance]\n{key} = {wrong}\n"));
+                let place =
+                    format!("maintenance.{key} (line 2): found {told}, expected from 0.001 to 1000000");
+                assert!(said[0].starts_with(&place), "{said:?}");
+            }
+            assert!(read(&format!("[maintenance]\n{key} = 0.001\n")).is_ok());
+        }
     }
 }

@@ -36,6 +36,7 @@ use crate::ssvc::HumanImpact;
 
 pub(crate) use check::MOST_SPAN_S;
 pub use exception::Leave;
+pub use meaning::PACES;
 pub use parameter::{Parameter, ParameterFact, Parameters, Setting, Unit};
 pub use planning::{
     Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,

@@ -16,7 +16,8 @@ pub(super) fn with_lines(text: &str, mut mistakes: Vec<PolicyError>) -> Vec<Poli
     mistakes
 }
 
-/// The byte at which the deepest key of a dotted path stands that the file has: `promise gold.days` is in the one of this id.
+/// The byte at which the deepest key of a dotted path stands that the file has: `promise gold.days` is in the one of this id,
+/// `promise number 2.id` in the second.
 fn place(file: &DeTable<'_>, path: &str) -> Option<usize> {
     let mut table = file;
     let mut at = None;
@@ -28,7 +29,9 @@ fn place(file: &DeTable<'_>, path: &str) -> Option<usize> {
             (DeValue::Table(inner), _) => inner,
             (DeValue::Array(list), Some(id)) => {
                 let named = |it: &&toml::Spanned<DeValue<'_>>| has_id(it.get_ref(), id);
-                let Some(one) = list.iter().find(named) else { break };
+                let number = id.strip_prefix("number ").and_then(|it| it.parse::<usize>().ok());
+                let one = number.and_then(|it| list.get(it.checked_sub(1)?));
+                let Some(one) = list.iter().find(named).or(one) else { break };
                 at = Some(one.span().start);
                 let DeValue::Table(inner) = one.get_ref() else { break };
                 inner
@@ -39,9 +42,11 @@ fn place(file: &DeTable<'_>, path: &str) -> Option<usize> {
     at
 }
 
+/// A ring is told by its name.
 fn has_id(value: &DeValue<'_>, id: &str) -> bool {
     let DeValue::Table(table) = value else { return false };
     table.iter().any(|(name, value)| {
-        name.get_ref() == "id" && matches!(value.get_ref(), DeValue::String(text) if &**text == id)
+        ["id", "name"].contains(&&**name.get_ref())
+            && matches!(value.get_ref(), DeValue::String(text) if &**text == id)
     })
 }

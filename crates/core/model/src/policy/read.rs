@@ -219,7 +219,8 @@ fn parameters(written: &BTreeMap<String, WrittenSetting>, mistakes: &mut Mistake
             );
         }
         let source = full.source.unwrap_or_else(|| "the policy, without a source".to_owned());
-        let judgement = source == "judgement";
+        // The words of the default keep its mark, so that a sheet that is read back says what it said.
+        let judgement = source == "judgement" || (fact.judgement && source == fact.source);
         parameters
             .state(parameter, Setting { value: full.value, low, high, source, judgement, stated: true });
     }
@@ -275,10 +276,12 @@ mod tests {
         let bare = read(&text("2027-01-01")).unwrap();
         assert_eq!(bare, read(&text("\"2027-01-01\"")).unwrap());
         assert_eq!(bare.accepted[0].expires.to_string(), "2027-01-01");
-        for wrong in ["2027", "\"soon\"", "true"] {
+        for wrong in ["2027", "\"soon\"", "true", "2026-12-01T10:00:00Z", "\"2026-12-01T10:00:00Z\""] {
             let said = refused(&text(wrong));
             assert!(said[0].starts_with("accepted_risk[0].expires (line 4): found "), "{said:?}");
-            assert!(said[0].contains("expected a day or moment"), "{said:?}");
+            assert!(said[0].contains("expected a day"), "{said:?}");
+            // A moment is refused in our words, not in those of a library.
+            assert!(!wrong.contains('T') || said[0].ends_with("such as 2027-01-01: it counts to its end"));
         }
         let freeze = "[[planning.freeze]]\nid = \"f\"\nfrom = 2026-12-01T00:00:00Z\nuntil = \"2026-12-02T00:00:00Z\"\n";
         assert_eq!(read(freeze).unwrap().planning.freeze.len(), 1);
@@ -297,7 +300,7 @@ mod tests {
             "parameters.rhoo",
             "parameters.q (line 5):",
             "control a.closes",
-            "\"a\" twice",
+            "control number 2.id (line 12): found \"a\" twice, expected each name once",
         ] {
             assert!(mistakes.iter().any(|it| it.contains(place)), "{place} in {mistakes:#?}");
         }
@@ -315,6 +318,36 @@ mod tests {
         );
         assert!(said[1].starts_with("parameters.rho.value (line 5): found 2, "), "{said:?}");
         assert!(said.iter().any(|it| it.starts_with("promise b.days (line 15): found 99999, ")), "{said:?}");
+    }
+
+    #[test]
+    fn names_that_come_twice_and_texts_that_are_empty_name_their_line() {
+        let control = |id: &str| {
+            format!(
+                "[[control]]\nid = \"{id}\"\ncloses = [\"network\"]\nfails = 0.1\nsource = \"judgement\"\n"
+            )
+        };
+        let promise = |id: &str| format!("[[promise]]\nid = \"{id}\"\nkind = \"fix-within\"\ndays = 1\n");
+        let ring = |name: &str| format!("[[ring]]\nname = \"{name}\"\nsoak = 1.0\n");
+        let accepted = |owner: &str| {
+            format!(
+                "[[accepted_risk]]\nvulnerability = \"CVE-2024-1\"\nowner = \"{owner}\"\nexpires = 2027-01-01\nreason = \"r\"\n"
+            )
+        };
+        let empty = "found an empty text, expected";
+        for (text, said) in [
+            (control("a") + &control("a"), "control number 2.id (line 7): found \"a\" twice".to_owned()),
+            (promise("a") + &promise("a"), "promise number 2.id (line 6): found \"a\" twice".to_owned()),
+            (ring("a") + &ring("a"), "ring number 2.name (line 5): found \"a\" twice".to_owned()),
+            (accepted("o") + &accepted(" "), format!("accepted_risk number 2.owner (line 8): {empty}")),
+            (control("a") + &control(""), format!("control number 2.id (line 7): {empty} a name")),
+            (promise(" "), format!("promise number 1.id (line 2): {empty} a name")),
+            (ring(""), format!("ring number 1.name (line 2): {empty} a name")),
+        ] {
+            let mistakes = refused(&text);
+            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+            assert!(mistakes[0].starts_with(&said), "{said}: {mistakes:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use underpin_exposure::{Assessment, FactBase, Status};
 use underpin_model::facts::{DateKind, Family, Lifecycle, LifecycleDate, ReleaseFact};
 use underpin_model::fleet::{Fleet, Vm};
 use underpin_model::id::{TenantId, VulnerabilityId};
-use underpin_model::policy::{Policy, Promise, PromiseKind, Scope};
+use underpin_model::policy::{PACES, Policy, Promise, PromiseKind, Scope};
 
 use super::acceptance::Acceptances;
 use super::forecast::{Paces, Plan};
@@ -115,9 +115,6 @@ fn sum(promise: &Promise, clocks: &[Clock]) -> PromiseState {
         penalty: promise.penalty,
     }
 }
-
-/// Hosts per day that a fleet can be patched at.
-const PACES: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
 
 /// A reading, before the assets that share it are joined.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

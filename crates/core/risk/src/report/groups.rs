@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use underpin_exposure::report::DueView;
 use underpin_model::fleet::{HardwareClass, Host};
+use underpin_model::ssvc;
 
 use super::Request;
 use crate::compound::Judgement;
 use crate::groups::GroupKey;
 use crate::portfolio::Portfolio;
+use crate::wait::groups::Broken;
 use crate::wait::{self, GroupDecision};
 
 /// What the hosts of the report are grouped by.
@@ -84,6 +87,8 @@ pub struct GroupRisk {
     pub wait_missing: Option<String>,
     /// What is recommended, in one sentence; where it cannot be decided, the fact that is missing.
     pub recommendation: Option<String>,
+    /// What others ask for of the release that the recommendation is about (grouped by decision only).
+    pub duties: Option<Duties>,
     /// Every release that is due on the group, without curves.
     pub releases: Vec<DueRelease>,
 }
@@ -103,6 +108,26 @@ pub struct DueRelease {
     pub closes: u64,
     /// What is recommended.
     pub recommendation: String,
+    /// What others ask for.
+    #[serde(flatten)]
+    pub duties: Duties,
+}
+
+/// What others ask for, beside what the losses say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Duties {
+    /// The worst SSVC outcome of what the release closes.
+    pub ssvc: Option<ssvc::Decision>,
+    /// The BOD 26-04 outcome.
+    pub bod_26_04: Option<DueView>,
+    /// Promises that are broken.
+    pub broken: Vec<Broken>,
+}
+
+impl Duties {
+    fn of(decision: &GroupDecision) -> Self {
+        Self { ssvc: decision.ssvc, bod_26_04: decision.bod_26_04.clone(), broken: decision.broken() }
+    }
 }
 
 /// The groups with exact means: a host's mean loss is its class's mean impact times what it holds.
@@ -126,6 +151,7 @@ pub(super) fn groups(
             wait: None,
             wait_missing: None,
             recommendation: None,
+            duties: None,
             releases: Vec::new(),
         });
         group.hosts += 1;
@@ -169,10 +195,12 @@ fn add_decision(group: &mut GroupRisk, decision: &GroupDecision) {
         hosts: decision.hosts.len() as u64,
         closes: decision.closes.len() as u64,
         recommendation: decision.recommendation.clone(),
+        duties: Duties::of(decision),
     });
     let stakes = |it: &Option<wait::Decision>| it.as_ref().map(|it| it.optimum.loss_never);
     if group.recommendation.is_none() || stakes(&decision.wait) > stakes(&group.wait) {
         group.recommendation = Some(decision.recommendation.clone());
+        group.duties = Some(Duties::of(decision));
         group.wait.clone_from(&decision.wait);
     }
 }

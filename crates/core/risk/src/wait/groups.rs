@@ -1,14 +1,16 @@
 //! Patch or wait for every group of a fleet and every release that is due on it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use serde::Serialize;
 use underpin_exposure::report::DueView;
 use underpin_exposure::{Assessment, FactBase};
 use underpin_model::fleet::Fleet;
-use underpin_model::id::{HostId, VulnerabilityId};
+use underpin_model::id::{HostId, TenantId, VulnerabilityId};
 use underpin_model::policy::Policy;
 use underpin_model::ssvc;
 
@@ -122,6 +124,53 @@ pub struct GroupDecision {
     pub recommendation: String,
 }
 
+/// A promise that is broken on hosts of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// The promise.
+    pub promise: String,
+    /// Whom it is given to by name; empty: to everyone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<TenantId>,
+    /// The first deadline that has passed.
+    pub since: Date,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.promise)?;
+        for (at, tenant) in self.tenants.iter().enumerate() {
+            write!(f, "{}{tenant}", if at == 0 { " to " } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+impl GroupDecision {
+    /// The day of BOD 26-04, where it has passed.
+    #[must_use]
+    pub fn overdue(&self, on: Date) -> Option<Date> {
+        self.bod_26_04.as_ref()?.date.filter(|day| *day < on)
+    }
+
+    /// The promises that are broken, each since its first deadline.
+    #[must_use]
+    pub fn broken(&self) -> Vec<Broken> {
+        let mut list: Vec<Broken> = Vec::new();
+        for state in self.promises.iter().filter(|it| it.days_left < 0) {
+            match list.iter_mut().find(|it| it.promise == state.id) {
+                Some(known) => known.since = known.since.min(state.deadline),
+                None => list.push(Broken {
+                    promise: state.id.clone(),
+                    tenants: state.tenants.clone(),
+                    since: state.deadline,
+                }),
+            }
+        }
+        list
+    }
+}
+
 /// Decides for every group and every release that is due, in the order of the groups.
 ///
 /// What groups share is worked out once: which releases are due on hosts that are alike, the draws of the parameters, and the
@@ -173,7 +222,8 @@ fn decided(due: Due, request: &Request<'_>, draws: &Draws) -> Result<GroupDecisi
     let soak = request.policy.rings.first().map_or(3.0, |it| it.soak.get());
     let wait = decide_under(&case.situation, &case.assumptions, soak, draws)?;
     let (currency, days) = (&request.policy.currency, request.horizon_days);
-    decision.recommendation = sentence::recommend(&decision, &wait, currency, days);
+    let on = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
+    decision.recommendation = sentence::recommend(&decision, &wait, (currency, days), on);
     decision.wait = Some(wait);
     Ok(decision)
 }

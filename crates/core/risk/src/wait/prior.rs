@@ -75,8 +75,7 @@ pub fn history(base: &FactBase, family: &Family, wanted: &str, component: &str, 
         ..LineHistory::default()
     };
     let is_withdrawn = |it: &&ReleaseFact| history.withdrawn.iter().any(|one| *one.version == *it.version);
-    let listed: Vec<Date> =
-        days.iter().filter(|it| it.1.iter().any(is_withdrawn)).map(|it| *it.0).collect();
+    let listed: Vec<Date> = days.iter().filter(|it| it.1.iter().any(is_withdrawn)).map(|it| *it.0).collect();
     let mut gaps: Vec<i32> = Vec::new();
     for ((before, _), (after, releases)) in days.iter().zip(days.iter().skip(1)) {
         // That it was replaced is counted as a withdrawal.

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use underpin_exposure::Assessment;
 use underpin_exposure::report::{Asset, AssetKind, VulnerabilityView};
+use underpin_model::id::TenantId;
 use underpin_model::policy::{AcceptedRisk, Promise, PromiseKind};
 use underpin_model::ssvc::HumanImpact;
 
@@ -30,6 +31,9 @@ use crate::clocks::places::Places;
 pub struct PromiseState {
     /// The promise.
     pub id: String,
+    /// Whom it is given to by name; empty: to everyone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<TenantId>,
     /// The day of its deadline.
     pub deadline: Date,
     /// Days to it; negative: it is broken.
@@ -171,6 +175,7 @@ impl<'a> Promises<'a> {
         let ((deadline, accepted), Bearing { hosts, bears }) = of;
         PromiseState {
             id: promised.promise.id.clone(),
+            tenants: promised.promise.scope.tenants.clone(),
             deadline,
             days_left: self.days_left(deadline),
             hosts: u32::try_from(hosts).unwrap_or(u32::MAX),

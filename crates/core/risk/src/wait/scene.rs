@@ -130,7 +130,7 @@ impl<'a> Scene<'a> {
     pub(super) fn due(&self, case: &Case) -> Vec<Due> {
         let shell = self.shell(case);
         match target::targets(&self.releases, &case.line, &case.due) {
-            Err(missing) => vec![unknown(shell, missing)],
+            Err(missing) => vec![unknown(shell, missing, self.day)],
             Ok((smallest, newest)) => {
                 let role = if newest.is_some() { Role::Smallest } else { Role::OnlyOne };
                 let both = [(role, Some(smallest)), (Role::Newest, newest)];
@@ -177,7 +177,7 @@ impl<'a> Scene<'a> {
             tally: Tally::default(),
             ssvc,
             bod_26_04: context::strictest(due),
-            promises: Vec::new(),
+            promises: case.promises.states.clone(),
             earlier_ring: None,
             assumed: Vec::new(),
             wait: None,
@@ -205,10 +205,9 @@ impl<'a> Scene<'a> {
         shell.role = role;
         shell.released = target.released;
         shell.released_basis = target.basis;
-        shell.promises.clone_from(&case.promises.states);
         shell.assumed.extend(case.promises.assumed.iter().cloned());
         let Some(released) = target.released else {
-            return unknown(shell, format!("the day on which {name} was released"));
+            return unknown(shell, format!("the day on which {name} was released"), self.day);
         };
         let known = self.histories.get(&case.line).cloned().unwrap_or_default();
         let prior = prior(known, &policy.parameters);
@@ -421,8 +420,8 @@ fn due_hosts(group: &Members, due: &due::Due, bunches: &[usize]) -> Vec<usize> {
     hosts
 }
 
-fn unknown(mut shell: GroupDecision, missing: String) -> Due {
-    shell.recommendation = sentence::unknown(&shell, &missing);
+fn unknown(mut shell: GroupDecision, missing: String, day: Date) -> Due {
+    shell.recommendation = sentence::unknown(&shell, &missing, day);
     shell.unknown = Some(missing);
     Due { decision: shell, case: None }
 }

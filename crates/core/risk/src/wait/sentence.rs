@@ -1,5 +1,6 @@
 //! The recommendation in one sentence that names its reasons.
 
+use jiff::civil::Date;
 use underpin_model::policy::Parameter;
 
 use super::curve::{Choice, Terms};
@@ -43,8 +44,8 @@ fn count(number: u64, one: &str, many: &str) -> String {
 pub(super) fn recommend(
     about: &GroupDecision,
     decision: &Decision,
-    currency: &str,
-    horizon_days: f64,
+    (currency, horizon_days): (&str, f64),
+    on: Date,
 ) -> String {
     let release = about.release.as_deref().unwrap_or("?");
     let optimum = &decision.optimum;
@@ -82,7 +83,8 @@ pub(super) fn recommend(
     };
     let (what, weak) = if decision.weak { (lower(&what), weak(decision)) } else { (what, String::new()) };
     format!(
-        "{weak}{what}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}{}, and {}.",
+        "{weak}{what}{}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}{}, and {}.",
+        duties(about, on),
         count(about.hosts.len() as u64, "host", "hosts"),
         count(about.vms.into(), "VM", "VMs"),
         short(optimum.loss),
@@ -96,6 +98,15 @@ pub(super) fn recommend(
         staged(about, decision),
         hinges(decision),
     )
+}
+
+/// The duties that are late already, which no recommendation lifts.
+fn duties(about: &GroupDecision, on: Date) -> String {
+    let asked = about.overdue(on).map(|day| format!("BOD 26-04 asked for it by {day}"));
+    let broken = about.broken();
+    let broken = broken.iter().map(|it| format!("the promise {it} has been broken since {}", it.since));
+    let late: Vec<String> = asked.into_iter().chain(broken).collect();
+    if late.is_empty() { String::new() } else { format!(" ({})", late.join("; ")) }
 }
 
 /// What comes before a recommendation that most draws contradict.
@@ -193,11 +204,12 @@ fn hinges(decision: &Decision) -> String {
 
 /// The sentence where nothing can be decided.
 #[must_use]
-pub(super) fn unknown(about: &GroupDecision, missing: &str) -> String {
+pub(super) fn unknown(about: &GroupDecision, missing: &str, on: Date) -> String {
     let release = about.release.as_deref().map(|it| format!(" {it}")).unwrap_or_default();
     format!(
-        "Unknown whether to patch {}{release} or wait: {missing} is missing; {} stand open on {}.",
+        "Unknown whether to patch {}{release} or wait{}: {missing} is missing; {} stand open on {}.",
         about.component,
+        duties(about, on),
         count((about.closes.len() + about.without_fix as usize) as u64, "vulnerability", "vulnerabilities"),
         count(about.hosts.len() as u64, "host", "hosts"),
     )

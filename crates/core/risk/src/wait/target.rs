@@ -9,6 +9,7 @@ use underpin_model::facts::{DateKind, Family, ReleaseFact};
 use underpin_model::version::{Comparison, compare};
 
 use super::due::{Due, LineKey, named};
+use super::prior;
 use crate::withdrawals::{self, Withdrawal};
 
 /// A release that could be taken.
@@ -43,17 +44,15 @@ impl<'b> Releases<'b> {
     fn of_line(&self, line: &LineKey) -> Vec<&'b ReleaseFact> {
         let all = self.of.get(&(&line.family, line.component.to_ascii_lowercase()));
         let of_train = |it: &&&ReleaseFact| {
-            it.train.is_none() || line.train.is_none() || it.train.as_deref() == line.train.as_deref()
+            let (of, on) = (it.train.as_deref(), line.train.as_deref());
+            of.zip(on).is_none_or(|(of, on)| of == on || leads_to(&line.family, on, of))
         };
         all.into_iter().flatten().filter(of_train).copied().collect()
     }
 
     /// The order of two releases of a line.
     pub(super) fn order(&self, line: &LineKey, left: &str, right: &str) -> Option<Ordering> {
-        match compare(line.family.scheme(), left, right) {
-            Ok(Comparison::Ordered(order)) => Some(order),
-            _ => order(line, left, right, &self.of_line(line)),
-        }
+        order(line, left, right, &self.of_line(line))
     }
 }
 
@@ -123,9 +122,25 @@ fn smallest(line: &LineKey, due: &Due, releases: &[&ReleaseFact]) -> Result<Stri
     Ok(largest.to_owned())
 }
 
-/// The order of two releases: by version, and by day where the scheme does not order them.
+/// Releases of another train come with the updates of one: until 6.7 each update of ESXi is followed by patches that hold it and
+/// display no update, so that all of a version are one line. Since 7.0 an update is an upgrade of its own, and not crossed.
+fn leads_to(family: &Family, on: &str, of: &str) -> bool {
+    let version = |train| prior::line(family, train);
+    let major = version(on).split('.').next().and_then(|it| it.parse::<u32>().ok());
+    *family == Family::Esxi && major.is_some_and(|it| it < 7) && version(on) == version(of)
+}
+
+/// The build of a release of such a line: they are numbered through, also where only the number is named.
+fn build<'v>(line: &LineKey, version: &'v str) -> Option<&'v str> {
+    let on = line.train.as_deref()?;
+    let (train, build) = version.rsplit_once('-').unwrap_or((on, version));
+    (leads_to(&line.family, on, train) && build.bytes().all(|it| it.is_ascii_digit())).then_some(build)
+}
+
+/// The order of two releases: by version, by build within a line, and by day where the scheme does not order them.
 fn order(line: &LineKey, left: &str, right: &str, releases: &[&ReleaseFact]) -> Option<Ordering> {
-    match compare(line.family.scheme(), left, right) {
+    let builds = build(line, left).zip(build(line, right)).unwrap_or((left, right));
+    match compare(line.family.scheme(), builds.0, builds.1) {
         Ok(Comparison::Ordered(order)) => Some(order),
         _ => {
             let day = |version: &str| releases.iter().filter(|it| is(it, version)).map(|it| it.date).min();

@@ -4,13 +4,15 @@ use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use serde::Deserialize;
 use underpin_risk::calibration::Calibration;
 use underpin_store::PredictionRow;
 
 use super::numbers::{amount, derived, percent};
-use crate::calibration::{ANY_HOST_HIT, EXPLOITED, due};
+use crate::calibration::{ANY_HOST_HIT, EXPLOITED, due, is_over};
 use crate::charts;
 use crate::pages::parts::{encode, number, scroll};
 use crate::pages::{PageError, page};
@@ -31,6 +33,7 @@ fn kind_words(kind: &str) -> &str {
 pub(in crate::pages) async fn calibration(State(app): State<Shared>) -> Result<Markup, PageError> {
     let record = app.record().await?;
     let open = record.predictions.iter().filter(|it| it.outcome.is_none()).count();
+    let today = (app.config.clock)().to_zoned(TimeZone::UTC).date();
     let content = html! {
         h1 { "Foretold and happened" }
         p.when { (number(record.predictions.len() as u64)) " predictions, " (number(open as u64)) " of them without an outcome yet. " a href="/risk" { "Risk" } }
@@ -43,7 +46,7 @@ pub(in crate::pages) async fn calibration(State(app): State<Shared>) -> Result<M
             section aria-labelledby="scores" { h2 id="scores" { "Scores" } p { "No prediction has an outcome yet: there is nothing to score." } }
         }
         @for (kind, score) in &record.scores { (scored(kind, score)) }
-        (table(&record.predictions))
+        (table(&record.predictions, today))
     };
     Ok(page("Foretold and happened", "/risk", app.index().as_deref(), content))
 }
@@ -76,7 +79,7 @@ fn scored(kind: &str, score: &Calibration) -> Markup {
     }
 }
 
-fn table(predictions: &[PredictionRow]) -> Markup {
+fn table(predictions: &[PredictionRow], today: Date) -> Markup {
     let caption = "Predictions, the newest first";
     html! {
         section aria-labelledby="predictions" {
@@ -90,7 +93,7 @@ fn table(predictions: &[PredictionRow]) -> Markup {
                         th scope="row" { @if one.kind == EXPLOITED { a href={"/vulnerabilities/" (encode(&one.subject))} { (one.subject) } } @else { (one.subject) } }
                         td.num { (derived(&percent(one.probability), &html! { @if one.kind == EXPLOITED { "1 − exp(−hazard): EPSS, or the base rate without a score, over " (amount(one.horizon_days)) " days." } @else { "From the risk report of that day, over " (amount(one.horizon_days)) " days." } })) }
                         td.tight { @if let Some(day) = due(one) { (day) } }
-                        td { (happened(one)) }
+                        td { (happened(one, today)) }
                     } } }
                 } }))
                 @if predictions.len() > ROWS { p.soft { (ROWS) " of " (number(predictions.len() as u64)) " are shown; " a href="/api/v1/predictions" { "the API has all" } "." } }
@@ -99,7 +102,7 @@ fn table(predictions: &[PredictionRow]) -> Markup {
     }
 }
 
-fn happened(one: &PredictionRow) -> Markup {
+fn happened(one: &PredictionRow, today: Date) -> Markup {
     html! { @match &one.outcome {
         Some(outcome) => { @if outcome.happened { "yes" } @else { "no" } br; small { (outcome.by) } }
         None => {
@@ -107,8 +110,9 @@ fn happened(one: &PredictionRow) -> Markup {
             @if one.kind == ANY_HOST_HIT {
                 form.outcome method="post" action={"/risk/calibration/" (encode(&one.id))} {
                     button name="happened" value="true" aria-label={"It happened: foretold on " (one.made_on)} { "It happened" }
-                    button name="happened" value="false" aria-label={"It did not happen: foretold on " (one.made_on)} { "It did not" }
+                    @if is_over(one, today) { button name="happened" value="false" aria-label={"It did not happen: foretold on " (one.made_on)} { "It did not" } }
                 }
+                @if !is_over(one, today) && let Some(last) = due(one) { small { "that it did not can be said after " (last) } }
             }
         }
     } }
