@@ -83,6 +83,7 @@ fn of_new_file() -> Option<Permissions> {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::io::Read as _;
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};

@@ -219,7 +219,7 @@ async fn a_policy_counts_only_when_all_of_it_is_valid() {
     let sheet = server.json("/api/v1/risk/parameters").await;
     let aimed = sheet.as_array().unwrap().iter().find(|it| it["name"] == "aimed").unwrap();
     assert_eq!((&aimed["value"], &aimed["high"], &aimed["stated"]), (&json!(0.2), &json!(0.4), &json!(true)));
-    assert_eq!(server.store.kept(Ruling::Policy).await.unwrap().len(), 2, "both are kept");
+    assert_eq!(server.store.kept(Ruling::Policy).await.unwrap().len(), 3, "all are kept");
     let page = server.text("/policy").await;
     assert!(page.contains("workshop &lt;i&gt;2026&lt;/i&gt;") && !page.contains("<i>"), "escaped");
     for parameter in policy::Parameter::ALL {

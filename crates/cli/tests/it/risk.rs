@@ -196,8 +196,8 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_place() {
         ("horizon_days = 0\n", "horizon_days (line 1): found 0, expected more than 0 days"),
         ("colour = 1\n", "unknown field `colour`"),
         (
-            "[parameters]\nhours_after_compromise = 1\nhours_after_regression = 2\n",
-            "hours_after_regression (line 3): found 2 h",
+            "[parameters]\ncopies_leave = -0.1\n",
+            "parameters.copies_leave.value (line 2): found -0.1, expected a probability from 0 to 1",
         ),
     ] {
         let policy = file(&dir, "bad.toml", text);

@@ -197,7 +197,7 @@ fn csv_says_which_release_of_a_line_a_row_is_about_and_which_ring_runs_it_before
 fn wait_and_risk_refuse_the_same_policies() {
     let dir = tempfile::tempdir().unwrap();
     for text in [
-        "[parameters]\nhours_after_compromise = 0\nhours_after_regression = 5\n",
+        "[parameters]\nrestart_leaves = 1.5\n",
         "[loss]\nvm_hour_down = 1e200\n",
         "[loss]\nsystem_corrupted = inf\n",
     ] {

@@ -326,11 +326,9 @@ const MUTATIONS: &[Mutation] = &[
         it.fleet.storage[0].components = Some(product("array", "6.6.0"));
     }),
     (Rule::Direction, "a component that is taken to a lower version", |it| {
-        let component = |version: &str| Target::Component { name: "qemu".into(), version: version.into() };
-        it.change("upgrade").to = component("8.2");
-        let mut run = |id: &str, version: &str| it.host(id).running.insert("qemu".into(), version.into());
+        it.change("upgrade").to = Target::Component { name: "qemu".into(), version: "8.2".into() };
         for (id, version) in [("h1", "8.1"), ("h2", "8.1"), ("h3", "8.3"), ("h4", "8.1")] {
-            run(id, version);
+            it.host(id).running.insert("qemu".into(), version.into());
         }
     }),
     (Rule::OccupiedHost, "a guest that stays on a host that reboots", |it| {

@@ -45,6 +45,7 @@ pub struct Withdrawal {
     /// How well that day is known.
     pub known_mark: Mark,
     /// Share of the hosts that took it and were hit; `None`: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hit: Option<f64>,
     /// How well that share is known.
     pub hit_mark: Mark,
@@ -221,8 +222,7 @@ mod tests {
     /// What the list of builds calls recalled.
     #[test]
     fn every_build_that_the_list_calls_recalled_is_here() {
-        let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../feeds/facts/esxi-builds.csv");
-        let list = std::fs::read_to_string(list).unwrap();
+        let list = include_str!("../../feeds/facts/esxi-builds.csv");
         let recalled: Vec<&str> = list
             .lines()
             .filter(|it| it.contains("(Recalled)"))

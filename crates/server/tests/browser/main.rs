@@ -262,7 +262,7 @@ async fn risk_at_every_width_in_both_themes() {
     browser.until("return document.querySelector('details.derived').open").await;
     // What people know is said by a button.
     browser.client.goto(&server.url("/risk/calibration")).await.unwrap();
-    browser.follow("form.outcome button[value=false]").await;
+    browser.follow("form.outcome button[value=true]").await;
     browser.client.find(Locator::Css("#score-any-host-hit")).await.unwrap();
     browser.client.clone().close().await.unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -108,7 +108,7 @@ pub enum Reason {
     NoTargetWithReach {
         /// The guest.
         vm: VmId,
-        /// Storage and networks that it needs.
+        /// What the nearest of them lacks: storage, networks, licence sets of the guest's host and, for a vTPM, its key providers.
         needs: Vec<String>,
     },
     /// Candidates have a lower release only.

@@ -102,7 +102,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let mut leaving = Leaving {
             rooms: &mut self.rooms,
             answers: shared.answers,
-            spared: None,
+            spared: &[],
             wave: &[],
             due: &due,
             returning: &[],

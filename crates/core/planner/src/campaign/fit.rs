@@ -14,6 +14,9 @@ use super::spread::Queues;
 use super::stage::{Candidate, Cluster, Draft, Shared, lasting, path_s};
 use super::timing::{Hop, Work, layout};
 
+/// Hosts that are left as they are for guests of others that may fail: attempts to empty one host.
+const MOST_SPARED: usize = 3;
+
 /// Why a host that can be emptied is not added to a wave.
 struct Misfit {
     reasons: Vec<Reason>,
@@ -70,8 +73,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
     }
 
-    /// Empties a host by a method and adds it. Where a failure would leave guests without a place that is large enough, once more
-    /// with the roomiest host left as it is for them.
+    /// Empties a host by a method and adds it. Where a failure would leave guests without a place that is large enough, again
+    /// with the roomiest host that could restart them left as it is.
     #[allow(clippy::too_many_arguments, reason = "the parts of one trial")]
     fn try_method(
         &mut self,
@@ -83,9 +86,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         now: Seconds,
         canary: bool,
     ) -> Result<(), Vec<Reason>> {
-        let (mut spared, mut first) = (None, None);
+        let (mut spared, mut first) = (Vec::new(), None);
         loop {
-            let departures = match self.empty(shared, candidate, method, draft, canary, spared) {
+            let departures = match self.empty(shared, candidate, method, draft, canary, &spared) {
                 Ok(it) => it,
                 Err(why) => return Err(first.unwrap_or(why)),
             };
@@ -102,14 +105,13 @@ impl<'f, 'a> Cluster<'f, 'a> {
             else {
                 return Ok(());
             };
-            if let Some(first) = first {
-                return Err(first);
+            let roomiest = misfit.unit.and_then(|unit| self.roomiest(candidate.host, draft, unit));
+            let reasons = first.unwrap_or(misfit.reasons);
+            match roomiest.filter(|it| spared.len() < MOST_SPARED && !spared.contains(it)) {
+                Some(it) => spared.push(it),
+                None => return Err(reasons),
             }
-            spared = misfit.unit.and_then(|unit| self.roomiest(candidate.host, draft, unit));
-            if spared.is_none() {
-                return Err(misfit.reasons);
-            }
-            first = Some(misfit.reasons);
+            first = Some(reasons);
         }
     }
 
@@ -138,7 +140,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         method: Method,
         draft: &Draft,
         canary: bool,
-        spared: Option<u32>,
+        spared: &[u32],
     ) -> Result<Vec<Departure>, Vec<Reason>> {
         let wave: Vec<u32> = draft.works.iter().map(|it| it.host).collect();
         let returning: Vec<u32> =

@@ -7,10 +7,13 @@ use underpin_model::policy::{MigrationPolicy, Placing};
 
 use super::answers::Answers;
 use super::facts::{Allowed, Facts};
-use super::room::{self, Free, KINDS, NOTHING, RESOURCES, Room, signed};
+use super::room::{self, Free, KINDS, NOTHING, Room, signed};
 use super::rooms::Rooms;
 use super::spread::Queues;
 use crate::precopy::{MigrationLoad, Precopy, precopy};
+use no_target::does_not_converge;
+
+mod no_target;
 
 /// What is done with a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +115,8 @@ pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) returning: &'r [u32],
     /// By position in the cluster: the host's release soaks as a canary's.
     pub(super) soaking: &'r [bool],
-    /// It takes nobody, so that it has room for those of a failure.
-    pub(super) spared: Option<u32>,
+    /// They take nobody, so that they have room for those of a failure.
+    pub(super) spared: &'r [u32],
     /// Guests of other hosts may be moved to make room.
     pub(super) relocates: bool,
     /// Guests that move in the wave: nobody moves twice.
@@ -370,7 +373,7 @@ impl Leaving<'_, '_, '_> {
     }
 
     pub(super) fn open(&self, host: u32, to: u32) -> bool {
-        to != host && self.spared != Some(to) && !self.rooms.is_shut(to) && !self.wave.contains(&to)
+        to != host && !self.spared.contains(&to) && !self.rooms.is_shut(to) && !self.wave.contains(&to)
     }
 
     pub(super) fn takes(&self, guest: u32, to: u32) -> bool {
@@ -408,106 +411,6 @@ impl Leaving<'_, '_, '_> {
         let first = links.partition_point(|&mbps| !converge(mbps));
         links.get(first).copied().unwrap_or(own)
     }
-
-    /// Why nobody takes a unit: the first condition that excludes all.
-    fn no_target(&self, host: u32, unit: &[u32], need: Free) -> Reason {
-        let facts = self.rooms.facts;
-        let guest = unit[0];
-        let it = &facts.guests[guest as usize];
-        let vm = it.it.id.clone();
-        let others: Vec<u32> = self.rooms.hosts().filter(|&to| to != host).collect();
-        if others.is_empty() {
-            let short = it.it.memory_mib.unwrap_or(0);
-            return Reason::Short { resource: RESOURCES[0].to_owned(), short, reserve: false };
-        }
-        let reached: Vec<u32> = others
-            .iter()
-            .copied()
-            .filter(|&to| unit.iter().all(|&it| facts.reaches(&facts.guests[it as usize], to)))
-            .collect();
-        if reached.is_empty() {
-            return self.not_reached(guest, &others);
-        }
-        let bound: Vec<u32> =
-            reached.into_iter().filter(|&to| unit.iter().all(|&it| facts.may_stand(it, to))).collect();
-        if bound.is_empty() {
-            return Reason::RequiredAffinity { vm, rule: Rule::OnHosts };
-        }
-        let higher: Vec<u32> =
-            bound.into_iter().filter(|&to| unit.iter().all(|&it| self.rooms.direction(it, to))).collect();
-        if higher.is_empty() {
-            return Reason::NoTargetWithRelease { vm };
-        }
-        let whole = |to: &&u32| {
-            facts.hosts[**to as usize]
-                .capacity
-                .is_some_and(|room| (0..KINDS).all(|it| signed(room[it]) >= need[it]))
-        };
-        if higher.iter().find(whole).is_none() {
-            return Reason::LargerThanAnyHost { vm, memory_mib: it.it.memory_mib.unwrap_or(0) };
-        }
-        let links = higher.iter().map(|&it| facts.hosts[it as usize].link_mbps);
-        if let Some(best) = links.max().filter(|it| *it < self.link_mbps) {
-            return does_not_converge(facts, guest, best);
-        }
-        let apart: Vec<u32> = higher
-            .into_iter()
-            .filter(|&to| self.open(host, to) && unit.iter().all(|&it| self.rooms.stands_apart(it, to)))
-            .collect();
-        if apart.is_empty() {
-            return Reason::RequiredAffinity { vm, rule: Rule::Apart };
-        }
-        self.ruled_out(unit, need, &apart).unwrap_or_else(|| self.short(host, unit, &apart))
-    }
-
-    /// There is a host with room, and an application would wholly be on the release that soaks there.
-    fn ruled_out(&self, unit: &[u32], need: Free, hosts: &[u32]) -> Option<Reason> {
-        let has_room = |to: &&u32| (0..KINDS).all(|it| self.rooms.free(**to)[it] >= need[it]);
-        let soaks = hosts.iter().filter(has_room).any(|&to| self.soaks(to));
-        let alone = |guest: &&u32| !self.rooms.diverse(**guest, &|it| self.will_soak(it));
-        let guest = unit.iter().filter(|_| soaks).find(alone)?;
-        let application = self.rooms.facts.guests[*guest as usize].it.application.clone()?;
-        Some(Reason::ReleaseDiversity { application })
-    }
-
-    fn not_reached(&self, guest: u32, others: &[u32]) -> Reason {
-        let facts = self.rooms.facts;
-        let it = &facts.guests[guest as usize];
-        let has = |to: u32, feature: &String| {
-            let cpu = facts.hosts[to as usize].it.cpu.as_ref();
-            cpu.is_some_and(|it| it.features.contains(feature))
-        };
-        let all = |to: &u32| it.it.cpu_features.iter().all(|feature| has(*to, feature));
-        if !it.it.cpu_features.is_empty() && !others.iter().any(all) {
-            return Reason::NoTargetWithFeature {
-                vm: it.it.id.clone(),
-                features: it.it.cpu_features.clone(),
-            };
-        }
-        let needs = it.it.storage.iter().map(|it| it.as_str().to_owned());
-        let needs = needs.chain(it.it.networks.iter().map(|it| it.as_str().to_owned())).collect();
-        Reason::NoTargetWithReach { vm: it.it.id.clone(), needs }
-    }
-
-    /// There would be hosts, but no room: what the sums lack, or that the pieces are too small.
-    fn short(&self, host: u32, unit: &[u32], hosts: &[u32]) -> Reason {
-        let left: Vec<u32> = self.rooms.guests_on(host).to_vec();
-        let all = demand_of(self.rooms.facts, &left);
-        for (resource, (name, all)) in RESOURCES.iter().zip(all).enumerate() {
-            let free: i64 = hosts.iter().map(|&it| self.rooms.free(it)[resource].max(0)).sum();
-            let lacking = signed(all).saturating_sub(free);
-            if lacking > 0 {
-                return Reason::Short { resource: (*name).to_owned(), short: lacking as u64, reserve: false };
-            }
-        }
-        Reason::Fragmented { vm: self.rooms.facts.guests[unit[0] as usize].it.id.clone() }
-    }
-}
-
-fn does_not_converge(facts: &Facts<'_>, guest: u32, best_mbps: u32) -> Reason {
-    let it = &facts.guests[guest as usize];
-    let dirty = it.dirty_mib_s * 8.0 * 1_048_576.0 / 1e6;
-    Reason::DoesNotConverge { vm: it.it.id.clone(), dirty_mbps: dirty as u32, best_mbps }
 }
 
 fn demand_of(facts: &Facts<'_>, unit: &[u32]) -> Room {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use underpin_model::id::ElementId;
 use underpin_model::plan::{Outcome, Reason};
 
+use super::canaries::Risk;
 use super::drive::{Class, Drive, HostWave};
 use super::search;
 use super::soaks::{Role, Soaks};
@@ -59,27 +60,7 @@ impl Drive<'_, '_> {
             }
             rest.append(&mut pending);
             self.without_coordinator(&mut rest);
-            // A class that has none yet sends its first ones ahead, after the canaries of others have soaked. Without any canary
-            // they are the first of all, and what a canary must not do holds for them.
-            let (now, later) =
-                self.take_canaries(std::mem::take(&mut rest), &canaries, &risks, &|it, hardware| {
-                    soaks.until(Role::First, it, hardware)
-                });
-            rest = later;
-            let (now, first): (Vec<Candidate>, Vec<Candidate>) =
-                now.into_iter().partition(|it| self.has_canary(it));
-            let hosts: Vec<Candidate> = first.clone();
-            for (it, reasons) in self.stage(first, Some(ring), Role::Canary, &mut soaks) {
-                if let Some(element) =
-                    underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id)
-                {
-                    self.block(&element, reasons);
-                }
-            }
-            self.count_down(&hosts, &mut canaries);
-            let hosts: Vec<Candidate> = now.clone();
-            self.stage(now, Some(ring), Role::First, &mut soaks);
-            self.count_down(&hosts, &mut canaries);
+            self.firsts(&mut rest, ring, &mut canaries, &risks, &mut soaks);
             if !merged {
                 self.stage(std::mem::take(&mut rest), Some(ring), Role::Rest, &mut soaks);
                 soaks.next_ring();
@@ -90,6 +71,39 @@ impl Drive<'_, '_> {
         }
         let untried: Vec<u32> = self.to_try.iter().copied().filter(|it| !self.is_tried(*it)).collect();
         self.driven.untried.extend(untried);
+    }
+
+    /// A class that has no canary yet sends its first ones ahead, after the canaries of others have soaked. Without any canary they are the
+    /// first of all, and what a canary must not do holds for them; where one of these cannot be done, the next takes its place.
+    fn firsts(
+        &mut self,
+        rest: &mut Vec<Candidate>,
+        ring: usize,
+        canaries: &mut BTreeMap<Class, usize>,
+        risks: &BTreeMap<Class, Risk>,
+        soaks: &mut Soaks,
+    ) {
+        loop {
+            let (now, later) = self.take_canaries(std::mem::take(rest), canaries, risks, &|it, hardware| {
+                soaks.until(Role::First, it, hardware)
+            });
+            *rest = later;
+            let (now, first): (Vec<Candidate>, Vec<Candidate>) =
+                now.into_iter().partition(|it| self.has_canary(it));
+            let is_over = first.is_empty();
+            let hosts: Vec<Candidate> = first.clone();
+            for (it, reasons) in self.stage(first, Some(ring), Role::Canary, soaks) {
+                let element = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
+                element.into_iter().for_each(|it| self.block(&it, reasons.clone()));
+            }
+            self.count_down(&hosts, canaries);
+            let hosts: Vec<Candidate> = now.clone();
+            self.stage(now, Some(ring), Role::First, soaks);
+            self.count_down(&hosts, canaries);
+            if is_over {
+                return;
+            }
+        }
     }
 
     /// Hosts that come at one place in the order, with the ring whose place it is. In a pool whose coordinator is in a later ring than

@@ -176,8 +176,9 @@ fn early_replacements_of_the_built_in_history_are_parted_and_bounded() {
     let all: Vec<LineHistory> =
         lines.iter().map(|it| history(&base, &Family::Esxi, it, "ESXi", day)).collect();
     let sum = |of: fn(&LineHistory) -> u32| all.iter().map(of).sum::<u32>();
-    assert_eq!((sum(|it| it.gaps), sum(|it| it.early)), (253, 39), "counted independently");
-    assert_eq!(sum(|it| it.early_security + it.early_repairs + it.early_unknown), 39);
+    // Of 253 gaps, 39 of them early, four begin with a withdrawn release that is in the list, two of these early.
+    assert_eq!((sum(|it| it.gaps), sum(|it| it.early)), (253 - 4, 39 - 2), "counted independently");
+    assert_eq!(sum(|it| it.early_security + it.early_repairs + it.early_unknown), 39 - 2);
     assert!(sum(|it| it.early_security) >= 5, "some early replacements are security releases");
     let seven = &all[9];
     assert_eq!(seven.withdrawn.len(), 3, "7.0 U3, U3a and U3b are in no list of releases");

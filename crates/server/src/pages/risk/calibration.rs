@@ -80,7 +80,12 @@ fn scored(kind: &str, score: &Calibration) -> Markup {
 }
 
 fn table(predictions: &[PredictionRow], today: Date) -> Markup {
-    let caption = "Predictions, the newest first";
+    let caption = "Predictions: those that wait for an answer, then the newest first";
+    // What waits for somebody to say it comes first.
+    let waits =
+        |one: &PredictionRow| one.kind == ANY_HOST_HIT && one.outcome.is_none() && is_over(one, today);
+    let mut in_turn: Vec<&PredictionRow> = predictions.iter().collect();
+    in_turn.sort_by_key(|one| !waits(one));
     html! {
         section aria-labelledby="predictions" {
             h2 id="predictions" { "Foretold against what happened" }
@@ -88,7 +93,7 @@ fn table(predictions: &[PredictionRow], today: Date) -> Markup {
                 (scroll(caption, html! { table {
                     caption { (caption) }
                     thead { tr { th scope="col" { "Made on" } th scope="col" { "What" } th scope="col" { "Of" } th.num scope="col" { "Foretold" } th scope="col" { "Until" } th scope="col" { "Happened" } } }
-                    tbody { @for one in predictions.iter().take(ROWS) { tr {
+                    tbody { @for one in in_turn.into_iter().take(ROWS) { tr {
                         td.tight { (one.made_on) } td.tight { (kind_words(&one.kind)) }
                         th scope="row" { @if one.kind == EXPLOITED { a href={"/vulnerabilities/" (encode(&one.subject))} { (one.subject) } } @else { (one.subject) } }
                         td.num { (derived(&percent(one.probability), &html! { @if one.kind == EXPLOITED { "1 − exp(−hazard): EPSS, or the base rate without a score, over " (amount(one.horizon_days)) " days." } @else { "From the risk report of that day, over " (amount(one.horizon_days)) " days." } })) }

@@ -160,7 +160,7 @@ fn terms(wait: &Decision, currency: &str) -> Markup {
         } }))
         p.soft {
             "The best time " (best) " in nine of ten draws of the parameters; the verdict is right in "
-            (percent(wait.right)) " of them and costs " (amount(wait.regret)) " " (currency) " on average where it is not. Whatever is decided, a host has been compromised already with "
+            (percent(wait.right)) " of them, and over all of them loses " (amount(wait.regret)) " " (currency) " on average against the best choice of each. Whatever is decided, a host has been compromised already with "
             (percent(wait.compromised_before)) " (" (amount(wait.loss_before)) " " (currency) " over all hosts)."
         }
     }
