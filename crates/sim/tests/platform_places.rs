@@ -7,7 +7,7 @@ use underpin_lint::{Options, lint};
 use underpin_model::change::Target;
 use underpin_model::fleet::{Fleet, SampleSpec, sample};
 use underpin_model::plan::{Outcome, Plan, Profile, Severity};
-use underpin_model::policy::{Placing, Policy};
+use underpin_model::policy::{Homing, Placing, Policy};
 use underpin_planner::campaign::{Parent, Planned, Request, plan};
 use underpin_sim::Datacentre;
 use underpin_sim::script::{Files, Limits, Session};
@@ -52,8 +52,18 @@ fn outcome(it: &Planned, wanted: Outcome) -> usize {
 
 #[test]
 fn plans_for_a_platform_that_places_are_completed_by_planning_again_at_gates() {
+    completed_by_planning_again(Homing::Drift);
+}
+
+/// Guests come home from where the platform has put them.
+#[test]
+fn a_platform_that_places_may_choose_where_guests_are_until_they_come_home() {
+    completed_by_planning_again(Homing::Home);
+}
+
+fn completed_by_planning_again(homing: Homing) {
     let mut policy = Policy::default();
-    policy.planning.placing = Placing::PlatformPlaces;
+    (policy.planning.placing, policy.planning.homing) = (Placing::PlatformPlaces, homing);
     let mut again = 0;
     for seed in [1, 3, 5] {
         let spec = SampleSpec { hosts: 40, seed, ..SampleSpec::default() };
@@ -105,5 +115,5 @@ fn plans_for_a_platform_that_places_are_completed_by_planning_again_at_gates() {
         let names: Vec<_> = left.report.elements.iter().filter(|it| it.outcome == Outcome::Planned).collect();
         assert!(names.is_empty(), "seed {seed}: {names:#?}");
     }
-    assert!(again > 0, "the platform never chose otherwise");
+    assert!(again > 0 || homing == Homing::Home, "the platform never chose otherwise");
 }

@@ -124,6 +124,13 @@ fn a_report_of_another_plan_and_a_bad_plan_are_refused() {
         let parent = ["plan", "plan-fleet.json", "--parent", &bad];
         assert!(run(&parent).ends(2).stderr.contains("UP0013"));
     }
+    let mut of_others: Value = serde_json::from_str(&text).unwrap();
+    for wave in of_others["waves"].as_array_mut().unwrap() {
+        wave["elements"] = json!(["elsewhere"]);
+    }
+    let of_others = file(&files.dir, "others.json", of_others.to_string());
+    let said = run(&["plan", "plan-fleet.json", "--no-builtin", "--parent", &of_others]).ends(2).stderr;
+    assert!(said.contains("found a plan of elsewhere and others of which this fleet has none"), "{said}");
 }
 
 #[test]

@@ -142,6 +142,23 @@ impl Browser {
         }
     }
 
+    /// Width of the page and of the window, in CSS pixels. The first page after a change of the window may be laid out before the change is
+    /// through: what does not fit is looked at again, and after a while once more from the start. What is too wide stays so.
+    pub(crate) async fn sizes(&self, url: &str, width: u32) -> Value {
+        let mut sizes = Value::Null;
+        for attempt in 0..40 {
+            sizes = self.run("return [document.documentElement.scrollWidth, innerWidth]").await;
+            if sizes[0].as_u64() <= sizes[1].as_u64() && sizes[1] == width {
+                break;
+            }
+            if attempt == 20 {
+                self.client.goto(url).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        sizes
+    }
+
     /// Clicks what leads to another page, and waits until that page is there whole.
     pub(crate) async fn follow(&self, css: &str) {
         self.run("window.left = true").await;

@@ -87,7 +87,7 @@ async fn inspect(
 ) {
     browser.client.goto(url).await.unwrap();
     let here = format!("{name} {width} {}", if dark { "dark" } else { "light" });
-    let sizes = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await;
+    let sizes = browser.sizes(url, width).await;
     if sizes[0].as_u64() > sizes[1].as_u64() || sizes[1] != width {
         wrong.push(format!("{here}: overflow {sizes}"));
     }

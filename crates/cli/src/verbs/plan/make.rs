@@ -1,8 +1,10 @@
 //! `underpin plan FLEET`: the full plan and its report.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
+use underpin_model::fleet::Fleet;
 use underpin_model::plan::{Outcome, PlanReport, Rule, Severity, Standing};
 use underpin_planner::campaign::{Parent, Planned};
 
@@ -36,6 +38,25 @@ fn overwrites(out: Option<&Path>, report: Option<&Path>, fleet: &Path) -> Result
     }
 }
 
+/// A parent plan changes elements of the fleet; some may be gone since, not all.
+fn is_of(path: &Path, parent: &underpin_model::plan::Plan, fleet: &Fleet) -> Result<(), Failure> {
+    let mut named = parent.waves.iter().flat_map(|it| &it.elements).peekable();
+    let Some(first) = named.peek().copied() else { return Ok(()) };
+    let hosts = fleet.hosts.iter().map(|it| it.id.as_str());
+    let planes = fleet.management_planes.iter().map(|it| it.id.as_str());
+    let others =
+        fleet.witnesses.iter().map(|it| it.id.as_str()).chain(fleet.storage.iter().map(|it| it.id.as_str()));
+    let known: BTreeSet<&str> = hosts.chain(planes).chain(others).collect();
+    if named.any(|it| known.contains(it.as_str())) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "--parent {}: found a plan of {first} and others of which this fleet has none, expected the plan that this one follows; \
+         plan without --parent",
+        path.display()
+    )))
+}
+
 pub(super) fn run(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
     let full = &arguments.full;
     overwrites(full.out.as_deref(), full.report.as_deref(), path)?;
@@ -45,6 +66,9 @@ pub(super) fn run(arguments: &Plan, path: &Path) -> Result<Code, Failure> {
     }
     let parent = full.parent.as_deref().map(files::plan).transpose()?;
     let inputs = inputs::read(path, &full.inputs)?;
+    if let (Some(path), Some((plan, _))) = (&full.parent, &parent) {
+        is_of(path, plan, &inputs.fleet)?;
+    }
     let wanted = Wanted {
         profile: profile(full.emergency),
         homing: full.homing.map(Into::into),

@@ -10,7 +10,7 @@ mod whole;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-use underpin_model::fleet::AffinityKind;
+use underpin_model::fleet::{AffinityKind, Host};
 use underpin_model::id::{ClusterId, ElementId, HostId, VmId};
 use underpin_model::plan::{Also, Counterfactual, Outcome, Reason, Relaxation, Rule, Trial, TrialCost};
 
@@ -29,6 +29,9 @@ const MOST_PAIRS: usize = 4;
 
 /// A window of every day is no longer than that.
 const DAY_MINUTES: u32 = 24 * 60;
+
+/// Hosts of unknown capacity that are named for one cluster.
+const MOST_UNKNOWN: usize = 3;
 
 /// A relaxation with the elements of which it is a reason.
 type Named = (Relaxation, BTreeSet<ElementId>);
@@ -263,6 +266,7 @@ fn relaxations(
             all.extend(
                 cluster.filter(|_| reserve).map(|it| Relaxation::WithoutReserve { cluster: it.clone() }),
             );
+            all.extend(unknown_room(request, cluster));
             all
         }
         Reason::Fragmented { .. } | Reason::LargerThanAnyHost { .. } => {
@@ -279,6 +283,20 @@ fn relaxations(
                 hosts: own.into_iter().collect(),
                 minutes: needs_s.div_ceil(60).clamp(1, DAY_MINUTES),
             }]
+        }
+        Reason::WindowsApart { tenant, needs_s } => {
+            let minutes = needs_s.div_ceil(60).clamp(1, DAY_MINUTES);
+            // Of a host that no window holds back, another one would.
+            let held = request.policy.planning.window.iter().any(|it| it.scope.tenants.is_empty());
+            let own: Vec<HostId> = HostId::new(element.as_str()).ok().into_iter().filter(|_| held).collect();
+            let of_host =
+                (!own.is_empty()).then(|| Relaxation::OpenWindow { tenant: None, hosts: own, minutes });
+            let of_tenant = tenant.iter().map(|it| Relaxation::OpenWindow {
+                tenant: Some(it.clone()),
+                hosts: Vec::new(),
+                minutes,
+            });
+            of_host.into_iter().chain(of_tenant).collect()
         }
         Reason::Contradiction { vm, affinities } => {
             let kinds = affinities.iter().filter_map(|&it| request.fleet.affinities.get(it as usize));
@@ -311,6 +329,19 @@ fn relaxations(
         }
         _ => Vec::new(),
     }
+}
+
+/// Hosts of a cluster of which it is not known what they carry: they take nobody.
+fn unknown_room<'r>(
+    request: &'r Request<'_>,
+    cluster: Option<&'r ClusterId>,
+) -> impl Iterator<Item = Relaxation> + use<'r> {
+    let unknown =
+        |it: &&Host| it.capacity.as_ref().is_none_or(|it| it.memory_mib.is_none() || it.vcpus.is_none());
+    let own =
+        request.fleet.hosts.iter().filter(move |it| cluster.is_some() && it.cluster.as_ref() == cluster);
+    let elements = own.filter(unknown).filter_map(|it| ElementId::new(it.id.as_str()).ok());
+    elements.take(MOST_UNKNOWN).map(|element| Relaxation::Fact { element, fact: "capacity".to_owned() })
 }
 
 /// The rule that an affinity says.

@@ -403,3 +403,29 @@ fn what_a_plan_with_a_relaxation_loses_is_said() {
     assert_eq!((names(&way.unblocks), names(&cost.loses)), (vec!["h2".to_owned()], vec!["h1".to_owned()]));
     assert_eq!((cost.without.planned, cost.with.planned), (1, 1));
 }
+
+#[test]
+fn windows_that_are_never_open_together_name_the_one_that_would_be() {
+    let mut fleet = fleet(4);
+    let owner = tenant(&mut fleet, "b");
+    guest(&mut fleet, "h1", 8).tenant = Some(owner.clone());
+    let mut policy = policy();
+    let of_hosts = Scope { clusters: vec![fleet.clusters[0].id.clone()], ..Scope::default() };
+    let of_tenant = Scope { tenants: vec![owner], ..Scope::default() };
+    policy.planning.window = vec![window(of_hosts, 20, 300), window(of_tenant, 2, 60)];
+    let it = planned(&fleet, &policy);
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::WindowsApart { .. }]), "{:?}", of(&it, "h1"));
+    let open = |it: &Relaxation| matches!(it, Relaxation::OpenWindow { tenant: None, hosts, .. } if hosts[0].as_str() == "h1");
+    let it = way(&it, &open);
+    assert_eq!(it.trial, Trial::Enough, "{it:?}");
+    assert_eq!(it.unblocks[0].as_str(), "h1");
+}
+
+#[test]
+fn where_room_is_short_a_host_of_unknown_room_is_named() {
+    let mut fleet = tight();
+    fleet.hosts[1].capacity = None;
+    let it = planned(&fleet, &policy());
+    let fact = |it: &Relaxation| matches!(it, Relaxation::Fact { element, fact } if element.as_str() == "h2" && fact == "capacity");
+    assert!(way(&it, &fact).unblocks.iter().any(|it| it.as_str() == "h1"), "{it:?}");
+}

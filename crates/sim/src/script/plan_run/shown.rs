@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::id::{ElementId, VmId};
+use underpin_model::id::{ElementId, HostId, VmId};
 use underpin_model::plan::{Step, StepKind};
 use underpin_platforms::platform::{Action, Evidence};
 
@@ -29,6 +29,15 @@ impl Session {
             },
             StepKind::BackupCheck { element } => Action::BackupCheck { element },
             StepKind::Migrate { vm, from, to, live, mbps, .. } => {
+                // Where the platform places, a guest comes home from where it has put it.
+                let from = run
+                    .placed
+                    .as_ref()
+                    .and_then(|_| HostId::new(self.host_of(vm.as_str())?).ok())
+                    .unwrap_or(from);
+                if run.placed.is_some() && from == to {
+                    return None;
+                }
                 Action::Migrate { vm, from, to, live, mbps: (mbps > 0).then_some(mbps) }
             }
             StepKind::Evacuate { host, only_to, mbps, .. } => Action::Evacuate {
