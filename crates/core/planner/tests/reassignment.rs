@@ -207,3 +207,15 @@ fn a_file_that_is_not_an_instance_is_refused_with_its_place() {
     );
     assert!(refused("0 1 0 0").contains("after the last number"));
 }
+
+/// Prices of broken laws follow what moves cost, and where these are small they once fell to nothing: found by fuzzing.
+#[test]
+fn what_is_found_keeps_the_laws_however_little_moves_cost() {
+    let model = "2  0 1  1 1\n3  4 0  10 10  5 5  0 1 1\n0 1  10 10  0 5  1 0 2\n1 2  10 10  5 5  2 2 0\n2  2 0\n0 1 0\n3  0  4 4  7\n0  4 4  7\n1  4 4  6\n1  0 1 3  2221 0 0 1\n";
+    let instance = read_model(model).unwrap();
+    let initial = read_assignment("0 1 0\n", &instance).unwrap();
+    let found = improve(&instance, &initial, &Options { seed: 1, evaluations: 4_000 }, &|| 0.0).unwrap();
+    let verdict = check(&instance, &initial, &found.assignment);
+    assert!(verdict.is_feasible(), "{verdict:?}");
+    assert_eq!(verdict.cost.total(), i128::from(found.cost), "{verdict:?} {found:?} {instance:?}");
+}

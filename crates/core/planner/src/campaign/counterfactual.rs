@@ -290,7 +290,7 @@ fn relaxations(
             let held = request.policy.planning.window.iter().any(|it| it.scope.tenants.is_empty());
             let own: Vec<HostId> = HostId::new(element.as_str()).ok().into_iter().filter(|_| held).collect();
             let of_host =
-                (!own.is_empty()).then(|| Relaxation::OpenWindow { tenant: None, hosts: own, minutes });
+                (!own.is_empty()).then_some(Relaxation::OpenWindow { tenant: None, hosts: own, minutes });
             let of_tenant = tenant.iter().map(|it| Relaxation::OpenWindow {
                 tenant: Some(it.clone()),
                 hosts: Vec::new(),

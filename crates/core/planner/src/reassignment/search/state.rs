@@ -329,12 +329,13 @@ impl<'a> State<'a> {
         let layout = self.layout;
         let laws = self.penalty - self.over_penalty();
         let missing = if self.law_price > 0 { laws / self.law_price } else { 0 };
-        self.law_price = (prices.law as i64).min(MAX_LAW_PRICE);
+        // Never free: what is broken is known by its price.
+        self.law_price = (prices.law as i64).clamp(1, MAX_LAW_PRICE);
         let change = missing * self.law_price - laws;
         self.cost += change;
         self.penalty += change;
         for (price, weight) in self.over_price.iter_mut().zip(&layout.load_weight) {
-            *price = ((*weight).max(1) as f64 * prices.over) as i64;
+            *price = (((*weight).max(1) as f64 * prices.over) as i64).max(1);
         }
         for machine in 0..layout.machines as u32 {
             self.reprice(machine);
