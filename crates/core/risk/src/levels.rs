@@ -144,7 +144,7 @@ impl<'f> Levels<'f> {
         Some(matches!(self.spread.get(&at), Some(Spread::Several)))
     }
 
-    /// Its platform offers a second copy that runs in step, as far as is known: only ESXi does.
+    /// Its platform may run a second copy in step: ESXi, or one that is not known. Elsewhere such a copy is an extra, which the field says.
     pub(crate) fn may_run_in_step(&self, vm: &Vm) -> bool {
         vm.host.as_ref().and_then(|it| self.hosts.get(it)).is_none_or(|it| it.1)
     }
