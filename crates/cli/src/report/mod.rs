@@ -1,6 +1,7 @@
 //! Reports in their forms.
 
 pub(crate) mod cadence;
+mod clear;
 pub(crate) mod csv;
 mod hits;
 pub(crate) mod html;

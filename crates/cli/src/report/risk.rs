@@ -8,6 +8,7 @@ use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, FleetRisk, RiskReport, by_tail};
 use underpin_risk::wait::sentence::short;
 
+use super::clear;
 use super::csv::{cause as csv_cause, harmless};
 use super::wait::{DUE, due, ssvc};
 use crate::output::{List, counted, wrapped};
@@ -108,9 +109,10 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
     add("  at most, by pairs of hosts".to_owned(), &|it| percent(it.any_hit.hunter_worsley_high));
     let bounds = wrapped(BOUNDS, "", width);
     format!(
-        "{list}{bounds}{}mean with what is not known at its worst: {}\n\n",
+        "{list}{bounds}{}mean with what is not known at its worst: {}\n{}\n",
         stand_ins(report),
-        short(report.mean_loss_with_unknown)
+        short(report.mean_loss_with_unknown),
+        clear::told(report, width)
     )
 }
 

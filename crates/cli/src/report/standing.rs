@@ -9,6 +9,7 @@ use serde_json::Value;
 use underpin_model::fleet::Fleet;
 use underpin_risk::standing::{Answer, Standing, Standings, Statement};
 
+use super::clear::range;
 use super::csv::{cause, harmless};
 use crate::output::List;
 
@@ -70,13 +71,15 @@ pub(crate) fn table(answers: &Answers, all: bool, width: Option<u16>) -> String 
         if standings.is_empty() {
             continue;
         }
-        let mut list = List::new(&["ANSWER", "OPEN", "TOPIC", kind.to_uppercase().as_str(), "WHY"], width);
+        let mut list =
+            List::new(&["ANSWER", "OPEN", "PRICE", "TOPIC", kind.to_uppercase().as_str(), "WHY"], width);
         let statements = || standings.iter().flat_map(|of| of.statements.iter().map(move |it| (of, it)));
         let shown = if all { usize::MAX } else { FIRST };
         for (of, statement) in statements().take(shown) {
             list.row([
                 name(&statement.answer),
                 format!("{:.2} to {:.2}", statement.open.low, statement.open.high),
+                price(statement),
                 name(&statement.topic),
                 of.element.clone(),
                 why(statement),
@@ -90,6 +93,11 @@ pub(crate) fn table(answers: &Answers, all: bool, width: Option<u16>) -> String 
         text.push('\n');
     }
     text
+}
+
+/// What it costs over the horizon, where the compound model does not price it.
+fn price(statement: &Statement) -> String {
+    statement.price.map_or_else(String::new, range)
 }
 
 fn why(statement: &Statement) -> String {
@@ -133,6 +141,8 @@ pub(crate) fn csv(answers: &Answers, out: &mut dyn Write) -> io::Result<()> {
         "answer",
         "open_low",
         "open_high",
+        "price_low",
+        "price_high",
         "why",
         "missing",
         "evidence",
@@ -149,6 +159,8 @@ pub(crate) fn csv(answers: &Answers, out: &mut dyn Write) -> io::Result<()> {
                 name(&it.answer),
                 it.open.low.to_string(),
                 it.open.high.to_string(),
+                it.price.map_or_else(String::new, |it| it.low.to_string()),
+                it.price.map_or_else(String::new, |it| it.high.to_string()),
                 harmless(&it.text),
                 harmless(&it.missing.join("; ")),
                 harmless(&evidence.join("; ")),

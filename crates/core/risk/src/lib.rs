@@ -16,6 +16,7 @@ pub mod blast;
 pub mod bounds;
 pub mod build;
 pub mod calibration;
+pub mod clear;
 pub mod clocks;
 pub mod common_cause;
 pub mod compound;

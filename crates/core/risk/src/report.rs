@@ -19,6 +19,7 @@ pub use self::groups::{DueRelease, GroupBy, GroupRisk};
 pub use self::ranking::by_tail;
 use crate::blast::{Blast, blast_radii, falls_by_itself, of_planes, of_shocks};
 use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
+use crate::clear::{InClear, in_clear};
 use crate::compound::{
     self, AnyHit, AtLeast, ClusterFigures, Contribution, Cvar, Figures, Judgement, PortfolioError, Sampling,
     TenantFigures, Thresholds,
@@ -221,6 +222,8 @@ pub struct RiskReport {
     pub mean_loss_with_unknown: f64,
     /// Mean loss if each level of availability holds of which it is not known: the lower end of the range.
     pub mean_loss_with_stand_ins: f64,
+    /// What traffic and disks in the clear cost, beside all other figures and not in them.
+    pub in_clear: Vec<InClear>,
     /// Clusters.
     pub clusters: Vec<ClusterFigures>,
     /// Tenants.
@@ -304,6 +307,7 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         naive: naive.as_ref().map(FleetRisk::from),
         mean_loss_with_unknown: mean_at_worst.max(judgement.fleet.mean),
         mean_loss_with_stand_ins: with_stand_ins(&built, &judgement),
+        in_clear: in_clear(request.fleet, request.policy),
         group_by: request.group_by,
         groups: groups(request, &built.portfolio, &judgement, decisions),
         causes: causes(&built),

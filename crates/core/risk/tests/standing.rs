@@ -5,6 +5,7 @@
 use underpin_model::fleet::{self, Fleet, SampleSpec, Strength, sample};
 use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VmId};
 use underpin_model::policy::{self, AttackPath, Policy};
+use underpin_risk::clear::in_clear;
 use underpin_risk::standing::{Answer, Dimension, Standing, Standings, Statement, Topic};
 
 const FLEET: &str = r#"
@@ -290,4 +291,90 @@ fn no_answer_of_the_sample_is_yes_without_evidence() {
         }
     }
     assert!(unknown > 0, "facts are missing in the sample");
+}
+
+const IN_CLEAR: &str = r#"
+[loss]
+record_disclosed = 1
+[parameters]
+records_per_vm = { value = 100, low = 100, high = 100, source = "test" }
+read_on_wire = { value = 0.01, low = 0.01, high = 0.01, source = "test" }
+read_on_disk = { value = 0.1, low = 0.1, high = 0.1, source = "test" }
+"#;
+
+#[track_caller]
+fn price(standing: &Standing, topic: Topic, low: f64, high: f64) {
+    let found = standing.statement(topic).unwrap().price.unwrap();
+    assert!((found.low - low).abs() < 1e-9 && (found.high - high).abs() < 1e-9, "{found:?}");
+}
+
+#[test]
+fn what_goes_in_clear_is_priced_as_a_range() {
+    use Topic::{DataAtRestEncrypted, MigrationEncrypted, StorageTrafficEncrypted};
+    let [h1, h2, h3] =
+        ["h1", "h2", "h3"].map(|id| with(IN_CLEAR, |it| it.host(&HostId::new(id).unwrap()).unwrap()));
+    // Encrypted; one guest in clear; nobody there.
+    price(&h1, MigrationEncrypted, 0.0, 0.0);
+    price(&h2, MigrationEncrypted, 1.0, 1.0);
+    price(&h3, MigrationEncrypted, 0.0, 0.0);
+    // Five guests, one storage in clear, of the other it is not known.
+    price(&h1, StorageTrafficEncrypted, 2.5, 5.0);
+    price(&h1, DataAtRestEncrypted, 25.0, 25.0);
+    // No storage is known: anything from none to all.
+    price(&h2, StorageTrafficEncrypted, 0.0, 1.0);
+    assert_eq!(h1.statement(Topic::WaysIn).unwrap().price, None, "the compound model prices it");
+    let one = with(IN_CLEAR, |it| it.vm(&VmId::new("web-1").unwrap()).unwrap());
+    price(&one, StorageTrafficEncrypted, 0.5, 1.0);
+    // Of several they sum up.
+    let cluster = with(IN_CLEAR, |it| it.cluster(&ClusterId::new("c").unwrap()).unwrap());
+    price(&cluster, StorageTrafficEncrypted, 2.5, 6.0);
+    let tenant = with(IN_CLEAR, |it| it.tenant(&TenantId::new("t").unwrap()).unwrap());
+    price(&tenant, StorageTrafficEncrypted, 2.5, 6.0);
+}
+
+#[test]
+fn the_fleets_price_in_clear_is_the_sum_of_its_hosts() {
+    let policy = policy::read(IN_CLEAR).unwrap();
+    let found = in_clear(&small(), &policy);
+    let hosts: Vec<_> =
+        found.iter().map(|it| (it.hosts_encrypted, it.hosts_in_clear, it.hosts_unknown)).collect();
+    assert_eq!(hosts, [(1, 1, 1), (0, 2, 1), (0, 1, 2)]);
+    let topics = [Topic::MigrationEncrypted, Topic::StorageTrafficEncrypted, Topic::DataAtRestEncrypted];
+    let at: jiff::Timestamp = "2026-11-20T06:00:00Z".parse().unwrap();
+    let fleet = sample(&SampleSpec { hosts: 30, ..SampleSpec::default() }, at);
+    for fleet in [small(), fleet] {
+        let standings = Standings::new(&fleet, &policy);
+        let mut unknown = false;
+        for (one, topic) in in_clear(&fleet, &policy).iter().zip(topics) {
+            let mut sum = (0.0, 0.0);
+            for host in &fleet.hosts {
+                let statement = standings.host(&host.id).unwrap().statement(topic).unwrap().clone();
+                let price = statement.price.unwrap();
+                sum = (sum.0 + price.low, sum.1 + price.high);
+            }
+            assert!(
+                (one.loss.low - sum.0).abs() < 1e-9 * sum.1 && (one.loss.high - sum.1).abs() < 1e-9 * sum.1
+            );
+            unknown |= one.loss.low < one.loss.high;
+        }
+        assert!(unknown, "what is not known is a range");
+    }
+}
+
+#[test]
+fn to_encrypt_never_costs_more_and_costs_nothing_when_all_is() {
+    let policy = policy::read(IN_CLEAR).unwrap();
+    let mut fleet = small();
+    let highest = |fleet: &Fleet| in_clear(fleet, &policy).iter().map(|it| it.loss.high).sum::<f64>();
+    let mut before = highest(&fleet);
+    for at in 0..fleet.storage.len() {
+        fleet.storage[at].encrypted_at_rest = Some(true);
+        fleet.storage[at].encrypted_in_transit = Some(true);
+        let after = highest(&fleet);
+        assert!(after <= before);
+        before = after;
+    }
+    fleet.hosts[1].migration.as_mut().unwrap().encrypted = Some(true);
+    fleet.hosts[1].reach = fleet.hosts[0].reach.clone();
+    assert_eq!(highest(&fleet), 0.0);
 }

@@ -3,10 +3,11 @@
 use axum::extract::{Path, State};
 use maud::{Markup, html};
 use underpin_model::policy::AttackPath;
+use underpin_risk::span::Span;
 use underpin_risk::standing::{Answer, Dimension, Standing, Statement, Topic};
 
 use super::parts::{encode, linked, number, scroll, shape, stale};
-use super::risk::numbers::amount;
+use super::risk::numbers::{amount, derived};
 use super::{PageError, page};
 use crate::standing::{Kind, standing};
 use crate::state::{Shared, no_fleet};
@@ -74,18 +75,23 @@ fn facts(statement: &Statement) -> Markup {
     }
 }
 
-fn open(statement: &Statement) -> String {
-    let open = statement.open;
-    if open.low == open.high {
-        amount(open.value)
+fn range(span: Span) -> String {
+    if span.low == span.high {
+        amount(span.low)
     } else {
-        format!("{} to {}", amount(open.low), amount(open.high))
+        format!("{} to {}", amount(span.low), amount(span.high))
     }
+}
+
+/// What is lost through it over the horizon, where the compound model does not price it.
+fn price(statement: &Statement) -> Markup {
+    let how = html! { "How likely it is read (" a href="/policy#p-read_on_wire" { code { "read_on_wire" } } ", " a href="/policy#p-read_on_disk" { code { "read_on_disk" } } ") × what is open × the worth of the confidentiality of the guests." };
+    html! { @if let Some(price) = statement.price { (derived(&range(price), &how)) } @else { span.soft { "–" } } }
 }
 
 /// The statements about one element.
 pub(super) fn table(standing: &Standing) -> Markup {
-    let caption = "C, I and A: whose confidentiality, integrity or availability is at stake. Open: 0 nothing, 1 all; a range where facts are missing";
+    let caption = "C, I and A: whose confidentiality, integrity or availability is at stake. Open: 0 nothing, 1 all; a range where facts are missing. Price: mean loss over the horizon, in the policy's currency, where the figures of /risk do not have it";
     html! {
         section aria-labelledby="standing" {
             h2 id="standing" { "Confidentiality, integrity, availability" }
@@ -94,9 +100,9 @@ pub(super) fn table(standing: &Standing) -> Markup {
                 @if unknown > 0 { p { span.status.s-unknown { (shape("unknown")) (unknown) " of " (standing.statements.len()) } " statements lack facts: what is not known is not taken for fine." } }
                 (scroll("Confidentiality, integrity, availability", html! { table {
                     caption { (caption) }
-                    thead { tr { th scope="col" { "About" } th scope="col" { "At stake" } th scope="col" { "In place" } th.num scope="col" { "Open" } th scope="col" { "Why" } } }
+                    thead { tr { th scope="col" { "About" } th scope="col" { "At stake" } th scope="col" { "In place" } th.num scope="col" { "Open" } th.num scope="col" { "Price" } th scope="col" { "Why" } } }
                     tbody { @for one in &standing.statements { tr {
-                        th scope="row" { (topic(one.topic)) } td.tight { (letters(one)) } td { (answer(one.answer)) } td.num { (open(one)) }
+                        th scope="row" { (topic(one.topic)) } td.tight { (letters(one)) } td { (answer(one.answer)) } td.num { (range(one.open)) } td.num { (price(one)) }
                         td.wide { (one.text) (facts(one)) }
                     } } }
                 } }))

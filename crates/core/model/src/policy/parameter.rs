@@ -193,6 +193,14 @@ parameters! {
     RecordsPerVm = "records_per_vm", Count, 0.0 <= 1000.0 <= 1000000.0, true,
         "How many records that must not be disclosed does one VM hold?",
         "judgement; state it per tenant under loss.tenant";
+    /// Somebody reads traffic that goes in clear, per 30 days.
+    ReadOnWire = "read_on_wire", Probability, 0.000001 <= 0.0001 <= 0.01, true,
+        "Migration or storage traffic goes in clear: how likely does somebody who must not read that of a given host within 30 days?",
+        "judgement";
+    /// Somebody reads data at rest that is not encrypted, per 30 days.
+    ReadOnDisk = "read_on_disk", Probability, 0.000001 <= 0.0001 <= 0.01, true,
+        "Data at rest is not encrypted: how likely do disks of a given host, or copies of them, get into wrong hands within 30 days (theft, return, backup)?",
+        "judgement";
     /// Underpin's own credentials are abused, per 30 days.
     UnderpinCompromised = "underpin_compromised", Probability, 0.00001 <= 0.0001 <= 0.001, true,
         "How likely are Underpin's own credentials abused within 30 days?",

@@ -14,8 +14,6 @@ use crate::span::Span;
 pub const CHANGE_TRACKED: &str = "change.tracked";
 /// Host setting: how patches come (`vlcm`, `apt`, `ansible`, ...; `manual` by hand, `none` not at all).
 pub const PATCH_MECHANISM: &str = "patch.mechanism";
-/// Host setting: its local disks are encrypted (`true`, `false`).
-pub const LOCAL_STORAGE_ENCRYPTED: &str = "storage.local.encrypted";
 
 const PATHS: [AttackPath; 4] =
     [AttackPath::Network, AttackPath::Guest, AttackPath::ManagementPlane, AttackPath::Local];

@@ -1,16 +1,16 @@
-//! Encryption of migration and storage traffic, and of data at rest.
+//! Encryption of migration and storage traffic, and of data at rest, and what it costs where there is none.
 
 use underpin_model::fleet::Host;
 use underpin_model::id::StorageId;
 
-use super::change::LOCAL_STORAGE_ENCRYPTED;
 use super::statement::{Facts, Source, Statement, Topic};
 use super::{Placed, Standings};
+use crate::clear::{LOCAL_STORAGE_ENCRYPTED, Medium};
 use underpin_model::fleet::Storage;
 
 impl Standings<'_> {
     /// The host's own word, else that of the network that migrations use.
-    pub(super) fn migration_encrypted(&self, at: usize, host: &Host) -> Statement {
+    pub(super) fn migration_encrypted(&self, at: usize, host: &Host, worth: f64) -> Statement {
         let mut facts = Facts::default();
         let path = format!("/hosts/{at}/migration/encrypted");
         let migration = host.migration.as_ref();
@@ -23,18 +23,20 @@ impl Standings<'_> {
             }
             _ => facts.add(path, own, Source::of(host, host.seen.as_deref(), &self.fleet.seen, "migration")),
         }
-        facts.statement(Topic::MigrationEncrypted, "migration traffic encrypted")
+        let price = self.clear.price(Medium::Migration, host, worth);
+        facts.statement(Topic::MigrationEncrypted, "migration traffic encrypted").priced(price)
     }
 
     /// Each storage that the host reaches.
-    pub(super) fn storage_encrypted(&self, at: usize, host: &Host) -> Statement {
+    pub(super) fn storage_encrypted(&self, at: usize, host: &Host, worth: f64) -> Statement {
         let mut facts = Facts::default();
         self.over_storage(&mut facts, at, host, "encrypted_in_transit", |it| it.encrypted_in_transit);
-        facts.statement(Topic::StorageTrafficEncrypted, "storage traffic encrypted")
+        let price = self.clear.price(Medium::StorageTraffic, host, worth);
+        facts.statement(Topic::StorageTrafficEncrypted, "storage traffic encrypted").priced(price)
     }
 
     /// Each storage that the host reaches, and its local disks where it has any.
-    pub(super) fn data_at_rest(&self, at: usize, host: &Host) -> Statement {
+    pub(super) fn data_at_rest(&self, at: usize, host: &Host, worth: f64) -> Statement {
         let mut facts = Facts::default();
         self.over_storage(&mut facts, at, host, "encrypted_at_rest", |it| it.encrypted_at_rest);
         let local = host.capacity.and_then(|it| it.local_storage_gib).is_some_and(|it| it > 0);
@@ -43,7 +45,8 @@ impl Standings<'_> {
             let value = value.and_then(serde_json::Value::as_bool);
             facts.add(format!("/hosts/{at}/settings/{LOCAL_STORAGE_ENCRYPTED}"), value, source);
         }
-        facts.statement(Topic::DataAtRestEncrypted, "data at rest encrypted")
+        let price = self.clear.price(Medium::DataAtRest, host, worth);
+        facts.statement(Topic::DataAtRestEncrypted, "data at rest encrypted").priced(price)
     }
 
     fn over_storage(

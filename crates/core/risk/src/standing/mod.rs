@@ -19,7 +19,8 @@
 //! ```
 //!
 //! A fact that is missing makes the answer [`Answer::Unknown`], names the place where it belongs, and is priced as a range:
-//! [`Statement::open`] reaches from what the best value would leave open to what the worst would.
+//! [`Statement::open`] reaches from what the best value would leave open to what the worst would, and [`Statement::price`] is what that
+//! costs where no cause of the compound model does.
 
 mod availability;
 mod change;
@@ -35,10 +36,12 @@ use underpin_model::id::{
 };
 use underpin_model::policy::Policy;
 
+pub use crate::clear::LOCAL_STORAGE_ENCRYPTED;
 pub use crate::levels::Level;
-pub use change::{CHANGE_TRACKED, LOCAL_STORAGE_ENCRYPTED, PATCH_MECHANISM};
+pub use change::{CHANGE_TRACKED, PATCH_MECHANISM};
 pub use statement::{Answer, Dimension, Evidence, Standing, Statement, Topic};
 
+use crate::clear::Clear;
 use crate::levels::Levels;
 use crate::scope::Reader;
 use crate::ways::PublicReach;
@@ -61,6 +64,7 @@ pub struct Standings<'f> {
     applications: FxHashMap<&'f ApplicationId, Placed<'f, Application>>,
     reach: PublicReach<'f>,
     levels: Levels<'f>,
+    clear: Clear<'f>,
     /// Tenants with live VMs on each host.
     tenants_on: FxHashMap<&'f HostId, Vec<Option<&'f TenantId>>>,
     /// Scopes of the policy's controls.
@@ -88,6 +92,7 @@ impl<'f> Standings<'f> {
             applications: placed(&fleet.applications, |it| &it.id),
             reach: PublicReach::of(fleet),
             levels: Levels::of(fleet),
+            clear: Clear::of(fleet, policy),
             tenants_on: FxHashMap::default(),
             readers: policy.controls.iter().map(|it| Reader::new(&it.scope)).collect(),
         };
@@ -148,14 +153,19 @@ impl<'f> Standings<'f> {
     }
 
     fn of_host(&self, at: usize, host: &Host) -> Vec<Statement> {
+        self.of_host_for(at, host, self.clear.worth_on(host))
+    }
+
+    /// Of what is worth so much there.
+    fn of_host_for(&self, at: usize, host: &Host, worth: f64) -> Vec<Statement> {
         let cluster = host.cluster.as_ref().and_then(|id| self.clusters.get(id)).copied();
         let mut statements = vec![
             self.restart(cluster),
             self.balancing(cluster),
             self.shared_storage_of_host(at, host),
-            self.migration_encrypted(at, host),
-            self.storage_encrypted(at, host),
-            self.data_at_rest(at, host),
+            self.migration_encrypted(at, host, worth),
+            self.storage_encrypted(at, host, worth),
+            self.data_at_rest(at, host, worth),
             self.change_tracking(at, host),
             self.patch_mechanism(at, host),
         ];
@@ -173,7 +183,7 @@ impl<'f> Standings<'f> {
         ];
         match vm.host.as_ref().and_then(|id| self.hosts.get(id)) {
             Some((at, host)) => {
-                let below = self.of_host(*at, host);
+                let below = self.of_host_for(*at, host, self.clear.worth_of(vm));
                 statements.extend(below.into_iter().filter(|it| it.topic != Topic::SharedStorage));
             }
             None => statements.push(Statement::unknown(

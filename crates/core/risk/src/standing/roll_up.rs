@@ -14,7 +14,7 @@ struct Sum {
     shown: BTreeMap<Answer, usize>,
 }
 
-/// Statements of several elements, one per topic. What is open is the worst of all, end by end: the weakest element decides.
+/// Statements of several elements, one per topic. What is open is the worst of all, end by end: the weakest element decides. Prices sum up.
 pub(super) fn roll_up(elements: impl Iterator<Item = Vec<Statement>>, what: &str) -> Vec<Statement> {
     let mut sums: BTreeMap<Topic, Sum> = BTreeMap::new();
     for statement in elements.flatten() {
@@ -31,6 +31,10 @@ pub(super) fn roll_up(elements: impl Iterator<Item = Vec<Statement>>, what: &str
             continue;
         };
         whole.open = whole.open.worse(statement.open);
+        whole.price = match (whole.price, statement.price) {
+            (Some(sum), Some(one)) => Some(sum.with(one, |a, b| a + b)),
+            (sum, one) => sum.or(one),
+        };
         for evidence in statement.evidence.into_iter().take(room) {
             if !whole.evidence.contains(&evidence) {
                 whole.evidence.push(evidence);

@@ -6,6 +6,7 @@ use serde_json::Value;
 use underpin_model::fleet::{Element, Seen};
 use underpin_model::policy::AttackPath;
 
+use crate::clear::Shares;
 use crate::span::Span;
 
 /// What is at stake.
@@ -120,6 +121,9 @@ pub struct Statement {
     /// campaign gets to one, for controls that it passes them, by the parameters of the policy; elsewhere an answer of yes
     /// leaves 0 and no leaves 1, which is a scale for comparing, not a probability.
     pub open: Span,
+    /// Mean loss over the horizon through what is open, in the currency of the policy; a range where facts are missing. `None`: the
+    /// compound model prices it, or there is nothing that could be lost by it alone.
+    pub price: Option<Span>,
     /// In words.
     pub text: String,
     /// The facts.
@@ -164,7 +168,11 @@ impl Statement {
             Answer::Unknown => Span::UNKNOWN_SHARE,
         };
         let dimensions = topic.dimensions();
-        Self { topic, dimensions, answer, open, text, evidence: Vec::new(), missing: Vec::new() }
+        Self { topic, dimensions, answer, open, price: None, text, evidence: Vec::new(), missing: Vec::new() }
+    }
+
+    pub(super) fn priced(self, price: Span) -> Self {
+        Self { price: Some(price), ..self }
     }
 
     pub(super) fn unknown(topic: Topic, text: String, missing: Vec<String>) -> Self {
@@ -203,15 +211,9 @@ impl Facts {
         }
     }
 
-    /// The share that is open: what is missing counts from none to all.
+    /// The share that is open.
     pub(super) fn open(&self) -> Span {
-        let missing = self.missing.len() as f64;
-        let all = f64::from(self.yes + self.no) + missing;
-        if all <= 0.0 {
-            return Span::UNKNOWN_SHARE;
-        }
-        let no = f64::from(self.no);
-        Span { low: no / all, value: (no + missing / 2.0) / all, high: (no + missing) / all }
+        Shares { yes: self.yes, no: self.no, missing: self.missing.len() as u32 }.open()
     }
 
     pub(super) fn statement(self, topic: Topic, what: &str) -> Statement {

@@ -55,6 +55,15 @@ pub struct OptimumInterval {
     pub never: f64,
 }
 
+/// The best time over a longer span.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Longer {
+    /// That span, in days.
+    pub horizon_days: f64,
+    /// Days of waiting, from today.
+    pub optimum_days: f64,
+}
+
 /// What is recommended.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "verdict")]
@@ -97,6 +106,10 @@ pub struct Decision {
     pub right: f64,
     /// It is the best one in fewer than half of the draws: the recommendation is weak.
     pub weak: bool,
+    /// The shortest of twice and four times the span over which it is best to patch after all; `None` where it is best to patch within the
+    /// span itself, or over none of them. A patch late in a span pays its whole cost for the few days that are left of it, so that
+    /// *never* may be a matter of where the span ends.
+    pub over_longer: Option<Longer>,
     /// Patching now is chosen although something else would lose less, because that is within
     /// [`FLAT`](super::curve::FLAT) of it: the curve is flat.
     pub flat: bool,
@@ -189,6 +202,7 @@ pub(super) fn decide_under(
         optimum_interval,
         right,
         weak: right < 0.5,
+        over_longer: over_longer(&inputs, &optimum)?,
         flat: optimum.is_flat(),
         regret: mean(&uncertain.regret),
         compromised_before,
@@ -199,6 +213,20 @@ pub(super) fn decide_under(
         information: information::values(situation, &inputs, (&grid, &table), &belief, soak_days),
         curve,
     })
+}
+
+/// Where the span decides: what is never best within it, and is within a longer one.
+fn over_longer(inputs: &Inputs, optimum: &Optimum) -> Result<Option<Longer>, InvalidInput> {
+    if optimum.choice != Choice::Never {
+        return Ok(None);
+    }
+    for times in [2.0, 4.0] {
+        let longer = Inputs { horizon_days: times * inputs.horizon_days, ..inputs.clone() };
+        if let Some(optimum_days) = longer.optimum()?.days {
+            return Ok(Some(Longer { horizon_days: longer.horizon_days, optimum_days }));
+        }
+    }
+    Ok(None)
 }
 
 /// Losses under every draw.

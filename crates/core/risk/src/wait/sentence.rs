@@ -83,7 +83,7 @@ pub(super) fn recommend(
     };
     let (what, weak) = if decision.weak { (lower(&what), weak(decision)) } else { (what, String::new()) };
     format!(
-        "{weak}{what}{}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}{}, and {}.",
+        "{weak}{what}{}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}{}, and {}{}.",
         duties(about, on),
         count(about.hosts.len() as u64, "host", "hosts"),
         count(about.vms.into(), "VM", "VMs"),
@@ -97,7 +97,15 @@ pub(super) fn recommend(
         trust(about, decision),
         staged(about, decision),
         hinges(decision),
+        over_longer(decision),
     )
+}
+
+/// That the end of the span decides, and not the release.
+fn over_longer(decision: &Decision) -> String {
+    let Some(it) = &decision.over_longer else { return String::new() };
+    let when = if it.optimum_days > 0.0 { format!("in {} days", short(it.optimum_days)) } else { "now".to_owned() };
+    format!("; the span decides: over {} days it is best to patch {when}", short(it.horizon_days))
 }
 
 /// The duties that are late already, which no recommendation lifts.

@@ -316,3 +316,19 @@ fn what_stands_in_for_guests_lowers_what_a_bad_release_and_a_known_bug_cost() {
     let (bad, bug) = of(8.0, 10.0);
     assert!((bad - 4.0 * hour).abs() < 1e-12 && (bug - 0.01 * 2.0 * hour).abs() < 1e-12, "{bad} {bug}");
 }
+
+#[test]
+fn a_never_that_the_end_of_the_span_makes_says_so() {
+    let of = |times: f64| {
+        let mut it = Situation { release_age_days: 4000.0, ..situation(scored(0.3)) };
+        it.maintenance = times * it.inputs(&default().values).never().exposure / it.hosts;
+        decide(&it, &default(), 3.0, 1).unwrap()
+    };
+    // A maintenance that costs a little more than the hole does in 90 days pays within 180, one that costs three times as much in 360.
+    let (soon, later, dear, cheap) = (of(1.2), of(3.0), of(20.0), of(0.1));
+    assert_eq!((soon.verdict, later.verdict), (Verdict::Mitigate, Verdict::Mitigate));
+    assert_eq!(soon.over_longer.map(|it| it.horizon_days), Some(180.0));
+    assert_eq!(later.over_longer.map(|it| it.horizon_days), Some(360.0));
+    assert_eq!((dear.verdict, dear.over_longer), (Verdict::Mitigate, None));
+    assert_eq!((cheap.verdict, cheap.over_longer), (Verdict::PatchNow, None));
+}

@@ -58,6 +58,7 @@ fn body(answer: &RiskAnswer, detail: &Detail) -> Markup {
         (tables::groups(report))
         (tables::causes(report))
         div.two { (tables::tenants(report)) (tables::clusters(report)) }
+        (tables::in_clear(report))
         (tables::blast(report))
         (tables::deferrals(report))
         (trust(report))

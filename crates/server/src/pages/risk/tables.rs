@@ -2,13 +2,14 @@
 
 use maud::{Markup, html};
 use underpin_risk::blast::Blast;
+use underpin_risk::clear::InClear;
 use underpin_risk::compound::{AtLeast, Figures};
 use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, GroupRisk, Radius, RiskReport};
 use underpin_risk::wait::{Decision, Verdict};
 
 use super::fall::{Fall, mean_loss, rates, reach};
-use super::numbers::{amount, cause_name, chance, derived, how_likely, percent, product};
+use super::numbers::{amount, cause_name, chance, derived, how_likely, parameter, percent, product};
 use super::{LEVEL, how_cvar};
 use crate::pages::parts::{address, encode, number, scroll};
 
@@ -194,6 +195,47 @@ pub(super) fn clusters(report: &RiskReport) -> Markup {
     }).collect();
     rows.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
     figure_rows("Clusters", "clusters", "Hosts", &rows, &report.currency)
+}
+
+fn in_clear_row(one: &InClear) -> Markup {
+    let loss = if one.loss.low == one.loss.high {
+        amount(one.loss.low)
+    } else {
+        format!("{} to {}", amount(one.loss.low), amount(one.loss.high))
+    };
+    let hosts = |count: u64, which: &str| {
+        derived(
+            &number(count),
+            &html! { "Hosts of which " (which) ". Each host's own page names its facts." },
+        )
+    };
+    html! { tr {
+        th scope="row" { (one.medium.words()) }
+        td.num { (hosts(one.hosts_in_clear, "some of it is known to go in clear")) }
+        td.num { (hosts(one.hosts_unknown, "nothing says that it does, and not all is known")) }
+        td.num { (hosts(one.hosts_encrypted, "all of it is encrypted")) }
+        td.num { (derived(&percent(one.read), &html! { "Parameter " (parameter(one.parameter)) " of 30 days, over the horizon: how likely it is read on a given host." })) }
+        td.num { (derived(&loss, &html! { "Sum over the hosts of that probability × the share that goes in clear × the worth of the confidentiality of the guests on them; from what is known to that and all that is not known." })) }
+    } }
+}
+
+pub(super) fn in_clear(report: &RiskReport) -> Markup {
+    let caption = format!(
+        "What is lost within {} days to who reads along, in {}",
+        amount(report.horizon_days),
+        report.currency
+    );
+    html! {
+        section aria-labelledby="in-clear" {
+            h2 id="in-clear" { "Read in the clear" }
+            p.soft { "Beside the figures above and not in them: no patch changes it." }
+            (scroll(&caption, html! { table {
+                caption { (caption) }
+                thead { tr { th scope="col" { "What" } th.num scope="col" { "Hosts in clear" } th.num scope="col" { "Not known" } th.num scope="col" { "Encrypted" } th.num scope="col" { "Read" } th.num scope="col" { "Mean loss" } } }
+                tbody { @for one in &report.in_clear { (in_clear_row(one)) } }
+            } }))
+        }
+    }
 }
 
 fn blast_row(fall: Fall, name: &Markup, blast: &Blast, most: Option<f64>) -> Markup {
