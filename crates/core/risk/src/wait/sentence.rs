@@ -104,7 +104,8 @@ pub(super) fn recommend(
 /// That the end of the span decides, and not the release.
 fn over_longer(decision: &Decision) -> String {
     let Some(it) = &decision.over_longer else { return String::new() };
-    let when = if it.optimum_days > 0.0 { format!("in {} days", short(it.optimum_days)) } else { "now".to_owned() };
+    let when =
+        if it.optimum_days > 0.0 { format!("in {} days", short(it.optimum_days)) } else { "now".to_owned() };
     format!("; the span decides: over {} days it is best to patch {when}", short(it.horizon_days))
 }
 
