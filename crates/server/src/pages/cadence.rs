@@ -167,12 +167,12 @@ fn row(one: &Series, batch_days: u16) -> Markup {
                 (one.name) br;
                 small {
                     @if let Some(dated) = one.dated { (dated.name()) ", " }
-                    @match one.covered_until { Some(day) => { "facts until " (day) } None => { span.status.s-unknown { "unknown" } } }
+                    @match one.covered_until { Some(day) => { "facts until " span.tight { (day) } } None => { span.status.s-unknown { "unknown" } } }
                 }
             }
             @for (head, figure) in HEADS.iter().zip(&figures) { td.num data-head=(head) { (figure) } }
-            td data-head="Trend" { @match one.trend { Some(trend) => (derive::trend(trend)), None => (NONE) } }
-            td data-head="Security support" { @match one.maturity { Some(maturity) => (derive::support(maturity)), None => (NONE) } }
+            td.tight data-head="Trend" { @match one.trend { Some(trend) => (derive::trend(trend)), None => (NONE) } }
+            td.tight data-head="Security support" { @match one.maturity { Some(maturity) => (derive::support(maturity)), None => (NONE) } }
         }
     }
 }

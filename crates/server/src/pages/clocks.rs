@@ -205,7 +205,7 @@ fn promises(view: &View<'_>) -> Markup {
                 tbody { @for it in &report.promises {
                     tr {
                         th.tight scope="row" { (it.promise) }
-                        td.tight { (it.days) " days: " (kind(it.kind)) }
+                        td { (it.days) " days: " (kind(it.kind)) }
                         @for state in State::ALL { (cell(it, state)) }
                         td.tight { @if it.broken { (status(State::Breached)) } @else if count(&it.counts, State::Unknown) > 0 { (status(State::Unknown)) } @else { "not broken" } }
                         td.num { (derive::penalty(it)) }
