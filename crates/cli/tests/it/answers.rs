@@ -64,7 +64,7 @@ fn the_command_line_and_the_api_give_the_same_keys() {
         ("cadence?platform=esxi&line=5.5", line("cadence")),
         (
             "backtest?platform=esxi&line=5.5",
-            [&line("backtest"), &["--fleet", "fleet.json", "--policy", &policy][..]].concat(),
+            [&line("backtest"), &["fleet.json", "--policy", &policy][..]].concat(),
         ),
     ] {
         let mut told = api(&address, "GET", &format!("/api/v1/{path}"), "");

@@ -95,7 +95,10 @@ fn backtest_takes_hosts_from_a_fleet() {
     let ran = run(&asked).ends(0);
     assert_eq!(ran.json()["fleet"], serde_json::json!({"hosts": 2, "vms_per_host": 1.0, "assumed": false}));
     let note = ran.json()["notes"][0].clone();
-    assert!(note.as_str().unwrap().starts_with("no host of the fleet stands on esxi 6.7 ESXi: all 2 hosts"), "{note}");
+    assert!(
+        note.as_str().unwrap().starts_with("no host of the fleet stands on esxi 6.7 ESXi: all 2 hosts"),
+        "{note}"
+    );
 }
 
 #[test]
