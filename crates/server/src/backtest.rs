@@ -8,7 +8,7 @@ use underpin_exposure::FactBase;
 use underpin_model::facts::Document;
 use underpin_model::policy::Policy;
 use underpin_risk::backtest::{
-    self, Asked, BacktestError, DEFAULT_FLEET, EPSS_AT_LEAST, Line, Question, Report,
+    self, Answer, Asked, BacktestError, DEFAULT_FLEET, EPSS_AT_LEAST, Line, Question,
 };
 use utoipa::IntoParams;
 
@@ -49,14 +49,6 @@ pub(crate) struct BacktestQuery {
     pub(crate) until: Option<String>,
     /// The least EPSS score on which the EPSS policy acts, 0 to 1; without it, 0.1.
     pub(crate) epss_at_least: Option<String>,
-}
-
-/// A backtest with the lines that could be asked for.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) report: Report,
-    /// Every line with at least two releases.
-    pub(crate) lines: Vec<Line>,
 }
 
 fn refused(error: &BacktestError) -> Problem {
@@ -116,11 +108,7 @@ fn work(query: &BacktestQuery, wanted: Wanted, on: &Ground) -> Result<Answer, Ba
         report.notes.insert(0, "the fleet has no hosts: a fleet is assumed".to_owned());
     }
     if !stand_on_it {
-        let hosts = replayed.hosts;
-        report.notes.insert(
-            0,
-            format!("no host of the fleet stands on {line}: all {hosts} hosts are replayed as if they did"),
-        );
+        report.notes.insert(0, backtest::as_if(&line, replayed));
     }
     Ok(Answer { report, lines: backtest::lines(base).into_iter().collect() })
 }

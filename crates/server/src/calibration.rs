@@ -5,6 +5,7 @@
 //! listed by a catalogue that is newer than the horizon, it did not. Until such a catalogue is there the outcome is
 //! unknown, and is not taken for a no. KEV lists less than is exploited, so that this errs towards "foretold too high".
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -82,13 +83,19 @@ pub(crate) fn is_over(one: &PredictionRow, on: Date) -> bool {
     due(one).is_some_and(|due| due < on)
 }
 
-/// What KEV says: when each vulnerability was listed, and how new the catalogue is.
-fn listed(feeds: &[FeedFacts], subject: &str) -> Option<Date> {
+/// When KEV listed each vulnerability, by its names. Feeds hold far more vulnerabilities than KEV, and a look at each of them for
+/// every prediction took seconds.
+fn listed(feeds: &[FeedFacts]) -> BTreeMap<&str, Date> {
     let documents = feeds.iter().flat_map(|feed| &feed.documents);
     let facts = documents.flat_map(|(_, document)| &document.vulnerabilities);
-    let of =
-        facts.filter(|it| it.id.as_str() == subject || it.aliases.iter().any(|id| id.as_str() == subject));
-    of.filter_map(|it| it.kev.as_ref()).map(|kev| kev.added).min()
+    let mut days: BTreeMap<&str, Date> = BTreeMap::new();
+    for (one, kev) in facts.filter_map(|it| Some((it, it.kev.as_ref()?))) {
+        for name in std::iter::once(&one.id).chain(&one.aliases) {
+            let day = days.entry(name.as_str()).or_insert(kev.added);
+            *day = (*day).min(kev.added);
+        }
+    }
+    days
 }
 
 fn catalogue(feeds: &[FeedFacts]) -> Option<Date> {
@@ -99,12 +106,15 @@ fn catalogue(feeds: &[FeedFacts]) -> Option<Date> {
 
 /// The outcomes that the feeds tell by now.
 fn outcomes(open: &[PredictionRow], feeds: &[FeedFacts], now: Timestamp) -> Vec<(String, OutcomeRow)> {
-    let catalogue = catalogue(feeds);
+    let waits = || open.iter().filter(|it| it.kind == EXPLOITED && it.outcome.is_none());
+    if waits().next().is_none() {
+        return Vec::new();
+    }
+    let (catalogue, listed) = (catalogue(feeds), listed(feeds));
     let of = |one: &PredictionRow| {
         let due = due(one)?;
-        let listed = listed(feeds, &one.subject);
-        let (happened, by) = match listed {
-            Some(day) if day <= due => (true, format!("KEV lists it since {day}")),
+        let (happened, by) = match listed.get(one.subject.as_str()) {
+            Some(day) if *day <= due => (true, format!("KEV lists it since {day}")),
             _ if catalogue? > due => {
                 (false, format!("the KEV catalogue of {} does not list it by {due}", catalogue?))
             }
@@ -112,7 +122,7 @@ fn outcomes(open: &[PredictionRow], feeds: &[FeedFacts], now: Timestamp) -> Vec<
         };
         Some((one.id.clone(), OutcomeRow { happened, at: now, by }))
     };
-    open.iter().filter(|it| it.kind == EXPLOITED && it.outcome.is_none()).filter_map(of).collect()
+    waits().filter_map(of).collect()
 }
 
 fn score(predictions: &[PredictionRow]) -> Result<Vec<(String, Calibration)>, Problem> {

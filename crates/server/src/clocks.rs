@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use underpin_exposure::FactBase;
 use underpin_exposure::report::Asset;
 use underpin_model::policy::Policy;
-use underpin_risk::clocks::{
-    self, Clock, ClockError, Report, SOON_DAYS, Settings, State, TenantClocks, Turn,
-};
+use underpin_risk::clocks::{self, Clock, ClockError, Report, SOON_DAYS, Settings, State, Turn};
 use utoipa::IntoParams;
 
 use crate::answers::{Answers, Same};
@@ -63,9 +61,7 @@ impl Only<'_> {
 #[derive(Debug, Serialize)]
 pub(crate) struct Answer {
     #[serde(flatten)]
-    pub(crate) report: Report,
-    /// The clocks of each tenant by promise; those without a tenant last.
-    pub(crate) tenants: Vec<TenantClocks>,
+    pub(crate) told: clocks::Answer,
     /// The queue behind the forecast.
     #[serde(skip)]
     pub(crate) turns: BTreeMap<Asset, Turn>,
@@ -74,7 +70,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// The answer with those clocks alone.
     pub(crate) fn only(&self, only: Only<'_>) -> Self {
-        let all = &self.report;
+        let all = &self.told.report;
         let report = Report {
             warnings: all.warnings.clone(),
             promises: all.promises.clone(),
@@ -83,7 +79,8 @@ impl Answer {
             clocks: all.clocks.iter().filter(|it| only.lists(it)).cloned().collect(),
             ..*all
         };
-        Self { report, tenants: self.tenants.clone(), turns: BTreeMap::new() }
+        let told = clocks::Answer { report, tenants: self.told.tenants.clone() };
+        Self { told, turns: BTreeMap::new() }
     }
 }
 
@@ -146,9 +143,8 @@ pub(crate) async fn answer(app: &Shared, query: &ClocksQuery) -> Result<Arc<Answ
     let work = move || {
         let report = clocks::read(&index.fleet, &base, &index.assessment, &policy, settings)
             .map_err(|error| refused(&error))?;
-        let tenants = clocks::by_tenant(&index.fleet, &policy, &report);
         let turns = clocks::turns(&report, &policy.maintenance);
-        Ok(Answer { report, tenants, turns })
+        Ok(Answer { told: clocks::Answer::of(&index.fleet, &policy, report), turns })
     };
     let question = (settings.soon_days, settings.hosts_per_day.to_bits());
     app.clocks.get(basis, question, work).await

@@ -13,11 +13,9 @@ use underpin_exposure::FactBase;
 use underpin_model::fleet::Fleet;
 use underpin_model::policy::Policy;
 use underpin_model::quantity::Days;
-use underpin_risk::freshness::feed_warnings;
 use underpin_risk::report::{self, GroupBy, ReportError, Request, RiskReport};
 use underpin_risk::standing::Standing;
-use underpin_risk::wait::unmatched::{due, unmatched};
-use underpin_risk::wait::{self, Evidence, GroupDecision};
+use underpin_risk::wait::{self, About, Evidence, GroupDecision};
 
 pub(crate) use self::asked::{Asked, RiskQuery};
 use self::tail::detail_of;
@@ -58,10 +56,8 @@ pub(crate) struct RiskAnswer {
 pub(crate) struct Decisions {
     pub(crate) basis: Basis,
     pub(crate) list: Vec<GroupDecision>,
-    /// Evidence that counts for no host, each with its place.
-    pub(crate) unmatched: Vec<String>,
-    /// What a reader must know of the facts.
-    pub(crate) warnings: Vec<String>,
+    /// What a reader must know beside them.
+    pub(crate) about: About,
 }
 
 type Decided = Arc<OnceLock<Result<Arc<Decisions>, Problem>>>;
@@ -124,18 +120,17 @@ fn report_of(
 }
 
 fn decisions_of(basis: &Basis, base: &FactBase) -> Result<Decisions, Problem> {
-    let list = wait::groups(&wait::Request {
+    let request = wait::Request {
         fleet: &basis.index.fleet,
         assessment: &basis.index.assessment,
         base,
         policy: &basis.policy.value,
         evidence: &basis.evidence.value,
         horizon_days: wait::groups::HORIZON_DAYS,
-    });
-    let list = list.map_err(|error| refused(&error))?;
-    let unmatched = unmatched(&basis.evidence.value, &basis.index.fleet, &due(&list));
-    let warnings = feed_warnings(base, &basis.index.assessment);
-    Ok(Decisions { basis: basis.clone(), list, unmatched, warnings })
+    };
+    let list = wait::groups(&request).map_err(|error| refused(&error))?;
+    let about = About::of(&request, &list);
+    Ok(Decisions { basis: basis.clone(), list, about })
 }
 
 /// The decisions of a basis, made by whoever asks first.

@@ -105,20 +105,20 @@ async fn evidence_counts_only_when_all_of_it_is_valid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn risk_and_patch_or_wait_count_the_evidence_in_force() {
     let server = with_fleet().await;
-    let without = server.json("/api/v1/wait").await["decisions"].clone();
+    let without = server.json("/api/v1/wait").await["groups"].clone();
     for failures in [0, 3] {
         let text = canaries(failures);
         assert_eq!(put(&server, text.clone()).await.status(), 201);
         let evidence = evidence::read(&text).unwrap();
         let own = serde_json::to_value(decisions(&evidence)).unwrap();
         let answer = server.json("/api/v1/wait").await;
-        for (one, expected) in answer["decisions"].as_array().unwrap().iter().zip(own.as_array().unwrap()) {
+        for (one, expected) in answer["groups"].as_array().unwrap().iter().zip(own.as_array().unwrap()) {
             assert_eq!(
                 (&one["tally"], &one["recommendation"]),
                 (&expected["tally"], &expected["recommendation"])
             );
         }
-        assert_ne!(answer["decisions"], without, "{failures} failures change what is believed");
+        assert_ne!(answer["groups"], without, "{failures} failures change what is believed");
         let risk = server.json("/api/v1/risk").await;
         assert_eq!(risk["evidence"], server.json("/api/v1/evidence").await["id"]);
         let (fleet, base, policy) = (fleet(), facts(), Policy::default());

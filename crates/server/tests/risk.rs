@@ -110,7 +110,7 @@ async fn the_api_has_the_figures_of_the_core() {
     }
     let answer = server.json("/api/v1/wait").await;
     let expected = own.decisions(&default);
-    let list = answer["decisions"].as_array().unwrap();
+    let list = answer["groups"].as_array().unwrap();
     assert!(list.len() > 3, "several groups have something due");
     for (one, expected) in list.iter().zip(expected.as_array().unwrap()) {
         assert_eq!(&without(one.clone(), &["name"]), expected);
@@ -120,7 +120,7 @@ async fn the_api_has_the_figures_of_the_core() {
     let url = url::Url::parse_with_params(&server.url("/api/v1/wait"), [("group", &name)]).unwrap();
     let one: Value = server.http.get(url).send().await.unwrap().json().await.unwrap();
     let own_of_group = list.iter().filter(|it| it["name"] == name.as_str()).count();
-    assert_eq!(one["decisions"].as_array().unwrap().len(), own_of_group);
+    assert_eq!(one["groups"].as_array().unwrap().len(), own_of_group);
 
     // With a policy the figures are those of the policy.
     assert_eq!(put(&server, POLICY).await.status(), 201);
@@ -338,7 +338,7 @@ async fn every_number_opens_its_derivation() {
 async fn the_page_of_a_group_says_which_ring_runs_a_release_before_it() {
     let server = with_fleet(&hosts(40)).await;
     let answer = server.json("/api/v1/wait").await;
-    let list = answer["decisions"].as_array().unwrap();
+    let list = answer["groups"].as_array().unwrap();
     let mut seen = [0; 3];
     let names: std::collections::BTreeSet<&str> = list.iter().filter_map(|it| it["name"].as_str()).collect();
     for name in names {
@@ -524,7 +524,7 @@ async fn hostile_names_stay_text_on_every_page_of_risk() {
     assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);
     let policy = "currency = \"<u>EUR\\u202E\\u001B[31m\"\n[[promise]]\nid = \"<i>p\\u202E\"\nkind = \"fix-within\"\ndays = 30\n";
     assert_eq!(put(&server, policy).await.status(), 201);
-    let group = server.json("/api/v1/wait").await["decisions"][0]["name"].as_str().unwrap().to_owned();
+    let group = server.json("/api/v1/wait").await["groups"][0]["name"].as_str().unwrap().to_owned();
     let mut group_page = url::Url::parse("http://x/risk/group").unwrap();
     group_page.query_pairs_mut().append_pair("name", &group);
     let group_page = format!("{}?{}", group_page.path(), group_page.query().unwrap());

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use serde::Serialize;
-use underpin_exposure::cadence::{Cadence, Series};
+use underpin_exposure::cadence::{Answer, Cadence, Series};
 use underpin_server::charts::cadence::histogram;
 
 use super::csv::{cause, harmless};
@@ -16,21 +15,8 @@ const PICTURE: usize = 60;
 /// Signs for the number of maintenances in one letter's time, from none to many.
 const SIGNS: [char; 5] = ['.', '|', 'H', '#', '@'];
 
-/// A single series stands at the top, where a script finds it without an index; all are in `series`.
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(flatten)]
-    only: Option<&'a Series>,
-    #[serde(flatten)]
-    all: &'a Cadence,
-}
-
 pub(crate) fn json(cadence: &Cadence, out: &mut dyn Write) -> io::Result<()> {
-    let only = match cadence.series.as_slice() {
-        [only] => Some(only),
-        _ => None,
-    };
-    serde_json::to_writer_pretty(&mut *out, &Document { only, all: cadence })?;
+    serde_json::to_writer_pretty(&mut *out, &Answer::of(cadence))?;
     out.write_all(b"\n")
 }
 
@@ -77,7 +63,7 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
         "MAX",
         "CV",
         "TREND",
-        "PHASE",
+        "SUPPORT",
         "FACTS UNTIL",
     ];
     let mut list = List::keyed(&header, &[0], width);
@@ -97,7 +83,7 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
             gap(gaps.map(|gaps| gaps.max_days)),
             gap(gaps.and_then(|gaps| gaps.coefficient_of_variation)),
             one.trend.map_or("-", |trend| trend.direction.label()).to_owned(),
-            one.maturity.map_or("-", |maturity| maturity.phase.name()).to_owned(),
+            one.maturity.map_or_else(|| "-".to_owned(), |maturity| maturity.support()),
             one.covered_until.map_or("unknown".to_owned(), |day| day.to_string()),
         ]);
     }

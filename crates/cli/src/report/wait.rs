@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::Serialize;
 use underpin_exposure::report::DueView;
 use underpin_model::policy::Parameter;
 use underpin_model::ssvc::{self, Timeline};
 use underpin_risk::wait::decision::CurvePoint;
 use underpin_risk::wait::sentence::short;
-use underpin_risk::wait::{Decision, GroupDecision, Verdict};
+use underpin_risk::wait::{Answer, Decision, GroupDecision, Verdict};
 
 use super::csv::{cause, harmless};
 use crate::output::{List, counted, wrapped};
@@ -25,33 +23,17 @@ const BARS: usize = 8;
 /// Size of the chart in characters.
 const CHART: (usize, usize) = (64, 12);
 
-/// The whole answer.
-#[derive(Serialize)]
-pub(crate) struct Answer<'a> {
-    pub(crate) as_of: Timestamp,
-    pub(crate) currency: &'a str,
-    /// The policy states what losses are worth; otherwise they are points, a judgement.
-    pub(crate) rates_stated: bool,
-    pub(crate) horizon_days: f64,
-    pub(crate) seed: u64,
-    /// What a reader must know of the facts.
-    pub(crate) warnings: Vec<String>,
-    pub(crate) groups: &'a [GroupDecision],
+/// The day of the assessment.
+fn day(answer: &Answer<'_>) -> Date {
+    answer.about.as_of.to_zoned(TimeZone::UTC).date()
 }
 
-impl Answer<'_> {
-    /// The day of the assessment.
-    fn day(&self) -> Date {
-        self.as_of.to_zoned(TimeZone::UTC).date()
-    }
-
-    /// What is at stake, most first; what cannot be decided last: it is counted and listed apart.
-    fn sorted(&self) -> Vec<&GroupDecision> {
-        let mut list: Vec<&GroupDecision> = self.groups.iter().collect();
-        let stake = |it: &GroupDecision| it.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never);
-        list.sort_by(|a, b| stake(b).total_cmp(&stake(a)));
-        list
-    }
+/// What is at stake, most first; what cannot be decided last: it is counted and listed apart.
+fn sorted<'a>(answer: &Answer<'a>) -> Vec<&'a GroupDecision> {
+    let mut list: Vec<&GroupDecision> = answer.decisions().collect();
+    let stake = |it: &GroupDecision| it.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never);
+    list.sort_by(|a, b| stake(b).total_cmp(&stake(a)));
+    list
 }
 
 fn verdict(one: &GroupDecision) -> String {
@@ -61,7 +43,15 @@ fn verdict(one: &GroupDecision) -> String {
         Verdict::Wait { days } => format!("wait {} days", short(days)),
         Verdict::Mitigate => "do not patch, mitigate".to_owned(),
     };
-    if wait.weak { format!("{verdict} (weak)") } else { verdict }
+    match wait.doubt() {
+        Some(doubt) => format!("{verdict} ({doubt})"),
+        None => verdict,
+    }
+}
+
+/// A share of the draws, rounded down: what a few contradict is not said by all.
+fn whole_percent(share: f64) -> String {
+    format!("{:.0} %", (share * 100.0).floor())
 }
 
 fn release(one: &GroupDecision) -> String {
@@ -91,7 +81,7 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
         "GROUP",
     ];
     let mut list = List::keyed(&header, &[1, 12], width);
-    let sorted = answer.sorted();
+    let sorted = sorted(answer);
     let most = if all { usize::MAX } else { FIRST };
     for one in sorted.iter().take(most) {
         let number = |of: &dyn Fn(&Decision) -> String| one.wait.as_ref().map_or_else(String::new, of);
@@ -104,10 +94,10 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
             number(&|it| short(it.optimum.loss)),
             number(&|it| short(it.optimum.loss_never)),
             number(&|it| format!("{} to {}", short(it.band.low), short(it.band.high))),
-            number(&|it| format!("{:.0} %", it.right * 100.0)),
+            number(&|it| whole_percent(it.right)),
             number(&|it| hinge(it).to_owned()),
             ssvc(one.ssvc),
-            due(one.bod_26_04.as_ref(), answer.day()),
+            due(one.bod_26_04.as_ref(), day(answer)),
             one.group.to_string(),
         ]);
     }
@@ -162,7 +152,7 @@ fn late(list: &[&GroupDecision], width: Option<u16>) -> String {
 /// The missing facts, each with the number of groups that wait for it.
 fn missing(answer: &Answer<'_>, width: Option<u16>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for fact in answer.groups.iter().filter_map(|it| it.unknown.as_deref()) {
+    for fact in answer.decisions().filter_map(|it| it.unknown.as_deref()) {
         *counts.entry(fact).or_default() += 1;
     }
     let line = |fact: &str, count: usize| format!("unknown in {}, missing: {fact}", counted(count, "group"));
@@ -171,14 +161,14 @@ fn missing(answer: &Answer<'_>, width: Option<u16>) -> String {
 }
 
 fn head(answer: &Answer<'_>, width: Option<u16>) -> String {
-    let unknown = answer.groups.iter().filter(|it| it.unknown.is_some()).count();
-    let rates = if answer.rates_stated { "" } else { ", at default rates, which are a judgement" };
+    let unknown = answer.decisions().filter(|it| it.unknown.is_some()).count();
+    let rates = if answer.about.rates_stated { "" } else { ", at default rates, which are a judgement" };
     let sentence = format!(
         "{} unknown, {} decided; losses in {}{rates}, over {}",
         counted(unknown, "decision"),
         answer.groups.len() - unknown,
-        answer.currency,
-        counted(answer.horizon_days, "day")
+        answer.about.currency,
+        counted(answer.about.horizon_days, "day")
     );
     wrapped(&sentence, "", width) + "\n"
 }
@@ -186,7 +176,7 @@ fn head(answer: &Answer<'_>, width: Option<u16>) -> String {
 /// Everything about each: the sentence, the curve, its terms, the tornado, the belief, the value of information.
 pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
     let mut text = head(answer, width);
-    for one in answer.sorted() {
+    for one in sorted(answer) {
         text += &wrapped(&format!("{}: {}", one.group, release(one)), "", width);
         text += &wrapped(&one.recommendation, "  ", width);
         if let Some(decision) = &one.wait {
@@ -266,7 +256,13 @@ fn terms(decision: &Decision, width: Option<u16>) -> String {
         short(decision.compromised_before * 100.0),
         short(decision.loss_before)
     );
-    format!("{list}{}\n", wrapped(&before, "  ", width))
+    let draws = format!(
+        "over the draws of the parameters: the recommendation is best in {} of them, and loses {} more than the best \
+         choice of each on average (regret)",
+        whole_percent(decision.right),
+        short(decision.regret)
+    );
+    format!("{list}{}{}\n", wrapped(&before, "  ", width), wrapped(&draws, "  ", width))
 }
 
 fn belief(one: &GroupDecision, decision: &Decision, width: Option<u16>) -> String {
@@ -414,7 +410,7 @@ const HEADER: [&str; 29] = [
 pub(crate) fn csv(answer: &Answer<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
     writer.write_record(HEADER).map_err(cause)?;
-    for one in answer.groups {
+    for one in answer.decisions() {
         writer.write_record(record(one).map(|cell| harmless(&cell))).map_err(cause)?;
     }
     writer.flush()

@@ -7,12 +7,13 @@ use underpin_feeds::Parsed;
 use underpin_model::facts::{Document, Format};
 use underpin_model::fleet::Fleet;
 use underpin_risk::backtest::{
-    self, Asked, BacktestError, DEFAULT_FLEET, Figure, Line, Measures, Question, ReplayFleet, Report, Row,
+    self, Answer, Asked, BacktestError, DEFAULT_FLEET, Figure, Line, Measures, Question, ReplayFleet, Report,
+    Row,
 };
 
 use crate::args::{Backtest, ChartFormat};
 use crate::exit::{Code, Failure};
-use crate::output::{List, counted, say, wrapped};
+use crate::output::{List, counted, wrapped};
 use crate::report::cadence::page;
 use crate::report::csv::{cause, harmless};
 use crate::{facts, output};
@@ -28,25 +29,30 @@ pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
         component: arguments.component.as_deref(),
     };
     let line = backtest::choose(&base, fleet.as_ref(), asked).map_err(|error| failure(&error))?;
+    let (replayed, stand_on_it) = hosts(fleet.as_ref(), &line)?;
     let question = Question {
         from: arguments.from,
         until: arguments.until,
-        fleet: hosts(fleet.as_ref(), &line)?,
+        fleet: replayed,
         epss_at_least: arguments.epss_at_least,
     };
     let history = backtest::of_facts(&base, &line, &epss).map_err(|error| failure(&error))?;
     let mut report = backtest::run(&history, &question, &policy).map_err(|error| failure(&error))?;
     report.notes.splice(0..0, backtest::chosen(&base, fleet.as_ref(), asked, &line));
-    write(arguments, &report)?;
+    if !stand_on_it {
+        report.notes.insert(0, backtest::as_if(&line, replayed));
+    }
+    write(arguments, &Answer { report, lines: backtest::lines(&base).into_iter().collect() })?;
     Ok(Code::Done)
 }
 
-fn write(arguments: &Backtest, report: &Report) -> Result<(), Failure> {
+fn write(arguments: &Backtest, answer: &Answer) -> Result<(), Failure> {
+    let report = &answer.report;
     let path = arguments.out.as_deref();
     let all = |text: String| output::stream(path, |out| out.write_all(text.as_bytes()));
     match arguments.format {
         ChartFormat::Json => output::stream(path, |out| {
-            serde_json::to_writer_pretty(&mut *out, report)?;
+            serde_json::to_writer_pretty(&mut *out, answer)?;
             out.write_all(b"\n")
         }),
         ChartFormat::Csv => output::stream(path, |out| csv(report, out)),
@@ -106,15 +112,11 @@ fn dated_scores(path: &std::path::Path) -> Result<Document, Failure> {
     }
 }
 
-/// The hosts of the fleet that stand on the line; all hosts where the line is not theirs.
-fn hosts(fleet: Option<&Fleet>, line: &Line) -> Result<ReplayFleet, Failure> {
-    let Some(fleet) = fleet else { return Ok(DEFAULT_FLEET) };
+/// The hosts of the fleet that stand on the line, and `true`; all hosts and `false` where the line is not theirs.
+fn hosts(fleet: Option<&Fleet>, line: &Line) -> Result<(ReplayFleet, bool), Failure> {
+    let Some(fleet) = fleet else { return Ok((DEFAULT_FLEET, true)) };
     let none = || Failure::Usage("the fleet has no host, expected at least one".to_owned());
-    let (hosts, stand_on_it) = backtest::hosts_on(fleet, line).ok_or_else(none)?;
-    if !stand_on_it {
-        say!("warning: no host of the fleet stands on {line}: all {} hosts are replayed as if", hosts.hosts);
-    }
-    Ok(hosts)
+    backtest::hosts_on(fleet, line).ok_or_else(none)
 }
 
 fn table(report: &Report, width: Option<u16>) -> String {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::Date;
 use underpin_exposure::report::Asset;
-use underpin_risk::clocks::{self, Clock, Report, Settings, State};
+use underpin_risk::clocks::{self, Answer, Clock, Report, Settings, State};
 
 use super::opening::{judged, nothing_to_judge};
 use crate::args::{Clocks, Tabular};
@@ -31,10 +31,12 @@ pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
     let mut report = clocks::read(fleet, &on.base, &on.assessment, &on.policy, settings)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     report.warnings.extend(on.left_out.iter().cloned());
+    let answer = Answer::of(fleet, &on.policy, report);
+    let report = &answer.report;
     match arguments.format {
-        Tabular::Json => output::json(&report)?,
-        Tabular::Csv => output::stream(None, |out| csv(&report, out))?,
-        Tabular::Table => output::data(&table(&report, arguments.all, output::width()))?,
+        Tabular::Json => output::json(&answer)?,
+        Tabular::Csv => output::stream(None, |out| csv(report, out))?,
+        Tabular::Table => output::data(&table(report, arguments.all, output::width()))?,
     }
     let pressing = |it: &Clock| matches!(it.state, State::Breached | State::Unknown);
     let found = arguments.check && report.clocks.iter().any(pressing);

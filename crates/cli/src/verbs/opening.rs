@@ -9,7 +9,6 @@ use underpin_exposure::{Assessment, FactBase, Options, assess};
 use underpin_model::fleet::Fleet;
 use underpin_model::policy::Policy;
 use underpin_risk::wait::Evidence;
-use underpin_risk::wait::unmatched::unmatched;
 
 use crate::args::FleetAndFacts;
 use crate::exit::Failure;
@@ -94,11 +93,6 @@ impl Judged {
     /// The fleet of this file has no hosts.
     pub(super) fn with_hosts(self, path: &Path) -> Result<Self, Failure> {
         if self.fleet.hosts.is_empty() { Err(nothing_to_judge(path)) } else { Ok(self) }
-    }
-
-    /// Says which evidence counts for no host; `due` are the names of the releases that are due somewhere.
-    pub(super) fn warn_of_unmatched_evidence(&self, due: &std::collections::BTreeSet<String>) {
-        warn(&unmatched(&self.evidence, &self.fleet, due), "");
     }
 }
 

@@ -6,9 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 use underpin_model::policy::{Policy, Setting};
 use underpin_model::quantity::Days;
-use underpin_risk::report::{GroupBy, ReportError, Request, report};
+use underpin_risk::report::{ReportError, Request, report};
 use underpin_risk::standing::Standings;
-use underpin_risk::wait::unmatched::release_name;
 
 use super::opening::{FLEET_CHECK, judged, nothing_to_judge, warn};
 use crate::args::{Elicit, FleetAndFacts, PolicyAndEvidence, Risk, RiskShape, RiskVerb, Sheet, Tabular};
@@ -40,12 +39,7 @@ fn risk_of(of: &FleetAndFacts, beliefs: &PolicyAndEvidence, arguments: &RiskShap
     };
     let mut answer = report(&request).map_err(|error| refused(&error, &of.fleet))?;
     answer.warnings.extend(on.left_out.iter().cloned());
-    // Grouped in another way the answer has no releases, and evidence changes nothing in it.
-    if answer.group_by == GroupBy::Decision {
-        let all = answer.groups.iter().flat_map(|it| &it.releases);
-        let due = all.filter_map(|it| Some(release_name(&it.component, it.release.as_deref()?)));
-        on.warn_of_unmatched_evidence(&due.collect());
-    }
+    warn(&answer.evidence_unmatched, "");
     let path = arguments.out.as_deref();
     match arguments.format {
         Tabular::Json => write_json(path, &answer)?,

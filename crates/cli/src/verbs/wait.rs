@@ -1,14 +1,12 @@
 //! `underpin wait`: patch now, wait or mitigate.
 
-use underpin_risk::freshness::feed_warnings;
-use underpin_risk::wait::unmatched::due;
-use underpin_risk::wait::{self, GroupDecision, Request};
+use underpin_risk::wait::{self, About, Answer, Named, Request};
 
 use super::opening::{judged, warn};
 use crate::args::{Tabular, Wait};
 use crate::exit::{Code, Failure};
 use crate::output;
-use crate::report::wait::{self as report, Answer};
+use crate::report::wait as report;
 
 /// Groups that are named to whoever asks for one that is not there.
 const NAMED: usize = 5;
@@ -25,38 +23,20 @@ pub(crate) fn run(arguments: &Wait) -> Result<Code, Failure> {
         evidence: &on.evidence,
         horizon_days: arguments.horizon.into(),
     };
-    let mut groups = wait::groups(&request).map_err(|error| Failure::Policy {
+    let decisions = wait::groups(&request).map_err(|error| Failure::Policy {
         source_name: "policy or evidence".to_owned(),
         problems: vec![format!("  {error}")],
     })?;
-    on.warn_of_unmatched_evidence(&due(&groups));
-    if let Some(text) = &arguments.group {
-        let mut names: Vec<String> = groups.iter().map(|it| it.group.to_string()).collect();
-        names.dedup();
-        groups.retain(|it| named(it, text));
-        if groups.is_empty() {
-            let known = names.iter().take(NAMED).map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ");
-            return Err(Failure::NotFound(format!(
-                "no group with a release that is due has {text:?} in its name; there are {} groups: {known}{}",
-                names.len(),
-                if names.len() > NAMED { ", ..." } else { "" }
-            )));
-        }
-    }
-    let warnings: Vec<String> =
-        on.left_out.iter().cloned().chain(feed_warnings(&on.base, &on.assessment)).collect();
+    let mut about = About::of(&request, &decisions);
+    warn(&about.evidence_unmatched, "");
     if arguments.format != Tabular::Json {
-        warn(&feed_warnings(&on.base, &on.assessment), "");
+        warn(&about.warnings, "");
     }
-    let answer = Answer {
-        as_of: on.assessment.as_of,
-        currency: &on.policy.currency,
-        rates_stated: on.policy.loss.stated,
-        horizon_days: request.horizon_days,
-        seed: on.policy.seed,
-        warnings,
-        groups: &groups,
-    };
+    about.warnings.splice(0..0, on.left_out.iter().cloned());
+    let mut answer = Answer::of(&about, &decisions);
+    if let Some(text) = &arguments.group {
+        keep(&mut answer, text)?;
+    }
     match arguments.format {
         Tabular::Json => output::json(&answer)?,
         Tabular::Csv => output::stream(None, |out| report::csv(&answer, out))?,
@@ -68,7 +48,24 @@ pub(crate) fn run(arguments: &Wait) -> Result<Code, Failure> {
     Ok(Code::Done)
 }
 
-fn named(one: &GroupDecision, text: &str) -> bool {
-    let name = format!("{} {} {}", one.group, one.component, one.release.as_deref().unwrap_or_default());
+/// Leaves only the groups with this text in their name.
+fn keep(answer: &mut Answer<'_>, text: &str) -> Result<(), Failure> {
+    let mut names: Vec<String> = answer.groups.iter().map(|it| it.name.clone()).collect();
+    names.dedup();
+    answer.groups.retain(|it| named(it, text));
+    if !answer.groups.is_empty() {
+        return Ok(());
+    }
+    let known = names.iter().take(NAMED).map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ");
+    Err(Failure::NotFound(format!(
+        "no group with a release that is due has {text:?} in its name; there are {} groups: {known}{}",
+        names.len(),
+        if names.len() > NAMED { ", ..." } else { "" }
+    )))
+}
+
+fn named(one: &Named<'_>, text: &str) -> bool {
+    let release = one.decision.release.as_deref().unwrap_or_default();
+    let name = format!("{} {} {release}", one.name, one.decision.component);
     name.to_lowercase().contains(&text.to_lowercase())
 }

@@ -94,7 +94,11 @@ fn backtest_takes_hosts_from_a_fleet() {
     let asked = ["backtest", "fleet.json", "--platform", "esxi", "--line", "6.7", "--format", "json"];
     let ran = run(&asked).ends(0);
     assert_eq!(ran.json()["fleet"], serde_json::json!({"hosts": 2, "vms_per_host": 1.0, "assumed": false}));
-    assert!(ran.stderr.contains("no host of the fleet stands on esxi 6.7"), "{}", ran.stderr);
+    let note = ran.json()["notes"][0].clone();
+    assert!(
+        note.as_str().unwrap().starts_with("no host of the fleet stands on esxi 6.7 ESXi: all 2 hosts"),
+        "{note}"
+    );
 }
 
 #[test]

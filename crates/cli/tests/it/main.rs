@@ -8,6 +8,7 @@
     reason = "tests may fail loudly, and say what they skip"
 )]
 
+mod answers;
 mod assess;
 mod backtest;
 mod bad_input;

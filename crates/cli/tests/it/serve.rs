@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Ran, file, run, underpin};
 
 /// Ends the server also when a test fails.
-struct Running(Option<Child>);
+pub(crate) struct Running(Option<Child>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -21,7 +21,7 @@ impl Drop for Running {
 }
 
 /// A server on this data folder, once it says where it is.
-fn start(data: &Path, listen: &str, more: &[&str]) -> (Running, String) {
+pub(crate) fn start(data: &Path, listen: &str, more: &[&str]) -> (Running, String) {
     let child = underpin()
         .args(["serve", "--listen", listen, "--data", data.to_str().unwrap()])
         .args(more)
@@ -51,7 +51,7 @@ fn get(address: &str, path: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
 }
 
-fn ask(address: &str, request: &str) -> String {
+pub(crate) fn ask(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(request.as_bytes()).unwrap();

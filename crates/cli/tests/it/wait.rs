@@ -39,6 +39,18 @@ fn table_of_groups() {
     insta::assert_snapshot!(wait("2026-03-02", &["--all"]).ends(0).stdout);
 }
 
+/// The point values say one thing, most draws of the parameters another: a short mark in the table, the regret in the details.
+#[test]
+fn a_weak_recommendation_is_marked_in_the_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = file(&dir, "policy.toml", "[parameters]\naimed = 0.1\n");
+    insta::assert_snapshot!(wait("2024-01-05", &["--policy", &policy]).ends(0).stdout);
+    let details = wait("2024-01-05", &["--policy", &policy, "--group", "qemu-kvm"]).ends(0).stdout;
+    let words = details.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("the recommendation is best in 41 % of them, and loses "), "{details}");
+    assert!(words.contains(" more than the best choice of each on average (regret)"), "{details}");
+}
+
 #[test]
 fn details_of_one_group() {
     let dir = tempfile::tempdir().unwrap();

@@ -328,12 +328,18 @@ impl Evaluation<'_, '_> {
             class: head.and_then(|head| head.class).unwrap_or(PatchClass::Security),
             area: self.item.area,
             restart,
-            needs: self.needs(id, resolved.fix.as_ref(), restart),
+            needs: self.needs(id, resolved.fix.as_ref(), restart, status),
             needed: needed(self.item, self.level == Level::Guest),
         })
     }
 
-    fn needs(&self, id: &VulnerabilityId, version: Option<&Arc<str>>, restart: Restart) -> Vec<Need> {
+    fn needs(
+        &self,
+        id: &VulnerabilityId,
+        version: Option<&Arc<str>>,
+        restart: Restart,
+        status: Status,
+    ) -> Vec<Need> {
         let item = self.item;
         let component = Arc::clone(&self.component);
         let mut needs = Vec::new();
@@ -360,6 +366,10 @@ impl Evaluation<'_, '_> {
             && conditions::cold_start(&self.question, item, id).is_some()
         {
             needs.push(Need::ColdStartGuests);
+        }
+        // What is installed and not in force waits for something, though nobody says for what.
+        if status == Status::FixedNotRunning && needs.iter().all(|it| matches!(it, Need::Install { .. })) {
+            needs.push(Need::Unknown { component: Arc::clone(&self.component) });
         }
         needs
     }

@@ -315,6 +315,12 @@ pub enum Need {
         /// Revision.
         revision: Arc<str>,
     },
+    /// What is installed is not what runs, and what would put it in force is not known: no advisory says it, and the component is
+    /// none of those of which it is known.
+    Unknown {
+        /// The component.
+        component: Arc<str>,
+    },
 }
 
 impl fmt::Display for Need {
@@ -327,6 +333,9 @@ impl fmt::Display for Need {
             Self::ColdStartGuests => f.write_str("cold-start its guests"),
             Self::Set { setting, value } => write!(f, "set {setting}={value}"),
             Self::LoadFirmware { revision } => write!(f, "load revision {revision}"),
+            Self::Unknown { component } => {
+                write!(f, "put {component} in force (how is not known: restart what uses it, or reboot)")
+            }
         }
     }
 }

@@ -221,7 +221,26 @@ fn lines_stand_side_by_side_with_their_maturity() {
     assert_eq!((maturity.released, maturity.phase), (Some(date(2018, 4, 17)), Phase::Ended));
     assert_eq!(maturity.age_days, Some(2450));
     assert!(series[0].notes.iter().any(|note| note.starts_with("Security support ended on 2022-10-15")));
+    assert_eq!(maturity.support(), "ended 2022-10-15");
     assert_eq!(series[1].maturity.unwrap().phase, Phase::Supported);
+}
+
+/// As far as its facts go a line was supported; that it still is, nobody should read.
+#[test]
+fn support_is_told_by_its_last_day() {
+    let query = Query { platforms: vec!["esxi".to_owned()], by: Some(Split::Line), ..Query::default() };
+    let Cadence { series, .. } = HISTORY.cadence(&query).unwrap();
+    let of = |line: &str| {
+        let one = series.iter().find(|it| it.line.as_deref() == Some(line)).unwrap();
+        (one.maturity.unwrap().phase, one.maturity.unwrap().support())
+    };
+    assert_eq!(of("5.5"), (Phase::Supported, "until 2018-09-19".to_owned()));
+    assert_eq!(of("6.0"), (Phase::Supported, "until 2020-03-12".to_owned()));
+    for one in &series {
+        let told = one.maturity.unwrap();
+        assert_eq!(told.phase == Phase::Unknown, told.support() == "unknown", "{}", one.name);
+        assert_ne!(told.support(), "supported", "{}", one.name);
+    }
 }
 
 #[test]

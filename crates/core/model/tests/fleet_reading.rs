@@ -146,6 +146,24 @@ fn what_only_typed_reading_sees_is_told_with_its_place() {
     let twice = base().to_string().replacen('{', r#"{"component_sets": {"a": {}, "a": {}},"#, 1);
     let text = lines(&read(twice.as_bytes()).unwrap_err());
     assert!(text.contains("/component_sets") && text.contains("\"a\" comes twice"), "{text}");
+    for (place, twice) in [
+        ("running", r#"{"qemu": "1", "qemu": "2"}"#),
+        ("settings", r#"{"qemu": {"value": true}, "qemu": {"value": false}}"#),
+        (
+            "provenance",
+            r#"{"qemu": {"at": "2026-01-01T00:00:00Z", "by": "a"}, "qemu": {"at": "2026-01-01T00:00:00Z", "by": "b"}}"#,
+        ),
+    ] {
+        let host = format!(r#"{{"hosts": [{{"id": "h", "{place}": {twice}}}],"#);
+        let mut alone = base();
+        alone.as_object_mut().unwrap().remove("hosts");
+        alone.as_object_mut().unwrap().remove("vms");
+        let text = lines(&read(alone.to_string().replacen('{', &host, 1).as_bytes()).unwrap_err());
+        assert!(
+            text.contains(&format!("/hosts/0/{place}")) && text.contains("\"qemu\" comes twice"),
+            "{text}"
+        );
+    }
     let found = errors(&with(json!({"vms": [{"id": "v", "vcpus": 4.0}]})));
     assert_eq!(found[0].path, "/vms/0/vcpus", "{}", lines(&found));
     let found = errors(&with(json!({"vms": [{"id": "bell\u{7}"}]})));

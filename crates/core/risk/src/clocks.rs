@@ -24,7 +24,7 @@ use underpin_model::quantity::Loss;
 
 pub use forecast::{Turn, turns};
 pub use read::read;
-pub use tenants::{TenantClocks, by_tenant};
+pub use tenants::{Answer, TenantClocks, by_tenant};
 
 /// Days that count as soon where nobody says otherwise.
 pub const SOON_DAYS: u16 = 7;
@@ -137,7 +137,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Somebody has to work on its assets: a fix is known that is not installed, or installed and not in force.
+    /// Somebody has to work on its assets: a fix is known that is not installed, or installed and not in force. What is not in force
+    /// always needs something, if only [`Need::Unknown`].
     #[must_use]
     pub fn waits(&self) -> bool {
         self.fix.is_some() || !self.needs.is_empty()

@@ -99,3 +99,60 @@ impl Scores {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use underpin_exposure::{Feed, Options, assess};
+    use underpin_feeds::Parsed;
+    use underpin_model::fleet::{Fleet, Seen};
+    use underpin_model::id::FeedId;
+
+    use super::*;
+
+    const KEV: &str = r#"{"catalogVersion": "2026.03.02", "dateReleased": "2026-03-02T00:00:00Z", "count": 2, "vulnerabilities": [
+        {"cveID": "CVE-2026-0001", "dateAdded": "2026-03-01", "dueDate": "2026-03-22"},
+        {"cveID": "CVE-2026-0002", "dateAdded": "2026-03-02", "dueDate": "2026-03-23"}]}"#;
+
+    const ADVISORY: &str = r#"{"id": "ALSA-2026:0001", "published": "2026-03-02T23:59:59Z", "modified": "2026-03-02T23:59:59Z",
+        "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
+        "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+
+    /// What is said of entries and advisories from after a moment.
+    fn ahead(at: &str) -> Option<String> {
+        let document = |text: &str| match underpin_feeds::parse(text.as_bytes()) {
+            Ok(Parsed::Document(document)) => *document,
+            other => panic!("{other:?}"),
+        };
+        let documents = vec![document(KEV), document(ADVISORY)];
+        let base = FactBase::new(vec![Feed { id: FeedId::new("f").unwrap(), fetched: None, documents }]);
+        let seen = Seen { at: Timestamp::UNIX_EPOCH, by: "hand".to_owned() };
+        let assessment = assess(&Fleet::new("f", seen), &base, &Options::at(at.parse().unwrap()));
+        let said = ahead_warning(&base, &assessment);
+        let all = feed_warnings(&base, &assessment);
+        assert_eq!(said.is_some(), all.iter().any(|it| Some(it) == said.as_ref()), "{all:?}");
+        said
+    }
+
+    #[test]
+    fn entries_and_advisories_of_a_later_day_are_said() {
+        assert_eq!(ahead("2026-03-02T23:59:59Z"), None, "what is of the day itself counts");
+        let said = ahead("2026-03-02T23:59:58Z").unwrap();
+        assert!(
+            said.starts_with(
+                "0 KEV entries and 1 advisories are from after 2026-03-02 (the newest from 2026-03-02): "
+            ),
+            "{said}"
+        );
+        let said = ahead("2026-03-01T23:59:59Z").unwrap();
+        assert!(
+            said.starts_with(
+                "1 KEV entries and 1 advisories are from after 2026-03-01 (the newest from 2026-03-02): "
+            ),
+            "{said}"
+        );
+        let said = ahead("2026-02-28T23:59:59Z").unwrap();
+        assert!(said.starts_with("2 KEV entries and 1 advisories are from after 2026-02-28 "), "{said}");
+    }
+}

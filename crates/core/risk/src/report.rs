@@ -28,6 +28,7 @@ use crate::deferral::{Deferral, deferral};
 use crate::freshness::feed_warnings;
 use crate::portfolio::{Cause, Portfolio, Shock};
 use crate::wait::curve::InvalidInput;
+use crate::wait::unmatched::{due, unmatched};
 use crate::wait::{self, Evidence, GroupDecision};
 
 /// Hosts whose blast radius is listed: those that lose most at once.
@@ -248,6 +249,9 @@ pub struct RiskReport {
     pub unpriced_words: String,
     /// What a reader must know.
     pub warnings: Vec<String>,
+    /// Evidence that counts for no host, each with its place; empty where hosts are grouped otherwise than by decision, for
+    /// then evidence changes nothing.
+    pub evidence_unmatched: Vec<String>,
     /// Parameters as used.
     pub parameters: Vec<UsedParameter>,
     /// How far the samples can be trusted.
@@ -317,6 +321,10 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         unpriced_words: built.unpriced.to_string(),
         unpriced: built.unpriced,
         warnings: warnings(request, &built, &judgement, naive.as_ref()),
+        evidence_unmatched: match request.group_by {
+            GroupBy::Decision => unmatched(request.evidence, request.fleet, &due(decisions)),
+            _ => Vec::new(),
+        },
         parameters: parameters(request.policy),
         clusters: judgement.clusters,
         tenants: judgement.tenants,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::date;
 use proptest::prelude::*;
+use underpin_exposure::report::Need;
 use underpin_exposure::{FactBase, Feed, Options, assess};
 use underpin_model::facts::Document;
 use underpin_model::fleet::{self, Fleet};
@@ -193,6 +194,29 @@ fn what_is_installed_and_not_in_force_shows_what_is_left_to_do() {
     assert!(!clock.needs.is_empty(), "{clock:#?}");
     let before = read(&self::fleet(1), &[ADVISORY], CONTRACT, "2024-02-10", 10.0);
     assert_eq!(open(&before).fix.as_deref(), Some("17:8.2.0-11.el9_4"));
+}
+
+/// A library that something old still uses: no advisory says what to restart, and it waits nevertheless.
+#[test]
+fn what_is_not_in_force_waits_also_where_nobody_knows_for_what() {
+    let mut fleet = fleet(1);
+    let old = fleet.hosts.iter_mut().find(|it| it.id.as_str() == "old-01").unwrap();
+    let component = &mut old.components.as_mut().unwrap().components[0];
+    component.name = "openssl-libs".into();
+    component.version = "17:8.2.0-12.el9_4".into();
+    let advisory = ADVISORY.replace("qemu-kvm-core", "openssl-libs");
+    let mut waiting = |running: &str| {
+        let old = fleet.hosts.iter_mut().find(|it| it.id.as_str() == "old-01").unwrap();
+        old.components.as_mut().unwrap().components[0].running_version = Some(running.into());
+        read(&fleet, &[&advisory], CONTRACT, "2024-01-10", 10.0)
+    };
+    let report = waiting("17:8.2.0-10.el9");
+    let clock = open(&report);
+    assert_eq!((clock.state, clock.fix.as_deref()), (State::Running, None), "{clock:#?}");
+    let [need] = clock.needs.as_slice() else { panic!("{clock:#?}") };
+    assert_eq!(*need, Need::Unknown { component: "openssl-libs".into() });
+    assert_eq!((clock.waits(), report.hosts_to_patch), (true, 1), "it has its turn in the queue");
+    assert_eq!(waiting("17:8.2.0-12.el9_4").hosts_to_patch, 0, "what runs is what is installed");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use serde::Serialize;
-use underpin_exposure::cadence::Cadence;
+use underpin_exposure::cadence::Answer;
 use utoipa::ToSchema;
 
 use crate::cadence::{CadenceQuery, answer};
@@ -11,9 +12,10 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::Shared;
 
-/// How often platforms ask for maintenance.
+/// How often platforms ask for maintenance, as `underpin cadence --format json` has it too. It describes the answer and is never
+/// built: a single series stands at the top as well, with all its fields.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CadenceView {
+struct CadenceView {
     /// Which patches made a maintenance.
     policy: String,
     /// Patches within so many days of the first one were one maintenance.
@@ -22,18 +24,7 @@ pub(super) struct CadenceView {
     /// `mean_interval_days`, `built`, `until`, `span_days`, `distinct_dates`, `patches`, `patches_per_maintenance`,
     /// `mean_gap_days`, `gaps`, `trend`, `covered_from`, `covered_until`, `unknown_days`, `maturity`, `by_class`,
     /// `by_component`, `by_area`, `batches`, `notes`. What is not known is null.
-    #[schema(value_type = Vec<Object>)]
-    series: Vec<underpin_exposure::cadence::Series>,
-}
-
-impl From<Cadence> for CadenceView {
-    fn from(cadence: Cadence) -> Self {
-        Self {
-            policy: cadence.policy.name().to_owned(),
-            batch_days: cadence.batch_days,
-            series: cadence.series,
-        }
-    }
+    series: Vec<serde_json::Value>,
 }
 
 /// How often platforms ask for maintenance: dates, batches, gaps, and maintenances of a host by its age.
@@ -41,6 +32,6 @@ impl From<Cadence> for CadenceView {
 pub(super) async fn cadence(
     State(app): State<Shared>,
     Query(query): Query<CadenceQuery>,
-) -> Result<Json<CadenceView>, Problem> {
-    Ok(Json(answer(&app, &query).await?.into()))
+) -> Result<impl IntoResponse, Problem> {
+    Ok(Json(Answer::of(&answer(&app, &query).await?)).into_response())
 }

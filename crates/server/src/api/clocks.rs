@@ -48,7 +48,7 @@ pub(super) async fn clocks(
     Query(query): Query<ClocksQuery>,
 ) -> Result<impl IntoResponse, Problem> {
     let answer = answer(&app, &query).await?;
-    let only = query.only(&answer.report)?;
+    let only = query.only(&answer.told.report)?;
     let work = {
         let (state, promise) = (only.state, only.promise.map(str::to_owned));
         move || match (state, &promise) {

@@ -4,12 +4,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use underpin_model::policy::Parameter;
 use underpin_risk::calibration::Calibration;
 use underpin_risk::report::RiskReport;
 use underpin_risk::standing::Standing;
-use underpin_risk::wait::GroupDecision;
+use underpin_risk::wait::Answer;
 use underpin_store::PredictionRow;
 use utoipa::{IntoParams, ToSchema};
 
@@ -32,7 +34,7 @@ pub(super) struct RiskView {
     /// `any_loss`; `fleet.hosts_hit_at_least`, `guests_hit_at_least` and `tenants_hit_at_least` the probability that at
     /// least `m` are hit at once (`guests_without_tenant` count for no tenant); `naive` the same as if nothing were common (null, if that was asked for). `clusters`
     /// and `tenants` have the same figures, each of its own hosts, guests and tenants. `groups` (each with `wait` and `recommendation`), `contributions` (to the mean, exact, and to the CVaR, with its standard error),
-    /// `causes` (with `factors` and facts), `blast_radius`, `deferrals`, `unpriced`, `warnings`, `parameters`, `sampling`. `mean_loss_with_unknown` is the mean with all
+    /// `causes` (with `factors` and facts), `blast_radius`, `deferrals`, `unpriced`, `warnings`, `evidence_unmatched`, `parameters`, `sampling`. `mean_loss_with_unknown` is the mean with all
     /// that is not known at its worst, and so is `probability_at_most` of a blast radius.
     #[schema(value_type = Object)]
     #[serde(flatten)]
@@ -62,30 +64,28 @@ pub(super) struct WaitQuery {
     group: Option<String>,
 }
 
-/// Patch or wait.
+/// Patch or wait, as `underpin wait --format json` has it too. It describes the answer and is never built: the answer of a large
+/// fleet is written as it is.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct WaitView {
+struct WaitView {
+    /// The moment that the decisions speak about.
+    as_of: String,
     /// Currency of every loss.
     currency: String,
+    /// The policy states what losses are worth; otherwise they are points, a judgement.
+    rates_stated: bool,
     /// Span that losses are counted over, in days.
     horizon_days: f64,
-    /// One for each group of hosts and release that is due on it: `group`, `name`, `hosts`, `component`, `release`, `closes`,
-    /// `wait` (verdict, `optimum_days`, `loss_now`, `loss_at_optimum`, `band`, `curve`, `sensitivity`, `belief`,
-    /// `information`), `promises`, `ssvc`, `bod_26_04`, `assumed`, `unknown`, `recommendation`.
-    #[schema(value_type = Vec<Object>)]
-    decisions: Vec<NamedDecision>,
+    /// Seed of the draws.
+    seed: u64,
+    /// What a reader must know of the EPSS scores and the KEV list: stale ones, and those from after the day of the assessment.
+    warnings: Vec<String>,
     /// Evidence that counts for no host: a release that is due nowhere, hardware that no host has; each with its place.
     evidence_unmatched: Vec<String>,
-    /// What a reader must know of the EPSS scores: stale ones, and those from after the day of the assessment.
-    warnings: Vec<String>,
-}
-
-/// A decision with the name of its group as one text.
-#[derive(Debug, Serialize)]
-struct NamedDecision {
-    name: String,
-    #[serde(flatten)]
-    decision: GroupDecision,
+    /// One for each group of hosts and release that is due on it: `name`, `group`, `hosts`, `component`, `release`, `closes`,
+    /// `wait` (`verdict`, `optimum_days`, `loss_now`, `loss_at_optimum`, `band`, `right`, `weak`, `regret`, `curve`, `sensitivity`,
+    /// `belief`, `information`), `promises`, `ssvc`, `bod_26_04`, `assumed`, `unknown`, `recommendation`.
+    groups: Vec<serde_json::Value>,
 }
 
 /// Patch or wait for each group of hosts and each release that is due, with the loss curve and what the decision hinges on.
@@ -93,21 +93,18 @@ struct NamedDecision {
 pub(super) async fn wait(
     State(app): State<Shared>,
     Query(query): Query<WaitQuery>,
-) -> Result<Json<WaitView>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let known = app.decisions().await?;
-    let wanted = match &query.group {
-        Some(group) => known.of_group(group)?,
-        None => known.list.iter().collect(),
+    let work = move || {
+        let wanted = match &query.group {
+            Some(group) => known.of_group(group)?,
+            None => known.list.iter().collect(),
+        };
+        let text = serde_json::to_vec(&Answer::of(&known.about, wanted));
+        text.map_err(|error| Code::Internal.with(error.to_string()))
     };
-    let named = |it: &GroupDecision| NamedDecision { name: it.group.to_string(), decision: it.clone() };
-    let decisions = wanted.into_iter().map(named).collect();
-    Ok(Json(WaitView {
-        currency: known.basis.policy.value.currency.clone(),
-        horizon_days: underpin_risk::wait::groups::HORIZON_DAYS,
-        decisions,
-        evidence_unmatched: known.unmatched.clone(),
-        warnings: known.warnings.clone(),
-    }))
+    let text = tokio::task::spawn_blocking(work).await??;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text))
 }
 
 /// Where confidentiality, integrity and availability of one element stand.

@@ -17,6 +17,7 @@ mod derive;
 const DRAWN: usize = 8;
 /// Components in the table of volume; the rest are summed up by the tables of area and class.
 const VOLUMES: usize = 12;
+const NONE: &str = "\u{2013}";
 
 pub(super) async fn cadence(
     State(app): State<Shared>,
@@ -112,48 +113,68 @@ fn side_by_side(cadence: &Cadence) -> Markup {
         cadence.policy.name(),
         cadence.batch_days
     );
-    let none = "\u{2013}";
     scroll(
         &caption,
         html! {
-            table {
+            table.cards {
                 caption { (caption) }
                 thead { tr {
-                    th scope="col" { "Series" } th scope="col" { "Days are" } th scope="col" { "Facts until" } th.num scope="col" { "Maintenances" }
-                    th.num scope="col" { "One every" } th.num scope="col" { "Dates" } th.num scope="col" { "Patches" }
-                    th.num.wrap scope="col" { "Patches per maintenance" }
-                    th.num scope="col" { "Mean gap" } th.num scope="col" { "Median" } th.num scope="col" { "Longest" }
-                    th.num scope="col" { "CV" } th scope="col" { "Trend" }
-                    th scope="col" { "Phase" } th.num scope="col" { "Age, days" }
+                    th scope="col" { "Series" } @for head in HEADS { th.num.wrap scope="col" { (head) } }
+                    th.wrap scope="col" { "Trend" } th.wrap scope="col" { "Security support" }
                 } }
-                tbody {
-                    @for one in &cadence.series {
-                        @let gaps = one.gaps.as_ref();
-                        tr {
-                            th.tight scope="row" { (one.name) }
-                            td.tight { (one.dated.map_or(none, Dated::name)) }
-                            td.tight { @match one.covered_until { Some(day) => (day), None => { span.status.s-unknown { "unknown" } } } }
-                            td.num { @if one.covered_until.is_some() { (derive::maintenances(one, cadence.batch_days)) } @else { (none) } }
-                            td.num { (derive::interval(one)) }
-                            td.num { @if one.covered_until.is_some() { (one.distinct_dates) } @else { (none) } }
-                            td.num { @if one.covered_until.is_some() { (one.patches) } @else { (none) } }
-                            td.num { (derive::per_maintenance(one)) }
-                            @match gaps {
-                                None => { @for _ in 0..4 { td.num { (none) } } }
-                                Some(gaps) => {
-                                    td.num { (derive::mean(gaps)) } td.num { (derive::median(gaps)) }
-                                    td.num { (derive::longest(one, gaps)) } td.num { (derive::dispersion(gaps)) }
-                                }
-                            }
-                            td.tight { @match one.trend { Some(trend) => (derive::trend(trend)), None => (none) } }
-                            td.tight { (one.maturity.map_or("unknown", |maturity| maturity.phase.name())) }
-                            td.num { @match one.maturity { Some(maturity) => (derive::age(maturity)), None => (none) } }
-                        }
-                    }
-                }
+                tbody { @for one in &cadence.series { (row(one, cadence.batch_days)) } }
             }
         },
     )
+}
+
+/// The figures of a series, in order.
+const HEADS: [&str; 8] = [
+    "Maintenances",
+    "One every",
+    "Patches",
+    "Patches in one",
+    "Mean gap",
+    "Median gap",
+    "Longest gap",
+    "CV of gaps",
+];
+
+/// A series: a row, and a card where there is no room for one.
+fn row(one: &Series, batch_days: u16) -> Markup {
+    let known = one.covered_until.is_some();
+    let figures: [Markup; 8] = [
+        if known {
+            derive::maintenances(one, batch_days)
+        } else {
+            html! { (NONE) }
+        },
+        derive::interval(one),
+        if known {
+            derive::patches(one)
+        } else {
+            html! { (NONE) }
+        },
+        derive::per_maintenance(one),
+        one.gaps.as_ref().map_or_else(|| html! { (NONE) }, derive::mean),
+        one.gaps.as_ref().map_or_else(|| html! { (NONE) }, derive::median),
+        one.gaps.as_ref().map_or_else(|| html! { (NONE) }, |gaps| derive::longest(one, gaps)),
+        one.gaps.as_ref().map_or_else(|| html! { (NONE) }, derive::dispersion),
+    ];
+    html! {
+        tr {
+            th scope="row" {
+                (one.name) br;
+                small {
+                    @if let Some(dated) = one.dated { (dated.name()) ", " }
+                    @match one.covered_until { Some(day) => { "facts until " span.tight { (day) } } None => { span.status.s-unknown { "unknown" } } }
+                }
+            }
+            @for (head, figure) in HEADS.iter().zip(&figures) { td.num data-head=(head) { (figure) } }
+            td.tight data-head="Trend" { @match one.trend { Some(trend) => (derive::trend(trend)), None => (NONE) } }
+            td.tight data-head="Security support" { @match one.maturity { Some(maturity) => (derive::support(maturity)), None => (NONE) } }
+        }
+    }
 }
 
 /// One list of notes: what holds for several series is said once.

@@ -60,7 +60,7 @@ pub(super) async fn clocks(
             html! { section { p { "No fleet yet: clocks run on what is in one. " a href="/fleets" { "Upload a fleet" } "." } } },
         ),
         Some(index) => match answer(&app, &query).await {
-            Ok(answer) => match query.only(&answer.report) {
+            Ok(answer) => match query.only(&answer.told.report) {
                 Ok(only) => (
                     StatusCode::OK,
                     html! { (form(&query)) (all(&View { answer: &answer, query: &query, only, index })) },
@@ -128,7 +128,7 @@ impl View<'_> {
 
 fn all(view: &View<'_>) -> Markup {
     let answer = view.answer;
-    let report = &answer.report;
+    let report = &answer.told.report;
     html! {
         @if !report.warnings.is_empty() {
             div.banner role="status" {
@@ -142,7 +142,7 @@ fn all(view: &View<'_>) -> Markup {
         }
         section aria-labelledby="forecast" {
             h2 id="forecast" { "Forecast" }
-            (forecast(report))
+            (forecast(view))
         }
         section aria-labelledby="tenants" {
             h2 id="tenants" { "By tenant" }
@@ -188,7 +188,7 @@ fn heads(report: &Report) -> Markup {
 }
 
 fn promises(view: &View<'_>) -> Markup {
-    let report = &view.answer.report;
+    let report = &view.answer.told.report;
     let caption = "Clocks x assets by state, the most pressing first; a number leads to its clocks";
     let cell = |it: &PromiseState, state| {
         let to = || view.listing("/clocks", Some(&it.promise), Some(state)) + "#clocks";
@@ -205,7 +205,7 @@ fn promises(view: &View<'_>) -> Markup {
                 tbody { @for it in &report.promises {
                     tr {
                         th.tight scope="row" { (it.promise) }
-                        td.tight { (it.days) " days: " (kind(it.kind)) }
+                        td { (it.days) " days: " (kind(it.kind)) }
                         @for state in State::ALL { (cell(it, state)) }
                         td.tight { @if it.broken { (status(State::Breached)) } @else if count(&it.counts, State::Unknown) > 0 { (status(State::Unknown)) } @else { "not broken" } }
                         td.num { (derive::penalty(it)) }
@@ -216,7 +216,9 @@ fn promises(view: &View<'_>) -> Markup {
     )
 }
 
-fn forecast(report: &Report) -> Markup {
+fn forecast(view: &View<'_>) -> Markup {
+    let report = &view.answer.told.report;
+    let clocks = |promise: &str| view.listing("/clocks", Some(promise), None) + "#clocks";
     html! {
         @match report.all_patched_on {
             Some(day) => (derive::all_patched(report, day)),
@@ -225,17 +227,17 @@ fn forecast(report: &Report) -> Markup {
         @if report.forecast.is_empty() {
             p { "The plan breaks no promise that is not broken yet." }
         } @else {
-            ul.why { @for it in report.forecast.iter().take(NAMED) { li { (it.sentence) } } }
+            ul.why { @for it in report.forecast.iter().take(NAMED) { li { (it.sentence) ": " a href=(clocks(&it.promise)) { "the clocks" } } } }
             @if report.forecast.len() > NAMED { p.soft { "and " (report.forecast.len() - NAMED) " more, below" } }
         }
         @if !report.forecast_unknown.is_empty() {
-            ul.why { @for it in &report.forecast_unknown { li { span.status.s-unknown { "unknown" } " " (it.sentence) "." } } }
+            ul.why { @for it in &report.forecast_unknown { li { span.status.s-unknown { "unknown" } " " (it.sentence) ": " a href=(clocks(&it.promise)) { "the clocks" } } } }
         }
-        @if let Some(chart) = charts::clocks::breaches(report) { (charts::figure(&chart, &breaches(report))) }
+        @if let Some(chart) = charts::clocks::breaches(report) { (charts::figure(&chart, &breaches(report, &clocks))) }
     }
 }
 
-fn breaches(report: &Report) -> Markup {
+fn breaches(report: &Report, clocks: &dyn Fn(&str) -> String) -> Markup {
     let caption = "What breaches at the planned pace";
     scroll(
         caption,
@@ -243,14 +245,14 @@ fn breaches(report: &Report) -> Markup {
             table {
                 caption { (caption) }
                 thead { tr { th scope="col" { "Day" } th scope="col" { "Promise" } th scope="col" { "Kind" } th.num scope="col" { "How many" } } }
-                tbody { @for it in &report.forecast { tr { td.tight { (it.on) } td { (it.promise) } td.tight { (kind_words(it.kind)) } td.num { (derive::breach(it)) } } } }
+                tbody { @for it in &report.forecast { tr { td.tight { (it.on) } td { (it.promise) } td.tight { (kind_words(it.kind)) } td.num { (derive::breach(it, &clocks(&it.promise))) } } } }
             }
         },
     )
 }
 
 fn tenants(view: &View<'_>) -> Markup {
-    let (rows, report) = (&view.answer.tenants, &view.answer.report);
+    let (rows, report) = (&view.answer.told.tenants, &view.answer.told.report);
     let caption = "Clocks x assets of each tenant: its VMs and the hosts beneath them";
     let pressing = |it: &&TenantClocks| {
         let of = |state| std::cmp::Reverse(count(&it.counts, state));
@@ -267,7 +269,10 @@ fn tenants(view: &View<'_>) -> Markup {
                     tr {
                         th.tight scope="row" { @match &it.tenant { Some(id) => { a href={"/tenants/" (encode(id.as_str()))} { (id) } } None => "no tenant" } }
                         td.tight { (it.promise) }
-                        @for state in State::ALL { td.num { @match count(&it.counts, state) { 0 => (NONE), some => (number(some)) } } }
+                        @for state in State::ALL { td.num { @match count(&it.counts, state) {
+                            0 => (NONE),
+                            some => (derive::of_tenant(it, some, state, &(view.listing("/clocks", Some(&it.promise), Some(state)) + "#clocks"))),
+                        } } }
                     }
                 } }
             }
@@ -291,7 +296,7 @@ fn missing(view: &View<'_>) -> Markup {
     let is_unknown = |it: &&Clock| {
         it.state == State::Unknown && view.only.promise.is_none_or(|promise| promise == it.promise)
     };
-    for clock in view.answer.report.clocks.iter().filter(is_unknown) {
+    for clock in view.answer.told.report.clocks.iter().filter(is_unknown) {
         facts.entry((&clock.promise, &clock.evidence)).or_default().push(clock);
     }
     let mut rows: Vec<(&str, &str, usize, u64)> = facts
@@ -308,7 +313,7 @@ fn missing(view: &View<'_>) -> Markup {
                     caption { (caption) }
                     thead { tr { th scope="col" { "Promise" } th scope="col" { "Fact" } th.num scope="col" { "Clocks" } th.num scope="col" { "Clocks x assets" } } }
                     tbody { @for (promise, fact, clocks, assets) in rows.iter().take(MOST) { tr {
-                        td.tight { (promise) } td.wide { (fact) } td.num { (number(*clocks as u64)) } td.num { (number(*assets)) }
+                        td.tight { (promise) } td.wide { (fact) } td.num { a href={(view.listing("/clocks", Some(promise), Some(State::Unknown))) "#clocks"} { (number(*clocks as u64)) } } td.num { (number(*assets)) }
                     } } }
                 }
             }))
@@ -318,7 +323,7 @@ fn missing(view: &View<'_>) -> Markup {
 }
 
 fn list(view: &View<'_>) -> Markup {
-    let (report, only) = (&view.answer.report, view.only);
+    let (report, only) = (&view.answer.told.report, view.only);
     // A state that is asked for is shown, whichever it is.
     let settled = |it: &Clock| only.state.is_none() && matches!(it.state, State::Kept | State::Done);
     let open: Vec<&Clock> = report.clocks.iter().filter(|it| only.lists(it) && !settled(it)).collect();
@@ -351,7 +356,7 @@ fn list(view: &View<'_>) -> Markup {
 }
 
 fn clock(it: &Clock, view: &View<'_>) -> Markup {
-    let (report, index) = (&view.answer.report, view.index);
+    let (report, index) = (&view.answer.told.report, view.index);
     // A clock of a component that no source covers is about no vulnerability in particular.
     let has_page = VulnerabilityId::new(&*it.subject).is_ok_and(|id| index.found.contains_key(&id));
     html! {

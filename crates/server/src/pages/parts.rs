@@ -186,6 +186,9 @@ fn need(need: &Need) -> String {
         Need::ColdStartGuests => "cold-start every guest".to_owned(),
         Need::Set { setting, value } => format!("set {setting} to {value}"),
         Need::LoadFirmware { revision } => format!("load firmware revision {revision}"),
+        Need::Unknown { component } => {
+            format!("put {component} in force; how is not known: restart what uses it, or reboot the host")
+        }
     }
 }
 

@@ -226,7 +226,7 @@ async fn names_longer_than_any_line_widen_no_page() {
         {
             inspect(&browser, &server.url(path), &format!("long-{name}"), (width, false), &mut wrong).await;
         }
-        let group = server.json("/api/v1/wait").await["decisions"][0]["name"].clone();
+        let group = server.json("/api/v1/wait").await["groups"][0]["name"].clone();
         let mut url = url::Url::parse(&server.url("/risk/group")).unwrap();
         url.query_pairs_mut().append_pair("name", group.as_str().unwrap());
         inspect(&browser, url.as_str(), "long-group", (width, false), &mut wrong).await;

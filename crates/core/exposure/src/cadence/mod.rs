@@ -198,6 +198,28 @@ pub struct Cadence {
     pub series: Vec<Series>,
 }
 
+/// A cadence as the command line and the API give it: a single series stands at the top, where a script finds it without an
+/// index; all are in `series`.
+#[derive(Debug, Serialize)]
+pub struct Answer<'a> {
+    #[serde(flatten)]
+    only: Option<&'a Series>,
+    #[serde(flatten)]
+    all: &'a Cadence,
+}
+
+impl<'a> Answer<'a> {
+    /// Of this cadence.
+    #[must_use]
+    pub fn of(cadence: &'a Cadence) -> Self {
+        let only = match cadence.series.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        Self { only, all: cadence }
+    }
+}
+
 /// One line of patches, measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Series {
@@ -284,6 +306,20 @@ pub struct Maturity {
     pub end_of_life: Option<Date>,
     /// The phase.
     pub phase: Phase,
+}
+
+impl Maturity {
+    /// How long there is security support, in words that stay true on any later day: a line that was supported on the last day of its
+    /// facts may have ended since.
+    #[must_use]
+    pub fn support(&self) -> String {
+        match (self.phase, self.end_of_life) {
+            (Phase::Supported, Some(end)) => format!("until {end}"),
+            (Phase::Supported, None) => "no end known".to_owned(),
+            (Phase::Ended, Some(end)) => format!("ended {end}"),
+            (phase, _) => phase.name().to_owned(),
+        }
+    }
 }
 
 /// A phase of a product line.

@@ -44,7 +44,11 @@ macro_rules! element {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub seen: Option<Box<Seen>>,
             /// Where and when single facts were seen.
-            #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+            #[serde(
+                default,
+                skip_serializing_if = "Provenance::is_empty",
+                deserialize_with = "crate::fleet::read::unique"
+            )]
             pub provenance: Provenance,
             /// Unknown fields.
             #[serde(flatten)]

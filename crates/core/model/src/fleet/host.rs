@@ -213,6 +213,7 @@ element! {
         /// Components of its own.
         components: Option<ComponentSet>,
         /// What runs, as opposed to what is installed: component name (`linux`, `qemu`, `xen`, `libvirt`) to version.
+        #[serde(deserialize_with = "super::read::unique")]
         running: BTreeMap<String, String>,
         /// Running kernel release as `uname -r` prints it.
         kernel_release: Option<String>,
@@ -237,6 +238,7 @@ element! {
         /// What it reaches.
         reach: Reach,
         /// Settings in force, by name (`slpd.enabled`, `esxi.ssh`, `kernel.mitigations`).
+        #[serde(deserialize_with = "super::read::unique")]
         settings: BTreeMap<String, Setting>,
         /// Ways in. An empty list says as much as none, that nobody has listed any: what is off is listed with `enabled` false.
         #[serde(deserialize_with = "super::read::exact")]

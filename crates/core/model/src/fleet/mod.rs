@@ -87,7 +87,7 @@ pub struct Fleet {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
     /// Sets of components that assets share by reference.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "read::unique_sets")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "read::unique")]
     pub component_sets: BTreeMap<ComponentSetId, ComponentSet>,
     /// Hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -25,7 +25,7 @@ pub struct Planning {
     #[serde(default, skip_serializing_if = "is_default")]
     pub n_plus_one: bool,
     /// Sets of hosts by name, for `among`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "super::read::unique")]
     pub parts: BTreeMap<String, Vec<HostId>>,
     /// VMs that must all be in one part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::marker::PhantomData;
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -11,8 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::finding::{Findings, quoted, segment};
-use super::{ComponentSet, FORMAT, Fleet, FleetError, FleetWarning, schema, validate};
-use crate::id::ComponentSetId;
+use super::{FORMAT, Fleet, FleetError, FleetWarning, schema, validate};
 
 /// A fleet that every reader after this one may rely on: ids are unique and every reference leads somewhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -276,35 +276,40 @@ pub(super) fn exact<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     Ok(list)
 }
 
-/// Reads the component sets, and refuses a key that comes twice: the last one would silently win.
-pub(super) fn unique_sets<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<ComponentSetId, ComponentSet>, D::Error> {
-    struct Sets;
+/// Reads a mapping, and refuses a key that comes twice: the last one would silently win.
+pub(super) fn unique<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct Mapping<K, V>(PhantomData<(K, V)>);
 
-    impl<'de> Visitor<'de> for Sets {
-        type Value = BTreeMap<ComponentSetId, ComponentSet>;
+    impl<'de, K: Deserialize<'de> + Ord + fmt::Display, V: Deserialize<'de>> Visitor<'de> for Mapping<K, V> {
+        type Value = BTreeMap<K, V>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a mapping of component set ids to component sets")
+            f.write_str("a mapping")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut sets = BTreeMap::new();
-            while let Some(id) = map.next_key::<ComponentSetId>()? {
-                match sets.entry(id) {
+            let mut read = BTreeMap::new();
+            while let Some(key) = map.next_key::<K>()? {
+                match read.entry(key) {
                     Entry::Vacant(place) => {
                         place.insert(map.next_value()?);
                     }
                     Entry::Occupied(place) => {
-                        let id = quoted(place.key().as_str());
-                        return Err(A::Error::custom(format!("component set {id} comes twice; rename one")));
+                        let key = quoted(&place.key().to_string());
+                        return Err(A::Error::custom(format!(
+                            "{key} comes twice; rename one, or leave it out"
+                        )));
                     }
                 }
             }
-            Ok(sets)
+            Ok(read)
         }
     }
 
-    deserializer.deserialize_map(Sets)
+    deserializer.deserialize_map(Mapping(PhantomData))
 }

@@ -221,4 +221,37 @@ mod tests {
             assert!(read(&format!("[maintenance]\n{key} = 0.001\n")).is_ok());
         }
     }
+
+    #[test]
+    fn a_horizon_longer_than_a_century_is_refused() {
+        assert!(read("horizon_days = 36525\n").is_ok());
+        for (days, found) in [("36526", "36526"), ("1e9", "1e9"), ("0", "0")] {
+            let said = refused(&format!("horizon_days = {days}\n"));
+            let place =
+                format!("horizon_days (line 1): found {found}, expected more than 0 days and at most 36525");
+            assert!(said.len() == 1 && said[0].starts_with(&place), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_ring_that_soaks_longer_than_ten_years_is_refused() {
+        let ring = |days: &str| format!("[[ring]]\nname = \"first\"\nsoak = {days}\n");
+        assert!(read(&ring("3650")).is_ok());
+        let said = refused(&ring("3651"));
+        assert!(said.len() == 1 && said[0].starts_with("ring first.soak"), "{said:?}");
+        assert!(said[0].contains("found 3651, expected at most 3650 days (ten years)"), "{said:?}");
+    }
+
+    #[test]
+    fn hosts_that_are_hit_as_one_are_refused() {
+        assert!(read("[parameters]\nrho = { value = 0.9999, high = 0.9999 }\n").is_ok());
+        let said = refused("[parameters]\nrho = { value = 0.99991, high = 0.99991 }\n");
+        let place = "parameters.rho.value (line 2): found 0.99991, expected a correlation from 0 to 0.9999";
+        assert!(said[0].starts_with(place), "{said:?}");
+        let said = refused("[parameters]\nrho = { value = 0.5, high = 0.99991 }\n");
+        assert!(
+            said.len() == 1 && said[0].starts_with("parameters.rho.high (line 2): found 0.99991, "),
+            "{said:?}"
+        );
+    }
 }

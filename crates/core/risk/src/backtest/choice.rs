@@ -2,12 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use underpin_exposure::FactBase;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Fleet, Host};
 
 use super::sources::platforms;
-use super::{BacktestError, Line, ReplayFleet, line_of, lines, of_facts};
+use super::{BacktestError, Line, ReplayFleet, Report, line_of, lines, of_facts};
+
+/// A backtest with the lines that could have been asked for, as the command line and the API give it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// What each policy would have cost.
+    #[serde(flatten)]
+    pub report: Report,
+    /// Every line with at least two releases.
+    pub lines: Vec<Line>,
+}
 
 /// A line by names; what is not given is chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -147,4 +158,10 @@ pub fn hosts_on(fleet: &Fleet, line: &Line) -> Option<(ReplayFleet, bool)> {
     let hosts = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
     let replayed = ReplayFleet { hosts, vms_per_host: vms as f64 / f64::from(hosts), assumed: false };
     (hosts > 0).then_some((replayed, stand_on_it))
+}
+
+/// What a reader must know where no host stands on the line, which is replayed nevertheless.
+#[must_use]
+pub fn as_if(line: &Line, replayed: ReplayFleet) -> String {
+    format!("no host of the fleet stands on {line}: all {} hosts are replayed as if they did", replayed.hosts)
 }

@@ -30,7 +30,7 @@ use underpin_model::policy::Policy;
 
 use crate::withdrawals::{self, Mark};
 
-pub use choice::{Asked, choose, chosen, hosts_on};
+pub use choice::{Answer, Asked, as_if, choose, chosen, hosts_on};
 pub use history::{Assessed, Bad, EARLY_DAYS, History, Hole, Release, Signals, Why};
 pub use replay::{BLOCK_DAYS, ReplayFleet, Taken};
 pub use report::{Bootstrap, FEWEST_BLOCKS, Figure, LossParts, Measures, RESAMPLES, Report, Row};

@@ -256,6 +256,10 @@ impl Reader<'_> {
             (Status::FixedNotRunning, Some(fix)) => {
                 let is_left = |it: &&Need| !matches!(it, Need::Install { .. });
                 reading.needs = fix.needs.iter().filter(is_left).cloned().collect();
+                // An assessment of an older version may leave it out.
+                if reading.needs.is_empty() {
+                    reading.needs.push(Need::Unknown { component: Arc::clone(&finding.component) });
+                }
             }
             _ => {}
         }
@@ -289,7 +293,8 @@ impl Reader<'_> {
             // What is done is done, whatever its score.
             return if done { None } else { unknown(id.as_str(), missing) };
         }
-        if !done && finding.fix.as_ref().is_none_or(|it| it.version.is_none()) {
+        let open = finding.status == Status::Affected;
+        if open && finding.fix.as_ref().is_none_or(|it| it.version.is_none()) {
             let start =
                 Start { day: None, evidence: "no fix is published, as far as the feeds know".to_owned() };
             let mut reading = self.reading(promise, id.to_string(), component, start, false);

@@ -10,6 +10,25 @@ use underpin_model::policy::Policy;
 use super::places::Places;
 use super::{Report, State};
 
+/// All clocks on a day, and the same by tenant, as the command line and the API give them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The clocks.
+    #[serde(flatten)]
+    pub report: Report,
+    /// The clocks of each tenant by promise; those without a tenant last.
+    pub tenants: Vec<TenantClocks>,
+}
+
+impl Answer {
+    /// The clocks of a fleet, by tenant too.
+    #[must_use]
+    pub fn of(fleet: &Fleet, policy: &Policy, report: Report) -> Self {
+        let tenants = by_tenant(fleet, policy, &report);
+        Self { report, tenants }
+    }
+}
+
 /// One promise for one tenant: the clocks of its VMs and of the hosts beneath them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TenantClocks {

@@ -132,6 +132,14 @@ pub struct Decision {
     pub curve: Vec<CurvePoint>,
 }
 
+impl Decision {
+    /// The mark of a recommendation that most draws of the parameters contradict, short enough for a table.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        self.weak.then(|| format!("weak: best in {:.0} % of draws", (self.right * 100.0).floor()))
+    }
+}
+
 /// Decides about one group and one release.
 ///
 /// # Errors

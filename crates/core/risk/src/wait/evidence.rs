@@ -118,6 +118,9 @@ fn told(message: &str, written: &str) -> (String, String) {
     if let Some((_, field)) = message.split_once("missing field ") {
         return (format!("{written} without {field}"), format!("{field} in every record of its kind"));
     }
+    if message.starts_with("duplicate ") {
+        return (format!("{written}, whose key comes twice"), "each key once".to_owned());
+    }
     match message.split_once(", expected ") {
         Some((found, expected)) => {
             let unknown = found.starts_with("unknown ");
@@ -306,5 +309,70 @@ mod tests {
             said("[[known_bug]]\nrelease = \"x 1\"\nper_host_day = nan\nhours_down = 1\nsource = \"s\"\n");
         assert!(bug.contains("known_bug.0.per_host_day"), "{bug}");
         assert!(said("{\"run\": [{]}").starts_with("line 1"));
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_refused_with_its_line() {
+        let said = |text: &str| read(text).unwrap_err()[0].to_string();
+        let toml = said("[[run]]\nrelease = \"x 1\"\nhosts = 1\nhosts = 2\nkind = \"trial\"\n");
+        assert_eq!(toml, "line 4: found hosts = 2, whose key comes twice, expected each key once");
+        let run = |more: &str| {
+            format!("{{\"run\": [{{\"release\": \"x 1\",\n\"hosts\": 1, \"kind\": \"trial\"{more}}}]}}")
+        };
+        assert!(read(&run("")).is_ok());
+        let place = "line 3: found \"hosts\": 2}]}, whose key comes twice, expected each key once";
+        assert_eq!(said(&run(",\n\"hosts\": 2")), place);
+        let class = said(&run(", \"hardware\": {\"vendor\": \"a\", \"vendor\": \"b\"}"));
+        assert!(
+            class.starts_with("line 2: ") && class.ends_with("whose key comes twice, expected each key once"),
+            "{class}"
+        );
+        assert!(said("{\"run\": [],\n\"run\": []}").starts_with("line 2: "));
+    }
+
+    /// A bug with this rate and these hours: nothing, or what is said against it.
+    fn bug(per_host_day: &str, hours_down: &str) -> Vec<String> {
+        let text = format!(
+            "[[known_bug]]\nrelease = \"x 1\"\nper_host_day = {per_host_day}\nhours_down = {hours_down}\nsource = \"s\"\n"
+        );
+        read(&text).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_bug_that_hits_more_than_a_thousand_times_a_day_is_refused() {
+        assert_eq!(bug("1000.0", "0.024"), [""; 0]);
+        let said = bug("1000.1", "0.001");
+        assert_eq!(
+            said,
+            [
+                "known_bug.0.per_host_day: found 1.0001e3, expected how often a host hits it per day, from 0 to 1000"
+            ]
+        );
+        assert!(bug("-0.1", "0")[0].starts_with("known_bug.0.per_host_day: found -1e-1, "));
+    }
+
+    #[test]
+    fn a_bug_that_takes_more_than_a_year_is_refused() {
+        assert_eq!(bug("0.002", "8760"), [""; 0]);
+        let said = bug("0.002", "8760.5");
+        assert_eq!(
+            said,
+            [
+                "known_bug.0.hours_down: found 8.7605e3, expected hours that its VMs are down then, from 0 to 8760"
+            ]
+        );
+        assert!(bug("0", "-1")[0].starts_with("known_bug.0.hours_down: found -1e0, "));
+    }
+
+    #[test]
+    fn a_day_has_no_more_than_24_hours_down() {
+        assert_eq!(bug("2", "12"), [""; 0]);
+        let said = bug("2", "12.5");
+        assert_eq!(
+            said,
+            [
+                "known_bug.0: found 2.5e1 h down a day, expected per_host_day x hours_down of at most 24: a day has no more hours"
+            ]
+        );
     }
 }

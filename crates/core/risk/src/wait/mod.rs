@@ -6,10 +6,11 @@
 //! - [`prior`], [`evidence`], [`withdrawals`](crate::withdrawals): how likely the release is bad for this hardware.
 //! - [`values`]: parameters with ranges. [`decision`]: bands, tornado, flip points, value of information.
 //! - [`rings`], [`promises`]: what earlier rings show before later ones patch; deadlines and what breaking them costs.
-//! - [`mod@groups`]: all of it for a fleet; from its facts to situations: `scene`. [`sentence`]: the recommendation in one sentence.
+//! - [`mod@groups`]: all of it for a fleet; from its facts to situations: `scene`; with what is said beside it: [`Answer`]. [`sentence`]: the recommendation in one sentence.
 
 #[cfg(test)]
 mod agreement;
+mod answer;
 mod course;
 pub mod curve;
 pub mod decision;
@@ -35,6 +36,7 @@ pub mod unmatched;
 mod unshared;
 pub mod values;
 
+pub use answer::{About, Answer, Named};
 pub use decision::{Band, Decision, Verdict};
 pub use evidence::Evidence;
 pub use groups::{GroupDecision, Request, groups};

@@ -243,6 +243,7 @@ fn a_recommendation_that_most_draws_contradict_says_that_it_is_weak() {
         assert_eq!(wait.weak, wait.right < 0.5);
         assert_eq!(it.recommendation.starts_with("Weak, only "), wait.weak, "{}", it.recommendation);
         assert_eq!(it.recommendation.contains(" of the draws of the parameters agree ("), wait.weak);
+        assert_eq!(wait.doubt().is_some(), wait.weak);
         weak += usize::from(wait.weak);
     }
     assert!(weak > 0 && weak < list.len(), "{weak} of {}", list.len());

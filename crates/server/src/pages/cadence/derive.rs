@@ -4,10 +4,10 @@ use jiff::civil::Date;
 use maud::{Markup, html};
 use underpin_exposure::cadence::{Gaps, Maturity, Series, Trend};
 
+use super::NONE;
 use crate::pages::parts::number;
 use crate::pages::risk::numbers::derived;
 
-const NONE: &str = "\u{2013}";
 /// Gaps that a derivation spells out; more are a number.
 const SPELLED: usize = 24;
 
@@ -62,6 +62,13 @@ pub(super) fn per_maintenance(one: &Series) -> Markup {
             p { (number(one.patches as u64)) " patches / " (number(one.maintenances as u64)) " maintenances = " (exact(it.mean)) }
             "At most " (number(it.max as u64)) " in one."
         },
+    )
+}
+
+pub(super) fn patches(one: &Series) -> Markup {
+    derived(
+        &number(one.patches as u64),
+        &html! { "By their bulletins or versions, on " (number(one.distinct_dates as u64)) " different days." },
     )
 }
 
@@ -124,15 +131,18 @@ pub(super) fn trend(trend: Trend) -> Markup {
     )
 }
 
-pub(super) fn age(maturity: Maturity) -> Markup {
-    let (Some(days), Some(released)) = (maturity.age_days, maturity.released) else {
-        return html! { (NONE) };
-    };
+/// How long there is support, and how old the line was on the last day of its facts.
+pub(super) fn support(maturity: Maturity) -> Markup {
     derived(
-        &days.to_string(),
+        &maturity.support(),
         &html! {
-            "From the first release, " (released) ", to " (maturity.at) "."
-            @if let Some(end) = maturity.end_of_life { " Security support ends on " (end) "." }
+            @match maturity.end_of_life {
+                Some(end) => { "Security support ends or ended on " (end) ", by the lifecycle facts. " }
+                None => { "No day on which security support ends is in the lifecycle facts. " }
+            }
+            @if let (Some(days), Some(released)) = (maturity.age_days, maturity.released) {
+                "Age: " (number(u64::try_from(days).unwrap_or(0))) " days, from the first release, " (released) ", to " (maturity.at) "."
+            }
         },
     )
 }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use maud::{Markup, html};
 use underpin_exposure::report::Asset;
 use underpin_model::policy::PromiseKind;
-use underpin_risk::clocks::{Clock, ForecastBreach, PromiseState, Report, State, Turn};
+use underpin_risk::clocks::{Clock, ForecastBreach, PromiseState, Report, State, TenantClocks, Turn};
 
 use super::{NONE, kind, status};
 use crate::pages::parts::{kind_words, number};
@@ -140,10 +140,25 @@ pub(super) fn all_patched(report: &Report, day: Date) -> Markup {
 }
 
 /// How many breach a promise on a day.
-pub(super) fn breach(it: &ForecastBreach) -> Markup {
+pub(super) fn breach(it: &ForecastBreach, clocks: &str) -> Markup {
     derived(
         &number(it.assets as u64),
-        &html! { "Assets of this kind whose turn in the queue (place / pace) comes after " (it.on.yesterday().unwrap_or(it.on)) ", the last day of a clock of theirs; each counts once. The clocks below show place and pace." },
+        &html! { "Assets of this kind whose turn in the queue (place / pace) comes after " (it.on.yesterday().unwrap_or(it.on)) ", the last day of a clock of theirs; each counts once. The " a href=(clocks) { "clocks of the promise" } " show place and pace." },
+    )
+}
+
+/// The clocks of a promise to a tenant in a state.
+pub(super) fn of_tenant(it: &TenantClocks, count: u64, state: State, clocks: &str) -> Markup {
+    let whose = it.tenant.as_ref().map_or_else(
+        || "assets on which nothing of a tenant stands".to_owned(),
+        |tenant| format!("VMs of {tenant} and hosts beneath them"),
+    );
+    derived(
+        &number(count),
+        &html! {
+            "Clocks of " (it.promise) " that are " (state.label()) " × the " (whose) " on which they read so; a host beneath several tenants counts for each. "
+            a href=(clocks) { "The same clocks for everyone" } "."
+        },
     )
 }
 

@@ -66,8 +66,8 @@ fn all(known: &Decisions) -> Markup {
         h1 { "Patch or wait" }
         p.when { "Losses over " (amount(HORIZON_DAYS)) " days. " a href="/evidence" { "Evidence" } ", " a href="/risk" { "risk" } }
         (stale(&known.basis.index))
-        @if !known.unmatched.is_empty() {
-            div.banner { strong { "Some " a href="/evidence" { "evidence" } " counts for no host" } ul { @for it in known.unmatched.iter().take(NAMED) { li { (it) } } } @if known.unmatched.len() > NAMED { "and " (known.unmatched.len() - NAMED) " more" } }
+        @if !known.about.evidence_unmatched.is_empty() {
+            div.banner { strong { "Some " a href="/evidence" { "evidence" } " counts for no host" } ul { @for it in known.about.evidence_unmatched.iter().take(NAMED) { li { (it) } } } @if known.about.evidence_unmatched.len() > NAMED { "and " (known.about.evidence_unmatched.len() - NAMED) " more" } }
         }
         section aria-labelledby="groups" {
             h2 id="groups" { "Groups" }
@@ -78,7 +78,7 @@ fn all(known: &Decisions) -> Markup {
                     tbody { @for one in &known.list { tr {
                         th scope="row" { a.long href=(group_address(&one.group.to_string())) { (one.group) } }
                         td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } } td.num { (number(one.hosts.len() as u64)) } td.num { (number(one.closes.len() as u64)) }
-                        td.tight { @match &one.wait { Some(wait) => (verdict(wait)), None => { span.status.s-unknown { "unknown" } } } }
+                        td { @match &one.wait { Some(wait) => { (verdict(wait)) br; small { "right in " (percent(wait.right)) } } None => { span.status.s-unknown { "unknown" } } } }
                         td.wide { (one.recommendation) }
                     } } }
                 } }))

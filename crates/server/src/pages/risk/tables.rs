@@ -32,7 +32,10 @@ pub(super) fn verdict(decision: &Decision) -> String {
         Verdict::Wait { days } => format!("wait {} days", amount(days)),
         Verdict::Mitigate => "mitigate".to_owned(),
     };
-    if decision.weak { format!("{verdict} (weak)") } else { verdict }
+    match decision.doubt() {
+        Some(doubt) => format!("{verdict} ({doubt})"),
+        None => verdict,
+    }
 }
 
 pub(super) fn groups(report: &RiskReport) -> Markup {
@@ -45,7 +48,7 @@ pub(super) fn groups(report: &RiskReport) -> Markup {
             th scope="row" { @if group.releases.is_empty() { (group.group) } @else { a.long href=(group_address(&group.group)) { (group.group) } } }
             td.num { (number(group.hosts)) } td.num { (number(group.guests)) }
             td.num { (derived(&amount(group.mean_loss), &html! { "Sum over its hosts of the exact mean loss; one host of it is hit with up to " (percent(group.hit)) "." })) }
-            td.tight { @match &group.wait { Some(wait) => (verdict(wait)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
+            td { @match &group.wait { Some(wait) => (verdict(wait)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
             td.wide { (group.recommendation.as_deref().unwrap_or("–")) }
         } }
     };
