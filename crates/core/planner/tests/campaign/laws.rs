@@ -7,7 +7,7 @@ use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Application, Cluster, Fleet, SampleSpec, Strength, sample,
 };
 use underpin_model::id::{ApplicationId, ClusterId, VmId};
-use underpin_model::plan::{Outcome, Rule, StepKind};
+use underpin_model::plan::{Outcome, Rule, Severity, StepKind};
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Request, plan};
 
@@ -111,6 +111,16 @@ proptest! {
                 prop_assert!(offered.is_none(), "{offered:?} is emptied in the same wave: {step:?}");
             }
         }
+        // Who ends elsewhere than at home is named, with the reason.
+        let report = underpin_lint::lint(&fleet, &policy, &it.plan, &underpin_lint::Options::default());
+        let away = report.findings.iter().filter(|it| (it.rule, it.severity) == (Rule::FinalState, Severity::Worse));
+        let mut away: Vec<String> = away.map(|it| it.place.clone()).collect();
+        away.sort();
+        let named = super::homing::not_home(&it);
+        prop_assert!(named.iter().all(|it| !it.text.ends_with(": ")), "{named:?}");
+        let mut named: Vec<String> = named.iter().map(|it| format!("VM {}", it.place)).collect();
+        named.sort();
+        prop_assert_eq!(away, named);
         for element in &it.report.elements {
             prop_assert!(element.outcome == Outcome::Planned || !element.reasons.is_empty(), "no reason: {element:?}");
         }
@@ -191,6 +201,21 @@ proptest! {
         turned.affinities.reverse();
         let second = plan(&request(&turned, &policy, &loss)).unwrap();
         prop_assert_eq!(first.plan, second.plan);
+    }
+
+    /// Nothing was done yet and nothing changed: the same hosts, wave by wave.
+    #[test]
+    fn a_plan_again_of_an_untouched_plan_changes_nothing((fleet, policy) in random(), evaluations in 0..4_u64) {
+        let loss = BTreeMap::new();
+        let first = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap().plan;
+        let parent = Some(underpin_planner::campaign::Parent { plan: &first, sha256: "00" });
+        let again = plan(&Request { evaluations, parent, ..request(&fleet, &policy, &loss) }).unwrap().plan;
+        let hosts = |it: &underpin_model::plan::Plan| -> Vec<Vec<String>> {
+            let names = |wave: &underpin_model::plan::Wave| wave.elements.iter().map(ToString::to_string).collect();
+            it.waves.iter().map(names).collect()
+        };
+        prop_assert_eq!(hosts(&first), hosts(&again));
+        clean(&fleet, &policy, &again);
     }
 
     #[test]
