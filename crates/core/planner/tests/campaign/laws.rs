@@ -9,7 +9,7 @@ use underpin_model::fleet::{
 use underpin_model::id::{ApplicationId, ClusterId, VmId};
 use underpin_model::plan::{Outcome, Rule, Severity, StepKind};
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
-use underpin_planner::campaign::{Request, plan};
+use underpin_planner::campaign::{Parent, Request, plan};
 
 use super::build::{clean, consent, dice, fleet, guest, host, policy, request, start, tenant};
 
@@ -208,7 +208,7 @@ proptest! {
     fn a_plan_again_of_an_untouched_plan_changes_nothing((fleet, policy) in random(), evaluations in 0..4_u64) {
         let loss = BTreeMap::new();
         let first = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap().plan;
-        let parent = Some(underpin_planner::campaign::Parent { plan: &first, sha256: "00" });
+        let parent = Some(Parent { plan: &first, sha256: "00" });
         let again = plan(&Request { evaluations, parent, ..request(&fleet, &policy, &loss) }).unwrap().plan;
         let hosts = |it: &underpin_model::plan::Plan| -> Vec<Vec<String>> {
             let names = |wave: &underpin_model::plan::Wave| wave.elements.iter().map(ToString::to_string).collect();
@@ -289,6 +289,33 @@ fn searching_finds_better_plans_and_never_leaves_more_hosts_out() {
         fewer_moves += usize::from((searched.0, searched.1) == (first.0, first.1) && searched.2 < first.2);
     }
     assert!(earlier + fewer_moves + fewer_out > 30, "{fewer_out} {earlier} {fewer_moves}");
+}
+
+#[test]
+fn the_order_of_a_parent_stands_whatever_search_might_find() {
+    let loss = BTreeMap::new();
+    let hosts = |it: &underpin_model::plan::Plan| -> Vec<_> {
+        it.waves.iter().map(|it| it.elements.clone()).collect()
+    };
+    let mut policy = policy();
+    policy.planning.most_away.per_cluster = 2;
+    for seed in 0..12_u64 {
+        let mut below = dice(seed);
+        let mut fleet = fleet(8);
+        for host in &mut fleet.hosts {
+            host.capacity.as_mut().unwrap().memory_mib = Some((80 + 16 * below(6)) * 1024);
+        }
+        for host in 1..=8 {
+            for _ in 0..4 + below(4) {
+                guest(&mut fleet, &format!("h{host}"), 2 + below(14));
+            }
+        }
+        let first = plan(&Request { evaluations: 2, ..request(&fleet, &policy, &loss) }).unwrap().plan;
+        let parent = Some(Parent { plan: &first, sha256: "00" });
+        let again =
+            plan(&Request { evaluations: 60, parent, ..request(&fleet, &policy, &loss) }).unwrap().plan;
+        assert_eq!(hosts(&first), hosts(&again), "seed {seed}");
+    }
 }
 
 #[test]
