@@ -11,9 +11,10 @@ use super::rules::rule;
 fn who_must_be_with_a_guest_that_nobody_could_restart_keeps_its_own_place() {
     let outcome = |gib: u64| {
         let mut fleet = fleet(3);
-        for (host, gib) in [("h1", 1), ("h1", gib), ("h2", 40), ("h3", 40)] {
+        for (host, gib) in [("h1", 1), ("h1", gib), ("h2", 13), ("h3", 65)] {
             guest(&mut fleet, host, gib);
         }
+        fleet.hosts[0].capacity.as_mut().unwrap().memory_mib = Some(120 * 1024);
         // The first is lost with h1 whatever the plan does; the second need not be.
         fleet.affinities = vec![
             rule(AffinityKind::Together, &["v001", "v002"], &[]),
