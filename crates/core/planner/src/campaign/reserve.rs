@@ -30,6 +30,9 @@ struct Witness {
     valid: bool,
 }
 
+/// A placement that was found, with how many guests have no place and what is missing.
+type Searched = (Witness, Option<(u32, Shortage)>);
+
 /// Hosts that may fail together.
 #[derive(Debug, Clone)]
 struct FailureSet {
@@ -99,7 +102,7 @@ impl Rooms<'_, '_> {
             }
             searched.push((hosts, found));
         }
-        let of = |(hosts, (witness, shortage)): (Vec<u32>, (Witness, Option<(u32, Shortage)>))| {
+        let of = |(hosts, (witness, shortage)): (Vec<u32>, Searched)| {
             let lost =
                 hosts.iter().flat_map(|&it| self.guests_on(it)).filter(|it| self.hopeless.contains(it));
             let hopeless = lost.count() as u32;
@@ -263,7 +266,7 @@ impl Rooms<'_, '_> {
 
     /// Places the guests of a failure set on what remains: the largest first, each where least is left over; then where most is
     /// left over; then, where they are few, everything. How many have no place, and what is missing.
-    fn search(&self, failed: &[u32], open: &[Free], tries: u32) -> (Witness, Option<(u32, Shortage)>) {
+    fn search(&self, failed: &[u32], open: &[Free], tries: u32) -> Searched {
         let units = self.units(self.failing(failed));
         let attempt = |tight: bool| {
             let (mut left, mut given) = (self.remaining(failed, open), Vec::new());

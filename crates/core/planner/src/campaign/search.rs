@@ -41,7 +41,7 @@ pub(super) fn stages<'f, 'a>(
             let Some(cluster) = clusters.get_mut(at as usize) else { continue };
             let mut search = Search::new(shared, cluster, couplings, hosts, tries.contains(&at), seed(at));
             search.spread(shared, cluster, couplings, share);
-            if !search.stands(shared.facts, &kept) {
+            if !search.stands(shared.facts, kept.as_ref()) {
                 search.vary(shared, cluster, couplings, share);
             }
             (*cluster, *couplings) = (search.cluster, search.couplings);
@@ -60,7 +60,7 @@ pub(super) fn stages<'f, 'a>(
         .map(|(at, before, hosts)| {
             let mut search = Search::new(shared, before, &none, hosts, tries.contains(&at), seed(at));
             search.spread(shared, before, &none, share);
-            if !search.stands(shared.facts, &kept) {
+            if !search.stands(shared.facts, kept.as_ref()) {
                 search.vary(shared, before, &none, share);
             }
             (at, before, search)
@@ -134,10 +134,8 @@ impl<'f, 'a> Search<'f, 'a> {
     }
 
     /// Whatever the parent plan has of these hosts, this one has as well.
-    fn stands(&self, facts: &Facts<'_>, kept: &Option<BTreeSet<&str>>) -> bool {
-        let lost = |host: u32| {
-            kept.as_ref().is_some_and(|it| it.contains(facts.hosts[host as usize].it.id.as_str()))
-        };
+    fn stands(&self, facts: &Facts<'_>, kept: Option<&BTreeSet<&str>>) -> bool {
+        let lost = |host: u32| kept.is_some_and(|it| it.contains(facts.hosts[host as usize].it.id.as_str()));
         kept.is_some() && !self.staged.blocked.iter().any(|it| lost(it.0))
     }
 
