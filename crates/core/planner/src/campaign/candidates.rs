@@ -134,19 +134,19 @@ impl<'a> Drive<'_, 'a> {
         }
     }
 
-    /// The parent's order where there is one; then most loss per hour of work; then fewest guests, since those of the first wave
+    /// The parent's order of waves and within them where there is one; then most loss per hour of work; then fewest guests, since those of the first wave
     /// move twice.
     fn by_urgency(&self, candidates: &mut [Candidate]) {
         let parent = self.parent_starts();
         for it in candidates.iter_mut() {
             let facts = &self.facts.hosts[it.host as usize];
-            if let Some(&start) = parent.get(facts.it.id.as_str()) {
-                it.ready = it.ready.max(start);
+            if let Some(turn) = parent.get(facts.it.id.as_str()) {
+                it.ready = it.ready.max(turn.0);
             }
         }
         let key = |it: &Candidate| {
             let facts = &self.facts.hosts[it.host as usize];
-            let start = parent.get(facts.it.id.as_str()).copied().unwrap_or(Seconds::MAX);
+            let start = parent.get(facts.it.id.as_str()).copied().unwrap_or((Seconds::MAX, 0));
             let gain = facts.loss_per_day / f64::from(path_s(it).max(1));
             let guests = self.clusters[facts.cluster as usize].rooms.guests_on(it.host).len();
             (start, gain, guests, it.host)
@@ -161,16 +161,24 @@ impl<'a> Drive<'_, 'a> {
         }
     }
 
-    /// When the parent plan touches each host first, in seconds of this plan; hosts that it has begun already are at once.
-    fn parent_starts(&self) -> BTreeMap<&str, Seconds> {
+    /// When the parent plan begins with each host, in seconds of this plan, and its place in that wave: the hosts of a wave begin together,
+    /// at once where it has begun already.
+    fn parent_starts(&self) -> BTreeMap<&str, (Seconds, usize)> {
         let mut starts = BTreeMap::new();
         let Some(parent) = &self.request.parent else { return starts };
         let shift = self.request.starts_at.as_second() - parent.plan.starts_at.as_second();
+        let mut begins: BTreeMap<u32, Seconds> = BTreeMap::new();
         for step in parent.plan.steps.iter().filter(|it| it.kind.touches()) {
-            let Some(subject) = &step.subject else { continue };
             let at = (i64::from(step.start_s) - shift).clamp(0, i64::from(Seconds::MAX)) as Seconds;
-            let entry = starts.entry(subject.as_str()).or_insert(at);
-            *entry = (*entry).min(at);
+            let first = begins.entry(step.wave).or_insert(at);
+            *first = (*first).min(at);
+        }
+        for wave in &parent.plan.waves {
+            let Some(&at) = begins.get(&wave.number) else { continue };
+            for (place, element) in wave.elements.iter().enumerate() {
+                let turn = starts.entry(element.as_str()).or_insert((at, place));
+                *turn = (*turn).min((at, place));
+            }
         }
         starts
     }

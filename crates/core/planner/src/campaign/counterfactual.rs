@@ -20,7 +20,7 @@ use self::price::price;
 use self::trial::{Attempt, Found, Trials, alike};
 use self::whole::Whole;
 use super::leave::converges;
-use super::{Planned, Request};
+use super::{Planned, Request, room};
 
 /// Relaxations that are tried; the others are named as necessary only.
 const MOST_TRIED: usize = 24;
@@ -269,6 +269,10 @@ fn relaxations(
             all.extend(unknown_room(request, cluster));
             all
         }
+        // However many there were, none of them would carry it.
+        Reason::LargerThanAnyHost { vm, .. } if cluster.is_some_and(|it| exceeds(request, vm, it)) => {
+            Vec::new()
+        }
         Reason::Fragmented { .. } | Reason::LargerThanAnyHost { .. } => {
             cluster.map(|it| Relaxation::SpareHosts { cluster: it.clone(), hosts: 1 }).into_iter().collect()
         }
@@ -329,6 +333,16 @@ fn relaxations(
         }
         _ => Vec::new(),
     }
+}
+
+/// A guest needs more of a resource than any host of a cluster has.
+fn exceeds(request: &Request<'_>, vm: &VmId, cluster: &ClusterId) -> bool {
+    let vm = request.fleet.vms.iter().find(|it| it.id == *vm);
+    let own = || request.fleet.hosts.iter().filter(|it| it.cluster.as_ref() == Some(cluster));
+    let most = |at: usize| own().map(move |it| Some(it.capacity.as_ref().and_then(room::of_host)?[at]));
+    vm.and_then(room::of_guest).is_some_and(|need| {
+        (0..room::KINDS).any(|at| most(at).all(|has| has.is_some_and(|has| has < need[at])))
+    })
 }
 
 /// Hosts of a cluster of which it is not known what they carry: they take nobody.

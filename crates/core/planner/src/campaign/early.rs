@@ -131,6 +131,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 durations: NO_TIME,
                 departures: guests,
                 come_home: Vec::new(),
+                stay_away: Vec::new(),
                 also: Vec::new(),
             };
             let times = layout(facts, std::slice::from_ref(&work), shared.homing);

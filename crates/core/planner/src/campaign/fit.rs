@@ -3,10 +3,11 @@
 use underpin_model::change::Method;
 use underpin_model::id::VmId;
 use underpin_model::plan::Reason;
-use underpin_model::policy::{Durations, Homing, Placing};
+use underpin_model::policy::{Durations, Placing};
 
 use super::calendar::Seconds;
 use super::couplings::Couplings;
+use super::homing::StaysAway;
 use super::leave::{Departure, Leaving};
 use super::reserve::Shortage;
 use super::room::{Free, KINDS, RESOURCES, Room, fits, signed};
@@ -98,6 +99,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 hops: hops_by(candidate, method),
                 durations,
                 come_home: Vec::new(),
+                stay_away: Vec::new(),
                 also: Vec::new(),
                 departures,
             };
@@ -178,7 +180,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
 
     /// The application that would wholly be on a release that soaks, if a guest ran on its host after the wave: the wave's hosts
     /// have it then, and guests that come home run on it.
-    fn undiverse(&self, guest: u32, host: u32, works: &[Work], home: &[u32]) -> Option<Reason> {
+    pub(super) fn undiverse(&self, guest: u32, host: u32, works: &[Work], home: &[u32]) -> Option<Reason> {
         let soaks = |other: u32| {
             let at = self.rooms.at(other);
             at == host
@@ -225,7 +227,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             let unit = shortage.unit.filter(|_| outside.is_none());
             return Err(Misfit { reasons: vec![outside.unwrap_or(reason)], unit });
         }
-        work.come_home = self.comes_home(shared, &work, &draft.works, canary);
+        self.send_home(shared, &mut work, &draft.works, canary);
         if let Some(reason) = self.carries_less(resize, &mut work) {
             self.rooms.shut(host, was_shut);
             self.rooms.undo(&departures);
@@ -315,7 +317,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             }
         }
         if resize.iter().any(|it| *it < 0) {
-            work.come_home.retain(|&guest| {
+            self.hold_back(work, StaysAway::LessRoom, |guest| {
                 let after: Free = std::array::from_fn(|it| left[it].saturating_sub(demand(guest)[it]));
                 let fits = after.iter().all(|it| *it >= 0);
                 if fits {
@@ -323,40 +325,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 }
                 fits
             });
+            self.hold_back_with_others(work);
         }
         None
-    }
-
-    /// Guests that return after the wave: all that moved, but those whose return would leave their application wholly on a
-    /// release that soaks.
-    fn comes_home(&self, shared: &Shared<'f, 'a>, work: &Work, works: &[Work], canary: bool) -> Vec<u32> {
-        if shared.homing == Homing::Drift {
-            return Vec::new();
-        }
-        let facts = self.rooms.facts;
-        let mut home: Vec<u32> = Vec::new();
-        // Those that made room stay: where they came from is on an older release by then, or taken.
-        let own = work.departures.iter().filter(|it| it.how.moves() && it.from == work.host);
-        for guest in own.map(|it| it.guest) {
-            let groups = &facts.guests[guest as usize].apart;
-            // Guests that should never have been on one host do not come back to it together.
-            let meets =
-                |other: &u32| facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it));
-            let diverse = !canary
-                || !facts.guests[guest as usize].controller
-                    && self.undiverse(guest, work.host, works, &home).is_none();
-            let may_stand = facts.may_stand(guest, work.host);
-            if diverse && may_stand && !home.iter().any(meets) && self.rooms.stands_apart(guest, work.host) {
-                home.push(guest);
-            }
-        }
-        // Those that must be together come home together, or none of them does.
-        let all = home.clone();
-        home.retain(|it| {
-            let together = &facts.guests[*it as usize].together;
-            together.iter().all(|other| all.contains(other) || self.rooms.at(*other) == work.host)
-        });
-        home
     }
 }
 

@@ -23,6 +23,7 @@ mod elements;
 mod emergency;
 mod facts;
 mod fit;
+mod homing;
 mod leave;
 mod order;
 mod relocate;

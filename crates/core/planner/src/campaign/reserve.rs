@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use underpin_model::policy::FailureSets;
 
-use super::room::{Free, KINDS, MEMORY, Room, fits, signed};
+use super::room::{self, Free, KINDS, MEMORY, Room, fits, signed};
 use super::rooms::Rooms;
 
 /// What no guest fits in: a host that takes none.
@@ -30,12 +30,17 @@ struct Witness {
     valid: bool,
 }
 
+/// A placement that was found, with how many guests have no place and what is missing.
+type Searched = (Witness, Option<(u32, Shortage)>);
+
 /// Hosts that may fail together.
 #[derive(Debug, Clone)]
 struct FailureSet {
     hosts: Vec<u32>,
-    /// Guests that had no place before the plan began.
+    /// Guests that had no place before the plan began, of those that some other host could take.
     without_place: u32,
+    /// Guests that no other host could take, were it empty.
+    hopeless: u32,
     witness: Witness,
 }
 
@@ -59,9 +64,17 @@ pub(super) struct Shortage {
     pub(super) unit: Option<(u32, Room)>,
 }
 
+/// Placements of single units that a search may try once the quick ones have failed: at the start, where what it misses would be
+/// taken for broken, and later, where it would only be cautious and is asked often.
+const MOST_TRIED_AT_START: u32 = 20_000;
+const MOST_TRIED: u32 = 1_000;
+/// Most units for which everything is tried.
+const MOST_UNITS: usize = 24;
+
 impl Rooms<'_, '_> {
-    /// The failures to be ready for, each with a placement of its guests as they stand.
-    pub(super) fn failures(&self, which: FailureSets) -> Failures {
+    /// The failures to be ready for, each with a placement of its guests as they stand. Guests that no other host could ever take are
+    /// out of the reckoning: they were lost with their host before the plan, and do not excuse that others are.
+    pub(super) fn prepare(&mut self, which: FailureSets) {
         let mut sets: Vec<Vec<u32>> = Vec::new();
         if which != FailureSets::None {
             sets.extend(self.hosts().map(|it| vec![it]));
@@ -76,17 +89,50 @@ impl Rooms<'_, '_> {
             sets.extend(domains.into_values().filter(|it| it.len() > 1));
         }
         let open = self.open_room();
-        let of = |hosts: Vec<u32>| {
-            let (witness, shortage) = self.search(&hosts, &open);
-            FailureSet { hosts, without_place: shortage.map_or(0, |it| it.0), witness }
+        let mut searched = Vec::with_capacity(sets.len());
+        for hosts in sets {
+            let mut found = self.search(&hosts, &open, MOST_TRIED_AT_START);
+            let before = self.hopeless.len();
+            if found.1.is_some() {
+                let lost: Vec<u32> = self.failing(&hosts).filter(|&it| self.is_hopeless(it)).collect();
+                self.hopeless.extend(lost);
+            }
+            if self.hopeless.len() > before {
+                found = self.search(&hosts, &open, MOST_TRIED_AT_START);
+            }
+            searched.push((hosts, found));
+        }
+        let of = |(hosts, (witness, shortage)): (Vec<u32>, Searched)| {
+            let lost =
+                hosts.iter().flat_map(|&it| self.guests_on(it)).filter(|it| self.hopeless.contains(it));
+            let hopeless = lost.count() as u32;
+            FailureSet { without_place: shortage.map_or(0, |it| it.0), hopeless, hosts, witness }
         };
-        Failures { sets: sets.into_iter().map(of).collect(), hardest: 0 }
+        self.failures = Failures { sets: searched.into_iter().map(of).collect(), hardest: 0 };
+    }
+
+    /// No other host of the cluster could take a guest, were it empty; what a host has room for that nobody knows, it may have.
+    fn is_hopeless(&self, guest: u32) -> bool {
+        let need = self.need(guest);
+        let could = |&host: &u32| {
+            let room = self.facts.hosts[host as usize].it.capacity.as_ref().and_then(room::of_host);
+            room.is_none_or(|room| fits(room.map(signed), need))
+                && self.facts.may_be_bound(guest, host)
+                && self.facts.reaches(&self.facts.guests[guest as usize], host)
+        };
+        !self.hosts().filter(|&it| it != self.at(guest)).any(|it| could(&it))
+    }
+
+    /// Guests that want a place when hosts fail.
+    fn failing<'s>(&'s self, failed: &'s [u32]) -> impl Iterator<Item = u32> + 's {
+        let all = failed.iter().flat_map(|&it| self.guests_on(it)).copied();
+        all.filter(|it| !self.hopeless.contains(it))
     }
 
     /// Hosts whose failure finds no place for so many guests even before the plan.
     pub(super) fn short_before(&self) -> Vec<(Vec<u32>, u32)> {
-        let short = self.failures.sets.iter().filter(|it| it.without_place > 0);
-        short.map(|it| (it.hosts.clone(), it.without_place)).collect()
+        let all = self.failures.sets.iter().map(|it| (it.hosts.clone(), it.without_place + it.hopeless));
+        all.filter(|it| it.1 > 0).collect()
     }
 
     /// Checks that every failure still finds places; one that does not, unless it was as bad before.
@@ -113,7 +159,7 @@ impl Rooms<'_, '_> {
             let lacks = self.lacks(&set.hosts, &open).filter(|_| set.without_place == 0);
             let shortage = lacks.map_or_else(
                 || {
-                    let (witness, shortage) = self.search(&set.hosts, &open);
+                    let (witness, shortage) = self.search(&set.hosts, &open, MOST_TRIED);
                     let worse = shortage.filter(|it| it.0 > set.without_place);
                     if worse.is_none() {
                         set.witness = witness;
@@ -181,8 +227,7 @@ impl Rooms<'_, '_> {
         }
         if !before.valid || before.stamp != self.stamp(failed) {
             let known = |guest: u32| before.given.binary_search_by_key(&guest, |it| it.0).is_ok();
-            let here = failed.iter().flat_map(|&it| self.guests_on(it));
-            loose.extend(here.copied().filter(|&it| !known(it)));
+            loose.extend(self.failing(failed).filter(|&it| !known(it)));
         }
         self.with_their_own(&mut loose, &mut given, &mut left);
         let missing = self.place(&self.units(loose.into_iter()), true, &mut left, &mut given);
@@ -213,17 +258,16 @@ impl Rooms<'_, '_> {
         let left = self.remaining(failed, open);
         (0..KINDS).find_map(|resource| {
             let free: u64 = left.iter().map(|it| u64::try_from(it[resource]).unwrap_or(0)).sum();
-            let guests = failed.iter().flat_map(|&it| self.guests_on(it));
-            let need = guests.map(|&it| self.need(it)[resource]).fold(0, u64::saturating_add);
+            let need = self.failing(failed).map(|it| self.need(it)[resource]).fold(0, u64::saturating_add);
             let short = need.checked_sub(free).filter(|it| *it > 0)?;
             Some(Shortage { resource, short, unit: None })
         })
     }
 
     /// Places the guests of a failure set on what remains: the largest first, each where least is left over; then where most is
-    /// left over. How many have no place, and what is missing.
-    fn search(&self, failed: &[u32], open: &[Free]) -> (Witness, Option<(u32, Shortage)>) {
-        let units = self.units(failed.iter().flat_map(|&it| self.guests_on(it)).copied());
+    /// left over; then, where they are few, everything. How many have no place, and what is missing.
+    fn search(&self, failed: &[u32], open: &[Free], tries: u32) -> Searched {
+        let units = self.units(self.failing(failed));
         let attempt = |tight: bool| {
             let (mut left, mut given) = (self.remaining(failed, open), Vec::new());
             let missing = self.place(&units, tight, &mut left, &mut given);
@@ -234,6 +278,12 @@ impl Rooms<'_, '_> {
             let (other, second) = attempt(false);
             if second.is_none_or(|it| it.0 < first.0) {
                 (given, missing) = (other, second);
+            }
+        }
+        if missing.is_some() && units.len() <= MOST_UNITS {
+            let (mut left, mut all, mut tries) = (self.remaining(failed, open), Vec::new(), tries);
+            if self.exhaust(&units, &mut left, &mut all, &mut tries) {
+                (given, missing) = (all, None);
             }
         }
         (self.witness(failed, given, missing.is_none()), missing)
@@ -317,6 +367,35 @@ impl Rooms<'_, '_> {
             }
         }
         missing
+    }
+
+    /// Whether a placement of all units was found by trying one after the other, as long as tries are left.
+    fn exhaust(
+        &self,
+        units: &[Unit],
+        left: &mut [Free],
+        given: &mut Vec<(u32, u32)>,
+        tries: &mut u32,
+    ) -> bool {
+        let Some(((need, members), rest)) = units.split_first() else { return true };
+        for at in 0..left.len() {
+            let Some(fewer) = tries.checked_sub(1) else { return false };
+            *tries = fewer;
+            let host = self.hosts().start + at as u32;
+            let takes = |it: &u32| self.facts.may_stand(*it, host) && self.apart_of(*it, host, given);
+            if !fits(left[at], *need) || !members.iter().all(takes) {
+                continue;
+            }
+            let before = (left[at], given.len());
+            take(&mut left[at], *need);
+            given.extend(members.iter().map(|&it| (it, host)));
+            if self.exhaust(rest, left, given, tries) {
+                return true;
+            }
+            left[at] = before.0;
+            given.truncate(before.1);
+        }
+        false
     }
 
     /// Apart from those that stand on a host and from those that a failure would bring there.

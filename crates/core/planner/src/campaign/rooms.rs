@@ -1,5 +1,6 @@
 //! Where the guests of one cluster stand, and what room is left.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use underpin_model::fleet::AffinityKind;
@@ -29,6 +30,8 @@ pub(super) struct Rooms<'f, 'a> {
     /// Position of each host's release among those of its product.
     pub(super) release: Vec<Option<u32>>,
     pub(super) failures: Failures,
+    /// Guests that could be restarted nowhere before the plan, and never will.
+    pub(super) hopeless: BTreeSet<u32>,
 }
 
 impl<'f, 'a> Rooms<'f, 'a> {
@@ -47,12 +50,13 @@ impl<'f, 'a> Rooms<'f, 'a> {
             shut: slice.iter().map(|it| it.capacity.is_none() || it.it.maintenance == Some(true)).collect(),
             release: slice.iter().map(|it| it.release).collect(),
             failures: Failures::default(),
+            hopeless: BTreeSet::new(),
             hosts,
         };
         for guest in guests {
             rooms.arrive(guest, facts.home[guest as usize]);
         }
-        rooms.failures = rooms.failures(sets);
+        rooms.prepare(sets);
         rooms
     }
 

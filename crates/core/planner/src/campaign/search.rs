@@ -33,6 +33,7 @@ pub(super) fn stages<'f, 'a>(
     tries: &BTreeSet<u32>,
 ) -> Vec<(u32, Staged)> {
     let share = request.evaluations / (candidates.len().max(1) as u64);
+    let kept = kept(request);
     let seed = |at: u32| request.seed ^ (u64::from(at) << 32) ^ u64::from(tries.contains(&at));
     if couplings.bind {
         let mut results = Vec::with_capacity(candidates.len());
@@ -40,7 +41,9 @@ pub(super) fn stages<'f, 'a>(
             let Some(cluster) = clusters.get_mut(at as usize) else { continue };
             let mut search = Search::new(shared, cluster, couplings, hosts, tries.contains(&at), seed(at));
             search.spread(shared, cluster, couplings, share);
-            search.vary(shared, cluster, couplings, share);
+            if !search.stands(shared.facts, kept.as_ref()) {
+                search.vary(shared, cluster, couplings, share);
+            }
             (*cluster, *couplings) = (search.cluster, search.couplings);
             results.push((at, search.staged));
         }
@@ -57,11 +60,15 @@ pub(super) fn stages<'f, 'a>(
         .map(|(at, before, hosts)| {
             let mut search = Search::new(shared, before, &none, hosts, tries.contains(&at), seed(at));
             search.spread(shared, before, &none, share);
-            search.vary(shared, before, &none, share);
+            if !search.stands(shared.facts, kept.as_ref()) {
+                search.vary(shared, before, &none, share);
+            }
             (at, before, search)
         })
         .collect();
-    hurry(shared, &none, &mut searches);
+    if request.parent.is_none() {
+        hurry(shared, &none, &mut searches);
+    }
     let found: Vec<(u32, Search<'f, 'a>)> = searches.into_iter().map(|it| (it.0, it.2)).collect();
     let mut results = Vec::with_capacity(found.len());
     for (at, search) in found {
@@ -71,6 +78,12 @@ pub(super) fn stages<'f, 'a>(
         results.push((at, search.staged));
     }
     results
+}
+
+/// The hosts that a parent plan has: where all of them can be done in its order, that stands, though another one may be better by now.
+fn kept<'r>(request: &'r Request<'_>) -> Option<BTreeSet<&'r str>> {
+    let waves = &request.parent.as_ref()?.plan.waves;
+    Some(waves.iter().flat_map(|it| &it.elements).map(|it| it.as_str()).collect())
 }
 
 /// Other orders for the clusters that end last: the next stage waits for them everywhere. Until the last of all gains nothing any more.
@@ -118,6 +131,12 @@ impl<'f, 'a> Search<'f, 'a> {
         let staged = cluster.stage(shared, &mut couplings, order.clone(), canary);
         let worth = Worth::of(shared, &staged);
         Self { order, canary, dice: ChaCha8Rng::seed_from_u64(seed), worth, staged, cluster, couplings }
+    }
+
+    /// Whatever the parent plan has of these hosts, this one has as well.
+    fn stands(&self, facts: &Facts<'_>, kept: Option<&BTreeSet<&str>>) -> bool {
+        let lost = |host: u32| kept.is_some_and(|it| it.contains(facts.hosts[host as usize].it.id.as_str()));
+        kept.is_some() && !self.staged.blocked.iter().any(|it| lost(it.0))
     }
 
     /// Where guests wait for the links of their targets: the same order with targets that could have them soonest, if that is better

@@ -1,4 +1,4 @@
-//! What was wrong before the plan, and what nobody can tell.
+//! What was wrong before the plan, what nobody can tell, and who does not come home.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use super::Request;
 use super::counterfactual::rule_of;
 use super::drive::Driven;
 use super::facts::Facts;
-use super::room::{KINDS, NOTHING, RESOURCES};
+use super::homing;
+use super::room::{KINDS, NAMES, NOTHING, RESOURCES};
 
 /// A plan may begin so many seconds before its fleet was seen: clocks differ.
 const CLOCKS_DIFFER_S: i64 = 3600;
@@ -78,6 +79,8 @@ pub(super) fn standing(
     standing.extend(balanced(facts, plan));
     standing.extend(contradictions(facts));
     standing.extend(broken_rules(facts));
+    standing.extend(homing::not_home(facts, driven));
+    standing.extend(too_large(facts));
     standing.extend(driven.short_before.iter().map(|(hosts, guests)| {
         let names: Vec<&str> = hosts.iter().map(|&it| facts.hosts[it as usize].it.id.as_str()).collect();
         Standing {
@@ -190,6 +193,30 @@ fn contradictions(facts: &Facts<'_>) -> impl Iterator<Item = Standing> {
             ),
         })
     })
+}
+
+/// Guests that need more than any host of their cluster has: where they are, they are too much, and hosts more are of no use.
+fn too_large(facts: &Facts<'_>) -> Vec<Standing> {
+    let mut told = Vec::new();
+    for cluster in &facts.clusters {
+        let hosts = || cluster.hosts.clone().map(|it| facts.hosts[it as usize].capacity);
+        for (at, name) in NAMES.iter().enumerate() {
+            let most = hosts().try_fold(0, |most, it| Some(most.max(it?[at])));
+            let Some(most) = most else { continue };
+            for it in cluster.guests.clone().map(|it| &facts.guests[it as usize]) {
+                let Some(need) = it.demand.map(|it| it[at]).filter(|need| *need > most) else { continue };
+                told.push(Standing {
+                    rule: Rule::Capacity,
+                    severity: Severity::Before,
+                    place: it.it.id.as_str().to_owned(),
+                    text: format!(
+                        "no number of spare hosts like those of its cluster would do: it needs {need} {name}, the largest of them has {most}"
+                    ),
+                });
+            }
+        }
+    }
+    told
 }
 
 fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {

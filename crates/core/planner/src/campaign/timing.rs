@@ -8,6 +8,7 @@ use underpin_model::policy::{Durations, Homing, Placing, Spread};
 
 use super::calendar::Seconds;
 use super::facts::{Facts, HostFacts};
+use super::homing::StaysAway;
 use super::leave::{Departure, How, live};
 
 /// Powering a guest off and on, suspending and resuming it, moving it cold: judgements, since no published figures cover all
@@ -39,6 +40,8 @@ pub(super) struct Work {
     pub(super) departures: Vec<Departure>,
     /// Guests that come home afterwards: all that moved, unless a rule holds them back.
     pub(super) come_home: Vec<u32>,
+    /// Guests that would come home if nothing held them back, with what does.
+    pub(super) stay_away: Vec<(u32, StaysAway)>,
     /// Hosts beside the targets onto which a platform that places may move them: any of these has room for all.
     pub(super) also: Vec<u32>,
 }

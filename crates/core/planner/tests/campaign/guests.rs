@@ -507,6 +507,8 @@ fn what_is_broken_at_the_start_is_not_done_again() {
     let it = planned(&fleet, &policy);
     let end = finally(&fleet, &it.plan);
     assert!(["h3", "h4"].contains(&end["v001"].as_str()), "{end:?}");
+    let told: Vec<&str> = super::homing::not_home(&it).iter().map(|it| it.place.as_str()).collect();
+    assert_eq!(told, ["v001"]);
     assert!(matches!(of(&it, "h2").reasons[..], [Reason::RequiredAffinity { rule: Rule::OnHosts, .. }]));
 }
 

@@ -7,9 +7,9 @@ use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Application, Cluster, Fleet, SampleSpec, Strength, sample,
 };
 use underpin_model::id::{ApplicationId, ClusterId, VmId};
-use underpin_model::plan::{Outcome, Rule, StepKind};
+use underpin_model::plan::{Outcome, Rule, Severity, StepKind};
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
-use underpin_planner::campaign::{Request, plan};
+use underpin_planner::campaign::{Parent, Request, plan};
 
 use super::build::{clean, consent, dice, fleet, guest, host, policy, request, start, tenant};
 
@@ -111,6 +111,16 @@ proptest! {
                 prop_assert!(offered.is_none(), "{offered:?} is emptied in the same wave: {step:?}");
             }
         }
+        // Who ends elsewhere than at home is named, with the reason.
+        let report = underpin_lint::lint(&fleet, &policy, &it.plan, &underpin_lint::Options::default());
+        let away = report.findings.iter().filter(|it| (it.rule, it.severity) == (Rule::FinalState, Severity::Worse));
+        let mut away: Vec<String> = away.map(|it| it.place.clone()).collect();
+        away.sort();
+        let named = super::homing::not_home(&it);
+        prop_assert!(named.iter().all(|it| !it.text.ends_with(": ")), "{named:?}");
+        let mut named: Vec<String> = named.iter().map(|it| format!("VM {}", it.place)).collect();
+        named.sort();
+        prop_assert_eq!(away, named);
         for element in &it.report.elements {
             prop_assert!(element.outcome == Outcome::Planned || !element.reasons.is_empty(), "no reason: {element:?}");
         }
@@ -193,6 +203,21 @@ proptest! {
         prop_assert_eq!(first.plan, second.plan);
     }
 
+    /// Nothing was done yet and nothing changed: the same hosts, wave by wave.
+    #[test]
+    fn a_plan_again_of_an_untouched_plan_changes_nothing((fleet, policy) in random(), evaluations in 0..4_u64) {
+        let loss = BTreeMap::new();
+        let first = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap().plan;
+        let parent = Some(Parent { plan: &first, sha256: "00" });
+        let again = plan(&Request { evaluations, parent, ..request(&fleet, &policy, &loss) }).unwrap().plan;
+        let hosts = |it: &underpin_model::plan::Plan| -> Vec<Vec<String>> {
+            let names = |wave: &underpin_model::plan::Wave| wave.elements.iter().map(ToString::to_string).collect();
+            it.waves.iter().map(names).collect()
+        };
+        prop_assert_eq!(hosts(&first), hosts(&again));
+        clean(&fleet, &policy, &again);
+    }
+
     #[test]
     fn one_more_empty_host_that_is_done_never_makes_the_plan_worse((fleet, policy) in random()) {
         let loss = BTreeMap::new();
@@ -264,6 +289,33 @@ fn searching_finds_better_plans_and_never_leaves_more_hosts_out() {
         fewer_moves += usize::from((searched.0, searched.1) == (first.0, first.1) && searched.2 < first.2);
     }
     assert!(earlier + fewer_moves + fewer_out > 30, "{fewer_out} {earlier} {fewer_moves}");
+}
+
+#[test]
+fn the_order_of_a_parent_stands_whatever_search_might_find() {
+    let loss = BTreeMap::new();
+    let hosts = |it: &underpin_model::plan::Plan| -> Vec<_> {
+        it.waves.iter().map(|it| it.elements.clone()).collect()
+    };
+    let mut policy = policy();
+    policy.planning.most_away.per_cluster = 2;
+    for seed in 0..12_u64 {
+        let mut below = dice(seed);
+        let mut fleet = fleet(8);
+        for host in &mut fleet.hosts {
+            host.capacity.as_mut().unwrap().memory_mib = Some((80 + 16 * below(6)) * 1024);
+        }
+        for host in 1..=8 {
+            for _ in 0..4 + below(4) {
+                guest(&mut fleet, &format!("h{host}"), 2 + below(14));
+            }
+        }
+        let first = plan(&Request { evaluations: 2, ..request(&fleet, &policy, &loss) }).unwrap().plan;
+        let parent = Some(Parent { plan: &first, sha256: "00" });
+        let again =
+            plan(&Request { evaluations: 60, parent, ..request(&fleet, &policy, &loss) }).unwrap().plan;
+        assert_eq!(hosts(&first), hosts(&again), "seed {seed}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod before;
 mod build;
 mod clusters;
 mod contradictions;
@@ -17,6 +18,7 @@ mod durations;
 mod edits;
 mod exceptions;
 mod guests;
+mod homing;
 mod late;
 mod laws;
 mod layers;

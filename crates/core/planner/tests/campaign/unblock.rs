@@ -429,3 +429,49 @@ fn where_room_is_short_a_host_of_unknown_room_is_named() {
     let fact = |it: &Relaxation| matches!(it, Relaxation::Fact { element, fact } if element.as_str() == "h2" && fact == "capacity");
     assert!(way(&it, &fact).unblocks.iter().any(|it| it.as_str() == "h1"), "{it:?}");
 }
+
+#[test]
+fn however_many_spare_hosts_are_needed_so_many_are_named_and_no_more() {
+    use underpin_model::id::ElementId;
+    // Each of these needs a host of its own.
+    let mut fleet = fleet(2);
+    for _ in 0..10 {
+        guest(&mut fleet, "h1", 60);
+    }
+    planning(&mut fleet).changes[0].elements = vec![ElementId::new("h1").unwrap()];
+    let mut policy = policy();
+    policy.planning.failure_sets = policy::FailureSets::None;
+    let it = planned(&fleet, &policy);
+    let way = way(&it, &|it| matches!(it, Relaxation::SpareHosts { .. }));
+    let Relaxation::SpareHosts { cluster, hosts } = &way.relaxation else { panic!("{way:?}") };
+    assert_eq!((*hosts, way.trial), (9, Trial::Enough));
+    for (hosts, outcome) in [(8, Outcome::Blocked), (9, Outcome::Planned)] {
+        let mut fleet = fleet.clone();
+        assert!(underpin_planner::campaign::with_spare_hosts(&mut fleet, cluster, hosts));
+        assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, outcome, "{hosts} spare hosts");
+    }
+}
+
+#[test]
+fn a_guest_that_is_too_large_for_any_spare_host_is_said_to_be() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 512);
+    let it = planned(&fleet, &policy());
+    let spare = |it: &Counterfactual| matches!(it.relaxation, Relaxation::SpareHosts { .. });
+    assert!(!it.report.counterfactuals.iter().any(spare), "{:?}", it.report.counterfactuals);
+    let told = it.report.standing.iter().find(|it| it.text.starts_with("no number of spare hosts")).unwrap();
+    assert!(
+        told.place == "v001"
+            && told.text.ends_with("it needs 524288 MiB of memory, the largest of them has 102400"),
+        "{told:?}"
+    );
+    // One that its own host carries would find a place on another like that.
+    fleet.hosts[0].capacity.as_mut().unwrap().memory_mib = Some(1 << 20);
+    let it = planned(&fleet, &policy());
+    assert!(it.report.counterfactuals.iter().any(spare), "{:?}", it.report.counterfactuals);
+    assert!(
+        !it.report.standing.iter().any(|it| it.text.starts_with("no number")),
+        "{:?}",
+        it.report.standing
+    );
+}

@@ -246,7 +246,7 @@ fn needed(relaxation: &Relaxation, attempt: &Attempt) -> Vec<VmId> {
 /// The amount of a relaxation that has one, with what is tried beyond it.
 fn amount(relaxation: &Relaxation) -> Option<(u32, &'static [u32])> {
     match relaxation {
-        Relaxation::SpareHosts { hosts, .. } => Some((*hosts, &[0, 1, 2, 3])),
+        Relaxation::SpareHosts { hosts, .. } => Some((*hosts, &[0, 1, 3, 7, 15, 31])),
         Relaxation::MostAway { most, .. } => Some((*most, &[0, 1, 2, 4])),
         Relaxation::LongerWindow { minutes, .. } | Relaxation::OpenWindow { minutes, .. } => {
             Some((*minutes, &[0, 2, 8, 32, 128, 512]))
