@@ -35,7 +35,7 @@ pub(crate) struct Basis {
 /// Which backtest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct BacktestQuery {
     /// Product or distribution: `esxi`, `proxmox`, `debian`, ...; without it, the one of most hosts of the fleet, or `esxi`.
     pub(crate) platform: Option<String>,

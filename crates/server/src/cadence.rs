@@ -21,7 +21,7 @@ pub(crate) type KnownHistory = Answers<Same<FactBase>, (), History>;
 /// Which cadence.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct CadenceQuery {
     /// Platforms, comma-separated: `esxi`, `proxmox`, `debian`, `xen`, ...; without it, all that the feeds have.
     pub(crate) platform: Option<String>,

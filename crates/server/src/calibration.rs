@@ -39,10 +39,10 @@ pub(crate) struct Record {
     pub(crate) scores: Vec<(String, Calibration)>,
 }
 
-/// One day, one policy, one thing: a second report on that day foretells nothing new.
+/// One day, one thing: a second report on that day foretells nothing new, whatever its policy.
 fn prediction(answer: &RiskAnswer, kind: &str, subject: &str, probability: f64) -> PredictionRow {
     let made_on = answer.report.as_of.to_zoned(TimeZone::UTC).date();
-    let name = format!("{made_on}\n{}\n{kind}\n{subject}", answer.basis.policy.id());
+    let name = format!("{made_on}\n{kind}\n{subject}");
     let hash = sha256_hex(name.as_bytes());
     PredictionRow {
         id: format!("o-{}", hash.get(..20).unwrap_or(&hash)),

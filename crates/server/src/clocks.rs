@@ -32,7 +32,7 @@ pub(crate) struct Basis {
 /// Which clocks.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct ClocksQuery {
     /// Hosts patched per day in the forecast; without it, the policy's pace.
     pub(crate) plan_pace: Option<String>,

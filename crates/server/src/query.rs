@@ -34,8 +34,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let read = axum::extract::Query::try_from_uri(&parts.uri);
         read.map(|axum::extract::Query(query)| Self(query)).map_err(|error: QueryRejection| {
             let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.0.path());
-            crate::guard::answer(path, Code::BadQuery.with(error.body_text()))
+            crate::guard::answer(path, Code::BadQuery.with(in_words(&error.body_text())))
         })
+    }
+}
+
+/// A parameter that a page does not have is refused as the API does: a misspelt one would look like an answer to what was asked.
+fn in_words(error: &str) -> String {
+    let unknown = error.split_once("unknown field `").and_then(|(_, rest)| rest.split_once("`, expected "));
+    match unknown {
+        Some((name, known)) => {
+            let known = known.trim_start_matches("one of ").replace('`', "").replace(" or ", ", ");
+            format!("There is no parameter {name:?} here; known are: {known}.")
+        }
+        None => error.to_owned(),
     }
 }
 
@@ -54,7 +66,7 @@ pub(crate) fn day(name: &str, text: &Option<String>) -> Result<Option<Date>, Pro
 /// Which exposures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct ExposureQuery {
     /// Only this asset (its id; `kind` tells apart assets of different kinds with the same id).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -301,7 +313,7 @@ pub(crate) fn exposures<'a>(index: &'a Index, query: &ExposureQuery) -> Result<P
 /// Which assets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct AssetQuery {
     /// Only this kind.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -381,3 +381,27 @@ async fn it_stops_when_told_and_frees_its_port() {
     assert!(stopped.is_ok());
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
+
+/// A misspelt parameter would look like an answer to what was asked: pages refuse it as the API does.
+#[tokio::test]
+async fn pages_refuse_a_parameter_that_they_do_not_have_and_name_those_that_they_do() {
+    let server = Server::filled().await;
+    for (path, known) in [
+        ("/risk", "independent, group_by"),
+        ("/risk/group", "name, group"),
+        ("/clocks", "plan_pace, soon, state, promise"),
+        ("/backtest", "platform, line, component, from, until, epss_at_least"),
+        ("/cadence", "platform, line, component"),
+        ("/exposures", "asset, kind, vulnerability, status"),
+        ("/hosts", "kind, status, tenant"),
+        ("/vms", "kind, status, tenant"),
+        ("/vulnerabilities", "cursor"),
+        ("/ripple", "at"),
+    ] {
+        let refused = server.get(&format!("{path}?foo=1")).await;
+        assert_eq!(refused.status(), 400, "{path}");
+        let page = refused.text().await.unwrap();
+        let words = format!("There is no parameter &quot;foo&quot; here; known are: {known}");
+        assert!(page.contains(&words), "{path}: {page}");
+    }
+}

@@ -67,12 +67,12 @@ async fn evidence_counts_only_when_all_of_it_is_valid() {
     let run = "[[run]]\nrelease = \"x 1\"\nkind = \"trial\"\n";
     let bug = "[[known_bug]]\nrelease = \"x 1\"\nsource = \"s\"\n";
     for (text, place) in [
-        (format!("{run}hosts = 0\n"), "run.0.hosts"),
-        (format!("{run}hosts = 2\nfailures = 3\n"), "run.0.failures"),
+        (format!("{run}hosts = 0\n"), "run number 1.hosts (line "),
+        (format!("{run}hosts = 2\nfailures = 3\n"), "run number 1.failures (line "),
         (format!("{run}hosts = -1\n"), "line 4"),
         (format!("{run}hosts = nan\n"), "line 4"),
-        (format!("{bug}per_host_day = nan\nhours_down = 1\n"), "known_bug.0.per_host_day"),
-        (format!("{bug}per_host_day = 1\nhours_down = -inf\n"), "known_bug.0.hours_down"),
+        (format!("{bug}per_host_day = nan\nhours_down = 1\n"), "known_bug number 1.per_host_day"),
+        (format!("{bug}per_host_day = 1\nhours_down = -inf\n"), "known_bug number 1.hours_down"),
         ("{\"run\": [{".to_owned(), "line 1"),
         ("format = \"underpin-evidence/9\"\n".to_owned(), "format"),
         ("not evidence".to_owned(), "line 1"),
@@ -165,7 +165,10 @@ async fn evidence_is_uploaded_by_form_and_shown_escaped() {
     .await;
     assert_eq!(bad.status(), 422);
     let text = bad.text().await.unwrap();
-    assert!(text.contains("run.0.hosts") && text.contains("&lt;b&gt;ring"), "what was in force is so still");
+    assert!(
+        text.contains("run number 1.hosts (line ") && text.contains("&lt;b&gt;ring"),
+        "what was in force is so still"
+    );
     let two = send(&server, "/evidence", form(&[("a", "x"), ("b", "y")])).await;
     assert_eq!(two.status(), 400, "which of two would be in force?");
     let none = send(&server, "/evidence", form(&[])).await;

@@ -81,6 +81,28 @@ async fn a_backtest_has_the_numbers_of_the_core() {
         assert!(page.contains(words), "{words}");
     }
     assert!(!page.contains("<script") && !page.contains("style=\""), "no script, no inline style");
+
+    // Each number of a row opens how it was counted, with the facts of that row.
+    let rows = page.split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap();
+    let evaluable = answer["policies"].as_array().unwrap().iter().filter(|it| it["evaluable"] == true);
+    assert_eq!(rows.matches("<details class=\"derived\">").count(), evaluable.count() * 9);
+    let row = &answer["policies"][0];
+    let (measures, taken) = (&row["measures"], row["taken"].as_array().unwrap());
+    let (from, to) = (&measures["period"]["from"], &measures["period"]["to"]);
+    let first = &taken[0];
+    for words in [
+        format!(" days ({} to {}) × 100 hosts × ", from.as_str().unwrap(), to.as_str().unwrap()),
+        format!("{} on {}", first["version"].as_str().unwrap(), first["day"].as_str().unwrap()),
+        format!("{} roll-outs × 100 hosts at ", taken.len()),
+        format!("Of {} roll-outs: ", taken.len()),
+        "open vulnerabilities that KEV lists".to_owned(),
+        "of them behind the newest release = ".to_owned(),
+        "of the pairs were never patched".to_owned(),
+        "Open at the end, with a fix or without".to_owned(),
+        " + maintenance ".to_owned(),
+    ] {
+        assert!(rows.contains(&words), "{words}");
+    }
 }
 
 #[tokio::test]

@@ -311,11 +311,25 @@ async fn every_number_opens_its_derivation() {
         assert!(page.contains(words), "{words}");
     }
     assert!(page.matches("<details").count() > 30);
-    // The greatest part of a long list of small ones is a row, a bar and a sentence of its own.
+    assert!(page.contains(" times as much as the ") && !page.contains("times more"));
+    // What independent hosts would suggest opens like the compound figure beside it.
+    let figures =
+        page.split("Compound against independent").nth(1).unwrap().split("</table>").next().unwrap();
+    let cells: Vec<&str> = figures.split("<td class=\"num\">").skip(1).collect();
+    assert!(cells.len() > 10 && cells.len() % 2 == 0);
+    for pair in cells.chunks(2) {
+        let open = |cell: &str| cell.starts_with("<details class=\"derived\">");
+        assert!(open(pair[0]) || pair[1].starts_with("–"), "{pair:?}");
+        assert!(
+            pair[1].starts_with("–") || open(pair[1]) && pair[1].contains("As if nothing were common"),
+            "{pair:?}"
+        );
+    }
+    // Vulnerabilities with a small share stand together by component, so that the bars say something.
     let causes = page.split("<h3>By cause</h3>").nth(1).unwrap().split("<h3>").next().unwrap();
     let caption = causes.split("<figcaption>").nth(1).unwrap().split("</figcaption>").next().unwrap();
-    assert!(caption.contains(" others together: "), "{caption}");
-    assert!(causes.contains(" shares, none of which is above "), "{causes}");
+    assert!(caption.contains(" holes of "), "{caption}");
+    assert!(causes.contains("Of the CVaR 99 %"), "{causes}");
     let link = page.split("href=\"").find(|it| it.starts_with("/risk/group?")).unwrap();
     let group = server.text(&link.split('"').next().unwrap().replace("&amp;", "&")).await;
     for words in [
@@ -418,6 +432,11 @@ async fn exploitation_that_was_foretold_is_settled_by_a_later_catalogue() {
     assert_eq!(server.post("/api/v1/assessments", String::new()).await.status(), 201);
     server.json("/api/v1/risk?group_by=ring").await;
     assert_eq!(record().await["predictions"].as_array().unwrap().len(), predictions.len());
+    // Nor does one under another policy, though it says something else.
+    let any = risk["fleet"]["any_hit"]["probability"].clone();
+    assert_eq!(put(&server, "[parameters]\nepss_unknown = 0.05\naimed = 0.5\n").await.status(), 201);
+    assert_ne!(server.json("/api/v1/risk").await["fleet"]["any_hit"]["probability"], any);
+    assert_eq!(record().await["predictions"], first["predictions"], "the first report of the day counts");
     assert_eq!(record().await["scores"], json!([]), "nothing is known yet: nothing is scored");
 
     // A catalogue from within the horizon settles what it lists, and nothing else.

@@ -156,6 +156,7 @@ fn migrator() -> Migrator {
             include_str!("../migrations/sqlite/0002_policy_and_predictions.sql"),
         ),
         one(3, "evidence and scores", include_str!("../migrations/sqlite/0003_evidence_and_scores.sql")),
+        one(4, "predictions once", include_str!("../migrations/sqlite/0004_predictions_once.sql")),
     ])
 }
 

@@ -10,7 +10,7 @@ use crate::{Result, Store, micros, sql, timestamp};
 /// Something foretold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictionRow {
-    /// Its id: the caller's name for "this, foretold on this day".
+    /// Its id: the caller's name for "this, foretold on this day". There is one for each day, kind and subject.
     pub id: String,
     /// The day on which it was made.
     pub made_on: Date,
@@ -58,7 +58,8 @@ fn row(row: &SqliteRow) -> sqlx::Result<PredictionRow> {
 }
 
 impl Store {
-    /// Keeps predictions; one whose id is known is left as it is. How many are new.
+    /// Keeps predictions; of a day, a kind and a subject the first stays as it is, and so does one whose id is known. How many are
+    /// new.
     ///
     /// # Errors
     /// [`crate::Error::Write`]; nothing is changed then.

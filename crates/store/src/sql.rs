@@ -81,7 +81,7 @@ statements! {
     DROP_SCORES = "DELETE FROM scores WHERE day = $1";
 
     ADD_PREDICTION = "INSERT INTO prediction (id, made_on, horizon_days, probability, kind, subject)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
     SETTLE_PREDICTION = "UPDATE prediction SET happened = $2, resolved_at = $3, resolved_by = $4
         WHERE id = $1 AND happened IS NULL";
     PREDICTIONS = "SELECT id, made_on, horizon_days, probability, kind, subject, happened, resolved_at, resolved_by

@@ -303,11 +303,13 @@ async fn a_prediction_and_its_outcome_are_kept_as_first_stated() {
         horizon_days: 30.0,
         probability,
         kind: "exploited".to_owned(),
-        subject: "CVE-2026-0001".to_owned(),
+        subject: format!("CVE-2026-{}", id.split(' ').next().unwrap()),
         outcome: None,
     };
     assert_eq!(store.add_predictions(&[foretold("a", 0.1), foretold("b", 0.2)]).await.unwrap(), 2);
     assert_eq!(store.add_predictions(&[foretold("a", 0.9)]).await.unwrap(), 0, "hindsight changes nothing");
+    let again = foretold("a of another policy", 0.7);
+    assert_eq!(store.add_predictions(&[again]).await.unwrap(), 0, "once a day, kind and subject");
     let outcome = |happened| OutcomeRow { happened, at: at(9), by: "kev".to_owned() };
     assert_eq!(store.settle_predictions(&[("a".to_owned(), outcome(true))]).await.unwrap(), 1);
     assert_eq!(store.settle_predictions(&[("a".to_owned(), outcome(false))]).await.unwrap(), 0);
@@ -315,4 +317,42 @@ async fn a_prediction_and_its_outcome_are_kept_as_first_stated() {
     assert_eq!(kept, PredictionRow { outcome: Some(outcome(true)), ..foretold("a", 0.1) });
     assert_eq!(store.predictions().await.unwrap()[1], foretold("b", 0.2));
     assert_eq!(store.prediction("c").await.unwrap(), None);
+}
+
+/// Before, each policy of a day had predictions of its own.
+#[tokio::test]
+async fn of_repeated_predictions_of_a_day_an_old_store_keeps_the_first_and_what_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("underpin.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let old = migrator().iter().filter(|it| it.version < 4).cloned().collect();
+    Migrator::with_migrations(old).run(&pool).await.unwrap();
+    let rows = [
+        // (id, kind, subject, horizon, probability, happened)
+        ("z", "any-host-hit", "fleet", 30.0, 0.1, None),
+        ("a", "any-host-hit", "fleet", 60.0, 0.2, None),
+        ("b", "any-host-hit", "fleet", 20.0, 0.3, Some(true)),
+        ("c", "exploited", "CVE-1", 30.0, 0.4, None),
+        ("d", "exploited", "CVE-1", 20.0, 0.5, Some(false)),
+        ("e", "exploited", "CVE-2", 30.0, 0.6, Some(false)),
+        ("f", "exploited", "CVE-2", 30.0, 0.7, Some(true)),
+        ("g", "exploited", "CVE-3", 30.0, 0.8, None),
+        ("h", "exploited", "CVE-3", 60.0, 0.9, Some(false)),
+    ];
+    for (id, kind, subject, horizon, probability, happened) in rows {
+        let insert = "INSERT INTO prediction (id, made_on, horizon_days, probability, kind, subject, happened, resolved_at, resolved_by)
+            VALUES ($1, '2026-01-02', $2, $3, $4, $5, $6, 9, 'kev')";
+        let query = sqlx::query(insert).bind(id).bind(horizon).bind(probability).bind(kind).bind(subject);
+        query.bind(happened).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let store = Store::open(&path).await.unwrap();
+    let kept = store.predictions().await.unwrap();
+    let kept: Vec<_> =
+        kept.iter().map(|it| (&*it.id, it.probability, it.outcome.as_ref().map(|it| it.happened))).collect();
+    // The first of each. Happened within 20 days is happened within 30; not within 60 is not within 30; not within 20 says
+    // nothing of 30.
+    let wanted = [("z", 0.1, Some(true)), ("c", 0.4, None), ("e", 0.6, Some(false)), ("g", 0.8, Some(false))];
+    assert_eq!(kept, wanted);
 }

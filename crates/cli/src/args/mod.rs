@@ -8,10 +8,11 @@ mod risk;
 mod roadef;
 mod sim;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
 use underpin_exposure::Status;
 use underpin_planner::instances::UCC15_LINKS_MBPS;
 
@@ -111,7 +112,7 @@ pub(crate) struct Assess {
     #[command(flatten)]
     pub(crate) of: FleetAndFacts,
     /// The day that the report speaks about; now, if not given.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub(crate) as_of: Option<Date>,
     /// A feed older than this many days is reported as stale.
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
@@ -131,6 +132,17 @@ pub(crate) struct Assess {
     /// Show every row of the tables, not only the first ones.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// Days that an answer can speak about: any beyond is a slip, and the calendar of the program ends with the year 9999.
+const DAYS: RangeInclusive<Date> = date(1970, 1, 1)..=date(2999, 12, 31);
+
+/// A day of the report.
+fn day(text: &str) -> Result<Date, String> {
+    text.parse()
+        .ok()
+        .filter(|day| DAYS.contains(day))
+        .ok_or_else(|| format!("expected a day such as 2026-11-21, from {} to {}", DAYS.start(), DAYS.end()))
 }
 
 /// A status by its name in JSON, with hyphens if one likes.

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use underpin_risk::report::GroupBy;
 
 use super::judged::{FleetAndFacts, PolicyAndEvidence};
-use super::{ChartFormat, Tabular, named};
+use super::{ChartFormat, Tabular, day, named};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -26,7 +26,7 @@ pub(crate) struct Risk {
 #[derive(Debug, Args)]
 pub(crate) struct RiskShape {
     /// The day that the report speaks about; now, if not given.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub(crate) as_of: Option<Date>,
     /// The naive figures: the same probabilities of every host, and nothing in common.
     #[arg(long)]
@@ -86,7 +86,7 @@ pub(crate) struct Wait {
     #[command(flatten)]
     pub(crate) beliefs: PolicyAndEvidence,
     /// The day that is decided on; now, if not given.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub(crate) as_of: Option<Date>,
     /// Span that losses are counted over.
     #[arg(long, default_value_t = 90, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
@@ -153,7 +153,7 @@ pub(crate) struct Clocks {
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: PathBuf,
     /// The day that the clocks are read on; today, if not given.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub(crate) as_of: Option<Date>,
     /// Hosts patched per day in the forecast; the policy's pace, if not given.
     #[arg(long, value_name = "HOSTS_PER_DAY")]

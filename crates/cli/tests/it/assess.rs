@@ -82,7 +82,13 @@ fn what_was_published_after_the_day_does_not_count() {
     ];
     let report = run(&early).ends(0).json();
     assert!(report["exposures"].as_array().unwrap().iter().all(|row| row["kev"].is_null()));
-    run(&["assess", "fleet.json", "--as-of", "15.1.2024"]).ends(2);
+    for day in ["15.1.2024", "9999-12-31", "99999-01-01", "3000-01-01", "1969-12-31"] {
+        for verb in ["assess", "risk", "wait", "clocks"] {
+            let told = run(&[verb, "fleet.json", "--as-of", day]).ends(2).stderr;
+            let words = "expected a day such as 2026-11-21, from 1970-01-01 to 2999-12-31";
+            assert!(told.contains(words) && told.contains(day), "{verb} {day}: {told}");
+        }
+    }
 }
 
 #[test]

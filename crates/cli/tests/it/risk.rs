@@ -284,7 +284,8 @@ fn evidence_that_counts_for_no_host_is_named() {
         ];
         let told = run(&asked).ends(0).stderr;
         assert!(
-            told.contains("run.0.release: found \"Nothing 1\"") && told.contains("one that is due is called"),
+            told.contains("run number 1.release: found \"Nothing 1\"")
+                && told.contains("one that is due is called"),
             "{told}"
         );
     }
@@ -293,7 +294,7 @@ fn evidence_that_counts_for_no_host_is_named() {
         ("[[run]]\nrelease = \"x\"\nhosts = nan\nkind = \"trial\"\n", "line 3"),
         (
             "[[known_bug]]\nrelease = \"x\"\nper_host_day = -1\nhours_down = nan\nsource = \"s\"\n",
-            "known_bug.0.hours_down",
+            "known_bug number 1.hours_down",
         ),
         ("[[trial]]\n", "unknown field `trial`"),
     ] {
@@ -336,6 +337,10 @@ fn a_score_of_exactly_one_is_finite_and_facts_of_the_future_count_for_nothing() 
     let none = asked(&[]);
     let future = file(&dir, "future.csv", scores("2031-08-25", "1.0"));
     assert_eq!(asked(&[&future]), none, "a score of 2031 is not known in 2026");
+    let past = file(&dir, "past.csv", scores("2026-02-20", "0.9"));
+    let later = file(&dir, "later.csv", scores("2026-12-20", "0.3"));
+    assert!(asked(&[&past]) > none);
+    assert_eq!(asked(&[&past, &later]), asked(&[&past]), "a later score hides no valid one");
     let certain = asked(&[&file(&dir, "one.csv", scores("2026-02-20", "1.0"))]);
     let nearly = asked(&[&file(&dir, "nearly.csv", scores("2026-02-20", "0.99999"))]);
     assert!(certain > none && (certain / nearly - 1.0).abs() < 1e-3, "{none} {nearly} {certain}");

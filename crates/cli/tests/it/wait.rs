@@ -240,7 +240,7 @@ fn bad_files_and_unknown_groups_are_refused_with_their_place() {
         "[[run]]\nrelease = \"x 1\"\nhosts = 1\nfailures = 2\nkind = \"trial\"\n",
     );
     let ran = wait("2026-03-02", &["--evidence", &evidence]).ends(2);
-    assert!(ran.stderr.contains("run.0.failures: found 2 of 1 hosts"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("run number 1.failures (line 4): found 2 of 1 hosts"), "{}", ran.stderr);
     let ran = wait("2026-03-02", &["--group", "no such"]).ends(2);
     assert!(ran.stderr.contains("error[UP0006]"), "{}", ran.stderr);
     wait("2026-03-02", &["--horizon", "0"]).ends(2);

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::facts::{
-    Advisory, Claim, Condition, Coverage, Document, Family, Lifecycle, NameKind, PatchClass, Product,
+    Advisory, Claim, Condition, Coverage, Document, Epss, Family, Lifecycle, NameKind, PatchClass, Product,
     ReleaseFact, Remedy, RemedyKind, Restart, Subject, VulnerabilityFacts,
 };
 use underpin_model::id::{AdvisoryId, FeedId, VulnerabilityId};
 
-use crate::esxi;
+use crate::{esxi, repeated};
 
 /// One feed: documents that were fetched together and age together.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +88,8 @@ pub struct FactBase {
     by_component: FxHashMap<(Family, NameKind), FxHashMap<Arc<str>, Vec<u32>>>,
     by_signature: FxHashMap<Arc<str>, Vec<u32>>,
     vulnerabilities: BTreeMap<VulnerabilityId, VulnerabilityFacts>,
+    /// EPSS scores beside the newest of [`Self::vulnerabilities`], of those that have several.
+    older_scores: FxHashMap<VulnerabilityId, Vec<Epss>>,
     advisories_of: FxHashMap<VulnerabilityId, Vec<u32>>,
     /// Per product: an update, and the newer ones that replace it.
     replaced_by: FxHashMap<Arc<str>, Successors>,
@@ -96,6 +98,8 @@ pub struct FactBase {
     builds_of_bulletin: FxHashMap<Arc<str>, Vec<Arc<str>>>,
     coverage: FxHashMap<Family, Vec<(u32, Coverage)>>,
     releases: Vec<ReleaseFact>,
+    /// The bulletins of releases, those among them that another document names otherwise.
+    bulletins: FxHashSet<AdvisoryId>,
     lifecycles: Vec<Lifecycle>,
     conditions: FxHashMap<VulnerabilityId, Vec<IndexedCondition>>,
     /// Per product line, the settings that some condition asks for: only these decide a status.
@@ -114,6 +118,7 @@ impl FactBase {
         }
         base.join_bulletins();
         base.date_updates();
+        base.releases = repeated::once(std::mem::take(&mut base.releases));
         for list in base.advisories_of.values_mut() {
             list.sort_unstable();
             list.dedup();
@@ -224,16 +229,22 @@ impl FactBase {
 
     fn add_vulnerability(&mut self, facts: VulnerabilityFacts) {
         match self.vulnerabilities.get_mut(&facts.id) {
-            Some(known) => merge(known, facts),
+            Some(known) => {
+                if let Some(older) = repeated::merge(known, facts) {
+                    self.older_scores.entry(known.id.clone()).or_default().push(older);
+                }
+            }
             None => {
                 self.vulnerabilities.insert(facts.id.clone(), facts);
             }
         }
     }
 
-    /// An ESXi fix is often named by its bulletin; the table of builds says which build that is.
+    /// An ESXi fix is often named by its bulletin; the table of builds says which build that is. All names that some document gives
+    /// a release are known, before releases that are stated twice are joined.
     fn join_bulletins(&mut self) {
         for release in &self.releases {
+            self.bulletins.extend(release.bulletin.clone());
             if let (Family::Esxi, Some(bulletin)) = (&release.family, &release.bulletin) {
                 let version = esxi::with_train(release.train.as_deref(), &release.version);
                 self.builds_of_bulletin.entry(bulletin.as_str().into()).or_default().push(version);
@@ -273,16 +284,32 @@ impl FactBase {
         self.vulnerabilities.get(id)
     }
 
+    /// The EPSS score that counts on a day: the latest of that day or before; of one day the higher, because a missed
+    /// exploitation costs more than a feared one. One without a day counts where no other does.
+    #[must_use]
+    pub fn epss_on(&self, id: &VulnerabilityId, day: Date) -> Option<&Epss> {
+        let newest = self.vulnerabilities.get(id)?.epss.as_ref();
+        let older = self.older_scores.get(id).into_iter().flatten();
+        let known = newest.into_iter().chain(older).filter(|it| it.scored.is_none_or(|scored| scored <= day));
+        known.max_by_key(|it| (it.scored, it.probability.to_bits()))
+    }
+
     /// All vulnerabilities of which facts are known, by id.
     #[must_use]
     pub fn vulnerabilities(&self) -> &BTreeMap<VulnerabilityId, VulnerabilityFacts> {
         &self.vulnerabilities
     }
 
-    /// All releases.
+    /// All releases, each once however many documents state it. One that several state has the day of its publication, else
+    /// that of its build, and the earlier of two; the bulletin of that day, if one names any; the vulnerabilities of all.
     #[must_use]
     pub fn releases(&self) -> &[ReleaseFact] {
         &self.releases
+    }
+
+    /// Whether an advisory is the bulletin of a release.
+    pub(crate) fn is_of_release(&self, advisory: &AdvisoryId) -> bool {
+        self.bulletins.contains(advisory)
     }
 
     /// All support periods.
@@ -426,38 +453,36 @@ fn family_line<'a>(family: &Family, train: &'a str) -> &'a str {
     }
 }
 
-/// Joins what two documents say about one vulnerability. Nothing is lost; where both give a single value, the result
-/// does not depend on the order: the earlier publication, the earlier exploitation, the newer score.
-fn merge(known: &mut VulnerabilityFacts, other: VulnerabilityFacts) {
-    known.published = match (known.published, other.published) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    known.withdrawn |= other.withdrawn;
-    known.aliases.extend(other.aliases);
-    known.aliases.sort();
-    known.aliases.dedup();
-    for cvss in other.cvss {
-        if !known.cvss.contains(&cvss) {
-            known.cvss.push(cvss);
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use underpin_model::facts::Format;
+
+    use super::*;
+
+    #[test]
+    fn the_latest_score_on_or_before_a_day_counts_whatever_came_later() {
+        let id = VulnerabilityId::new("CVE-2026-0001").unwrap();
+        let document = |&(scored, probability): &(Option<Date>, f64)| {
+            let mut facts = VulnerabilityFacts::new(id.clone());
+            facts.epss = Some(Epss { probability, percentile: 0.5, model: None, scored });
+            let mut document = Document::new("epss", Format::Epss);
+            document.vulnerabilities.push(facts);
+            document
+        };
+        let on = |day| Some(date(2026, 11, day));
+        let mut scores =
+            [(on(20), 0.3), (None, 0.01), (on(5), 0.9), (on(5), 0.2), (on(8), 0.4), (on(8), 0.6)];
+        for _ in 0..scores.len() {
+            scores.rotate_left(1);
+            let documents = scores.iter().map(document).collect();
+            let id_of_feed = FeedId::new("epss").unwrap();
+            let base = FactBase::new(vec![Feed { id: id_of_feed, fetched: None, documents }]);
+            let wanted = [(4, 0.01), (5, 0.9), (7, 0.9), (8, 0.6), (19, 0.6), (20, 0.3), (30, 0.3)];
+            for (day, wanted) in wanted {
+                let found = base.epss_on(&id, date(2026, 11, day)).map(|it| it.probability);
+                assert_eq!(found, Some(wanted), "{day}: {scores:?}");
+            }
         }
     }
-    known.cvss.sort_by(|a, b| (&a.vector, &a.scorer).cmp(&(&b.vector, &b.scorer)));
-    known.ssvc = match (known.ssvc, other.ssvc) {
-        (Some(a), Some(b)) => Some(if (b.at, b.exploitation) > (a.at, a.exploitation) { b } else { a }),
-        (a, b) => a.or(b),
-    };
-    known.kev = match (known.kev.take(), other.kev) {
-        (Some(a), Some(b)) => {
-            Some(if (b.added, b.due.is_none()) < (a.added, a.due.is_none()) { b } else { a })
-        }
-        (a, b) => a.or(b),
-    };
-    known.epss = match (known.epss.take(), other.epss) {
-        (Some(a), Some(b)) => {
-            let newer = (b.scored, b.probability.to_bits()) > (a.scored, a.probability.to_bits());
-            Some(if newer { b } else { a })
-        }
-        (a, b) => a.or(b),
-    };
 }

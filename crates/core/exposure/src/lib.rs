@@ -30,6 +30,7 @@ mod item;
 mod needed;
 pub mod reach;
 mod reason;
+mod repeated;
 pub mod report;
 mod resolve;
 pub mod ripple;

@@ -91,11 +91,7 @@ pub(crate) fn view(
         published: facts.published.map(|at| at.to_zoned(TimeZone::UTC).date()),
         cvss: severest(&facts.cvss),
         kev: facts.kev.as_ref().map(|kev| kev.added).filter(|added| *added <= day),
-        epss: facts
-            .epss
-            .as_ref()
-            .filter(|epss| epss.scored.is_none_or(|scored| scored <= day))
-            .map(|epss| epss.probability),
+        epss: base.epss_on(id, day).map(|epss| epss.probability),
         ssvc: contexts
             .iter()
             .map(|context| decision::ssvc(&points, *context))

@@ -1,6 +1,6 @@
 //! EPSS scores of FIRST: a CSV, usually with a comment line that names the model and the day.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use underpin_model::facts::{Document, Epss, Format, VulnerabilityFacts};
 
 use crate::identity::vulnerability_id;
@@ -38,34 +38,35 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
         })
     };
     let (cve, epss, percentile) = (column("cve")?, column("epss")?, column("percentile")?);
-    let mut seen = FxHashSet::default();
-    let mut read = |row: Result<csv::StringRecord, csv::Error>| {
+    let read = |row: Result<csv::StringRecord, csv::Error>| {
         let row = row.map_err(|error| csv_defect(&error))?;
         let line = row.position().map_or(0, csv::Position::line);
         let name = row.get(cve).unwrap_or_default();
-        let id = vulnerability_id(name).map_err(|error| bad(line, error.to_string()))?;
-        let score = Epss {
+        let mut facts =
+            VulnerabilityFacts::new(vulnerability_id(name).map_err(|error| bad(line, error.to_string()))?);
+        facts.epss = Some(Epss {
             probability: share(row.get(epss), "epss", line)?,
             percentile: share(row.get(percentile), "percentile", line)?,
             model: model.clone(),
             scored: day,
-        };
-        if !seen.insert(id.clone()) {
-            return Err(bad(
-                line,
-                format!("{} is scored twice; expected once, the first line counts", shown(name)),
-            ));
-        }
-        let mut facts = VulnerabilityFacts::new(id);
-        facts.epss = Some(score);
-        Ok(facts)
+        });
+        Ok((line, facts))
     };
+    let mut place = FxHashMap::default();
     let mut first = None;
     for row in reader.records() {
+        let mut left_out =
+            |defect: &Defect| document.left_out.push(format!("{}: {}", defect.at, defect.reason));
         match read(row) {
-            Ok(facts) => document.vulnerabilities.push(facts),
+            Ok((line, facts)) => {
+                let at = *place.entry(facts.id.clone()).or_insert(document.vulnerabilities.len());
+                match document.vulnerabilities.get_mut(at) {
+                    Some(known) => left_out(&again(known, facts, line)),
+                    None => document.vulnerabilities.push(facts),
+                }
+            }
             Err(defect) => {
-                document.left_out.push(format!("{}: {}", defect.at, defect.reason));
+                left_out(&defect);
                 first.get_or_insert(defect);
             }
         }
@@ -75,6 +76,17 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
         Some(defect) if document.vulnerabilities.is_empty() => Err(defect),
         _ => Ok(document),
     }
+}
+
+/// Keeps the higher of two scores of one vulnerability: a missed exploitation costs more than a feared one.
+fn again(known: &mut VulnerabilityFacts, other: VulnerabilityFacts, line: u64) -> Defect {
+    let of = |it: &VulnerabilityFacts| it.epss.as_ref().map_or(0.0, |epss| epss.probability);
+    let (a, b) = (of(known), of(&other));
+    if b > a {
+        known.epss = other.epss;
+    }
+    let name = shown(known.id.as_str());
+    bad(line, format!("{name} is scored twice, {a} and {b}; expected once, the higher counts"))
 }
 
 /// The line of the header, for its defects.

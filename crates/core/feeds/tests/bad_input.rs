@@ -134,7 +134,7 @@ fn a_bad_line_of_scores_costs_that_line() {
         (EPSS.replace("0.49269", "1.5"), "line 3: epss is \"1.5\"; expected a number from 0 to 1"),
         (EPSS.replace("0.49269", "NaN"), "line 3: epss is \"NaN\"; expected a number from 0 to 1"),
         (EPSS.replace("0.49269,", ""), "line 3: "),
-        (EPSS.replace("2010-3904", "2008-3431"), "line 4: \"CVE-2008-3431\" is scored twice; expected once"),
+        (EPSS.replace("2010-3904", "2008-3431"), "line 4: \"CVE-2008-3431\" is scored twice, "),
     ] {
         let (count, said) = left_out(text);
         assert_eq!(count, all - 1);
@@ -143,6 +143,27 @@ fn a_bad_line_of_scores_costs_that_line() {
     let head: String = EPSS.lines().take(2).map(|it| format!("{it}\n")).collect();
     let defect = refused(format!("{head}CVE-2008-3431,2,0.5\n").as_bytes());
     assert_eq!(defect.at, Position::Line { line: 3 });
+}
+
+/// Whichever comes first: the lower one would make the vulnerability look harmless.
+#[test]
+fn of_two_scores_of_one_day_the_higher_counts_and_both_are_told() {
+    for (first, second) in [("0.2", "0.9"), ("0.9", "0.2")] {
+        let text = format!(
+            "#model_version:v2025.03.14,score_date:2026-11-05T00:00:00+0000\ncve,epss,percentile\n\
+             CVE-2026-0001,{first},{first}\nCVE-2026-0002,0.5,0.5\nCVE-2026-0001,{second},{second}\n"
+        );
+        let Ok(Parsed::Document(document)) = parse(text.as_bytes()) else { panic!("{text}") };
+        let scores = document.vulnerabilities.iter().map(|it| {
+            let epss = it.epss.as_ref().unwrap();
+            (epss.probability, epss.percentile)
+        });
+        assert_eq!(scores.collect::<Vec<_>>(), [(0.9, 0.9), (0.5, 0.5)]);
+        let told = format!(
+            "line 5: \"CVE-2026-0001\" is scored twice, {first} and {second}; expected once, the higher counts"
+        );
+        assert_eq!(document.left_out, [told]);
+    }
 }
 
 /// Read half, a vector would make its vulnerability look harmless.

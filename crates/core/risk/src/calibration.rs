@@ -151,10 +151,15 @@ pub fn score(
         reliability,
         resolution,
         uncertainty,
-        within_bins: brier - (reliability - resolution + uncertainty),
+        within_bins: rounded(brier - (reliability - resolution + uncertainty)),
         log_score,
         bins,
     }))
+}
+
+/// A difference of sums of numbers up to 1 that is nothing but their rounding is 0.
+fn rounded(difference: f64) -> f64 {
+    if difference.abs() < 1e-12 { 0.0 } else { difference }
 }
 
 /// Stated probabilities with what happened, in the order of the predictions.
@@ -230,7 +235,7 @@ mod tests {
         let it = scored(&list);
         // By hand: 2(0.01) + 0.81 + 2(0.04) + 0.64 + 0.4225, over 7.
         assert!((it.brier - 1.9725 / 7.0).abs() < 1e-12, "{}", it.brier);
-        assert!(it.within_bins.abs() < 1e-12, "one probability a bin: {}", it.within_bins);
+        assert_eq!(it.within_bins, 0.0, "one probability a bin, and no rounding shows");
         assert!((it.reliability - it.resolution + it.uncertainty - it.brier).abs() < 1e-12);
         assert_eq!(it.bins.iter().map(|bin| bin.count).sum::<u32>(), 7);
         let mixed = scored(&[(0.11, false), (0.19, true)]);

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 use underpin_exposure::report::{Asset, AssetKind, Need};
-use underpin_model::policy::PromiseKind;
+use underpin_model::policy::{PromiseKind, short};
 use underpin_model::quantity::Loss;
 
 pub use forecast::{Turn, turns};
@@ -251,6 +251,6 @@ pub enum ClockError {
     )]
     NoPromise,
     /// The pace is none.
-    #[error("found a pace of {0:e} hosts per day, expected from 0.001 to 1000000")]
+    #[error("found a pace of {} hosts per day, expected from 0.001 to 1000000", short(*.0))]
     Pace(f64),
 }

@@ -167,6 +167,10 @@ impl Beta {
         if run.failures > 0 {
             return (1.0, share);
         }
+        // A failure that was seen is not unseen: no run without one takes it back, nor does its rounding.
+        if bad >= 1.0 {
+            return (bad, share);
+        }
         let clean = bad * self.all_clean(run.hosts);
         let after = if clean > 0.0 { clean / (clean + 1.0 - bad) } else { 0.0 };
         (after, share)
@@ -260,6 +264,15 @@ mod tests {
         assert_eq!(clopper_pearson(1, u64::MAX, p(0.95)).unwrap_err().name, "n");
         assert_eq!(clopper_pearson(11, 10, p(0.95)).unwrap_err().name, "x");
         assert_eq!(clopper_pearson(1, 10, p(1.0)).unwrap_err().name, "confidence");
+    }
+
+    #[test]
+    fn what_a_failure_settled_no_clean_run_takes_back() {
+        let hit = Beta::from_range(0.3, 0.05, 0.9);
+        let (bad, hit) = hit.update(0.03, Count { hosts: 10, failures: 1 });
+        for hosts in [1, 7, 30, 1_000_000] {
+            assert_eq!(hit.update(bad, Count { hosts, failures: 0 }).0, 1.0, "{hosts}");
+        }
     }
 
     #[test]

@@ -52,14 +52,16 @@ fn kev_warning(base: &FactBase, assessment: &Assessment) -> Option<String> {
 /// Those of a day after it, which are not used, and those whose thirty days are over, which are.
 fn epss_warnings(base: &FactBase, assessment: &Assessment) -> Vec<String> {
     let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
-    let (mut ahead, mut over) = (Scores::default(), Scores::default());
+    let (mut ahead, mut hidden, mut over) = (Scores::default(), Scores::default(), Scores::default());
     for id in assessment.vulnerabilities.keys() {
-        let epss = base.vulnerability(id).and_then(|facts| facts.epss.as_ref());
-        let Some(scored) = epss.and_then(|epss| epss.scored) else { continue };
-        let age = (day - scored).get_days();
-        if age < 0 {
-            ahead.add(scored);
-        } else if f64::from(age) > EPSS_DAYS {
+        let newest = base.vulnerability(id).and_then(|facts| facts.epss.as_ref()?.scored);
+        let used = base.epss_on(id, day);
+        if let Some(newest) = newest.filter(|newest| *newest > day) {
+            if used.is_some() { hidden.add(newest) } else { ahead.add(newest) }
+        }
+        if let Some(scored) = used.and_then(|epss| epss.scored)
+            && f64::from((day - scored).get_days()) > EPSS_DAYS
+        {
             over.add(scored);
         }
     }
@@ -69,13 +71,19 @@ fn epss_warnings(base: &FactBase, assessment: &Assessment) -> Vec<String> {
             ahead.words()
         )
     });
+    let hidden = hidden.newest.map(|newest| {
+        format!(
+            "{} also there from after {day} (the newest from {newest}): not used, the latest of {day} or before counts",
+            hidden.words()
+        )
+    });
     let over = over.newest.map(|newest| {
         format!(
             "{} stale on {day} (the newest from {newest}): a score speaks of {EPSS_DAYS} days; bring newer ones",
             over.words()
         )
     });
-    ahead.into_iter().chain(over).collect()
+    ahead.into_iter().chain(hidden).chain(over).collect()
 }
 
 /// Scores that have something in common.

@@ -603,3 +603,27 @@ fn exploited_exposure_is_unknown_where_nobody_can_know() {
     let (value, _, notes) = exploited(&without);
     assert!(value.is_none() && notes.iter().any(|it| it.contains("hold no KEV entries")), "{notes:?}");
 }
+
+/// A feed that states again what is built in, whole or with a later day, adds no release, no bad release and no number.
+#[test]
+fn a_feed_that_repeats_the_facts_changes_no_row() {
+    let repeated = |days: i64| {
+        let mut again = builtin();
+        for release in again.iter_mut().flat_map(|it| &mut it.releases) {
+            release.date = release.date.checked_add(days.days()).unwrap();
+        }
+        base_of(builtin().into_iter().chain(again).collect())
+    };
+    let xcp =
+        |component: &str| Line { platform: Family::XcpNg, line: "8.3".into(), component: component.into() };
+    for twice in [repeated(0), repeated(9)] {
+        for line in [esxi("6.5"), esxi("7.0"), xcp("xen"), debian("linux")] {
+            let report =
+                |base| run(&of_facts(base, &line, &[]).unwrap(), &question(), &Policy::default()).unwrap();
+            let (one, two) = (report(base()), report(&twice));
+            assert_eq!(one.releases, two.releases, "{line}");
+            assert_eq!(serde_json::to_value(one).unwrap(), serde_json::to_value(two).unwrap(), "{line}");
+        }
+        assert_eq!(lines(base()), lines(&twice), "a line of one release is none");
+    }
+}

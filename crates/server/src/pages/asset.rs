@@ -240,6 +240,7 @@ pub(super) async fn tenant(State(app): State<Shared>, Path(id): Path<String>) ->
 
 /// Where the change is.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct At {
     at: Option<String>,
 }

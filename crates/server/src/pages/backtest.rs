@@ -1,15 +1,17 @@
 //! What each patch policy would have cost: one row a policy, the frontier, and what is not covered.
 
+mod rows;
+
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use underpin_risk::backtest::{Figure, Line, Measures, Report, Row};
+use underpin_risk::backtest::{Line, Measures, Report};
 use underpin_risk::withdrawals::Withdrawal;
 use underpin_store::ScoresRow;
 
 use super::parts::{address, errors, field, number, scroll, time};
-use super::risk::numbers::{amount, derived};
+use super::risk::numbers::amount;
 use super::uploads::upload_form;
 use super::{PageError, page};
 use crate::backtest::{BacktestQuery, answer};
@@ -18,8 +20,6 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::Shared;
 use crate::upload::files;
-
-const NONE: &str = "\u{2013}";
 
 pub(super) async fn backtest(
     State(app): State<Shared>,
@@ -150,7 +150,7 @@ pub fn report(report: &Report) -> Markup {
         section aria-labelledby="side" {
             h2 id="side" { (report.platform) " " (report.line) " " (report.component) }
             p { (sentence(report)) }
-            (side_by_side(report))
+            (rows::side_by_side(report))
         }
         @if let Some(chart) = charts::backtest::frontier(report) {
             section aria-labelledby="frontier" {
@@ -189,107 +189,6 @@ fn sentence(report: &Report) -> String {
         report.vulnerabilities,
         report.currency,
     )
-}
-
-/// A figure over its interval.
-fn figure(figure: Option<Figure>, none: &str) -> Markup {
-    let Some(it) = figure else { return html! { (none) } };
-    let value = Figure { interval: None, ..it };
-    let whole = it.to_string();
-    let interval = whole.split_once(' ').map(|(_, interval)| interval);
-    html! { (value) @if let Some(interval) = interval { br; small { (interval.trim_matches(['(', ')'])) } } }
-}
-
-/// The columns of figures with an interval, and what each of them counts.
-const COLUMNS: [(&str, &str); 7] = [
-    (
-        "Exposure-days",
-        "Each day, each host: the published vulnerabilities of the line that are open in the release it runs; summed.",
-    ),
-    (
-        "Exploited",
-        "The same, of vulnerabilities listed by KEV, from the day on which each was listed. \u{201c}At least\u{201d}: the span begins before the list did.",
-    ),
-    (
-        "Bad releases",
-        "Roll-outs of a release that was withdrawn, or replaced early by a repair: those under \u{201c}Bad releases\u{201d} below.",
-    ),
-    ("Maintenances", "Roll-outs begun, each listed under \u{201c}Roll-outs\u{201d} below."),
-    ("Host reboots", "Each roll-out, each host that it reached within the span, at the hosts a day above."),
-    (
-        "Host-days behind",
-        "Each day, each host on which a newer release was out than the one it runs; summed.",
-    ),
-    (
-        "Days to patch, at least",
-        "Mean over hosts × vulnerabilities with a fix: from the day on which the fix was out to the day on which the host had it, or to the end of the span where it never did (restricted mean).",
-    ),
-];
-
-/// Where the interval below a figure is from.
-fn interval_words(report: &Report) -> Markup {
-    let it = &report.bootstrap;
-    html! {
-        "Below it, the 95 % interval of a block bootstrap: the span is cut into blocks of " (it.block_days) " days, as many are drawn with replacement " (number(it.resamples as u64)) " times (seed " (it.seed) "), and the middle 95 % of the sums are shown; none where there are too few blocks."
-    }
-}
-
-fn frontier_words(report: &Report) -> Markup {
-    html! { "Over the days that all policies have in common, no other policy is better in one of these and at least as good in the others: " (report.frontier_axes.map(|it| it.replace('_', " ")).join(", ")) "." }
-}
-
-fn loss_words(report: &Report) -> Markup {
-    html! {
-        "In " (report.currency) ": exposure (each day and host, the chance that an open vulnerability is used × what stands on a host) + bad releases (hosts that got one × the share hit × what stands there) + maintenance (roll-outs and reboots), by "
-        a href="/policy" { "rates and parameters of the policy" } ". The parts are in " a href=(address("/api/v1/backtest", &[("platform", Some(&*report.platform)), ("line", Some(&*report.line)), ("component", Some(&*report.component))])) { "the API" } ". "
-        "\u{201c}At least\u{201d}: on some days no vulnerability of the line is known, which is not none. " (interval_words(report))
-    }
-}
-
-fn side_by_side(report: &Report) -> Markup {
-    let caption = "Each policy over the days on which its signal existed; 95 % interval below a figure";
-    scroll(
-        caption,
-        html! {
-            table {
-                caption { (caption) }
-                thead { tr {
-                    th scope="col" { "Policy" } th scope="col" { (derived("Frontier", &frontier_words(report))) }
-                    @for (name, how) in COLUMNS { th.num.wrap scope="col" { (derived(name, &html! { (how) " " (interval_words(report)) })) } }
-                    th.num.wrap scope="col" { (derived("Never patched", &html! { "Hosts × vulnerabilities with a fix that the policy did not bring within the span: of each, the days until the end of the span count in the column before." })) }
-                    th.num.wrap scope="col" { (derived("Loss", &loss_words(report))) } th scope="col" { (derived("Over", &html! { "The days on which the signal that the policy acts on existed. The frontier compares the days that all policies have in common." })) }
-                } }
-                tbody { @for row in &report.policies { (one_policy(row)) } }
-            }
-        },
-    )
-}
-
-fn one_policy(row: &Row) -> Markup {
-    html! {
-        tr {
-            th.tight scope="row" { (row.policy) }
-            @match &row.measures {
-                None => {
-                    td.tight { span.status.s-unknown { "not evaluable" } }
-                    td.reason colspan="10" { (row.reason.as_deref().map_or(NONE, |it| it.trim_start_matches("not evaluable: "))) }
-                }
-                Some(it) => {
-                    td.tight { @if row.on_frontier { "\u{25c6} yes" } @else { (NONE) } }
-                    td.num { (figure(it.exposure_days, "unknown")) }
-                    td.num { @if it.days_before_kev > 0 && it.exploited_exposure_days.is_some() { "at least " } (figure(it.exploited_exposure_days, "unknown")) }
-                    td.num { (figure(Some(it.bad_releases), NONE)) }
-                    td.num { (figure(Some(it.maintenances), NONE)) }
-                    td.num { (figure(Some(it.host_reboots), NONE)) }
-                    td.num { (figure(Some(it.lag_days), NONE)) }
-                    td.num { (figure(it.restricted_mean_days_to_patch, NONE)) }
-                    td.num { (it.never_patched) }
-                    td.num { @if it.days_without_facts > 0 && it.loss.total.is_some() { "at least " } (figure(it.loss.total, "unknown")) }
-                    td.tight { (it.period.from) " to" br; (it.period.to) }
-                }
-            }
-        }
-    }
 }
 
 /// What the picture shows, in words.

@@ -261,6 +261,7 @@ fn asset_rows(
 
 /// Which page of the vulnerabilities.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Start {
     cursor: Option<usize>,
 }

@@ -76,14 +76,14 @@ fn parameters(policy: &Policy) -> Markup {
         section aria-labelledby="parameters" {
             h2 id="parameters" { "Parameters" }
             p.soft { "Answer the questions with those who know the fleet, and state the answers under [parameters]. What is marked as a judgement no study gives for a fleet like this." }
-            (scroll(caption, html! { table {
+            (scroll(caption, html! { table.sheet {
                 caption { (caption) }
                 thead { tr { th scope="col" { "Name" } th scope="col" { "Question" } th.num scope="col" { "Value" } th.num scope="col" { "Range" } th scope="col" { "Unit" } th scope="col" { "Source" } } }
                 tbody { @for it in Parameter::ALL {
                     @let (fact, setting) = (it.fact(), policy.parameters.setting(*it));
                     tr id={"p-" (fact.name)} {
                         th.tight scope="row" { code { (fact.name) } } td.wide { (fact.question) } td.num { (exact(setting.value)) }
-                        td.num { (exact(setting.low)) " to " (exact(setting.high)) } td.tight { (unit(fact.unit)) }
+                        td.num { (exact(setting.low)) " to " (exact(setting.high)) } td { (unit(fact.unit)) }
                         td.wide { @if setting.judgement { span.tag { "judgement" } " " } @if setting.stated { span.tag { "stated" } " " } (beside_its_mark(&setting.source)) }
                     }
                 } }

@@ -9,7 +9,7 @@ use crate::problem::{Code, Problem};
 /// Which risk.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct RiskQuery {
     /// `true`: the naive figure, every host on its own.
     pub(crate) independent: Option<String>,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use rustc_hash::FxHashSet;
 use underpin_model::facts::{
     DateKind, Family, Lifecycle, PatchClass, ReleaseFact, Verdict, VulnerabilityFacts,
 };
@@ -54,9 +53,7 @@ impl History {
     #[must_use]
     pub fn new(base: &FactBase) -> Self {
         let mut patches: Vec<Patch> = base.releases().iter().map(of_release).collect();
-        let released: FxHashSet<&str> =
-            base.releases().iter().filter_map(|one| one.bulletin.as_ref()).map(|id| id.as_str()).collect();
-        patches.extend(of_advisories(base, &released));
+        patches.extend(of_advisories(base));
         patches.extend(base.vulnerabilities().values().filter_map(of_xen));
         patches.sort_by(|a, b| (a.date, &a.family, &a.id, &a.line).cmp(&(b.date, &b.family, &b.id, &b.line)));
         Self { patches, lifecycles: base.lifecycles().to_vec() }
@@ -152,10 +149,10 @@ fn of_release(release: &ReleaseFact) -> Patch {
 
 /// Advisories with a day of publication, once for each line and component that they have a fix for (or, where they name
 /// no fix, that they speak of). Those of a release (its bulletin) are that release.
-fn of_advisories<'a>(base: &'a FactBase, released: &'a FxHashSet<&str>) -> impl Iterator<Item = Patch> + 'a {
+fn of_advisories(base: &FactBase) -> impl Iterator<Item = Patch> + '_ {
     let mut seen: BTreeSet<(u32, &Family, Option<Arc<str>>, &str)> = BTreeSet::new();
     base.indexed_claims().filter_map(move |(number, head, claim)| {
-        let published = head.published.filter(|_| !released.contains(head.id.as_str()))?;
+        let published = head.published.filter(|_| !base.is_of_release(&head.id))?;
         if !matches!(claim.verdict, Verdict::FixedIn(_) | Verdict::Affected(_)) {
             return None;
         }

@@ -107,19 +107,16 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
         ("maintenance.images_per_day", maintenance.images_per_day),
     ] {
         if let Some(pace) = pace.filter(|it| !PACES.contains(it)) {
-            mistakes.add(
-                name,
-                format!("{pace:e}"),
-                format!("from {} to {} a day", PACES.start(), PACES.end()),
-            );
+            mistakes.add(name, short(pace), format!("from {} to {} a day", PACES.start(), PACES.end()));
         }
     }
     super::check::planning(&policy.planning, mistakes);
 }
 
-/// A number as it is written, or its magnitude where that would be a row of digits.
-fn short(value: f64) -> String {
-    if value.abs() < 1e6 { value.to_string() } else { format!("{value:e}") }
+/// A number as it is written, or its power of ten where that would be a row of digits.
+#[must_use]
+pub fn short(value: f64) -> String {
+    if value == 0.0 || (1e-6..1e6).contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
 }
 
 /// Greatest loss that can be stated: with the greatest counts of VMs, hours and records no sum comes near the end of numbers.
@@ -196,7 +193,7 @@ mod tests {
             ("[maintenance]\nper_host = 1e20\n", "maintenance.per_host (line 2): found 1e20, "),
             (
                 "[parameters]\nrecords_per_vm = 1e300\n",
-                "parameters.records_per_vm.value (line 2): found 1000",
+                "parameters.records_per_vm.value (line 2): found 1e300, ",
             ),
             (
                 "[parameters]\nhours_after_compromise = inf\n",
@@ -212,7 +209,7 @@ mod tests {
     #[test]
     fn paces_at_which_nothing_is_ever_patched_are_refused_by_their_keys() {
         for key in ["hosts_per_day", "planes_per_day", "vms_per_day", "images_per_day"] {
-            for (wrong, told) in [("1e-300", "1e-300"), ("0.0", "0e0"), ("1e7", "1e7"), ("inf", "inf")] {
+            for (wrong, told) in [("1e-300", "1e-300"), ("0.0", "0"), ("1e7", "1e7"), ("inf", "inf")] {
                 let said = refused(&format!("[maintenance]\n{key} = {wrong}\n"));
                 let place =
                     format!("maintenance.{key} (line 2): found {told}, expected from 0.001 to 1000000");

@@ -36,8 +36,9 @@ use crate::ssvc::HumanImpact;
 
 pub(crate) use check::MOST_SPAN_S;
 pub use exception::Leave;
-pub use meaning::PACES;
+pub use meaning::{PACES, short};
 pub use parameter::{Parameter, ParameterFact, Parameters, Setting, Unit};
+pub use place::line_of;
 pub use planning::{
     Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,
     Spread,

@@ -9,11 +9,22 @@ pub(super) fn with_lines(text: &str, mut mistakes: Vec<PolicyError>) -> Vec<Poli
     let Ok(file) = DeTable::parse(text) else { return mistakes };
     for mistake in &mut mistakes {
         if let Some(at) = place(file.get_ref(), &mistake.path) {
-            let line = text.get(..at).unwrap_or("").matches('\n').count() + 1;
-            mistake.path = format!("{} (line {line})", mistake.path);
+            mistake.path = format!("{} (line {})", mistake.path, line(text, at));
         }
     }
     mistakes
+}
+
+fn line(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or("").matches('\n').count() + 1
+}
+
+/// The line of a TOML file at which the deepest key of a dotted path stands that it has: `promise gold.days` is in the one of
+/// this id, `run number 2.hosts` in the second. `None`: it has none of them, or is no TOML.
+#[must_use]
+pub fn line_of(text: &str, path: &str) -> Option<usize> {
+    let file = DeTable::parse(text).ok()?;
+    place(file.get_ref(), path).map(|at| line(text, at))
 }
 
 /// The byte at which the deepest key of a dotted path stands that the file has: `promise gold.days` is in the one of this id,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::meaning::short;
 use super::parameter::{Parameter, Parameters, Setting};
 use super::{AcceptedRisk, Control, Losses, Maintenance, PlanningPolicy, Policy, Promise, Rates, Ring};
 use crate::id::TenantId;
@@ -206,15 +207,17 @@ fn parameters(written: &BTreeMap<String, WrittenSetting>, mistakes: &mut Mistake
         // A stated value without a range keeps the default's range where it lies in it.
         let low = full.low.unwrap_or(fact.low.min(full.value));
         let high = full.high.unwrap_or(fact.high.max(full.value));
-        for (key, number) in [("value", full.value), ("low", low), ("high", high)] {
-            if !fact.unit.accepts(number) {
-                mistakes.add(format!("parameters.{name}.{key}"), number, fact.unit.expected());
-            }
+        // Ends that nobody wrote are no mistakes of their own: they follow from the value.
+        let written = [("value", Some(full.value)), ("low", full.low), ("high", full.high)];
+        let wrong = written.into_iter().filter_map(|(key, number)| Some((key, number?)));
+        let wrong: Vec<_> = wrong.filter(|(_, number)| !fact.unit.accepts(*number)).collect();
+        for &(key, number) in &wrong {
+            mistakes.add(format!("parameters.{name}.{key}"), short(number), fact.unit.expected());
         }
-        if !(low <= full.value && full.value <= high) {
+        if wrong.is_empty() && !(low <= full.value && full.value <= high) {
             mistakes.add(
                 format!("parameters.{name}"),
-                format!("low {low}, value {}, high {high}", full.value),
+                format!("low {}, value {}, high {}", short(low), short(full.value), short(high)),
                 "low <= value <= high",
             );
         }
@@ -379,6 +382,12 @@ mod tests {
         assert_eq!(
             refused("[parameters]\naimed = 0.1\naimed = 0.2\n"),
             ["line 3: found `aimed = 0.2`, whose key comes twice, expected each key once"]
+        );
+        // One mistake, one error: ends that nobody wrote are not blamed.
+        let said = refused("[parameters]\naimed = 2.0\n");
+        assert!(
+            said.len() == 1 && said[0].starts_with("parameters.aimed.value (line 2): found 2, "),
+            "{said:?}"
         );
         let said = refused("[parameters]\naimed = \"often\"\n");
         assert!(said[0].contains("found aimed = \"often\", expected a number, or {"), "{said:?}");

@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 use underpin_model::fleet::HardwareClass;
+use underpin_model::policy::{self, short};
 
 pub use crate::evidence::Count;
 
@@ -91,7 +92,7 @@ pub struct EvidenceError {
 /// Reads an evidence file: JSON where it begins with a brace, else TOML.
 ///
 /// # Errors
-/// The mistake of form with its line, or every mistake of meaning with its record.
+/// The mistake of form with its line, or every mistake of meaning with its record and, in TOML, its line.
 pub fn read(text: &str) -> Result<Evidence, Vec<EvidenceError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let wrong = |line: usize, message: &str| {
@@ -107,7 +108,12 @@ pub fn read(text: &str) -> Result<Evidence, Vec<EvidenceError>> {
             wrong(before.matches('\n').count() + 1, error.message().trim())
         })?
     };
-    let mistakes = mistakes(&evidence);
+    let mut mistakes = mistakes(&evidence);
+    for it in &mut mistakes {
+        if let Some(line) = policy::line_of(text, &it.place) {
+            it.place = format!("{} (line {line})", it.place);
+        }
+    }
     if mistakes.is_empty() { Ok(evidence) } else { Err(mistakes) }
 }
 
@@ -147,29 +153,29 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
     if let Some(format) = evidence.format.as_ref().filter(|it| *it != FORMAT) {
         add("format".to_owned(), format.clone(), FORMAT);
     }
-    for (at, run) in evidence.runs.iter().enumerate() {
+    for (run, number) in evidence.runs.iter().zip(1..) {
         if run.hosts == 0 {
-            add(format!("run.{at}.hosts"), "0".to_owned(), "at least one host");
+            add(format!("run number {number}.hosts"), "0".to_owned(), "at least one host");
         }
         if run.failures > run.hosts {
             let found = format!("{} of {} hosts", run.failures, run.hosts);
-            add(format!("run.{at}.failures"), found, "at most as many failures as hosts");
+            add(format!("run number {number}.failures"), found, "at most as many failures as hosts");
         }
     }
-    for (at, bug) in evidence.known_bugs.iter().enumerate() {
+    for (bug, number) in evidence.known_bugs.iter().zip(1..) {
         // Written so that NaN is refused.
         if !(0.0..=MOST_PER_DAY).contains(&bug.per_host_day) {
             let expected = "how often a host hits it per day, from 0 to 1000";
-            add(format!("known_bug.{at}.per_host_day"), format!("{:e}", bug.per_host_day), expected);
+            add(format!("known_bug number {number}.per_host_day"), short(bug.per_host_day), expected);
         }
         if !(0.0..=MOST_HOURS).contains(&bug.hours_down) {
             let expected = "hours that its VMs are down then, from 0 to 8760";
-            add(format!("known_bug.{at}.hours_down"), format!("{:e}", bug.hours_down), expected);
+            add(format!("known_bug number {number}.hours_down"), short(bug.hours_down), expected);
         }
         if bug.per_host_day * bug.hours_down > HOURS_OF_DAY {
-            let found = format!("{:e} h down a day", bug.per_host_day * bug.hours_down);
+            let found = format!("{} h down a day", short(bug.per_host_day * bug.hours_down));
             add(
-                format!("known_bug.{at}"),
+                format!("known_bug number {number}"),
                 found,
                 "per_host_day x hours_down of at most 24: a day has no more hours",
             );
@@ -283,9 +289,9 @@ mod tests {
             read(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         };
         let none = said("[[run]]\nrelease = \"x 1\"\nhosts = 0\nkind = \"trial\"\n");
-        assert!(none.contains("run.0.hosts: found 0"), "{none}");
+        assert!(none.contains("run number 1.hosts (line 3): found 0"), "{none}");
         let more = said("[[run]]\nrelease = \"x 1\"\nhosts = 2\nfailures = 3\nkind = \"trial\"\n");
-        assert!(more.contains("run.0.failures: found 3 of 2 hosts"), "{more}");
+        assert!(more.contains("run number 1.failures (line 4): found 3 of 2 hosts"), "{more}");
         let kind = said("[[run]]\nrelease = \"x 1\"\nhosts = 2\nkind = \"rumour\"\n");
         assert_eq!(
             kind,
@@ -307,7 +313,7 @@ mod tests {
         assert_eq!(form, "line 1: found unclosed array table in [[run], expected `]`");
         let bug =
             said("[[known_bug]]\nrelease = \"x 1\"\nper_host_day = nan\nhours_down = 1\nsource = \"s\"\n");
-        assert!(bug.contains("known_bug.0.per_host_day"), "{bug}");
+        assert!(bug.contains("known_bug number 1.per_host_day (line 3)"), "{bug}");
         assert!(said("{\"run\": [{]}").starts_with("line 1"));
     }
 

@@ -25,20 +25,20 @@ pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> 
         format!("{place}.release: found {release:?}, expected a release that is due on a host{known}")
     };
     let mut list = Vec::new();
-    for (at, run) in evidence.runs.iter().enumerate() {
+    for (run, number) in evidence.runs.iter().zip(1..) {
         if !due.contains(&run.release) {
-            list.push(nowhere(format!("run.{at}"), &run.release));
+            list.push(nowhere(format!("run number {number}"), &run.release));
         } else if let Some(hardware) = &run.hardware
             && !classes.iter().any(|class| hardware.is_alike(class))
         {
             list.push(format!(
-                "run.{at}.hardware: no host of the fleet has this vendor, model and processor: it counts for none"
+                "run number {number}.hardware: no host of the fleet has this vendor, model and processor: it counts for none"
             ));
         }
     }
-    for (at, bug) in evidence.known_bugs.iter().enumerate() {
+    for (bug, number) in evidence.known_bugs.iter().zip(1..) {
         if !due.contains(&bug.release) {
-            list.push(nowhere(format!("known_bug.{at}"), &bug.release));
+            list.push(nowhere(format!("known_bug number {number}"), &bug.release));
         }
     }
     list
@@ -70,12 +70,13 @@ mod tests {
         assert_eq!(said(&run("linux 6.1", mine)), [""; 0]);
         assert_eq!(said(&run("linux 6.1", "")), [""; 0], "of unknown hardware on purpose");
         let other = said(&(run("linux 6.1", mine) + &run("linux 6.1", &mine.replace("R1", "r1"))));
-        assert!(other.len() == 1 && other[0].starts_with("run.1.hardware: "), "{other:?}");
+        assert!(other.len() == 1 && other[0].starts_with("run number 2.hardware: "), "{other:?}");
         let nowhere = said(&run("Linux 6.1", mine));
         assert!(
-            nowhere[0].contains("run.0.release: found \"Linux 6.1\"") && nowhere[0].contains("\"linux 6.1\"")
+            nowhere[0].contains("run number 1.release: found \"Linux 6.1\"")
+                && nowhere[0].contains("\"linux 6.1\"")
         );
         let bug = "[[known_bug]]\nrelease = \"x\"\nper_host_day = 1\nhours_down = 1\nsource = \"s\"\n";
-        assert!(said(bug)[0].starts_with("known_bug.0.release"));
+        assert!(said(bug)[0].starts_with("known_bug number 1.release"));
     }
 }

@@ -1,5 +1,7 @@
 //! Foretold and happened.
 
+use std::cmp::Reverse;
+
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
@@ -19,7 +21,7 @@ use crate::pages::{PageError, page};
 use crate::problem::Code;
 use crate::state::Shared;
 
-/// Predictions in the table, the newest first; the API has all.
+/// Predictions in the table, the newest and of one day the likeliest first; the API has all.
 const ROWS: usize = 200;
 
 fn kind_words(kind: &str) -> &str {
@@ -80,12 +82,16 @@ fn scored(kind: &str, score: &Calibration) -> Markup {
 }
 
 fn table(predictions: &[PredictionRow], today: Date) -> Markup {
-    let caption = "Predictions: those that wait for an answer, then the newest first";
+    let caption =
+        "Predictions: those that wait for an answer, then the newest first, of one day the likeliest";
     // What waits for somebody to say it comes first.
     let waits =
         |one: &PredictionRow| one.kind == ANY_HOST_HIT && one.outcome.is_none() && is_over(one, today);
     let mut in_turn: Vec<&PredictionRow> = predictions.iter().collect();
-    in_turn.sort_by_key(|one| !waits(one));
+    in_turn.sort_by(|a, b| {
+        let key = |one: &PredictionRow| (!waits(one), Reverse(one.made_on));
+        key(a).cmp(&key(b)).then_with(|| b.probability.total_cmp(&a.probability))
+    });
     html! {
         section aria-labelledby="predictions" {
             h2 id="predictions" { "Foretold against what happened" }

@@ -27,6 +27,7 @@ const NAMED: usize = 20;
 
 /// Which group.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::pages) struct Name {
     /// The API calls it `group`.
     #[serde(alias = "group")]

@@ -6,9 +6,12 @@ pub(super) mod group;
 pub(super) mod numbers;
 mod tables;
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use maud::{Markup, html};
 use underpin_risk::compound::{AtLeast, Cvar, Figures, Method, Part};
+use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{FleetRisk, RiskReport};
 
 use super::parts::{number, scroll, stale, warnings};
@@ -93,7 +96,7 @@ fn headline(report: &RiskReport) -> Markup {
                     "Over " (amount(report.horizon_days)) " days this fleet is expected to lose " b { (amount(report.fleet.loss.mean)) " " (currency) }
                     ", and in the worst one of a hundred cases " b { (amount(own)) " " (currency) } " (CVaR 99 %)"
                     @if let Some(naive) = report.naive.as_ref().and_then(|it| cvar(&it.loss)) {
-                        ": " (compared(own, naive.0)) " than the " (amount(naive.0)) " " (currency) " that independent hosts would suggest"
+                        ": " (compared(own, naive.0)) " the " (amount(naive.0)) " " (currency) " that independent hosts would suggest"
                     }
                     "."
                     @if report.mean_loss_with_stand_ins < report.fleet.loss.mean {
@@ -110,11 +113,11 @@ fn headline(report: &RiskReport) -> Markup {
 
 fn compared(own: f64, naive: f64) -> String {
     if naive > 0.0 && own > naive * 1.05 {
-        format!("{} times more", amount(own / naive))
+        format!("{} times as much as", amount(own / naive))
     } else if own < naive * 0.95 {
-        "less".to_owned()
+        "less than".to_owned()
     } else {
-        "not much more".to_owned()
+        "not much more than".to_owned()
     }
 }
 
@@ -122,19 +125,28 @@ fn figures(report: &RiskReport) -> Markup {
     let (own, naive) = (&report.fleet, report.naive.as_ref());
     let caption =
         format!("Compound against independent, in {}; open a number for its derivation", report.currency);
-    let pair = |name: String, of: &dyn Fn(&FleetRisk) -> Option<f64>, how: Markup, share: bool| {
+    let pair = |name: String,
+                of: &dyn Fn(&FleetRisk) -> Option<f64>,
+                how: &dyn Fn(&FleetRisk) -> Markup,
+                share: bool| {
         let text = |it: f64| if share { percent(it) } else { amount(it) };
+        let other = naive.and_then(|it| Some(derived(&text(of(it)?), &apart(&how(it)))));
         html! { @if let Some(value) = of(own) { tr {
-            th scope="row" { (name) } td.num { (derived(&text(value), &how)) }
-            td.num { (naive.and_then(of).map_or_else(|| "–".to_owned(), text)) }
+            th scope="row" { (name) } td.num { (derived(&text(value), &how(own))) }
+            td.num { (other.unwrap_or_else(|| html! { "–" })) }
         } } }
     };
     let at_least = |what: &str, list: &dyn Fn(&FleetRisk) -> Vec<AtLeast>| {
         let rows = list(own);
+        let others = naive.map(list).unwrap_or_default();
+        let other = |m: u64| {
+            let it = others.iter().find(|other| other.m == m);
+            it.map_or_else(|| html! { "–" }, |it| derived(&chance(it), &apart(&how_likely(it))))
+        };
         html! { @for one in &rows {
             tr {
                 th scope="row" { (format!("At least {} {what}{} at once", number(one.m), if one.m == 1 { "" } else { "s" })) } td.num { (derived(&chance(one), &how_likely(one))) }
-                td.num { (naive.map(list).and_then(|it| it.iter().find(|other| other.m == one.m).map(chance)).unwrap_or_else(|| "–".to_owned())) }
+                td.num { (other(one.m)) }
             }
         } }
     };
@@ -152,18 +164,20 @@ fn figures(report: &RiskReport) -> Markup {
             caption { (caption) }
             thead { tr { th scope="col" { "Figure" } th.num scope="col" { "Compound" } th.num scope="col" { "Independent" } } }
             tbody {
-                (pair("Expected loss".to_owned(), &|it| Some(it.loss.mean), html! { "In closed form: for each class of hosts, the probability of each cause × the hit given the cause, by the greatest impact, × what stands on the host (" a href="#causes" { "causes" } ", " a href="/policy" { "rates of the policy" } "). Both figures have the same mean: what is common changes the tail." }, false))
-                (pair("Standard deviation".to_owned(), &|it| Some(it.loss.sd), html! { (sampled(format!("From {samples} weighted samples around the exact mean; standard error {}.", amount(own.loss.sd_standard_error)))) }, false))
-                @for one in &own.loss.quantiles {
-                    (pair(format!("Loss exceeded in {} of cases", percent(1.0 - one.level)), &|it| it.loss.quantiles.iter().find(|other| other.level == one.level).map(|it| it.value), html! { (sampled(format!("Quantile of {samples} weighted samples (seed {}); 95 % interval {} to {}.", report.seed, amount(one.low), amount(one.high)))) }, false))
+                (pair("Expected loss".to_owned(), &|it| Some(it.loss.mean), &|_| html! { "In closed form: for each class of hosts, the probability of each cause × the hit given the cause, by the greatest impact, × what stands on the host (" a href="#causes" { "causes" } ", " a href="/policy" { "rates of the policy" } "). Both figures have the same mean: what is common changes the tail." }, false))
+                (pair("Standard deviation".to_owned(), &|it| Some(it.loss.sd), &|it| html! { (sampled(format!("From {samples} weighted samples around the exact mean; standard error {}.", amount(it.loss.sd_standard_error)))) }, false))
+                @for level in own.loss.quantiles.iter().map(|it| it.level) {
+                    @let of = |it: &FleetRisk| it.loss.quantiles.iter().find(|one| one.level == level).cloned();
+                    (pair(format!("Loss exceeded in {} of cases", percent(1.0 - level)), &|it| of(it).map(|one| one.value), &|it| html! { @if let Some(one) = of(it) { (sampled(format!("Quantile of {samples} weighted samples (seed {}); 95 % interval {} to {}.", report.seed, amount(one.low), amount(one.high)))) } }, false))
                 }
-                @for one in &own.loss.cvar {
-                    (pair(format!("Mean of the worst {}", percent(1.0 - one.level)), &|it| it.loss.cvar.iter().find(|other| other.level == one.level).map(|it| it.value), html! { (sampled(how_cvar(one))) }, false))
-                    (pair("… at most, whatever ties the clusters".to_owned(), &|it| it.cvar_at_most.iter().find(|other| other.level == one.level).map(|it| it.value), html! { "The sum of the clusters' own CVaR: what the fleet's would be if all of them had their worst together. How clusters depend on each other is a matter of the model; this bound is not." }, false))
+                @for level in own.loss.cvar.iter().map(|it| it.level) {
+                    @let of = |it: &FleetRisk| it.loss.cvar.iter().find(|one| one.level == level).cloned();
+                    (pair(format!("Mean of the worst {}", percent(1.0 - level)), &|it| of(it).map(|one| one.value), &|it| html! { @if let Some(one) = of(it) { (sampled(how_cvar(&one))) } }, false))
+                    (pair("… at most, whatever ties the clusters".to_owned(), &|it| it.cvar_at_most.iter().find(|one| one.level == level).map(|it| it.value), &|_| html! { "The sum of the clusters' own CVaR: what the fleet's would be if all of them had their worst together. How clusters depend on each other is a matter of the model; this bound is not." }, false))
                 }
-                (pair("Any host hit".to_owned(), &|it| Some(it.any_hit.probability), html! { (method(own.any_hit.method, own.any_hit.standard_error)) " Whatever the dependence, it lies between the greatest probability of one host, " (percent(own.any_hit.frechet_low)) ", and the sum over all hosts, " (percent(own.any_hit.frechet_high)) " (Fréchet)." }, true))
-                (pair("… at least, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.bonferroni_low), html! { "Bonferroni, within the class of hosts that tells most, or Dawson and Sankoff, between classes: from single hosts and the pairs that are hit both. It uses nothing of how three or more hosts go together." }, true))
-                (pair("… at most, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.hunter_worsley_high), html! { "Hunter, Worsley: single hosts less the pairs along a path through each class of hosts and a tree between classes. It uses nothing of how three or more hosts go together." }, true))
+                (pair("Any host hit".to_owned(), &|it| Some(it.any_hit.probability), &|it| html! { (method(it.any_hit.method, it.any_hit.standard_error)) " Whatever the dependence, it lies between the greatest probability of one host, " (percent(it.any_hit.frechet_low)) ", and the sum over all hosts, " (percent(it.any_hit.frechet_high)) " (Fréchet)." }, true))
+                (pair("… at least, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.bonferroni_low), &|_| html! { "Bonferroni, within the class of hosts that tells most, or Dawson and Sankoff, between classes: from single hosts and the pairs that are hit both. It uses nothing of how three or more hosts go together." }, true))
+                (pair("… at most, by pairs of hosts".to_owned(), &|it| Some(it.any_hit.hunter_worsley_high), &|_| html! { "Hunter, Worsley: single hosts less the pairs along a path through each class of hosts and a tree between classes. It uses nothing of how three or more hosts go together." }, true))
                 (at_least("host", &|it| it.hosts_hit_at_least.clone()))
                 (at_least("guest", &|it| it.guests_hit_at_least.clone()))
                 (at_least("tenant", &|it| it.tenants_hit_at_least.clone()))
@@ -173,6 +187,11 @@ fn figures(report: &RiskReport) -> Markup {
             }
         } },
     )
+}
+
+/// How a figure of independent hosts was worked out: as the compound one, from another law.
+fn apart(how: &Markup) -> Markup {
+    html! { p { "As if nothing were common: each host is hit with the same probability and loses the same, but by itself." } p { (how) } }
 }
 
 fn how_cvar(one: &Cvar) -> String {
@@ -239,20 +258,31 @@ struct Shares {
 
 /// Shares of the mean and of the CVaR by one kind of part, the greatest first, the rest summed up; and the standard errors of
 /// the latter, in percentage points: of the rest none is known, for the errors of its parts are not independent.
-fn shares(report: &RiskReport, name: PartName) -> Shares {
-    let parts = report.contributions.iter();
-    let mut rows: Vec<(String, f64, f64, f64)> = parts
-        .filter_map(|it| Some((name(&it.of)?, it.mean, it.cvar_share, it.cvar_share_standard_error)))
-        .collect();
+fn shares(report: &RiskReport, name: PartName<'_>) -> Shares {
+    // Parts of one name are one row; of several together no error is known.
+    let mut by_name: BTreeMap<String, (f64, f64, Option<f64>)> = BTreeMap::new();
+    for it in &report.contributions {
+        let Some(name) = name(&it.of) else { continue };
+        let new = (it.mean, it.cvar_share, Some(it.cvar_share_standard_error));
+        let sum = |own: &mut (f64, f64, Option<f64>)| *own = (own.0 + new.0, own.1 + new.1, None);
+        by_name.entry(name).and_modify(sum).or_insert(new);
+    }
+    let mut rows: Vec<(String, f64, f64, Option<f64>)> =
+        by_name.into_iter().map(|(name, it)| (name, it.0, it.1, it.2)).collect();
     let (mean, cvar) = rows.iter().fold((0.0, 0.0), |(a, b), it| (a + it.1, b + it.2));
     let share = |part: f64, of: f64| if of > 0.0 { part / of * 100.0 } else { 0.0 };
     for row in &mut rows {
-        *row = (std::mem::take(&mut row.0), share(row.1, mean), share(row.2, cvar), share(row.3, cvar));
+        *row = (
+            std::mem::take(&mut row.0),
+            share(row.1, mean),
+            share(row.2, cvar),
+            row.3.map(|it| share(it, cvar)),
+        );
     }
     rows.retain(|it| it.1 > 0.0 || it.2 > 0.0);
     rows.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let rest = if rows.len() > PARTS { rows.split_off(PARTS - 1) } else { Vec::new() };
-    let mut errors: Vec<Option<f64>> = rows.iter().map(|it| Some(it.3)).collect();
+    let mut errors: Vec<Option<f64>> = rows.iter().map(|it| it.3).collect();
     let mut rows: Vec<Share> = rows.into_iter().map(|it| (it.0, it.1, it.2)).collect();
     if !rest.is_empty() {
         let (mean, cvar) = rest.iter().fold((0.0, 0.0), |(a, b), it| (a + it.1, b + it.2));
@@ -264,21 +294,63 @@ fn shares(report: &RiskReport, name: PartName) -> Shares {
 }
 
 /// The name of a part, if it is of one kind.
-type PartName = fn(&Part) -> Option<String>;
+type PartName<'n> = &'n dyn Fn(&Part) -> Option<String>;
+
+/// Below this share of the mean and of the CVaR, in per cent, a vulnerability stands in the row of its component.
+const ALONE: f64 = 1.0;
+
+/// The name of each cause. A bar of nearly nothing for each of thousands of vulnerabilities says nothing: those with a small
+/// share are named by the first component that has them, so that their shares add up.
+fn cause_names(report: &RiskReport) -> BTreeMap<String, String> {
+    let (mut mean, mut cvar) = (0.0, 0.0);
+    let causes = report.contributions.iter().filter_map(|it| match &it.of {
+        Part::Cause { cause } => Some((it, cause)),
+        _ => None,
+    });
+    causes.clone().for_each(|(it, _)| {
+        mean += it.mean;
+        cvar += it.cvar_share;
+    });
+    let of_component: BTreeMap<String, &str> = report
+        .causes
+        .iter()
+        .filter_map(|it| Some((cause_name(&it.shock.cause), it.facts.components.first()?.0.as_str())))
+        .collect();
+    let small = |part: f64, of: f64| of <= 0.0 || part / of * 100.0 < ALONE;
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let mut members: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (it, cause) in causes {
+        let name = cause_name(cause);
+        let component = of_component.get(&name).copied().unwrap_or("no known component");
+        if matches!(cause, Cause::Exploit { .. }) && small(it.mean, mean) && small(it.cvar_share, cvar) {
+            members.entry(component).or_default().push(name.clone());
+        }
+        names.insert(name.clone(), name);
+    }
+    for (component, list) in members.into_iter().filter(|it| it.1.len() > 1) {
+        let together = format!("{} holes of {component}", number(list.len() as u64));
+        for name in list {
+            names.insert(name, together.clone());
+        }
+    }
+    names
+}
 
 fn contributions(report: &RiskReport) -> Markup {
-    let kinds: [(&str, PartName); 3] = [
-        ("By cause", |it| match it {
-            Part::Cause { cause } => Some(cause_name(cause)),
-            _ => None,
-        }),
-        ("By tenant", |it| match it {
+    let names = cause_names(report);
+    let by_cause = |it: &Part| match it {
+        Part::Cause { cause } => names.get(&cause_name(cause)).cloned(),
+        _ => None,
+    };
+    let kinds: [(&str, PartName<'_>); 3] = [
+        ("By cause", &by_cause),
+        ("By tenant", &|it| match it {
             Part::Tenant { tenant } => {
                 Some(tenant.as_ref().map_or_else(|| "no known tenant".to_owned(), ToString::to_string))
             }
             _ => None,
         }),
-        ("By cluster", |it| match it {
+        ("By cluster", &|it| match it {
             Part::Cluster { cluster } => {
                 Some(cluster.as_ref().map_or_else(|| "no known cluster".to_owned(), ToString::to_string))
             }
@@ -297,7 +369,7 @@ fn contributions(report: &RiskReport) -> Markup {
         @if !figures.is_empty() {
             section aria-labelledby="contributions" {
                 h2 id="contributions" { "What it comes from" }
-                p.soft { "Shares sum to the whole: of the mean exactly, of the CVaR by Euler allocation from the samples. Where several causes do the greatest harm to a host, each has an equal share." }
+                p.soft { "Shares sum to the whole: of the mean exactly, of the CVaR by Euler allocation from the samples. Where several causes do the greatest harm to a host, each has an equal share. Vulnerabilities with less than " (percent(ALONE / 100.0)) " each stand together, by component." }
                 @for figure in figures { (figure) }
             }
         }

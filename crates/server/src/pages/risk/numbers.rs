@@ -8,10 +8,15 @@ use underpin_risk::portfolio::{Cause, Factor};
 use super::method;
 use crate::pages::parts::number;
 
+/// From here on a number is written by its power of ten: a row of digits is no number that anybody reads.
+const POWER_FROM: f64 = 1e15;
+
 /// A loss or a figure: thousands in groups, small values with two digits that count, whole numbers without any.
 pub(crate) fn amount(value: f64) -> String {
     let size = value.abs();
-    let digits = if size >= 1000.0 {
+    let digits = if size >= POWER_FROM {
+        format!("{size:.2e}").replace(".00e", "e")
+    } else if size >= 1000.0 {
         number(size.round() as u64)
     } else if size >= 100.0 || size.fract() == 0.0 {
         format!("{size:.0}")
@@ -108,6 +113,7 @@ mod tests {
         assert_eq!(amount(12.34), "12.3");
         assert_eq!(amount(0.012_34), "0.012");
         assert_eq!(amount(0.000_01), "below 0.0001");
+        assert_eq!((amount(1e300), amount(-1.234e15)), ("1e300".to_owned(), "\u{2212}1.23e15".to_owned()));
         assert_eq!(percent(0.001_25), "0.12\u{a0}%");
     }
 }
