@@ -72,7 +72,6 @@ pub(super) fn before(work: &ElementWork) -> Seconds {
 
 /// First second at or after `from` at which windows and freezes let an element be touched for `length` seconds, and freezes the
 /// `before` seconds until then.
-#[allow(clippy::too_many_arguments, reason = "an element, and the spans around its start")]
 pub(super) fn opens(
     request: &Request<'_>,
     layer: Layer,
