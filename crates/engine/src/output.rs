@@ -58,8 +58,25 @@ fn place(path: &Path) -> Result<Place, DataError> {
         Ok(_) => {
             OpenOptions::new().write(true).open(&at).map(Place::Stream).map_err(DataError::at(path, "open"))
         }
-        Err(_) => Ok(Place::File { at, permissions: of_new_file() }),
+        Err(_) => {
+            folder_of(&at)?;
+            Ok(Place::File { at, permissions: of_new_file() })
+        }
     }
+}
+
+/// The folder of a new file is there: one that is mistyped must not be made, for the answer would be looked for elsewhere.
+fn folder_of(file: &Path) -> Result<(), DataError> {
+    let folder = parent(file);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let why = if folder.exists() {
+        "it is no folder"
+    } else {
+        "there is no such folder; make it first, or correct the name"
+    };
+    Err(DataError::at(folder, "write into the folder")(io::Error::new(io::ErrorKind::NotFound, why)))
 }
 
 /// Where links lead, also to what is not there yet.
@@ -109,6 +126,24 @@ mod tests {
         put(&new, "new").unwrap();
         fs::write(&usual, "").unwrap();
         assert_eq!(mode(&new), mode(&usual));
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_is_named_and_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("mistyped");
+        let file = missing.join("deeper/x.json");
+        for error in [put(&file, "text").unwrap_err(), can_write(&file).unwrap_err()] {
+            assert_eq!(error.path, missing.join("deeper"), "{error}");
+            assert!(error.to_string().contains("there is no such folder"), "{error}");
+        }
+        assert!(!missing.exists());
+        // A file in the place of a folder is another mistake.
+        fs::write(&missing, "").unwrap();
+        assert!(put(&missing.join("x"), "text").unwrap_err().to_string().contains("it is no folder"));
+        // A link into a folder that is missing makes none either.
+        symlink(dir.path().join("gone/x"), dir.path().join("link")).unwrap();
+        assert!(put(&dir.path().join("link"), "text").is_err() && !dir.path().join("gone").exists());
     }
 
     #[test]

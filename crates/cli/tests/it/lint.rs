@@ -43,15 +43,16 @@ fn a_plan_broken_by_hand_ends_with_1_and_names_time_host_and_rule() {
 #[test]
 fn a_plan_of_another_fleet_file_is_no_plan_for_this_one() {
     let dir = tempfile::tempdir().unwrap();
-    let hash = "0".repeat(64);
-    let other = PLAN.replacen(
-        "\"fleet\": \"small\",",
-        &format!("\"fleet\": \"small\", \"fleet_sha256\": \"{hash}\","),
-        1,
-    );
+    let named = PLAN.lines().find_map(|it| it.split("\"fleet_sha256\": \"").nth(1)).unwrap();
+    let hash = named.split('"').next().unwrap();
+    let other = PLAN.replace(hash, &"0".repeat(64));
     let other = file(&dir, "plan.json", other);
     let table = lint(&other, &[]).ends(1).stdout;
     assert!(table.contains("made_from.fleet_sha256"), "{table}");
+    // Taking the line out is no way around it.
+    let nameless = file(&dir, "plan.json", PLAN.replacen(&format!(" \"fleet_sha256\": \"{hash}\","), "", 1));
+    let table = lint(&nameless, &[]).ends(1).stdout;
+    assert!(table.contains("the fleet that it was made from is unknown"), "{table}");
 }
 
 #[test]

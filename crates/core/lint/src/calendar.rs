@@ -229,6 +229,28 @@ fn freezes(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
             say(At::moment(path.from), &world.locus_of(path.element), which, world.id(path.element));
         }
     }
+    // What disturbs nobody is done outside windows, and never in a freeze.
+    let touched = touched(world, timeline);
+    for (act, step) in timeline.acts.iter().zip(0u32..) {
+        let (element, place) = match act.doing {
+            Doing::Stage { element, .. } | Doing::BackupCheck { element } => (element, world.id(element)),
+            Doing::Freeze { cluster } | Doing::Thaw { cluster } => {
+                let paths = touched.get(ix(cluster)).map_or(&[][..], Vec::as_slice);
+                // For whose sake it is done: the next host that is touched, or the last.
+                let of = match act.doing {
+                    Doing::Freeze { .. } => paths.iter().filter(|it| it.0 >= act.end).min_by_key(|it| it.0),
+                    _ => paths.iter().filter(|it| it.1 <= act.start).max_by_key(|it| it.1),
+                };
+                let Some(&(_, _, host)) = of else { continue };
+                (Elem::Host(host), format!("cluster {}", world.cluster_id(cluster)))
+            }
+            _ => continue,
+        };
+        compared += 1;
+        if let Some(which) = hit(&freezes.of_element(world, element), act.start, act.end) {
+            say(At::step(step, act.start), &world.locus_of(element), which, place);
+        }
+    }
     for (act, step) in timeline.acts.iter().zip(0u32..) {
         for (vm, host) in guests(&act.doing) {
             compared += 1;
@@ -239,6 +261,19 @@ fn freezes(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
         }
     }
     log.compared_many(Rule::FreezeCalendar, compared);
+}
+
+/// Of each cluster from when until when its hosts are touched.
+fn touched(world: &World<'_>, timeline: &Timeline<'_>) -> Vec<Vec<(u32, u32, u32)>> {
+    let mut of: Vec<Vec<(u32, u32, u32)>> = vec![Vec::new(); world.clusters.len()];
+    for path in timeline.paths.iter().filter(|it| it.from != NONE) {
+        let Some(host) = path.element.host() else { continue };
+        let cluster = world.hosts.get(ix(host)).map_or(NONE, |it| it.cluster);
+        if let Some(of) = of.get_mut(ix(cluster)) {
+            of.push((path.from, path.until, host));
+        }
+    }
+    of
 }
 
 #[cfg(test)]

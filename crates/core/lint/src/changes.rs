@@ -281,8 +281,8 @@ fn method(world: &World<'_>, timeline: &Timeline<'_>, path: &Path, log: &mut Log
     }
     for hop in &hops {
         if let Some(change) = timeline.changes.get(ix(hop.change)) {
-            allowed(change, path.element, hop, &mut bad);
-            rebooted(change, hop, &hops, &reboots, &mut bad);
+            allowed(timeline, change, path.element, hop, &hops, &mut bad);
+            rebooted(timeline, change, path.element, hop, &hops, &reboots, &mut bad);
         }
     }
     readied(timeline, path, &hops, &mut bad);
@@ -379,13 +379,33 @@ fn readied(timeline: &Timeline<'_>, path: &Path, hops: &[Hop<'_>], bad: Bad<'_>)
     }
 }
 
-fn allowed(change: &Change, element: Elem, hop: &Hop<'_>, bad: Bad<'_>) {
+/// A change of hosts that says that it takes no reboot.
+fn without_reboot(change: &Change) -> bool {
+    change.layer == Layer::Host && matches!(change.to, Target::Setting { reboot: false, .. })
+}
+
+fn allowed(
+    timeline: &Timeline<'_>,
+    change: &Change,
+    element: Elem,
+    hop: &Hop<'_>,
+    hops: &[Hop<'_>],
+    bad: Bad<'_>,
+) {
     let default = match element {
-        Elem::Host(_) => Method::EvacuateReboot,
+        Elem::Host(_) if !without_reboot(change) => Method::EvacuateReboot,
         _ => Method::InPlace,
     };
+    // What takes no reboot and names no method goes along with a change of the same drain that does.
+    let goes_along = || {
+        without_reboot(change)
+            && hops.iter().filter(|it| it.method == hop.method).any(|it| {
+                let other = timeline.changes.get(ix(it.change));
+                other.is_some_and(|it| !without_reboot(it) || !it.methods.is_empty())
+            })
+    };
     let allowed = match change.methods.as_slice() {
-        [] => hop.method == default,
+        [] => hop.method == default || goes_along(),
         methods => methods.contains(&hop.method) && hop.method != Method::Defer,
     };
     if !allowed {
@@ -401,26 +421,35 @@ fn allowed(change: &Change, element: Elem, hop: &Hop<'_>, bad: Bad<'_>) {
     }
 }
 
-/// Every hop that needs a reboot has one of its own, before the next hop of the same change begins.
+/// What needs a reboot is followed by one before the next hop of the same change begins, and before any of a change that names this one
+/// in `after`; others may share it. In place no host is rebooted.
 fn rebooted(
+    timeline: &Timeline<'_>,
     change: &Change,
+    element: Elem,
     hop: &Hop<'_>,
     hops: &[Hop<'_>],
     reboots: &[(u32, u32, bool, u32)],
     bad: Bad<'_>,
 ) {
+    let in_place = hop.method == Method::InPlace && element.host().is_some();
     let needs = match &change.to {
-        Target::Release { .. } | Target::Component { .. } => !leaves_running(hop.method),
+        Target::Release { .. } | Target::Component { .. } => in_place || !leaves_running(hop.method),
         Target::Setting { reboot, .. } => *reboot,
     };
     let at = At::step(hop.step, hop.start);
     if !needs {
         return;
     }
-    if hop.method == Method::LivePatch {
-        return bad(at, format!("a live patch for change {:?}", change.id), "a method that reboots".into());
+    if hop.method == Method::LivePatch || in_place {
+        let how = if in_place { "done in place" } else { "a live patch" };
+        return bad(at, format!("{how} for change {:?}", change.id), "a method that reboots".into());
     }
-    let next = hops.iter().filter(|it| it.change == hop.change && it.start >= hop.end && it.step != hop.step);
+    let follows = |it: &&Hop<'_>| {
+        let other = timeline.changes.get(ix(it.change));
+        it.change == hop.change || other.is_some_and(|it| it.after.contains(&change.id))
+    };
+    let next = hops.iter().filter(|it| it.start >= hop.end && it.step != hop.step).filter(follows);
     let next = next.map(|it| it.start).min().unwrap_or(NONE);
     if !reboots.iter().any(|it| it.0 >= hop.end && it.1 <= next) {
         let found = format!("no reboot between the installation of {:?} and what follows", hop.to);

@@ -101,6 +101,12 @@ fn header(world: &World<'_>, plan: &Plan, options: &Options, log: &mut Log<'_>) 
     if let (Some(planned), Some(read)) = (&plan.made_from.policy_sha256, &options.policy_sha256) {
         same("made_from.policy_sha256", planned, read);
     }
+    // Not even by leaving the line out can a plan be held to another fleet than its own.
+    if plan.made_from.fleet_sha256.is_none() && options.fleet_sha256.is_some() {
+        let found = "no hash: the fleet that it was made from is unknown".to_owned();
+        let expected = "the hash of the fleet that it is held to".to_owned();
+        bad(log, At::NONE, "made_from.fleet_sha256", found, expected);
+    }
     if plan.made_from.policy_sha256.is_some() != options.policy_sha256.is_some() {
         log.add(RULE, Severity::Unknown, At::NONE, || {
             let found = match plan.made_from.policy_sha256 {

@@ -409,6 +409,28 @@ const MUTATIONS: &[Mutation] = &[
     (Rule::Method, "no reboot", |it| {
         it.remove(|it| matches!(it, StepKind::Reboot { element, .. } if element.as_str() == "h3"));
     }),
+    (Rule::Method, "a release that is installed in place on a host", |it| {
+        it.change("upgrade").methods = vec![Method::EvacuateReboot, Method::InPlace];
+        let patch = it.step(|it| matches!(it, StepKind::Patch { element, .. } if element.as_str() == "h3"));
+        if let StepKind::Patch { method, .. } = &mut patch.kind {
+            *method = Method::InPlace;
+        }
+    }),
+    (Rule::FreezeCalendar, "staging in a freeze", |it| {
+        let stage = it.step(|it| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "h3"));
+        let (from_s, until_s) = (i64::from(stage.start_s), i64::from(stage.start_s) + 1);
+        let instant = |seconds: i64| {
+            let starts: jiff::Timestamp = support::STARTS.parse().unwrap();
+            starts.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap()
+        };
+        it.policy.planning.freeze.push(Freeze {
+            id: "short".into(),
+            scope: Scope { hosts: vec![host("h3")], ..Default::default() },
+            from: instant(from_s),
+            until: instant(until_s),
+            reason: String::new(),
+        });
+    }),
     (Rule::Method, "no attestation", |it| {
         it.remove(|it| matches!(it, StepKind::Attest { element } if element.as_str() == "h3"));
     }),

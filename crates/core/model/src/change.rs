@@ -51,7 +51,8 @@ pub enum Method {
     EvacuateReboot,
     /// Every guest is powered off, with consent.
     PowerOff,
-    /// In place, without a reboot and without touching guests: what management planes, witnesses and storage do.
+    /// In place, without a reboot and without touching guests: what management planes, witnesses and storage do, and hosts for a change
+    /// that takes no reboot.
     InPlace,
     /// Not now: the hole is mitigated by other means.
     Defer,
@@ -123,7 +124,8 @@ pub struct Change {
     pub platforms: Vec<Family>,
     /// Where it leads.
     pub to: Target,
-    /// Ways to carry it out, the preferred first; empty: evacuate and reboot for hosts, in place for the others.
+    /// Ways to carry it out, the preferred first; empty: for hosts evacuate and reboot, or, where it takes no reboot, in place or along
+    /// with the other changes of the host; in place for the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<Method>,
     /// Changes, by id, that must be complete on every element that this one's elements depend on, or are.

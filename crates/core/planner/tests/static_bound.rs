@@ -23,7 +23,7 @@ use underpin_model::plan::{Forced, Outcome, StaticStatus, StaticWaves};
 use underpin_model::policy::{FailureSets, Policy, Ring};
 use underpin_model::quantity::Days;
 use underpin_planner::campaign::{Planned, Request, plan};
-use underpin_planner::instances::waves_json;
+use underpin_planner::instances::{btrplace, ganeti, waves_json};
 
 /// A converted instance with what a full plan needs: a release to leave, one to reach, and guests that may move.
 fn plannable(mut fleet: Fleet) -> Fleet {
@@ -270,4 +270,37 @@ fn a_host_that_needs_no_change_and_must_stay_makes_no_plan_infeasible() {
     let it = only(&it);
     assert_eq!((it.status, it.planned, it.waves), (StaticStatus::Unknown, 2, it.waves));
     assert!(it.why.as_ref().unwrap().contains("1 of them need no change"), "{it:#?}");
+}
+
+#[test]
+fn every_converted_instance_has_a_full_plan_that_keeps_every_rule() {
+    let Some(path) = support::planning("waves-proven.json") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let raw: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let mut planned = 0;
+    for instance in &raw {
+        let id = instance["id"].as_str().unwrap();
+        planned += full(&waves_json(&text, Some(id), seen()).unwrap(), id);
+    }
+    assert!(planned > 0, "no host of any instance is planned");
+    let small = r#"{"model": {"mapping": {"readyVMs": [], "onlineNodes": {"0": {"runningVMs": [0], "sleepingVMs": []},
+        "1": {"runningVMs": [1], "sleepingVMs": []}, "2": {"runningVMs": [], "sleepingVMs": []}}, "offlineNodes": []},
+        "views": [{"id": "shareableResource", "rcId": "memory", "defConsumption": 1024, "defCapacity": 8192, "nodes": {}, "vms": {}},
+        {"id": "shareableResource", "rcId": "uCpu", "defConsumption": 1, "defCapacity": 8, "nodes": {}, "vms": {}}]}, "constraints": []}"#;
+    assert_eq!(full(&btrplace(small, "small", seen()).unwrap(), "btrplace"), 3);
+    let Some(path) = support::planning("hroller/hroller-full.data") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let fleet = ganeti(&text, "hroller", "--full-evacuation", seen()).unwrap();
+    assert!(full(&fleet, "hroller") > 0);
+}
+
+/// Hosts that the full plan changes under the default policy; it tells of every host and is lint-clean.
+fn full(fleet: &Fleet, id: &str) -> usize {
+    let (policy, loss) = (Policy::default(), BTreeMap::new());
+    let planned = plan(&request(fleet, &policy, &loss)).unwrap();
+    clean(fleet, &policy, &planned.plan);
+    let elements = &planned.report.elements;
+    assert_eq!(elements.len(), fleet.hosts.len(), "{id}");
+    assert!(planned.report.static_waves.len() <= fleet.clusters.len(), "{id}");
+    elements.iter().filter(|it| it.outcome == Outcome::Planned).count()
 }

@@ -64,8 +64,8 @@ impl Shown<'_> {
         }
         header.push("WHICH, AND WHY THEN");
         let mut list = List::new(&header, self.width);
-        for wave in self.plan.waves.iter().take(self.most()) {
-            list.cells(self.wave(wave));
+        for (wave, begins_s) in self.plan.waves.iter().zip(self.plan.waves_begin()).take(self.most()) {
+            list.cells(self.wave(wave, begins_s));
         }
         let clocks = match (self.zones.is_empty(), self.narrow()) {
             (true, _) => "Times are UTC; ends are those of 19 of 20 cases.",
@@ -75,7 +75,8 @@ impl Shown<'_> {
         format!("\n{}{list}{}", wrapped(clocks, "", self.width), self.more(self.plan.waves.len()))
     }
 
-    fn wave(&self, wave: &Wave) -> Vec<String> {
+    /// A wave starts when it touches something: what is staged before disturbs nobody, and may come before the window.
+    fn wave(&self, wave: &Wave, begins_s: u32) -> Vec<String> {
         let report = self.report.and_then(|it| it.waves.iter().find(|it| it.wave == wave.number));
         let instant = |seconds: u32| self.plan.instant(seconds);
         let local = |seconds: u32| self.zones.local(wave.cluster.as_ref(), instant(seconds));
@@ -96,18 +97,17 @@ impl Shown<'_> {
         for part in apart.into_iter().flatten() {
             let _ = write!(why, "; {part}");
         }
-        let length = span(wave.end_s.saturating_sub(wave.start_s));
+        let length = span(wave.end_s.saturating_sub(begins_s));
         let (number, hosts) = (wave.number.to_string(), wave.elements.len().to_string());
         if self.narrow() {
-            let start =
-                if self.zones.is_empty() { short(instant(wave.start_s)) } else { local(wave.start_s) };
+            let start = if self.zones.is_empty() { short(instant(begins_s)) } else { local(begins_s) };
             return vec![number, start, cluster, hosts, moves, format!("in {length}"), why];
         }
         let soaks =
             if wave.soak_until_s > wave.end_s { short(instant(wave.soak_until_s)) } else { "-".to_owned() };
-        let mut cells = vec![number, short(instant(wave.start_s))];
+        let mut cells = vec![number, short(instant(begins_s))];
         if !self.zones.is_empty() {
-            cells.push(local(wave.start_s));
+            cells.push(local(begins_s));
         }
         cells.extend([cluster, hosts, moves, short(instant(wave.end_s)), length, soaks, ring, why]);
         cells

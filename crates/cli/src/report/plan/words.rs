@@ -80,6 +80,10 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
             format!("consent of {} to {} begins {}", owner(tenant.as_ref()), action(*wanted), at(*at_s))
         }
         Reason::NoCommonMethod { changes } => format!("{} have no method in common", changes.join(" and ")),
+        Reason::TakesReboot { changes } => format!(
+            "{} takes a reboot, and the methods that are allowed are without one: evacuate-reboot is not",
+            changes.join(" and ")
+        ),
         Reason::LeavesEarly { tenant } => format!("guests of {tenant} leave early, in its own window"),
         Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(
             "no window of {} is long enough: it needs {}, the longest is {}",

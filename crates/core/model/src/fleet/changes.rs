@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::finding::quoted;
 use super::validate::Check;
 use super::{FleetError, Planning, placement};
-use crate::change::{Change, Layer, Target};
+use crate::change::{Change, Layer, Method, Target};
 
 /// Most units of one element: no storage has as many controllers.
 const MOST_UNITS: u32 = 1024;
@@ -90,20 +90,18 @@ fn change(check: &mut Check<'_>, path: &str, change: &Change, known: &FxHashMap<
         }
     }
     let Some(spans) = &change.durations else { return };
-    let all = [
-        ("stage", spans.stage),
-        ("patch", spans.patch),
-        ("reboot", spans.reboot),
-        ("attest", spans.attest),
-        ("verify", spans.verify),
-        ("rollback", spans.rollback),
-    ];
-    for (field, spread) in all {
-        if let Some(expected) = spread.mistake() {
-            let found = format!("p50_s {}, p95_s {}", spread.p50_s, spread.p95_s);
-            check.findings.error(|| FleetError::new(format!("{path}/durations/{field}"), found, expected));
-        }
+    for (field, spread, expected) in spans.mistakes(true, reboots(change)) {
+        let found = format!("p50_s {}, p95_s {}", spread.p50_s, spread.p95_s);
+        check.findings.error(|| FleetError::new(format!("{path}/durations/{field}"), found, expected));
     }
+}
+
+/// Some method of a change reboots its hosts.
+fn reboots(change: &Change) -> bool {
+    let full = |it: &Method| matches!(it, Method::EvacuateReboot | Method::QuickBoot | Method::PowerOff);
+    change.layer == Layer::Host
+        && !matches!(change.to, Target::Setting { reboot: false, .. })
+        && (change.methods.is_empty() || change.methods.iter().any(full))
 }
 
 /// The texts of a target with their fields.
@@ -262,6 +260,34 @@ mod tests {
         let durations = json!({"stage": one, "patch": one, "reboot": wrong, "attest": one, "verify": one, "rollback": one});
         let said = mistake(&of(&[change("a", &json!({"durations": durations}))]));
         assert!(said.starts_with("/planning/changes/0/durations/reboot: found p50_s 2, p95_s 1"), "{said}");
+    }
+
+    #[test]
+    fn what_a_change_does_takes_a_second_or_more() {
+        let one = json!({"p50_s": 1, "p95_s": 1});
+        let with = |none: &str, more: Value| {
+            let mut durations = json!({"stage": one, "patch": one, "reboot": one, "attest": one, "verify": one, "rollback": one});
+            durations[none] = json!({"p50_s": 0, "p95_s": 0});
+            let mut change = change("a", &json!({"durations": durations}));
+            change.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            of(&[change])
+        };
+        for none in ["stage", "patch", "reboot", "verify"] {
+            let said = mistake(&with(none, json!({})));
+            assert!(
+                said.starts_with(&format!("/planning/changes/0/durations/{none}: found p50_s 0")),
+                "{said}"
+            );
+            assert!(said.contains("1 s or more"), "{said}");
+        }
+        let setting = json!({"to": {"setting": {"name": "a", "value": "b"}}});
+        for more in [json!({"methods": ["live-patch"]}), setting, json!({"layer": "storage"})] {
+            let planning = with("reboot", more);
+            assert!(read(&fleet(&planning)).is_ok(), "{planning}");
+        }
+        for none in ["attest", "rollback"] {
+            assert!(read(&fleet(&with(none, json!({})))).is_ok(), "{none}");
+        }
     }
 
     #[test]

@@ -193,6 +193,19 @@ impl Plan {
         self.waves.get(usize::try_from(number.checked_sub(1)?).ok()?)
     }
 
+    /// When each wave begins to touch what it changes, in seconds. What is staged and checked comes before.
+    #[must_use]
+    pub fn waves_begin(&self) -> Vec<u32> {
+        let mut begins: Vec<Option<u32>> = vec![None; self.waves.len()];
+        for step in self.steps.iter().filter(|it| it.kind.touches()) {
+            let at = step.wave.checked_sub(1).and_then(|it| usize::try_from(it).ok());
+            if let Some(it) = at.and_then(|it| begins.get_mut(it)) {
+                *it = Some(it.map_or(step.start_s, |before| before.min(step.start_s)));
+            }
+        }
+        begins.into_iter().zip(&self.waves).map(|(it, wave)| it.unwrap_or(wave.start_s)).collect()
+    }
+
     /// End of the last step, in seconds.
     #[must_use]
     pub fn end_s(&self) -> u32 {

@@ -147,6 +147,11 @@ pub enum Reason {
         /// Their ids.
         changes: Vec<String>,
     },
+    /// Changes of the host take a reboot, and what methods they allow is done without one.
+    TakesReboot {
+        /// Those that take it.
+        changes: Vec<String>,
+    },
     /// The guest's owner has not allowed any action that would empty the host.
     NoAllowedAction {
         /// The guest.

@@ -4,6 +4,7 @@ use super::meaning::unique;
 use super::planning::{Durations, Emergency, MigrationPolicy, MostAway, PlanningPolicy, Spread};
 use super::read::Mistakes;
 use super::window::{Freeze, Window};
+use crate::change::Method;
 use jiff::tz::TimeZoneDatabase;
 
 /// Furthest that a plan may reach, in days: ten years.
@@ -28,7 +29,7 @@ pub(super) fn planning(planning: &PlanningPolicy, mistakes: &mut Mistakes) {
     for (method, durations) in &planning.durations {
         let name = serde_json::to_value(method).ok();
         let name = name.as_ref().and_then(|it| it.as_str()).unwrap_or_default();
-        spreads(&format!("planning.durations.{name}"), durations, mistakes);
+        spreads(&format!("planning.durations.{name}"), *method, durations, mistakes);
     }
     if !(1..=MOST_HORIZON_DAYS).contains(&planning.horizon_days) {
         mistakes.add(
@@ -163,21 +164,36 @@ fn emergency(emergency: &Emergency, mistakes: &mut Mistakes) {
     }
 }
 
-fn spreads(path: &str, durations: &Durations, mistakes: &mut Mistakes) {
-    let Durations { stage, patch, reboot, attest, verify, rollback } = durations;
-    let all = [
-        ("stage", stage),
-        ("patch", patch),
-        ("reboot", reboot),
-        ("attest", attest),
-        ("verify", verify),
-        ("rollback", rollback),
-    ];
-    for (key, spread) in all {
-        if let Some(expected) = spread.mistake() {
-            let found = format!("p50_s = {}, p95_s = {}", spread.p50_s, spread.p95_s);
-            mistakes.add(format!("{path}.{key}"), found, expected);
-        }
+fn spreads(path: &str, method: Method, durations: &Durations, mistakes: &mut Mistakes) {
+    let reboots = matches!(method, Method::EvacuateReboot | Method::QuickBoot | Method::PowerOff);
+    for (key, spread, expected) in durations.mistakes(method != Method::Defer, reboots) {
+        let found = format!("p50_s = {}, p95_s = {}", spread.p50_s, spread.p95_s);
+        mistakes.add(format!("{path}.{key}"), found, expected);
+    }
+}
+
+impl Durations {
+    /// Spans that are none, with their key and what is expected. Nothing that is done is over in the second in which it starts: where
+    /// something is done at all, staging, patching and verifying take a second or more, and so does the reboot of what `reboots`.
+    pub(crate) fn mistakes(
+        &self,
+        done: bool,
+        reboots: bool,
+    ) -> impl Iterator<Item = (&'static str, Spread, String)> {
+        let Self { stage, patch, reboot, attest, verify, rollback } = *self;
+        let all = [
+            ("stage", stage, done),
+            ("patch", patch, done),
+            ("reboot", reboot, done && reboots),
+            ("attest", attest, false),
+            ("verify", verify, done),
+            ("rollback", rollback, false),
+        ];
+        all.into_iter().filter_map(|(key, spread, takes)| {
+            let short =
+                (takes && spread.p50_s == 0).then(|| "1 s or more: what is done takes time".to_owned());
+            Some((key, spread, spread.mistake().or(short)?))
+        })
     }
 }
 
@@ -313,6 +329,32 @@ mod tests {
         );
         assert!(mistake(&text("{ p50_s = 1, p95_s = 4000000000 }")).contains("30 days"));
         assert!(read(&text("{ p50_s = 60, p95_s = 60 }")).is_ok());
+    }
+
+    #[test]
+    fn what_is_done_takes_a_second_or_more() {
+        let text = |method: &str, none: &[&str]| {
+            let mut text = format!("[planning.durations.{method}]\n");
+            for key in ["stage", "patch", "reboot", "attest", "verify", "rollback"] {
+                let span_s = u32::from(!none.contains(&key));
+                text += &format!("{key} = {{ p50_s = {span_s}, p95_s = {span_s} }}\n");
+            }
+            text
+        };
+        for key in ["stage", "patch", "verify"] {
+            let said = mistake(&text("live-patch", &[key]));
+            assert!(
+                said.starts_with(&format!("planning.durations.live-patch.{key}: found p50_s = 0")),
+                "{said}"
+            );
+            assert!(said.contains("1 s or more"), "{said}");
+        }
+        for method in ["evacuate-reboot", "quick-boot", "power-off"] {
+            assert!(mistake(&text(method, &["reboot"])).contains(".reboot: found p50_s = 0"));
+        }
+        // What is not done takes none.
+        assert!(read(&text("in-place", &["reboot", "attest", "rollback"])).is_ok());
+        assert!(read(&text("defer", &["stage", "patch", "reboot", "attest", "verify", "rollback"])).is_ok());
     }
 
     #[test]

@@ -15,16 +15,13 @@ use underpin_model::policy::{Placing, Spread};
 use super::bounds_of_choice;
 use super::calendar::Seconds;
 use super::drive::{Driven, HostWave};
-use super::elements::{ElementWork, clusters_of};
+use super::elements::{BACKUP_CHECK, ElementWork, clusters_of};
 use super::facts::Facts;
 use super::leave::{Departure, How};
 use super::order;
 use super::timing::{HostTimes, Move, RESUME, START, STOP, SUSPEND, Work};
 use super::{Planned, Request};
 use turns::Turn;
-
-/// Making sure of a backup.
-const BACKUP_CHECK: Spread = Spread::new(60, 300);
 
 /// A step before steps are numbered: `after` names positions in the draft.
 struct Draft {

@@ -81,6 +81,8 @@ pub(super) struct Calendar<'a> {
     calendars: Vec<Spans>,
     /// Calendar of each host, `NONE`: always.
     hosts: Vec<u32>,
+    /// The same by freezes alone.
+    thawed: Vec<u32>,
     /// Calendar of each guest, `NONE`: always.
     guests: Vec<u32>,
 }
@@ -124,6 +126,7 @@ impl<'a> Calendar<'a> {
             by_signature: FxHashMap::default(),
             calendars: Vec::new(),
             hosts: Vec::new(),
+            thawed: Vec::new(),
             guests: Vec::new(),
         };
         calendar.assign();
@@ -136,13 +139,16 @@ impl<'a> Calendar<'a> {
         let (none, freezes) = (policy.planning.window.is_empty(), policy.planning.freeze.is_empty());
         if none && freezes {
             self.hosts = vec![NONE; facts.hosts.len()];
+            self.thawed = vec![NONE; facts.hosts.len()];
             self.guests = vec![NONE; facts.guests.len()];
             return;
         }
         for at in 0..facts.hosts.len() as u32 {
             let speaks = |scope: &Scope| scope.tenants.is_empty() && host_in(facts, scope, at);
-            let it = self.calendar_of(policy, speaks, speaks);
+            let it = self.calendar_of(policy, true, speaks, speaks);
             self.hosts.push(it);
+            let it = self.calendar_of(policy, false, speaks, speaks);
+            self.thawed.push(it);
         }
         let scopes = || {
             let windows = policy.planning.window.iter().map(|it| &it.scope);
@@ -165,8 +171,12 @@ impl<'a> Calendar<'a> {
                 Some(&it) => it,
                 None => {
                     let excuses = |scope: &Scope| excuses_guest(facts, scope, guest.it, host);
-                    let it =
-                        self.calendar_of(policy, |scope| guest_in(facts, scope, guest.it, host), excuses);
+                    let it = self.calendar_of(
+                        policy,
+                        true,
+                        |scope| guest_in(facts, scope, guest.it, host),
+                        excuses,
+                    );
                     seen.insert(key, it);
                     it
                 }
@@ -178,12 +188,13 @@ impl<'a> Calendar<'a> {
     fn calendar_of(
         &mut self,
         policy: &Policy,
+        by_windows: bool,
         speaks: impl Fn(&Scope) -> bool,
         excuses: impl Fn(&Scope) -> bool,
     ) -> u32 {
         let planning = &policy.planning;
         let windows: Vec<u32> = (0..planning.window.len() as u32)
-            .filter(|&it| speaks(&planning.window[it as usize].scope))
+            .filter(|&it| by_windows && speaks(&planning.window[it as usize].scope))
             .filter(|&it| self.tenants_wait || planning.window[it as usize].scope.tenants.is_empty())
             .collect();
         let freezes: Vec<u32> = (0..planning.freeze.len() as u32)
@@ -234,6 +245,11 @@ impl<'a> Calendar<'a> {
     /// When a host may be touched; `None`: always.
     pub(super) fn host(&self, host: u32) -> Option<&[(Seconds, Seconds)]> {
         self.spans(*self.hosts.get(host as usize)?)
+    }
+
+    /// When no freeze speaks of a host; `None`: always.
+    pub(super) fn thawed(&self, host: u32) -> Option<&[(Seconds, Seconds)]> {
+        self.spans(*self.thawed.get(host as usize)?)
     }
 
     /// When a guest may be touched; `None`: always.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use underpin_model::change::{Layer, Method, Target};
+use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::fleet::Redundancy;
 use underpin_model::id::ElementId;
 use underpin_model::plan::{Reason, Rule};
@@ -54,7 +54,7 @@ impl<'a> Drive<'_, 'a> {
         for &change in &own {
             let target = &all[change].to;
             let running = it.it.platform.as_ref().and_then(|it| it.release.as_deref());
-            let reboot = !matches!(target, Target::Setting { reboot: false, .. });
+            let reboot = order::takes_reboot(&all[change]);
             let names = order::hops(&all[change], running);
             hops.extend((0..names.len() as u32).map(|hop| Hop { change: change as u32, hop, reboot }));
             if let (Target::Release { release: to, .. }, Some(platform)) = (target, &it.it.platform) {
@@ -65,7 +65,8 @@ impl<'a> Drive<'_, 'a> {
                 resize = std::array::from_fn(|it| signed(after[it]) - signed(before[it]));
             }
         }
-        let methods = self.methods(host, &own, &hops)?;
+        let methods = self.methods(host, &own)?;
+        let hops = order::one_reboot(&self.levels, hops);
         Ok(Candidate {
             host,
             ready,
@@ -84,30 +85,34 @@ impl<'a> Drive<'_, 'a> {
         &self,
         host: u32,
         own: &[usize],
-        hops: &[Hop],
     ) -> Result<Vec<(Method, underpin_model::policy::Durations)>, Vec<Reason>> {
         let all = self.request.changes();
-        let lists: Vec<Vec<Method>> = own.iter().map(|&it| order::methods(&all[it])).collect();
+        let changes = || own.iter().map(|&it| &all[it]);
+        let ids =
+            |which: &dyn Fn(&&Change) -> bool| changes().filter(which).map(|it| it.id.clone()).collect();
+        // What takes no reboot and names no method goes along with whatever the others of its drain do.
+        let mut lists: Vec<Vec<Method>> =
+            changes().filter(|it| !order::goes_along(it)).map(order::methods).collect();
+        if lists.is_empty() {
+            lists = changes().map(order::methods).collect();
+        }
         let first = lists.first().cloned().unwrap_or_default();
-        let common: Vec<Method> =
+        let mut common: Vec<Method> =
             first.into_iter().filter(|it| lists.iter().all(|list| list.contains(it))).collect();
         if common.is_empty() {
-            let changes = own.iter().map(|&it| all[it].id.clone()).collect();
-            return Err(vec![Reason::NoCommonMethod { changes }]);
+            return Err(vec![Reason::NoCommonMethod { changes: ids(&|_| true) }]);
         }
-        if common.first() == Some(&Method::Defer) {
-            return Err(vec![Reason::Deferred]);
+        common.retain(|&it| changes().all(|change| order::can(change, it)));
+        match common.first() {
+            None => return Err(vec![Reason::TakesReboot { changes: ids(&|it| order::takes_reboot(it)) }]),
+            Some(Method::Defer) => return Err(vec![Reason::Deferred]),
+            Some(_) => common.retain(|it| *it != Method::Defer),
         }
         let durations = |method: Method| {
             let own = own.iter().find_map(|&it| all[it].durations);
             own.unwrap_or_else(|| self.facts.durations.of(self.facts.hosts[host as usize].it, method))
         };
-        // A setting that takes a reboot is not patched into what runs.
-        let reboots = hops
-            .iter()
-            .any(|hop| matches!(all[hop.change as usize].to, Target::Setting { reboot: true, .. }));
-        let can = |it: &Method| *it != Method::Defer && !(reboots && *it == Method::LivePatch);
-        Ok(common.into_iter().filter(can).map(|it| (it, durations(it))).collect())
+        Ok(common.into_iter().map(|it| (it, durations(it))).collect())
     }
 
     /// The cluster and its storage can lose a host as they stand.

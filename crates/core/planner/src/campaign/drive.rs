@@ -429,7 +429,8 @@ impl<'a> Drive<'_, 'a> {
         from = near.iter().map(|&it| self.clusters[it].free_at).max().unwrap_or(0).max(from);
         from = from.max(work.durations.stage.p95_s);
         let length = elements::length(&work);
-        match elements::opens(self.request, change.layer, element, &ids, from, length) {
+        let before = elements::before(&work);
+        match elements::opens(self.request, change.layer, element, &ids, from, length, before) {
             Err(reason) => self.block(element, vec![reason]),
             Ok(start) => {
                 if start > from {

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use underpin_model::change::{Change, Layer};
 use underpin_model::id::{ClusterId, ElementId};
 use underpin_model::plan::Reason;
-use underpin_model::policy::{Durations, Scope};
+use underpin_model::policy::{Durations, Scope, Spread};
 
 use super::Request;
 use super::calendar::{Seconds, earliest};
 use super::facts::Facts;
+
+/// Making sure of a backup.
+pub(super) const BACKUP_CHECK: Spread = Spread::new(60, 300);
 
 /// One element changed by itself.
 #[derive(Debug, Clone)]
@@ -61,7 +64,14 @@ pub(super) fn length(work: &ElementWork) -> Seconds {
         .saturating_add(work.durations.attest.p95_s)
 }
 
-/// First second at or after `from` at which windows and freezes let an element be touched for `length` seconds.
+/// How long before its first patch something is done for an element: staging, and the check of a plane's backup.
+pub(super) fn before(work: &ElementWork) -> Seconds {
+    let check = if work.layer == Layer::ManagementPlane { BACKUP_CHECK.p95_s } else { 0 };
+    work.durations.stage.p95_s.max(check)
+}
+
+/// First second at or after `from` at which windows and freezes let an element be touched for `length` seconds, and freezes the
+/// `before` seconds until then.
 pub(super) fn opens(
     request: &Request<'_>,
     layer: Layer,
@@ -69,6 +79,7 @@ pub(super) fn opens(
     clusters: &BTreeSet<ClusterId>,
     from: Seconds,
     length: Seconds,
+    before: Seconds,
 ) -> Result<Seconds, Reason> {
     let planning = &request.policy.planning;
     let horizon = planning.horizon_days.saturating_mul(86_400);
@@ -95,8 +106,12 @@ pub(super) fn opens(
         let openings = windows.iter().flat_map(|it| it.openings(request.starts_at, end).unwrap_or_default());
         openings.map(|it| (offset(it.0), offset(it.1))).collect()
     };
-    let shut =
-        planning.freeze.iter().filter(|it| speaks(&it.scope)).map(|it| (offset(it.from), offset(it.until)));
+    // What is staged and checked before must not lie in a freeze either.
+    let frozen = |it: &underpin_model::policy::Freeze| {
+        let (from, until) = (offset(it.from), offset(it.until));
+        (from, if from < until { until.saturating_add(before) } else { until })
+    };
+    let shut = planning.freeze.iter().filter(|it| speaks(&it.scope)).map(frozen);
     spans = super::calendar::less(spans, shut.collect());
     let longest_s = spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
     earliest(&spans, from, length).ok_or(if longest_s == 0 {

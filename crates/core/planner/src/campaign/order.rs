@@ -9,6 +9,8 @@ use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, Host};
 use underpin_model::id::ElementId;
 use underpin_model::version::{Comparison, succession};
 
+use super::timing::Hop;
+
 /// Elements of one change.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Concerned {
@@ -130,9 +132,51 @@ fn reached(family: &Family, running: &str, target: &str) -> bool {
 pub(super) fn methods(change: &Change) -> Vec<Method> {
     match (change.methods.is_empty(), change.layer) {
         (false, _) => change.methods.clone(),
-        (true, Layer::Host) => vec![Method::EvacuateReboot],
+        (true, Layer::Host) if takes_reboot(change) => vec![Method::EvacuateReboot],
         (true, _) => vec![Method::InPlace],
     }
+}
+
+/// A host is rebooted for a change, unless that says that it takes none or is patched into what runs.
+pub(super) fn takes_reboot(change: &Change) -> bool {
+    change.layer == Layer::Host && !matches!(change.to, Target::Setting { reboot: false, .. })
+}
+
+/// Whether a change of hosts is made by whatever method the others of its drain have.
+pub(super) fn goes_along(change: &Change) -> bool {
+    change.layer == Layer::Host && change.methods.is_empty() && !takes_reboot(change)
+}
+
+/// Whether a method can make a change of hosts at all: in place nothing is rebooted, and a setting that takes a reboot is not patched
+/// into what runs.
+pub(super) fn can(change: &Change, method: Method) -> bool {
+    match method {
+        Method::InPlace => !takes_reboot(change),
+        Method::LivePatch => !matches!(change.to, Target::Setting { reboot: true, .. }),
+        Method::QuickBoot | Method::EvacuateReboot | Method::PowerOff | Method::Defer => true,
+    }
+}
+
+/// Hops of one drain with as few reboots as their order allows: one at the end for all, and one before a hop that must find the hops
+/// before it in force: the next of the same change, or the first of a change that comes after theirs.
+pub(super) fn one_reboot(levels: &Levels, mut hops: Vec<Hop>) -> Vec<Hop> {
+    let mut waiting: Vec<u32> = Vec::new();
+    for at in 0..hops.len() {
+        let Hop { change, reboot, .. } = hops[at];
+        let follows = |it: &u32| *it == change || levels.before[change as usize].contains(&(*it as usize));
+        if waiting.iter().any(follows) {
+            hops[at - 1].reboot = true;
+            waiting.clear();
+        }
+        hops[at].reboot = false;
+        if reboot {
+            waiting.push(change);
+        }
+    }
+    if let Some(last) = hops.last_mut() {
+        last.reboot = !waiting.is_empty();
+    }
+    hops
 }
 
 /// Hops of a change from where a host is.
@@ -314,6 +358,24 @@ mod tests {
         ];
         let levels = levels(&changes);
         assert_eq!((levels.cycle, levels.unknown), (vec![0, 1], vec![(2, "x".to_owned())]));
+    }
+
+    #[test]
+    fn hops_of_one_drain_share_a_reboot_unless_one_must_find_the_other_in_force() {
+        let changes =
+            [change("a", Layer::Host, &[]), change("b", Layer::Host, &[]), change("c", Layer::Host, &["a"])];
+        let levels = levels(&changes);
+        let reboots = |all: &[(u32, u32, bool)]| -> Vec<bool> {
+            let hops = all.iter().map(|&(change, hop, reboot)| Hop { change, hop, reboot }).collect();
+            one_reboot(&levels, hops).iter().map(|it| it.reboot).collect()
+        };
+        assert_eq!(reboots(&[(0, 0, true), (1, 0, true)]), [false, true]);
+        assert_eq!(reboots(&[(0, 0, true), (0, 1, true), (1, 0, true)]), [true, false, true]);
+        assert_eq!(reboots(&[(0, 0, true), (1, 0, true), (2, 0, true)]), [false, true, true]);
+        // What takes none has none of its own, and waits for that of the change that it follows.
+        assert_eq!(reboots(&[(0, 0, true), (2, 0, false)]), [true, false]);
+        assert_eq!(reboots(&[(0, 0, false), (2, 0, false)]), [false, false]);
+        assert_eq!(reboots(&[(1, 0, false), (0, 0, true), (1, 1, false)]), [false, false, true]);
     }
 
     #[test]

@@ -31,10 +31,11 @@ impl<'f, 'a> Cluster<'f, 'a> {
         loop {
             let before = start;
             for need in &needs {
-                let Some(at) = earliest(&need.spans, start.saturating_add(need.offset), need.length) else {
+                let from = start.saturating_add(need.offset).saturating_sub(need.before);
+                let Some(at) = earliest(&need.spans, from, need.length) else {
                     return Err(vec![need.missed(shared.facts)]);
                 };
-                let moved = at - need.offset;
+                let moved = at.saturating_add(need.before) - need.offset;
                 if moved > start {
                     start = moved;
                     why = vec![need.waits(shared.facts, start)];
@@ -105,6 +106,8 @@ struct Need {
     of: Within,
     spans: Vec<(Seconds, Seconds)>,
     offset: Seconds,
+    /// It begins so long before the wave does.
+    before: Seconds,
     length: Seconds,
     /// Whose it is; `NONE`: the host's own.
     guest: u32,
@@ -171,19 +174,32 @@ fn back(shared: &Shared<'_, '_>, work: &Work, home: &Move) -> Option<Need> {
         of,
         spans,
         offset: home.start,
+        before: 0,
         length: home.end().saturating_sub(home.start),
         guest: home.guest,
     })
 }
 
+/// Staging and freezing the cluster before a wave, and thawing it afterwards, may lie outside windows, and never in a freeze.
+fn thawed(shared: &Shared<'_, '_>, work: &Work, lasts: Seconds) -> Option<Need> {
+    let spans = shared.calendar.thawed(work.host)?.to_vec();
+    let stage = if work.hops.is_empty() { 0 } else { work.durations.stage.p95_s };
+    let before = stage.max(FREEZE_S);
+    let length = before.saturating_add(lasts).saturating_add(FREEZE_S);
+    Some(Need { of: Within::Window, spans, offset: 0, before, length, guest: NONE })
+}
+
 fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Need> {
     let mut needs = Vec::new();
     let platform = shared.facts.policy.planning.placing == Placing::PlatformPlaces;
+    let lasts = times.iter().map(|it| it.end).max().unwrap_or(0);
     for (work, times) in works.iter().zip(times) {
         if let Some(spans) = shared.calendar.host(work.host) {
             let length = times.end.saturating_add(work.durations.rollback.p95_s);
-            needs.push(Need { of: Within::Window, spans: spans.to_vec(), offset: 0, length, guest: NONE });
+            let spans = spans.to_vec();
+            needs.push(Need { of: Within::Window, spans, offset: 0, before: 0, length, guest: NONE });
         }
+        needs.extend(thawed(shared, work, lasts));
         let mut hulls: Vec<(u32, bool, Seconds, Seconds, u32)> = Vec::new();
         let mut touch = |guest: u32, phase: bool, from: Seconds, until: Seconds| {
             let number = shared.calendar.guest_number(guest);
@@ -222,7 +238,7 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
             let vm = shared.facts.guests[it.guest as usize].it;
             if let Some(spans) = shared.answers.allowed(vm, it.how.action(), it.consent) {
                 let of = Within::Consent(it.how.action());
-                needs.push(Need { of, spans, offset: from, length, guest: it.guest });
+                needs.push(Need { of, spans, offset: from, before: 0, length, guest: it.guest });
             }
             for expires in shared.facts.guests[it.guest as usize].it.locks.iter().filter_map(|it| it.expires)
             {
@@ -233,6 +249,7 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
                         of: Within::Lock(since),
                         spans: vec![(since, Seconds::MAX)],
                         offset: from,
+                        before: 0,
                         length,
                         guest: it.guest,
                     });
@@ -242,7 +259,7 @@ fn needs(shared: &Shared<'_, '_>, works: &[Work], times: &[HostTimes]) -> Vec<Ne
         for (_, _, from, until, guest) in hulls {
             if let Some(spans) = shared.calendar.guest(guest) {
                 let (of, spans) = (Within::Window, spans.to_vec());
-                needs.push(Need { of, spans, offset: from, length: until - from, guest });
+                needs.push(Need { of, spans, offset: from, before: 0, length: until - from, guest });
             }
         }
     }

@@ -26,7 +26,7 @@ pub(super) struct Hop {
     pub(super) change: u32,
     /// Which of its hops.
     pub(super) hop: u32,
-    /// It takes a reboot.
+    /// A reboot follows it, for all hops since the last one.
     pub(super) reboot: bool,
 }
 

@@ -256,11 +256,33 @@ pub(super) fn line(all: &[Otherwise]) -> Option<String> {
     let mut shown: Vec<&Otherwise> = all.iter().collect();
     shown.sort_by_key(follows);
     let examples: Vec<String> = shown.iter().take(EXAMPLES).map(|it| it.to_string()).collect();
-    let counts: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    let counts: Vec<String> = counts.iter().map(|(what, count)| told(what, *count)).collect();
     let more = if all.len() > EXAMPLES { "; ..." } else { "" };
     (!all.is_empty()).then(|| {
         format!("{} done otherwise ({}): {}{more}", places.len(), counts.join(", "), examples.join("; "))
     })
+}
+
+/// How many places differ in a field, in words.
+fn told(what: &str, count: usize) -> String {
+    let words = match what {
+        "start" | "start_s" => "start earlier or later",
+        "end_s" => "end earlier or later",
+        "p50_s" | "p95_s" => "take longer or shorter",
+        "soak_until_s" => "soak longer or shorter",
+        "after" => "wait for other steps",
+        "wave" => "in another wave",
+        "number" => "with another number",
+        "method" => "by another method",
+        "profile" => "in another profile",
+        "mbps" => "at another rate",
+        "live" => "moved live, or not any more",
+        "quick" => "rebooted with the firmware, or without it",
+        "consent" => "by another consent",
+        "step" => "in one of the plans only",
+        other => return format!("{count} with another `{other}`"),
+    };
+    format!("{count} {words}")
 }
 
 impl std::fmt::Display for Otherwise {

@@ -12,7 +12,7 @@ use underpin_model::fleet::{
 };
 use underpin_model::id::ClusterId;
 
-use super::{InstanceError, cluster, host, too_many, vm};
+use super::{InstanceError, cluster, host, plannable, too_many, vm};
 
 #[derive(Deserialize)]
 struct Raw {
@@ -111,7 +111,7 @@ pub fn btrplace(text: &str, name: &str, seen: Seen) -> Result<Fleet, InstanceErr
         }
     }
     reader.fleet.planning = Some(reader.planning);
-    Ok(reader.fleet)
+    Ok(plannable(reader.fleet))
 }
 
 struct Reader {

@@ -6,7 +6,7 @@ use underpin_model::fleet::{
 };
 use underpin_model::id::ClusterId;
 
-use super::{InstanceError, Names, cluster, host, too_many, vm};
+use super::{InstanceError, Names, cluster, host, plannable, too_many, vm};
 
 /// Disk templates that take space of the node itself; others are on shared storage, or none.
 const LOCAL_DISK: &[&str] = &["drbd", "plain", "file"];
@@ -57,7 +57,7 @@ pub fn ganeti(text: &str, name: &str, flags: &str, seen: Seen) -> Result<Fleet, 
         }
     }
     reader.fleet.planning = Some(Planning { reboot_groups: Some(reader.model), ..Planning::default() });
-    Ok(reader.fleet)
+    Ok(plannable(reader.fleet))
 }
 
 /// The flags that change the groups.

@@ -14,7 +14,8 @@ pub use ucc15::{UCC15_LINKS_MBPS, Ucc15, ucc15};
 pub use waves_json::waves_json;
 
 use rustc_hash::FxHashSet;
-use underpin_model::fleet::{Capacity, Cluster, Fleet, Host, Vm};
+use underpin_model::change::{Change, Layer, Target};
+use underpin_model::fleet::{Action, Capacity, Cluster, Fleet, Host, Vm};
 use underpin_model::id::{ClusterId, HostId, VmId};
 
 /// Most hosts, and most VMs, of an instance.
@@ -73,6 +74,28 @@ fn cluster(fleet: &mut Fleet, name: &str) -> Result<ClusterId, InstanceError> {
     let id = ClusterId::new(name).map_err(|error| unusable(name, &error))?;
     fleet.clusters.push(Cluster::new(id.clone()));
     Ok(id)
+}
+
+/// What the full plan needs beside the static model: instances are about hosts that all go away once, and guests that move live.
+fn plannable(mut fleet: Fleet) -> Fleet {
+    for vm in &mut fleet.vms {
+        vm.allowed_actions = vec![Action::LiveMigrate];
+    }
+    fleet.planning.get_or_insert_default().changes = vec![Change {
+        id: "maintenance".to_owned(),
+        layer: Layer::Host,
+        elements: Vec::new(),
+        clusters: Vec::new(),
+        platforms: Vec::new(),
+        // No instance says what its hosts run: a release would make them differ from one another on the way.
+        to: Target::Setting { name: "maintenance".to_owned(), value: "done".to_owned(), reboot: true },
+        methods: Vec::new(),
+        after: Vec::new(),
+        units: 1,
+        capacity_after: None,
+        durations: None,
+    }];
+    fleet
 }
 
 fn unusable(name: &str, error: &dyn std::fmt::Display) -> InstanceError {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use underpin_model::fleet::{Affinity, AffinityKind, Fleet, Planning, Seen, Strength};
 
-use super::{InstanceError, cluster, host, too_many, vm};
+use super::{InstanceError, cluster, host, plannable, too_many, vm};
 
 #[derive(Deserialize)]
 struct Raw {
@@ -91,7 +91,7 @@ fn fleet(raw: &Raw, at: usize, seen: Seen) -> Result<Fleet, InstanceError> {
         n_plus_one: raw.n_plus,
         ..Planning::default()
     });
-    Ok(fleet)
+    Ok(plannable(fleet))
 }
 
 /// vCPUs, and GiB as MiB.

@@ -51,8 +51,10 @@ fn what_is_done_otherwise_is_told_in_one_line_with_the_seldom_first() {
     assert_eq!(found.same, 6, "all at the same time");
     assert_eq!(
         found.lines(),
-        ["7 done otherwise (method 4, profile 1, quick 2): plan: profile emergency instead of normal; \
-          reboot h1: quick true instead of false; reboot h4: quick true instead of false; ..."]
+        [
+            "7 done otherwise (4 by another method, 1 in another profile, 2 rebooted with the firmware, or without it): plan: profile emergency instead of normal; \
+          reboot h1: quick true instead of false; reboot h4: quick true instead of false; ..."
+        ]
     );
 }
 

@@ -294,6 +294,7 @@ pub const EDITS: &[Edit] = &[
         });
     }),
     (Rule::WellFormed, "another fleet", |it| it.made_from.fleet_sha256 = Some(POLICY.to_owned())),
+    (Rule::WellFormed, "a fleet that is not named", |it| it.made_from.fleet_sha256 = None),
     (Rule::WellFormed, "another policy", |it| it.made_from.policy_sha256 = Some(FLEET.to_owned())),
     (Rule::WellFormed, "a fleet of another day", |it| {
         it.made_from.seen_at = "2026-11-20T00:00:00Z".parse().unwrap();

@@ -163,7 +163,7 @@ fn a_guest_that_writes_too_fast_is_found_in_the_plan() {
     let it = planned(&fleet, &policy());
     assert!(matches!(
         of(&it, "h1").reasons[..],
-        [Reason::DoesNotConverge { dirty_mbps: 25_165, best_mbps: 10_000, .. }]
+        [Reason::DoesNotConverge { dirty_mbps: 25_166, best_mbps: 10_000, .. }]
     ));
     assert!(matches!(it.report.counterfactuals[0].relaxation, Relaxation::Bandwidth { mbps: 29_000, .. }));
     assert!(it.report.counterfactuals[0].trial == Trial::Enough);

@@ -1,10 +1,11 @@
 //! Elements that are not hosts, and changes that come after others.
 
+use underpin_lint::{Options, lint};
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Action, ManagementPlane, Redundancy, Storage};
 use underpin_model::id::{ElementId, ManagementPlaneId, StorageId};
-use underpin_model::plan::{Outcome, Reason};
+use underpin_model::plan::{Outcome, Reason, Rule, StepKind};
 
 use super::build::{
     array_of_two_controllers, change, consent, fleet, guest, of, planned, planning, policy, story,
@@ -137,6 +138,98 @@ fn methods_differ_in_what_happens_to_guests() {
         (Outcome::Deferred, &[Reason::Deferred][..])
     );
     assert!(it.plan.left_out.iter().all(|it| it.deferred));
+}
+
+/// A setting of hosts.
+fn setting(id: &str, name: &str, reboot: bool) -> Change {
+    Change { to: Target::Setting { name: name.to_owned(), value: "1".to_owned(), reboot }, ..change(id, "") }
+}
+
+#[test]
+fn in_place_is_no_method_of_a_host_for_a_change_that_takes_a_reboot() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    planning(&mut fleet).changes[0].methods = vec![Method::InPlace];
+    let why = Reason::TakesReboot { changes: vec!["go".to_owned()] };
+    let it = planned(&fleet, &policy());
+    assert!(it.plan.waves.is_empty());
+    assert_eq!((of(&it, "h1").outcome, &of(&it, "h1").reasons[..]), (Outcome::Blocked, &[why.clone()][..]));
+    // Neither where its guest allows nothing: the host is blocked for that then.
+    planning(&mut fleet).changes[0].methods = vec![Method::EvacuateReboot, Method::InPlace];
+    fleet.vms[0].allowed_actions.clear();
+    let it = planned(&fleet, &policy());
+    assert!(
+        matches!(of(&it, "h1").reasons[..], [Reason::NoAllowedAction { .. }]),
+        "{:?}",
+        of(&it, "h1").reasons
+    );
+    assert_eq!(of(&it, "h2").method, Some(Method::EvacuateReboot));
+    // Nor for a setting that takes one; what may be deferred is.
+    planning(&mut fleet).changes[0] = Change { methods: vec![Method::InPlace], ..setting("go", "smt", true) };
+    assert_eq!(of(&planned(&fleet, &policy()), "h1").reasons, [why]);
+    planning(&mut fleet).changes[0].methods.push(Method::Defer);
+    assert_eq!(of(&planned(&fleet, &policy()), "h1").outcome, Outcome::Deferred);
+    // One that says that it takes none is made with the guest running.
+    planning(&mut fleet).changes[0] =
+        Change { methods: vec![Method::InPlace], ..setting("go", "smt", false) };
+    let it = planned(&fleet, &policy());
+    assert_eq!(story(&it.plan, "h1"), ["stage", "patch 1 smt=1", "attest", "verify"]);
+}
+
+#[test]
+fn what_takes_no_reboot_is_made_in_place_or_along_with_what_does() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2"] {
+        guest(&mut fleet, host, 8);
+    }
+    planning(&mut fleet).changes = vec![setting("log", "log", false)];
+    let it = planned(&fleet, &policy());
+    assert_eq!((of(&it, "h1").method, it.report.moves.moves), (Some(Method::InPlace), 0));
+    assert_eq!(story(&it.plan, "h1"), ["stage", "patch 1 log=1", "attest", "verify"]);
+    // With a release it goes along, by whatever method that one prefers.
+    for (method, reboots) in [(Method::EvacuateReboot, 1), (Method::LivePatch, 0)] {
+        let release = Change { methods: vec![method], ..change("go", "8.0.2") };
+        planning(&mut fleet).changes = vec![setting("log", "log", false), release];
+        let it = planned(&fleet, &policy());
+        assert_eq!(of(&it, "h1").method, Some(method));
+        let story = story(&it.plan, "h1");
+        assert_eq!(story.iter().filter(|it| *it == "reboot").count(), reboots, "{story:?}");
+        assert_eq!(story.iter().filter(|it| it.starts_with("patch")).count(), 2, "{story:?}");
+    }
+}
+
+#[test]
+fn changes_of_one_drain_share_its_reboot() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    let alone = planned(&fleet, &policy());
+    planning(&mut fleet).changes.push(setting("smt", "smt", true));
+    let it = planned(&fleet, &policy());
+    assert_eq!(
+        story(&it.plan, "h1"),
+        ["stage", "patch 1 8.0.2", "patch 1 smt=1", "reboot", "attest", "verify"]
+    );
+    // One patch more for each host, and nothing else; of all but the last wave the slow case counts.
+    let spans = policy().planning.durations_of(Method::EvacuateReboot);
+    assert_eq!(it.report.eta.p95_s, alone.report.eta.p95_s + 3 * spans.patch.p95_s);
+    assert_eq!(it.report.eta.p50_s, alone.report.eta.p50_s + 2 * spans.patch.p95_s + spans.patch.p50_s);
+    // What must find the other in force has it rebooted before.
+    planning(&mut fleet).changes[1].after = vec!["go".to_owned()];
+    let it = planned(&fleet, &policy());
+    let apart = ["stage", "patch 1 8.0.2", "reboot", "patch 1 smt=1", "reboot", "attest", "verify"];
+    assert_eq!(story(&it.plan, "h1"), apart);
+    // The lint misses the reboot between, and the one at the end.
+    for which in [0, 1] {
+        let mut broken = it.plan.clone();
+        let reboots = |it: &underpin_model::plan::Step| matches!(&it.kind, StepKind::Reboot { element, .. } if element.as_str() == "h1");
+        let at = broken.steps.iter().enumerate().filter(|it| reboots(it.1)).nth(which).unwrap().0;
+        let kind = StepKind::Verify { element: ElementId::new("h1").unwrap() };
+        broken.steps[at].kind = kind;
+        let report = lint(&fleet, &policy(), &broken, &Options::default());
+        let missed =
+            report.findings.iter().any(|it| it.rule == Rule::Method && it.found.starts_with("no reboot"));
+        assert!(missed, "{which}: {:#?}", report.findings);
+    }
 }
 
 #[test]

@@ -377,3 +377,50 @@ fn what_is_waited_for_is_called_by_its_name() {
     let locked = |it: &Reason| matches!(it, Reason::Locked { until_s: Some(43_200), .. });
     assert!(waits(&it, &locked), "{:#?}", it.report.waves);
 }
+
+#[test]
+fn nothing_is_staged_frozen_or_thawed_in_a_freeze() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    let mut policy = policy();
+    let freeze = |from: &str, until: &str| Freeze {
+        id: format!("until {until}"),
+        scope: Scope { clusters: vec![fleet.clusters[0].id.clone()], ..Scope::default() },
+        from: at(from),
+        until: at(until),
+        reason: String::new(),
+    };
+    let end = at("2026-11-22T06:00:00Z");
+    policy.planning.freeze = vec![freeze("2026-11-20T00:00:00Z", "2026-11-22T06:00:00Z")];
+    // No rollback is waited for: a wave may end when the next freeze begins, and is thawed before.
+    let mut spans = policy.planning.durations_of(underpin_model::change::Method::EvacuateReboot);
+    spans.rollback = underpin_model::policy::Spread::new(0, 0);
+    planning(&mut fleet).changes[0].durations = Some(spans);
+    let it = planned(&fleet, &policy);
+    assert!(it.plan.steps.iter().all(|step| it.plan.instant(step.start_s) >= end), "{:#?}", it.plan.steps[0]);
+    assert_eq!(it.plan.instant(it.plan.steps[0].start_s), end);
+    // The lint says so of a plan that stages, or freezes the cluster, before.
+    for kind in ["stage", "freeze"] {
+        let mut early = it.plan.clone();
+        let of =
+            |step: &underpin_model::plan::Step| serde_json::to_value(&step.kind).unwrap()["kind"] == kind;
+        let step = early.steps.iter_mut().find(|step| of(step)).unwrap();
+        step.start_s -= spans.stage.p95_s + 1;
+        let report = underpin_lint::lint(&fleet, &policy, &early, &underpin_lint::Options::default());
+        let told = report.findings.iter().any(|it| it.rule == underpin_model::plan::Rule::FreezeCalendar);
+        assert!(told, "{kind}: {:#?}", report.findings);
+    }
+    // Another freeze begins just when the first wave would be over, and its thaw would not.
+    let first = it.plan.instant(it.plan.waves[0].end_s);
+    let next = Freeze { from: first, until: at("2026-11-23T06:00:00Z"), ..policy.planning.freeze[0].clone() };
+    policy.planning.freeze.push(next);
+    let later = planned(&fleet, &policy);
+    assert!(later.plan.instant(later.plan.waves[0].start_s) >= at("2026-11-23T06:00:00Z"));
+    // Staging may come before a window, which protects guests.
+    policy.planning.freeze.clear();
+    policy.planning.window = vec![window(Scope::default(), vec![], 7, 600)];
+    let it = planned(&fleet, &policy);
+    let (stage, begins) = (it.plan.waves[0].start_s, it.plan.waves_begin()[0]);
+    assert_eq!(it.plan.instant(begins), at("2026-11-21T06:00:00Z"));
+    assert_eq!(begins - stage, spans.stage.p95_s);
+}

@@ -121,5 +121,6 @@ fn lacks(vm: &Vm, own: &Host, to: &Host) -> Vec<String> {
 pub(super) fn does_not_converge(facts: &Facts<'_>, guest: u32, best_mbps: u32) -> Reason {
     let it = &facts.guests[guest as usize];
     let dirty = it.dirty_mib_s * 8.0 * 1_048_576.0 / 1e6;
-    Reason::DoesNotConverge { vm: it.it.id.clone(), dirty_mbps: dirty as u32, best_mbps }
+    // Rounded up: what is little more than the bandwidth must not look as if it were no more.
+    Reason::DoesNotConverge { vm: it.it.id.clone(), dirty_mbps: dirty.ceil() as u32, best_mbps }
 }
