@@ -219,6 +219,7 @@ impl Drive<'_, '_> {
             }
             by_cluster.entry(self.facts.hosts[it.host as usize].cluster).or_default().push(it);
         }
+        self.anchor(&by_cluster, &tries);
         let stage = self.driven.stages;
         self.driven.stages += 1;
         let mut by_host: BTreeMap<u32, Candidate> = if canary {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use underpin_model::fleet::AffinityKind;
 use underpin_model::policy::FailureSets;
 
+use super::anchors::Elsewhere;
 use super::facts::{Facts, NONE, Wish};
 use super::leave::Departure;
 use super::reserve::Failures;
@@ -29,6 +30,8 @@ pub(super) struct Rooms<'f, 'a> {
     /// Position of each host's release among those of its product.
     pub(super) release: Vec<Option<u32>>,
     pub(super) failures: Failures,
+    /// Applications that keep a guest off the release that soaks in another cluster.
+    pub(super) elsewhere: Elsewhere,
 }
 
 impl<'f, 'a> Rooms<'f, 'a> {
@@ -47,6 +50,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
             shut: slice.iter().map(|it| it.capacity.is_none() || it.it.maintenance == Some(true)).collect(),
             release: slice.iter().map(|it| it.release).collect(),
             failures: Failures::default(),
+            elsewhere: Elsewhere::default(),
             hosts,
         };
         for guest in guests {
@@ -196,7 +200,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
             .sum()
     }
 
-    /// Another guest of the application, in this cluster, is not on a release that soaks.
+    /// Another guest of the application, here or in the cluster that keeps one, is not on a release that soaks.
     pub(super) fn diverse(&self, guest: u32, soaks: &dyn Fn(u32) -> bool) -> bool {
         let application = self.facts.guests[guest as usize].application;
         if application == NONE || !self.facts.policy.planning.release_diversity {
@@ -204,6 +208,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
         }
         let members = &self.facts.applications[application as usize];
         members.len() < 2
+            || self.elsewhere.contains(&application)
             || members.iter().any(|&other| {
                 let here = other >= self.first_guest && ((other - self.first_guest) as usize) < self.at.len();
                 other != guest && here && !soaks(other)

@@ -13,6 +13,7 @@ mod build;
 mod clusters;
 mod contradictions;
 mod diffs;
+mod diversity;
 mod durations;
 mod edits;
 mod exceptions;
