@@ -71,6 +71,18 @@ fn guests_that_another_plan_might_stop_raise_no_bound() {
 }
 
 #[test]
+fn what_nobody_consents_to_lowers_no_bound() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        guest(&mut fleet, host, 8).allowed_actions = vec![Action::LiveMigrate, Action::PowerOff];
+    }
+    let it = planned(&fleet, &policy());
+    // Those of the first host move again.
+    assert_eq!(it.report.bounds.moves_at_least, 4);
+    assert!(it.report.moves.moves >= 4);
+}
+
+#[test]
 fn hosts_that_are_there_already_are_left_alone() {
     let mut fleet = fleet(3);
     fleet.hosts[1].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
