@@ -21,6 +21,7 @@ mod guests;
 mod late;
 mod laws;
 mod layers;
+mod pools;
 mod reported;
 mod rings;
 #[path = "../support/rules.rs"]
