@@ -49,7 +49,7 @@ fn where_a_plan_without_the_rule_happens_to_keep_it_the_one_with_it_does_as_much
 
 /// Two clusters of three hosts, the second of a product that does not change or of the same; `shop` has one guest in each, which is
 /// stopped where it stands.
-fn two_clusters(second: Family) -> Fleet {
+fn two_clusters(second: &Family) -> Fleet {
     let mut fleet = fleet(3);
     fleet.clusters.push(Cluster::new(ClusterId::new("d").unwrap()));
     for number in 1..=3 {
@@ -70,7 +70,7 @@ fn two_clusters(second: Family) -> Fleet {
 
 #[test]
 fn a_guest_in_a_cluster_of_another_product_keeps_its_application_off_the_release() {
-    let mut fleet = two_clusters(Family::Debian);
+    let mut fleet = two_clusters(&Family::Debian);
     // One host alone: it is the canary.
     fleet.hosts.retain(|it| !["h2", "h3"].contains(&it.id.as_str()));
     let it = planned(&fleet, &policy());
@@ -79,7 +79,7 @@ fn a_guest_in_a_cluster_of_another_product_keeps_its_application_off_the_release
 
 #[test]
 fn where_both_clusters_try_the_release_one_of_them_keeps_a_guest_off_it() {
-    let mut fleet = two_clusters(Family::Proxmox);
+    let mut fleet = two_clusters(&Family::Proxmox);
     fleet.hosts.retain(|it| ["h1", "k1"].contains(&it.id.as_str()));
     // Two kinds of hardware: each of them is a canary, and only one may be.
     fleet.hosts[1].model = Some("R2".to_owned());
