@@ -18,6 +18,11 @@ pub(crate) const DAY_S: f64 = 86_400.0;
 struct Stage {
     wave: u32,
     ring: u32,
+    /// The latest ring that the fleet gives one of its hosts.
+    own_ring: u32,
+    cluster: u32,
+    /// It has its pool's coordinator.
+    coordinator: bool,
     canary: bool,
     /// First step that touches.
     from: u32,
@@ -97,9 +102,15 @@ fn stages(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stage
         let from = first_touch.get(ix(number - 1)).copied().unwrap_or(NONE);
         let (ring, _) = rings(world, wave);
         let soak_until = wave.soak_until_s;
+        let rows = || hosts.iter().filter_map(|it| world.hosts.get(ix(*it)));
+        let cluster = rows().next().map_or(NONE, |it| it.cluster);
+        let coordinators = crate::sequence::coordinators_of(world, cluster);
         all.entry(change).or_default().push(Stage {
             wave: number,
             ring,
+            own_ring: rows().map(|it| it.own_ring).max().unwrap_or(ring),
+            cluster,
+            coordinator: hosts.iter().any(|it| coordinators.contains(it)),
             canary: wave.canary,
             from,
             soak_until,
@@ -109,20 +120,27 @@ fn stages(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stage
     all
 }
 
-/// Later rings wait for the soak of earlier ones, and the rest of a ring for that of its canaries.
+/// Later rings wait for the soak of earlier ones, and the rest of a ring for that of its canaries. In a pool that is late because of its
+/// coordinator the same holds, after this one, for the rings that its hosts would have: nobody waits for who comes later.
 fn order(world: &World<'_>, timeline: &Timeline<'_>, change: u32, stages: &[Stage], log: &mut Log<'_>) {
     let emergency = timeline.profile == Profile::Emergency;
     let merged = emergency && world.policy.planning.emergency.merge_rings;
-    // Latest soak of each ring, and of its canaries, with the wave that it is of.
+    // Latest soak of each ring, and of its canaries and pools by the ring that they would have, with the wave that it is of.
     let mut of_ring: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
-    let mut of_canaries: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+    let mut of_canaries: BTreeMap<(u32, u32), (u32, u32)> = BTreeMap::new();
+    let mut of_pools: BTreeMap<(u32, u32, u32), (u32, u32)> = BTreeMap::new();
+    let mut of_coordinators: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
     for it in stages {
         let soak = (it.soak_until, it.wave);
-        let ring = of_ring.entry(it.ring).or_default();
-        *ring = (*ring).max(soak);
+        let latest = |known: &mut (u32, u32)| *known = (*known).max(soak);
+        latest(of_ring.entry(it.ring).or_default());
         if it.canary {
-            let ring = of_canaries.entry(it.ring).or_default();
-            *ring = (*ring).max(soak);
+            latest(of_canaries.entry((it.ring, it.own_ring)).or_default());
+        }
+        if !it.coordinator {
+            latest(of_pools.entry((it.cluster, it.ring, it.own_ring)).or_default());
+        } else if it.canary {
+            latest(of_coordinators.entry(it.cluster).or_default());
         }
     }
     let name = |ring: u32| world.policy.rings.get(ix(ring)).map_or("?", |it| it.name.as_str());
@@ -134,8 +152,14 @@ fn order(world: &World<'_>, timeline: &Timeline<'_>, change: u32, stages: &[Stag
         } else {
             of_ring.range(..it.ring).map(|it| *it.1).max()
         };
-        let own = of_canaries.get(&it.ring).copied().filter(|_| !it.canary);
-        let Some((until, waits_for)) = earlier.into_iter().chain(own).max() else { continue };
+        let own = of_canaries.range((it.ring, 0)..=(it.ring, it.own_ring)).map(|it| *it.1).max();
+        let own = own.filter(|_| !it.canary && !it.coordinator);
+        let first = of_coordinators.get(&it.cluster).copied().filter(|_| !it.canary && !it.coordinator);
+        let pool = of_pools.range((it.cluster, it.ring, 0)..(it.cluster, it.ring, it.own_ring));
+        let pool = pool.map(|it| *it.1).max();
+        let pool = pool.filter(|_| !merged && !it.coordinator && it.cluster != NONE);
+        let all = earlier.into_iter().chain(own).chain(first).chain(pool);
+        let Some((until, waits_for)) = all.max() else { continue };
         if it.from < until {
             let locus = it.hosts.first().map_or(Locus::NOWHERE, |host| world.locus(*host));
             log.error(Rule::RingOrder, At::moment(it.from), &locus, || {

@@ -61,6 +61,8 @@ pub(crate) struct HostRow<'a> {
     /// Its ring by the order of the policy; one that the policy does not name counts as the last. In a pool whose coordinator comes
     /// first, nobody's ring is earlier than the coordinator's.
     pub(crate) ring: u32,
+    /// The ring that the fleet gives it. In a pool that is late because of its coordinator, the order of these holds within.
+    pub(crate) own_ring: u32,
     pub(crate) slots: u32,
     pub(crate) mbps: u64,
     /// Networks of migrations by name; hosts of a pool that name none share one.
@@ -232,12 +234,14 @@ impl<'a> World<'a> {
             let network = migration.and_then(|it| it.network.as_ref());
             let ring = host.ring.as_deref();
             let ring = self.policy.rings.iter().position(|it| Some(it.name.as_str()) == ring);
+            let ring = ring.and_then(|it| u32::try_from(it).ok()).unwrap_or(last_ring);
             self.hosts.push(HostRow {
                 host,
                 cluster,
                 pool,
                 room: room::of_host(host.capacity.as_ref()),
-                ring: ring.and_then(|it| u32::try_from(it).ok()).unwrap_or(last_ring),
+                ring,
+                own_ring: ring,
                 slots: migration.and_then(|it| it.slots).unwrap_or(policy.slots),
                 mbps: u64::from(migration.and_then(|it| it.bandwidth_mbps).unwrap_or(policy.bandwidth_mbps)),
                 network: match at(network_at, network.map(AsRef::as_ref)) {

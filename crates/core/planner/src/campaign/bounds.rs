@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use underpin_model::change::Target;
 use underpin_model::plan::{Bounds, Plan};
 use underpin_model::policy::Homing;
 
-use super::Request;
+use super::answers::Answers;
 use super::calendar::{Calendar, Seconds, earliest, tenants_wait};
 use super::drive::{Class, Driven};
 use super::facts::{Allowed, Facts};
-use super::leave::live;
+use super::leave::{How, live, preferred};
 use super::room::KINDS;
 use super::soaking::SoaksStill;
 use super::timing::Work;
+use super::{Request, order};
 
 /// Bounds for the hosts that the plan changes, with what it reached.
 pub(super) fn bounds(
@@ -22,13 +24,16 @@ pub(super) fn bounds(
     plan: &Plan,
     moves: u64,
 ) -> Bounds {
-    let (waves_at_least, waves) = waves(request, facts, driven);
     let calendar = Calendar::new(facts, request.starts_at, tenants_wait(request)).ok();
-    let (makespan_at_least_s, makespan_bound_by) = makespan(request, facts, calendar.as_ref(), driven);
+    let consents = request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
+    let horizon_s = calendar.as_ref().map_or(Seconds::MAX, Calendar::horizon_s);
+    let ways = Ways { facts, answers: Answers::new(consents, request.starts_at, horizon_s) };
+    let (waves_at_least, waves) = waves(request, &ways, driven);
+    let (makespan_at_least_s, makespan_bound_by) = makespan(request, &ways, calendar.as_ref(), driven);
     Bounds {
         waves_at_least,
         waves,
-        moves_at_least: moves_at_least(facts, driven),
+        moves_at_least: moves_at_least(&ways, driven),
         moves,
         makespan_at_least_s,
         makespan_s: plan.end_s(),
@@ -36,13 +41,23 @@ pub(super) fn bounds(
     }
 }
 
-/// Guests that some plan might stop or suspend while their host is changed, whatever this one does.
-fn staying(facts: &Facts<'_>, guests: std::ops::Range<u32>) -> BTreeSet<u32> {
-    let may = |guest: &u32| {
-        let allowed = Allowed::of(&facts.guests[*guest as usize]);
-        allowed.suspend || allowed.power_off
-    };
-    guests.filter(may).collect()
+/// What some plan might do with guests, whatever this one does: what they allow, and their owners agree to.
+struct Ways<'w, 'a> {
+    facts: &'w Facts<'a>,
+    answers: Answers<'w>,
+}
+
+impl Ways<'_, '_> {
+    fn any(&self, guest: u32, ways: &[How]) -> bool {
+        let allowed = Allowed::of(&self.facts.guests[guest as usize]);
+        let agreed = |it: &How| self.answers.find(self.facts, guest, it.action()).is_ok();
+        ways.iter().any(|it| allowed.open(*it) && agreed(it))
+    }
+
+    /// Guests that might be stopped or suspended while their host is changed.
+    fn staying(&self, guests: std::ops::Range<u32>) -> BTreeSet<u32> {
+        guests.filter(|guest| self.any(*guest, &[How::Suspend, How::Stop])).collect()
+    }
 }
 
 /// Works of each cluster.
@@ -56,7 +71,8 @@ fn by_cluster(driven: &Driven) -> BTreeMap<u32, Vec<&Work>> {
 
 /// Waves of the cluster that needs most: hosts by the limit on hosts away, and by capacity: while hosts of capacity A are away
 /// the others carry all guests, so that A is at most the room that is free (`W >= C(to change) / (C - D)`).
-fn waves(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> (u32, u32) {
+fn waves(request: &Request<'_>, ways: &Ways<'_, '_>, driven: &Driven) -> (u32, u32) {
+    let facts = ways.facts;
     let mut most = (0, 0);
     let all = classes(facts, driven.waves.iter().flat_map(|it| &it.staged.works));
     for (cluster, works) in by_cluster(driven) {
@@ -64,7 +80,7 @@ fn waves(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven) -> (u32, u32
         let mut bound = waves_by_rings(request, facts, driven, &works, &all);
         let it = &facts.clusters[cluster as usize];
         // Guests that stay on their host, stopped or suspended, need no room elsewhere.
-        let stays = staying(facts, it.guests.clone());
+        let stays = ways.staying(it.guests.clone());
         let leaving: Vec<&&Work> = works
             .iter()
             .filter(|it| !it.hops.is_empty() && it.departures.iter().any(|it| !stays.contains(&it.guest)))
@@ -110,7 +126,9 @@ fn waves_by_rings(
     let of_classes = classes(facts, works.iter().copied());
     let of_classes = of_classes.iter().filter_map(|(class, &hosts)| {
         let wanted = driven.canaries.get(class).copied().filter(|it| (1..hosts).contains(it))?;
-        let alone = all.get(class) == Some(&hosts);
+        // Hosts of the same hardware elsewhere, with other changes beside, may have tried it before.
+        let others = all.keys().filter(|it| it.1 == class.1).count() > 1;
+        let alone = all.get(class) == Some(&hosts) && !others;
         alone.then(|| least(wanted) + least(hosts - wanted))
     });
     of_rings.chain(of_classes).max().unwrap_or(0)
@@ -119,13 +137,15 @@ fn waves_by_rings(
 /// Every guest of a host that is emptied moves once; twice where guests come home. Where no host is done or unconcerned at the
 /// start, the guests of the first wave land on hosts that are still to be emptied, and move again: at least those of the host
 /// with the fewest.
-fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
+fn moves_at_least(ways: &Ways<'_, '_>, driven: &Driven) -> u64 {
+    let facts = ways.facts;
     let mut bound = 0;
     for (cluster, works) in by_cluster(driven) {
-        let changed: BTreeSet<u32> = works.iter().map(|it| it.host).collect();
         // As they stood at the start; guests that stay (stopped, suspended) do not move.
-        let stays = staying(facts, facts.clusters[cluster as usize].guests.clone());
-        let emptied: Vec<u32> = works.iter().filter(|it| !it.hops.is_empty()).map(|it| it.host).collect();
+        let stays = ways.staying(facts.clusters[cluster as usize].guests.clone());
+        // What is changed in place keeps its guests.
+        let emptied = |it: &&&Work| !it.hops.is_empty() && !preferred(it.method).is_empty();
+        let emptied: BTreeSet<u32> = works.iter().filter(emptied).map(|it| it.host).collect();
         let cluster = &facts.clusters[cluster as usize];
         let mut guests: BTreeMap<u32, u64> = emptied.iter().map(|&it| (it, 0)).collect();
         for guest in cluster.guests.clone().filter(|it| !stays.contains(it)) {
@@ -141,7 +161,7 @@ fn moves_at_least(facts: &Facts<'_>, driven: &Driven) -> u64 {
         bound += match driven.homing {
             // All but those that a rule holds back come home.
             Homing::Home => once + works.iter().map(|it| it.come_home.len() as u64).sum::<u64>(),
-            Homing::Drift if changed.len() == cluster.hosts.len() => {
+            Homing::Drift if emptied.len() == cluster.hosts.len() => {
                 once + guests.values().min().copied().unwrap_or(0)
             }
             Homing::Drift => once,
@@ -181,10 +201,11 @@ type Rings<'w> = BTreeMap<usize, Vec<&'w Work>>;
 /// guests that move in windows only. A path is what is done on the host, and at least its own guests over its link.
 fn makespan(
     request: &Request<'_>,
-    facts: &Facts<'_>,
+    ways: &Ways<'_, '_>,
     calendar: Option<&Calendar<'_>>,
     driven: &Driven,
 ) -> (Seconds, &'static str) {
+    let facts = ways.facts;
     let mut of_changes: BTreeMap<u32, Rings<'_>> = BTreeMap::new();
     for work in driven.waves.iter().flat_map(|it| &it.staged.works) {
         for change in changes(work) {
@@ -195,7 +216,7 @@ fn makespan(
     let elements = driven.elements.iter().map(|it| u64::from(it.end - it.start)).max().unwrap_or(0);
     let mut best = (elements, "longest-host");
     for (change, rings) in &of_changes {
-        let of = |calendar| Chain { request, facts, calendar, driven }.of(*change, rings);
+        let of = |calendar| Chain { request, facts, ways, calendar, driven }.of(*change, rings);
         let plain = of(None);
         let bound = match calendar.map(|it| of(Some(it))) {
             Some(windows) if windows.0 > plain.0 => (windows.0, "window"),
@@ -212,6 +233,7 @@ fn makespan(
 struct Chain<'c> {
     request: &'c Request<'c>,
     facts: &'c Facts<'c>,
+    ways: &'c Ways<'c, 'c>,
     calendar: Option<&'c Calendar<'c>>,
     driven: &'c Driven,
 }
@@ -219,32 +241,73 @@ struct Chain<'c> {
 impl Chain<'_> {
     fn of(&self, change: u32, rings: &Rings<'_>) -> (u64, &'static str) {
         let (mut now, mut soaked, mut by) = (0, 0, "longest-host");
-        let mut wanted = self.driven.canaries.clone();
+        let wanted = self.wanted(change);
+        // Hosts of each hardware in the rings before.
+        let mut before: BTreeMap<u32, usize> = BTreeMap::new();
         let last = rings.keys().max();
         for (ring, works) in rings {
-            let soak = works.iter().map(|it| self.facts.hosts[it.host as usize].ring);
-            let soak = u64::from(soak.map(|it| self.request.soak_s(it)).min().unwrap_or(0));
-            let first = works.iter().map(|it| path(self.facts, it)).min().unwrap_or(0);
-            let before = self.soak_before(change, &|it| self.ring_of(it) < *ring);
-            let start = before.max(now);
-            soaked += start - now;
-            now = self.done(works, &BTreeMap::new(), start, &mut by);
-            let (ahead, tries) = self.ahead(works, &mut wanted);
-            let canaries = self.soak_before(change, &|it| it.canary);
-            let held = if tries { canaries.max(start + first + soak) } else { canaries };
-            if ahead.values().sum::<usize>() < works.len() && held > start {
-                let rest = self.done(works, &ahead, held, &mut by);
-                if rest > now {
-                    (now, soaked) =
-                        (rest, soaked + if tries { soak.max(held - start - first) } else { held - start });
+            let start = self.soak_before(change, &|it| self.ring_of(it) < *ring).max(now);
+            let waited = soaked + start - now;
+            (now, soaked) = (self.done(works, &BTreeMap::new(), start, &mut by), waited);
+            let mut wait = |works: &[&Work], held: u64, soak: u64| {
+                let ahead = self.ahead(works);
+                if held > start && ahead.values().sum::<usize>() < works.len() {
+                    let rest = self.done(works, &ahead, held, &mut by);
+                    if rest > now {
+                        (now, soaked) = (rest, waited + soak);
+                    }
                 }
+            };
+            let canaries = self.soak_before(change, &|it| it.canary);
+            wait(works, canaries, canaries.saturating_sub(start));
+            for (hardware, works) in self.by_hardware(works) {
+                let (soak, before) = (self.soak(&works), before.entry(hardware).or_default());
+                if wanted.get(&hardware).is_some_and(|wanted| *before < *wanted) {
+                    let first = works.iter().map(|it| path(self.ways, it)).min().unwrap_or(0);
+                    wait(&works, start + first + soak, soak);
+                }
+                *before += works.len();
             }
             // The soak of the last ring is not waited for.
             if Some(ring) != last {
+                let soak = self.soak(works);
                 (now, soaked) = (now + soak, soaked + soak);
             }
         }
         (now, if soaked > now - soaked { "soak" } else { by })
+    }
+
+    /// The least soak of some hosts.
+    fn soak(&self, works: &[&Work]) -> u64 {
+        let of = works.iter().map(|it| self.request.soak_s(self.facts.hosts[it.host as usize].ring));
+        u64::from(of.min().unwrap_or(0))
+    }
+
+    fn by_hardware<'w>(&self, works: &[&'w Work]) -> BTreeMap<u32, Vec<&'w Work>> {
+        let mut all: BTreeMap<u32, Vec<&Work>> = BTreeMap::new();
+        for work in works {
+            all.entry(self.facts.hosts[work.host as usize].hardware).or_default().push(work);
+        }
+        all
+    }
+
+    /// How many hosts of each hardware must have soaked with a change before others of it go; none where it is a setting.
+    fn wanted(&self, change: u32) -> BTreeMap<u32, usize> {
+        let it = self.request.changes().get(change as usize);
+        let Some(it) = it.filter(|it| !matches!(it.to, Target::Setting { .. })) else {
+            return BTreeMap::new();
+        };
+        let concerned = order::concerned(self.request.fleet, it);
+        let mut hosts: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+        let there = concerned.there.iter().map(|it| (it, 1));
+        for (element, there) in concerned.due.iter().map(|it| (it, 0)).chain(there) {
+            let Some(host) = self.facts.host(element.as_str()) else { continue };
+            let count = hosts.entry(self.facts.hosts[host as usize].hardware).or_default();
+            *count = (count.0 + 1, count.1 + there);
+        }
+        let planning = &self.request.policy.planning;
+        let wanted = |(all, there): (u32, u32)| planning.canaries_of(all).saturating_sub(there) as usize;
+        hosts.into_iter().map(|(hardware, counts)| (hardware, wanted(counts))).collect()
     }
 
     /// The last end of some soaks of a change that began before the plan.
@@ -257,9 +320,8 @@ impl Chain<'_> {
         if self.request.merges_rings() { 0 } else { self.facts.hosts[it.host as usize].ring }
     }
 
-    /// How many hosts of a ring, by cluster, may go before its canaries have soaked: coordinators, and the canaries that are still
-    /// wanted; and whether there are any of these.
-    fn ahead(&self, works: &[&Work], wanted: &mut BTreeMap<Class, usize>) -> (BTreeMap<u32, usize>, bool) {
+    /// How many of some hosts, by cluster, may go before canaries have soaked: coordinators, and as many of each class as are wanted.
+    fn ahead(&self, works: &[&Work]) -> BTreeMap<u32, usize> {
         let mut classes: BTreeMap<(u32, Class), usize> = BTreeMap::new();
         let mut ahead: BTreeMap<u32, usize> = BTreeMap::new();
         for work in works {
@@ -270,18 +332,17 @@ impl Chain<'_> {
                 *classes.entry((cluster, class(self.facts, work))).or_default() += 1;
             }
         }
-        let mut tries = false;
-        for ((cluster, class), hosts) in &classes {
-            let wanted = wanted.get(class).copied().unwrap_or(0).min(*hosts);
-            tries |= wanted > 0;
-            *ahead.entry(*cluster).or_default() += wanted;
+        let sorted = |it: &Class| {
+            let changes: BTreeSet<u32> = it.0.iter().copied().collect();
+            (changes.into_iter().collect(), it.1)
+        };
+        let wanted: BTreeMap<Class, usize> =
+            self.driven.canaries.iter().map(|(class, wanted)| (sorted(class), *wanted)).collect();
+        for ((cluster, class), hosts) in classes {
+            let wanted = wanted.get(&class).copied().unwrap_or(0).min(hosts);
+            *ahead.entry(cluster).or_default() += wanted;
         }
-        for ((_, class), hosts) in &classes {
-            if let Some(wanted) = wanted.get_mut(class) {
-                *wanted = wanted.saturating_sub(*hosts);
-            }
-        }
-        (ahead, tries)
+        ahead
     }
 
     /// When the hosts of every cluster can be done that start at a moment, but for so many of each cluster, whichever take longest.
@@ -299,7 +360,7 @@ impl Chain<'_> {
         let mut now = start;
         for (cluster, works) in clusters {
             let without = without.get(&cluster).copied().unwrap_or(0);
-            let mut paths: Vec<u64> = works.iter().map(|it| path(self.facts, it)).collect();
+            let mut paths: Vec<u64> = works.iter().map(|it| path(self.ways, it)).collect();
             paths.sort_unstable_by(|a, b| b.cmp(a));
             let paths = paths.get(without..).unwrap_or_default();
             let longest = start + paths.first().copied().unwrap_or(0);
@@ -309,7 +370,7 @@ impl Chain<'_> {
             }
             now = now.max(longest).max(shared);
             if let Some(calendar) = self.calendar {
-                now = now.max(in_windows(self.facts, calendar, self.driven.most, &works, without, start));
+                now = now.max(in_windows(self.ways, calendar, self.driven.most, &works, without, start));
             }
         }
         now
@@ -320,7 +381,7 @@ impl Chain<'_> {
 /// move until it is changed, so that in an opening of length `L` no more than `most * (L / path + 1)` can be; and none before its
 /// own windows were open. So many hosts, whichever come last, are left out.
 fn in_windows(
-    facts: &Facts<'_>,
+    ways: &Ways<'_, '_>,
     calendar: &Calendar<'_>,
     most: usize,
     works: &[&Work],
@@ -335,7 +396,7 @@ fn in_windows(
     for work in works {
         let done = in_place(work);
         if let Some(spans) = calendar.host(work.host) {
-            let path = Seconds::try_from(path(facts, work)).unwrap_or(Seconds::MAX);
+            let path = Seconds::try_from(path(ways, work)).unwrap_or(Seconds::MAX);
             let length = path.saturating_add(work.durations.rollback.p95_s);
             let opens = earliest(spans, from, length).unwrap_or(from);
             done_at.push(u64::from(opens) + u64::from(path));
@@ -371,18 +432,19 @@ fn in_windows(
     latest
 }
 
-fn path(facts: &Facts<'_>, work: &Work) -> u64 {
+fn path(ways: &Ways<'_, '_>, work: &Work) -> u64 {
+    let facts = ways.facts;
     let host = &facts.hosts[work.host as usize];
     let factor = facts.policy.planning.migration.p95_factor.max(1.0);
     // Another plan might stop it, or move it cold.
     let own = |guest: u32| {
-        let allowed = Allowed::of(&facts.guests[guest as usize]);
-        facts.home[guest as usize] == work.host && !(allowed.cold || allowed.suspend || allowed.power_off)
+        let other = ways.any(guest, &[How::Cold, How::Suspend, How::Stop]);
+        facts.home[guest as usize] == work.host && !other
     };
     let live_s: f64 = work
         .departures
         .iter()
-        .filter(|it| it.how == super::leave::How::Live && own(it.guest))
+        .filter(|it| it.how == How::Live && own(it.guest))
         .filter_map(|it| live(facts, it.guest, host.link_mbps))
         .map(|it| it.total_s * factor)
         .sum();

@@ -80,7 +80,8 @@ impl Drive<'_, '_> {
         soaked: Soaks<'_>,
     ) -> (Vec<Candidate>, Vec<Candidate>) {
         let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
-        let behind: BTreeSet<u32> = hosts.iter().filter(|it| it.coordinator).map(cluster).collect();
+        let undone = self.driven.coordinators.iter().filter(|it| !self.driven.by_host.contains_key(it));
+        let behind: BTreeSet<u32> = undone.map(|&it| self.facts.hosts[it as usize].cluster).collect();
         let mut left = wanted.clone();
         let mut chosen: BTreeSet<u32> = BTreeSet::new();
         let mut classes: BTreeMap<Class, Vec<&Candidate>> = BTreeMap::new();

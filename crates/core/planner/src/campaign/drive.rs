@@ -43,6 +43,13 @@ pub(super) struct Fate {
     pub(super) reasons: Vec<Reason>,
 }
 
+impl Fate {
+    /// It will not be changed by this plan.
+    pub(super) fn is_left_out(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Blocked | Outcome::Deferred))
+    }
+}
+
 /// Everything that was decided.
 pub(super) struct Driven {
     pub(super) waves: Vec<HostWave>,

@@ -39,8 +39,13 @@ impl<'f, 'a> Cluster<'f, 'a> {
         if shared.facts.policy.planning.placing == Placing::PlatformPlaces {
             return None;
         }
+        let pool = pending.iter().any(|it| it.coordinator);
         for at in 0..pending.len() {
             let candidate = pending.get(at)?;
+            // Nobody comes before the coordinator.
+            if pool && !candidate.coordinator {
+                continue;
+            }
             let reasons = why.get(&candidate.host).cloned().unwrap_or_default();
             if let Some(waves) = self.early(shared, couplings, candidate, reasons, canary) {
                 let done = pending.remove(at);

@@ -7,6 +7,7 @@
 //! ([`Request::evaluations`]) and the best is kept: most hosts, least loss while open, earliest end,
 //! fewest guests interrupted, fewest moves.
 
+mod anchors;
 mod answers;
 mod assemble;
 mod bounds;

@@ -6,7 +6,7 @@ use underpin_model::id::ElementId;
 use underpin_model::plan::{Outcome, Reason};
 
 use super::canaries::Risk;
-use super::drive::{Class, Drive, HostWave};
+use super::drive::{Class, Drive, Fate, HostWave};
 use super::search;
 use super::soaks::{Role, Soaks};
 use super::stage::{Candidate, StagedWave, lasting};
@@ -24,6 +24,7 @@ impl Drive<'_, '_> {
                 self.driven.coordinators.insert(it.host);
             }
         }
+        self.blocked_coordinators(changes);
         let mut canaries = self.wanted_canaries(&candidates);
         let risks = self.risks(&candidates);
         self.without_hopeless(&mut candidates, &canaries);
@@ -164,6 +165,18 @@ impl Drive<'_, '_> {
         }
     }
 
+    /// Coordinators that were to get one of the changes, and cannot.
+    fn blocked_coordinators(&mut self, changes: &[usize]) {
+        for (host, it) in (0..).zip(&self.facts.hosts).filter(|it| it.1.coordinator) {
+            let Some(element) = underpin_model::plan::element_of(&it.it.id) else { continue };
+            let due =
+                changes.iter().filter_map(|&it| self.concerned.get(it)).any(|it| it.due.contains(&element));
+            if due && self.driven.fates.get(&element).is_some_and(Fate::is_left_out) {
+                self.driven.coordinators.insert(host);
+            }
+        }
+    }
+
     /// Hosts whose coordinator cannot be done cannot be done either.
     fn without_coordinator(&mut self, hosts: &mut Vec<Candidate>) {
         let blocked: BTreeMap<u32, ElementId> = self
@@ -174,9 +187,7 @@ impl Drive<'_, '_> {
             .filter_map(|&it| {
                 Some((it, underpin_model::plan::element_of(&self.facts.hosts[it as usize].it.id)?))
             })
-            .filter(|(_, it)| {
-                self.driven.fates.get(it).is_some_and(|it| it.outcome == Some(Outcome::Blocked))
-            })
+            .filter(|(_, it)| self.driven.fates.get(it).is_some_and(Fate::is_left_out))
             .map(|(host, it)| (self.facts.hosts[host as usize].cluster, it))
             .collect();
         let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
@@ -195,11 +206,12 @@ impl Drive<'_, '_> {
 
     fn stage(
         &mut self,
-        candidates: Vec<Candidate>,
+        mut candidates: Vec<Candidate>,
         ring: Option<usize>,
         role: Role,
         soaks: &mut Soaks,
     ) -> Vec<(Candidate, Vec<Reason>)> {
+        self.without_coordinator(&mut candidates);
         if candidates.is_empty() {
             return Vec::new();
         }
@@ -219,13 +231,11 @@ impl Drive<'_, '_> {
             }
             by_cluster.entry(self.facts.hosts[it.host as usize].cluster).or_default().push(it);
         }
+        self.anchor(&by_cluster, &tries);
         let stage = self.driven.stages;
         self.driven.stages += 1;
-        let mut by_host: BTreeMap<u32, Candidate> = if canary {
-            by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect()
-        } else {
-            BTreeMap::new()
-        };
+        let mut by_host: BTreeMap<u32, Candidate> =
+            by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect();
         let results = search::stages(
             self.request,
             &self.shared,
@@ -234,9 +244,14 @@ impl Drive<'_, '_> {
             by_cluster,
             &tries,
         );
-        let mut again = Vec::new();
+        let (mut again, mut behind) = (Vec::new(), Vec::new());
         for (cluster, staged) in results {
             for (host, reasons) in staged.blocked {
+                // It was not even tried: its coordinator could not be done.
+                if reasons.is_empty() && !canary {
+                    behind.extend(by_host.remove(&host));
+                    continue;
+                }
                 // What only a canary cannot do, it may do with the rest of its ring.
                 if canary && !reasons.iter().any(lasting) {
                     again.extend(by_host.remove(&host).map(|it| (it, reasons)));
@@ -268,6 +283,11 @@ impl Drive<'_, '_> {
         }
         for it in &mut self.clusters {
             it.soaking.fill(false);
+        }
+        self.without_coordinator(&mut behind);
+        for it in behind {
+            let element = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
+            element.into_iter().for_each(|it| self.block(&it, Vec::new()));
         }
         again
     }

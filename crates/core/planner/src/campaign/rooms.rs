@@ -6,6 +6,7 @@ use std::ops::Range;
 use underpin_model::fleet::AffinityKind;
 use underpin_model::policy::FailureSets;
 
+use super::anchors::Elsewhere;
 use super::facts::{Facts, NONE, Wish};
 use super::leave::Departure;
 use super::reserve::Failures;
@@ -32,6 +33,8 @@ pub(super) struct Rooms<'f, 'a> {
     pub(super) failures: Failures,
     /// Guests that could be restarted nowhere before the plan, and never will.
     pub(super) hopeless: BTreeSet<u32>,
+    /// Applications that keep a guest off the release that soaks in another cluster.
+    pub(super) elsewhere: Elsewhere,
 }
 
 impl<'f, 'a> Rooms<'f, 'a> {
@@ -51,6 +54,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
             release: slice.iter().map(|it| it.release).collect(),
             failures: Failures::default(),
             hopeless: BTreeSet::new(),
+            elsewhere: Elsewhere::default(),
             hosts,
         };
         for guest in guests {
@@ -200,7 +204,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
             .sum()
     }
 
-    /// Another guest of the application, in this cluster, is not on a release that soaks.
+    /// Another guest of the application, here or in the cluster that keeps one, is not on a release that soaks.
     pub(super) fn diverse(&self, guest: u32, soaks: &dyn Fn(u32) -> bool) -> bool {
         let application = self.facts.guests[guest as usize].application;
         if application == NONE || !self.facts.policy.planning.release_diversity {
@@ -208,6 +212,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
         }
         let members = &self.facts.applications[application as usize];
         members.len() < 2
+            || self.elsewhere.contains(&application)
             || members.iter().any(|&other| {
                 let here = other >= self.first_guest && ((other - self.first_guest) as usize) < self.at.len();
                 other != guest && here && !soaks(other)

@@ -141,6 +141,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 staged.waves.push(self.commit(couplings, draft, &pending, canary));
             }
             let before = pending.len();
+            let waits = pending.iter().any(|it| it.coordinator && !taken.contains(&it.host));
             pending.retain(|it| {
                 let never = why.get(&it.host).is_some_and(|it| it.iter().any(lasting));
                 if never {
@@ -148,6 +149,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 }
                 !never && !taken.contains(&it.host)
             });
+            // The others of its cluster wait for the coordinator for ever.
+            if waits && !pending.iter().any(|it| it.coordinator) {
+                break;
+            }
             if pending.len() == before {
                 // Nobody who is ready can be done; those who are ready later may be.
                 match pending.iter().map(|it| it.ready).filter(|&it| it > now).min() {
@@ -218,10 +223,6 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 Err(reasons) => {
                     misses += 1;
                     why.insert(candidate.host, reasons);
-                    // The others of its cluster wait for the coordinator for ever.
-                    if candidate.coordinator {
-                        break;
-                    }
                 }
             }
         }
@@ -244,12 +245,13 @@ impl<'f, 'a> Cluster<'f, 'a> {
         turns
     }
 
-    /// Candidates that are ready: those whose windows open first, then by priority.
+    /// Candidates that are ready: those whose windows open first, then by priority. While a coordinator is to come nobody else is.
     fn order(&self, shared: &Shared<'f, 'a>, pending: &[Candidate], now: Seconds) -> Vec<usize> {
+        let pool = pending.iter().any(|it| it.coordinator);
         let mut order: Vec<(Seconds, usize)> = pending
             .iter()
             .enumerate()
-            .filter(|(_, it)| it.ready <= now)
+            .filter(|(_, it)| it.ready <= now && (it.coordinator || !pool))
             .map(|(at, it)| (self.opens(shared, it, now), at))
             .collect();
         let first = order.iter().map(|it| it.0).min().unwrap_or(now);

@@ -14,6 +14,7 @@ mod build;
 mod clusters;
 mod contradictions;
 mod diffs;
+mod diversity;
 mod durations;
 mod edits;
 mod exceptions;
@@ -22,6 +23,7 @@ mod homing;
 mod late;
 mod laws;
 mod layers;
+mod pools;
 mod reported;
 mod rings;
 #[path = "../support/rules.rs"]
@@ -69,6 +71,18 @@ fn guests_that_another_plan_might_stop_raise_no_bound() {
     // They move here, and need not.
     assert!(it.report.moves.moves > 0);
     assert_eq!(it.report.bounds.moves_at_least, 0);
+}
+
+#[test]
+fn what_nobody_consents_to_lowers_no_bound() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        guest(&mut fleet, host, 8).allowed_actions = vec![Action::LiveMigrate, Action::PowerOff];
+    }
+    let it = planned(&fleet, &policy());
+    // Those of the first host move again.
+    assert_eq!(it.report.bounds.moves_at_least, 4);
+    assert!(it.report.moves.moves >= 4);
 }
 
 #[test]

@@ -72,6 +72,18 @@ fn samples_are_healthy_and_nearly_all_of_their_hosts_can_be_planned() {
 }
 
 #[test]
+fn bounds_of_sample_fleets_are_never_above_the_plan() {
+    let seeds = (1..=15).map(|seed| (20, seed));
+    for (hosts, seed) in SIZES.into_iter().chain(seeds) {
+        let bounds = made(hosts, seed).1.report.bounds;
+        let holds = bounds.makespan_at_least_s <= bounds.makespan_s
+            && bounds.waves_at_least <= bounds.waves
+            && bounds.moves_at_least <= bounds.moves;
+        assert!(holds, "{hosts} hosts, seed {seed}: {bounds:?}");
+    }
+}
+
+#[test]
 fn a_step_taken_out_is_told_once_with_what_follows_from_it() {
     let (fleet, it) = made(24, 1);
     for at in (0..it.plan.steps.len()).step_by(7) {

@@ -13,7 +13,8 @@ use underpin_model::quantity::Loss;
 const SUPPOSED: &str = "what-if";
 
 /// Adds hosts to a cluster, each like the largest of it (the first by id among equals): of its release too, so that it needs the same
-/// changes, and without guests. False: the cluster has no host that a new one could be like.
+/// changes, without guests, and in no fault domain: it stands where nothing fails with it. False: the cluster has no host that a new one could be
+/// like.
 #[must_use]
 pub fn with_spare_hosts(fleet: &mut Fleet, cluster: &ClusterId, hosts: u32) -> bool {
     let own = fleet.hosts.iter().filter(|it| it.cluster.as_ref() == Some(cluster));
@@ -21,7 +22,7 @@ pub fn with_spare_hosts(fleet: &mut Fleet, cluster: &ClusterId, hosts: u32) -> b
     let Some(largest) = largest.cloned() else { return false };
     for number in 1..=hosts {
         let Ok(id) = HostId::new(format!("new-{number} like {}", largest.id)) else { return false };
-        fleet.hosts.push(Host { id, maintenance: None, ..largest.clone() });
+        fleet.hosts.push(Host { id, maintenance: None, fault_domains: Vec::new(), ..largest.clone() });
     }
     true
 }

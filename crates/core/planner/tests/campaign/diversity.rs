@@ -1,0 +1,95 @@
+//! An application keeps a guest off a release that soaks: anywhere in the fleet, not in each cluster.
+
+use std::collections::BTreeMap;
+
+use underpin_lint::{Options, lint};
+use underpin_model::facts::Family;
+use underpin_model::fleet::{Action, Application, Cluster, Fleet, SampleSpec, sample};
+use underpin_model::id::{ApplicationId, ClusterId};
+use underpin_model::plan::{Outcome, Plan, Reason};
+use underpin_model::policy::Policy;
+use underpin_planner::campaign::{Request, plan};
+
+use super::build::{at, consent, fleet, guest, host, of, planned, planning, policy, request};
+
+/// Hosts that are planned, when they are done, and the plan.
+fn made(fleet: &Fleet, release_diversity: bool, evaluations: u64) -> (usize, u32, Plan) {
+    let (mut policy, loss) = (Policy::default(), BTreeMap::new());
+    policy.planning.release_diversity = release_diversity;
+    let starts_at = at("2026-11-22T00:00:00Z");
+    let it = plan(&Request { evaluations, starts_at, ..request(fleet, &policy, &loss) }).unwrap();
+    let planned = it.report.elements.iter().filter(|it| it.outcome == Outcome::Planned).count();
+    let end = it.plan.waves.iter().map(|it| it.end_s).max().unwrap_or(0);
+    (planned, end, it.plan)
+}
+
+/// Whether the lint accepts a plan by the default policy.
+fn keeps_the_rules(fleet: &Fleet, plan: &Plan) -> bool {
+    lint(fleet, &Policy::default(), plan, &Options::default()).is_clean()
+}
+
+#[test]
+fn where_a_plan_without_the_rule_happens_to_keep_it_the_one_with_it_does_as_much() {
+    let (mut compared, mut later) = (0, 0);
+    for (hosts, seed) in [20, 30].into_iter().flat_map(|hosts| (1..=15).map(move |seed| (hosts, seed))) {
+        let fleet = sample(&SampleSpec { hosts, seed, ..SampleSpec::default() }, at("2026-11-22T00:00:00Z"));
+        let (with, end, plan) = made(&fleet, true, 20);
+        assert!(keeps_the_rules(&fleet, &plan), "{hosts} hosts, seed {seed}");
+        let (without, earliest, plan) = made(&fleet, false, 20);
+        if keeps_the_rules(&fleet, &plan) {
+            println!("{hosts} hosts, seed {seed}: {with} by {end}, without the rule {without} by {earliest}");
+            assert!(with >= without, "{hosts} hosts, seed {seed}: {with} instead of {without}");
+            compared += 1;
+            later += usize::from(end > earliest + 60);
+        }
+    }
+    // One of them goes by other canaries, and waits for a soak more.
+    assert!(compared > 10 && later <= 1, "{later} of {compared}");
+}
+
+/// Two clusters of three hosts, the second of a product that does not change or of the same; `shop` has one guest in each, which is
+/// stopped where it stands.
+fn two_clusters(second: &Family) -> Fleet {
+    let mut fleet = fleet(3);
+    fleet.clusters.push(Cluster::new(ClusterId::new("d").unwrap()));
+    for number in 1..=3 {
+        let mut host = host(&format!("k{number}"), "d");
+        host.platform.as_mut().unwrap().family = second.clone();
+        fleet.hosts.push(host);
+    }
+    planning(&mut fleet).changes[0].platforms = vec![Family::Proxmox];
+    let id = ApplicationId::new("shop").unwrap();
+    fleet.applications.push(Application::new(id.clone()));
+    for host in ["h1", "k1"] {
+        let vm = guest(&mut fleet, host, 8);
+        (vm.application, vm.allowed_actions) = (Some(id.clone()), vec![Action::PowerOff]);
+    }
+    consent(&mut fleet, Action::PowerOff, true);
+    fleet
+}
+
+#[test]
+fn a_guest_in_a_cluster_of_another_product_keeps_its_application_off_the_release() {
+    let mut fleet = two_clusters(&Family::Debian);
+    // One host alone: it is the canary.
+    fleet.hosts.retain(|it| !["h2", "h3"].contains(&it.id.as_str()));
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned, "{:?}", of(&it, "h1").reasons);
+}
+
+#[test]
+fn where_both_clusters_try_the_release_one_of_them_keeps_a_guest_off_it() {
+    let mut fleet = two_clusters(&Family::Proxmox);
+    fleet.hosts.retain(|it| ["h1", "k1"].contains(&it.id.as_str()));
+    // Two kinds of hardware: each of them is a canary, and only one may be.
+    fleet.hosts[1].model = Some("R2".to_owned());
+    let it = planned(&fleet, &policy());
+    let blocked: Vec<_> =
+        it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).map(|it| &it.reasons).collect();
+    let id = ApplicationId::new("shop").unwrap();
+    assert!(blocked.len() <= 1, "{blocked:?}");
+    assert!(
+        blocked.iter().all(|it| **it == [Reason::ReleaseDiversity { application: id.clone() }]),
+        "{blocked:?}"
+    );
+}
