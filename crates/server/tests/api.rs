@@ -388,7 +388,7 @@ async fn pages_refuse_a_parameter_that_they_do_not_have_and_name_those_that_they
     let server = Server::filled().await;
     for (path, known) in [
         ("/risk", "independent, group_by"),
-        ("/risk/group", "name, group"),
+        ("/risk/group", "group, name"),
         ("/clocks", "plan_pace, soon, state, promise"),
         ("/backtest", "platform, line, component, from, until, epss_at_least"),
         ("/cadence", "platform, line, component"),

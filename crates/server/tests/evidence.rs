@@ -82,7 +82,8 @@ async fn evidence_counts_only_when_all_of_it_is_valid() {
         assert_eq!(refused.headers()["content-type"], "application/problem+json");
         let problem: Value = refused.json().await.unwrap();
         assert_eq!(problem["code"], "UP0418");
-        assert_eq!(problem["errors"][0]["pointer"], place, "{text}: {problem}");
+        let pointer = problem["errors"][0]["pointer"].as_str().unwrap();
+        assert!(pointer.starts_with(place), "{text}: {problem}");
     }
     assert_eq!(put(&server, vec![0xff, 0xfe]).await.status(), 422);
     assert_eq!(put(&server, vec![b'#'; (8 << 20) + 1]).await.status(), 413, "larger than hands write");

@@ -95,7 +95,6 @@ async fn a_backtest_has_the_numbers_of_the_core() {
         format!("{} on {}", first["version"].as_str().unwrap(), first["day"].as_str().unwrap()),
         format!("{} roll-outs × 100 hosts at ", taken.len()),
         format!("Of {} roll-outs: ", taken.len()),
-        "open vulnerabilities that KEV lists".to_owned(),
         "of them behind the newest release = ".to_owned(),
         "of the pairs were never patched".to_owned(),
         "Open at the end, with a fix or without".to_owned(),

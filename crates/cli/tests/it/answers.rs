@@ -78,7 +78,9 @@ fn the_command_line_and_the_api_give_the_same_keys() {
         assert_eq!(keys_of(&told), keys_of(&own), "{path}");
         if ["wait", "risk"].contains(&path) {
             assert!(
-                own["evidence_unmatched"][0].as_str().is_some_and(|it| it.starts_with("run.0.release: ")),
+                own["evidence_unmatched"][0]
+                    .as_str()
+                    .is_some_and(|it| it.starts_with("run number 1.release: ")),
                 "{own}"
             );
             assert_eq!(told["evidence_unmatched"], own["evidence_unmatched"], "{path}");

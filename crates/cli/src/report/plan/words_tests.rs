@@ -32,6 +32,10 @@ fn reasons() -> Vec<(Value, &'static str)> {
             json!({"why": "consent-begins", "tenant": "acme", "action": "power-off", "at_s": 60}),
             "consent of tenant acme to powering off begins 11-21 20:01",
         ),
+        (
+            json!({"why": "takes-reboot", "changes": ["x", "y"]}),
+            "x and y takes a reboot, and the methods that are allowed are without one: evacuate-reboot is not",
+        ),
         (json!({"why": "leaves-early", "tenant": "acme"}), "guests of acme leave early, in its own window"),
         (
             json!({"why": "outside-window", "tenant": null, "needs_s": 3600, "longest_s": 1800}),

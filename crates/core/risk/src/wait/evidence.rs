@@ -351,10 +351,10 @@ mod tests {
         assert_eq!(
             said,
             [
-                "known_bug.0.per_host_day: found 1.0001e3, expected how often a host hits it per day, from 0 to 1000"
+                "known_bug number 1.per_host_day (line 3): found 1000.1, expected how often a host hits it per day, from 0 to 1000"
             ]
         );
-        assert!(bug("-0.1", "0")[0].starts_with("known_bug.0.per_host_day: found -1e-1, "));
+        assert!(bug("-0.1", "0")[0].starts_with("known_bug number 1.per_host_day (line 3): found -0.1, "));
     }
 
     #[test]
@@ -364,10 +364,10 @@ mod tests {
         assert_eq!(
             said,
             [
-                "known_bug.0.hours_down: found 8.7605e3, expected hours that its VMs are down then, from 0 to 8760"
+                "known_bug number 1.hours_down (line 4): found 8760.5, expected hours that its VMs are down then, from 0 to 8760"
             ]
         );
-        assert!(bug("0", "-1")[0].starts_with("known_bug.0.hours_down: found -1e0, "));
+        assert!(bug("0", "-1")[0].starts_with("known_bug number 1.hours_down (line 4): found -1, "));
     }
 
     #[test]
@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "known_bug.0: found 2.5e1 h down a day, expected per_host_day x hours_down of at most 24: a day has no more hours"
+                "known_bug number 1 (line 1): found 25 h down a day, expected per_host_day x hours_down of at most 24: a day has no more hours"
             ]
         );
     }

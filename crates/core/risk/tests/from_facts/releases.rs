@@ -23,7 +23,7 @@ pub(crate) fn base() -> FactBase {
     for number in 0..20_i64 {
         let day = last.checked_sub((40 * (19 - number)).days()).unwrap();
         let early = matches!(number, 5 | 9 | 13)
-            .then(|| (day.checked_add(7.days()).unwrap(), 500, PatchClass::BugFix));
+            .then(|| (day.checked_add(7.days()).unwrap(), 500 + number, PatchClass::BugFix));
         let class = if number % 2 == 0 { PatchClass::Security } else { PatchClass::BugFix };
         for (date, version, class) in [(day, 100 + number, class)].into_iter().chain(early) {
             document.releases.push(ReleaseFact {
