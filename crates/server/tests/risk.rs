@@ -316,7 +316,7 @@ async fn every_number_opens_its_derivation() {
     let figures =
         page.split("Compound against independent").last().unwrap().split("</table>").next().unwrap();
     let cells: Vec<&str> = figures.split("<td class=\"num\">").skip(1).collect();
-    assert!(cells.len() > 10 && cells.len() % 2 == 0);
+    assert!(cells.len() > 10 && cells.len().is_multiple_of(2));
     for pair in cells.chunks(2) {
         let open = |cell: &str| cell.starts_with("<details class=\"derived\">");
         assert!(open(pair[0]) || pair[1].starts_with("–"), "{pair:?}");
