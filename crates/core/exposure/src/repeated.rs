@@ -128,7 +128,7 @@ mod tests {
         ];
         for (a, b, wanted) in cases {
             let [a, b, wanted] = [a, b, wanted].map(|(day, kind, bulletin)| fact(day, kind, bulletin));
-            assert_eq!(once(vec![a.clone(), b.clone()]), [wanted.clone()]);
+            assert_eq!(once(vec![a.clone(), b.clone()]), std::slice::from_ref(&wanted));
             assert_eq!(once(vec![b, a]), [wanted]);
         }
         // Of three the first name by day, whichever two meet first.
@@ -150,7 +150,7 @@ mod tests {
         let mut b = fact(day, DateKind::Built, None);
         b.class = Some(PatchClass::Security);
         b.fixes = ids(&["CVE-2024-0002", "CVE-2024-0001"]);
-        for all in [[a.clone(), b.clone()], [b.clone(), a.clone()]] {
+        for all in [[a.clone(), b.clone()], [b, a]] {
             let [one] = &once(all.to_vec())[..] else { panic!("one release") };
             assert_eq!(one.class, Some(PatchClass::Security));
             assert_eq!(one.fixes, ids(&["CVE-2024-0001", "CVE-2024-0002", "CVE-2024-0003"]));
