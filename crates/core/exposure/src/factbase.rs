@@ -300,8 +300,8 @@ impl FactBase {
         &self.vulnerabilities
     }
 
-    /// All releases, each once however many documents state it. One that several state has the day of its publication, else
-    /// that of its build, and the earlier of two; the bulletin of that day, if one names any; the vulnerabilities of all.
+    /// All releases, each once however many documents state it: with the earlier of two days, the bulletin of that day if one names any,
+    /// and the vulnerabilities of all. A day of build and one of publication of one release stay two facts.
     #[must_use]
     pub fn releases(&self) -> &[ReleaseFact] {
         &self.releases
