@@ -259,21 +259,27 @@ fn plans_of_sample_fleets_are_clean_whatever_the_threads() {
     }
 }
 
+/// Eight hosts of different size, with few and many guests.
+fn uneven(seed: u64) -> Fleet {
+    let mut below = dice(seed);
+    let mut fleet = fleet(8);
+    for host in &mut fleet.hosts {
+        host.capacity.as_mut().unwrap().memory_mib = Some((80 + 16 * below(6)) * 1024);
+    }
+    for host in 1..=8 {
+        for _ in 0..4 + below(4) {
+            guest(&mut fleet, &format!("h{host}"), 2 + below(14));
+        }
+    }
+    fleet
+}
+
 #[test]
 fn searching_finds_better_plans_and_never_leaves_more_hosts_out() {
     let loss = BTreeMap::new();
     let (mut fewer_out, mut earlier, mut fewer_moves) = (0, 0, 0);
     for seed in 0..60_u64 {
-        let mut below = dice(seed);
-        let mut fleet = fleet(8);
-        for host in &mut fleet.hosts {
-            host.capacity.as_mut().unwrap().memory_mib = Some((80 + 16 * below(6)) * 1024);
-        }
-        for host in 1..=8 {
-            for _ in 0..4 + below(4) {
-                guest(&mut fleet, &format!("h{host}"), 2 + below(14));
-            }
-        }
+        let fleet = uneven(seed);
         let mut policy = policy();
         policy.planning.most_away.per_cluster = 2;
         let worth = |evaluations: u64| {
@@ -300,16 +306,7 @@ fn the_order_of_a_parent_stands_whatever_search_might_find() {
     let mut policy = policy();
     policy.planning.most_away.per_cluster = 2;
     for seed in 0..12_u64 {
-        let mut below = dice(seed);
-        let mut fleet = fleet(8);
-        for host in &mut fleet.hosts {
-            host.capacity.as_mut().unwrap().memory_mib = Some((80 + 16 * below(6)) * 1024);
-        }
-        for host in 1..=8 {
-            for _ in 0..4 + below(4) {
-                guest(&mut fleet, &format!("h{host}"), 2 + below(14));
-            }
-        }
+        let fleet = uneven(seed);
         let first = plan(&Request { evaluations: 2, ..request(&fleet, &policy, &loss) }).unwrap().plan;
         let parent = Some(Parent { plan: &first, sha256: "00" });
         let again =
