@@ -81,8 +81,9 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
         }
         Reason::NoCommonMethod { changes } => format!("{} have no method in common", changes.join(" and ")),
         Reason::TakesReboot { changes } => format!(
-            "{} takes a reboot, and the methods that are allowed are without one: evacuate-reboot is not",
-            changes.join(" and ")
+            "{} {} a reboot, and the methods that are allowed are without one: evacuate-reboot is not",
+            changes.join(" and "),
+            if changes.len() == 1 { "takes" } else { "take" }
         ),
         Reason::LeavesEarly { tenant } => format!("guests of {tenant} leave early, in its own window"),
         Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(

@@ -34,7 +34,7 @@ fn reasons() -> Vec<(Value, &'static str)> {
         ),
         (
             json!({"why": "takes-reboot", "changes": ["x", "y"]}),
-            "x and y takes a reboot, and the methods that are allowed are without one: evacuate-reboot is not",
+            "x and y take a reboot, and the methods that are allowed are without one: evacuate-reboot is not",
         ),
         (json!({"why": "leaves-early", "tenant": "acme"}), "guests of acme leave early, in its own window"),
         (
