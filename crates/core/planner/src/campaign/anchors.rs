@@ -45,7 +45,7 @@ impl Drive<'_, '_> {
     /// Settles for every cluster in which a change is tried which applications have a guest elsewhere that stays off its release, as guests
     /// stand before a stage. No guest leaves a release again, so that it was off at any earlier moment too.
     pub(super) fn anchor(&mut self, by_cluster: &BTreeMap<u32, Vec<Candidate>>, tries: &BTreeSet<u32>) {
-        let elsewhere = if self.facts.policy.planning.release_diversity && !tries.is_empty() {
+        let elsewhere = if self.relies && self.facts.policy.planning.release_diversity && !tries.is_empty() {
             self.elsewhere(by_cluster, tries)
         } else {
             BTreeMap::new()
@@ -53,6 +53,7 @@ impl Drive<'_, '_> {
         for it in &mut self.clusters {
             it.rooms.elsewhere = Elsewhere::default();
         }
+        self.driven.relied |= !elsewhere.is_empty();
         for (cluster, applications) in elsewhere {
             if let Some(it) = self.clusters.get_mut(cluster as usize) {
                 it.rooms.elsewhere = Arc::new(applications);

@@ -76,6 +76,17 @@ pub(super) struct Driven {
     pub(super) soaking: Vec<SoaksStill>,
     /// Hosts that waited for a soak: whose, and until when.
     pub(super) waited: BTreeMap<u32, (Option<String>, Seconds)>,
+    /// A cluster relied on another one to keep a guest of an application off a release.
+    pub(super) relied: bool,
+}
+
+/// One of several ways to plan the same: which is best shows only when it is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way<'w> {
+    /// Hosts that no guest goes to.
+    pub(super) without: &'w [u32],
+    /// Clusters rely on one another for the diversity of releases; otherwise each keeps it by itself.
+    pub(super) relies: bool,
 }
 
 /// Hosts that learn from one another: the same changes, the same hardware class.
@@ -99,30 +110,28 @@ pub(super) struct Drive<'f, 'a> {
     pub(super) to_try: BTreeSet<u32>,
     /// What was decided before it was known of which changes no canary can be done.
     pub(super) before: Option<&'f Driven>,
+    /// As in [`Way`].
+    pub(super) relies: bool,
     /// End of the first exception to end of those that the cluster is planned under that is being set up.
     excepted_until: Option<Seconds>,
 }
 
-/// Makes all decisions; no guest goes to the hosts `without`.
-pub(super) fn drive<'a>(
-    request: &Request<'a>,
-    facts: &Facts<'a>,
-    without: &[u32],
-) -> Result<Driven, PlanError> {
-    let driven = decide(request, facts, without, None)?;
+/// Makes all decisions, one way.
+pub(super) fn drive<'a>(request: &Request<'a>, facts: &Facts<'a>, way: Way<'_>) -> Result<Driven, PlanError> {
+    let driven = decide(request, facts, way, None)?;
     // Where no canary can be done nobody waits for one: what runs the release already has soaked.
     let waits = |it: &Reason| matches!(it, Reason::ReleaseDiversity { .. });
     if driven.untried.is_empty() || !driven.fates.values().any(|it| it.reasons.iter().any(waits)) {
         return Ok(driven);
     }
-    decide(request, facts, without, Some(&driven))
+    decide(request, facts, way, Some(&driven))
 }
 
 /// The same; `before` found changes of which no canary can be done.
 fn decide<'a>(
     request: &Request<'a>,
     facts: &Facts<'a>,
-    without: &[u32],
+    way: Way<'_>,
     before: Option<&Driven>,
 ) -> Result<Driven, PlanError> {
     if request.changes().is_empty() {
@@ -163,9 +172,11 @@ fn decide<'a>(
             short_before: Vec::new(),
             soaking: Vec::new(),
             waited: BTreeMap::new(),
+            relied: false,
         },
         to_try: BTreeSet::new(),
         before,
+        relies: way.relies,
         excepted_until: None,
     };
     if let Some(why) = order::contradiction(request.changes(), &drive.concerned, &drive.levels) {
@@ -178,7 +189,7 @@ fn decide<'a>(
         }
     }
     drive.clusters();
-    for &host in without {
+    for &host in way.without {
         drive.clusters[facts.hosts[host as usize].cluster as usize].rooms.shut(host, true);
     }
     drive.fates();

@@ -10,6 +10,7 @@
 mod anchors;
 mod answers;
 mod assemble;
+mod best;
 mod bounds;
 mod bounds_of_choice;
 mod calendar;
@@ -36,7 +37,6 @@ mod rooms;
 mod search;
 mod soaking;
 mod soaks;
-mod spare;
 mod spread;
 mod stage;
 mod standing;
@@ -142,7 +142,7 @@ pub enum PlanError {
 /// There is nothing to plan, or the input cannot be told apart ([`PlanError`]). What is merely impossible is in the report.
 pub fn plan(request: &Request<'_>) -> Result<Planned, PlanError> {
     let facts = facts::Facts::new(request);
-    let driven = spare::best(request, &facts)?;
+    let driven = best::best(request, &facts)?;
     let mut planned = assemble::assemble(request, &facts, &driven);
     report::finish(request, &facts, &driven, &mut planned);
     planned.report.counterfactuals = counterfactual::counterfactuals(request, &planned);
@@ -152,6 +152,6 @@ pub fn plan(request: &Request<'_>) -> Result<Planned, PlanError> {
 /// Plans without looking for what would unblock: for trying relaxations and alternatives.
 fn plan_only(request: &Request<'_>) -> Result<Planned, PlanError> {
     let facts = facts::Facts::new(request);
-    let driven = spare::best(request, &facts)?;
+    let driven = best::best(request, &facts)?;
     Ok(assemble::assemble(request, &facts, &driven))
 }

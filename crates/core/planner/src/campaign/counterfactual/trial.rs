@@ -6,7 +6,7 @@ use underpin_model::fleet::{Action, Affinity, Fleet, Host};
 use underpin_model::id::{ApplicationId, ClusterId, ElementId, HostId, VmId};
 use underpin_model::plan::{Outcome, Plan, PlanFigures, Reason, Relaxation, StepKind, TrialCost};
 
-use super::super::{Request, assemble, facts::Facts, report, spare};
+use super::super::{Request, assemble, best, facts::Facts, report};
 use super::price::reserve_hosts;
 use super::relax::relax;
 
@@ -98,7 +98,7 @@ impl<'r, 'a> Trials<'r, 'a> {
         let request =
             Request { fleet: &fleet, policy: &policy, evaluations: 0, parent: None, ..*self.request };
         let facts = Facts::new(&request);
-        let mut driven = spare::best(&request, &facts).ok()?;
+        let mut driven = best::best(&request, &facts).ok()?;
         let plan = assemble::assemble(&request, &facts, &driven).plan;
         let planned = driven.fates.iter().filter(|it| it.1.outcome == Some(Outcome::Planned));
         let planned = planned.map(|it| it.0.clone()).collect();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use underpin_model::id::ElementId;
 use underpin_model::plan::{Outcome, PlanReport, Relaxation};
 
-use super::super::{Planned, Request, facts::Facts, spare};
+use super::super::{Planned, Request, best, facts::Facts};
 use super::relax::relax;
 use super::trial::{Gain, MOST_HOSTS};
 
@@ -53,7 +53,7 @@ fn of_report(report: &PlanReport) -> BTreeSet<ElementId> {
 
 fn planned_with(request: &Request<'_>) -> Option<BTreeSet<ElementId>> {
     let facts = Facts::new(request);
-    let fates = spare::best(request, &facts).ok()?.fates;
+    let fates = best::best(request, &facts).ok()?.fates;
     let planned = fates.into_iter().filter(|it| it.1.outcome == Some(Outcome::Planned));
     Some(planned.map(|it| it.0).collect())
 }

@@ -1,0 +1,76 @@
+//! The best of several ways to plan the same. More room never makes a plan worse: a greedy search may do better without a host than with
+//! it, so that plans without the hosts that no change is about are tried too. And what counts over all clusters, release diversity, is settled
+//! stage by stage: that lets hosts be done that no cluster could do by itself, but may make others wait that need not.
+
+use rayon::prelude::*;
+
+use super::drive::{Driven, Way, drive};
+use super::facts::Facts;
+use super::order;
+use super::search::Worth;
+use super::{PlanError, Request};
+use underpin_model::plan::Outcome;
+
+/// The best of the plans that use every host, all but the roomiest that no change is about, or none of these; where clusters relied on one another
+/// in it and the request leaves time to search, of those in which they do not as well.
+pub(super) fn best<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Driven, PlanError> {
+    let spare = spare(request, facts);
+    let mut without: Vec<&[u32]> = vec![&[]];
+    if !spare.is_empty() {
+        without.push(&spare[..1]);
+    }
+    if spare.len() > 1 {
+        without.push(&spare);
+    }
+    let found = best_without(request, facts, &without, true)?;
+    if !found.1.relied || request.evaluations == 0 {
+        return Ok(found.1);
+    }
+    let alone = best_without(request, facts, &without, false)?;
+    Ok(if alone.0.better(&found.0) { alone.1 } else { found.1 })
+}
+
+fn best_without<'a>(
+    request: &Request<'a>,
+    facts: &Facts<'a>,
+    without: &[&[u32]],
+    relies: bool,
+) -> Result<(Worth, Driven), PlanError> {
+    let plans: Result<Vec<Driven>, PlanError> =
+        without.par_iter().map(|&without| drive(request, facts, Way { without, relies })).collect();
+    let plans = plans?.into_iter().map(|it| (worth(facts, &it), it));
+    let better = |best: (Worth, Driven), it: (Worth, Driven)| if it.0.better(&best.0) { it } else { best };
+    plans.reduce(better).ok_or(PlanError::NoChanges)
+}
+
+/// Hosts that take guests and that no change is about, the roomiest first.
+fn spare(request: &Request<'_>, facts: &Facts<'_>) -> Vec<u32> {
+    let mut due = vec![false; facts.hosts.len()];
+    for change in request.changes() {
+        for host in
+            order::concerned(request.fleet, change).due.iter().filter_map(|it| facts.host(it.as_str()))
+        {
+            due[host as usize] = true;
+        }
+    }
+    let open = |host: u32| {
+        let it = &facts.hosts[host as usize];
+        it.capacity.is_some() && it.it.maintenance != Some(true)
+    };
+    let free = |host: u32| {
+        let guests = facts.home.iter().zip(&facts.guests).filter(|it| *it.0 == host);
+        let used: u64 = guests.map(|it| it.1.holds[0]).sum();
+        facts.hosts[host as usize].capacity.map_or(0, |it| it[0].saturating_sub(used))
+    };
+    let hosts = 0..facts.hosts.len() as u32;
+    let mut spare: Vec<u32> = hosts.filter(|&host| !due[host as usize] && open(host)).collect();
+    spare.sort_by_cached_key(|&it| (std::cmp::Reverse(free(it)), it));
+    spare
+}
+
+fn worth(facts: &Facts<'_>, driven: &Driven) -> Worth {
+    let mut worth = Worth::default();
+    worth.blocked = driven.fates.values().filter(|it| it.outcome == Some(Outcome::Blocked)).count();
+    driven.waves.iter().for_each(|it| worth.add(facts, &it.staged));
+    worth
+}
