@@ -6,7 +6,7 @@ use underpin_model::plan::{Profile, Rule};
 
 use crate::report::{At, Log};
 use crate::timeline::Timeline;
-use crate::world::{Elem, Locus, NONE, World, ix};
+use crate::world::{Elem, Locus, NONE, Power, World, ix};
 
 /// What a limit is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,7 +55,8 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
 fn tenants_of(world: &World<'_>) -> Vec<Vec<u32>> {
     let mut of = vec![Vec::new(); world.hosts.len()];
     if world.policy.planning.most_away.per_tenant.is_some() {
-        for vm in world.vms.iter().filter(|it| it.tenant != NONE) {
+        // Who is off misses no host.
+        for vm in world.vms.iter().filter(|it| it.tenant != NONE && it.power != Power::Off) {
             if let Some(of) = of.get_mut(ix(vm.host)) {
                 of.push(vm.tenant);
             }

@@ -9,7 +9,7 @@ use crate::changes::Members;
 use crate::report::{At, Log};
 use crate::soaking::{self, Soaking};
 use crate::timeline::{Doing, Timeline};
-use crate::world::{Elem, Locus, NONE, World, ix};
+use crate::world::{Elem, Locus, NONE, Power, World, ix};
 
 /// Seconds of a day.
 pub(crate) const DAY_S: f64 = 86_400.0;
@@ -79,6 +79,26 @@ fn soak(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
     }
 }
 
+/// Hosts that were in maintenance before, on which no guest is at any time of the plan: their release puts nobody at risk, and nobody waits for
+/// them. Pools have an order of their own.
+fn unused(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeSet<u32> {
+    let mut used: BTreeSet<u32> =
+        world.vms.iter().filter(|it| it.power != Power::Off).map(|it| it.host).collect();
+    for act in &timeline.acts {
+        match &act.doing {
+            Doing::Migrate { to, .. } => used.extend([*to]),
+            Doing::Start { host, .. } | Doing::Resume { host, .. } => used.extend([*host]),
+            Doing::Evacuate { moves, beside, .. } => {
+                used.extend(moves.iter().map(|it| it.1).chain(beside.iter().copied()));
+            }
+            _ => {}
+        }
+    }
+    let has_order = |cluster: u32| !crate::sequence::coordinators_of(world, cluster).is_empty();
+    let hosts = world.hosts.iter().zip(0u32..).filter(|it| it.0.maintenance && !used.contains(&it.1));
+    hosts.filter(|it| !has_order(it.0.cluster)).map(|it| it.1).collect()
+}
+
 /// The waves of hosts of each change.
 fn stages(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stage>> {
     let mut first_touch = vec![NONE; timeline.plan.waves.len()];
@@ -94,11 +114,16 @@ fn stages(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stage
             of_change.entry((change, act.wave)).or_default().push(host);
         }
     }
+    let unused = unused(world, timeline);
     let mut all: BTreeMap<u32, Vec<Stage>> = BTreeMap::new();
     for ((change, number), mut hosts) in of_change {
         let Some(wave) = timeline.plan.wave(number) else { continue };
         hosts.sort_unstable();
         hosts.dedup();
+        hosts.retain(|it| !unused.contains(it));
+        if hosts.is_empty() {
+            continue;
+        }
         let from = first_touch.get(ix(number - 1)).copied().unwrap_or(NONE);
         let (ring, _) = rings(world, wave);
         let soak_until = wave.soak_until_s;

@@ -60,7 +60,9 @@ impl<'a> Drive<'_, 'a> {
             if let (Target::Release { release: to, .. }, Some(platform)) = (target, &it.it.platform) {
                 release = facts.rank(&platform.family, to);
             }
-            if let (Some(after), Some(before)) = (all[change].capacity_after, it.capacity) {
+            // What a host has in all, that of its suspended guests as well: they keep what they have.
+            let whole = it.it.capacity.as_ref().and_then(room::of_host);
+            if let (Some(after), Some(before)) = (all[change].capacity_after, whole) {
                 let after = room::after(&after, before);
                 resize = std::array::from_fn(|it| signed(after[it]) - signed(before[it]));
             }
@@ -109,8 +111,7 @@ impl<'a> Drive<'_, 'a> {
             Some(_) => common.retain(|it| *it != Method::Defer),
         }
         let durations = |method: Method| {
-            let own = own.iter().find_map(|&it| all[it].durations);
-            own.unwrap_or_else(|| self.facts.durations.of(self.facts.hosts[host as usize].it, method))
+            self.facts.durations.of_drain(self.facts.hosts[host as usize].it, method, changes())
         };
         Ok(common.into_iter().map(|it| (it, durations(it))).collect())
     }

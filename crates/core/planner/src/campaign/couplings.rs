@@ -38,7 +38,7 @@ impl Couplings {
             || planning.migration.network_mbps.is_some();
         let mut all = Self { used: BTreeMap::new(), away: BTreeMap::new(), bind };
         // Who is in maintenance is away, and stays so: who put it there takes it out.
-        for host in (0..).take(facts.hosts.len()).filter(|&it| in_maintenance(facts, it)) {
+        for host in (0..).take(facts.hosts.len()).filter(|&it| facts.in_maintenance(it)) {
             for (key, _) in all.of_host(facts, host) {
                 all.take(&key, 0, Seconds::MAX, 1);
                 all.away.entry(key).or_default().push(host);
@@ -49,7 +49,7 @@ impl Couplings {
 
     /// The keys under which a host counts while a wave has it away, each with its limit; none where it is away anyhow.
     pub(super) fn keys(&self, rooms: &Rooms<'_, '_>, host: u32) -> Vec<(Key, u64)> {
-        if in_maintenance(rooms.facts, host) { Vec::new() } else { self.of_host(rooms.facts, host) }
+        if rooms.facts.in_maintenance(host) { Vec::new() } else { self.of_host(rooms.facts, host) }
     }
 
     /// Hosts that are away under a key for good.
@@ -108,10 +108,6 @@ impl Couplings {
     pub(super) fn take(&mut self, key: &Key, from: Seconds, until: Seconds, amount: u64) {
         self.used.entry(key.clone()).or_default().add(from, until, amount);
     }
-}
-
-fn in_maintenance(facts: &Facts<'_>, host: u32) -> bool {
-    facts.hosts[host as usize].it.maintenance == Some(true)
 }
 
 impl Key {

@@ -15,9 +15,9 @@
 
 mod belief;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::change::Method;
+use underpin_model::change::{Change, Method};
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Fleet, HardwareClass, Host, Observation, TimedOutcome, TimedStep};
 use underpin_model::plan::{DurationFrom, DurationSource, ElementOutcome, StepDuration};
@@ -99,30 +99,42 @@ impl<'a> Fitted<'a> {
         durations
     }
 
-    /// Where the durations of all planned elements are from: those alike together.
-    pub(super) fn sources(&self, request: &Request<'_>, elements: &[ElementOutcome]) -> Vec<DurationSource> {
+    /// The same where a host is changed in several ways in one drain: of each step the longest, of those that declare their own and of the
+    /// others. Whoever takes it back takes all of it back.
+    pub(super) fn of_drain<'c>(
+        &self,
+        host: &Host,
+        method: Method,
+        changes: impl Iterator<Item = &'c Change>,
+    ) -> Durations {
+        let own = changes.map(|it| it.durations.unwrap_or_else(|| self.of(host, method)));
+        own.reduce(longest).unwrap_or_else(|| self.of(host, method))
+    }
+
+    /// Where the durations of all planned elements are from, those alike together; `done`: the changes that each of them gets.
+    pub(super) fn sources(
+        &self,
+        request: &Request<'_>,
+        done: &BTreeMap<&str, BTreeSet<u32>>,
+        elements: &[ElementOutcome],
+    ) -> Vec<DurationSource> {
         let hosts: BTreeMap<&str, &Host> =
             request.fleet.hosts.iter().map(|it| (it.id.as_str(), it)).collect();
-        let mut alike: BTreeMap<(Method, Option<&str>, Option<Class<'_>>), DurationSource> = BTreeMap::new();
+        let mut alike: BTreeMap<(Method, Vec<&str>, Option<Class<'_>>), DurationSource> = BTreeMap::new();
         for element in elements {
             let Some(method) = element.method else { continue };
-            let own = request.changes().iter().find_map(|it| {
-                let own = it.durations.filter(|_| element.changes.contains(&it.id))?;
-                Some((it.id.as_str(), own))
-            });
+            let changes = done.get(element.element.as_str()).into_iter().flatten();
+            let changes: Vec<&Change> =
+                changes.filter_map(|it| request.changes().get(*it as usize)).collect();
+            let own: Vec<&Change> = changes.iter().filter(|it| it.durations.is_some()).copied().collect();
             let host = hosts.get(element.element.as_str()).copied();
             let class = host.filter(|_| !self.fits.is_empty()).map(class_of);
-            let key = (method, own.map(|it| it.0), class);
-            let source = alike.entry(key).or_insert_with_key(|(_, _, class)| DurationSource {
-                elements: Vec::new(),
-                method,
-                steps: match own {
-                    Some((change, own)) => {
-                        let from = DurationFrom::Change { change: change.to_owned() };
-                        steps(&own, |_| from.clone())
-                    }
-                    None => self.steps(host, class.as_ref(), method),
-                },
+            let others = changes.is_empty() || own.len() < changes.len();
+            let mut names: Vec<&str> = own.iter().map(|it| it.id.as_str()).collect();
+            names.extend(others.then_some(""));
+            let source = alike.entry((method, names, class)).or_insert_with_key(|(_, _, class)| {
+                let general = others.then(|| self.steps(host, class.as_ref(), method));
+                DurationSource { elements: Vec::new(), method, steps: of_all(&own, general) }
             });
             source.elements.push(element.element.clone());
         }
@@ -139,11 +151,41 @@ impl<'a> Fitted<'a> {
     }
 }
 
+/// Of each step the longest, of changes that declare their own durations and of what holds for all others.
+fn of_all(own: &[&Change], general: Option<Vec<StepDuration>>) -> Vec<StepDuration> {
+    let mut all: BTreeMap<TimedStep, StepDuration> = BTreeMap::new();
+    let of_change = |it: &&Change| {
+        let from = DurationFrom::Change { change: it.id.clone() };
+        it.durations.map(|own| steps(&own, |_| from.clone()))
+    };
+    for it in own.iter().filter_map(of_change).chain(general).flatten() {
+        let known = all.entry(it.step).or_insert_with(|| it.clone());
+        if longer(known.spread, it.spread) != known.spread {
+            *known = it;
+        }
+    }
+    let order = TimedStep::ALL.into_iter();
+    order.filter_map(|step| all.remove(&step)).collect()
+}
+
 /// The steps that take any time.
 fn steps(durations: &Durations, from: impl Fn(TimedStep) -> DurationFrom) -> Vec<StepDuration> {
     let all = TimedStep::ALL.into_iter().map(|step| (step, step.of(durations)));
     let taken = all.filter(|it| it.1.p95_s > 0);
     taken.map(|(step, spread)| StepDuration { step, spread, from: from(step) }).collect()
+}
+
+/// Of each step the longer one.
+fn longest(one: Durations, other: Durations) -> Durations {
+    let mut all = one;
+    for step in TimedStep::ALL {
+        step.set(&mut all, longer(step.of(&one), step.of(&other)));
+    }
+    all
+}
+
+fn longer(one: Spread, other: Spread) -> Spread {
+    if (other.p95_s, other.p50_s) > (one.p95_s, one.p50_s) { other } else { one }
 }
 
 fn class_of(host: &Host) -> Class<'_> {

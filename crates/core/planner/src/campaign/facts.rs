@@ -1,18 +1,16 @@
 //! The fleet and the policy as numbers: hosts and guests in fixed order, with what places and times depend on.
 
+mod bonds;
 mod classes;
 mod contradictions;
 mod excepted;
 mod order;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::facts::Family;
-use underpin_model::fleet::{
-    Action, Affinity, AffinityKind, Fleet, Host, Migration, PowerState, Strength, Vm,
-};
+use underpin_model::fleet::{Action, AffinityKind, Fleet, Host, Migration, PowerState, Vm};
 use underpin_model::policy::{Exception, MigrationPolicy, Policy};
 
 use self::classes::Classes;
@@ -73,6 +71,8 @@ pub(super) struct GuestFacts<'a> {
     pub(super) bound: Option<Vec<u32>>,
     /// Hosts with a suspended guest that it must be apart from.
     pub(super) barred: Vec<u32>,
+    /// It is to be with a suspended guest, which stays on this host: it does not move, but where the host fails it starts elsewhere without it.
+    pub(super) held: Option<u32>,
     /// Rules that bind it and contradict each other, by position in [`Facts::contradictions`]: it moves nowhere.
     pub(super) contradiction: Option<u32>,
     /// The roll-out needs it.
@@ -248,6 +248,7 @@ impl<'a> Facts<'a> {
                 together: Vec::new(),
                 bound: None,
                 barred: Vec::new(),
+                held: None,
                 contradiction: None,
                 controller: controllers.contains(&vm.id),
                 any_action: false,
@@ -291,134 +292,21 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Affinity that must hold, and parts. Guests that must be apart and are not get apart as they move, those that are not on the
-    /// hosts that they are bound to go there as they move, and those that should be together are not spread further. The report
-    /// says that it was so.
-    fn rules(&mut self, starts_at: Timestamp) {
-        let places: FxHashMap<&str, u32> =
-            self.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
-        let fleet = self.fleet;
-        let suspended = |(at, host): (u32, &HostFacts<'a>)| {
-            host.asleep.iter().map(move |it| (it.id.as_str(), at)).collect::<Vec<_>>()
-        };
-        let asleep: FxHashMap<&str, u32> = (0..).zip(&self.hosts).flat_map(suspended).collect();
-        let mut counting = Vec::new();
-        for (at, rule) in (0..).zip(&fleet.affinities).filter(|it| it.1.strength == Strength::Must) {
-            let members: Vec<u32> =
-                rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
-            if self.waived(rule.kind, &members, starts_at) {
-                continue;
-            }
-            self.with_asleep(rule, &members, &asleep);
-            let named = rule.hosts.iter().filter_map(|id| self.host_places.get(id.as_str())).copied();
-            counting.push((at, rule.kind, members.clone(), named.collect()));
-            if rule.kind == AffinityKind::Together && self.broken(rule, &members) {
-                // Those that are together stay so: they are not spread any further.
-                let mut by_home: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-                members.iter().for_each(|&it| by_home.entry(self.home[it as usize]).or_default().push(it));
-                by_home.into_values().filter(|it| it.len() > 1).for_each(|it| self.tie(&it));
-                continue;
-            }
-            match rule.kind {
-                AffinityKind::Apart if members.len() > 1 => {
-                    let group = self.apart.len() as u32;
-                    for &it in &members {
-                        self.guests[it as usize].apart.push(group);
-                    }
-                    self.apart.push(members);
-                }
-                AffinityKind::Together if members.len() > 1 => self.tie(&members),
-                AffinityKind::OnHosts => {
-                    let hosts: Vec<u32> = rule
-                        .hosts
-                        .iter()
-                        .filter_map(|id| self.host_places.get(id.as_str()))
-                        .copied()
-                        .collect();
-                    members.iter().for_each(|&it| bind(&mut self.guests[it as usize].bound, &hosts));
-                }
-                _ => {}
-            }
-        }
-        self.contradictions(&counting);
-        self.wishes(&places);
-        let Some(planning) = &fleet.planning else { return };
-        for among in &planning.among {
-            let members: Vec<u32> =
-                among.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
-            let parts = among.parts.iter().filter_map(|name| planning.parts.get(name));
-            let mut parts = parts.map(|hosts| {
-                hosts.iter().filter_map(|id| self.host_places.get(id.as_str())).copied().collect::<Vec<u32>>()
-            });
-            // They stay in the part in which they all are.
-            if let Some(part) =
-                parts.find(|part| members.iter().all(|&it| part.contains(&self.home[it as usize])))
-            {
-                members.iter().for_each(|&it| bind(&mut self.guests[it as usize].bound, &part));
-            }
-        }
-    }
-
-    /// A suspended guest stays where it is: who must be apart from it goes elsewhere, and who must be with it stays there.
-    fn with_asleep(&mut self, rule: &Affinity, members: &[u32], asleep: &FxHashMap<&str, u32>) {
-        let asleep: Vec<u32> = rule.vms.iter().filter_map(|id| asleep.get(id.as_str())).copied().collect();
-        for &it in members {
-            let home = self.home[it as usize];
-            let guest = &mut self.guests[it as usize];
-            match rule.kind {
-                AffinityKind::Apart => guest.barred.extend(asleep.iter().filter(|it| **it != home)),
-                AffinityKind::Together if asleep.contains(&home) => bind(&mut guest.bound, &[home]),
-                AffinityKind::Together | AffinityKind::OnHosts => {}
-            }
-        }
-    }
-
-    fn wishes(&mut self, places: &FxHashMap<&str, u32>) {
-        for rule in self.fleet.affinities.iter().filter(|it| it.strength == Strength::Should) {
-            let members: Vec<u32> =
-                rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
-            let hosts = rule.hosts.iter().filter_map(|id| self.host_places.get(id.as_str()));
-            let hosts: Vec<u32> = hosts.copied().collect();
-            let number = self.wishes.len() as u32;
-            members.iter().for_each(|&it| self.guests[it as usize].wishes.push(number));
-            self.wishes.push(Wish { kind: rule.kind, members, hosts });
-        }
-    }
-
-    /// A rule that does not hold as the guests stand.
-    pub(super) fn broken(&self, rule: &Affinity, members: &[u32]) -> bool {
-        let homes: Vec<u32> = members.iter().map(|&it| self.home[it as usize]).collect();
-        match rule.kind {
-            AffinityKind::Together => homes.windows(2).any(|pair| pair[0] != pair[1]),
-            AffinityKind::Apart => homes.iter().collect::<BTreeSet<_>>().len() < homes.len(),
-            AffinityKind::OnHosts => homes.iter().any(|&home| {
-                !self.hosts.get(home as usize).is_some_and(|host| rule.hosts.contains(&host.it.id))
-            }),
-        }
-    }
-
-    /// Guests that must be together move as one, with those that each of them is tied to already.
-    fn tie(&mut self, members: &[u32]) {
-        let mut all: BTreeSet<u32> = members.iter().copied().collect();
-        for &it in members {
-            all.extend(self.guests[it as usize].together.iter().copied());
-        }
-        let all: Vec<u32> = all.into_iter().collect();
-        for &it in &all {
-            self.guests[it as usize].together.clone_from(&all);
-        }
-    }
-
     /// Whether a guest may stand on a host by its reach, its features and what binds it, whatever room there is.
     pub(super) fn may_stand(&self, guest: u32, host: u32) -> bool {
-        let guest = &self.guests[guest as usize];
-        let bound = guest.bound.as_ref().is_none_or(|it| it.contains(&host));
-        bound && !guest.barred.contains(&host) && self.reaches(guest, host)
+        self.may_be_bound(guest, host) && self.may_restart(guest, host)
+    }
+
+    /// The same where its host has failed.
+    pub(super) fn may_restart(&self, guest: u32, host: u32) -> bool {
+        let it = &self.guests[guest as usize];
+        it.is_bound_to(host) && !it.barred.contains(&host) && self.reaches(it, host)
     }
 
     /// Whether a rule lets a guest be on a host at all: what is broken at the start is not done again.
     pub(super) fn may_be_bound(&self, guest: u32, host: u32) -> bool {
-        self.guests[guest as usize].bound.as_ref().is_none_or(|it| it.contains(&host))
+        let it = &self.guests[guest as usize];
+        it.is_bound_to(host) && it.held.is_none_or(|held| held == host)
     }
 
     pub(super) fn reaches(&self, guest: &GuestFacts<'_>, host: u32) -> bool {
@@ -430,6 +318,11 @@ impl<'a> Facts<'a> {
     pub(super) fn rank(&self, family: &Family, release: &str) -> Option<u32> {
         // Keys borrow from the fleet; a lookup needs the same shape.
         self.ranks.iter().find(|((f, r), _)| *f == family && *r == release).map(|(_, rank)| *rank)
+    }
+
+    /// A host was found in maintenance.
+    pub(super) fn in_maintenance(&self, host: u32) -> bool {
+        self.hosts[host as usize].it.maintenance == Some(true)
     }
 
     pub(super) fn host(&self, id: &str) -> Option<u32> {
@@ -449,10 +342,10 @@ impl<'a> Facts<'a> {
     }
 }
 
-fn bind(bound: &mut Option<Vec<u32>>, hosts: &[u32]) {
-    match bound {
-        Some(already) => already.retain(|it| hosts.contains(it)),
-        None => *bound = Some(hosts.to_vec()),
+impl GuestFacts<'_> {
+    /// The rules that name hosts let it be on one.
+    pub(super) fn is_bound_to(&self, host: u32) -> bool {
+        self.bound.as_ref().is_none_or(|it| it.contains(&host))
     }
 }
 

@@ -382,8 +382,15 @@ impl Leaving<'_, '_, '_> {
             && self.rooms.stands_apart(guest, to)
             && self.rooms.direction(guest, to)
             && !(self.soaks(to) && facts.guests[guest as usize].controller)
-            && (!self.soaks(to) || self.rooms.diverse(guest, &|it| self.will_soak(it)))
+            && (!self.soaks(to)
+                || self.rooms.diverse(guest, &|it| self.will_soak(it) || self.comes_along(guest, it)))
             && self.carries(guest, to)
+    }
+
+    /// Another guest moves with one, as a part of the same unit.
+    fn comes_along(&self, guest: u32, other: u32) -> bool {
+        let together = &self.rooms.facts.guests[guest as usize].together;
+        together.contains(&other) && self.rooms.at(other) == self.rooms.at(guest)
     }
 
     /// The links and slots of a target that has less than the source may be too few for guests that write much, or are many.

@@ -31,7 +31,7 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     report.capacity_floors = floors(facts, driven);
     report.exposure = exposure(facts, &report.elements);
     report.standing = standing::standing(request, facts, driven, plan);
-    report.durations = facts.durations.sources(request, &report.elements);
+    report.durations = facts.durations.sources(request, &done(facts, driven), &report.elements);
     report.given_up = emergency::given_up(request, facts, driven);
     report.alternatives = alternatives(request, driven, report, plan);
     if let Some(parent) = request.parent {
@@ -132,6 +132,19 @@ fn soaks(facts: &Facts<'_>, driven: &Driven, plan: &Plan, waves: &mut [WaveRepor
 }
 
 /// Why a host is where it is in the order.
+/// The changes that each element gets.
+fn done<'f>(facts: &'f Facts<'_>, driven: &'f Driven) -> BTreeMap<&'f str, BTreeSet<u32>> {
+    let mut all: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for work in driven.waves.iter().flat_map(|it| &it.staged.works).filter(|it| !it.hops.is_empty()) {
+        let id = facts.hosts[work.host as usize].it.id.as_str();
+        all.entry(id).or_default().extend(work.hops.iter().map(|it| it.change));
+    }
+    for work in &driven.elements {
+        all.entry(work.element.as_str()).or_default().insert(work.change as u32);
+    }
+    all
+}
+
 fn why_then(facts: &Facts<'_>, driven: &Driven, element: &ElementId) -> Vec<Reason> {
     let mut why = Vec::new();
     let Some(host) = facts.host(element.as_str()) else { return why };

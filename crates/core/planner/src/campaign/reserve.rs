@@ -113,12 +113,12 @@ impl Rooms<'_, '_> {
 
     /// No other host of the cluster could take a guest, were it empty; what a host has room for that nobody knows, it may have.
     fn is_hopeless(&self, guest: u32) -> bool {
-        let need = self.need(guest);
+        let (need, it) = (self.need(guest), &self.facts.guests[guest as usize]);
         let could = |&host: &u32| {
             let room = self.facts.hosts[host as usize].it.capacity.as_ref().and_then(room::of_host);
             room.is_none_or(|room| fits(room.map(signed), need))
-                && self.facts.may_be_bound(guest, host)
-                && self.facts.reaches(&self.facts.guests[guest as usize], host)
+                && it.is_bound_to(host)
+                && self.facts.reaches(it, host)
         };
         !self.hosts().filter(|&it| it != self.at(guest)).any(|it| could(&it))
     }
@@ -350,7 +350,7 @@ impl Rooms<'_, '_> {
                 let over = room[0] - signed(need[0]);
                 let better = best.is_none_or(|(other, _)| if tight { over < other } else { over > other });
                 let host = first + at as u32;
-                let takes = |it: &u32| self.facts.may_stand(*it, host) && self.apart_of(*it, host, given);
+                let takes = |it: &u32| self.facts.may_restart(*it, host) && self.apart_of(*it, host, given);
                 if better && members.iter().all(takes) {
                     best = Some((over, at));
                 }
@@ -382,7 +382,7 @@ impl Rooms<'_, '_> {
             let Some(fewer) = tries.checked_sub(1) else { return false };
             *tries = fewer;
             let host = self.hosts().start + at as u32;
-            let takes = |it: &u32| self.facts.may_stand(*it, host) && self.apart_of(*it, host, given);
+            let takes = |it: &u32| self.facts.may_restart(*it, host) && self.apart_of(*it, host, given);
             if !fits(left[at], *need) || !members.iter().all(takes) {
                 continue;
             }

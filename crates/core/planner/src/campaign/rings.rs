@@ -33,6 +33,7 @@ impl Drive<'_, '_> {
         let of_coordinators = candidates.iter().filter(|it| it.coordinator);
         self.to_try.extend(of_coordinators.flat_map(|it| it.hops.iter().map(|hop| hop.change)));
         self.driven.soaking.extend(self.soaking(changes));
+        self.out_of_service(&mut candidates);
         let mut soaks = Soaks::default();
         let mut rest: Vec<Candidate> = Vec::new();
         let mut begun = None;
@@ -104,6 +105,38 @@ impl Drive<'_, '_> {
             if is_over {
                 return;
             }
+        }
+    }
+
+    /// Hosts that were found in maintenance, without a guest: nobody runs on them in this plan, so that their release puts nobody at risk. Where hosts of
+    /// earlier rings would wait for them, since they count as away until they are changed, they come first, and nobody waits for their soak.
+    fn out_of_service(&mut self, candidates: &mut Vec<Candidate>) {
+        let facts = self.facts;
+        let of = |it: &Candidate| &facts.hosts[it.host as usize];
+        let mut first: BTreeMap<u32, usize> = BTreeMap::new();
+        for it in candidates.iter() {
+            let earliest = first.entry(of(it).cluster).or_insert(usize::MAX);
+            *earliest = (*earliest).min(of(it).ring);
+        }
+        let pools: BTreeSet<u32> =
+            candidates.iter().filter(|it| it.coordinator).map(|it| of(it).cluster).collect();
+        let is_meant = |it: &Candidate| {
+            let host = of(it);
+            let empty = self.clusters[host.cluster as usize].rooms.guests_on(it.host).is_empty();
+            let late = first.get(&host.cluster).is_some_and(|first| *first < host.ring);
+            facts.in_maintenance(it.host)
+                && empty
+                && host.asleep.is_empty()
+                && late
+                && !pools.contains(&host.cluster)
+        };
+        let (now, later): (Vec<Candidate>, Vec<Candidate>) =
+            std::mem::take(candidates).into_iter().partition(is_meant);
+        *candidates = later;
+        let mut by_ring: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
+        now.into_iter().for_each(|it| by_ring.entry(of(&it).ring).or_default().push(it));
+        for (ring, hosts) in by_ring {
+            self.stage(hosts, Some(ring), Role::Rest, &mut Soaks::default());
         }
     }
 

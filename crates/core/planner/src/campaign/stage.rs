@@ -321,9 +321,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         for (work, at) in wave.works.iter().zip(&draft.from) {
             let local = self.local(work.host);
             let Some(candidate) = pending.get(*at) else { continue };
-            // Who put it into maintenance takes it out.
-            let kept = std::mem::take(&mut self.maintenance[local]);
-            self.rooms.shut(work.host, kept);
+            // Who put it into maintenance takes it out: no guest goes there, but the roll-out does not have it away any more.
+            self.maintenance[local] = false;
+            self.rooms.shut(work.host, self.rooms.facts.in_maintenance(work.host));
             self.rooms.set_release(work.host, candidate.release);
             self.rooms.resize(work.host, candidate.resize);
             self.due[local] = false;

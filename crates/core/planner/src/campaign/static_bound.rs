@@ -83,14 +83,14 @@ impl<'f, 'a> Beside<'f, 'a> {
         let away = |work: &&Work| {
             changes(work)
                 && !matches!(work.method, Method::LivePatch | Method::InPlace | Method::Defer)
-                && !in_maintenance(facts, work.host)
+                && !facts.in_maintenance(work.host)
         };
         let excepted = planning
             .exception
             .iter()
             .any(|it| it.rule == Rule::Restartability && driven.exceptions.contains(&it.id));
         let all = facts.fleet.planning.as_ref().map(|it| it.changes.as_slice()).unwrap_or_default();
-        let hosts = facts.clusters[cluster as usize].hosts.clone().filter(|&it| !in_maintenance(facts, it));
+        let hosts = facts.clusters[cluster as usize].hosts.clone().filter(|&it| !facts.in_maintenance(it));
         let untouched = hosts.filter(|&it| !due.contains(facts.hosts[it as usize].it.id.as_str())).count();
         Self {
             facts,
@@ -166,7 +166,7 @@ impl<'f, 'a> Beside<'f, 'a> {
     /// Hosts that are not in maintenance.
     fn hosts(&self) -> impl Iterator<Item = u32> + '_ {
         let hosts = self.facts.clusters[self.cluster as usize].hosts.clone();
-        hosts.filter(|&it| !in_maintenance(self.facts, it))
+        hosts.filter(|&it| !self.facts.in_maintenance(it))
     }
 
     /// Guests that must be somewhere else while their host is away.
@@ -175,7 +175,7 @@ impl<'f, 'a> Beside<'f, 'a> {
         facts.clusters[self.cluster as usize].guests.clone().filter(move |it| {
             !self.stays.contains(it)
                 && facts.guests[*it as usize].demand.is_some()
-                && !in_maintenance(facts, facts.home[*it as usize])
+                && !facts.in_maintenance(facts.home[*it as usize])
         })
     }
 
@@ -254,7 +254,7 @@ impl<'f, 'a> Beside<'f, 'a> {
                 name: facts.hosts[host as usize].it.id.as_str().to_owned(),
                 // What stands on it at the start may go on standing there.
                 capacity: (0..KINDS).map(|it| signed(capacity[it].max(used[it]))).collect(),
-                away: in_maintenance(facts, host),
+                away: facts.in_maintenance(host),
             }
         });
         let hosts: Vec<HostSpec> = hosts.collect();
@@ -333,10 +333,6 @@ struct Solved {
 /// Its host is changed, as opposed to only left by guests.
 fn changes(work: &Work) -> bool {
     !work.hops.is_empty()
-}
-
-fn in_maintenance(facts: &Facts<'_>, host: u32) -> bool {
-    facts.hosts[host as usize].it.maintenance == Some(true)
 }
 
 fn count(of: usize) -> u32 {

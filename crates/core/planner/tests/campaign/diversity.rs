@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use underpin_lint::{Options, lint};
 use underpin_model::facts::Family;
-use underpin_model::fleet::{Action, Application, Cluster, Fleet, SampleSpec, sample};
-use underpin_model::id::{ApplicationId, ClusterId};
+use underpin_model::fleet::{Action, AffinityKind, Application, Cluster, Fleet, SampleSpec, sample};
+use underpin_model::id::{ApplicationId, ClusterId, HostId, VmId};
 use underpin_model::plan::{Outcome, Plan, Reason};
-use underpin_model::policy::Policy;
+use underpin_model::policy::{FailureSets, Policy, Ring};
+use underpin_model::quantity::Days;
 use underpin_planner::campaign::{Request, plan};
 
 use super::build::{at, consent, fleet, guest, host, of, planned, planning, policy, request};
+use super::rules::rule;
 
 /// Hosts that are planned, when they are done, and the plan.
 fn made(fleet: &Fleet, release_diversity: bool, evaluations: u64) -> (usize, u32, Plan) {
@@ -102,5 +104,42 @@ fn where_both_clusters_try_the_release_one_of_them_keeps_a_guest_off_it() {
     assert!(
         blocked.iter().all(|it| **it == [Reason::ReleaseDiversity { application: id.clone() }]),
         "{blocked:?}"
+    );
+}
+
+/// Two models of machine: `h1` has room for the guests of one other host, and each of the others is full of one application's guests. While the
+/// canary of the first model soaks, no application may go there as a whole, so that the second model has no canary beside it.
+#[test]
+fn a_hardware_class_without_a_canary_sends_its_first_host_ahead_of_the_others() {
+    let mut fleet = fleet(4);
+    for (number, model) in ["R1", "R2", "R2", "R2"].into_iter().enumerate() {
+        fleet.hosts[number].model = Some(model.to_owned());
+    }
+    for host in ["h2", "h3", "h4"] {
+        let id = ApplicationId::new(format!("of-{host}")).unwrap();
+        fleet.applications.push(Application::new(id.clone()));
+        let ids: [VmId; 2] = std::array::from_fn(|_| {
+            let vm = guest(&mut fleet, host, 40);
+            vm.application = Some(id.clone());
+            vm.id.clone()
+        });
+        let pair: Vec<&str> = ids.iter().map(VmId::as_str).collect();
+        fleet.affinities.push(rule(AffinityKind::Together, &pair, &[]));
+    }
+    let ring = Ring { name: "production".to_owned(), soak: Days::new(1.0).unwrap() };
+    let mut policy = Policy { rings: vec![ring], ..Policy::default() };
+    policy.planning.failure_sets = FailureSets::None;
+    // Most is lost on the first model: its canary is the first of all.
+    let loss = BTreeMap::from([(HostId::new("h1").unwrap(), 5.0)]);
+    let it = plan(&request(&fleet, &policy, &loss)).unwrap();
+    super::build::clean(&fleet, &policy, &it.plan);
+    let waves: Vec<_> =
+        it.plan.waves.iter().map(|it| (it.elements.len(), it.start_s, it.soak_until_s)).collect();
+    assert_eq!(waves.iter().map(|it| it.0).sum::<usize>(), 4, "{waves:?}");
+    assert_eq!(it.plan.waves[0].elements[0].as_str(), "h1");
+    assert!(waves[1].0 == 1 && waves[1].1 + 300 >= waves[0].2, "{waves:?}");
+    assert!(
+        waves[2..].iter().all(|it| it.1 + 300 >= waves[1].2),
+        "others of the class do not wait: {waves:?}"
     );
 }

@@ -1,12 +1,13 @@
 //! Durations fitted to history: in the steps, in the report, and where they are not.
 
-use underpin_model::change::Method;
+use underpin_model::change::{Method, Target};
 use underpin_model::fleet::{Fleet, HardwareClass, Observation, TimedOutcome, TimedStep};
-use underpin_model::plan::{DurationFrom, StepKind};
-use underpin_model::policy::{Durations, Spread};
+use underpin_model::id::ClusterId;
+use underpin_model::plan::{DurationFrom, Outcome, StepKind};
+use underpin_model::policy::{Durations, Scope, Spread};
 use underpin_planner::campaign::Planned;
 
-use crate::build::{at, fleet, planned, planning, policy};
+use crate::build::{at, change, fleet, of, planned, planning, policy};
 
 /// Reboots of a host that took so many seconds, one after the other.
 fn watched(fleet: &mut Fleet, host: &str, seconds: &[f64], outcome: TimedOutcome) {
@@ -95,4 +96,39 @@ fn hardware_that_has_gone_teaches_by_its_name() {
         it.hardware = Some(HardwareClass { model: Some("slow".to_owned()), ..HardwareClass::default() });
     }
     assert_eq!(planned(&fleet, &policy()).plan, by_host.plan);
+}
+
+#[test]
+fn a_drain_with_two_changes_takes_the_longer_of_each_step() {
+    let mut fleet = fleet(2);
+    let mut second = change("also", "x");
+    second.to = Target::Setting { name: "smt".to_owned(), value: "off".to_owned(), reboot: false };
+    let mut short = Durations::of(Method::EvacuateReboot);
+    (short.rollback, short.verify) = (Spread::new(60, 120), Spread::new(400, 800));
+    planning(&mut fleet).changes[0].durations = Some(short);
+    planning(&mut fleet).changes.push(second);
+    let it = planned(&fleet, &policy());
+    let policys = Durations::of(Method::EvacuateReboot).rollback;
+    let of_step = |step: TimedStep| {
+        let mut all = it.report.durations.iter().flat_map(|it| &it.steps).filter(move |it| it.step == step);
+        (all.next().unwrap(), all.next())
+    };
+    let (rollback, more) = of_step(TimedStep::Rollback);
+    assert_eq!((rollback.spread, &rollback.from, more), (policys, &DurationFrom::Policy, None));
+    let (verify, _) = of_step(TimedStep::Verify);
+    assert_eq!(
+        (verify.spread, &verify.from),
+        (short.verify, &DurationFrom::Change { change: "go".to_owned() })
+    );
+    let planned_s = it.plan.steps.iter().find(|it| matches!(it.kind, StepKind::Verify { .. })).unwrap().p95_s;
+    assert_eq!(planned_s, 800);
+    // The drain and what takes it back end in the window, or nothing begins in it.
+    let length = it.plan.waves[0].end_s - it.plan.waves[0].start_s;
+    let minutes = |more: u32| (length + 1800 + more).div_ceil(60);
+    for (window, outcome) in [(minutes(0), Outcome::Planned), (minutes(0) - 10, Outcome::Blocked)] {
+        let mut policy = policy();
+        let scope = Scope { clusters: vec![ClusterId::new("c").unwrap()], ..Scope::default() };
+        policy.planning.window.push(crate::time::window(scope, Vec::new(), 2, window));
+        assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, outcome, "{window} minutes");
+    }
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use underpin_model::fleet::{
-    Action, Affinity, AffinityKind, Cluster, Lock, LockKind, Network, PowerState, Redundancy, Storage,
-    Strength,
+    Action, Affinity, AffinityKind, Cluster, Lock, LockKind, Network, Redundancy, Storage, Strength,
 };
 use underpin_model::id::{ClusterId, NetworkId, StorageId, VmId};
 use underpin_model::plan::{ElementOutcome, Outcome, Reason, Relaxation, Rule, StepKind, Trial};
@@ -106,37 +105,6 @@ fn a_local_disk_pins_its_guest() {
     fleet.vms[0].storage = vec![shared];
     fleet.hosts[0].reach.licence_sets = vec!["licence".to_owned()];
     assert_eq!(needs(of(&planned(&fleet, &policy()), "h1")), ["licence"]);
-}
-
-#[test]
-fn a_suspended_guest_counts_in_rules_that_must_hold() {
-    for kind in [AffinityKind::Apart, AffinityKind::Together] {
-        let mut fleet = fleet(4);
-        let own = guest(&mut fleet, "h1", 8).id.clone();
-        let other = guest(&mut fleet, if kind == AffinityKind::Apart { "h2" } else { "h1" }, 60);
-        other.power = Some(PowerState::Suspended);
-        let other = other.id.clone();
-        fleet.affinities.push(Affinity {
-            kind,
-            strength: Strength::Must,
-            vms: vec![own.clone(), other],
-            hosts: Vec::new(),
-        });
-        let it = planned(&fleet, &policy());
-        let to: Vec<&str> = it
-            .plan
-            .steps
-            .iter()
-            .filter_map(|step| match &step.kind {
-                StepKind::Migrate { vm, to, .. } if *vm == own => Some(to.as_str()),
-                _ => None,
-            })
-            .collect();
-        match kind {
-            AffinityKind::Apart => assert!(!to.is_empty() && !to.contains(&"h2"), "{to:?}"),
-            _ => assert!(to.is_empty(), "{to:?}"),
-        }
-    }
 }
 
 #[test]
@@ -471,25 +439,6 @@ fn the_guest_that_steers_moves_live_only_and_keeps_off_releases_that_soak() {
         "{:?}",
         of(&it, "h1").reasons
     );
-}
-
-#[test]
-fn a_full_reboot_takes_no_suspended_guest_with_it() {
-    let mut fleet = fleet(3);
-    guest(&mut fleet, "h1", 8).power = Some(PowerState::Suspended);
-    guest(&mut fleet, "h2", 8).allowed_actions = vec![Action::Suspend];
-    consent(&mut fleet, Action::Suspend, true);
-    let it = planned(&fleet, &policy());
-    assert!(
-        matches!(&of(&it, "h1").reasons[..], [Reason::NoAllowedAction { pinned_by, .. }] if pinned_by == "suspended"),
-        "{:?}",
-        of(&it, "h1").reasons
-    );
-    // Nor is a guest suspended for one.
-    assert_eq!(of(&it, "h2").outcome, Outcome::Blocked);
-    planning(&mut fleet).changes[0].methods = vec![underpin_model::change::Method::QuickBoot];
-    let it = planned(&fleet, &policy());
-    assert_eq!((of(&it, "h1").outcome, of(&it, "h2").outcome), (Outcome::Planned, Outcome::Planned));
 }
 
 #[test]

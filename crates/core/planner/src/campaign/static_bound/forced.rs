@@ -113,7 +113,7 @@ impl<'b, 'f, 'a> Replay<'b, 'f, 'a> {
 
     fn arrive(&mut self, wave: &HostWave) {
         for work in &wave.staged.works {
-            let kept = super::in_maintenance(self.beside.facts, work.host);
+            let kept = self.beside.facts.in_maintenance(work.host);
             self.rooms.shut(work.host, kept);
             self.rooms.set_release(work.host, self.release(work));
             for &guest in &work.come_home {
