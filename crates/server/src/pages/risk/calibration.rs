@@ -21,7 +21,7 @@ use crate::pages::{PageError, page};
 use crate::problem::Code;
 use crate::state::Shared;
 
-/// Predictions in the table, the newest first, of one day what only people know and then the likeliest; the API has all.
+/// Predictions in the table: without an outcome, then the newest first, of one day what only people know, then the likeliest; the API has all.
 const ROWS: usize = 200;
 
 fn kind_words(kind: &str) -> &str {
@@ -82,13 +82,14 @@ fn scored(kind: &str, score: &Calibration) -> Markup {
 }
 
 fn table(predictions: &[PredictionRow], today: Date) -> Markup {
-    let caption = "Predictions: those that wait for an answer, then the newest first, of one day what people must say, then the likeliest";
-    // What waits for somebody to say it comes first.
+    let caption = "Predictions: first those whose span is over and that somebody must answer, then the others without an outcome, then those with one; of each the newest first, of one day what people must say, then the likeliest";
     let waits =
         |one: &PredictionRow| one.kind == ANY_HOST_HIT && one.outcome.is_none() && is_over(one, today);
     let mut in_turn: Vec<&PredictionRow> = predictions.iter().collect();
     in_turn.sort_by(|a, b| {
-        let key = |one: &PredictionRow| (!waits(one), Reverse(one.made_on), one.kind != ANY_HOST_HIT);
+        let key = |one: &PredictionRow| {
+            (!waits(one), one.outcome.is_some(), Reverse(one.made_on), one.kind != ANY_HOST_HIT)
+        };
         key(a).cmp(&key(b)).then_with(|| b.probability.total_cmp(&a.probability))
     });
     html! {
