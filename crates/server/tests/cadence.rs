@@ -121,3 +121,17 @@ async fn an_upload_is_in_the_next_answer() {
     assert_eq!(server.post("/api/v1/feeds?name=builds", table.to_owned()).await.status(), 201);
     assert_eq!(until().await, "2026-02-03");
 }
+
+#[tokio::test]
+async fn what_no_patch_states_is_unknown_by_the_api_and_on_the_page() {
+    let server = Server::real().await;
+    let query = "platform=esxi&line=8.0&policy=security&built=2024-01-01&until=2025-04-01";
+    let series = server.json(&format!("/api/v1/cadence?{query}")).await["series"][0].clone();
+    assert_eq!((&series["maintenances"], &series["patches"]), (&json!(null), &json!(null)));
+    assert!(series["patches_untold"].as_u64() > Some(0), "{series}");
+    let page = server.text(&format!("/cadence?{query}")).await;
+    assert!(page.contains("unknown") && page.contains("the facts do not state their class"));
+    assert!(page.contains("more the facts do not state whether to count them"));
+    let some = server.text("/cadence?platform=esxi&line=6.7&policy=security").await;
+    assert!(some.contains("3 to 30") && some.contains("at most "));
+}

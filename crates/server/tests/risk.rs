@@ -521,6 +521,11 @@ async fn an_outcome_that_only_people_know_is_said_once() {
     assert!(server.text("/risk/calibration").await.contains("value=\"false\""));
     let said = server.post("/api/v1/predictions/o-old/outcome", json!({"happened": false}).to_string()).await;
     assert_eq!(said.status(), 200);
+    // What has an answer is below what has none: the one of today below all that KEV has yet to tell.
+    let page = server.text("/risk/calibration").await;
+    let rows = page.split("<tbody>").last().unwrap();
+    let (last_open, first_answered) = (rows.rfind("not known yet"), rows.find("stated by hand"));
+    assert!(last_open.is_some() && last_open < first_answered, "{rows}");
     let after = server.json("/api/v1/predictions").await;
     assert_eq!(
         (&after["scores"][0]["kind"], &after["scores"][0]["scored"]),

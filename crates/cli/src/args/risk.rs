@@ -122,6 +122,9 @@ pub(crate) struct Backtest {
     /// Feeds beside the built-in facts: files, folders, archives.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub(crate) feeds: Vec<PathBuf>,
+    /// Leave the built-in facts out.
+    #[arg(long)]
+    pub(crate) no_builtin: bool,
     /// Policy file (TOML); without one, the default policy.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,

@@ -69,14 +69,16 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
     let mut list = List::keyed(&header, &[0], width);
     for one in &cadence.series {
         let gap = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+        let count = |value: Option<usize>| value.map_or("unknown".to_owned(), |value| value.to_string());
+        let at_most = if one.patches_untold > 0 { "<= " } else { "" };
         let gaps = one.gaps.as_ref();
         list.row([
             one.name.clone(),
             one.dated.map_or("-", |dated| dated.name()).to_owned(),
-            if one.covered_until.is_some() { one.maintenances.to_string() } else { "unknown".to_owned() },
-            one.mean_interval_days.map_or("-".to_owned(), |days| format!("{days:.2} d")),
-            one.distinct_dates.to_string(),
-            one.patches.to_string(),
+            one.count_in_words(),
+            one.mean_interval_days.map_or("-".to_owned(), |days| format!("{at_most}{days:.2} d")),
+            count(one.distinct_dates),
+            count(one.patches),
             gap(one.mean_gap_days),
             gap(gaps.map(|gaps| gaps.median_days)),
             gap(gaps.map(|gaps| gaps.min_days)),
@@ -109,10 +111,11 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
 fn sentence(one: &Series, width: Option<u16>) -> String {
     let mut text = String::new();
     if let (Some(built), Some(until)) = (one.built, one.until) {
-        let every =
-            one.mean_interval_days.map_or(String::new(), |days| format!(", one every {days:.2} days"));
-        let count =
-            if one.covered_until.is_some() { one.maintenances.to_string() } else { "unknown".to_owned() };
+        let or_less = if one.patches_untold > 0 { " or less" } else { "" };
+        let every = one
+            .mean_interval_days
+            .map_or(String::new(), |days| format!(", one every {days:.2} days{or_less}"));
+        let count = one.count_in_words();
         let built = format!("{}: built on {built}, by {until}: {count} maintenances{every}", one.name);
         text += "\n";
         text += &wrapped(&built, "", width);

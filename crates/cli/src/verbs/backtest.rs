@@ -21,7 +21,7 @@ use crate::{facts, output};
 pub(crate) fn run(arguments: &Backtest) -> Result<Code, Failure> {
     let policy = facts::policy(arguments.policy.as_deref())?;
     let fleet = arguments.fleet.as_ref().map(|path| facts::fleet(path)).transpose()?.map(|it| it.fleet);
-    let (base, _) = facts::base(&arguments.feeds, true, Timestamp::now())?;
+    let (base, _) = facts::base(&arguments.feeds, !arguments.no_builtin, Timestamp::now())?;
     let epss = arguments.epss.iter().map(|path| dated_scores(path)).collect::<Result<Vec<_>, _>>()?;
     let asked = Asked {
         platform: arguments.platform.as_deref(),
@@ -191,7 +191,7 @@ fn cells(row: &Row, it: &Measures) -> [String; 13] {
         it.host_reboots.to_string(),
         it.lag_days.to_string(),
         shown(it.restricted_mean_days_to_patch, "-"),
-        it.never_patched.to_string(),
+        it.never_patched.map_or_else(|| "unknown".to_owned(), |it| it.to_string()),
         loss(it),
         if row.on_frontier { "yes" } else { "" }.to_owned(),
     ]
@@ -245,7 +245,8 @@ fn csv(report: &Report, out: &mut dyn std::io::Write) -> std::io::Result<()> {
                 cells.extend(figures.into_iter().flat_map(numbers));
             }
         }
-        cells.push(row.measures.as_ref().map_or_else(String::new, |it| it.never_patched.to_string()));
+        let never_patched = row.measures.as_ref().and_then(|it| it.never_patched);
+        cells.push(never_patched.map(|it| it.to_string()).unwrap_or_default());
         cells.extend([row.on_frontier.to_string(), row.reason.clone().unwrap_or_default()]);
         writer.write_record(cells.iter().map(|it| harmless(it))).map_err(cause)?;
     }

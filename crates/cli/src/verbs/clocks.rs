@@ -31,6 +31,9 @@ pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
     let mut report = clocks::read(fleet, &on.base, &on.assessment, &on.policy, settings)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     report.warnings.extend(on.left_out.iter().cloned());
+    if arguments.format == Tabular::Json {
+        report.warnings.extend(on.odd_day.iter().cloned());
+    }
     let answer = Answer::of(fleet, &on.policy, report);
     let report = &answer.report;
     match arguments.format {

@@ -29,6 +29,8 @@ pub(super) struct Opened {
     pub(super) base: FactBase,
     /// What of the facts could not be used, in words.
     pub(super) left_out: Vec<String>,
+    /// What is odd about the day, in words.
+    odd_day: Vec<String>,
     pub(super) as_of: Timestamp,
 }
 
@@ -41,6 +43,8 @@ pub(super) struct Judged {
     pub(super) evidence: Evidence,
     /// What of the facts could not be used, in words.
     pub(super) left_out: Vec<String>,
+    /// What is odd about the day, in words. It was said on stderr: an answer for programs, which read no stderr, has it too.
+    pub(super) odd_day: Vec<String>,
 }
 
 /// Reads a fleet and facts. What is odd is said on stderr.
@@ -52,11 +56,10 @@ pub(super) fn open(of: &FleetAndFacts, day: Option<Date>) -> Result<Opened, Fail
     let as_of = as_of(day, now)?;
     let checked = facts::fleet(&of.fleet)?;
     warn(&checked.warnings, FLEET_CHECK);
-    if let Some(day) = day {
-        warn_of_the_past(day, as_of, &checked.fleet);
-    }
+    let odd_day: Vec<String> = day.and_then(|day| past(day, as_of, &checked.fleet)).into_iter().collect();
+    warn(&odd_day, "");
     let (base, left_out) = facts::base(&of.feeds, !of.no_builtin, now)?;
-    Ok(Opened { fleet: checked.fleet, base, left_out, as_of })
+    Ok(Opened { fleet: checked.fleet, base, left_out, odd_day, as_of })
 }
 
 /// Reads what a judgement needs, and assesses the fleet.
@@ -71,12 +74,12 @@ pub(super) fn judged(
 ) -> Result<Judged, Failure> {
     let policy = facts::policy(policy)?;
     let evidence = facts::evidence(evidence)?;
-    let Opened { fleet, base, left_out, as_of } = open(of, day)?;
-    if let Some(day) = day {
-        warn_of_the_future(day, Timestamp::now(), &base);
-    }
+    let Opened { fleet, base, left_out, mut odd_day, as_of } = open(of, day)?;
+    let ahead = day.map_or_else(Vec::new, |day| future(day, Timestamp::now(), &base));
+    warn(&ahead, "");
+    odd_day.extend(ahead);
     let assessment = assess(&fleet, &base, &Options::at(as_of));
-    Ok(Judged { fleet, base, assessment, policy, evidence, left_out })
+    Ok(Judged { fleet, base, assessment, policy, evidence, left_out, odd_day })
 }
 
 /// A fleet without hosts has no risk of 0: it has none that could be judged.
@@ -107,34 +110,36 @@ pub(super) fn warn<W: std::fmt::Display>(warnings: &[W], rest: &str) {
 }
 
 /// What a fleet was like before it was looked at, nobody knows: it is judged as if it had been the same.
-fn warn_of_the_past(day: Date, as_of: Timestamp, fleet: &Fleet) {
+fn past(day: Date, as_of: Timestamp, fleet: &Fleet) -> Option<String> {
     let days = (fleet.seen.at.as_second() - as_of.as_second()) / SECONDS_OF_A_DAY;
-    if days > LONG_DAYS {
-        let seen = fleet.seen.at.to_zoned(TimeZone::UTC).date();
-        say!(
-            "warning: --as-of {day} is {days} days before the fleet was seen ({seen}): what was installed on {seen} is judged \
+    let seen = fleet.seen.at.to_zoned(TimeZone::UTC).date();
+    (days > LONG_DAYS).then(|| {
+        format!(
+            "--as-of {day} is {days} days before the fleet was seen ({seen}): what was installed on {seen} is judged \
              by what was known on {day}"
-        );
-    }
+        )
+    })
 }
 
 /// What becomes known after the facts end, and after today, is in no answer.
-fn warn_of_the_future(day: Date, now: Timestamp, base: &FactBase) {
+fn future(day: Date, now: Timestamp, base: &FactBase) -> Vec<String> {
     let date = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
     let today = date(now);
+    let mut odd = Vec::new();
     if day > today {
-        say!(
-            "warning: --as-of {day} is in the future (today is {today}): what will be known by then is not in the answer"
-        );
+        odd.push(format!(
+            "--as-of {day} is in the future (today is {today}): what will be known by then is not in the answer"
+        ));
     }
     let newest = base.feeds().iter().filter_map(|it| it.updated).map(date).max();
     // Feeds of yesterday are fresh.
     if let Some(newest) = newest.filter(|it| (day - *it).get_days() > 1) {
         let days = (day - newest).get_days();
-        say!(
-            "warning: --as-of {day} is {days} days after the newest facts ({newest}): what was published in between is not in the answer"
-        );
+        odd.push(format!(
+            "--as-of {day} is {days} days after the newest facts ({newest}): what was published in between is not in the answer"
+        ));
     }
+    odd
 }
 
 /// A day means its last moment: what was published on it counts.

@@ -39,6 +39,9 @@ fn risk_of(of: &FleetAndFacts, beliefs: &PolicyAndEvidence, arguments: &RiskShap
     };
     let mut answer = report(&request).map_err(|error| refused(&error, &of.fleet))?;
     answer.warnings.extend(on.left_out.iter().cloned());
+    if arguments.format == Tabular::Json {
+        answer.warnings.extend(on.odd_day.iter().cloned());
+    }
     warn(&answer.evidence_unmatched, "");
     let path = arguments.out.as_deref();
     match arguments.format {

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Wait) -> Result<Code, Failure> {
     if arguments.format != Tabular::Json {
         warn(&about.warnings, "");
     }
-    about.warnings.splice(0..0, on.left_out.iter().cloned());
+    about.warnings.splice(0..0, on.left_out.iter().chain(&on.odd_day).cloned());
     let mut answer = Answer::of(&about, &decisions);
     if let Some(text) = &arguments.group {
         keep(&mut answer, text)?;
@@ -55,6 +55,11 @@ fn keep(answer: &mut Answer<'_>, text: &str) -> Result<(), Failure> {
     answer.groups.retain(|it| named(it, text));
     if !answer.groups.is_empty() {
         return Ok(());
+    }
+    if names.is_empty() {
+        return Err(Failure::NotFound(format!(
+            "no group has anything to decide: no release is due on any host, so {text:?} names none"
+        )));
     }
     let known = names.iter().take(NAMED).map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ");
     Err(Failure::NotFound(format!(

@@ -168,3 +168,28 @@ fn a_sample_fleet_is_replayed_without_a_choice() {
     let asked = run(&["backtest", fleet, "--platform", "debian", "--line", "bookworm"]).ends(2);
     assert!(asked.stderr.contains("(--component)"), "{}", asked.stderr);
 }
+
+/// Of vulnerabilities that nobody knows, none is patched and none is left open.
+#[test]
+fn where_no_vulnerability_is_known_it_is_unknown_how_many_were_never_patched() {
+    let asked = ["backtest", "--platform", "esxi", "--line", "7.0", "--format"];
+    let of = |format: &str| run(&[&asked[..], &[format]].concat()).ends(0);
+    let measures = of("json").json()["policies"][0]["measures"].clone();
+    for name in ["never_patched", "open_at_end", "restricted_mean_days_to_patch", "exposure_days"] {
+        assert!(measures.get(name).is_none(), "{name}: {measures}");
+    }
+    let table = of("table").stdout;
+    let row = table.lines().find(|line| line.starts_with("at once")).unwrap();
+    assert_eq!(row.split_whitespace().filter(|it| *it == "unknown").count(), 4, "{row}");
+    let page = of("html").stdout;
+    assert!(page.contains("No vulnerability of the line is known within the span, which is not none."));
+    let text = of("csv").stdout;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let at = reader.headers().unwrap().iter().position(|it| it == "never_patched").unwrap();
+    for row in reader.records().map(Result::unwrap) {
+        assert_eq!(&row[at], "", "{row:?}");
+    }
+    // Without the built-in facts there is no line at all.
+    let bare = run(&["backtest", "--platform", "esxi", "--line", "7.0", "--no-builtin"]);
+    assert!(bare.code != 0 && bare.stderr.contains("7.0"), "{}", bare.stderr);
+}

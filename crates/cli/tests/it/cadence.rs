@@ -189,7 +189,7 @@ fn bad_input_ends_with_2_and_names_the_way_out() {
     }
     let empty = file(&dir, "empty.txt", "# nothing\n");
     let answer = json(&["--dates", &empty, "--built", "2007-07-02", "--until", "2007-11-29"]);
-    assert_eq!((&answer["maintenances"], &answer["mean_interval_days"]), (&0.into(), &Value::Null));
+    assert_eq!((&answer["maintenances"], &answer["mean_interval_days"]), (&Value::Null, &Value::Null));
 }
 
 #[test]
@@ -207,4 +207,31 @@ fn without_arguments_it_says_what_can_be_asked() {
     assert!(help.contains("a row a maintenance, or a policy"), "{help}");
     let bare = run(&["cadence", "--no-builtin"]).ends(2).stderr;
     assert!(bare.contains("none; bring feeds with --feeds"), "{bare}");
+}
+
+/// What no patch states is not quiet: neither in JSON nor in a table nor on a page.
+#[test]
+fn where_no_patch_states_what_is_asked_for_the_answer_is_unknown() {
+    let line = ["--platform", "esxi", "--line", "8.0", "--built", "2024-01-01", "--until", "2025-04-01"];
+    for policy in ["security", "cve"] {
+        let asked = [&line[..], &["--policy", policy]].concat();
+        let answer = json(&asked);
+        assert_eq!((&answer["maintenances"], &answer["patches"]), (&Value::Null, &Value::Null));
+        let untold = answer["patches_untold"].as_u64().unwrap();
+        assert!(answer["maintenances_at_most"] == 8 && untold == 9, "{answer}");
+        let said = answer["notes"].to_string();
+        assert!(said.contains("not the same as no maintenance"), "{said}");
+        let of =
+            |format: &str| run(&[&["cadence"][..], &asked, &["--format", format]].concat()).ends(0).stdout;
+        let table = of("table");
+        assert!(table.contains("by 2025-04-01: unknown maintenances"), "{table}");
+        assert!(
+            table.contains("of which the facts do not state") && !table.contains("0 maintenances"),
+            "{table}"
+        );
+        assert!(of("html").contains("of which the facts do not state"));
+    }
+    let table =
+        run(&["cadence", "--platform", "esxi", "--line", "6.7", "--policy", "security"]).ends(0).stdout;
+    assert!(table.contains("3 to 30"), "{table}");
 }

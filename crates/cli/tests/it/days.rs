@@ -77,3 +77,36 @@ fn a_day_beyond_the_facts_or_in_the_future_is_warned_of() {
     assert!(!late.contains("in the future"), "{late}");
     assert!(said("2999-01-01").contains("--as-of 2999-01-01 is in the future (today is "));
 }
+
+/// Programs read no stderr.
+#[test]
+fn what_is_odd_about_the_day_is_among_the_warnings_of_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let promise = file(&dir, "p.toml", "[[promise]]\nid = \"fast\"\nkind = \"fix-within\"\ndays = 30\n");
+    for (day, words) in [
+        ("2999-12-31", &["is in the future (today is ", "days after the newest facts ("][..]),
+        ("1970-01-01", &["days before the fleet was seen ("]),
+    ] {
+        for verb in ["wait", "risk", "clocks"] {
+            let asked = [
+                verb,
+                "fleet.json",
+                "--no-builtin",
+                "--feeds",
+                "feeds",
+                "--policy",
+                &promise,
+                "--as-of",
+                day,
+            ];
+            let ran = run(&[&asked[..], &["--format", "json"]].concat()).ends(0);
+            let warnings = ran.json()["warnings"].to_string();
+            let table = run(&asked).ends(0);
+            for words in words {
+                assert!(warnings.contains(words) && ran.stderr.contains(words), "{verb} {day}: {warnings}");
+                let shown = table.stdout.matches(words).count() + table.stderr.matches(words).count();
+                assert_eq!(shown, 1, "{verb} {day}: {} {}", table.stdout, table.stderr);
+            }
+        }
+    }
+}

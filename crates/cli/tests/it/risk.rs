@@ -236,6 +236,11 @@ fn there_is_nothing_to_judge_in_an_empty_fleet_and_a_tenant_without_guests_is_sa
         let why = "/hosts: found none, expected at least one host: nothing can be hit, so there is nothing to judge";
         assert!(refused.stderr.contains("UP0003") && refused.stderr.contains(why), "{}", refused.stderr);
     }
+    let nothing = run(&["wait", &small, "--group", "zzz"]).ends(2).stderr;
+    assert!(
+        nothing.contains("no group has anything to decide") && !nothing.contains("0 groups"),
+        "{nothing}"
+    );
     run(&["risk", &empty, "--standing", "--format", "csv"]).ends(0);
     let answer = run(&["risk", &small, "--format", "json"]).ends(0).json();
     let lone = &answer["tenants"].as_array().unwrap()[0];

@@ -13,7 +13,8 @@ use underpin_exposure::cadence::{
 };
 use underpin_exposure::report::Area;
 use underpin_exposure::{FactBase, Feed};
-use underpin_model::fleet::{SampleSpec, sample};
+use underpin_model::facts::PatchClass;
+use underpin_model::fleet::{Fleet, SampleSpec, sample};
 use underpin_model::id::FeedId;
 
 static HISTORY: LazyLock<History> = LazyLock::new(|| {
@@ -36,7 +37,10 @@ fn one(query: &Query<'_>) -> Series {
 fn assert_figures(query: &Query<'_>, distinct: usize, mean_gap: &str) {
     let series = one(query);
     let gap = format!("{:.2}", series.mean_gap_days.unwrap());
-    assert_eq!((series.distinct_dates, series.maintenances, gap.as_str()), (distinct, distinct, mean_gap));
+    assert_eq!(
+        (series.distinct_dates, series.maintenances, gap.as_str()),
+        (Some(distinct), Some(distinct), mean_gap)
+    );
 }
 
 #[test]
@@ -58,7 +62,7 @@ fn advisories_of_xen_and_microsoft() {
     assert_figures(&of("xen"), 236, "23.89");
     assert_figures(&Query { dated: Some(Dated::Advisory), ..of("hyper-v") }, 100, "60.24");
     let named = one(&Query { policy: Policy::Security, ..of("xen") });
-    assert_eq!(named.distinct_dates, 228, "numbers that were never used are no security patches");
+    assert_eq!(named.distinct_dates, Some(228), "numbers that were never used are no security patches");
 }
 
 #[test]
@@ -99,7 +103,7 @@ fn debian_by_changelog_and_by_advisory() {
 #[test]
 fn an_advisory_that_came_with_a_release_is_counted_once() {
     let query = Query { bulletin: Some("DSA-".to_owned()), ..of("debian") };
-    assert!(one(&query).distinct_dates > 200, "as releases");
+    assert!(one(&query).distinct_dates > Some(200), "as releases");
     // DSA-3699-1 tells only that there will be no more fixes: an advisory without any release.
     let rest = one(&Query { dated: Some(Dated::Advisory), ..query });
     let names: Vec<(&str, usize)> =
@@ -123,7 +127,7 @@ fn life(built: Date, until: Date) -> Interval {
 #[test]
 fn eight_maintenances_in_150_days_are_one_every_18_75() {
     let series = of_dates(&eight_of_2007(), life(date(2007, 7, 2), date(2007, 11, 29)), 0).unwrap();
-    assert_eq!((series.maintenances, series.span_days), (8, Some(150)));
+    assert_eq!((series.maintenances, series.span_days), (Some(8), Some(150)));
     assert_eq!(series.mean_interval_days, Some(18.75));
     assert_eq!(series.unknown_days, Some(0));
 }
@@ -162,9 +166,9 @@ fn a_trend_is_told_with_its_direction() {
 fn patches_within_the_window_are_one_maintenance() {
     let days = [1, 4, 8, 9, 20].map(|day| date(2020, 1, day));
     let of = |window| of_dates(&days, Interval::default(), window).unwrap();
-    assert_eq!([of(0), of(3), of(7), of(30)].map(|series| series.maintenances), [5, 3, 3, 1]);
+    assert_eq!([of(0), of(3), of(7), of(30)].map(|series| series.maintenances), [5, 3, 3, 1].map(Some));
     let week = of(7);
-    assert_eq!((week.distinct_dates, week.patches), (5, 5));
+    assert_eq!((week.distinct_dates, week.patches), (Some(5), Some(5)));
     assert_eq!((week.batches[0].first, week.batches[0].last, week.batches[0].dates), (days[0], days[2], 3));
     let per = week.patches_per_maintenance.unwrap();
     assert_eq!((per.max, per.mean), (3, 5.0 / 3.0));
@@ -173,7 +177,8 @@ fn patches_within_the_window_are_one_maintenance() {
 #[test]
 fn too_little_gives_nothing_instead_of_zero() {
     let none = of_dates(&[], life(date(2020, 1, 1), date(2020, 2, 1)), 0).unwrap();
-    assert_eq!((none.maintenances, none.mean_interval_days, none.mean_gap_days), (0, None, None));
+    assert_eq!((none.maintenances, none.mean_interval_days, none.mean_gap_days), (None, None, None));
+    assert_eq!((none.maintenances_at_most, none.patches, none.distinct_dates), (None, None, None));
     assert_eq!((none.gaps, none.covered_until, none.unknown_days), (None, None, None));
     assert!(!none.notes.is_empty());
     let single = of_dates(&[date(2020, 1, 5)], life(date(2020, 1, 1), date(2020, 2, 1)), 0).unwrap();
@@ -203,7 +208,7 @@ fn a_line_without_data_stays_visible() {
     let query = Query { lines: vec!["9.1".to_owned(), "8.0".to_owned()], ..of("esxi") };
     let Cadence { series, .. } = HISTORY.cadence(&query).unwrap();
     assert_eq!(series.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["esxi 9.1", "esxi 8.0"]);
-    assert_eq!((series[0].maintenances, series[0].covered_until), (0, None));
+    assert_eq!((series[0].maintenances, series[0].covered_until), (None, None));
     assert!(series[0].notes[0].contains("nothing is known"), "{:?}", series[0].notes);
 }
 
@@ -246,14 +251,15 @@ fn support_is_told_by_its_last_day() {
 #[test]
 fn parts_add_up() {
     let whole = one(&Query { dated: Some(Dated::Built), ..of("proxmox") });
-    assert_eq!(whole.by_component.iter().map(|part| part.patches).sum::<usize>(), whole.patches);
-    assert_eq!(whole.by_area.iter().map(|part| part.patches).sum::<usize>(), whole.patches);
-    assert_eq!(whole.by_class.iter().map(|part| part.patches).sum::<usize>(), whole.patches);
+    let patches = whole.patches.unwrap();
+    assert_eq!(whole.by_component.iter().map(|part| part.patches).sum::<usize>(), patches);
+    assert_eq!(whole.by_area.iter().map(|part| part.patches).sum::<usize>(), patches);
+    assert_eq!(whole.by_class.iter().map(|part| part.patches).sum::<usize>(), patches);
     for split in Split::ALL {
         let query = Query { dated: Some(Dated::Built), by: Some(split), ..of("proxmox") };
         let parts = HISTORY.cadence(&query).unwrap().series;
         assert!(parts.len() > 1, "{split:?}");
-        assert_eq!(parts.iter().map(|part| part.patches).sum::<usize>(), whole.patches, "{split:?}");
+        assert_eq!(parts.iter().map(|part| part.patches.unwrap_or(0)).sum::<usize>(), patches, "{split:?}");
     }
     let kernel = whole.by_component.iter().find(|part| part.name == "pve-kernel").unwrap();
     assert_eq!((kernel.patches, kernel.maintenances), (263, 253));
@@ -278,17 +284,139 @@ fn only_what_the_hosts_have_is_applicable() {
     assert!(!proxmox.contains(&"pve-kvm".to_owned()), "a package of 2008 is on no host: {proxmox:?}");
     assert_eq!(
         of("esxi", Dated::Published).distinct_dates,
-        207,
+        Some(207),
         "a platform that is one product is installed whole"
     );
     let none = Installed::default();
     let nothing = one(&Query { policy: Policy::Applicable, installed: Some(&none), ..of_esxi() });
-    assert_eq!(nothing.maintenances, 0);
+    assert_eq!(nothing.maintenances, Some(0));
     assert_eq!(nothing.covered_until, Some(date(2025, 5, 20)), "the facts are there, they only do not apply");
 }
 
 fn of_esxi() -> Query<'static> {
     of("esxi")
+}
+
+/// 2024-01-01 to 2025-04-01.
+fn security_of(platform: &str, line: &str, policy: Policy) -> Series {
+    one(&Query {
+        lines: vec![line.to_owned()],
+        policy,
+        interval: life(date(2024, 1, 1), date(2025, 4, 1)),
+        ..of(platform)
+    })
+}
+
+#[test]
+fn where_no_patch_states_its_class_the_number_of_maintenances_is_unknown() {
+    let all = security_of("esxi", "8.0", Policy::All);
+    assert!(all.maintenances > Some(3), "{all:?}");
+    for (policy, what) in [(Policy::Security, "their class"), (Policy::Cve, "whether they name a CVE")] {
+        let series = security_of("esxi", "8.0", policy);
+        assert_eq!((series.maintenances, series.patches, series.distinct_dates), (None, None, None));
+        assert_eq!((series.mean_interval_days, series.batches.len()), (None, 0));
+        assert_eq!(
+            (series.maintenances_at_most, Some(series.patches_untold)),
+            (all.maintenances, all.patches),
+            "{policy:?}"
+        );
+        assert_eq!(series.covered_until, Some(date(2025, 4, 10)), "the facts are there");
+        let note = series.notes.iter().find(|note| note.contains(what)).unwrap();
+        assert!(note.contains("not the same as no maintenance"), "{note}");
+        assert_eq!(series.count_in_words(), "unknown");
+    }
+    for (platform, line) in [("vcenter", "6.7"), ("esxi", "5.5"), ("esxi", "6.0"), ("esxi", "6.7")] {
+        let whole = |policy| one(&Query { lines: vec![line.to_owned()], policy, ..of(platform) });
+        let known = whole(Policy::Cve);
+        assert!(known.maintenances != Some(0), "{platform} {line}: {:?}", known.notes);
+    }
+}
+
+#[test]
+fn what_states_no_class_is_counted_apart() {
+    let lines = vec!["6.7".to_owned()];
+    let series = one(&Query { policy: Policy::Security, lines: lines.clone(), ..of("esxi") });
+    assert_eq!((series.maintenances, series.maintenances_at_most), (Some(3), Some(30)));
+    assert_eq!(series.count_in_words(), "3 to 30");
+    let counted = series.notes.iter().find(|note| note.contains("patches of which")).unwrap();
+    assert!(counted.starts_with(&format!("Not counted: {} patches", series.patches_untold)), "{counted}");
+    assert!(counted.contains("counted are 3"), "{counted}");
+    // A class that is asked for by name is the same question.
+    let by_class = one(&Query { class: Some(PatchClass::Security), lines: lines.clone(), ..of("esxi") });
+    assert_eq!((by_class.batches, by_class.notes), (series.batches, series.notes));
+    // Whoever asks for all patches leaves nothing open.
+    let all = one(&Query { lines, ..of("esxi") });
+    assert_eq!((all.maintenances, all.maintenances_at_most, all.patches_untold), (Some(30), Some(30), 0));
+    // Numbers that were never used are known to close nothing.
+    assert_eq!(one(&Query { policy: Policy::Security, ..of("xen") }).patches_untold, 0);
+}
+
+#[test]
+fn the_kind_of_day_is_that_of_the_patches_that_the_policy_takes() {
+    for (platform, line, count) in [("debian", "bookworm", Some(36)), ("proxmox", "8", None)] {
+        let query = Query {
+            lines: vec![line.to_owned()],
+            policy: Policy::Security,
+            interval: life(date(2024, 1, 1), date(2026, 1, 1)),
+            ..of(platform)
+        };
+        let series = one(&query);
+        assert_eq!(series.dated, Some(Dated::Built), "{platform}: point releases state no class");
+        assert!(
+            series.maintenances > Some(0) && count.is_none_or(|count| series.maintenances == Some(count))
+        );
+        assert!(
+            series.notes.iter().any(|note| note.contains("of the kind \"published\"")),
+            "{:?}",
+            series.notes
+        );
+        assert_eq!(series, one(&Query { dated: Some(Dated::Built), ..query.clone() }), "{platform}");
+        let all = one(&Query { policy: Policy::All, ..query });
+        assert_eq!(all.dated, Some(Dated::Published), "{platform}");
+    }
+}
+
+#[test]
+fn what_hosts_of_unknown_components_need_is_not_known_to_be_nothing() {
+    let at = "2026-11-21T00:00:00Z".parse().unwrap();
+    let mut fleet = sample(&SampleSpec { hosts: 60, ..SampleSpec::default() }, at);
+    let series = |fleet: &Fleet, platform: &str| {
+        let installed = Installed::on_hosts(fleet);
+        one(&Query { policy: Policy::Applicable, installed: Some(&installed), ..of(platform) })
+    };
+    // Ubuntu is on none of its hosts, and of all of them it is known what they have.
+    let some = fleet.component_sets.values().find(|set| !set.components.is_empty()).unwrap().clone();
+    for host in &mut fleet.hosts {
+        (host.component_sets, host.components) = (Vec::new(), Some(some.clone()));
+    }
+    assert_eq!(series(&fleet, "ubuntu").maintenances, Some(0));
+    for host in &mut fleet.hosts {
+        (host.component_sets, host.components) = (Vec::new(), None);
+    }
+    let open = series(&fleet, "ubuntu");
+    assert_eq!((open.maintenances, open.patches_untold > 0), (None, true), "{:?}", open.notes);
+    assert!(
+        open.notes.iter().any(|note| note.contains("whether a host has their component")),
+        "{:?}",
+        open.notes
+    );
+    assert!(
+        series(&fleet, "esxi").patches_untold == 0,
+        "a platform that is one product is known by its name"
+    );
+}
+
+#[test]
+fn an_interval_that_the_facts_do_not_reach_is_unknown() {
+    for (built, until) in [(date(2025, 6, 1), date(2025, 12, 1)), (date(2001, 1, 1), date(2002, 1, 1))] {
+        let query = Query { lines: vec!["8.0".to_owned()], interval: life(built, until), ..of("esxi") };
+        let series = one(&query);
+        assert_eq!((series.maintenances, series.maintenances_at_most), (None, None), "{built}");
+        assert!(!series.notes.is_empty(), "{built}");
+    }
+    let quiet = life(date(2025, 3, 5), date(2025, 3, 10));
+    let series = one(&Query { lines: vec!["8.0".to_owned()], interval: quiet, ..of("esxi") });
+    assert_eq!(series.maintenances, Some(0), "the facts go further: {:?}", series.batches);
 }
 
 #[test]
@@ -346,8 +474,9 @@ proptest! {
     fn without_a_window_every_date_is_a_maintenance(dates in some_dates()) {
         let series = of_dates(&dates, Interval::default(), 0).unwrap();
         let distinct: std::collections::BTreeSet<Date> = dates.iter().copied().collect();
-        prop_assert_eq!((series.maintenances, series.distinct_dates), (distinct.len(), distinct.len()));
-        prop_assert_eq!(series.patches, dates.len());
+        prop_assert_eq!((series.batches.len(), series.maintenances.unwrap_or(0)), (distinct.len(), distinct.len()));
+        prop_assert_eq!(series.distinct_dates, (!dates.is_empty()).then_some(distinct.len()));
+        prop_assert_eq!(series.patches.unwrap_or(0), dates.len());
         if let (Some(first), Some(last), Some(gap)) = (distinct.first(), distinct.last(), series.mean_gap_days) {
             let span = f64::from(first.until(*last).unwrap().get_days());
             prop_assert!((gap - span / (distinct.len() as f64 - 1.0)).abs() < 1e-9);

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use underpin_model::facts::{Document, Epss, Format, VulnerabilityFacts};
 
 use crate::identity::vulnerability_id;
-use crate::json::{instant, shown};
+use crate::json::{instant, plausible, shown};
 use crate::{Defect, Position};
 
 fn bad(line: u64, reason: impl Into<String>) -> Defect {
@@ -24,7 +24,8 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
             }
         }
     }
-    let day = scored.map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let of = |at: jiff::Timestamp| plausible(at.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let day = scored.map(of).transpose().map_err(|reason| bad(1, format!("score_date: {reason}")))?;
     let id = day.map_or_else(|| "epss".to_owned(), |day| format!("epss-{day}"));
     let mut document = Document::new(id, Format::Epss);
     document.updated = scored;

@@ -149,11 +149,28 @@ pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     TimeZone::UTC.to_timestamp(civil).map_err(|error| format!("{} is out of range: {error}", shown(text)))
 }
 
+/// Whether a day may be meant. One outside of this stretch is a slip of the keyboard, or the zero of some program; it would
+/// stretch ages, coverage and cadence by centuries.
+pub(crate) fn is_plausible(day: Date) -> bool {
+    (1970..=2999).contains(&day.year())
+}
+
 /// Reads a day or says what is wrong with it.
 pub(crate) fn day(text: &str) -> Result<Date, String> {
     let text = text.trim();
-    text.parse::<Date>()
-        .map_err(|error| format!("{} is no day: {error}; expected one like 2024-06-25", shown(text)))
+    let day: Date = text
+        .parse()
+        .map_err(|error| format!("{} is no day: {error}; expected one like 2024-06-25", shown(text)))?;
+    plausible(day)
+}
+
+/// The day, or where it is not plausible what is wrong with it.
+pub(crate) fn plausible(day: Date) -> Result<Date, String> {
+    if is_plausible(day) {
+        Ok(day)
+    } else {
+        Err(format!("{day} is no plausible day; expected one from 1970-01-01 to 2999-12-31"))
+    }
 }
 
 impl<'de> Deserialize<'de> for Instant {

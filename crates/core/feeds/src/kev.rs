@@ -1,12 +1,13 @@
 //! The CISA catalogue of Known Exploited Vulnerabilities.
 
+use jiff::tz::TimeZone;
 use rustc_hash::FxHashSet;
 use serde::Deserialize;
 use underpin_model::facts::{Document, Format, Kev, VulnerabilityFacts};
 
 use crate::Defect;
 use crate::identity::vulnerability_id;
-use crate::json::{Day, Instant, Text, defect, read, shown};
+use crate::json::{Day, Instant, Text, defect, plausible, read, shown};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +43,8 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
         );
         return Err(defect(Format::Kev, "/count", reason));
     }
+    plausible(catalogue.date_released.0.to_zoned(TimeZone::UTC).date())
+        .map_err(|reason| defect(Format::Kev, "/dateReleased", reason))?;
     let mut document = Document::new(format!("kev-{}", catalogue.catalog_version.as_str()), Format::Kev);
     document.updated = Some(catalogue.date_released.0);
     let mut seen = FxHashSet::default();

@@ -121,6 +121,31 @@ fn values_at_the_edge() {
     assert_eq!(pointer(&KEV.replace("\"count\": 1", "\"count\": 2")), "/count");
 }
 
+/// The zero day of a program would make an age of two thousand years.
+#[test]
+fn days_of_kev_and_scores_that_nobody_meant_are_refused() {
+    let kev = |name: &str, to: &str| {
+        let from = KEV.split(name).nth(1).unwrap().split('"').nth(2).unwrap();
+        KEV.replace(&format!("{name}\": \"{from}"), &format!("{name}\": \"{to}"))
+    };
+    for day in ["0001-01-01", "1969-12-31", "3000-01-01"] {
+        for name in ["dateAdded", "dueDate"] {
+            let defect = parse(kev(name, day).as_bytes()).unwrap_err();
+            assert_eq!(pointer(&kev(name, day)), format!("/vulnerabilities/0/{name}"), "{day}");
+            assert!(defect.reason.contains(day) && defect.reason.contains("1970-01-01"), "{defect}");
+        }
+        assert_eq!(pointer(&kev("dateReleased", &format!("{day}T00:00:00Z"))), "/dateReleased", "{day}");
+        let scores = format!(
+            "#model_version:v1,score_date:{day}T00:00:00Z\ncve,epss,percentile\nCVE-2024-0001,0.1,0.5\n"
+        );
+        let defect = parse(scores.as_bytes()).unwrap_err();
+        assert!(defect.reason.contains("score_date") && defect.reason.contains(day), "{defect}");
+    }
+    for day in ["1970-01-01", "2999-12-31"] {
+        assert!(matches!(parse(kev("dateAdded", day).as_bytes()), Ok(Parsed::Document(_))), "{day}");
+    }
+}
+
 /// Each score is a fact of its own: a bad line is told and left out, the others count. Without a good one it is no table of scores.
 #[test]
 fn a_bad_line_of_scores_costs_that_line() {

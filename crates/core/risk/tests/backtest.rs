@@ -158,7 +158,7 @@ fn what_is_never_patched_is_not_fast() {
     policy.maintenance.hosts_per_day = 100.0;
     let report = run(&history, &question(), &policy).unwrap();
     let to_patch = |policy| {
-        let never = value(&report, policy, |it| it.never_patched as f64);
+        let never = value(&report, policy, |it| it.never_patched.unwrap() as f64);
         (value(&report, policy, |it| it.restricted_mean_days_to_patch.unwrap().value), never)
     };
     // The third hole was never open on hosts that run the fix of the first.
@@ -166,7 +166,7 @@ fn what_is_never_patched_is_not_fast() {
     let end = (report.period.to - BEGIN).get_days();
     let mean = f64::from((end - 60) + (end - 150)) / 2.0;
     assert_eq!(to_patch("KEV only"), (mean, 200.0));
-    assert!(value(&report, "KEV only", |it| it.open_at_end as f64) == 300.0);
+    assert!(value(&report, "KEV only", |it| it.open_at_end.unwrap() as f64) == 300.0);
 }
 
 #[test]
@@ -458,7 +458,13 @@ fn what_no_fact_tells_is_not_evaluable_and_no_line_is_made_up() {
         let row = report.policies.iter().find(|it| it.policy == policy).unwrap();
         assert!(row.reason.as_ref().unwrap().starts_with("not evaluable: "), "{row:?}");
     }
-    assert!(report.policies[0].measures.as_ref().unwrap().loss.total.is_none());
+    let measures = report.policies[0].measures.as_ref().unwrap();
+    assert!(measures.loss.total.is_none());
+    assert_eq!(
+        (measures.never_patched, measures.open_at_end),
+        (None, None),
+        "of what nobody knows nothing is 0"
+    );
     // Updates of 2012 R2 are not cumulative, and AlmaLinux has no list of releases.
     let product = "Windows Server 2012 R2";
     let old = Line { platform: Family::Windows, line: product.into(), component: product.into() };

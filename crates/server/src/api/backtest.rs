@@ -19,7 +19,8 @@ pub(super) struct BacktestView {
     /// `policies` (one row a policy: `policy`, `evaluable`, `reason`, `signal_for`, `measures`, `common`, `on_frontier`,
     /// `taken`), `notes`, `bootstrap`, `lines` (those that can be asked for: `platform`, `line`, `component`). What is not known is absent. A figure is `value` with its 95 % `interval`. Of the measures,
     /// `never_patched` counts hosts x vulnerabilities with a fix that were not patched by the end of the span: in
-    /// `restricted_mean_days_to_patch` they count the days until then. `exploited_exposure_days` is absent where nobody can know, and at
+    /// `restricted_mean_days_to_patch` they count the days until then. It and `open_at_end` are absent where no vulnerability of the line
+    /// is known. `exploited_exposure_days` is absent where nobody can know, and at
     /// least what is stated where `days_before_kev` is above 0.
     #[serde(flatten)]
     #[schema(value_type = Object)]

@@ -21,9 +21,11 @@ struct CadenceView {
     /// Patches within so many days of the first one were one maintenance.
     batch_days: u16,
     /// One series for each platform, line or part: `name`, `platform`, `line`, `dated`, `maintenances`,
-    /// `mean_interval_days`, `built`, `until`, `span_days`, `distinct_dates`, `patches`, `patches_per_maintenance`,
+    /// `maintenances_at_most`, `patches_untold`, `mean_interval_days`, `built`, `until`, `span_days`, `distinct_dates`, `patches`, `patches_per_maintenance`,
     /// `mean_gap_days`, `gaps`, `trend`, `covered_from`, `covered_until`, `unknown_days`, `maturity`, `by_class`,
-    /// `by_component`, `by_area`, `batches`, `notes`. What is not known is null.
+    /// `by_component`, `by_area`, `batches`, `notes`. What is not known is null:
+    /// `maintenances` too, where the facts do not state of any patch whether the policy takes it; where they do not of some
+    /// (`patches_untold`), there are from `maintenances` to `maintenances_at_most`.
     series: Vec<serde_json::Value>,
 }
 

@@ -24,7 +24,7 @@ pub fn timeline(cadence: &Cadence) -> Option<Chart> {
         let days = one.batches.iter().map(|batch| day(batch.first)).collect();
         Mark::new("", Tone::of_series(row), Shape::Strokes(row, days))
     });
-    let counts = cadence.series.iter().map(|one| format!("{}: {}", one.name, one.maintenances));
+    let counts = cadence.series.iter().map(|one| format!("{}: {}", one.name, one.count_in_words()));
     Some(Chart {
         title: "Maintenances over time".to_owned(),
         description: format!(

@@ -142,19 +142,10 @@ const HEADS: [&str; 8] = [
 
 /// A series: a row, and a card where there is no room for one.
 fn row(one: &Series, batch_days: u16) -> Markup {
-    let known = one.covered_until.is_some();
     let figures: [Markup; 8] = [
-        if known {
-            derive::maintenances(one, batch_days)
-        } else {
-            html! { (NONE) }
-        },
+        derive::maintenances(one, batch_days),
         derive::interval(one),
-        if known {
-            derive::patches(one)
-        } else {
-            html! { (NONE) }
-        },
+        derive::patches(one),
         derive::per_maintenance(one),
         one.gaps.as_ref().map_or_else(|| html! { (NONE) }, derive::mean),
         one.gaps.as_ref().map_or_else(|| html! { (NONE) }, derive::median),

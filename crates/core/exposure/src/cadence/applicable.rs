@@ -15,6 +15,9 @@ pub struct Installed {
     products: FxHashSet<Family>,
     hosts: usize,
     unknown: usize,
+    /// Of the hosts without a component those that may have packages, because their platform is not one product.
+    unknown_packages: usize,
+    unknown_platform: usize,
 }
 
 impl Installed {
@@ -24,10 +27,13 @@ impl Installed {
         let mut installed = Self { hosts: fleet.hosts.len(), ..Self::default() };
         for host in &fleet.hosts {
             let sets = sets_of(fleet, &host.component_sets, host.components.as_ref());
-            installed.unknown += usize::from(sets.iter().all(|set| set.components.is_empty()));
-            if let Some(platform) = &host.platform {
-                installed.products.insert(platform.family.clone());
-            }
+            let family = host.platform.as_ref().map(|platform| &platform.family);
+            let names_none = sets.iter().all(|set| set.components.is_empty());
+            let is_whole = matches!(family, Some(Family::Esxi | Family::Windows));
+            installed.unknown += usize::from(names_none);
+            installed.unknown_packages += usize::from(names_none && !is_whole);
+            installed.unknown_platform += usize::from(family.is_none());
+            installed.products.extend(family.cloned());
             for set in sets {
                 let own = set.components.iter().filter(|one| one.install != Install::ConfigFiles);
                 for component in own {
@@ -45,10 +51,19 @@ impl Installed {
     /// Whether some host has the component of a patch. A platform that is one product is installed where a host runs it.
     #[must_use]
     pub fn has(&self, patch: &Patch) -> bool {
-        let is_product = matches!(patch.family, Family::Esxi | Family::Windows | Family::XenServer)
-            || ["proxmox-ve", "xcp-ng"].contains(&&*patch.component);
-        (is_product && self.products.contains(&patch.family))
+        (is_product(patch) && self.products.contains(&patch.family))
             || self.names.contains(&(patch.family.clone(), patch.component.to_ascii_lowercase()))
+    }
+
+    /// Whether some host may have the component of a patch, because what it has is not known.
+    pub(super) fn may_have(&self, patch: &Patch) -> bool {
+        match patch.family {
+            // It runs in a guest or an appliance.
+            Family::Vcenter => false,
+            _ if is_product(patch) => self.unknown_platform > 0,
+            Family::IntelMicrocode => self.unknown > 0,
+            _ => self.unknown_packages > 0,
+        }
     }
 
     /// Hosts, and those of which no component is known.
@@ -56,4 +71,10 @@ impl Installed {
     pub fn hosts(&self) -> (usize, usize) {
         (self.hosts, self.unknown)
     }
+}
+
+/// Whether a patch is one of a platform as a whole, which a host has because it runs the platform.
+fn is_product(patch: &Patch) -> bool {
+    matches!(patch.family, Family::Esxi | Family::Windows | Family::XenServer)
+        || ["proxmox-ve", "xcp-ng"].contains(&&*patch.component)
 }

@@ -36,6 +36,8 @@ pub struct Patch {
     pub class: Option<PatchClass>,
     /// It names a CVE.
     pub names_cve: bool,
+    /// A number of the issuer that was published without a vulnerability: it closes nothing.
+    pub unused: bool,
     /// The area that its component belongs to.
     pub area: Area,
 }
@@ -142,6 +144,7 @@ fn of_release(release: &ReleaseFact) -> Patch {
             DateKind::Published => Dated::Published,
         },
         class: class.or_else(|| (!fixes.is_empty()).then_some(PatchClass::Security)),
+        unused: false,
         names_cve: fixes.iter().any(|fix| fix.as_str().starts_with("CVE-")),
         area: area(family, component),
     }
@@ -182,6 +185,7 @@ fn of_advisory(
         dated: Dated::Advisory,
         class: head.class.or_else(|| names_cve.then_some(PatchClass::Security)),
         names_cve,
+        unused: false,
         area: area(&product.family, &product.component),
     }
 }
@@ -199,6 +203,7 @@ fn of_xen(facts: &VulnerabilityFacts) -> Option<Patch> {
         date: published.to_zoned(TimeZone::UTC).date(),
         dated: Dated::Advisory,
         class: (!facts.withdrawn).then_some(PatchClass::Security),
+        unused: facts.withdrawn,
         names_cve: facts.aliases.iter().any(|id| id.as_str().starts_with("CVE-")),
         area: area(&Family::Xen, &component),
         component,

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use underpin_model::facts::{Family, LifecycleDate, PatchClass};
 
 use super::gaps::{batches, days_between, gaps, trend};
+use super::taken::{Sorted, unstated};
 use super::{
     Batch, Cadence, CadenceError, Dated, History, Interval, Maturity, Patch, PerMaintenance, Phase, Policy,
     Query, Series, Split, Volume,
@@ -25,7 +26,8 @@ pub fn of_dates(dates: &[Date], interval: Interval, batch_days: u16) -> Result<S
     for date in dates.iter().filter(|date| series.holds(**date)) {
         *per_day.entry(*date).or_default() += 1;
     }
-    series.count(per_day, batch_days);
+    series.count(per_day.clone(), batch_days);
+    series.leave_open(per_day, batch_days);
     if dates.is_empty() {
         series.notes.push("There are no dates: nothing is known.".to_owned());
     }
@@ -96,7 +98,8 @@ impl History {
         Ok(platforms)
     }
 
-    /// The patches of the platforms that components, area, class and bulletin of the query leave.
+    /// The patches of the platforms that components, area, class and bulletin of the query leave. Those that state no class
+    /// stay: they may be of the one asked for.
     fn chosen(&self, platforms: &[String], query: &Query<'_>) -> Result<Vec<&Patch>, CadenceError> {
         let of = |name: &str| platforms.iter().any(|platform| platform == name);
         let own: Vec<&Patch> = self.patches.iter().filter(|patch| of(patch.family.name())).collect();
@@ -113,7 +116,7 @@ impl History {
             let bulletin = query.bulletin.as_ref();
             (query.components.is_empty() || named)
                 && query.area.is_none_or(|area| area == patch.area)
-                && query.class.is_none_or(|class| Some(class) == patch.class)
+                && query.class.is_none_or(|class| patch.class.is_none_or(|own| own == class))
                 && bulletin.is_none_or(|start| patch.has_bulletin && patch.id.starts_with(start.as_str()))
         };
         Ok(own.into_iter().filter(is_chosen).collect())
@@ -155,25 +158,23 @@ impl History {
         series.platform = Some(platform.to_owned());
         let of_part = part.filter(|(split, _)| *split == Split::Line).map(|(_, line)| line);
         series.line = line.map(str::to_owned).or(of_part);
-        let has = |kind: &Dated| patches.iter().any(|patch| patch.dated == *kind);
-        series.dated = query.dated.or_else(|| Dated::ALL.into_iter().find(has));
-        let dated: Vec<&Patch> =
-            patches.iter().filter(|patch| Some(patch.dated) == series.dated).copied().collect();
-        series.covered_from = dated.iter().map(|patch| patch.date).min();
-        series.covered_until = dated.iter().map(|patch| patch.date).max();
+        let sorted = Sorted::of(patches, query);
+        series.dated = query.dated.or_else(|| sorted.kind());
+        let dated = sorted.all().filter(|patch| Some(patch.dated) == series.dated).map(|patch| patch.date);
+        series.covered_from = dated.clone().min();
+        series.covered_until = dated.max();
         series.bound(query.interval);
-        let counted: Vec<&Patch> =
-            dated.iter().filter(|patch| counts(patch, query) && series.holds(patch.date)).copied().collect();
-        let mut per_day: BTreeMap<Date, BTreeSet<&str>> = BTreeMap::new();
-        for patch in &counted {
-            per_day.entry(patch.date).or_default().insert(&patch.id);
-        }
-        series.count(per_day.into_iter().map(|(day, ids)| (day, ids.len())), query.batch_days);
+        let in_span = |patch: &&&Patch| Some(patch.dated) == series.dated && series.holds(patch.date);
+        let counted: Vec<&Patch> = sorted.taken.iter().filter(in_span).copied().collect();
+        let untold: Vec<&Patch> = sorted.untold.iter().filter(in_span).copied().collect();
+        series.count(per_day(&counted), query.batch_days);
+        let all: Vec<&Patch> = counted.iter().chain(&untold).copied().collect();
+        series.leave_open(per_day(&all), query.batch_days);
         series.by_class = volumes(&series.batches, &counted, |patch| class_name(patch.class));
         series.by_component = volumes(&series.batches, &counted, |patch| &patch.component);
         series.by_area = volumes(&series.batches, &counted, |patch| patch.area.name());
         series.maturity = self.maturity(platform, &series);
-        series.notes = notes(&series, patches, &dated, query);
+        series.notes = notes(&series, &sorted, query);
         series
     }
 
@@ -202,13 +203,13 @@ impl History {
     }
 }
 
-fn counts(patch: &Patch, query: &Query<'_>) -> bool {
-    match query.policy {
-        Policy::All => true,
-        Policy::Security => patch.class == Some(PatchClass::Security),
-        Policy::Cve => patch.names_cve,
-        Policy::Applicable => query.installed.is_some_and(|installed| installed.has(patch)),
+/// Different patches of each day.
+fn per_day(patches: &[&Patch]) -> BTreeMap<Date, usize> {
+    let mut per_day: BTreeMap<Date, BTreeSet<&str>> = BTreeMap::new();
+    for patch in patches {
+        per_day.entry(patch.date).or_default().insert(&patch.id);
     }
+    per_day.into_iter().map(|(day, ids)| (day, ids.len())).collect()
 }
 
 /// Whether a name is the pattern, in which `*` stands for any letters, however many.
@@ -289,14 +290,15 @@ fn volumes<'a>(batches: &[Batch], patches: &[&'a Patch], key: impl Fn(&'a Patch)
     volumes
 }
 
-fn notes(series: &Series, all: &[&Patch], dated: &[&Patch], query: &Query<'_>) -> Vec<String> {
+fn notes(series: &Series, patches: &Sorted<'_>, query: &Query<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     let kind = series.dated.map_or("dated", Dated::name);
-    if dated.is_empty() {
+    if series.covered_until.is_none() {
         notes.push(format!(
             "No {kind} patch of this series is in the facts: nothing is known, which is not the same as no maintenance."
         ));
     }
+    notes.extend(untold(series, query));
     if let (Some(from), Some(built)) = (series.covered_from, series.built)
         && built < from
     {
@@ -314,7 +316,7 @@ fn notes(series: &Series, all: &[&Patch], dated: &[&Patch], query: &Query<'_>) -
         notes.push("The days are build dates from changelogs, not days of publication.".to_owned());
     }
     for other in Dated::ALL.into_iter().filter(|other| Some(*other) != series.dated) {
-        let count = all.iter().filter(|patch| patch.dated == other).count();
+        let count = patches.of_kind(other);
         if count > 0 {
             let name = other.name();
             notes.push(format!("Not counted: {count} entries whose days are of the kind {name:?}."));
@@ -331,20 +333,55 @@ fn notes(series: &Series, all: &[&Patch], dated: &[&Patch], query: &Query<'_>) -
     notes
 }
 
+/// What is left open by patches of which nothing tells whether they are taken.
+fn untold(series: &Series, query: &Query<'_>) -> Option<String> {
+    let most = series.maintenances_at_most.filter(|_| series.patches_untold > 0)?;
+    let (patches, of_these) = match series.patches_untold {
+        1 => ("1 patch".to_owned(), "it"),
+        count => (format!("{count} patches"), "all of them"),
+    };
+    let what = unstated(query);
+    let with = format!(
+        "Not counted: {patches} of which the facts do not state {what}. With {of_these} there would be {most} maintenance{}",
+        if most == 1 { "" } else { "s" }
+    );
+    Some(match series.maintenances {
+        Some(count) => format!(
+            "{with}; counted are {count} without them, and the other figures are those of the {count}."
+        ),
+        None => format!(
+            "{with}; without, none is known. How many there were is unknown, which is not the same as no maintenance."
+        ),
+    })
+}
+
 impl Series {
+    /// The number of maintenances in words: `unknown`, `3`, or `3 to 30` where nothing tells of some patches whether they
+    /// count.
+    #[must_use]
+    pub fn count_in_words(&self) -> String {
+        match (self.maintenances, self.maintenances_at_most) {
+            (None, _) => "unknown".to_owned(),
+            (Some(least), Some(most)) if most > least => format!("{least} to {most}"),
+            (Some(count), _) => count.to_string(),
+        }
+    }
+
     fn empty(name: String) -> Self {
         Self {
             name,
             platform: None,
             line: None,
             dated: None,
-            maintenances: 0,
+            maintenances: None,
+            maintenances_at_most: None,
+            patches_untold: 0,
             mean_interval_days: None,
             built: None,
             until: None,
             span_days: None,
-            distinct_dates: 0,
-            patches: 0,
+            distinct_dates: None,
+            patches: None,
             patches_per_maintenance: None,
             mean_gap_days: None,
             gaps: None,
@@ -382,17 +419,38 @@ impl Series {
     /// Counts days (in order, each once) with their patches.
     fn count(&mut self, days: impl IntoIterator<Item = (Date, usize)>, batch_days: u16) {
         self.batches = batches(days.into_iter(), batch_days);
-        self.maintenances = self.batches.len();
-        self.distinct_dates = self.batches.iter().map(|batch| batch.dates).sum();
-        self.patches = self.batches.iter().map(|batch| batch.patches).sum();
-        let some = (self.maintenances > 0).then_some(self.maintenances as f64);
+        let count = self.batches.len();
+        let patches = self.batches.iter().map(|batch| batch.patches).sum();
+        self.maintenances = Some(count);
+        self.distinct_dates = Some(self.batches.iter().map(|batch| batch.dates).sum());
+        self.patches = Some(patches);
+        let some = (count > 0).then_some(count as f64);
         self.mean_interval_days = some.and_then(|count| Some(f64::from(self.span_days?) / count));
         self.patches_per_maintenance = some.map(|count| PerMaintenance {
-            mean: self.patches as f64 / count,
+            mean: patches as f64 / count,
             max: self.batches.iter().map(|batch| batch.patches).max().unwrap_or(0),
         });
         self.gaps = gaps(&self.batches);
         self.mean_gap_days = self.gaps.as_ref().map(|gaps| gaps.mean_days);
         self.trend = trend(&self.batches);
+    }
+
+    /// Takes in the days of all patches that may count, and takes back a 0 that nobody knows: where the facts tell nothing
+    /// of the interval, or where there are only patches of which nothing tells whether they count.
+    fn leave_open(&mut self, days: BTreeMap<Date, usize>, batch_days: u16) {
+        let all: usize = days.values().sum();
+        self.patches_untold = all - self.patches.unwrap_or(0);
+        let most = batches(days.into_iter(), batch_days).len();
+        let is_covered = self.is_covered();
+        self.maintenances_at_most = (is_covered || most > 0).then_some(most);
+        if self.batches.is_empty() && (self.patches_untold > 0 || !is_covered) {
+            (self.maintenances, self.distinct_dates, self.patches) = (None, None, None);
+        }
+    }
+
+    /// Whether the facts reach into the interval.
+    fn is_covered(&self) -> bool {
+        let (Some(from), Some(end)) = (self.covered_from, self.covered_until) else { return false };
+        self.until.is_none_or(|until| until >= from) && self.built.is_none_or(|built| built < end)
     }
 }

@@ -25,12 +25,15 @@
 //! - Days of three kinds are never mixed in one series ([`Dated`]): when a release was published, when an advisory was,
 //!   and when a package was *built* (the date of a changelog entry), which may be days before users could get it.
 //! - Nothing is made up: fewer than two dates give no gaps (`None`), a line without data says so, and a series whose
-//!   facts end before `until` names the day on which they end. Silence after that day means that nobody looked.
+//!   facts end before `until` names the day on which they end. Silence after that day means that nobody looked. Patches of
+//!   which the facts do not state what a policy asks for are counted apart; where only such are there, the number of
+//!   maintenances is not known (`None`), which is not 0.
 
 mod applicable;
 mod gaps;
 mod history;
 mod measure;
+mod taken;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -169,11 +172,11 @@ pub struct Query<'a> {
     pub components: Vec<String>,
     /// Only components of this area.
     pub area: Option<Area>,
-    /// Only patches of this class.
+    /// Only patches of this class; those that state none are counted apart.
     pub class: Option<PatchClass>,
     /// Only patches whose bulletin starts with this text (`DSA-`).
     pub bulletin: Option<String>,
-    /// Only days of this kind. `None`: of the first kind in [`Dated::ALL`] that the chosen patches have.
+    /// Only days of this kind. `None`: of the first kind in [`Dated::ALL`] that the patches have which the policy takes.
     pub dated: Option<Dated>,
     /// Which patches make a maintenance.
     pub policy: Policy,
@@ -231,9 +234,17 @@ pub struct Series {
     pub line: Option<String>,
     /// What the days are; `None`: not known, as for dates from a file.
     pub dated: Option<Dated>,
-    /// Batches in the interval: how often the host would have been put into maintenance.
-    pub maintenances: usize,
-    /// `(until - built) / maintenances` in days; `None` without either day or without a maintenance.
+    /// Batches in the interval: how often the host would have been put into maintenance. `None`: not known, because
+    /// nothing is known of the interval, or of no patch in it whether the policy takes it. At least so many where
+    /// [`Self::patches_untold`] is above 0.
+    pub maintenances: Option<usize>,
+    /// Batches if the policy took every patch of which that is not known; `None`: nothing is known of the interval.
+    pub maintenances_at_most: Option<usize>,
+    /// Patches in the interval of which the facts do not state what the policy or the class asks for. They are in no other
+    /// figure.
+    pub patches_untold: usize,
+    /// `(until - built) / maintenances` in days, at most so many where [`Self::patches_untold`] is above 0; `None`
+    /// without either day or without a maintenance.
     pub mean_interval_days: Option<f64>,
     /// The day on which the host was built.
     pub built: Option<Date>,
@@ -241,10 +252,10 @@ pub struct Series {
     pub until: Option<Date>,
     /// `until - built` in days.
     pub span_days: Option<i32>,
-    /// Different days with a patch.
-    pub distinct_dates: usize,
-    /// Patches: different bulletins, updates or versions.
-    pub patches: usize,
+    /// Different days with a patch; `None` where the number of maintenances is not known.
+    pub distinct_dates: Option<usize>,
+    /// Patches: different bulletins, updates or versions; `None` where the number of maintenances is not known.
+    pub patches: Option<usize>,
     /// Mean and largest number of patches in a maintenance.
     pub patches_per_maintenance: Option<PerMaintenance>,
     /// Mean days between neighbouring maintenances; `None` for fewer than two.

@@ -12,6 +12,7 @@ use underpin_model::facts::{Cvss, Format};
 use underpin_model::id::{AdvisoryId, MAX_ID_BYTES, VulnerabilityId};
 
 use crate::identity::vulnerability_id;
+use crate::json::is_plausible;
 use crate::{Defect, Position};
 
 /// Longest part of a bad value that is shown.
@@ -184,8 +185,7 @@ pub(super) fn date(column: &str, value: &str) -> Cell<Date> {
     let wrong = || Wrong::new(column, value, "an ISO date (YYYY-MM-DD) from 1970-01-01 to 2999-12-31");
     let parsed: Date =
         if value.len() == 10 { value.parse().map_err(|_| wrong())? } else { return Err(wrong()) };
-    // A day outside of this stretch is a slip of the keyboard; it would stretch coverage and cadence by centuries.
-    if (1970..=2999).contains(&parsed.year()) { Ok(parsed) } else { Err(wrong()) }
+    if is_plausible(parsed) { Ok(parsed) } else { Err(wrong()) }
 }
 
 /// As [`date`], `None` if the cell is empty.

@@ -59,9 +59,13 @@ pub struct Measures {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restricted_mean_days_to_patch: Option<Figure>,
     /// Hosts x vulnerabilities with a fix that were not patched within the span: of them the mean above counts the days until its end.
-    pub never_patched: u64,
-    /// Hosts x vulnerabilities that were open at the end, whose days to patch are not known.
-    pub open_at_end: u64,
+    /// `None`: no vulnerability is known on any day, which is not none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub never_patched: Option<u64>,
+    /// Hosts x vulnerabilities that were open at the end, whose days to patch are not known. `None`: no vulnerability is known
+    /// on any day, which is not none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_at_end: Option<u64>,
     /// Days of the span on which no vulnerability of the line is known, which is not none: what stands open on them is in no
     /// figure.
     pub days_without_facts: u64,
@@ -118,8 +122,8 @@ impl Measures {
             host_reboots: figure(|it| it.reboots),
             restricted_mean_days_to_patch: (all.patchable > 0.0)
                 .then(|| Figure { value: mean(&all), interval: interval(&samples, mean) }),
-            never_patched: all.never_patched as u64,
-            open_at_end: replayed.open_at_end,
+            never_patched: holes_known.then_some(all.never_patched as u64),
+            open_at_end: holes_known.then_some(replayed.open_at_end),
             days_without_facts,
             days_before_kev,
             loss: LossParts {

@@ -97,7 +97,7 @@ fn one_policy(report: &Report, row: &Row) -> Markup {
         td.num { (figure(Some(it.host_reboots), NONE, false, &of.reboots())) }
         td.num { (figure(Some(it.lag_days), NONE, false, &of.behind())) }
         td.num { (figure(it.restricted_mean_days_to_patch, NONE, false, &of.to_patch())) }
-        td.num { (derived(&number(it.never_patched), &of.never_patched())) }
+        td.num { (derived(&it.never_patched.map_or_else(|| "unknown".to_owned(), number), &of.never_patched())) }
         td.num { (figure(it.loss.total, "unknown", it.days_without_facts > 0 && it.loss.total.is_some(), &of.loss())) }
     } }
 }
@@ -210,14 +210,17 @@ impl Counted<'_> {
         html! { @match self.it.restricted_mean_days_to_patch {
             Some(it) => {
                 "Mean of days to patch over all pairs of host and vulnerability with a fix = " (amount(it.value)) " days. "
-                (number(self.it.never_patched)) " of the pairs were never patched: of these the days to " (self.it.period.to) " count."
+                @if let Some(never) = self.it.never_patched { (number(never)) " of the pairs were never patched: of these the days to " (self.it.period.to) " count." }
             }
             None => { "No vulnerability had a fix within the span." }
         } }
     }
 
     fn never_patched(&self) -> Markup {
-        html! { "Pairs of host and vulnerability whose fix was out by " (self.it.period.to) " and that the host did not have then. Open at the end, with a fix or without: " (number(self.it.open_at_end)) "." }
+        let Some(open) = self.it.open_at_end else {
+            return html! { "No vulnerability of the line is known within the span, which is not none." };
+        };
+        html! { "Pairs of host and vulnerability whose fix was out by " (self.it.period.to) " and that the host did not have then. Open at the end, with a fix or without: " (number(open)) "." }
     }
 
     fn loss(&self) -> Markup {

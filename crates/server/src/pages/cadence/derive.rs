@@ -16,14 +16,33 @@ fn exact(value: f64) -> String {
 }
 
 pub(super) fn maintenances(one: &Series, batch_days: u16) -> Markup {
+    let Some(days) = one.distinct_dates else { return unknown(one) };
     derived(
-        &number(one.maintenances as u64),
+        &one.count_in_words(),
         &html! {
-            (number(one.distinct_dates as u64)) @if one.distinct_dates == 1 { " day" } @else { " different days" } " with a patch; "
+            (number(days as u64)) @if days == 1 { " day" } @else { " different days" } " with a patch; "
             @if batch_days == 0 { "each is one maintenance." }
             @else { "each maintenance takes in the patches of up to " (batch_days) " days after its first one." }
+            @if one.patches_untold > 0 { " " (untold(one)) }
         },
     )
+}
+
+fn untold(one: &Series) -> Markup {
+    html! {
+        @if one.patches_untold == 1 { "Of 1 patch" } @else { "Of " (number(one.patches_untold as u64)) " patches" }
+        " more the facts do not state whether to count them"
+        @if let Some(most) = one.maintenances_at_most { "; with all of them there would be " (number(most as u64)) " maintenances" }
+        "."
+    }
+}
+
+/// A number that nobody knows, and why.
+fn unknown(one: &Series) -> Markup {
+    if one.patches_untold == 0 {
+        return html! { (NONE) };
+    }
+    derived("unknown", &untold(one))
 }
 
 /// The days from the one typed, or the first that the facts have, to the one typed or the last.
@@ -44,8 +63,9 @@ pub(super) fn interval(one: &Series) -> Markup {
     let every = days / count as f64;
     let end = |typed: bool, of_facts: &'static str| if typed { "as typed" } else { of_facts };
     let typed_end = one.until.is_some() && one.until != one.covered_until;
+    let at_most = if one.patches_untold > 0 { "at most " } else { "" };
     derived(
-        &format!("{every:.2} d"),
+        &format!("{at_most}{every:.2} d"),
         &html! {
             p { (number(days as u64)) " days / " (number(count as u64)) " maintenances = " (exact(every)) " days" }
             "From " (from) " (" (end(one.built.is_some(), "the first day in the facts")) "; its patches are in the host) to " (to) " (" (end(typed_end, "the last day in the facts")) ")."
@@ -55,20 +75,24 @@ pub(super) fn interval(one: &Series) -> Markup {
 }
 
 pub(super) fn per_maintenance(one: &Series) -> Markup {
-    let Some(it) = one.patches_per_maintenance else { return html! { (NONE) } };
+    let (Some(it), Some(patches), Some(count)) = (one.patches_per_maintenance, one.patches, one.maintenances)
+    else {
+        return html! { (NONE) };
+    };
     derived(
         &exact(it.mean),
         &html! {
-            p { (number(one.patches as u64)) " patches / " (number(one.maintenances as u64)) " maintenances = " (exact(it.mean)) }
+            p { (number(patches as u64)) " patches / " (number(count as u64)) " maintenances = " (exact(it.mean)) }
             "At most " (number(it.max as u64)) " in one."
         },
     )
 }
 
 pub(super) fn patches(one: &Series) -> Markup {
+    let (Some(patches), Some(days)) = (one.patches, one.distinct_dates) else { return unknown(one) };
     derived(
-        &number(one.patches as u64),
-        &html! { "By their bulletins or versions, on " (number(one.distinct_dates as u64)) " different days." },
+        &number(patches as u64),
+        &html! { "By their bulletins or versions, on " (number(days as u64)) " different days." },
     )
 }
 

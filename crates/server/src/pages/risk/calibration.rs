@@ -21,7 +21,8 @@ use crate::pages::{PageError, page};
 use crate::problem::Code;
 use crate::state::Shared;
 
-/// Predictions in the table, the newest first, of one day what only people know and then the likeliest; the API has all.
+/// Predictions in the table, so many without an outcome and so many with one: however many are open, what was answered is
+/// still there. The API has all.
 const ROWS: usize = 200;
 
 fn kind_words(kind: &str) -> &str {
@@ -82,8 +83,7 @@ fn scored(kind: &str, score: &Calibration) -> Markup {
 }
 
 fn table(predictions: &[PredictionRow], today: Date) -> Markup {
-    let caption = "Predictions: those that wait for an answer, then the newest first, of one day what people must say, then the likeliest";
-    // What waits for somebody to say it comes first.
+    let caption = "Predictions: first those whose span is over and that somebody must answer, then the others without an outcome, then those with one; of each the newest first, of one day what people must say, then the likeliest";
     let waits =
         |one: &PredictionRow| one.kind == ANY_HOST_HIT && one.outcome.is_none() && is_over(one, today);
     let mut in_turn: Vec<&PredictionRow> = predictions.iter().collect();
@@ -91,6 +91,10 @@ fn table(predictions: &[PredictionRow], today: Date) -> Markup {
         let key = |one: &PredictionRow| (!waits(one), Reverse(one.made_on), one.kind != ANY_HOST_HIT);
         key(a).cmp(&key(b)).then_with(|| b.probability.total_cmp(&a.probability))
     });
+    let (answered, open): (Vec<&PredictionRow>, Vec<_>) =
+        in_turn.into_iter().partition(|one| one.outcome.is_some());
+    let shown: Vec<&PredictionRow> =
+        open.into_iter().take(ROWS).chain(answered.into_iter().take(ROWS)).collect();
     html! {
         section aria-labelledby="predictions" {
             h2 id="predictions" { "Foretold against what happened" }
@@ -98,7 +102,7 @@ fn table(predictions: &[PredictionRow], today: Date) -> Markup {
                 (scroll(caption, html! { table {
                     caption { (caption) }
                     thead { tr { th scope="col" { "Made on" } th scope="col" { "What" } th scope="col" { "Of" } th.num scope="col" { "Foretold" } th scope="col" { "Until" } th scope="col" { "Happened" } } }
-                    tbody { @for one in in_turn.into_iter().take(ROWS) { tr {
+                    tbody { @for one in &shown { tr {
                         td.tight { (one.made_on) } td.tight { (kind_words(&one.kind)) }
                         th scope="row" { @if one.kind == EXPLOITED { a href={"/vulnerabilities/" (encode(&one.subject))} { (one.subject) } } @else { (one.subject) } }
                         td.num { (derived(&percent(one.probability), &html! { @if one.kind == EXPLOITED { "1 − exp(−hazard): EPSS, or the base rate without a score, over " (amount(one.horizon_days)) " days." } @else { "From the risk report of that day, over " (amount(one.horizon_days)) " days." } })) }
@@ -106,7 +110,7 @@ fn table(predictions: &[PredictionRow], today: Date) -> Markup {
                         td { (happened(one, today)) }
                     } } }
                 } }))
-                @if predictions.len() > ROWS { p.soft { (ROWS) " of " (number(predictions.len() as u64)) " are shown; " a href="/api/v1/predictions" { "the API has all" } "." } }
+                @if predictions.len() > shown.len() { p.soft { (shown.len()) " of " (number(predictions.len() as u64)) " are shown; " a href="/api/v1/predictions" { "the API has all" } "." } }
             }
         }
     }
