@@ -194,7 +194,7 @@ pub fn build(
         survey.guests_at_worst();
     }
     seats::tell_apart(&mut survey);
-    unpriced.no_vms_listed = !survey.lists_vms;
+    unpriced.no_vms_listed = !survey.lists_vms && !survey.hosts.is_empty();
     unpriced.vms_without_host = survey.without_host();
     warnings.extend(no_guest_known(&survey));
     unpriced.vms_of_unknown_level = survey.of_unknown_level;

@@ -50,15 +50,15 @@ fn worst(fleet: &Fleet, facts: &Facts) -> f64 {
 
 #[test]
 fn a_vm_of_no_known_host_costs_at_worst_what_it_costs_where_it_costs_most() {
-    for (vector, exactly) in [(REMOTE, true), (ESCAPE, false)] {
+    for (vector, few) in [(REMOTE, true), (ESCAPE, false)] {
         let (fleet, facts) = three_hosts(vector);
         let on = |host: &str| worst(&with(&fleet, vm("lost", Some(host_id(host)))), &facts);
         let most = ["inside", "public", "clean"].map(on).into_iter().fold(0.0, f64::max);
         let lost = with(&fleet, vm("lost", None));
         let found = worst(&lost, &facts);
-        // A hole that is used from a guest is opened by it on each of them, which is an upper bound.
-        let gap = (found - most) / most;
-        assert!(if exactly { gap.abs() < 1e-9 } else { gap > -1e-9 }, "{vector}: {found} against {most}");
+        // An upper bound: a hole that is used from a guest, or by an unknown way, is opened by it on each of them.
+        let over = (found - most) / most;
+        assert!((-1e-9..if few { 1e-3 } else { 1.0 }).contains(&over), "{vector}: {found} against {most}");
         assert!(found > worst(&fleet, &facts));
         // The point value goes on without it, and says so.
         let report = judged(&lost, &facts);
@@ -71,6 +71,11 @@ fn a_vm_of_no_known_host_costs_at_worst_what_it_costs_where_it_costs_most() {
     }
 }
 
+/// As much, but for the way through a guest that may be there.
+fn near(found: f64, placed: f64) -> bool {
+    (-1e-9..1e-3).contains(&((found - placed) / placed))
+}
+
 #[test]
 fn a_vm_of_a_known_cluster_stands_on_one_of_its_hosts_at_worst() {
     let (fleet, facts) = three_hosts(REMOTE);
@@ -78,12 +83,12 @@ fn a_vm_of_a_known_cluster_stands_on_one_of_its_hosts_at_worst() {
     named.cluster = Some(ClusterId::new("of-vc").unwrap());
     let found = worst(&with(&fleet, named.clone()), &facts);
     let inside = worst(&with(&fleet, vm("lost", Some(host_id("inside")))), &facts);
-    assert!((found - inside).abs() < 1e-9 * inside, "{found} against {inside}");
+    assert!(near(found, inside), "{found} against {inside}");
     // A cluster of which no host is listed says nothing.
     named.cluster = Some(ClusterId::new("elsewhere").unwrap());
     let public = worst(&with(&fleet, vm("lost", Some(host_id("public")))), &facts);
     let anywhere = worst(&with(&fleet, named), &facts);
-    assert!((anywhere - public).abs() < 1e-9 * public, "{anywhere} against {public}");
+    assert!(near(anywhere, public) && !near(anywhere, inside), "{anywhere} against {public}");
 }
 
 #[test]
@@ -118,7 +123,5 @@ fn a_fleet_of_which_no_guest_is_known_is_not_fine() {
         "{:?}",
         none.warnings
     );
-    assert!(
-        none.unpriced_words.contains("not priced: what guests would lose, for the fleet file lists no VM")
-    );
+    assert!(none.unpriced_words.contains("what guests would lose, for the fleet file lists no VM"));
 }
