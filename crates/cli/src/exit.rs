@@ -69,8 +69,8 @@ pub(crate) enum Failure {
     /// The server could not start or stopped with an error.
     #[error("{0}")]
     Server(String),
-    /// A policy or evidence file breaks rules: all of them.
-    #[error("{source_name} is not usable: {} problem(s)\n{}", problems.len(), problems.join("\n"))]
+    /// A policy or evidence file breaks rules: the first of them, and how many more.
+    #[error("{source_name} is not usable: {} problem(s)\n{}", problems.len(), first(problems))]
     Policy {
         /// The file.
         source_name: String,
@@ -91,6 +91,18 @@ pub(crate) enum Failure {
     /// A fault of Underpin itself.
     #[error("{0}")]
     Internal(String),
+}
+
+/// Problems that are printed: who corrects them reads the file again, and a file of thousands would hide the first.
+const PROBLEMS: usize = 20;
+
+/// The first problems, one a line, and how many more there are.
+fn first(problems: &[String]) -> String {
+    let mut lines: Vec<String> = problems.iter().take(PROBLEMS).cloned().collect();
+    if problems.len() > PROBLEMS {
+        lines.push(format!("  ... and {} more", problems.len() - PROBLEMS));
+    }
+    lines.join("\n")
 }
 
 impl Failure {

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use underpin_risk::compound::{AtLeast, Figures, Method, Part};
 use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, FleetRisk, RiskReport, by_tail};
-use underpin_risk::wait::sentence::short;
+use underpin_risk::wait::sentence::{LEAST_SHOWN, percent, short};
 
 use super::clear;
 use super::csv::{cause as csv_cause, harmless};
@@ -16,28 +16,20 @@ use crate::output::{List, counted, wrapped};
 /// Rows of each table that are shown unless all are asked for.
 const FIRST: usize = 10;
 
-/// A probability that a person can read: in percent, small ones as a power of ten.
-fn percent(probability: f64) -> String {
-    if probability == 0.0 || probability >= 0.0001 {
-        format!("{} %", short(probability * 100.0))
-    } else {
-        format!("{probability:.1e}")
-    }
-}
+/// What stands where nobody knows a figure.
+const UNKNOWN: &str = "unknown";
 
 /// The chance that so many are hit at once: as it is where exact, about where sampled, below a bound where no sample saw it.
 fn chance(it: &AtLeast) -> String {
     match (it.method, it.at_most) {
         // It can be, and its exact chance is lost in the rounding of the sums that give it.
-        (Method::Exact, _) if it.probability < ROUNDED => format!("below {ROUNDED:e}"),
+        (Method::Exact, _) if it.probability <= 0.0 => percent(LEAST_SHOWN / 2.0),
         (Method::Exact, _) => percent(it.probability),
+        (_, Some(most)) if most < LEAST_SHOWN => percent(most),
         (_, Some(most)) => format!("< {}", percent(most)),
         _ => format!("~ {}", percent(it.probability)),
     }
 }
-
-/// Chances below this are rounding.
-const ROUNDED: f64 = 1e-15;
 
 /// What is before a chance.
 const HOW_SURE: &str =
@@ -92,16 +84,17 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
         cells.extend(naive.map(of));
         list.cells(cells);
     };
-    add("mean".to_owned(), &|it| short(it.loss.mean));
-    add("standard deviation".to_owned(), &|it| short(it.loss.sd));
+    let loss = |it: f64| loss(report, it);
+    add("mean".to_owned(), &|it| loss(it.loss.mean));
+    add("standard deviation".to_owned(), &|it| loss(it.loss.sd));
     for (at, quantile) in report.fleet.loss.quantiles.iter().enumerate() {
-        let of = |it: &Figures| it.quantiles.get(at).map_or_else(String::new, |it| short(it.value));
+        let of = |it: &Figures| it.quantiles.get(at).map_or_else(String::new, |it| loss(it.value));
         add(format!("{} % quantile", short(quantile.level * 100.0)), &|it| of(&it.loss));
     }
     for (at, cvar) in report.fleet.loss.cvar.iter().enumerate() {
-        let of = |it: &Figures| it.cvar.get(at).map_or_else(String::new, |it| short(it.value));
+        let of = |it: &Figures| it.cvar.get(at).map_or_else(String::new, |it| loss(it.value));
         add(format!("mean of the worst {} % (CVaR)", short((1.0 - cvar.level) * 100.0)), &|it| of(&it.loss));
-        let most = |it: &FleetRisk| it.cvar_at_most.get(at).map_or_else(String::new, |it| short(it.value));
+        let most = |it: &FleetRisk| it.cvar_at_most.get(at).map_or_else(String::new, |it| loss(it.value));
         add("  at most, whatever ties clusters".to_owned(), &most);
     }
     add("any host hit".to_owned(), &|it| percent(it.any_hit.probability));
@@ -111,9 +104,14 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
     format!(
         "{list}{bounds}{}mean with what is not known at its worst: {}\n{}\n",
         stand_ins(report),
-        short(report.mean_loss_with_unknown),
+        report.mean_loss_with_unknown.map_or_else(|| UNKNOWN.to_owned(), short),
         clear::told(report, width)
     )
+}
+
+/// A loss, unless it is 0 because no guest is known.
+fn loss(report: &RiskReport, value: f64) -> String {
+    if report.guests_are_unknown() { UNKNOWN.to_owned() } else { short(value) }
 }
 
 /// The lower end, where it is another one.
@@ -146,6 +144,8 @@ fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
         let naive = report.naive.as_ref().map(of);
         let shown = |m: u64| all || m == 2 || m.checked_ilog10().is_some_and(|it| 10u64.pow(it) == m);
         for (at, one) in of(&report.fleet).iter().enumerate().filter(|(_, it)| shown(it.m)) {
+            let unknown = name != "host" && report.guests_are_unknown();
+            let chance = |it: &AtLeast| if unknown { UNKNOWN.to_owned() } else { chance(it) };
             let beside = naive.map(|it| it.get(at).map(chance).unwrap_or_default());
             let own = [format!("at least {}", counted(one.m, name)), chance(one)];
             list.cells(own.into_iter().chain(beside));
@@ -172,7 +172,7 @@ fn groups(report: &RiskReport, most: usize, width: Option<u16>) -> String {
     for group in report.groups.iter().take(most) {
         let advice = group.recommendation.as_ref().map_or_else(String::new, |it| format!(": {it}"));
         let mut cells = vec![
-            short(group.mean_loss),
+            loss(report, group.mean_loss),
             percent(group.hit),
             group.hosts.to_string(),
             group.guests.to_string(),
@@ -212,26 +212,31 @@ fn causes(report: &RiskReport, most: usize, width: Option<u16>) -> String {
         list.row([
             percent(one.shock.probability),
             one.facts.hosts.to_string(),
-            short(one.blast.mean_loss),
+            loss(report, one.blast.mean_loss),
             format!("{}{}", cause_name(&one.shock.cause), factors(one)),
         ]);
     }
     format!("{list}{}\n", more(report.causes.len(), most))
 }
 
+/// Acceptances of a cause that are shown.
+const ACCEPTED: usize = 3;
+
 fn factors(one: &CauseRisk) -> String {
     let factors: Vec<String> = one
         .shock
         .factors
         .iter()
-        .map(|it| format!("{} {} ({} to {})", it.name, short(it.value), short(it.low), short(it.high)))
+        .map(|it| format!("{} {} ({} to {})", it.name, percent(it.value), percent(it.low), percent(it.high)))
         .collect();
-    let accepted = one.facts.accepted.iter().map(|it| {
+    let accepted = one.facts.accepted.iter().take(ACCEPTED).map(|it| {
         let state = if it.expired { "acceptance expired" } else { "accepted" };
         format!("; {state}: {} until {}", it.owner, it.expires)
     });
     let product = if factors.is_empty() { String::new() } else { format!(" = {}", factors.join(" x ")) };
-    product + &accepted.collect::<String>()
+    let more = one.facts.accepted.len().saturating_sub(ACCEPTED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    product + &accepted.collect::<String>() + &more
 }
 
 fn part_name(part: &Part) -> (&'static str, String) {
@@ -273,8 +278,8 @@ fn at_once_cell(list: &[AtLeast], m: u64) -> String {
     list.iter().find(|it| it.m == m).map_or_else(String::new, chance)
 }
 
-fn cvar_cell(figures: &Figures) -> String {
-    figures.cvar.iter().find(|it| it.level >= 0.99).map_or_else(String::new, |it| short(it.value))
+fn cvar_cell(report: &RiskReport, figures: &Figures) -> String {
+    figures.cvar.iter().find(|it| it.level >= 0.99).map_or_else(String::new, |it| loss(report, it.value))
 }
 
 /// What the columns of numbers hit at once mean.
@@ -298,8 +303,8 @@ fn clusters(report: &RiskReport, most: usize, width: Option<u16>) -> String {
     sorted.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
     for one in sorted.iter().take(most) {
         list.row([
-            short(one.figures.mean),
-            cvar_cell(&one.figures),
+            loss(report, one.figures.mean),
+            cvar_cell(report, &one.figures),
             at_once_cell(&one.hosts_hit_at_least, 1),
             at_once_cell(&one.hosts_hit_at_least, 2),
             at_once_cell(&one.guests_hit_at_least, 10),
@@ -331,8 +336,8 @@ fn tenants(report: &RiskReport, most: usize, width: Option<u16>) -> String {
     for one in sorted.iter().take(most) {
         let deferral = report.deferrals.iter().find(|it| Some(&it.tenant) == one.tenant.as_ref());
         list.row([
-            short(one.figures.mean),
-            cvar_cell(&one.figures),
+            loss(report, one.figures.mean),
+            cvar_cell(report, &one.figures),
             percent(one.figures.any_loss.value),
             at_once_cell(&one.hosts_hit_at_least, 1),
             at_once_cell(&one.hosts_hit_at_least, 2),
@@ -380,7 +385,7 @@ fn radii(report: &RiskReport, width: Option<u16>) -> String {
     let own = std::iter::once(("Underpin itself".to_owned(), &radii.underpin, None));
     for (name, blast, most) in hosts.chain(planes).chain(releases).chain(own) {
         list.row([
-            short(blast.greatest_loss),
+            loss(report, blast.greatest_loss),
             falls(blast.probability, most),
             blast.hosts.to_string(),
             blast.guests.to_string(),

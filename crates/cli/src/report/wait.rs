@@ -10,7 +10,7 @@ use underpin_exposure::report::DueView;
 use underpin_model::policy::Parameter;
 use underpin_model::ssvc::{self, Timeline};
 use underpin_risk::wait::decision::CurvePoint;
-use underpin_risk::wait::sentence::short;
+use underpin_risk::wait::sentence::{percent, short};
 use underpin_risk::wait::{Answer, Decision, GroupDecision, Verdict};
 
 use super::csv::{cause, harmless};
@@ -252,8 +252,8 @@ fn terms(decision: &Decision, width: Option<u16>) -> String {
         short(decision.never.total()),
     ]);
     let before = format!(
-        "beside it, whatever is decided: a host was compromised before now with {} % (loss {})",
-        short(decision.compromised_before * 100.0),
+        "beside it, whatever is decided: a host was compromised before now with {} (loss {})",
+        percent(decision.compromised_before),
         short(decision.loss_before)
     );
     let draws = format!(
@@ -267,7 +267,6 @@ fn terms(decision: &Decision, width: Option<u16>) -> String {
 
 fn belief(one: &GroupDecision, decision: &Decision, width: Option<u16>) -> String {
     let it = &decision.belief;
-    let percent = |share: f64| format!("{} %", short(share * 100.0));
     let mut text = wrapped(
         &format!(
             "bad release: {} on its first day, {} as it was not withdrawn, {} after others ran this hardware, {} after own \

@@ -481,3 +481,66 @@ fn a_table_of_naive_figures_has_no_empty_column() {
     assert!(row.contains('%') || row.contains("e-"), "{row}");
     assert_eq!(header(&ask(&[])), ["HIT AT ONCE", "COMPOUND", "INDEPENDENT"]);
 }
+
+/// The fleet of the fixtures after a change of it as JSON.
+fn changed_fleet(dir: &tempfile::TempDir, change: impl FnOnce(&mut Value)) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/fleet.json");
+    let mut fleet: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    change(&mut fleet);
+    file(dir, "changed.json", fleet.to_string())
+}
+
+#[test]
+fn a_fleet_of_which_no_guest_is_known_does_not_look_fine() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = changed_fleet(&dir, |fleet| fleet["vms"] = serde_json::json!([]));
+    let run_on = |verb: &str, more: &[&str]| {
+        let same = [verb, &none, "--no-builtin", "--as-of", "2026-03-02", "--feeds", "feeds"];
+        run(&[&same, more].concat()).ends(0)
+    };
+    let table = run_on("risk", &[]).stdout;
+    let cells = |start: &str| {
+        let line =
+            table.lines().find(|it| it.starts_with(start)).unwrap_or_else(|| panic!("{start} in {table}"));
+        line[start.len()..].split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for row in ["mean ", "standard deviation ", "at least 1 guest "] {
+        assert_eq!(cells(row), ["unknown", "unknown"], "{table}");
+    }
+    assert!(cells("at least 1 host ").iter().any(|it| it == "%"), "hosts are known: {table}");
+    let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("note: the fleet file lists no VMs: what guests would lose is not known"),
+        "{table}"
+    );
+    assert!(words.contains("mean with what is not known at its worst: unknown"), "{table}");
+    let answer = run_on("risk", &["--format", "json"]).json();
+    assert!(answer["mean_loss_with_unknown"].is_null() && answer["unpriced"]["no_vms_listed"] == true);
+    assert!(answer["warnings"].to_string().contains("lists no VMs"));
+
+    let waits = run_on("wait", &["--format", "json"]).json();
+    for group in waits["groups"].as_array().unwrap() {
+        let said = group["recommendation"].as_str().unwrap();
+        assert!(group["wait"].is_null() && said.starts_with("Unknown whether to patch"), "{said}");
+    }
+}
+
+#[test]
+fn probabilities_are_in_percent_in_every_cell() {
+    let table = risk(&["--all"]).ends(0).stdout;
+    let powers: Vec<&str> = table.split_whitespace().filter(|it| it.contains("e-")).collect();
+    let numbers = powers.iter().filter(|it| it.starts_with(|first: char| first.is_ascii_digit()));
+    assert_eq!(numbers.count(), 0, "{powers:?} in {table}");
+}
+
+#[test]
+fn of_thousands_of_mistakes_in_a_policy_the_first_are_told_and_how_many_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrong: String = (0..3_000)
+        .map(|it| format!("[[promise]]\nid = \"p{it}\"\nkind = \"fix-within\"\ndays = 99999\n"))
+        .collect();
+    let policy = file(&dir, "policy.toml", wrong);
+    let said = risk(&["--policy", &policy]).ends(2).stderr;
+    assert!(said.contains("3000 problem(s)") && said.contains("promise p19.days (line 80)"), "{said}");
+    assert!(said.contains("\n  ... and 2980 more\n") && !said.contains("promise p20."), "{said}");
+}

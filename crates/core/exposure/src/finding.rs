@@ -17,6 +17,7 @@ use crate::needed::needed;
 use crate::reason;
 use crate::report::{Area, Finding, Fix, Need, Reason, ReasonCode, Status};
 use crate::resolve::{Outcome, Resolved, resolve};
+use crate::subject::unknown_family;
 use crate::verdict::{Opinion, Strength, claims_for, judge};
 
 /// Whose finding it is: a host's own, or that of a guest standing on the component.
@@ -146,12 +147,7 @@ fn coverage_gap(question: Question<'_>, item: &Item<'_>, level: Level) -> Option
         }
         None => Reason {
             code: ReasonCode::NoCoverage,
-            text: format!(
-                "no feed covers {} {}",
-                item.family,
-                train.map_or_else(String::new, |t| format!("{t} ")) + item.name
-            )
-            .into(),
+            text: not_covered(item).into(),
             feed: None,
             document: None,
         },
@@ -165,6 +161,17 @@ fn coverage_gap(question: Question<'_>, item: &Item<'_>, level: Level) -> Option
         reasons: vec![reason],
         fix: None,
     })
+}
+
+fn not_covered(item: &Item<'_>) -> String {
+    if item.family == unknown_family() {
+        return format!(
+            "no feed covers {}: nobody says who makes it; add `family`, such as \"debian\", to its component set or to itself",
+            item.name
+        );
+    }
+    let train = item.train.as_deref().map_or_else(String::new, |it| format!("{it} "));
+    format!("no feed covers {} {train}{}", item.family, item.name)
 }
 
 struct Evaluation<'e, 'i> {

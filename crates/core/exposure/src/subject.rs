@@ -92,6 +92,12 @@ pub(crate) fn sets_of<'a>(
     shared.iter().filter_map(|id| fleet.component_sets.get(id)).chain(own).collect()
 }
 
+/// The family of components of which neither they nor their set name one. That of the host is not taken for it: packages of several
+/// makers stand on one host, and what the wrong maker is silent about would count as fixed.
+pub(crate) fn unknown_family() -> Family {
+    Family::Other("unknown".into())
+}
+
 /// The items of an asset, before its guests and its processor are looked at.
 pub(crate) fn items<'a>(
     base: &FactBase,
@@ -100,7 +106,7 @@ pub(crate) fn items<'a>(
 ) -> Vec<Item<'a>> {
     let mut items: Vec<Item<'a>> = Vec::new();
     for set in sets {
-        let family = set.family.clone().unwrap_or_else(|| Family::Other("unknown".into()));
+        let family = set.family.clone().unwrap_or_else(unknown_family);
         let train = set.train.as_deref();
         let updates: Vec<&str> = set
             .components

@@ -2,6 +2,7 @@
 
 mod groups;
 mod ranking;
+mod unplaced;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use underpin_model::quantity::Days;
 use self::groups::groups;
 pub use self::groups::{DueRelease, GroupBy, GroupRisk};
 pub use self::ranking::by_tail;
+use self::unplaced::where_it_costs_most;
 use crate::blast::{Blast, blast_radii, falls_by_itself, of_planes, of_shocks};
 use crate::build::{self, BuildError, Built, ReleaseDates, ShockDerivation, Unpriced, build};
 use crate::clear::{InClear, in_clear};
@@ -219,8 +221,9 @@ pub struct RiskReport {
     pub naive: Option<FleetRisk>,
     /// Mean loss if all that is not known is at its worst: the upper end of the range. Statuses are open, machines of which no
     /// component is known have every hole stated of their platform, the public Internet reaches what it may reach, and components without a
-    /// source have a hole at the base rate.
-    pub mean_loss_with_unknown: f64,
+    /// source have a hole at the base rate; a VM of no known host stands where it costs most. `None`: there is no upper end, for the
+    /// fleet file lists no VM.
+    pub mean_loss_with_unknown: Option<f64>,
     /// Mean loss if each level of availability holds of which it is not known: the lower end of the range.
     pub mean_loss_with_stand_ins: f64,
     /// What traffic and disks in the clear cost, beside all other figures and not in them.
@@ -256,6 +259,14 @@ pub struct RiskReport {
     pub parameters: Vec<UsedParameter>,
     /// How far the samples can be trusted.
     pub sampling: Sampling,
+}
+
+impl RiskReport {
+    /// No guest stands on a known host, and not because there is none: every loss is 0, which nobody knows.
+    #[must_use]
+    pub fn guests_are_unknown(&self) -> bool {
+        self.guests == 0 && (self.unpriced.no_vms_listed || self.unpriced.vms_without_host > 0)
+    }
 }
 
 /// Builds the risk model of a fleet, judges it, and decides patch or wait.
@@ -309,7 +320,8 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         guests_without_tenant: judgement.guests_without_tenant,
         fleet: FleetRisk::from(&judgement),
         naive: naive.as_ref().map(FleetRisk::from),
-        mean_loss_with_unknown: mean_at_worst.max(judgement.fleet.mean),
+        mean_loss_with_unknown: (!built.unpriced.no_vms_listed)
+            .then(|| mean_at_worst.max(judgement.fleet.mean)),
         mean_loss_with_stand_ins: with_stand_ins(&built, &judgement),
         in_clear: in_clear(request.fleet, request.policy),
         group_by: request.group_by,
@@ -356,7 +368,8 @@ fn upper(
         request.policy,
         &build::Options::upper(dates).knowing(request.base, request.evidence),
     )?;
-    Ok((compound::mean_loss(&upper.portfolio)?, radii(portfolio, &upper.portfolio)))
+    let mean = compound::mean_loss(&upper.portfolio)? + where_it_costs_most(&upper)?;
+    Ok((mean, radii(portfolio, &upper.portfolio)))
 }
 
 /// With all that is known of the releases that hosts run.

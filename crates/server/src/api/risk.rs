@@ -34,7 +34,7 @@ pub(super) struct RiskView {
     /// `any_loss`; `fleet.hosts_hit_at_least`, `guests_hit_at_least` and `tenants_hit_at_least` the probability that at
     /// least `m` are hit at once (`guests_without_tenant` count for no tenant); `naive` the same as if nothing were common (null, if that was asked for). `clusters`
     /// and `tenants` have the same figures, each of its own hosts, guests and tenants. `groups` (each with `wait` and `recommendation`), `contributions` (to the mean, exact, and to the CVaR, with its standard error),
-    /// `causes` (with `factors` and facts), `blast_radius`, `deferrals`, `unpriced`, `warnings`, `evidence_unmatched`, `parameters`, `sampling`. `mean_loss_with_unknown` is the mean with all
+    /// `causes` (with `factors` and facts), `blast_radius`, `deferrals`, `unpriced`, `warnings`, `evidence_unmatched`, `parameters`, `sampling`. `mean_loss_with_unknown` (null where the fleet lists no VM) is the mean with all
     /// that is not known at its worst, and so is `probability_at_most` of a blast radius.
     #[schema(value_type = Object)]
     #[serde(flatten)]

@@ -209,8 +209,10 @@ async fn names_longer_than_any_line_widen_no_page() {
         (host["ring"], host["vendor"]) = (json!(long), json!(long));
     }
     assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);
-    let policy =
-        format!("currency = \"{long}\"\n[[promise]]\nid = \"{long}\"\nkind = \"fix-within\"\ndays = 30\n");
+    let currency = "N".repeat(16);
+    let policy = format!(
+        "currency = \"{currency}\"\n[[promise]]\nid = \"{long}\"\nkind = \"fix-within\"\ndays = 30\n"
+    );
     assert_eq!(server.post("/api/v1/policy", policy).await.status(), 201);
     let mut wrong = Vec::new();
     for width in [390, 1280] {

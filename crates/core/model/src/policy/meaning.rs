@@ -20,14 +20,24 @@ const MOST_SOAK_DAYS: f64 = 3_650.0;
 /// Longest span that losses are counted over: no rate of today says anything about a later day.
 const MOST_HORIZON_DAYS: f64 = 36_525.0;
 
+/// Longest name of a currency.
+const MOST_CURRENCY: usize = 16;
+
+/// Most controls: the work for them grows with the square of their number.
+const MOST_CONTROLS: usize = 256;
+
 /// Adds every mistake of meaning.
 pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
     let horizon = policy.horizon.get();
     if !(horizon > 0.0 && horizon <= MOST_HORIZON_DAYS) {
         mistakes.add("horizon_days", short(horizon), "more than 0 days and at most 36525, a hundred years");
     }
-    if policy.currency.trim().is_empty() {
-        mistakes.add("currency", "an empty text", "a currency such as EUR, or points");
+    currency(&policy.currency, mistakes);
+    if policy.controls.len() > MOST_CONTROLS {
+        let expected = format!(
+            "at most {MOST_CONTROLS}: what each saves is found by pricing the fleet once more without it; join those that stand together"
+        );
+        mistakes.add("control", format!("{} controls", policy.controls.len()), expected);
     }
     let of_tenants = policy.loss.tenants.iter().map(|(id, it)| (format!("loss.tenant.{id}"), it));
     for (path, rates) in std::iter::once(("loss".to_owned(), &policy.loss.rates)).chain(of_tenants) {
@@ -113,6 +123,23 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
     super::check::planning(&policy.planning, mistakes);
 }
 
+fn currency(text: &str, mistakes: &mut Mistakes) {
+    let length = text.chars().count();
+    let found = if text.trim().is_empty() {
+        "an empty text".to_owned()
+    } else if length > MOST_CURRENCY {
+        format!("a text of {length} characters")
+    } else if text.chars().any(char::is_control) {
+        format!("{text:?}, which has control characters")
+    } else {
+        return;
+    };
+    let expected = format!(
+        "a currency such as EUR, or points: at most {MOST_CURRENCY} characters and no control characters, for it stands beside every loss"
+    );
+    mistakes.add("currency", found, expected);
+}
+
 /// A number as it is written, or its power of ten where that would be a row of digits.
 #[must_use]
 pub fn short(value: f64) -> String {
@@ -162,6 +189,51 @@ mod tests {
 
     fn refused(text: &str) -> Vec<String> {
         read(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_currency_is_a_short_word() {
+        for right in ["EUR", "points", "złoty", &"x".repeat(16)] {
+            assert!(read(&format!("currency = {right:?}\n")).is_ok(), "{right}");
+        }
+        let long = format!("# first\ncurrency = {:?}\n", "x".repeat(3_000));
+        let said = refused(&long);
+        let place = "currency (line 2): found a text of 3000 characters, expected a currency such as EUR, or points: at most 16 characters";
+        assert!(said.len() == 1 && said[0].starts_with(place), "{said:?}");
+        for wrong in ["\"E\\u001bR\"", "\"a\\nb\""] {
+            let said = refused(&format!("currency = {wrong}\n"));
+            assert!(said[0].contains("which has control characters, expected"), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn more_controls_than_can_be_priced_one_by_one_are_refused() {
+        let controls = |count: usize| -> String {
+            (0..count)
+                .map(|it| {
+                    format!(
+                        "[[control]]\nid = \"c{it}\"\ncloses = [\"network\"]\nfails = 0.1\nsource = \"s\"\n"
+                    )
+                })
+                .collect()
+        };
+        assert!(read(&controls(256)).is_ok());
+        let said = refused(&controls(257));
+        assert!(
+            said.len() == 1
+                && said[0].starts_with("control (line 1): found 257 controls, expected at most 256: "),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn mistakes_beyond_the_first_thousand_are_told_without_their_lines() {
+        let promises: String = (0..1_001)
+            .map(|it| format!("[[promise]]\nid = \"p{it}\"\nkind = \"fix-within\"\ndays = 99999\n"))
+            .collect();
+        let said = refused(&promises);
+        assert!(said[999].starts_with("promise p999.days (line 4000): found 99999"), "{}", said[999]);
+        assert!(said[1_000].starts_with("promise p1000.days: found 99999"), "{}", said[1_000]);
     }
 
     #[test]

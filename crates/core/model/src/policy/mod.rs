@@ -38,7 +38,7 @@ pub(crate) use check::MOST_SPAN_S;
 pub use exception::Leave;
 pub use meaning::{PACES, short};
 pub use parameter::{Parameter, ParameterFact, Parameters, Setting, Unit};
-pub use place::line_of;
+pub use place::lines_of;
 pub use planning::{
     Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,
     Spread,
@@ -51,7 +51,7 @@ pub use window::{Day, Freeze, Window};
 /// every parameter at its default.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Policy {
-    /// The currency of every loss: `EUR`, or `points` where none is stated.
+    /// The currency of every loss: `EUR`, or `points` where none is stated. At most 16 characters, for it stands beside every loss.
     pub currency: String,
     /// The span that risk is computed over, in days.
     pub horizon: Days,
@@ -61,7 +61,7 @@ pub struct Policy {
     pub loss: Losses,
     /// Parameters of the risk model.
     pub parameters: Parameters,
-    /// Compensating controls.
+    /// Compensating controls, at most 256: what each saves is found by pricing the fleet once more without it.
     pub controls: Vec<Control>,
     /// Risks that someone has accepted.
     pub accepted: Vec<AcceptedRisk>,
@@ -156,7 +156,7 @@ pub enum AttackPath {
 
 /// Which assets a control, promise or accepted risk is about: all of them where every list is empty; otherwise those that
 /// match every list that is not empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scope {
     /// Clusters.

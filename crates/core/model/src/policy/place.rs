@@ -6,25 +6,29 @@ use super::PolicyError;
 
 /// The mistakes with the lines of their keys, as far as the file has them.
 pub(super) fn with_lines(text: &str, mut mistakes: Vec<PolicyError>) -> Vec<PolicyError> {
-    let Ok(file) = DeTable::parse(text) else { return mistakes };
-    for mistake in &mut mistakes {
-        if let Some(at) = place(file.get_ref(), &mistake.path) {
-            mistake.path = format!("{} (line {})", mistake.path, line(text, at));
+    let lines = lines_of(text, mistakes.iter().map(|it| it.path.as_str()));
+    for (mistake, line) in mistakes.iter_mut().zip(lines) {
+        if let Some(line) = line {
+            mistake.path = format!("{} (line {line})", mistake.path);
         }
     }
     mistakes
 }
 
-fn line(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or("").matches('\n').count() + 1
-}
+/// Paths whose lines are looked up: nobody corrects more at a time, and each lookup goes over a list of the file.
+const MOST_LOOKED_UP: usize = 1_000;
 
-/// The line of a TOML file at which the deepest key of a dotted path stands that it has: `promise gold.days` is in the one of
-/// this id, `run number 2.hosts` in the second. `None`: it has none of them, or is no TOML.
+/// For each dotted path the line of a TOML file at which its deepest key stands that the file has: `promise gold.days` is in the one
+/// of this id, `run number 2.hosts` in the second. `None`: it has none of them, or is no TOML, or a thousand paths came before.
 #[must_use]
-pub fn line_of(text: &str, path: &str) -> Option<usize> {
-    let file = DeTable::parse(text).ok()?;
-    place(file.get_ref(), path).map(|at| line(text, at))
+pub fn lines_of<'p>(text: &str, paths: impl Iterator<Item = &'p str>) -> Vec<Option<usize>> {
+    let file = DeTable::parse(text).ok();
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let line = |path: &str| {
+        let at = place(file.as_ref()?.get_ref(), path)?;
+        Some(ends.partition_point(|end| *end < at) + 1)
+    };
+    paths.enumerate().map(|(nth, path)| if nth < MOST_LOOKED_UP { line(path) } else { None }).collect()
 }
 
 /// The byte at which the deepest key of a dotted path stands that the file has: `promise gold.days` is in the one of this id,

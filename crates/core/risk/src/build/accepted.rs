@@ -3,7 +3,8 @@
 use jiff::civil::Date;
 use rustc_hash::FxHashMap;
 use underpin_exposure::Assessment;
-use underpin_model::policy::AcceptedRisk;
+use underpin_model::id::VulnerabilityId;
+use underpin_model::policy::{AcceptedRisk, Scope};
 
 use super::derivation::{Acceptance, ShockDerivation, Warning};
 use super::open::Open;
@@ -56,17 +57,30 @@ pub(super) fn label(
 
 /// A warning for each risk that comes more than once in one scope.
 fn given_twice(accepted: &[AcceptedRisk]) -> Vec<Warning> {
-    let same = |a: &AcceptedRisk, b: &AcceptedRisk| a.vulnerability == b.vulnerability && a.scope == b.scope;
-    let mut warnings = Vec::new();
-    for (at, risk) in accepted.iter().enumerate() {
-        let alike = || accepted.iter().enumerate().filter(|(_, other)| same(risk, other));
-        if alike().count() > 1 && alike().next().is_some_and(|(first, _)| first == at) {
-            let owners = alike().map(|(_, it)| it.owner.clone()).collect();
-            warnings.push(Warning::AcceptedTwice { vulnerability: risk.vulnerability.to_string(), owners });
+    // In the order of the first of each.
+    let mut alike: Vec<Vec<(usize, &AcceptedRisk)>> = Vec::new();
+    let mut places: FxHashMap<(&VulnerabilityId, &Scope), usize> = FxHashMap::default();
+    for (risk, number) in accepted.iter().zip(1..) {
+        let at = *places.entry((&risk.vulnerability, &risk.scope)).or_insert(alike.len());
+        match alike.get_mut(at) {
+            Some(list) => list.push((number, risk)),
+            None => alike.push(vec![(number, risk)]),
         }
     }
-    warnings
+    let warning = |list: &Vec<(usize, &AcceptedRisk)>| {
+        let (_, first) = list.first().filter(|_| list.len() > 1)?;
+        let entry = |(number, risk): &(usize, &AcceptedRisk)| {
+            format!("accepted_risk number {number} by {} until {}", risk.owner, risk.expires)
+        };
+        let entries = list.iter().take(NAMED).map(entry).collect();
+        let vulnerability = first.vulnerability.to_string();
+        Some(Warning::AcceptedTwice { vulnerability, entries, times: list.len() })
+    };
+    alike.iter().filter_map(warning).collect()
 }
+
+/// Entries that are named where a risk is accepted more than once.
+const NAMED: usize = 5;
 
 fn acceptance(
     risk: &AcceptedRisk,

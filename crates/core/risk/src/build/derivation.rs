@@ -129,7 +129,9 @@ pub struct Unpriced {
     pub hosts_not_assessed: u64,
     /// Hosts whose running release has no known day: how mature it is, is not known.
     pub hosts_without_release_day: u64,
-    /// Live VMs of which no host is known: what would fall with their host is not in any figure.
+    /// The fleet file lists no VM: what guests would lose is not in any figure, at its worst neither.
+    pub no_vms_listed: bool,
+    /// Live VMs of which no host is known: what would fall with their host is in the mean at its worst alone.
     pub vms_without_host: u64,
     /// Hosts and planes of which it is not known whether the public Internet reaches them: priced in between.
     pub machines_of_unknown_reach: u64,
@@ -176,12 +178,13 @@ impl fmt::Display for Unpriced {
             }),
             (self.vms_without_host > 0).then(|| {
                 format!(
-                    "{} {} no known host, and {} in no loss",
+                    "{} {} no known host, and {} in no loss but the mean at its worst",
                     counted(self.vms_without_host, "VM"),
                     have(self.vms_without_host),
                     if self.vms_without_host == 1 { "is" } else { "are" }
                 )
             }),
+            self.no_vms_listed.then(|| "what guests would lose, for the fleet file lists no VM".to_owned()),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() {
@@ -233,8 +236,10 @@ pub enum Warning {
     AcceptedTwice {
         /// The vulnerability.
         vulnerability: String,
-        /// Those who answer for it.
-        owners: Vec<String>,
+        /// The first of the entries: position in the policy, who answers for it, until when.
+        entries: Vec<String>,
+        /// How many there are.
+        times: usize,
     },
     /// A control stands nowhere: its scope meets no host and no plane.
     ControlNowhere {
@@ -243,8 +248,14 @@ pub enum Warning {
     },
     /// The policy names what the fleet does not have.
     UnknownNames(UnknownNames),
-    /// No VM is listed: the way through a guest is priced as for one guest of unknown state on each host.
+    /// No VM is listed: what guests would lose is not known, and the way through a guest is priced as for one guest of unknown
+    /// state on each host.
     NoVms,
+    /// Of all VMs that run, or may, none has a known host: what they would lose is in no figure but the mean at its worst.
+    NoVmPlaced {
+        /// How many.
+        vms: u64,
+    },
     /// No hour is lost after a compromise by the policy.
     NoOutage,
 }
@@ -261,12 +272,12 @@ impl fmt::Display for Warning {
             Self::AcceptanceWithoutHole { vulnerability, owner } => {
                 write!(f, "{vulnerability}: accepted by {owner}, and open nowhere here")
             }
-            Self::AcceptedTwice { vulnerability, owners } => {
+            Self::AcceptedTwice { vulnerability, entries, times } => {
                 write!(
                     f,
-                    "{vulnerability}: accepted {} times in the same scope, by {}; keep one of them",
-                    owners.len(),
-                    owners.join(", ")
+                    "{vulnerability}: accepted {times} times in the same scope: {}{}; keep one of them",
+                    entries.join(", "),
+                    if *times > entries.len() { format!(", and {} more", times - entries.len()) } else { String::new() }
                 )
             }
             Self::ControlNowhere { control } => {
@@ -274,7 +285,14 @@ impl fmt::Display for Warning {
             }
             Self::UnknownNames(unknown) => unknown.fmt(f),
             Self::NoVms => f.write_str(
-                "the fleet file lists no VMs: a way through a guest is priced as for one guest on each host",
+                "the fleet file lists no VMs: what guests would lose is not known, and a loss of 0 says nothing; list them under `vms`. \
+                 A way through a guest is priced as for one guest on each host",
+            ),
+            Self::NoVmPlaced { vms } => write!(
+                f,
+                "none of {} that run, or may, has a known host: what they would lose is in no figure but the mean at its worst, \
+                 and any other loss of 0 says nothing; state `host` of each",
+                counted(*vms, "VM")
             ),
             Self::NoOutage => f.write_str(
                 "hours_after_compromise is 0: outages after a compromise cost nothing",

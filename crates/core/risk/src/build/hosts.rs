@@ -4,7 +4,7 @@
 //! A portfolio is built with the parameters of a policy. Patch or wait moves them to see what a decision hinges on, so that
 //! here they stay open: an [`Approach`] becomes a probability when [`Rates`] are given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_exposure::Assessment;
 use underpin_model::fleet::Fleet;
@@ -139,6 +139,22 @@ impl<'a> Hosts<'a> {
             self.facts(host).is_some_and(|it| reader.concerns_host(it.place(), self.survey.tenants_on(it)))
         };
         hosts.map(one).collect()
+    }
+
+    /// VMs of no known host that may stand on one of some hosts.
+    pub(crate) fn perhaps_on<'h>(&self, hosts: impl Iterator<Item = &'h HostId>) -> u32 {
+        if self.survey.unplaced.is_empty() {
+            return 0;
+        }
+        let clusters: BTreeSet<u32> = hosts.filter_map(|it| Some(self.facts(it)?.cluster)).collect();
+        let unplaced = self.survey.unplaced.iter();
+        let here = unplaced.filter(|it| it.cluster.is_none_or(|it| clusters.contains(&it)));
+        here.fold(0, |sum, it| sum.saturating_add(it.vms))
+    }
+
+    /// The fleet lists VMs.
+    pub(crate) fn lists_vms(&self) -> bool {
+        self.survey.lists_vms
     }
 
     fn facts(&self, host: &HostId) -> Option<&HostFacts<'a>> {

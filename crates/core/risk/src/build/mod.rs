@@ -42,7 +42,6 @@ mod survey;
 use jiff::tz::TimeZone;
 use underpin_exposure::{Assessment, FactBase};
 use underpin_model::fleet::Fleet;
-use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy};
 
 pub use derivation::{
@@ -60,7 +59,7 @@ use classes::{Answering, Classes};
 use controls::Controls;
 use open::Open;
 use shocks::{Setting, Shocks};
-use survey::{Stand, Survey};
+use survey::Survey;
 
 /// What becomes of components and statuses that are not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,11 +122,22 @@ pub struct Built {
     pub derivations: Derivations,
     /// What is not in it.
     pub unpriced: Unpriced,
+    /// What VMs of no known host would lose; the portfolio does not have them.
+    pub unplaced: Vec<Unplaced>,
     /// For each class of hosts what an outage of all of them would cost less, if each level of availability held of which it is not
     /// known.
     pub perhaps_spared: Vec<f64>,
     /// What a reader must know.
     pub warnings: Vec<Warning>,
+}
+
+/// What VMs of one tenant would lose of which no host is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Unplaced {
+    /// Index of the cluster on whose hosts they stand; `None`: it may be any host of the fleet.
+    pub cluster: Option<u32>,
+    /// What they are worth. Nothing is known to stand in for them when their host is down.
+    pub holding: Holding,
 }
 
 /// Why no portfolio can be built.
@@ -142,14 +152,14 @@ pub enum BuildError {
         found: usize,
     },
     /// Rates and counts multiply to more than can be computed with.
-    #[error("{place}: found a loss of {found:e} on host {host}, expected at most {most:e}; lower {lower}")]
+    #[error("{place}: found a loss of {found:e} on {on}, expected at most {most:e}; lower {lower}")]
     LossTooLarge {
         /// The rates.
         place: String,
         /// The loss.
         found: f64,
-        /// The host on which it would be lost.
-        host: HostId,
+        /// The host on which it would be lost, in words.
+        on: String,
         /// Limit.
         most: f64,
         /// The keys whose product it is.
@@ -181,9 +191,12 @@ pub fn build(
     unpriced.machines_of_unknown_reach = survey.of_unknown_reach(fleet);
     if options.unknown == UnknownAs::BaseRate {
         survey.reach_at_worst();
+        survey.guests_at_worst();
     }
     seats::tell_apart(&mut survey);
-    unpriced.vms_without_host = survey.without_host;
+    unpriced.no_vms_listed = !survey.lists_vms && !survey.hosts.is_empty();
+    unpriced.vms_without_host = survey.without_host();
+    warnings.extend(no_guest_known(&survey));
     unpriced.vms_of_unknown_level = survey.of_unknown_level;
     let mut open = Open::of(assessment, &survey, &mut unpriced);
     open.mark_not_assessed(&mut unpriced);
@@ -206,7 +219,7 @@ pub fn build(
     let classes = answering.classes();
     let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
     seats::fall_with_hosts(&survey, &classes, &shocks.list, &mut planes);
-    let holdings = holdings(&survey, policy)?;
+    let (holdings, unplaced) = holdings(&survey, policy)?;
     let perhaps_spared = perhaps_spared(&survey, &classes, policy);
     let hosts = lines(&survey, &classes);
     warnings.sort();
@@ -228,6 +241,7 @@ pub fn build(
             planes: plane_derivations,
         },
         unpriced,
+        unplaced,
         perhaps_spared,
         warnings,
     })
@@ -238,14 +252,20 @@ fn warnings(fleet: &Fleet, policy: &Policy) -> Vec<Warning> {
     if !policy.loss.stated {
         warnings.push(Warning::LossesNotStated);
     }
-    if fleet.vms.is_empty() && !fleet.hosts.is_empty() {
-        warnings.push(Warning::NoVms);
-    }
     if policy.parameters.get(Parameter::HoursAfterCompromise) <= 0.0 {
         warnings.push(Warning::NoOutage);
     }
     warnings.extend(unknown_names(fleet, policy).into_iter().map(Warning::UnknownNames));
     warnings
+}
+
+/// That no guest stands on a known host, so that every loss is 0 and nobody knows it.
+fn no_guest_known(survey: &Survey<'_>) -> Option<Warning> {
+    match survey.without_host() {
+        _ if survey.hosts.is_empty() || !survey.stands.is_empty() => None,
+        0 => (!survey.lists_vms).then_some(Warning::NoVms),
+        vms => Some(Warning::NoVmPlaced { vms }),
+    }
 }
 
 fn lines(survey: &Survey<'_>, classes: &Classes) -> Vec<HostLine> {
@@ -259,8 +279,8 @@ fn lines(survey: &Survey<'_>, classes: &Classes) -> Vec<HostLine> {
 }
 
 /// What the VMs of each tenant on each host are worth: `records x rate`, `systems x rate`, `hours down x rate`, the last once for a
-/// compromise, and once for a host that is down, of which restarts and copies spare a part.
-fn holdings(survey: &Survey<'_>, policy: &Policy) -> Result<Vec<Holding>, BuildError> {
+/// compromise, and once for a host that is down, of which restarts and copies spare a part. Then those of no known host.
+fn holdings(survey: &Survey<'_>, policy: &Policy) -> Result<(Vec<Holding>, Vec<Unplaced>), BuildError> {
     let parameter = |it| policy.parameters.get(it);
     let hours = parameter(Parameter::HoursAfterCompromise);
     let per_vm: Vec<Holding> = survey
@@ -278,22 +298,31 @@ fn holdings(survey: &Survey<'_>, policy: &Policy) -> Result<Vec<Holding>, BuildE
             }
         })
         .collect();
-    let mut holdings = Vec::with_capacity(survey.stands.len());
-    for stand in &survey.stands {
-        let one = per_vm.get(stand.tenant as usize).copied().unwrap_or_default();
-        let vms = f64::from(stand.vms);
-        let holding = Holding {
-            tenant: stand.tenant,
-            vms: stand.vms,
+    let all_of = |tenant: u32, count: u32, down: f64| {
+        let one = per_vm.get(tenant as usize).copied().unwrap_or_default();
+        let vms = f64::from(count);
+        Holding {
+            tenant,
+            vms: count,
             confidentiality: vms * one.confidentiality,
             integrity: vms * one.integrity,
             availability: vms * one.availability,
-            host_down: stand.at_worst.down(stand.vms, parameter) * one.host_down,
-        };
-        too_large(&holding, stand, survey, policy)?;
+            host_down: down * one.host_down,
+        }
+    };
+    let mut holdings = Vec::with_capacity(survey.stands.len());
+    for stand in &survey.stands {
+        let holding = all_of(stand.tenant, stand.vms, stand.at_worst.down(stand.vms, parameter));
+        too_large(&holding, Some(stand.host), survey, policy)?;
         holdings.push(holding);
     }
-    Ok(holdings)
+    let mut unplaced = Vec::with_capacity(survey.unplaced.len());
+    for it in &survey.unplaced {
+        let holding = all_of(it.tenant, it.vms, f64::from(it.vms));
+        too_large(&holding, None, survey, policy)?;
+        unplaced.push(Unplaced { cluster: it.cluster, holding });
+    }
+    Ok((holdings, unplaced))
 }
 
 /// For each class what the outages of its hosts would cost less at best than at worst.
@@ -315,11 +344,11 @@ fn perhaps_spared(survey: &Survey<'_>, classes: &Classes, policy: &Policy) -> Ve
 /// Refuses what is beyond [`MOST_LOSS`], with the keys of the policy that it is the product of.
 fn too_large(
     holding: &Holding,
-    stand: &Stand,
+    host: Option<u32>,
     survey: &Survey<'_>,
     policy: &Policy,
 ) -> Result<(), BuildError> {
-    let tenant = survey.tenants.get(stand.tenant as usize).and_then(Option::as_ref);
+    let tenant = survey.tenants.get(holding.tenant as usize).and_then(Option::as_ref);
     let own = tenant.filter(|it| policy.loss.tenants.contains_key(*it));
     let place = own.map_or_else(|| "loss".to_owned(), |it| format!("loss.tenant.{it}"));
     let records = if policy.loss.of(tenant).records_per_vm.is_some() {
@@ -337,9 +366,10 @@ fn too_large(
         if !(0.0..=MOST_LOSS).contains(&found) {
             let place = format!("{place}.{key}");
             let lower = times.map_or_else(|| place.clone(), |times| format!("{place} or {times}"));
-            let host = survey.hosts.get(stand.host as usize).map(|it| it.host.id.clone());
-            let Some(host) = host else { continue };
-            return Err(BuildError::LossTooLarge { place, found, host, most: MOST_LOSS, lower });
+            let host = host.and_then(|it| survey.hosts.get(it as usize));
+            let on =
+                host.map_or_else(|| "VMs of no known host".to_owned(), |it| format!("host {}", it.host.id));
+            return Err(BuildError::LossTooLarge { place, found, on, most: MOST_LOSS, lower });
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The fleet as the builder needs it: per host its guests, ways in, planes and holdings. Hosts, planes, clusters and tenants are
 //! in the order of their ids, so that the order of the file changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -80,6 +80,15 @@ impl Spared {
     }
 }
 
+/// Live VMs of one tenant of which no host is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unplaced {
+    /// The cluster on whose hosts they stand; `None`: they may stand on any host of the fleet.
+    pub(super) cluster: Option<u32>,
+    pub(super) tenant: u32,
+    pub(super) vms: u32,
+}
+
 /// The whole fleet.
 #[derive(Debug)]
 pub(super) struct Survey<'f> {
@@ -96,8 +105,8 @@ pub(super) struct Survey<'f> {
     pub(super) clusters: Vec<Option<ClusterId>>,
     /// Places of hosts by id.
     pub(super) host_index: FxHashMap<&'f str, u32>,
-    /// Live VMs of which no host is known.
-    pub(super) without_host: u64,
+    /// Live VMs of which no host is known, each cluster and tenant once.
+    pub(super) unplaced: Vec<Unplaced>,
     /// Live VMs of which it is not known what stands in for them when their host is down.
     pub(super) of_unknown_level: u64,
     /// The file lists VMs.
@@ -123,6 +132,29 @@ impl<'f> Survey<'f> {
         let planes = self.planes.iter().map(|it| Ways::of(&it.management_interfaces, Door::Software, &reach));
         let all = self.hosts.iter().map(|it| it.software).chain(planes);
         all.filter(Ways::exposure_is_unknown).count() as u64
+    }
+
+    /// Live VMs of which no host is known.
+    pub(super) fn without_host(&self) -> u64 {
+        self.unplaced.iter().map(|it| u64::from(it.vms)).sum()
+    }
+
+    /// VMs of no known host as guests of every host that they may stand on: which of these it is, nobody knows.
+    pub(super) fn guests_at_worst(&mut self) {
+        if self.unplaced.is_empty() {
+            return;
+        }
+        let (mut anywhere, mut in_cluster) = (0_u32, vec![0_u32; self.clusters.len()]);
+        for it in &self.unplaced {
+            let sum = it.cluster.and_then(|at| in_cluster.get_mut(at as usize)).unwrap_or(&mut anywhere);
+            *sum = sum.saturating_add(it.vms);
+        }
+        for host in &mut self.hosts {
+            let here = in_cluster.get(host.cluster as usize).copied().unwrap_or(0);
+            let perhaps = host.guests.perhaps.saturating_add(anywhere).saturating_add(here);
+            // Hosts add both kinds up.
+            host.guests.perhaps = perhaps.min(u32::MAX - host.guests.on);
+        }
     }
 
     /// What is not known of the ways in, at its worst.
@@ -157,13 +189,13 @@ impl<'f> Survey<'f> {
             tenants: Vec::new(),
             clusters,
             host_index,
-            without_host: 0,
+            unplaced: Vec::new(),
             of_unknown_level: 0,
             lists_vms: !fleet.vms.is_empty(),
             unseen: Unseen::of(fleet),
         };
         survey.add_hosts(fleet, &hosts, &cluster_index);
-        survey.add_vms(fleet);
+        survey.add_vms(fleet, &cluster_index);
         survey
     }
 
@@ -203,7 +235,7 @@ impl<'f> Survey<'f> {
         }
     }
 
-    fn add_vms(&mut self, fleet: &'f Fleet) {
+    fn add_vms(&mut self, fleet: &'f Fleet, cluster_index: &FxHashMap<Option<&ClusterId>, u32>) {
         let of_application: FxHashMap<&ApplicationId, &TenantId> =
             fleet.applications.iter().filter_map(|it| Some((&it.id, it.tenant.as_ref()?))).collect();
         let tenant_of = |vm: &'f Vm| {
@@ -222,10 +254,17 @@ impl<'f> Survey<'f> {
             names.iter().enumerate().map(|(at, it)| (*it, number(at))).collect();
         let mut guests: Vec<(u32, u32, Left, Left)> =
             Vec::with_capacity(parts.iter().map(|it| it.list.len()).sum());
+        // A cluster without a host that is listed says nothing of where its VMs stand.
+        let with_hosts: BTreeSet<u32> = self.hosts.iter().map(|it| it.cluster).collect();
+        let cluster = |id: &'f ClusterId| cluster_index.get(&Some(id)).filter(|it| with_hosts.contains(it));
+        let mut unplaced: BTreeMap<(Option<u32>, u32), u32> = BTreeMap::new();
         for part in parts {
-            self.without_host += part.without_host;
             let of_part: Vec<u32> =
                 part.tenants.iter().map(|it| numbers.get(it).copied().unwrap_or(0)).collect();
+            for (id, tenant) in part.unplaced {
+                let tenant = of_part.get(tenant as usize).copied().unwrap_or(0);
+                *unplaced.entry((id.and_then(cluster).copied(), tenant)).or_default() += 1;
+            }
             for (at, tenant, known_on, [worst, best]) in part.list {
                 guests.push((at, of_part.get(tenant as usize).copied().unwrap_or(0), worst, best));
                 if let Some(host) = self.hosts.get_mut(at as usize) {
@@ -234,6 +273,8 @@ impl<'f> Survey<'f> {
                 }
             }
         }
+        let one = |((cluster, tenant), vms)| Unplaced { cluster, tenant, vms };
+        self.unplaced = unplaced.into_iter().map(one).collect();
         guests.par_sort_unstable();
         self.tenants = names.into_iter().map(Option::<&TenantId>::cloned).collect();
         for run in guests.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
@@ -285,7 +326,8 @@ struct Placed<'f> {
     /// Per VM of a known host: its place, the place of its tenant in the list, whether it is known to run, and what is left of an
     /// outage of its host at worst and at best.
     list: Vec<(u32, u32, bool, [Left; 2])>,
-    without_host: u64,
+    /// VMs of no known host: their cluster, and the place of their tenant in the list.
+    unplaced: Vec<(Option<&'f ClusterId>, u32)>,
 }
 
 impl<'f> Placed<'f> {
@@ -296,7 +338,7 @@ impl<'f> Placed<'f> {
         levels: &Levels<'f>,
     ) -> Self {
         let mut places: FxHashMap<Option<&TenantId>, u32> = FxHashMap::default();
-        let mut placed = Self { tenants: Vec::new(), list: Vec::new(), without_host: 0 };
+        let mut placed = Self { tenants: Vec::new(), list: Vec::new(), unplaced: Vec::new() };
         for vm in vms.iter().filter(|it| is_live(it)) {
             let tenant = *places.entry(tenant_of(vm)).or_insert_with_key(|it| {
                 placed.tenants.push(*it);
@@ -308,7 +350,7 @@ impl<'f> Placed<'f> {
                     let left = [holds.at_worst(), holds.at_best()];
                     placed.list.push((*at, tenant, vm.power.is_some(), left));
                 }
-                None => placed.without_host += 1,
+                None => placed.unplaced.push((vm.cluster.as_ref(), tenant)),
             }
         }
         placed

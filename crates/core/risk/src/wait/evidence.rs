@@ -6,6 +6,8 @@
 //! a good one: a record counts failures that were found to be the release's doing. So one failure settles `p`, and clean
 //! hosts lower both `p` and `q`. Hosts of another class say nothing about this one.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use underpin_model::fleet::HardwareClass;
 use underpin_model::policy::{self, short};
@@ -16,7 +18,7 @@ pub use crate::evidence::Count;
 pub const FORMAT: &str = "underpin-evidence/1";
 
 /// What kind of run it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EvidenceKind {
     /// Tried away from production.
@@ -28,7 +30,7 @@ pub enum EvidenceKind {
 }
 
 /// One run of a release.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceRecord {
     /// The release: component and version, such as `linux 6.1.162-1` or `ESXi 8.0U3-24585383`.
@@ -109,8 +111,9 @@ pub fn read(text: &str) -> Result<Evidence, Vec<EvidenceError>> {
         })?
     };
     let mut mistakes = mistakes(&evidence);
-    for it in &mut mistakes {
-        if let Some(line) = policy::line_of(text, &it.place) {
+    let lines = policy::lines_of(text, mistakes.iter().map(|it| it.place.as_str()));
+    for (it, line) in mistakes.iter_mut().zip(lines) {
+        if let Some(line) = line {
             it.place = format!("{} (line {line})", it.place);
         }
     }
@@ -137,6 +140,9 @@ fn told(message: &str, written: &str) -> (String, String) {
     }
 }
 
+/// Most hosts of one run.
+const MOST_HOSTS: u32 = 10_000_000;
+
 /// Most hits per host and day: more than one a minute is no bug that anybody lives with.
 const MOST_PER_DAY: f64 = 1_000.0;
 
@@ -153,16 +159,33 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
     if let Some(format) = evidence.format.as_ref().filter(|it| *it != FORMAT) {
         add("format".to_owned(), format.clone(), FORMAT);
     }
+    let mut runs: BTreeMap<&EvidenceRecord, usize> = BTreeMap::new();
     for (run, number) in evidence.runs.iter().zip(1..) {
         if run.hosts == 0 {
             add(format!("run number {number}.hosts"), "0".to_owned(), "at least one host");
+        }
+        if run.hosts > MOST_HOSTS {
+            let expected = "at most 10000000 hosts: more than anybody runs of one hardware";
+            add(format!("run number {number}.hosts"), run.hosts.to_string(), expected);
+        }
+        if let Some(first) = runs.insert(run, number) {
+            let found = format!("the same as in run number {first}");
+            let expected = "each run once; what tells two apart that went alike belongs in `source`";
+            add(format!("run number {number}"), found, expected);
         }
         if run.failures > run.hosts {
             let found = format!("{} of {} hosts", run.failures, run.hosts);
             add(format!("run number {number}.failures"), found, "at most as many failures as hosts");
         }
     }
+    let mut bugs: BTreeMap<(&str, u64, u64, &str), usize> = BTreeMap::new();
     for (bug, number) in evidence.known_bugs.iter().zip(1..) {
+        let all =
+            (bug.release.as_str(), bug.per_host_day.to_bits(), bug.hours_down.to_bits(), bug.source.as_str());
+        if let Some(first) = bugs.insert(all, number) {
+            let found = format!("the same as in known_bug number {first}");
+            add(format!("known_bug number {number}"), found, "each bug once: the hits of all are added up");
+        }
         // Written so that NaN is refused.
         if !(0.0..=MOST_PER_DAY).contains(&bug.per_host_day) {
             let expected = "how often a host hits it per day, from 0 to 1000";
@@ -315,6 +338,40 @@ mod tests {
             said("[[known_bug]]\nrelease = \"x 1\"\nper_host_day = nan\nhours_down = 1\nsource = \"s\"\n");
         assert!(bug.contains("known_bug number 1.per_host_day (line 3)"), "{bug}");
         assert!(said("{\"run\": [{]}").starts_with("line 1"));
+    }
+
+    #[test]
+    fn what_is_written_twice_is_refused_for_it_would_count_twice() {
+        let run = |more: &str| format!("[[run]]\nrelease = \"x 1\"\nhosts = 5\nkind = \"canary\"\n{more}");
+        let said = |text: &str| read(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            said(&(run("") + &run("source = \"s\"\n") + &run(""))),
+            [
+                "run number 3 (line 10): found the same as in run number 1, expected each run once; what tells two apart that went \
+                 alike belongs in `source`"
+            ]
+        );
+        assert!(read(&(run("source = \"of May\"\n") + &run("source = \"of June\"\n"))).is_ok());
+        let bug = "[[known_bug]]\nrelease = \"x 1\"\nper_host_day = 0.1\nhours_down = 1\nsource = \"s\"\n";
+        assert!(
+            said(&bug.repeat(2))[0]
+                .starts_with("known_bug number 2 (line 6): found the same as in known_bug number 1, ")
+        );
+    }
+
+    #[test]
+    fn a_run_on_more_hosts_than_anybody_has_is_refused() {
+        let run = |hosts: u32| {
+            read(&format!("[[run]]\nrelease = \"x 1\"\nhosts = {hosts}\nkind = \"others-run-it\"\n"))
+        };
+        assert!(run(10_000_000).is_ok());
+        let said = run(u32::MAX).unwrap_err()[0].to_string();
+        assert!(
+            said.starts_with(
+                "run number 1.hosts (line 3): found 4294967295, expected at most 10000000 hosts"
+            ),
+            "{said}"
+        );
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub struct GroupDecision {
     pub hosts: Vec<HostId>,
     /// VMs on them that run, or of which it is not known.
     pub vms: u32,
+    /// VMs of no known host that may stand on them, and are in no loss.
+    pub vms_perhaps: u32,
     /// The component that is released as one: source package or product.
     pub component: String,
     /// The release; `None`: unknown.

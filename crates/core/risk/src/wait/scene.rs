@@ -164,6 +164,7 @@ impl<'a> Scene<'a> {
             group: case.group.key.clone(),
             hosts: self.ids(&case.hosts).cloned().collect(),
             vms: self.ids(&case.hosts).flat_map(|it| self.hosts.stands_on(it)).map(|(_, vms, _)| vms).sum(),
+            vms_perhaps: self.hosts.perhaps_on(self.ids(&case.hosts)),
             component: case.line.component.clone(),
             release: None,
             role: Role::Unknown,
@@ -206,9 +207,18 @@ impl<'a> Scene<'a> {
         shell.released = target.released;
         shell.released_basis = target.basis;
         shell.assumed.extend(case.promises.assumed.iter().cloned());
+        if shell.vms_perhaps > 0 {
+            shell.assumed.push(format!(
+                "what VMs of no known host would lose is not counted; those that may stand on these hosts: {}",
+                shell.vms_perhaps
+            ));
+        }
         let Some(released) = target.released else {
             return unknown(shell, format!("the day on which {name} was released"), self.day);
         };
+        if let Some(missing) = self.guests_missing(&shell) {
+            return unknown(shell, missing.to_owned(), self.day);
+        }
         let known = self.histories.get(&case.line).cloned().unwrap_or_default();
         let prior = prior(known, &policy.parameters);
         let mut assumptions = Assumptions::of(&policy.parameters);
@@ -221,6 +231,16 @@ impl<'a> Scene<'a> {
             shell.assumed.push(format!("{} was withdrawn: {}", withdrawal.release, withdrawal.what));
         }
         Due { decision: shell, case: Some(Situated { line: case.line.clone(), situation, assumptions }) }
+    }
+
+    /// What is missing where no guest is known on any of the hosts, and not because there is none: what is at stake there would
+    /// be priced at nothing.
+    fn guests_missing(&self, about: &GroupDecision) -> Option<&'static str> {
+        match (about.vms, about.vms_perhaps, self.hosts.lists_vms()) {
+            (1.., ..) | (0, 0, true) => None,
+            (0, _, false) => Some("what stands on these hosts (the fleet file lists no VM)"),
+            (0, _, true) => Some("what stands on these hosts (VMs that may are listed without a `host`)"),
+        }
     }
 
     /// What all releases of a case share.

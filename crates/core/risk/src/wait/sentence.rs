@@ -27,13 +27,18 @@ pub fn short(value: f64) -> String {
     }
 }
 
-fn percent(share: f64) -> String {
-    // In a sentence nobody reads an exponent.
-    if share > 0.0 && share < 1e-6 {
+/// A probability or share in percent, as every sentence and table has it: beside others in percent a bare fraction or a power of ten
+/// would be misread.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    if share > 0.0 && share < LEAST_SHOWN {
         return "below 0.0001 %".to_owned();
     }
     format!("{} %", short(share * 100.0))
 }
+
+/// Shares below this are not told apart.
+pub const LEAST_SHOWN: f64 = 1e-6;
 
 fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -86,7 +91,7 @@ pub(super) fn recommend(
         "{weak}{what}{}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}{}, and {}{}.",
         duties(about, on),
         count(about.hosts.len() as u64, "host", "hosts"),
-        count(about.vms.into(), "VM", "VMs"),
+        guests(about),
         short(optimum.loss),
         short(decision.band.low),
         short(decision.band.high),
@@ -153,6 +158,15 @@ fn flat(decision: &Decision) -> String {
 fn lower(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The VMs that the loss is about, and those that may be there and are not in it.
+fn guests(about: &GroupDecision) -> String {
+    let known = count(about.vms.into(), "VM", "VMs");
+    if about.vms_perhaps == 0 {
+        return known;
+    }
+    format!("{known} (and up to {} of no known host, not counted)", about.vms_perhaps)
 }
 
 /// The term that weighs most in what is recommended.
@@ -227,6 +241,14 @@ pub(super) fn unknown(about: &GroupDecision, missing: &str, on: Date) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn probabilities_are_in_percent_however_small() {
+        let said: Vec<String> =
+            [0.0, 1.0, 0.08, 0.0003, 0.000_093, 1e-6, 9.9e-7, 1e-300].map(percent).to_vec();
+        let least = "below 0.0001 %";
+        assert_eq!(said, ["0 %", "100 %", "8.0 %", "0.030 %", "0.0093 %", "0.00010 %", least, least]);
+    }
 
     #[test]
     fn numbers_are_short_and_never_in_exponents() {

@@ -1,11 +1,12 @@
 //! Evidence that counts for nothing: a release that is due nowhere, hardware that no host has. It is most often a name that
-//! was written in another way, and silence would let it pass for evidence.
+//! was written in another way, and silence would let it pass for evidence. And a canary on more hosts than there are.
 
 use std::collections::BTreeSet;
 
 use rustc_hash::FxHashSet;
 use underpin_model::fleet::{Fleet, HardwareClass};
 
+use super::evidence::EvidenceKind;
 use super::{Evidence, GroupDecision};
 
 /// The name of a release in evidence: component and version.
@@ -14,7 +15,7 @@ pub fn release_name(component: &str, release: &str) -> String {
     format!("{component} {release}")
 }
 
-/// What of the evidence counts for no host of this fleet, with its place; `due` are the names of the releases that are
+/// What of the evidence counts for no host of this fleet, or for more than it has, with its place; `due` are the names of the releases that are
 /// due somewhere, by [`release_name`].
 #[must_use]
 pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> Vec<String> {
@@ -33,6 +34,14 @@ pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> 
         {
             list.push(format!(
                 "run number {number}.hardware: no host of the fleet has this vendor, model and processor: it counts for none"
+            ));
+        }
+        if run.kind == EvidenceKind::Canary && run.hosts as usize > fleet.hosts.len() {
+            list.push(format!(
+                "run number {number}.hosts: found a canary on {} hosts, expected at most the {} of the fleet: it counts as it is \
+                 written; correct it if that is a slip",
+                run.hosts,
+                fleet.hosts.len()
             ));
         }
     }
@@ -69,6 +78,17 @@ mod tests {
         let mine = "hardware = { vendor = \"Maker\", model = \"R1\" }";
         assert_eq!(said(&run("linux 6.1", mine)), [""; 0]);
         assert_eq!(said(&run("linux 6.1", "")), [""; 0], "of unknown hardware on purpose");
+        let canary = |hosts: u32| {
+            said(
+                &run("linux 6.1", mine)
+                    .replace("trial", "canary")
+                    .replace("hosts = 1", &format!("hosts = {hosts}")),
+            )
+        };
+        assert_eq!(canary(1), [""; 0]);
+        assert!(canary(2)[0].starts_with(
+            "run number 1.hosts: found a canary on 2 hosts, expected at most the 1 of the fleet"
+        ));
         let other = said(&(run("linux 6.1", mine) + &run("linux 6.1", &mine.replace("R1", "r1"))));
         assert!(other.len() == 1 && other[0].starts_with("run number 2.hardware: "), "{other:?}");
         let nowhere = said(&run("Linux 6.1", mine));

@@ -16,3 +16,4 @@ mod numbers;
 mod radius;
 mod releases;
 mod sampled;
+mod unplaced;

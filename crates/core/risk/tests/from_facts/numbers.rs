@@ -425,6 +425,11 @@ fn a_risk_that_is_accepted_twice_in_one_scope_is_told_once() {
         twice.map(ToString::to_string).collect()
     };
     let same = entry("cto", "") + &entry("cio", "") + &entry("cto", "scope.hosts = [\"h1\"]");
-    assert_eq!(told(&same), ["CVE-1: accepted 2 times in the same scope, by cto, cio; keep one of them"]);
+    assert_eq!(
+        told(&same),
+        [
+            "CVE-1: accepted 2 times in the same scope: accepted_risk number 1 by cto until 2027-01-01, accepted_risk number 2 by cio until 2027-01-01; keep one of them"
+        ]
+    );
     assert!(told(&(entry("cto", "") + &entry("cio", "scope.hosts = [\"h1\"]"))).is_empty());
 }

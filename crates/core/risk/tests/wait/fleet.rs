@@ -270,3 +270,45 @@ fn where_the_curve_is_flat_patching_now_is_preferred_and_said() {
             .any(|it| !it.wait.as_ref().unwrap().flat && !it.recommendation.contains("flat"))
     );
 }
+
+#[test]
+fn where_no_guest_is_known_nothing_is_decided_as_if_nothing_were_at_stake() {
+    let placed = fleet("R1", "R1");
+    let one = |fleet: &Fleet| decided(fleet, &osv(true), "", "").remove(0);
+
+    let none = one(&Fleet { vms: Vec::new(), ..placed.clone() });
+    assert!(none.wait.is_none());
+    assert_eq!(none.unknown.as_deref(), Some("what stands on these hosts (the fleet file lists no VM)"));
+    assert_eq!(
+        none.release.as_deref(),
+        Some("17:8.2.0-11.el9_4"),
+        "which release it is, is known all the same"
+    );
+    let start = "Unknown whether to patch qemu-kvm 17:8.2.0-11.el9_4 or wait: what stands on these hosts";
+    assert!(none.recommendation.starts_with(start), "{}", none.recommendation);
+    assert!(!none.recommendation.contains("right"), "{}", none.recommendation);
+
+    let mut lost = placed.clone();
+    lost.vms.iter_mut().for_each(|it| it.host = None);
+    let lost = one(&lost);
+    assert!(lost.wait.is_none() && lost.vms_perhaps == 2, "{}", lost.recommendation);
+    assert!(lost.unknown.unwrap().contains("VMs that may are listed without a `host`"));
+
+    // Some are known: it is decided by these, and the sentence tells of the others.
+    let mut some = placed.clone();
+    some.vms[1].host = None;
+    let some = one(&some);
+    assert!(some.wait.is_some());
+    let words = "on 2 hosts with 1 VM (and up to 1 of no known host, not counted) it loses";
+    assert!(some.recommendation.contains(words), "{}", some.recommendation);
+    assert!(
+        some.assumed.iter().any(|it| it.contains("those that may stand on these hosts: 1")),
+        "{:?}",
+        some.assumed
+    );
+
+    // Hosts that are known to be empty are no riddle.
+    let mut off = placed;
+    off.vms.iter_mut().for_each(|it| it.power = Some(fleet::PowerState::Off));
+    assert!(one(&off).wait.is_some());
+}

@@ -3,6 +3,7 @@
 pub(super) mod calibration;
 mod fall;
 pub(super) mod group;
+mod how;
 pub(super) mod numbers;
 mod tables;
 
@@ -10,10 +11,11 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use maud::{Markup, html};
-use underpin_risk::compound::{AtLeast, Cvar, Figures, Method, Part};
+use underpin_risk::compound::{AtLeast, Figures, Method, Part};
 use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{FleetRisk, RiskReport};
 
+use self::how::{how_cvar, how_deviation, how_quantile};
 use super::parts::{number, scroll, stale, warnings};
 use super::{PageError, page};
 use crate::charts;
@@ -93,17 +95,21 @@ fn headline(report: &RiskReport) -> Markup {
         section aria-labelledby="headline" {
             h2 id="headline" { "In a sentence" }
                 p.lead {
+                    @if report.guests_are_unknown() {
+                        "What this fleet is expected to lose over " (amount(report.horizon_days)) " days is " b { "unknown" } ": no guest is known on any host, and the losses of 0 below are no knowledge."
+                    } @else {
                     "Over " (amount(report.horizon_days)) " days this fleet is expected to lose " b { (amount(report.fleet.loss.mean)) " " (currency) }
                     ", and in the worst one of a hundred cases " b { (amount(own)) " " (currency) } " (CVaR 99 %)"
                     @if let Some(naive) = report.naive.as_ref().and_then(|it| cvar(&it.loss)) {
                         ": " (compared(own, naive.0)) " the " (amount(naive.0)) " " (currency) " that independent hosts would suggest"
                     }
                     "."
+                    }
                     @if report.mean_loss_with_stand_ins < report.fleet.loss.mean {
                         " If what may stand in for VMs when their host is down does, it is " b { (amount(report.mean_loss_with_stand_ins)) " " (currency) } "."
                     }
-                    @if report.mean_loss_with_unknown > report.fleet.loss.mean {
-                        " With all that is not known at its worst the expectation is " b { (amount(report.mean_loss_with_unknown)) " " (currency) } "."
+                    @if let Some(most) = report.mean_loss_with_unknown.filter(|it| *it > report.fleet.loss.mean) {
+                        " With all that is not known at its worst the expectation is " b { (amount(most)) " " (currency) } "."
                     }
                 }
                 (figures(report))
@@ -165,10 +171,10 @@ fn figures(report: &RiskReport) -> Markup {
             thead { tr { th scope="col" { "Figure" } th.num scope="col" { "Compound" } th.num scope="col" { "Independent" } } }
             tbody {
                 (pair("Expected loss".to_owned(), &|it| Some(it.loss.mean), &|_| html! { "In closed form: for each class of hosts, the probability of each cause × the hit given the cause, by the greatest impact, × what stands on the host (" a href="#causes" { "causes" } ", " a href="/policy" { "rates of the policy" } "). Both figures have the same mean: what is common changes the tail." }, false))
-                (pair("Standard deviation".to_owned(), &|it| Some(it.loss.sd), &|it| html! { (sampled(format!("From {samples} weighted samples around the exact mean; standard error {}.", amount(it.loss.sd_standard_error)))) }, false))
+                (pair("Standard deviation".to_owned(), &|it| Some(it.loss.sd), &|it| html! { (sampled(how_deviation(&it.loss, &samples))) }, false))
                 @for level in own.loss.quantiles.iter().map(|it| it.level) {
                     @let of = |it: &FleetRisk| it.loss.quantiles.iter().find(|one| one.level == level).cloned();
-                    (pair(format!("Loss exceeded in {} of cases", percent(1.0 - level)), &|it| of(it).map(|one| one.value), &|it| html! { @if let Some(one) = of(it) { (sampled(format!("Quantile of {samples} weighted samples (seed {}); 95 % interval {} to {}.", report.seed, amount(one.low), amount(one.high)))) } }, false))
+                    (pair(format!("Loss exceeded in {} of cases", percent(1.0 - level)), &|it| of(it).map(|one| one.value), &|it| html! { @if let Some(one) = of(it) { (sampled(how_quantile(&it.loss, &one, &samples, report.seed))) } }, false))
                 }
                 @for level in own.loss.cvar.iter().map(|it| it.level) {
                     @let of = |it: &FleetRisk| it.loss.cvar.iter().find(|one| one.level == level).cloned();
@@ -192,14 +198,6 @@ fn figures(report: &RiskReport) -> Markup {
 /// How a figure of independent hosts was worked out: as the compound one, from another law.
 fn apart(how: &Markup) -> Markup {
     html! { p { "As if nothing were common: each host is hit with the same probability and loses the same, but by itself." } p { (how) } }
-}
-
-fn how_cvar(one: &Cvar) -> String {
-    if one.standard_error > 0.0 {
-        return format!("CVaR of the weighted samples; standard error {}.", amount(one.standard_error));
-    }
-    let share = percent(1.0 - one.level);
-    format!("Exact: fewer than {share} of cases lose anything, so that it is the expected loss over {share}.")
 }
 
 pub(super) fn method(method: Method, standard_error: f64) -> Markup {
