@@ -23,7 +23,9 @@ mod homing;
 mod late;
 mod laws;
 mod layers;
+mod numbers;
 mod pools;
+mod reach;
 mod reported;
 mod rings;
 #[path = "../support/rules.rs"]
