@@ -23,7 +23,7 @@ impl Files for One {
 const PATCH_S: u32 = 420;
 const REBOOT_S: u32 = 1260;
 
-/// Two hosts with a guest each; the first gets a release whose steps take what it declares.
+/// Three hosts, two with a guest each; the first gets a release whose steps take what it declares.
 fn fleet() -> Fleet {
     let host = |id: &str| {
         json!({"id": id, "cluster": "c", "platform": {"family": "debian", "release": "12.4"},
@@ -39,7 +39,7 @@ fn fleet() -> Fleet {
     let fleet = json!({
         "format": "underpin/fleet/1", "name": "small", "seen": {"at": "2026-11-20T00:00:00Z", "by": "test"},
         "clusters": [{"id": "c", "platform": "debian", "load_balancing": false}],
-        "hosts": [host("h1"), host("h2")], "vms": [vm("v1", "h1"), vm("v2", "h2")],
+        "hosts": [host("h1"), host("h2"), host("h3")], "vms": [vm("v1", "h1"), vm("v2", "h2")],
         "planning": {"changes": [{"id": "go", "to": {"release": {"release": "12.13"}}, "elements": ["h1"],
             "durations": durations}]},
     });

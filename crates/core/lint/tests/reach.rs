@@ -58,6 +58,7 @@ fn a_place_that_nobody_knows_to_be_one_is_none_at_the_start() {
     case.host("h3").cpu.as_mut().unwrap().features.push("amx".into());
     case.host("h3").capacity.as_mut().unwrap().memory_mib = Some(8 * GIB);
     let told = of(&case, Severity::Unknown);
-    assert_eq!(told, ["failure of host h4: places only on hosts of which not everything is known"]);
+    let perhaps = "failure of host h4: places only on hosts of which not everything is known";
+    assert!(!told.is_empty() && told.iter().all(|it| it == perhaps), "{told:#?}");
     assert!(case.rules(Severity::Error).is_empty(), "{:#?}", case.lint().findings);
 }
