@@ -102,7 +102,12 @@ fn table(plan: &Plan, report: &LintReport, with_policy: bool) -> String {
     if !report.findings.is_empty() {
         let header = ["SEVERITY", "AFTER", "AT", "RULE", "STEP", "PLACE", "FOUND"];
         let mut findings = List::new(&header, output::width());
-        for it in &report.findings {
+        for line in report.lines() {
+            let it = line.first;
+            let more = match line.more {
+                0 => String::new(),
+                more => format!(" (and {more} more like it)"),
+            };
             findings.row([
                 name(it.severity).to_owned(),
                 it.at_s.map_or_else(|| "-".to_owned(), since),
@@ -110,7 +115,7 @@ fn table(plan: &Plan, report: &LintReport, with_policy: bool) -> String {
                 it.rule.name().to_owned(),
                 it.step.map_or_else(|| "-".to_owned(), |step| step.to_string()),
                 it.place.clone(),
-                format!("{}; expected {}", it.found, it.expected),
+                format!("{}; expected {}{more}", it.found, it.expected),
             ]);
         }
         let _ = write!(text, "\n{findings}");

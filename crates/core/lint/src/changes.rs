@@ -1,10 +1,12 @@
 //! Which elements a change is about, and whether each gets it once, in full, by an allowed method.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::plan::{Rule, Severity};
+use underpin_model::version::{Comparison, succession};
 
 use crate::releases::is_beyond;
 use crate::report::{At, Log};
@@ -471,9 +473,16 @@ fn route(world: &World<'_>, element: Elem, change: &Change, hops: &[Hop<'_>], ba
         }
     };
     let has = element.host().and_then(|it| world.hosts.get(ix(it)));
-    let has = has.and_then(|it| it.host.platform.as_ref()?.release.as_deref());
+    let has = has.and_then(|it| it.host.platform.as_ref());
+    // Releases of the way that the host is at or beyond are behind it.
+    let is_behind = |stop: &&str| {
+        has.and_then(|it| Some((it.family.scheme(), it.release.as_deref()?))).is_some_and(|(scheme, at)| {
+            let order = succession(scheme, at, stop);
+            at == *stop || matches!(order, Ok(Comparison::Ordered(Ordering::Equal | Ordering::Greater)))
+        })
+    };
     if matches!(change.to, Target::Release { .. })
-        && let Some(reached) = stops.iter().position(|it| Some(*it) == has)
+        && let Some(reached) = stops.iter().rposition(is_behind)
         && reached + 1 < stops.len()
     {
         stops.drain(..=reached);

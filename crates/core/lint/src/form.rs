@@ -211,11 +211,14 @@ impl Ids {
     }
 }
 
+/// What a step that starts too early is compared with.
+pub(crate) const A_STEP_BEFORE: &str = "the start of a step before it";
+
 fn numbers(plan: &Plan, step: &Step, number: u32, before: u32, log: &mut Log<'_>) {
     let at = At::step(number, step.start_s);
     let place = || format!("step {number}");
     if step.start_s < before {
-        let expected = format!("at least {before} s, the start of a step before it");
+        let expected = format!("at least {before} s, {A_STEP_BEFORE}");
         bad(log, at, place(), format!("start {} s", step.start_s), expected);
     }
     if step.p50_s > step.p95_s {

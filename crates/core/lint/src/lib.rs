@@ -18,6 +18,7 @@ mod frozen;
 mod groups;
 mod guests;
 mod left_out;
+mod lines;
 mod needs;
 mod networks;
 mod packing;
@@ -40,6 +41,7 @@ use underpin_model::fleet::Fleet;
 use underpin_model::plan::{Plan, Profile};
 use underpin_model::policy::Policy;
 
+pub use lines::Line;
 pub use report::{Checked, ExceptionUse, Finding, LintReport};
 
 use changes::Members;

@@ -49,6 +49,11 @@ fn class<'a>(bundle: Bundle<'a>, all: &mut Vec<Bundle<'a>>, at: &mut FxHashMap<B
     number
 }
 
+/// What a host states is all that it reaches; what the cluster shares is for hosts that state nothing.
+fn own_or_shared<'a, T>(own: &'a [T], shared: Option<&'a Vec<T>>) -> &'a [T] {
+    if own.is_empty() { shared.map_or(own, Vec::as_slice) } else { own }
+}
+
 /// The first of the needed that is not offered. A list of offers that is empty was never seen.
 fn missing<'a>(needed: &[&'a str], offered: &[&str]) -> (Offered, Option<&'a str>) {
     match needed.iter().find(|it| offered.binary_search(it).is_err()) {
@@ -62,8 +67,8 @@ impl<'a> Needs<'a> {
     pub(crate) fn offer(&mut self, host: &'a Host, cluster: Option<&'a Cluster>) -> u32 {
         let bundle = Bundle {
             features: list(host.cpu.iter().flat_map(|it| &it.features)),
-            storage: list(host.reach.storage.iter().chain(cluster.iter().flat_map(|it| &it.storage))),
-            networks: list(host.reach.networks.iter().chain(cluster.iter().flat_map(|it| &it.networks))),
+            storage: list(own_or_shared(&host.reach.storage, cluster.map(|it| &it.storage))),
+            networks: list(own_or_shared(&host.reach.networks, cluster.map(|it| &it.networks))),
             key_providers: list(&host.reach.key_providers),
             licence_sets: list(&host.reach.licence_sets),
         };

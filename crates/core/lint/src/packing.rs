@@ -45,6 +45,8 @@ pub(crate) struct Packed {
     pub(crate) short_mib: i64,
     /// Places were found only on hosts of which not everything is known.
     pub(crate) relaxed: bool,
+    /// Guests that have no place but on such hosts, sorted.
+    pub(crate) doubtful: Vec<u32>,
 }
 
 /// Scratch space for many searches on one group.
@@ -374,6 +376,7 @@ impl<'r, 'a> Packer<'r, 'a> {
                     // On hosts that may do, but of which not everything is known, there may be a place for all.
                     if self.first_fit(state, affinities) || self.afresh(state, affinities) {
                         packed.relaxed = true;
+                        packed.doubtful = self.without(&best);
                         return;
                     }
                     proven = exhausted == Some(false) && !self.knows_less(state);
@@ -384,6 +387,15 @@ impl<'r, 'a> Packer<'r, 'a> {
         for (item, target) in self.items.iter_mut().zip(best) {
             item.target = target;
         }
+    }
+
+    /// Guests that have no target, sorted.
+    fn without(&self, targets: &[u32]) -> Vec<u32> {
+        let open = self.items.iter().zip(targets).filter(|it| *it.1 == NONE).map(|it| it.0);
+        let members = open.flat_map(|it| self.members.get(it.first..it.first + it.count).unwrap_or_default());
+        let mut members: Vec<u32> = members.copied().collect();
+        members.sort_unstable();
+        members
     }
 
     /// Some candidate has facts that are not known.

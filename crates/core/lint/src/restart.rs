@@ -185,25 +185,23 @@ impl<'r, 'a> Restart<'r, 'a> {
             let mut packed = self.search(state, affinities, set);
             let alone = self.sets.get(ix(set)).is_some_and(|it| it.domain == NONE);
             let mut hopeless = 0;
-            for guest in packed.unplaced.clone() {
-                if alone && self.is_hopeless(state, affinities, set, guest) {
-                    hopeless += 1;
-                    if let Some(it) = self.hopeless.get_mut(ix(guest)) {
-                        *it = true;
-                    }
-                    let vm = state.guests.get(ix(guest)).map_or(NONE, |it| it.vm);
-                    log.add(Rule::Restartability, Severity::Before, At::moment(0), || {
-                        let found = "no other host of its cluster could ever take it";
-                        let place = format!("VM {}", self.world.vm_id(vm));
-                        (place, found.into(), "a second host that could restart it".into())
-                    });
+            // What is only perhaps a place is none at the start: a plan that takes it away takes nothing that was known to be there.
+            for guest in packed.unplaced.iter().chain(&packed.doubtful).copied().collect::<Vec<_>>() {
+                let could = if alone { self.could_ever(state, affinities, set, guest) } else { Offered::Yes };
+                if could == Offered::Yes {
+                    continue;
                 }
+                hopeless += 1;
+                if let Some(it) = self.hopeless.get_mut(ix(guest)) {
+                    *it = true;
+                }
+                self.tell_hopeless(state, guest, could, log);
             }
             if hopeless > 0 {
                 packed = self.search(state, affinities, set);
             }
             self.adopt(set, &packed);
-            let short = packed.unplaced.len();
+            let short = packed.unplaced.len() + packed.doubtful.len();
             if let Some(it) = self.sets.get_mut(ix(set)) {
                 it.at_start = short;
                 it.told = short;
@@ -211,9 +209,25 @@ impl<'r, 'a> Restart<'r, 'a> {
             }
             if short > 0 {
                 let severity = if packed.proven { Severity::Before } else { Severity::Unknown };
-                log.add(Rule::Restartability, severity, At::moment(0), || self.say(state, set, &packed));
+                log.add(Rule::Restartability, severity, At::moment(0), || match packed.relaxed {
+                    true => self.say_relaxed(state, set, &packed),
+                    false => self.say(state, set, &packed),
+                });
             }
         }
+    }
+
+    /// A guest that was lost with its host before the plan, or that nobody can tell otherwise of.
+    fn tell_hopeless(&self, state: &State, guest: u32, could: Offered, log: &mut Log<'_>) {
+        let vm = state.guests.get(ix(guest)).map_or(NONE, |it| it.vm);
+        let (severity, found) = match could {
+            Offered::No => (Severity::Before, "no other host of its cluster could ever take it"),
+            _ => (Severity::Unknown, "no other host of its cluster is known to have what it needs"),
+        };
+        log.add(Rule::Restartability, severity, At::moment(0), || {
+            let place = format!("VM {}", self.world.vm_id(vm));
+            (place, found.into(), "a second host that could restart it".into())
+        });
     }
 
     /// Guests whose demand is not known are counted as needing nothing; that is said once for each pool.
@@ -239,17 +253,20 @@ impl<'r, 'a> Restart<'r, 'a> {
         }
     }
 
-    /// No other host of the pool could take the guest, were it empty.
-    fn is_hopeless(&mut self, state: &State, affinities: &Affinities, set: u32, guest: u32) -> bool {
-        let Some(set) = self.sets.get(ix(set)) else { return false };
-        let Some(it) = state.guests.get(ix(guest)) else { return false };
+    /// Whether some other host of the pool could take the guest, were it empty.
+    fn could_ever(&mut self, state: &State, affinities: &Affinities, set: u32, guest: u32) -> Offered {
+        let Some(set) = self.sets.get(ix(set)) else { return Offered::Yes };
+        let Some(it) = state.guests.get(ix(guest)) else { return Offered::Yes };
         let pool = self.pools.iter().find(|it| it.0 == set.pool).map_or(&[][..], |it| &it.1);
-        !pool.iter().filter(|it| !set.hosts.contains(it)).any(|&host| {
-            let Some(station) = state.stations.get(ix(host)) else { return false };
-            station.room.iter().zip(it.need).all(|(most, need)| most.is_none_or(|most| most >= need))
-                && self.packer.offered(it, station.host) != Offered::No
-                && affinities.may_stand(guest, host, |_| false)
-        })
+        let others = pool.iter().filter(|it| !set.hosts.contains(it));
+        let could = others.filter_map(|&host| {
+            let station = state.stations.get(ix(host))?;
+            let large =
+                station.room.iter().zip(it.need).all(|(most, need)| most.is_none_or(|most| most >= need));
+            let may = large && affinities.may_stand(guest, host, |_| false);
+            may.then(|| self.packer.offered(it, station.host))
+        });
+        could.min().unwrap_or(Offered::No)
     }
 
     fn search(&mut self, state: &State, affinities: &Affinities, set: u32) -> Packed {
@@ -392,8 +409,7 @@ impl<'r, 'a> Restart<'r, 'a> {
             it.told = it.at_start;
             if packed.relaxed {
                 log.add(Rule::Restartability, Severity::Unknown, At::moment(now), || {
-                    let (place, _, expected) = self.say(state, set, packed);
-                    (place, "places only on hosts of which not everything is known".into(), expected)
+                    self.say_relaxed(state, set, packed)
                 });
             }
             return;
@@ -418,6 +434,11 @@ impl<'r, 'a> Restart<'r, 'a> {
                 (place, format!("not proven: {found}"), expected)
             });
         }
+    }
+
+    fn say_relaxed(&self, state: &State, set: u32, packed: &Packed) -> (String, String, String) {
+        let (place, _, expected) = self.say(state, set, packed);
+        (place, "places only on hosts of which not everything is known".into(), expected)
     }
 
     fn say(&self, state: &State, set: u32, packed: &Packed) -> (String, String, String) {

@@ -6,7 +6,7 @@ mod support;
 
 use support::{Case, migrate};
 use underpin_lint::Finding;
-use underpin_model::plan::{Rule, StepKind};
+use underpin_model::plan::{Rule, Severity, StepKind};
 
 fn of(case: &Case, rule: Rule) -> Vec<Finding> {
     case.lint().findings.into_iter().filter(|it| it.rule == rule).collect()
@@ -75,4 +75,27 @@ fn two_guests_that_are_lost_are_two_findings() {
             ("host h2", "1 running guests, v2 among them, as 1 step after it finds too"),
         ]
     );
+}
+
+#[test]
+fn lines_tell_what_happens_first_and_one_mistake_once() {
+    let mut case = Case::sound();
+    // A guest leaves so late that its host is patched under it, and all that stands behind the step starts before it.
+    case.migration("v2").start_s += 6000;
+    let report = case.lint();
+    let lines = report.lines();
+    let rule = |at: usize| lines[at].first.rule;
+    let paper = |it: Rule| matches!(it, Rule::WellFormed | Rule::Order);
+    let errors = lines.iter().take_while(|it| it.first.severity == Severity::Error).count();
+    assert!(lines[errors..].iter().all(|it| it.first.severity != Severity::Error));
+    let world = (0..errors).take_while(|it| !paper(rule(*it))).count();
+    assert!(world > 0 && (world..errors).all(|it| paper(rule(it))), "{lines:#?}");
+    assert!((0..world).any(|it| rule(it) == Rule::OccupiedHost), "{lines:#?}");
+    // Steps behind it that start before it, and who waits for it, are one line each.
+    let started = lines.iter().filter(|it| it.first.expected.contains("the start of a step before it"));
+    let started: Vec<usize> = started.map(|it| it.more).collect();
+    assert!(started.len() == 1 && started[0] > 2, "{lines:#?}");
+    assert!(lines.iter().filter(|it| it.first.rule == Rule::Order).count() == 1, "{lines:#?}");
+    // Nothing is lost: every finding is a line, or one of those that are counted.
+    assert_eq!(lines.iter().map(|it| 1 + it.more).sum::<usize>(), report.findings.len());
 }

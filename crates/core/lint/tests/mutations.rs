@@ -287,8 +287,12 @@ const MUTATIONS: &[Mutation] = &[
         it.vm("v1").locks = vec![Lock { kind: LockKind::Backup, expires }];
     }),
     (Rule::Reach, "storage that the target does not reach", |it| {
-        it.host("h1").reach.storage = vec![StorageId::new("s2").unwrap()];
+        it.host("h1").reach.storage = ["s1", "s2"].map(|it| StorageId::new(it).unwrap()).to_vec();
         it.vm("v1").storage.push(StorageId::new("s2").unwrap());
+    }),
+    (Rule::Reach, "a target that states its storage, without what its cluster shares", |it| {
+        it.host("h4").reach.storage = vec![StorageId::new("s2").unwrap()];
+        it.policy.planning.failure_sets = FailureSets::None;
     }),
     (Rule::Reach, "a licence that the target does not have", |it| {
         it.host("h3").reach.licence_sets = vec!["windows".into()];

@@ -115,9 +115,11 @@ fn memory(probe: &mut Probe<'_>) -> Option<Capacity> {
         line.split_whitespace().next()?.parse().ok()
     };
     let hugepages = field("HugePages_Total").zip(field("Hugepagesize"));
+    let hugepages_kib = hugepages.and_then(|(pages, kib)| pages.checked_mul(kib));
     Some(Capacity {
-        memory_mib: field("MemTotal").map(|kib| kib / 1024),
-        hugepages_mib: hugepages.and_then(|(pages, kib)| Some(pages.checked_mul(kib)? / 1024)),
+        // All that is installed has the huge pages in it; what is counted beside them has not.
+        memory_mib: field("MemTotal").map(|kib| kib.saturating_sub(hugepages_kib.unwrap_or(0)) / 1024),
+        hugepages_mib: hugepages_kib.map(|kib| kib / 1024),
         ..Capacity::default()
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use underpin_model::change::Method;
 use underpin_model::plan::Frozen;
-use underpin_model::policy::Spread;
+use underpin_model::policy::{Durations, Spread};
 use underpin_platforms::platform::{Action, Evidence, FailureKind, Saved};
 
 use super::Datacentre;
@@ -188,7 +188,7 @@ impl Datacentre {
         self.take_host(task, at)?;
         let staged = self.hosts.get(at).is_some_and(|it| it.staged.contains(to));
         // What was not brought before is brought now.
-        let stage = if staged { Spread::new(0, 0) } else { self.settings.durations_of(*method).stage };
+        let stage = if staged { Spread::new(0, 0) } else { self.durations_of(*method).stage };
         let spread =
             Spread::new(usual.p50_s.saturating_add(stage.p50_s), usual.p95_s.saturating_add(stage.p95_s));
         self.ends_in(task, spread, slow);
@@ -198,7 +198,7 @@ impl Datacentre {
     fn reboot(&mut self, task: usize, element: &str, quick: bool) -> Result<(), No> {
         let Some(at) = self.host_at(element) else {
             self.change_element(element, true);
-            let spread = self.settings.durations_of(Method::EvacuateReboot).reboot;
+            let spread = self.durations_of(Method::EvacuateReboot).reboot;
             self.ends_in(task, spread, 1.0);
             return Ok(());
         };
@@ -210,7 +210,7 @@ impl Datacentre {
         }
         self.take_host(task, at)?;
         let method = if quick { Method::QuickBoot } else { Method::EvacuateReboot };
-        let spread = self.settings.durations_of(method).reboot;
+        let spread = self.durations_of(method).reboot;
         let subject = Subject { host: Some(element), vm: None, action: Some("reboot") };
         if self.strikes("no-reboot", &subject).is_some() {
             self.ends_in(task, spread, 1.0);
@@ -301,9 +301,15 @@ impl Datacentre {
         here.filter_map(|it| self.guests.get(*it)).filter(|it| it.power == PowerState::On).count()
     }
 
+    /// How long the steps of a method take: as the story sets it, else as the changes of the drain declare.
+    fn durations_of(&self, method: Method) -> Durations {
+        let set = self.settings.durations.get(&method).copied();
+        set.or(self.declared).unwrap_or_else(|| Durations::of(method))
+    }
+
     /// How long an action usually takes.
     pub(crate) fn usual(&self, action: &Action) -> Spread {
-        let of = |method: Method| self.settings.durations_of(method);
+        let of = |method: Method| self.durations_of(method);
         match action {
             Action::Stage { .. } => of(Method::EvacuateReboot).stage,
             Action::BackupCheck { .. } => Spread::new(30, 60),

@@ -110,6 +110,7 @@ impl Datacentre {
             storage: Vec::new(),
             planes: Vec::new(),
             settings: Settings::default(),
+            declared: None,
             queue: BTreeMap::new(),
             serial: 0,
             tasks: Chunks::default(),

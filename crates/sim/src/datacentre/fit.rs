@@ -106,20 +106,18 @@ impl Datacentre {
             .cluster
             .as_ref()
             .and_then(|id| self.index.clusters.get(id.as_str()).and_then(|at| self.base.clusters.get(*at)));
-        let shared = cluster.map(|it| it.storage.as_slice()).unwrap_or_default();
         // A host of which no storage is known is taken at its word.
-        let known = !(on.reach.storage.is_empty() && shared.is_empty());
-        let out = vm.storage.iter().find(|it| !on.reach.storage.contains(it) && !shared.contains(it));
-        if let Some(storage) = out.filter(|_| known) {
+        let stored = on.reach.storage_in(cluster);
+        let out = vm.storage.iter().find(|it| !stored.contains(it));
+        if let Some(storage) = out.filter(|_| !stored.is_empty()) {
             return Err((
                 FailureKind::Reach,
                 format!("host {} does not reach storage {storage} of {}", on.id, vm.id),
             ));
         }
-        let shared = cluster.map(|it| it.networks.as_slice()).unwrap_or_default();
-        let known = !(on.reach.networks.is_empty() && shared.is_empty());
-        let out = vm.networks.iter().find(|it| !on.reach.networks.contains(it) && !shared.contains(it));
-        if let Some(network) = out.filter(|_| known) {
+        let wired = on.reach.networks_in(cluster);
+        let out = vm.networks.iter().find(|it| !wired.contains(it));
+        if let Some(network) = out.filter(|_| !wired.is_empty()) {
             return Err((
                 FailureKind::Reach,
                 format!("host {} does not reach network {network} of {}", on.id, vm.id),

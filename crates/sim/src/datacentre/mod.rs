@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use underpin_model::fleet::Fleet;
+use underpin_model::policy::Durations;
 use underpin_platforms::platform::{Key, Observation};
 
 use crate::chunks::Chunks;
@@ -64,6 +65,8 @@ pub struct Datacentre {
     pub(crate) storage: Vec<Storage>,
     pub(crate) planes: Vec<Plane>,
     pub(crate) settings: Settings,
+    /// What the changes of a drain declare that their steps take, while one of these is ordered.
+    pub(crate) declared: Option<Durations>,
     /// What is to happen: by time, and by the order in which it was decided.
     queue: BTreeMap<(u64, u64), Happening>,
     serial: u64,

@@ -5,6 +5,7 @@
 //! step fails. Going on after a failure is the engine's business.
 
 mod choice;
+mod occupied;
 mod run;
 mod shown;
 
@@ -43,7 +44,8 @@ impl Session {
                 .run(ahead)
                 .map_err(|error| Wrong::new(error.to_string(), "a plan that begins soon"))?;
         }
-        let mut run = Run::new(&plan, self.datacentre.clock_ms());
+        let changes = self.datacentre.base.planning.as_ref().map(|it| it.changes.as_slice());
+        let mut run = Run::new(&plan, changes.unwrap_or_default(), self.datacentre.clock_ms());
         run.placed = run.chooses().then(|| self.places().into_iter().collect());
         let stopped = self.carry(&mut run);
         let mut lines = Vec::new();
@@ -141,8 +143,14 @@ impl Session {
                 run.end(at, now_ms);
                 continue;
             };
+            if let Some(why) = self.still_occupied(run, step) {
+                return Err(format!("step {at} ({}): {why}", name(step)));
+            }
             let boots = self.boots_of(step);
-            match self.datacentre.begin(&Key(format!("{}/{at}", run.key)), self.generation, &action) {
+            self.datacentre.declared = run.durations(step);
+            let begun = self.datacentre.begin(&Key(format!("{}/{at}", run.key)), self.generation, &action);
+            self.datacentre.declared = None;
+            match begun {
                 Ok(task) => {
                     run.ready.remove(&(at_ms, at));
                     run.asked.remove(&at);

@@ -1,12 +1,16 @@
 //! What must hold among the changes that wait and the consents to them.
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::finding::quoted;
 use super::validate::Check;
-use super::{FleetError, Planning, placement};
+use super::{Fleet, FleetError, Host, Planning, placement};
 use crate::change::{Change, Layer, Method, Target};
+use crate::facts::Family;
+use crate::version::{Comparison, Scheme, succession};
 
 /// Most units of one element: no storage has as many controllers.
 const MOST_UNITS: u32 = 1024;
@@ -89,10 +93,81 @@ fn change(check: &mut Check<'_>, path: &str, change: &Change, known: &FxHashMap<
             });
         }
     }
+    way(check, path, change);
     let Some(spans) = &change.durations else { return };
     for (field, spread, expected) in spans.mistakes(true, reboots(change)) {
         let found = format!("p50_s {}, p95_s {}", spread.p50_s, spread.p95_s);
         check.findings.error(|| FleetError::new(format!("{path}/durations/{field}"), found, expected));
+    }
+}
+
+/// The releases on the way come once each and lead up, as far as the products say which of two is the later one.
+fn way(check: &mut Check<'_>, path: &str, change: &Change) {
+    let Target::Release { release, via } = &change.to else { return };
+    let place = |at: usize| format!("{path}/to/release/via/{at}");
+    let mut seen: FxHashSet<&str> = FxHashSet::from_iter([release.as_str()]);
+    for (at, it) in via.iter().enumerate().filter(|it| !seen.insert(it.1)) {
+        check.findings.error(|| {
+            FleetError::new(
+                place(at),
+                quoted(it),
+                "every release of the way once, and the one at its end not among them",
+            )
+            .with_help("leave it out")
+        });
+    }
+    let schemes = schemes(check.fleet, change);
+    let stops = via.iter().chain([release]);
+    for (at, (it, next)) in via.iter().zip(stops.skip(1)).enumerate().filter(|(_, (it, next))| it != next) {
+        let back = |scheme: &Scheme| {
+            let order = succession(*scheme, next, it);
+            matches!(order, Ok(Comparison::Ordered(Ordering::Less | Ordering::Equal)))
+        };
+        if !schemes.is_empty() && schemes.iter().all(back) {
+            check.findings.error(|| {
+                FleetError::new(
+                    place(at),
+                    quoted(it),
+                    format!("a release below {next:?}, which comes after it on the way"),
+                )
+                .with_help("list the releases of the way from the lowest to the highest")
+            });
+        }
+    }
+}
+
+/// How versions are ordered of the products that a change may be about.
+fn schemes(fleet: &Fleet, change: &Change) -> FxHashSet<Scheme> {
+    let named: FxHashSet<&str> = change.elements.iter().map(AsRef::as_ref).collect();
+    let scheme = |id: &str, family: Option<&Family>| {
+        let of = |it: &&Family| change.platforms.is_empty() || change.platforms.contains(it);
+        let is_named = named.is_empty() || named.contains(id);
+        family.filter(of).filter(|_| is_named).map(Family::scheme)
+    };
+    match change.layer {
+        Layer::Host => {
+            let near = |it: &&Host| {
+                change.clusters.is_empty()
+                    || it.cluster.as_ref().is_some_and(|it| change.clusters.contains(it))
+            };
+            let hosts = fleet.hosts.iter().filter(near);
+            hosts.filter_map(|it| scheme(it.id.as_str(), it.platform.as_ref().map(|it| &it.family))).collect()
+        }
+        Layer::ManagementPlane => fleet
+            .management_planes
+            .iter()
+            .filter_map(|it| scheme(it.id.as_str(), it.platform.as_ref()))
+            .collect(),
+        Layer::Witness => fleet
+            .witnesses
+            .iter()
+            .filter_map(|it| scheme(it.id.as_str(), it.components.as_ref().and_then(|it| it.family.as_ref())))
+            .collect(),
+        Layer::Storage => fleet
+            .storage
+            .iter()
+            .filter_map(|it| scheme(it.id.as_str(), it.components.as_ref().and_then(|it| it.family.as_ref())))
+            .collect(),
     }
 }
 
@@ -260,6 +335,42 @@ mod tests {
         let durations = json!({"stage": one, "patch": one, "reboot": wrong, "attest": one, "verify": one, "rollback": one});
         let said = mistake(&of(&[change("a", &json!({"durations": durations}))]));
         assert!(said.starts_with("/planning/changes/0/durations/reboot: found p50_s 2, p95_s 1"), "{said}");
+    }
+
+    #[test]
+    fn the_way_to_a_release_leads_up_and_to_each_release_once() {
+        let way = |via: Value, family: &str| {
+            let to = json!({"release": {"release": "12.13", "via": via}});
+            let mut fleet: Value =
+                serde_json::from_slice(&fleet(&of(&[change("a", &json!({"to": to}))]))).unwrap();
+            fleet["hosts"][0]["platform"] = json!({"family": family, "release": "12.0"});
+            read(&serde_json::to_vec(&fleet).unwrap())
+                .map_err(|it| it.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert!(way(json!(["12.1", "12.2"]), "debian").is_ok());
+        let said = way(json!(["12.20", "12.1"]), "debian").unwrap_err();
+        assert!(
+            said[0].starts_with(
+                "/planning/changes/0/to/release/via/0: found \"12.20\", expected a release below \"12.1\""
+            ),
+            "{said:?}"
+        );
+        let said = way(json!(["12.1", "12.20"]), "debian").unwrap_err();
+        assert!(said[0].contains("/via/1: found \"12.20\", expected a release below \"12.13\""), "{said:?}");
+        // Once each, whatever the product.
+        for (via, at) in [(json!(["12.13"]), 0), (json!(["a", "b", "a"]), 2)] {
+            for family in ["debian", "esxi"] {
+                let said = way(via.clone(), family).unwrap_err();
+                let place = format!("/planning/changes/0/to/release/via/{at}: found");
+                assert!(
+                    said[0].starts_with(&place) && said[0].contains("every release of the way once"),
+                    "{said:?}"
+                );
+            }
+        }
+        // Names of which nobody can tell the later one are taken as they are.
+        assert!(way(json!(["8.0.3-24022510", "7.0 U3d"]), "esxi").is_err());
+        assert!(way(json!(["some", "other"]), "esxi").is_ok());
     }
 
     #[test]

@@ -116,9 +116,9 @@ element! {
         managed_by: Vec<ManagementPlaneId>,
         /// The witness of its quorum.
         witness: Option<WitnessId>,
-        /// Storage that its hosts share.
+        /// Storage that its hosts share: what a host reaches that states none of its own.
         storage: Vec<StorageId>,
-        /// Networks that its hosts share.
+        /// Networks that its hosts share: what a host reaches that states none of its own.
         networks: Vec<NetworkId>,
         /// Guests of a failed host are restarted elsewhere.
         ha_restart: Option<bool>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::element::element;
-use super::{ComponentSet, Extra, Provenance, Seen};
+use super::{Cluster, ComponentSet, Extra, Provenance, Seen};
 use crate::facts::Family;
 use crate::id::{ClusterId, ComponentSetId, FaultDomainId, HostId, NetworkId, SiteId, StorageId};
 
@@ -63,10 +63,10 @@ pub struct Capacity {
     /// Virtual CPUs, overcommit included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vcpus: Option<u32>,
-    /// Memory for guests in MiB.
+    /// Memory for guests in MiB, without huge pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u64>,
-    /// Huge pages in MiB.
+    /// Huge pages in MiB: they come on top of the memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hugepages_mib: Option<u64>,
     /// Local storage in GiB.
@@ -94,10 +94,10 @@ pub struct Migration {
 /// What a host can reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reach {
-    /// Storage.
+    /// Storage. Where a host states none, it is what its cluster shares.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::read::exact")]
     pub storage: Vec<StorageId>,
-    /// Networks.
+    /// Networks. Where a host states none, they are what its cluster shares.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::read::exact")]
     pub networks: Vec<NetworkId>,
     /// Key providers, by name.
@@ -106,6 +106,26 @@ pub struct Reach {
     /// Licence sets, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub licence_sets: Vec<String>,
+}
+
+impl Reach {
+    /// The storage that a host of a cluster reaches: what it states itself, and what its hosts share only where it states none.
+    #[must_use]
+    pub fn storage_in<'a>(&'a self, cluster: Option<&'a Cluster>) -> &'a [StorageId] {
+        match cluster {
+            Some(it) if self.storage.is_empty() => &it.storage,
+            _ => &self.storage,
+        }
+    }
+
+    /// The networks that a host of a cluster reaches, told in the same way.
+    #[must_use]
+    pub fn networks_in<'a>(&'a self, cluster: Option<&'a Cluster>) -> &'a [NetworkId] {
+        match cluster {
+            Some(it) if self.networks.is_empty() => &it.networks,
+            _ => &self.networks,
+        }
+    }
 }
 
 /// A setting in force, with where and when it was seen.

@@ -1,5 +1,6 @@
 //! Decisions become steps.
 
+mod items;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -15,12 +16,13 @@ use underpin_model::policy::{Placing, Spread};
 use super::bounds_of_choice;
 use super::calendar::Seconds;
 use super::drive::{Driven, HostWave};
-use super::elements::{BACKUP_CHECK, ElementWork, clusters_of};
+use super::elements::{BACKUP_CHECK, ElementWork, before, clusters_of};
 use super::facts::Facts;
 use super::leave::{Departure, How};
 use super::order;
 use super::timing::{HostTimes, Move, RESUME, START, STOP, SUSPEND, Work};
 use super::{Planned, Request};
+use items::Item;
 use turns::Turn;
 
 /// A step before steps are numbered: `after` names positions in the draft.
@@ -48,16 +50,10 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         waves: Vec::new(),
         reports: Vec::new(),
     };
-    let mut order: Vec<(Seconds, Item<'_>)> = driven
-        .elements
-        .iter()
-        .map(|it| (it.start, Item::Element(it)))
-        .chain(driven.waves.iter().map(|it| (it.staged.start, Item::Hosts(it))))
-        .collect();
-    order.sort_by_key(|(start, item)| (*start, item.rank(facts)));
+    let order = items::in_order(facts, driven);
     let mut numbers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (_, item) in &order {
-        let number = assembly.waves.len() as u32 + 1;
+    for (number, item) in &order {
+        let number = *number;
         match item {
             Item::Element(it) => assembly.element(number, it),
             Item::Hosts(it) => {
@@ -66,6 +62,7 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
             }
         }
     }
+    assembly.waves.sort_by_key(|it| it.number);
     let turns = std::mem::take(&mut assembly.turns);
     assembly.wait(&turns);
     assembly.freeze(&turns);
@@ -110,20 +107,6 @@ pub(super) fn assemble(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven
         changed: Vec::new(),
     };
     Planned { plan, report }
-}
-
-enum Item<'d> {
-    Element(&'d ElementWork),
-    Hosts(&'d HostWave),
-}
-
-impl Item<'_> {
-    fn rank(&self, facts: &Facts<'_>) -> (bool, String) {
-        match self {
-            Self::Element(it) => (false, it.element.as_str().to_owned()),
-            Self::Hosts(it) => (true, facts.cluster_name(it.cluster)),
-        }
-    }
 }
 
 /// Soaks that began before.
@@ -233,7 +216,7 @@ impl Assembly<'_, '_> {
             ring: None,
             canary: false,
             elements: vec![element.clone()],
-            start_s: it.start - spans.stage.p95_s,
+            start_s: it.start.saturating_sub(before(it)),
             end_s: it.end,
             soak_until_s: it.end,
         });
@@ -349,7 +332,7 @@ impl Assembly<'_, '_> {
         for (hop, at) in work.hops.iter().zip(&times.patches) {
             let change = &self.request.changes()[hop.change as usize];
             let running = self.facts.hosts[work.host as usize].it.platform.as_ref();
-            let names = order::hops(change, running.and_then(|it| it.release.as_deref()));
+            let names = order::hops(change, running);
             let to = names.get(hop.hop as usize).map_or_else(String::new, |it| (*it).to_owned());
             let kind = StepKind::Patch {
                 element: element.clone(),

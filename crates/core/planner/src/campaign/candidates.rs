@@ -53,9 +53,8 @@ impl<'a> Drive<'_, 'a> {
         let mut resize = [0; KINDS];
         for &change in &own {
             let target = &all[change].to;
-            let running = it.it.platform.as_ref().and_then(|it| it.release.as_deref());
             let reboot = order::takes_reboot(&all[change]);
-            let names = order::hops(&all[change], running);
+            let names = order::hops(&all[change], it.it.platform.as_ref());
             hops.extend((0..names.len() as u32).map(|hop| Hop { change: change as u32, hop, reboot }));
             if let (Target::Release { release: to, .. }, Some(platform)) = (target, &it.it.platform) {
                 release = facts.rank(&platform.family, to);

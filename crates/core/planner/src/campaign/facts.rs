@@ -198,7 +198,7 @@ impl<'a> Facts<'a> {
             capacity: host.capacity.as_ref().and_then(room::of_host),
             link_mbps: link(defaults, migration),
             slots: migration.and_then(|it| it.slots).unwrap_or(defaults.slots),
-            class: classes.host(host),
+            class: classes.host(host, self.fleet.clusters.get(cluster as usize)),
             hardware: classes.hardware(host),
             ring: ring(self.policy, host),
             own_ring: ring(self.policy, host),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::facts::Family;
-use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, Host};
+use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, Host, PlatformRelease};
 use underpin_model::id::ElementId;
 use underpin_model::version::{Comparison, succession};
 
@@ -179,14 +179,17 @@ pub(super) fn one_reboot(levels: &Levels, mut hops: Vec<Hop>) -> Vec<Hop> {
     hops
 }
 
-/// Hops of a change from where a host is.
-pub(super) fn hops(change: &Change, release: Option<&str>) -> Vec<String> {
+/// Hops of a change from where a host is: whoever is beyond a release of the way is not taken down to it.
+pub(super) fn hops(change: &Change, has: Option<&PlatformRelease>) -> Vec<String> {
     match &change.to {
         Target::Setting { name, value, .. } => vec![format!("{name}={value}")],
         Target::Component { version, .. } => vec![version.clone()],
         Target::Release { release: to, via } => {
             let all: Vec<&String> = via.iter().chain([to]).collect();
-            let done = all.iter().position(|it| Some(it.as_str()) == release).map_or(0, |at| at + 1);
+            let is_past = |it: &&String| {
+                has.is_some_and(|has| has.release.as_ref().is_some_and(|at| reached(&has.family, at, it)))
+            };
+            let done = all.iter().rposition(is_past).map_or(0, |at| at + 1);
             all.into_iter().skip(done).cloned().collect()
         }
     }
@@ -381,12 +384,19 @@ mod tests {
     #[test]
     fn hops_go_on_from_where_a_host_is() {
         let it = change("a", Layer::Host, &[]);
-        assert_eq!(hops(&it, Some("1")), ["1.5", "2"]);
-        assert_eq!(hops(&it, Some("1.5")), ["2"]);
-        assert_eq!(hops(&it, Some("2")), [""; 0]);
+        let from = |release: &str| {
+            let has = PlatformRelease { family: Family::Proxmox, train: None, release: Some(release.into()) };
+            hops(&it, Some(&has))
+        };
+        assert_eq!(hops(&it, None), ["1.5", "2"]);
+        assert_eq!(from("1"), ["1.5", "2"]);
+        assert_eq!(from("1.5"), ["2"]);
+        // Beyond the release on the way: not down to it.
+        assert_eq!(from("1.7"), ["2"]);
+        assert_eq!(from("2"), [""; 0]);
         // The value alone would be taken for a release.
         let (name, value) = ("smt".to_owned(), "off".to_owned());
         let setting = Change { to: Target::Setting { name, value, reboot: true }, ..it };
-        assert_eq!(hops(&setting, Some("2")), ["smt=off"]);
+        assert_eq!(hops(&setting, None), ["smt=off"]);
     }
 }

@@ -22,6 +22,8 @@ pub(super) fn finish(request: &Request<'_>, facts: &Facts<'_>, driven: &Driven, 
     report.moves = moves(plan);
     soaks(facts, driven, plan, &mut report.waves);
     waits::waits(request, facts, driven, plan, &mut report.waves);
+    // Until here they stand in the order in which they begin to disturb.
+    report.waves.sort_by_key(|it| it.wave);
     report.elements = elements(facts, driven, plan);
     (report.bounds, report.static_waves) = rayon::join(
         || bounds::bounds(request, facts, driven, plan, report.moves.moves),

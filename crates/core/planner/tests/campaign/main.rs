@@ -24,7 +24,9 @@ mod late;
 mod laws;
 mod layers;
 mod maintenance;
+mod numbers;
 mod pools;
+mod reach;
 mod reported;
 mod rings;
 #[path = "../support/rules.rs"]

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use underpin_model::change::Change;
 use underpin_model::id::{ClusterId, ElementId, VmId};
 use underpin_model::plan::{Plan, Step, StepKind};
+use underpin_model::policy::Durations;
 use underpin_platforms::platform::{HostFacts, TaskId};
 
 /// For so long, in milliseconds.
@@ -37,6 +39,8 @@ pub(super) struct Run<'a> {
     pub(super) late: Vec<String>,
     /// What each change installs on an element, hop by hop.
     pub(super) hops: BTreeMap<(ElementId, String), Vec<String>>,
+    /// What the changes of each drain declare that its steps take, by element and wave.
+    durations: BTreeMap<(ElementId, u32), Durations>,
 }
 
 pub(super) struct Running {
@@ -46,7 +50,7 @@ pub(super) struct Running {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(plan: &'a Plan, began_ms: u64) -> Self {
+    pub(super) fn new(plan: &'a Plan, changes: &[Change], began_ms: u64) -> Self {
         let count = plan.steps.len();
         let mut run = Self {
             plan,
@@ -60,6 +64,7 @@ impl<'a> Run<'a> {
             before: BTreeMap::new(),
             late: Vec::new(),
             hops: BTreeMap::new(),
+            durations: BTreeMap::new(),
             key: format!("plan {}", plan.starts_at),
             placed: None,
             begun: BTreeSet::new(),
@@ -68,6 +73,11 @@ impl<'a> Run<'a> {
         for (at, step) in plan.steps.iter().enumerate() {
             if let StepKind::Patch { element, change, to, .. } = &step.kind {
                 run.hops.entry((element.clone(), change.clone())).or_default().push(to.clone());
+                // Of several changes in one drain the first that declares any, as in the plan.
+                let declared = changes.iter().find(|it| it.id == *change).and_then(|it| it.durations);
+                if let Some(durations) = declared {
+                    run.durations.entry((element.clone(), step.wave)).or_insert(durations);
+                }
             }
             for before in step.after.iter().filter_map(|it| usize::try_from(*it).ok()) {
                 if let Some(it) = run.followers.get_mut(before) {
@@ -84,6 +94,11 @@ impl<'a> Run<'a> {
             }
         }
         run
+    }
+
+    /// What the changes of a step's drain declare that its steps take.
+    pub(super) fn durations(&self, step: &Step) -> Option<Durations> {
+        self.durations.get(&(step.subject.clone()?, step.wave)).copied()
     }
 
     /// When a step's time has come, in milliseconds of the virtual clock.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::fleet::{HardwareClass, Host, Vm};
+use underpin_model::fleet::{Cluster, HardwareClass, Host, Vm};
 
 use super::Facts;
 
@@ -31,12 +31,12 @@ fn place<K: Ord>(map: &mut BTreeMap<K, u32>, key: K) -> u32 {
 }
 
 impl<'a> Classes<'a> {
-    pub(super) fn host(&mut self, host: &'a Host) -> u32 {
+    pub(super) fn host(&mut self, host: &'a Host, cluster: Option<&'a Cluster>) -> u32 {
         let features = host.cpu.as_ref().map(|it| it.features.as_slice()).unwrap_or_default();
         let reach = &host.reach;
         let key = (
-            sorted(&reach.storage),
-            sorted(&reach.networks),
+            sorted(reach.storage_in(cluster)),
+            sorted(reach.networks_in(cluster)),
             sorted(features),
             sorted(&reach.key_providers),
             sorted(&reach.licence_sets),

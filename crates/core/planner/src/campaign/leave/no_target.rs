@@ -1,6 +1,6 @@
 //! Why no host takes guests that must leave theirs.
 
-use underpin_model::fleet::{Host, Vm};
+use underpin_model::fleet::{Cluster, Host, Vm};
 use underpin_model::plan::{Reason, Rule};
 
 use super::{Leaving, demand_of};
@@ -85,7 +85,11 @@ impl Leaving<'_, '_, '_> {
             };
         }
         let own = facts.hosts[self.rooms.at(guest) as usize].it;
-        let lacks = others.iter().map(|&to| lacks(it.it, own, facts.hosts[to as usize].it));
+        let cluster = |to: u32| {
+            let cluster = facts.hosts[to as usize].cluster;
+            facts.fleet.clusters.get(facts.clusters[cluster as usize].at as usize)
+        };
+        let lacks = others.iter().map(|&to| lacks(it.it, own, facts.hosts[to as usize].it, cluster(to)));
         Reason::NoTargetWithReach {
             vm: it.it.id.clone(),
             needs: lacks.min_by_key(Vec::len).unwrap_or_default(),
@@ -108,11 +112,12 @@ impl Leaving<'_, '_, '_> {
 }
 
 /// What a guest needs and another host than its own does not reach.
-fn lacks(vm: &Vm, own: &Host, to: &Host) -> Vec<String> {
+fn lacks(vm: &Vm, own: &Host, to: &Host, cluster: Option<&Cluster>) -> Vec<String> {
+    let (stored, wired) = (to.reach.storage_in(cluster), to.reach.networks_in(cluster));
     let vtpm = vm.sealed_keys.as_ref().is_some_and(|it| it.vtpm == Some(true));
     let keys = own.reach.key_providers.iter().filter(|_| vtpm);
-    let storage = vm.storage.iter().filter(|it| !to.reach.storage.contains(it)).map(ToString::to_string);
-    let networks = vm.networks.iter().filter(|it| !to.reach.networks.contains(it)).map(ToString::to_string);
+    let storage = vm.storage.iter().filter(|it| !stored.contains(it)).map(ToString::to_string);
+    let networks = vm.networks.iter().filter(|it| !wired.contains(it)).map(ToString::to_string);
     let keys = keys.filter(|it| !to.reach.key_providers.contains(it)).cloned();
     let licences = own.reach.licence_sets.iter().filter(|it| !to.reach.licence_sets.contains(it)).cloned();
     storage.chain(networks).chain(keys).chain(licences).collect()

@@ -1,0 +1,53 @@
+//! What a host reaches itself counts, and what its cluster shares only where it states nothing.
+
+use underpin_lint::{Options, lint};
+use underpin_model::change::Target;
+use underpin_model::fleet::Storage;
+use underpin_model::id::StorageId;
+use underpin_model::plan::{Outcome, Reason, Rule, Severity, StepKind};
+
+use super::build::{fleet, guest, of, planned, planning, policy};
+
+#[test]
+fn guests_go_where_their_storage_is_reached_by_host_or_cluster() {
+    let mut fleet = fleet(3);
+    let ids = ["sa", "sb"].map(|it| StorageId::new(it).unwrap());
+    fleet.storage.extend(ids.clone().map(Storage::new));
+    fleet.clusters[0].storage = ids.to_vec();
+    guest(&mut fleet, "h1", 8).storage = vec![ids[1].clone()];
+    // Nobody states any: all reach what the cluster shares.
+    assert_eq!(of(&planned(&fleet, &policy()), "h1").outcome, Outcome::Planned);
+    // The others state that they reach the first one, and the second one is shared in vain.
+    let mut stated = fleet.clone();
+    stated.hosts[1].reach.storage = vec![ids[0].clone()];
+    stated.hosts[2].reach.storage = vec![ids[0].clone()];
+    let it = planned(&stated, &policy());
+    let needs = |it: &Reason| matches!(it, Reason::NoTargetWithReach { needs, .. } if needs == &["sb"]);
+    assert!(of(&it, "h1").reasons.iter().any(needs), "{:?}", of(&it, "h1"));
+    // One of two: the guest goes to the other, and the lint finds it where the target was changed by hand.
+    stated.hosts[2].reach.storage.clear();
+    planning(&mut stated).changes[0].elements = vec![underpin_model::id::ElementId::new("h1").unwrap()];
+    let it = planned(&stated, &policy());
+    let mut plan = it.plan.clone();
+    let step = plan.steps.iter_mut().find(|it| matches!(it.kind, StepKind::Migrate { .. })).unwrap();
+    let StepKind::Migrate { to, .. } = &mut step.kind else { unreachable!() };
+    assert_eq!(to.as_str(), "h3");
+    *to = stated.hosts[1].id.clone();
+    let found = lint(&stated, &policy(), &plan, &Options::default()).findings;
+    let errors: Vec<Rule> =
+        found.iter().filter(|it| it.severity == Severity::Error).map(|it| it.rule).collect();
+    assert!(errors.contains(&Rule::Reach), "{found:#?}");
+}
+
+#[test]
+fn a_host_beyond_a_release_of_the_way_is_not_taken_down_to_it() {
+    let mut fleet = fleet(2);
+    let to = |release: &str| Target::Release { release: release.to_owned(), via: vec!["8.0.3".to_owned()] };
+    planning(&mut fleet).changes[0].to = to("8.1");
+    fleet.hosts[1].platform.as_mut().unwrap().release = Some("8.0.5".to_owned());
+    let it = planned(&fleet, &policy());
+    let hops =
+        |host: &str| super::build::story(&it.plan, host).into_iter().filter(|it| it.starts_with("patch"));
+    assert_eq!(hops("h1").collect::<Vec<_>>(), ["patch 1 8.0.3", "patch 1 8.1"]);
+    assert_eq!(hops("h2").collect::<Vec<_>>(), ["patch 1 8.1"]);
+}
