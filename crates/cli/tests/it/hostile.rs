@@ -10,7 +10,7 @@ const TEXTS: [&str; 5] =
     ["<b>x</b>", "a\u{1b}[31mred\u{1b}]0;title\u{7}", "q\u{202e}z", "=1+1", "tab\tnew\nerror[UP0001]: line"];
 
 const POLICY: &str = r#"
-currency = "<b>EUR\u001B[31m\u202E\nerror: x"
+currency = "<b>EUR\u202E"
 [[promise]]
 id = "<i>c</i>\u001B[31m\u202E"
 kind = "fix-within"
