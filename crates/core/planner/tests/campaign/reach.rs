@@ -32,7 +32,7 @@ fn guests_go_where_their_storage_is_reached_by_host_or_cluster() {
     let mut policy = policy();
     policy.planning.failure_sets = FailureSets::None;
     let it = planned(&stated, &policy);
-    let mut plan = it.plan.clone();
+    let mut plan = it.plan;
     let step = plan.steps.iter_mut().find(|it| matches!(it.kind, StepKind::Migrate { .. })).unwrap();
     let StepKind::Migrate { to, .. } = &mut step.kind else { unreachable!() };
     assert_eq!(to.as_str(), "h3");
@@ -46,8 +46,8 @@ fn guests_go_where_their_storage_is_reached_by_host_or_cluster() {
 #[test]
 fn a_host_beyond_a_release_of_the_way_is_not_taken_down_to_it() {
     let mut fleet = fleet(2);
-    let to = |release: &str| Target::Release { release: release.to_owned(), via: vec!["8.0.3".to_owned()] };
-    planning(&mut fleet).changes[0].to = to("8.1");
+    planning(&mut fleet).changes[0].to =
+        Target::Release { release: "8.1".to_owned(), via: vec!["8.0.3".to_owned()] };
     fleet.hosts[1].platform.as_mut().unwrap().release = Some("8.0.5".to_owned());
     let it = planned(&fleet, &policy());
     let hops =
