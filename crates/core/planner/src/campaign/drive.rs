@@ -445,7 +445,8 @@ impl<'a> Drive<'_, 'a> {
         work.reasons.extend(why);
         // Nothing else happens in its clusters meanwhile.
         from = near.iter().map(|&it| self.clusters[it].free_at).max().unwrap_or(0).max(from);
-        from = from.max(work.durations.stage.p95_s);
+        // What is staged and checked before takes time of the plan.
+        from = from.max(elements::before(&work));
         let length = elements::length(&work);
         let before = elements::before(&work);
         match elements::opens(self.request, change.layer, element, &ids, from, length, before) {

@@ -62,13 +62,12 @@ fn a_wave_that_is_staged_for_longer_counts_before_one_that_begins_with_it() {
 
 #[test]
 fn a_wave_whose_staging_takes_longer_than_the_wave_before_it_still_waits_for_that_one() {
-    let mut fleet = fleet(2);
+    let mut fleet = fleet(3);
     guest(&mut fleet, "h1", 8);
     guest(&mut fleet, "h2", 8);
     let mut slow = change("slow", "8.0.2");
     slow.elements = vec![ElementId::new("h2").unwrap()];
     slow.durations = staged_in(6000);
-    slow.after = vec!["go".to_owned()];
     let planning = planning(&mut fleet);
     planning.changes[0].elements = vec![ElementId::new("h1").unwrap()];
     planning.changes.push(slow);
