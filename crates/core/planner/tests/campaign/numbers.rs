@@ -4,7 +4,7 @@ use underpin_model::change::{Layer, Method};
 use underpin_model::fleet::{Cluster, ManagementPlane};
 use underpin_model::id::{ClusterId, ElementId, ManagementPlaneId};
 use underpin_model::plan::{Reason, WaveReport};
-use underpin_model::policy::{Durations, Spread};
+use underpin_model::policy::{Durations, Ring, Spread};
 use underpin_planner::campaign::Planned;
 
 use super::build::{array_of_two_controllers, change, fleet, guest, host, of, planned, planning, policy};
@@ -63,23 +63,23 @@ fn a_wave_that_is_staged_for_longer_counts_before_one_that_begins_with_it() {
 #[test]
 fn a_wave_whose_staging_takes_longer_than_the_wave_before_it_still_waits_for_that_one() {
     let mut fleet = fleet(3);
-    guest(&mut fleet, "h1", 8);
     guest(&mut fleet, "h2", 8);
+    fleet.hosts[2].ring = Some("last".to_owned());
+    let mut policy = policy();
+    policy.rings.push(Ring { name: "last".to_owned(), ..policy.rings[0].clone() });
     let mut slow = change("slow", "8.0.2");
-    slow.elements = vec![ElementId::new("h2").unwrap()];
-    slow.durations = staged_in(6000);
+    slow.elements = vec![ElementId::new("h3").unwrap()];
+    slow.durations = staged_in(4000);
     let planning = planning(&mut fleet);
-    planning.changes[0].elements = vec![ElementId::new("h1").unwrap()];
+    planning.changes[0].elements = ["h1", "h2"].map(|it| ElementId::new(it).unwrap()).to_vec();
     planning.changes.push(slow);
-    let it = planned(&fleet, &policy());
-    let (first, second) = (of(&it, "h1"), of(&it, "h2"));
-    assert!(second.start_s >= first.end_s, "{first:?} {second:?}");
-    let (first, second) = (wave(&it, "h1"), wave(&it, "h2"));
-    reported(&it, first);
-    let why = &reported(&it, second).reasons;
-    let named =
-        why.iter().filter_map(|it| if let Reason::EarlierWave { wave } = it { Some(*wave) } else { None });
-    assert!(named.into_iter().all(|it| it == first), "{why:?}");
+    let it = planned(&fleet, &policy);
+    let begins = |id: &str| it.plan.waves_begin()[wave(&it, id) as usize - 1];
+    assert!(Some(begins("h3")) >= of(&it, "h2").end_s, "{:#?}", it.plan.waves);
+    // Its staging begins while the first host is away, before that of the second.
+    assert_eq!(["h1", "h2", "h3"].map(|id| wave(&it, id)), [1, 3, 2]);
+    assert_eq!(reported(&it, 2).reasons, [Reason::EarlierWave { wave: 3 }]);
+    assert_eq!(reported(&it, 3).reasons, [Reason::EarlierWave { wave: 1 }]);
 }
 
 #[test]
