@@ -166,11 +166,10 @@ fn groups(report: &RiskReport, most: usize, width: Option<u16>) -> String {
     let decided = report.groups.iter().any(|it| it.duties.is_some());
     let mut header = vec!["MEAN LOSS", "HIT", "HOSTS", "GUESTS"];
     header.extend(decided.then_some(["SSVC", "DUE"]).into_iter().flatten());
-    header.push("GROUP AND RECOMMENDATION");
+    header.push("GROUP");
     let mut list = List::new(&header, width);
     let day = report.as_of.to_zoned(TimeZone::UTC).date();
     for group in report.groups.iter().take(most) {
-        let advice = group.recommendation.as_ref().map_or_else(String::new, |it| format!(": {it}"));
         let mut cells = vec![
             loss(report, group.mean_loss),
             percent(group.hit),
@@ -184,11 +183,16 @@ fn groups(report: &RiskReport, most: usize, width: Option<u16>) -> String {
                 }),
             );
         }
-        cells.push(format!("{}{advice}", group.group));
+        cells.push(group.group.clone());
         list.cells(cells);
     }
     let legend = if decided { wrapped(DUE, "", width) } else { String::new() };
-    format!("{list}{}{legend}\n", more(report.groups.len(), most))
+    // A sentence takes the whole width: a column of its own would be a tower.
+    let advice =
+        report.groups.iter().take(most).filter_map(|it| Some((&it.group, it.recommendation.as_ref()?)));
+    let advice: String = advice.map(|(group, it)| wrapped(&format!("{group}: {it}"), "  ", width)).collect();
+    let apart = if advice.is_empty() { "" } else { "\n" };
+    format!("{list}{}{legend}{apart}{advice}\n", more(report.groups.len(), most))
 }
 
 fn more(all: usize, most: usize) -> String {

@@ -193,15 +193,47 @@ pub(crate) fn details(answer: &Answer<'_>, width: Option<u16>) -> String {
     text
 }
 
-/// The loss of waiting: `*` the curve, `.` its band, `|` the best time.
+/// Losses from the bottom of a chart to its top.
+struct Scale {
+    low: f64,
+    high: f64,
+    /// Equal steps are equal factors: what lies far apart is told apart, and no band presses the curve flat.
+    log: bool,
+}
+
+impl Scale {
+    fn of(curve: &[CurvePoint]) -> Option<Self> {
+        let ends = curve.iter().flat_map(|it| [it.loss, it.band.low, it.band.high]);
+        let high = ends.clone().fold(0.0, f64::max);
+        let low = ends.filter(|it| *it > 0.0).fold(high, f64::min);
+        let log = high > 10.0 * low;
+        (high > 0.0).then_some(Self { low: if log { low } else { 0.0 }, high, log })
+    }
+
+    /// Share of the height at which a loss stands.
+    fn share(&self, loss: f64) -> f64 {
+        if self.log {
+            (loss.max(self.low) / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            loss / self.high
+        }
+    }
+
+    /// The loss at a share of the height.
+    fn at(&self, share: f64) -> f64 {
+        if self.log { self.low * (self.high / self.low).powf(share) } else { self.high * share }
+    }
+}
+
+/// The loss of waiting: `*` the curve, `.` its band, `^` the best time.
 fn chart(decision: &Decision, width: Option<u16>) -> String {
     let (columns, rows) = CHART;
-    let most = |of: fn(&CurvePoint) -> f64| decision.curve.iter().map(of).fold(0.0, f64::max);
-    // The band is cut where it would press the curve flat.
-    let highest = most(|it| it.band.high).min(3.0 * most(|it| it.loss));
-    let Some(last) = decision.curve.last().filter(|_| highest > 0.0) else { return String::new() };
+    let Some((scale, last)) = Scale::of(&decision.curve).zip(decision.curve.last()) else {
+        return String::new();
+    };
     let mut grid = vec![vec![' '; columns]; rows];
-    let row_of = |loss: f64| rows - 1 - ((loss / highest * (rows - 1) as f64).round() as usize).min(rows - 1);
+    let row_of =
+        |loss: f64| rows - 1 - ((scale.share(loss) * (rows - 1) as f64).round() as usize).min(rows - 1);
     let column_of = |days: f64| ((days / last.days * (columns - 1) as f64).round() as usize).min(columns - 1);
     let mut set = |row: usize, column: usize, mark: char| {
         if let Some(cell) = grid.get_mut(row).and_then(|line| line.get_mut(column)) {
@@ -217,24 +249,21 @@ fn chart(decision: &Decision, width: Option<u16>) -> String {
         }
         set(row_of(point.loss), column, '*');
     }
-    if let Some(days) = decision.optimum.days {
-        (0..rows).for_each(|row| set(row, column_of(days), '|'));
-        set(row_of(decision.optimum.loss), column_of(days), '*');
-    }
     let mut text = String::new();
     for (at, line) in grid.iter().enumerate() {
-        let label = if at == 0 {
-            short(highest)
-        } else if at == rows - 1 {
-            "0".to_owned()
-        } else {
-            String::new()
-        };
+        let share = (rows - 1 - at) as f64 / (rows - 1) as f64;
+        let label = if at % 4 == 0 || at == rows - 1 { short(scale.at(share)) } else { String::new() };
         let _ = writeln!(text, "  {label:>8} {}", line.iter().collect::<String>().trim_end());
     }
+    if let Some(days) = decision.optimum.days {
+        let _ = writeln!(text, "  {:>8} {:>width$}", "", '^', width = column_of(days) + 1);
+    }
     let _ = writeln!(text, "  {:>8} now{:>width$.0} days", "", last.days, width = columns - 8);
-    let legend = "* loss of waiting so long and patching then, . 5 % to 95 % of the draws, | the best time";
-    text += &wrapped(legend, "  ", width);
+    let steps = if scale.log { "; equal heights are equal factors" } else { "" };
+    let legend = format!(
+        "* loss of waiting so long and patching then, . 5 % to 95 % of the draws, ^ the best time{steps}"
+    );
+    text += &wrapped(&legend, "  ", width);
     text.push('\n');
     text
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::labels::{Area, arrange};
+use super::labels::{Area, Spot, arrange};
 use super::{Axis, Chart, Mark, Shape, Tone};
 
 /// Size of all text, in the units of the picture, which are CSS pixels at the width it is drawn for.
@@ -218,7 +218,7 @@ fn draw(mark: &Mark, chart: &Chart, frame: &Frame, units: f64) -> Markup {
         }
         Shape::Labels(named) => {
             let placed = named.iter().filter_map(|(point, name)| Some((place(*point)?, name.as_str())));
-            labels(&placed.collect::<Vec<_>>(), frame, units)
+            labels(&placed.collect::<Vec<_>>(), &steps(chart, frame), frame, units)
         }
         Shape::Strokes(row, values) => {
             let y = frame.y(&chart.y, *row as f64);
@@ -238,8 +238,26 @@ fn draw(mark: &Mark, chart: &Chart, frame: &Frame, units: f64) -> Markup {
     }
 }
 
-/// Names beside their points; a thin line leads to one that had to be moved away.
-fn labels(named: &[((f64, f64), &str)], frame: &Frame, units: f64) -> Markup {
+/// What the step lines of a picture take up.
+fn steps(chart: &Chart, frame: &Frame) -> Vec<Area> {
+    let mut areas = Vec::new();
+    for mark in &chart.marks {
+        let Shape::Step(corners) = &mark.shape else { continue };
+        let placed: Vec<(f64, f64)> = corners
+            .iter()
+            .filter_map(|it| Some((frame.x(&chart.x, it.0)?, frame.y(&chart.y, it.1)?)))
+            .collect();
+        for pair in placed.windows(2) {
+            let [(from, high), (to, low)] = pair else { continue };
+            areas.push(Area { left: from.min(*to), top: high - 1.0, width: (to - from).abs(), height: 2.0 });
+            areas.push(Area { left: to - 1.0, top: high.min(*low), width: 2.0, height: (low - high).abs() });
+        }
+    }
+    areas
+}
+
+/// Names beside their points; a thin line leads to one that had to be moved away or might be another's.
+fn labels(named: &[((f64, f64), &str)], lines: &[Area], frame: &Frame, units: f64) -> Markup {
     let most = (frame.width * 0.6 / LETTER) as usize;
     let texts: Vec<String> = named.iter().map(|(_, name)| cut(name, most)).collect();
     let points: Vec<(f64, f64)> = named.iter().map(|(point, _)| *point).collect();
@@ -250,12 +268,12 @@ fn labels(named: &[((f64, f64), &str)], frame: &Frame, units: f64) -> Markup {
         width: units - frame.left - 2.0,
         height: frame.height - 2.0,
     };
-    let areas = arrange(&points, &widths, TEXT + 2.0, within);
+    let spots = arrange(&points, &widths, TEXT + 2.0, within, lines);
     html! {
-        @for ((text, point), area) in texts.iter().zip(&points).zip(areas) {
-            @if let Some(area) = area {
+        @for ((text, point), spot) in texts.iter().zip(&points).zip(spots) {
+            @if let Some(Spot { area, led }) = spot {
                 @let (x, y) = area.nearest(*point);
-                @if (x - point.0).hypot(y - point.1) > 14.0 {
+                @if led {
                     path.axis d=(format!("M{} {}L{} {}", at(point.0), at(point.1), at(x), at(y))) {}
                 }
                 text.t x=(at(area.left + area.width / 2.0)) y=(at(area.top + TEXT - 1.0)) text-anchor="middle" { (text) }

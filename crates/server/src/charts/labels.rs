@@ -2,6 +2,8 @@
 
 /// Space between a point and its name.
 const GAP: f64 = 8.0;
+/// Farther off a name is led to its point by a line.
+const LED: f64 = 14.0;
 /// How far a name is moved away from its point, at most six times.
 const STEP: f64 = 13.0;
 
@@ -35,9 +37,27 @@ impl Area {
     }
 }
 
-/// Where the names of points go: beside them, where that is taken farther off. The first ones choose first; `None`: there
-/// is no room. Every name has the same height; `widths` are theirs.
-pub(super) fn arrange(points: &[(f64, f64)], widths: &[f64], height: f64, within: Area) -> Vec<Option<Area>> {
+/// A name with its place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spot {
+    pub(super) area: Area,
+    /// Its point is not told from the place: a line is to lead there.
+    pub(super) led: bool,
+}
+
+/// Where the names of points go: beside them, where that is taken farther off, and off the lines of the picture while there is room. The first ones
+/// choose first; `None`: there is no room. Every name has the same height; `widths` are theirs.
+pub(super) fn arrange(
+    points: &[(f64, f64)],
+    widths: &[f64],
+    height: f64,
+    within: Area,
+    lines: &[Area],
+) -> Vec<Option<Spot>> {
+    let far = |area: &Area, (x, y): (f64, f64)| {
+        let (left, top) = area.nearest((x, y));
+        (left - x).hypot(top - y)
+    };
     let mut taken: Vec<Area> =
         points.iter().map(|(x, y)| Area { left: x - 6.0, top: y - 6.0, width: 12.0, height: 12.0 }).collect();
     let spot = |(&(x, y), &width): (&(f64, f64), &f64)| {
@@ -56,10 +76,17 @@ pub(super) fn arrange(points: &[(f64, f64)], widths: &[f64], height: f64, within
                 area(left, below),
             ]
         };
-        let mut spots = (0..7).flat_map(|steps| around(f64::from(steps) * STEP));
-        let found = spots.find(|it| within.holds(it) && !taken.iter().any(|other| other.meets(it)));
+        let spots = || (0..7).flat_map(|steps| around(f64::from(steps) * STEP));
+        let is_free = |it: &Area| within.holds(it) && !taken.iter().any(|other| other.meets(it));
+        let is_clear = |it: &Area| is_free(it) && !lines.iter().any(|line| line.meets(it));
+        let found = spots().find(is_clear).or_else(|| spots().find(is_free));
         taken.extend(found);
-        found
+        found.map(|area| {
+            let own = far(&area, (x, y));
+            let others = points.iter().filter(|it| **it != (x, y));
+            let led = own > LED || others.into_iter().any(|it| far(&area, *it) < 2.0 * own);
+            Spot { area, led }
+        })
     };
     points.iter().zip(widths).map(spot).collect()
 }
@@ -73,8 +100,8 @@ mod tests {
     #[test]
     fn names_of_points_that_lie_close_are_apart() {
         let points: Vec<(f64, f64)> = (0..12).map(|at| (40.0 + 9.0 * f64::from(at), 100.0)).collect();
-        let spots = arrange(&points, &[70.0; 12], 14.0, WITHIN);
-        let found: Vec<Area> = spots.iter().flatten().copied().collect();
+        let spots = arrange(&points, &[70.0; 12], 14.0, WITHIN, &[]);
+        let found: Vec<Area> = spots.iter().flatten().map(|it| it.area).collect();
         assert!(found.len() >= 8, "{spots:?}");
         for (at, one) in found.iter().enumerate() {
             assert!(WITHIN.holds(one), "{one:?}");
@@ -85,10 +112,26 @@ mod tests {
 
     #[test]
     fn a_name_without_room_is_nowhere_and_a_free_one_is_beside_its_point() {
-        assert_eq!(arrange(&[(150.0, 100.0)], &[400.0], 14.0, WITHIN), [None]);
+        let arrange = |point, width| {
+            let spots = arrange(&[point], &[width], 14.0, WITHIN, &[]);
+            spots.iter().map(|it| it.map(|it| (it.area, it.led))).collect::<Vec<_>>()
+        };
+        assert_eq!(arrange((150.0, 100.0), 400.0), [None]);
         let beside = Area { left: 158.0, top: 93.0, width: 50.0, height: 14.0 };
-        assert_eq!(arrange(&[(150.0, 100.0)], &[50.0], 14.0, WITHIN), [Some(beside)]);
-        let at_the_edge = arrange(&[(290.0, 100.0)], &[50.0], 14.0, WITHIN);
-        assert!(at_the_edge.iter().flatten().all(|it| it.left < 240.0), "{at_the_edge:?}");
+        assert_eq!(arrange((150.0, 100.0), 50.0), [Some((beside, false))]);
+        let at_the_edge = arrange((290.0, 100.0), 50.0);
+        assert!(at_the_edge.iter().flatten().all(|it| it.0.left < 240.0), "{at_the_edge:?}");
+    }
+    #[test]
+    fn a_name_keeps_off_lines_and_is_led_to_its_point_where_another_one_is_as_near() {
+        let line = Area { left: 150.0, top: 99.0, width: 150.0, height: 2.0 };
+        let [Some(spot)] = arrange(&[(150.0, 100.0)], &[50.0], 14.0, WITHIN, &[line])[..] else { panic!() };
+        assert!(!spot.area.meets(&line) && !spot.led, "{spot:?}");
+        // Two points above each other: the names on both sides could be of either.
+        let spots = arrange(&[(150.0, 100.0), (150.0, 113.0)], &[50.0; 2], 14.0, WITHIN, &[]);
+        assert!(spots.iter().flatten().all(|it| it.led), "{spots:?}");
+        // Where only the line is left, that is better than nowhere.
+        let all = Area { left: 0.0, top: 0.0, width: 300.0, height: 200.0 };
+        assert!(arrange(&[(150.0, 100.0)], &[50.0], 14.0, WITHIN, &[all])[0].is_some());
     }
 }

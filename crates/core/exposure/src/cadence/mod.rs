@@ -12,7 +12,7 @@
 //! let dates = [date(2007, 7, 12), date(2007, 8, 15), date(2007, 8, 15), date(2007, 11, 1)];
 //! let interval = Interval { built: Some(date(2007, 7, 2)), until: Some(date(2007, 11, 29)) };
 //! let series = of_dates(&dates, interval, 0)?;
-//! assert_eq!((series.maintenances, series.mean_interval_days), (3, Some(50.0)));
+//! assert_eq!((series.maintenances, series.mean_interval_days), (Some(3), Some(50.0)));
 //! # Ok::<(), underpin_exposure::cadence::CadenceError>(())
 //! ```
 //!

@@ -96,6 +96,12 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// The one whose slow case is the later; of equals, whose usual one is.
+    #[must_use]
+    pub fn longer(self, other: Self) -> Self {
+        if (other.p95_s, other.p50_s) > (self.p95_s, self.p50_s) { other } else { self }
+    }
+
     /// A spread; the percentiles are put in order.
     #[must_use]
     pub const fn new(p50_s: u32, p95_s: u32) -> Self {
@@ -122,6 +128,19 @@ pub struct Durations {
 }
 
 impl Durations {
+    /// Of each step the longer one: what a drain with several changes takes.
+    #[must_use]
+    pub fn longest(self, other: Self) -> Self {
+        Self {
+            stage: self.stage.longer(other.stage),
+            patch: self.patch.longer(other.patch),
+            reboot: self.reboot.longer(other.reboot),
+            attest: self.attest.longer(other.attest),
+            verify: self.verify.longer(other.verify),
+            rollback: self.rollback.longer(other.rollback),
+        }
+    }
+
     /// What a method takes where nobody knows better: judgements, in the range of published figures (8 to 10 minutes for a host
     /// image and reboot by Omicron's operators' guide, 45 minutes for an ESXi host by OVH's).
     #[must_use]

@@ -108,7 +108,7 @@ impl<'a> Fitted<'a> {
         changes: impl Iterator<Item = &'c Change>,
     ) -> Durations {
         let own = changes.map(|it| it.durations.unwrap_or_else(|| self.of(host, method)));
-        own.reduce(longest).unwrap_or_else(|| self.of(host, method))
+        own.reduce(Durations::longest).unwrap_or_else(|| self.of(host, method))
     }
 
     /// Where the durations of all planned elements are from, those alike together; `done`: the changes that each of them gets.
@@ -160,7 +160,7 @@ fn of_all(own: &[&Change], general: Option<Vec<StepDuration>>) -> Vec<StepDurati
     };
     for it in own.iter().filter_map(of_change).chain(general).flatten() {
         let known = all.entry(it.step).or_insert_with(|| it.clone());
-        if longer(known.spread, it.spread) != known.spread {
+        if known.spread.longer(it.spread) != known.spread {
             *known = it;
         }
     }
@@ -173,19 +173,6 @@ fn steps(durations: &Durations, from: impl Fn(TimedStep) -> DurationFrom) -> Vec
     let all = TimedStep::ALL.into_iter().map(|step| (step, step.of(durations)));
     let taken = all.filter(|it| it.1.p95_s > 0);
     taken.map(|(step, spread)| StepDuration { step, spread, from: from(step) }).collect()
-}
-
-/// Of each step the longer one.
-fn longest(one: Durations, other: Durations) -> Durations {
-    let mut all = one;
-    for step in TimedStep::ALL {
-        step.set(&mut all, longer(step.of(&one), step.of(&other)));
-    }
-    all
-}
-
-fn longer(one: Spread, other: Spread) -> Spread {
-    if (other.p95_s, other.p50_s) > (one.p95_s, one.p50_s) { other } else { one }
 }
 
 fn class_of(host: &Host) -> Class<'_> {

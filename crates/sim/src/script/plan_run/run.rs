@@ -73,10 +73,11 @@ impl<'a> Run<'a> {
         for (at, step) in plan.steps.iter().enumerate() {
             if let StepKind::Patch { element, change, to, .. } = &step.kind {
                 run.hops.entry((element.clone(), change.clone())).or_default().push(to.clone());
-                // Of several changes in one drain the first that declares any, as in the plan.
+                // Of several changes in one drain the longest of each step.
                 let declared = changes.iter().find(|it| it.id == *change).and_then(|it| it.durations);
                 if let Some(durations) = declared {
-                    run.durations.entry((element.clone(), step.wave)).or_insert(durations);
+                    let drain = run.durations.entry((element.clone(), step.wave)).or_insert(durations);
+                    *drain = drain.longest(durations);
                 }
             }
             for before in step.after.iter().filter_map(|it| usize::try_from(*it).ok()) {
