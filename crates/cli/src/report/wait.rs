@@ -253,7 +253,8 @@ fn chart(decision: &Decision, width: Option<u16>) -> String {
     for (at, line) in grid.iter().enumerate() {
         let share = (rows - 1 - at) as f64 / (rows - 1) as f64;
         let label = if at % 4 == 0 || at == rows - 1 { short(scale.at(share)) } else { String::new() };
-        let _ = writeln!(text, "  {label:>8} {}", line.iter().collect::<String>().trim_end());
+        let row = format!("  {label:>8} {}", line.iter().collect::<String>());
+        let _ = writeln!(text, "{}", row.trim_end());
     }
     if let Some(days) = decision.optimum.days {
         let _ = writeln!(text, "  {:>8} {:>width$}", "", '^', width = column_of(days) + 1);
