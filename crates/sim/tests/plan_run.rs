@@ -1,24 +1,15 @@
 //! Plans of the planner, carried out in the simulated datacentre as it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+mod support;
 
 use serde_json::{Value, json};
 use underpin_model::fleet::Fleet;
-use underpin_model::plan::Profile;
 use underpin_model::policy::Policy;
-use underpin_planner::campaign::{Request, plan};
 use underpin_sim::Datacentre;
-use underpin_sim::script::{Files, Limits, Session};
+use underpin_sim::script::{Limits, Session};
 
-/// One file.
-struct One(Vec<u8>);
-
-impl Files for One {
-    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
-        Ok(self.0.clone())
-    }
-}
+use support::One;
 
 const PATCH_S: u32 = 420;
 const REBOOT_S: u32 = 1260;
@@ -48,21 +39,7 @@ fn fleet() -> Fleet {
 
 /// The plan, as its file has it.
 fn planned(fleet: &Fleet) -> Value {
-    let loss = BTreeMap::new();
-    let it = plan(&Request {
-        fleet,
-        policy: &Policy::default(),
-        starts_at: fleet.seen.at,
-        profile: Profile::Normal,
-        homing: None,
-        seed: 1,
-        evaluations: 0,
-        loss_per_day: &loss,
-        parent: None,
-        fleet_sha256: None,
-        policy_sha256: None,
-    });
-    serde_json::to_value(it.unwrap().plan).unwrap()
+    serde_json::to_value(support::planned(fleet, &Policy::default(), None).plan).unwrap()
 }
 
 /// What is said when a plan is carried out after some commands.

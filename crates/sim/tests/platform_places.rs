@@ -1,50 +1,17 @@
 //! Where the platform places: plans of the planner are carried out, and made again at a gate where the platform chose otherwise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+mod support;
 
-use underpin_lint::{Options, lint};
 use underpin_model::change::Target;
-use underpin_model::fleet::{Fleet, SampleSpec, sample};
-use underpin_model::plan::{Outcome, Plan, Profile, Severity};
+use underpin_model::fleet::{SampleSpec, sample};
+use underpin_model::plan::Outcome;
 use underpin_model::policy::{Homing, Placing, Policy};
-use underpin_planner::campaign::{Parent, Planned, Request, plan};
+use underpin_planner::campaign::Planned;
 use underpin_sim::Datacentre;
-use underpin_sim::script::{Files, Limits, Session};
+use underpin_sim::script::{Limits, Session};
 
-/// Stands for the digest of the plan before.
-const PARENT: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// One file.
-struct One(Vec<u8>);
-
-impl Files for One {
-    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
-        Ok(self.0.clone())
-    }
-}
-
-fn planned(fleet: &Fleet, policy: &Policy, parent: Option<&Plan>) -> Planned {
-    let loss = BTreeMap::new();
-    let it = plan(&Request {
-        fleet,
-        policy,
-        starts_at: fleet.seen.at,
-        profile: Profile::Normal,
-        homing: None,
-        seed: 1,
-        evaluations: 0,
-        loss_per_day: &loss,
-        parent: parent.map(|plan| Parent { plan, sha256: PARENT }),
-        fleet_sha256: None,
-        policy_sha256: None,
-    });
-    let it = it.unwrap();
-    let report = lint(fleet, policy, &it.plan, &Options::default());
-    let errors: Vec<_> = report.findings.iter().filter(|it| it.severity == Severity::Error).collect();
-    assert!(errors.is_empty(), "{:#?}", errors.first());
-    it
-}
+use support::{One, planned};
 
 fn outcome(it: &Planned, wanted: Outcome) -> usize {
     it.report.elements.iter().filter(|it| it.outcome == wanted).count()

@@ -53,10 +53,7 @@ fn spare(request: &Request<'_>, facts: &Facts<'_>) -> Vec<u32> {
             due[host as usize] = true;
         }
     }
-    let open = |host: u32| {
-        let it = &facts.hosts[host as usize];
-        it.capacity.is_some() && it.it.maintenance != Some(true)
-    };
+    let open = |host: u32| facts.hosts[host as usize].capacity.is_some() && !facts.in_maintenance(host);
     let free = |host: u32| {
         let guests = facts.home.iter().zip(&facts.guests).filter(|it| *it.0 == host);
         let used: u64 = guests.map(|it| it.1.holds[0]).sum();

@@ -236,10 +236,7 @@ impl<'a> Drive<'_, 'a> {
                 due: vec![false; hosts],
                 soaking: vec![false; hosts],
                 free_at: 0,
-                maintenance: facts.hosts[range.start as usize..range.end as usize]
-                    .iter()
-                    .map(|it| it.it.maintenance == Some(true))
-                    .collect(),
+                maintenance: range.map(|it| facts.in_maintenance(it)).collect(),
                 most,
                 reserve,
                 excepted_until: self.excepted_until,

@@ -133,7 +133,6 @@ fn soaks(facts: &Facts<'_>, driven: &Driven, plan: &Plan, waves: &mut [WaveRepor
     }
 }
 
-/// Why a host is where it is in the order.
 /// The changes that each element gets.
 fn done<'f>(facts: &'f Facts<'_>, driven: &'f Driven) -> BTreeMap<&'f str, BTreeSet<u32>> {
     let mut all: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
@@ -147,6 +146,7 @@ fn done<'f>(facts: &'f Facts<'_>, driven: &'f Driven) -> BTreeMap<&'f str, BTree
     all
 }
 
+/// Why a host is where it is in the order.
 fn why_then(facts: &Facts<'_>, driven: &Driven, element: &ElementId) -> Vec<Reason> {
     let mut why = Vec::new();
     let Some(host) = facts.host(element.as_str()) else { return why };

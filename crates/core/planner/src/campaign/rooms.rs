@@ -50,7 +50,10 @@ impl<'f, 'a> Rooms<'f, 'a> {
             at: facts.home[guests.start as usize..guests.end as usize].to_vec(),
             on: vec![Vec::new(); count],
             stamps: vec![0; count],
-            shut: slice.iter().map(|it| it.capacity.is_none() || it.it.maintenance == Some(true)).collect(),
+            shut: hosts
+                .clone()
+                .map(|it| facts.hosts[it as usize].capacity.is_none() || facts.in_maintenance(it))
+                .collect(),
             release: slice.iter().map(|it| it.release).collect(),
             failures: Failures::default(),
             hopeless: BTreeSet::new(),
