@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{NOW, Server, kev, now};
+use support::{NOW, Server, kev, now, put_policy};
 use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
 use underpin_model::fleet::{Fleet, SampleSpec, sample};
 use underpin_model::id::FeedId;
@@ -16,7 +16,7 @@ use underpin_risk::report::{GroupBy, Request, report};
 use underpin_risk::wait::{self, Evidence};
 use underpin_server::analyst::Analyst;
 use underpin_server::{Config, Core};
-use underpin_store::{PredictionRow, Ruling};
+use underpin_store::PredictionRow;
 
 const POLICY: &str = "currency = \"<b>EUR</b>\"\nseed = 7\n[loss]\nvm_hour_down = 200.0\n[parameters]\n\
     aimed = { value = 0.2, low = 0.1, high = 0.4, source = \"workshop <i>2026</i>\" }\n";
@@ -31,10 +31,6 @@ async fn with_fleet(fleet: &Fleet) -> Server {
     let uploaded = server.post("/api/v1/fleets", serde_json::to_string(fleet).unwrap()).await;
     assert_eq!(uploaded.status(), 201);
     server
-}
-
-async fn put(server: &Server, text: &str) -> reqwest::Response {
-    server.http.put(server.url("/api/v1/policy")).body(text.to_owned()).send().await.unwrap()
 }
 
 /// What the core says by itself, with the same facts.
@@ -123,7 +119,7 @@ async fn the_api_has_the_figures_of_the_core() {
     assert_eq!(one["groups"].as_array().unwrap().len(), own_of_group);
 
     // With a policy the figures are those of the policy.
-    assert_eq!(put(&server, POLICY).await.status(), 201);
+    assert_eq!(put_policy(&server, POLICY).await.status(), 201);
     let answer = server.json("/api/v1/risk").await;
     assert_eq!(answer["policy"], server.json("/api/v1/policy").await["id"]);
     let expected = own.report(&policy::read(POLICY).unwrap(), false, GroupBy::Decision);
@@ -159,84 +155,6 @@ async fn what_cannot_be_answered_is_a_problem_with_the_way_out() {
     assert_eq!(missing.status(), 404);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_policy_page_warns_of_names_that_the_fleet_does_not_have() {
-    let server = with_fleet(&hosts(3)).await;
-    assert!(!server.text("/policy").await.contains("does not have all"), "the default names nobody");
-    let text = "[loss.tenant.\"<b>nobody\"]\nvm_hour_down = 5\n[[promise]]\nid = \"c\"\nkind = \"fix-within\"\n\
-                days = 30\nscope = { hosts = [\"not-a-host\"] }\n";
-    let sent = put(&server, text).await;
-    assert_eq!(sent.status(), 201, "{}", sent.text().await.unwrap());
-    let page = server.text("/policy").await;
-    for words in [
-        "does not have all that this policy names",
-        "promise c.scope.hosts: the fleet has no host not-a-host",
-        "loss.tenant: the fleet has no tenant &lt;b&gt;nobody",
-    ] {
-        assert!(page.contains(words), "{words}: {page}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_policy_counts_only_when_all_of_it_is_valid() {
-    let server = Server::real().await;
-    let before = server.json("/api/v1/policy").await;
-    assert_eq!((&before["id"], &before["text"]), (&json!("default"), &Value::Null));
-    for (text, places) in [
-        ("[parameters]\nrho = 1.5\nnonsense = 1\n", vec!["parameters.rho.value", "parameters.nonsense"]),
-        ("currency = ", vec!["line 1"]),
-    ] {
-        let response = put(&server, text).await;
-        assert_eq!(response.status(), 422, "{text}");
-        let problem: Value = response.json().await.unwrap();
-        assert_eq!(problem["code"], "UP0414");
-        let found: Vec<&str> =
-            problem["errors"].as_array().unwrap().iter().map(|it| it["pointer"].as_str().unwrap()).collect();
-        for place in places {
-            assert!(
-                found.iter().any(|it| it.starts_with(place) && it.contains("line ")),
-                "{place} in {problem}"
-            );
-        }
-    }
-    let not_text = server.http.put(server.url("/api/v1/policy")).body(vec![0xff, 0xfe]).send().await.unwrap();
-    assert_eq!(not_text.status(), 422);
-    assert_eq!(server.json("/api/v1/policy").await, before, "nothing was changed");
-    assert!(server.store.kept(Ruling::Policy).await.unwrap().is_empty());
-
-    assert_eq!(put(&server, POLICY).await.status(), 201);
-    assert_eq!(server.post("/api/v1/policy", POLICY.to_owned()).await.status(), 200, "known bytes");
-    assert_eq!(put(&server, "seed = 3\n").await.status(), 201);
-    assert_eq!(put(&server, POLICY).await.status(), 200, "the older one is in force again");
-    // An empty file is the default policy.
-    let in_force = server.json("/api/v1/policy").await["policy"].clone();
-    assert_eq!(put(&server, "").await.status(), 201);
-    assert_eq!(server.json("/api/v1/policy").await["policy"], before["policy"]);
-    assert_eq!(put(&server, POLICY).await.status(), 200);
-    assert_eq!(server.json("/api/v1/policy").await["policy"], in_force);
-    let after = server.json("/api/v1/policy").await;
-    assert_eq!((&after["text"], &after["policy"]["seed"]), (&json!(POLICY), &json!(7)));
-    let sheet = server.json("/api/v1/risk/parameters").await;
-    let aimed = sheet.as_array().unwrap().iter().find(|it| it["name"] == "aimed").unwrap();
-    assert_eq!((&aimed["value"], &aimed["high"], &aimed["stated"]), (&json!(0.2), &json!(0.4), &json!(true)));
-    assert_eq!(server.store.kept(Ruling::Policy).await.unwrap().len(), 3, "all are kept");
-    let page = server.text("/policy").await;
-    assert!(page.contains("workshop &lt;i&gt;2026&lt;/i&gt;") && !page.contains("<i>"), "escaped");
-    for parameter in policy::Parameter::ALL {
-        assert!(page.contains(&format!("id=\"p-{}\"", parameter.fact().name)), "{}", parameter.fact().name);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_policy_is_in_force_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = underpin_store::Store::open(&folder.path().join("store.sqlite")).await.unwrap();
-    store.put_in_force(Ruling::Policy, POLICY.as_bytes(), now()).await.unwrap();
-    store.close().await;
-    let server = Server::with(Config::default(), folder).await;
-    assert_eq!(server.json("/api/v1/policy").await["policy"]["seed"], 7);
-}
-
 /// Every page of risk.
 const PAGES: [&str; 6] = ["/risk", "/risk/group", "/risk/calibration", "/policy", "/evidence", "/clusters"];
 
@@ -246,7 +164,7 @@ async fn pages_of_odd_fleets_are_whole() {
     (empty.hosts, empty.vms, empty.images) = (Vec::new(), Vec::new(), Vec::new());
     let empty = with_fleet(&Fleet { witnesses: Vec::new(), ..empty }).await;
     let odd = Server::filled().await;
-    assert_eq!(put(&odd, POLICY).await.status(), 201);
+    assert_eq!(put_policy(&odd, POLICY).await.status(), 201);
     let judging = ["/risk", "/risk/group", "/api/v1/risk", "/api/v1/wait", "/api/v1/risk?independent=true"];
     for path in judging {
         let refused = empty.get(path).await;
@@ -408,6 +326,22 @@ async fn what_is_not_known_of_a_standing_is_shown_as_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn losses_without_a_known_guest_are_unknown_in_every_table() {
+    let mut fleet = hosts(12);
+    let of_loss = |page: &str| {
+        let tables = ["Expected loss", "id=\"groups\"", "id=\"causes\"", "id=\"clusters\"", "id=\"blast\""];
+        tables.map(|from| {
+            let table = page.split_once(from).unwrap().1.split_once("</table>").unwrap().0;
+            table.matches("<summary>unknown</summary>").count()
+        })
+    };
+    assert_eq!(of_loss(&with_fleet(&fleet).await.text("/risk").await), [0; 5]);
+    fleet.vms.iter_mut().for_each(|it| it.host = None);
+    let page = with_fleet(&fleet).await.text("/risk").await;
+    assert!(of_loss(&page).iter().all(|it| *it > 0), "{:?}", of_loss(&page));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exploitation_that_was_foretold_is_settled_by_a_later_catalogue() {
     let server = with_fleet(&hosts(20)).await;
     let record = async || server.json("/api/v1/predictions").await;
@@ -434,7 +368,7 @@ async fn exploitation_that_was_foretold_is_settled_by_a_later_catalogue() {
     assert_eq!(record().await["predictions"].as_array().unwrap().len(), predictions.len());
     // Nor does one under another policy, though it says something else.
     let any = risk["fleet"]["any_hit"]["probability"].clone();
-    assert_eq!(put(&server, "[parameters]\nepss_unknown = 0.05\naimed = 0.5\n").await.status(), 201);
+    assert_eq!(put_policy(&server, "[parameters]\nepss_unknown = 0.05\naimed = 0.5\n").await.status(), 201);
     assert_ne!(server.json("/api/v1/risk").await["fleet"]["any_hit"]["probability"], any);
     assert_eq!(record().await["predictions"], first["predictions"], "the first report of the day counts");
     assert_eq!(record().await["scores"], json!([]), "nothing is known yet: nothing is scored");
@@ -548,7 +482,7 @@ async fn hostile_names_stay_text_on_every_page_of_risk() {
     assert_eq!(server.post("/api/v1/fleets", fleet.to_string()).await.status(), 201);
     let policy =
         "currency = \"<u>EUR\\u202E\"\n[[promise]]\nid = \"<i>p\\u202E\"\nkind = \"fix-within\"\ndays = 30\n";
-    assert_eq!(put(&server, policy).await.status(), 201);
+    assert_eq!(put_policy(&server, policy).await.status(), 201);
     let group = server.json("/api/v1/wait").await["groups"][0]["name"].as_str().unwrap().to_owned();
     let mut group_page = url::Url::parse("http://x/risk/group").unwrap();
     group_page.query_pairs_mut().append_pair("name", &group);

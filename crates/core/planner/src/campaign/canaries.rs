@@ -98,6 +98,7 @@ impl Drive<'_, '_> {
             let left = left.get(&class).copied().unwrap_or(0);
             chosen.extend(self.soonest(hosts, left, soaked));
         }
+        chosen.extend(self.in_the_way(&hosts, &chosen));
         let (mut now, later): (Vec<Candidate>, Vec<Candidate>) =
             hosts.into_iter().partition(|it| chosen.contains(&it.host));
         let risk = |it: &Candidate| risks.get(&self.class(it)).copied().unwrap_or_default();
@@ -113,6 +114,19 @@ impl Drive<'_, '_> {
         turns.sort_by(f64::total_cmp);
         now.iter_mut().zip(turns).for_each(|(it, turn)| it.priority = turn);
         (now, later)
+    }
+
+    /// Hosts in maintenance that use up the limit of hosts away: until they are changed no canary of their cluster can be.
+    fn in_the_way(&self, hosts: &[Candidate], chosen: &BTreeSet<u32>) -> Vec<u32> {
+        let of = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
+        let waits = |it: &&Candidate| chosen.contains(&it.host) && !self.facts.in_maintenance(it.host);
+        let waiting: BTreeSet<u32> = hosts.iter().filter(waits).map(of).collect();
+        let full = |it: &Candidate| {
+            let cluster = &self.clusters[of(it) as usize];
+            let away = cluster.maintenance.iter().filter(|it| **it).count();
+            cluster.maintenance[cluster.local(it.host)] && away >= cluster.most && waiting.contains(&of(it))
+        };
+        hosts.iter().filter(|it| full(it)).map(|it| it.host).collect()
     }
 
     /// So many hosts of one class that can be done soonest: what starts within a path of the first is as soon. A host that carries

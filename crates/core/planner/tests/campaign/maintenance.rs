@@ -6,7 +6,7 @@ use underpin_model::plan::{Outcome, Rule, Severity, StepKind};
 use underpin_model::policy::{FailureSets, Policy, Ring};
 use underpin_model::quantity::Days;
 
-use super::build::{change, fleet, guest, of, planned, planning, tenant};
+use super::build::{change, fleet, guest, of, planned, planning, policy, tenant};
 
 /// `h1` of ring lab with a day of soak, `h2` and `h3` of ring main, the last in maintenance: one may be away.
 fn one_in_maintenance() -> (Fleet, Policy) {
@@ -58,6 +58,23 @@ fn no_guest_goes_to_a_host_that_was_in_maintenance_however_often_it_is_changed()
     let to_it = |it: &&underpin_model::plan::Step| matches!(&it.kind, StepKind::Migrate { to, .. } if to.as_str() == "h3");
     assert!(it.plan.steps.iter().find(to_it).is_none(), "{:?}", it.plan.steps.iter().find(to_it));
     assert!(it.plan.steps.iter().any(|it| matches!(&it.kind, StepKind::Patch { to, .. } if to == "8.0.3")));
+}
+
+/// Of two hardware classes one has its canary by a host that was changed before; the host in maintenance is of that class and still has a guest.
+#[test]
+fn a_host_in_maintenance_with_guests_makes_room_for_the_canary_of_another_class() {
+    let mut fleet = fleet(4);
+    for (host, class) in fleet.hosts.iter_mut().zip(["new", "old", "old", "old"]) {
+        host.model = Some(class.to_owned());
+    }
+    fleet.hosts[1].maintenance = Some(true);
+    fleet.hosts[3].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    for host in ["h1", "h2", "h3"] {
+        guest(&mut fleet, host, 8);
+    }
+    let it = planned(&fleet, &policy());
+    let outcome = |id: &str| of(&it, id).outcome;
+    assert!(["h1", "h2", "h3"].iter().all(|id| outcome(id) == Outcome::Planned), "{:?}", it.report.elements);
 }
 
 #[test]

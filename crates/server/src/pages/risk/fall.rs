@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 use underpin_risk::blast::Blast;
+use underpin_risk::report::RiskReport;
 
-use super::numbers::{amount, derived};
+use super::numbers::{amount, derived, lost};
 
 /// What falls.
 #[derive(Debug, Clone, Copy)]
@@ -94,9 +95,12 @@ pub(super) fn reach(count: String, fall: Fall) -> Markup {
 }
 
 /// The mean loss, given that it falls, as a share of the greatest.
-pub(super) fn mean_loss(blast: &Blast, fall: Fall) -> Markup {
+pub(super) fn mean_loss(report: &RiskReport, blast: &Blast, fall: Fall) -> Markup {
     let of = (blast.greatest_loss > 0.0).then(|| {
         html! { p { (amount(blast.greatest_loss)) " at most × " (amount(blast.mean_loss / blast.greatest_loss)) " on average = " (amount(blast.mean_loss)) } }
     });
-    derived(&amount(blast.mean_loss), &html! { @if let Some(of) = of { (of) } (fall.mean()) " " (rates()) })
+    derived(
+        &lost(report, blast.mean_loss),
+        &html! { @if let Some(of) = of { (of) } (fall.mean()) " " (rates()) },
+    )
 }

@@ -22,7 +22,7 @@ use crate::charts;
 use crate::query::Query;
 use crate::risk::{Basis, Detail, RiskAnswer, RiskQuery, Tail, TailPoint};
 use crate::state::Shared;
-use numbers::{amount, cause_name, chance, derived, how_likely, percent};
+use numbers::{amount, cause_name, chance, derived, how_likely, lost, percent};
 
 /// Rows of a picture of contributions.
 const PARTS: usize = 12;
@@ -96,7 +96,7 @@ fn headline(report: &RiskReport) -> Markup {
             h2 id="headline" { "In a sentence" }
                 p.lead {
                     @if report.guests_are_unknown() {
-                        "What this fleet is expected to lose over " (amount(report.horizon_days)) " days is " b { "unknown" } ": no guest is known on any host, and the losses of 0 below are no knowledge."
+                        "What this fleet is expected to lose over " (amount(report.horizon_days)) " days is " b { "unknown" } ": no guest is known on any host."
                     } @else {
                     "Over " (amount(report.horizon_days)) " days this fleet is expected to lose " b { (amount(report.fleet.loss.mean)) " " (currency) }
                     ", and in the worst one of a hundred cases " b { (amount(own)) " " (currency) } " (CVaR 99 %)"
@@ -135,7 +135,7 @@ fn figures(report: &RiskReport) -> Markup {
                 of: &dyn Fn(&FleetRisk) -> Option<f64>,
                 how: &dyn Fn(&FleetRisk) -> Markup,
                 share: bool| {
-        let text = |it: f64| if share { percent(it) } else { amount(it) };
+        let text = |it: f64| if share { percent(it) } else { lost(report, it) };
         let other = naive.and_then(|it| Some(derived(&text(of(it)?), &apart(&how(it)))));
         html! { @if let Some(value) = of(own) { tr {
             th scope="row" { (name) } td.num { (derived(&text(value), &how(own))) }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use underpin_model::policy::Parameter;
 use underpin_risk::compound::AtLeast;
 use underpin_risk::portfolio::{Cause, Factor};
+use underpin_risk::report::RiskReport;
 
 use super::method;
 use crate::pages::parts::number;
@@ -29,6 +30,11 @@ pub(crate) fn amount(value: f64) -> String {
         return "below 0.0001".to_owned();
     };
     if value < 0.0 { format!("\u{2212}{digits}") } else { digits }
+}
+
+/// A loss of the report; where no guest is known it is 0, which nobody knows.
+pub(super) fn lost(report: &RiskReport, value: f64) -> String {
+    if report.guests_are_unknown() { "unknown".to_owned() } else { amount(value) }
 }
 
 /// A share in percent.

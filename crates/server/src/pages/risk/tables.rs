@@ -9,7 +9,7 @@ use underpin_risk::report::{CauseRisk, GroupRisk, Radius, RiskReport};
 use underpin_risk::wait::{Decision, Verdict};
 
 use super::fall::{Fall, mean_loss, rates, reach};
-use super::numbers::{amount, cause_name, chance, derived, how_likely, parameter, percent, product};
+use super::numbers::{amount, cause_name, chance, derived, how_likely, lost, parameter, percent, product};
 use super::{LEVEL, how_cvar};
 use crate::pages::parts::{address, encode, number, scroll};
 
@@ -47,7 +47,7 @@ pub(super) fn groups(report: &RiskReport) -> Markup {
         html! { tr {
             th scope="row" { @if group.releases.is_empty() { (group.group) } @else { a.long href=(group_address(&group.group)) { (group.group) } } }
             td.num { (number(group.hosts)) } td.num { (number(group.guests)) }
-            td.num { (derived(&amount(group.mean_loss), &html! { "Sum over its hosts of the exact mean loss; one host of it is hit with up to " (percent(group.hit)) "." })) }
+            td.num { (derived(&lost(report, group.mean_loss), &html! { "Sum over its hosts of the exact mean loss; one host of it is hit with up to " (percent(group.hit)) "." })) }
             td { @match &group.wait { Some(wait) => (verdict(wait)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
             td.wide { (group.recommendation.as_deref().unwrap_or("–")) }
         } }
@@ -106,7 +106,7 @@ pub(super) fn causes(report: &RiskReport) -> Markup {
                         th scope="row" { (cause_cell(&one.shock.cause)) @if one.facts.accepted.iter().any(|it| !it.expired) { " " span.tag { "accepted" } } }
                         td.num { (derived(&percent(one.shock.probability), &cause_facts(one))) }
                         td.num { (reach(number(one.blast.hosts), Fall::Shock)) } td.num { (number(one.blast.tenants)) }
-                        td.num { (mean_loss(&one.blast, Fall::Shock)) }
+                        td.num { (mean_loss(report, &one.blast, Fall::Shock)) }
                     } } }
                 } }))
                 (rest(report.causes.len()))
@@ -139,16 +139,19 @@ fn at_once(row: &Row<'_>, m: u64) -> Markup {
 }
 
 /// The mean of the worst cases of a part by itself.
-fn worst(figures: &Figures) -> Markup {
+fn worst(report: &RiskReport, figures: &Figures) -> Markup {
     let Some(one) = figures.cvar.iter().find(|it| it.level == LEVEL) else { return html! { "–" } };
     derived(
-        &amount(one.value),
+        &lost(report, one.value),
         &html! { "The mean loss of the worst " (percent(1.0 - LEVEL)) " of its own cases, which need not be those of the fleet. " (how_cvar(one)) },
     )
 }
 
-fn any_loss(figures: &Figures) -> Markup {
+fn any_loss(report: &RiskReport, figures: &Figures) -> Markup {
     let it = figures.any_loss;
+    if report.guests_are_unknown() {
+        return html! { "unknown" };
+    }
     let how = html! {
         "The share of cases in which it loses anything. "
         @if it.standard_error > 0.0 { "From the weighted samples; standard error " (percent(it.standard_error)) "." } @else { "Exact." }
@@ -156,8 +159,8 @@ fn any_loss(figures: &Figures) -> Markup {
     derived(&percent(it.value), &how)
 }
 
-fn figure_rows(title: &str, anchor: &str, counted: &str, rows: &[Row<'_>], currency: &str) -> Markup {
-    let caption = format!("{title}: figures of each by itself, in {currency}");
+fn figure_rows(report: &RiskReport, title: &str, anchor: &str, counted: &str, rows: &[Row<'_>]) -> Markup {
+    let caption = format!("{title}: figures of each by itself, in {}", report.currency);
     html! {
         section aria-labelledby=(anchor) {
             h2 id=(anchor) { (title) }
@@ -167,8 +170,8 @@ fn figure_rows(title: &str, anchor: &str, counted: &str, rows: &[Row<'_>], curre
                     thead { tr { th scope="col" { "Name" } th.num scope="col" { (counted) } th.num scope="col" { "Mean loss" } th.num scope="col" { "CVaR 99 %" } th.num scope="col" { "Any loss" } th.num scope="col" { "Any host hit" } th.num scope="col" { "2 hosts at once" } } }
                     tbody { @for row in rows.iter().take(ROWS) { tr {
                         th scope="row" { (row.name) } td.num { (number(row.count)) }
-                        td.num { (derived(&amount(row.figures.mean), &html! { "In closed form, as the mean of the fleet, over what is its own: for each host, the mean impact × what of it stands there." })) }
-                        td.num { (worst(row.figures)) } td.num { (any_loss(row.figures)) }
+                        td.num { (derived(&lost(report, row.figures.mean), &html! { "In closed form, as the mean of the fleet, over what is its own: for each host, the mean impact × what of it stands there." })) }
+                        td.num { (worst(report, row.figures)) } td.num { (any_loss(report, row.figures)) }
                         td.num { (at_once(row, 1)) } td.num { (at_once(row, 2)) }
                     } } }
                 } }))
@@ -186,7 +189,7 @@ pub(super) fn tenants(report: &RiskReport) -> Markup {
         at_once: vec![("hosts with its guests", &it.hosts_hit_at_least), ("of its guests", &it.guests_hit_at_least)],
     }).collect();
     rows.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
-    figure_rows("Tenants", "tenants", "Guests", &rows, &report.currency)
+    figure_rows(report, "Tenants", "tenants", "Guests", &rows)
 }
 
 pub(super) fn clusters(report: &RiskReport) -> Markup {
@@ -197,12 +200,12 @@ pub(super) fn clusters(report: &RiskReport) -> Markup {
         at_once: vec![("hosts", &it.hosts_hit_at_least), ("guests", &it.guests_hit_at_least), ("tenants", &it.tenants_hit_at_least)],
     }).collect();
     rows.sort_by(|a, b| b.figures.mean.total_cmp(&a.figures.mean));
-    figure_rows("Clusters", "clusters", "Hosts", &rows, &report.currency)
+    figure_rows(report, "Clusters", "clusters", "Hosts", &rows)
 }
 
-fn in_clear_row(one: &InClear) -> Markup {
+fn in_clear_row(report: &RiskReport, one: &InClear) -> Markup {
     let loss = if one.loss.low == one.loss.high {
-        amount(one.loss.low)
+        lost(report, one.loss.low)
     } else {
         format!("{} to {}", amount(one.loss.low), amount(one.loss.high))
     };
@@ -235,13 +238,13 @@ pub(super) fn in_clear(report: &RiskReport) -> Markup {
             (scroll(&caption, html! { table {
                 caption { (caption) }
                 thead { tr { th scope="col" { "What" } th.num scope="col" { "Hosts in clear" } th.num scope="col" { "Not known" } th.num scope="col" { "Encrypted" } th.num scope="col" { "Read" } th.num scope="col" { "Mean loss" } } }
-                tbody { @for one in &report.in_clear { (in_clear_row(one)) } }
+                tbody { @for one in &report.in_clear { (in_clear_row(report, one)) } }
             } }))
         }
     }
 }
 
-fn blast_row(fall: Fall, name: &Markup, blast: &Blast, most: Option<f64>) -> Markup {
+fn blast_row(report: &RiskReport, fall: Fall, name: &Markup, blast: &Blast, most: Option<f64>) -> Markup {
     let probability = match most {
         None => percent(blast.probability),
         Some(most) if blast.probability == 0.0 => format!("unknown, up to {}", percent(most)),
@@ -250,8 +253,8 @@ fn blast_row(fall: Fall, name: &Markup, blast: &Blast, most: Option<f64>) -> Mar
     html! { tr {
         td { (fall.name()) } th scope="row" { (name) }
         td.num { (reach(number(blast.hosts), fall)) } td.num { (reach(number(blast.guests), fall)) } td.num { (reach(number(blast.tenants), fall)) }
-        td.num { (derived(&amount(blast.greatest_loss), &html! { (fall.greatest()) " " (rates()) })) }
-        td.num { (mean_loss(blast, fall)) }
+        td.num { (derived(&lost(report, blast.greatest_loss), &html! { (fall.greatest()) " " (rates()) })) }
+        td.num { (mean_loss(report, blast, fall)) }
         td.num { (derived(&probability, &html! { (fall.probability()) @if most.is_some() { " The upper end: what is not known of it at its worst." } })) }
     } }
 }
@@ -267,10 +270,10 @@ pub(super) fn blast(report: &RiskReport) -> Markup {
                 caption { (caption) }
                 thead { tr { th scope="col" { "What" } th scope="col" { "Name" } th.num scope="col" { "Hosts" } th.num scope="col" { "Guests" } th.num scope="col" { "Tenants" } th.num scope="col" { "Greatest loss" } th.num scope="col" { "Mean loss" } th.num scope="col" { "Probability" } } }
                 tbody {
-                    @for Radius { of, blast, probability_at_most } in &radii.planes { (blast_row(Fall::Plane, &html! { a href={"/planes/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
-                    @for Radius { of, blast, probability_at_most } in radii.releases.iter().take(ROWS) { (blast_row(Fall::Release, &html! { (cause_name(of)) }, blast, *probability_at_most)) }
-                    (blast_row(Fall::Underpin, &html! { "its own credentials" }, &radii.underpin, None))
-                    @for Radius { of, blast, probability_at_most } in &radii.hosts { (blast_row(Fall::Host, &html! { a href={"/hosts/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
+                    @for Radius { of, blast, probability_at_most } in &radii.planes { (blast_row(report, Fall::Plane, &html! { a href={"/planes/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
+                    @for Radius { of, blast, probability_at_most } in radii.releases.iter().take(ROWS) { (blast_row(report, Fall::Release, &html! { (cause_name(of)) }, blast, *probability_at_most)) }
+                    (blast_row(report, Fall::Underpin, &html! { "its own credentials" }, &radii.underpin, None))
+                    @for Radius { of, blast, probability_at_most } in &radii.hosts { (blast_row(report, Fall::Host, &html! { a href={"/hosts/" (encode(of.as_str()))} { (of) } }, blast, *probability_at_most)) }
                 }
             } }))
         }
@@ -291,8 +294,8 @@ pub(super) fn deferrals(report: &RiskReport) -> Markup {
                     tbody { @for one in report.deferrals.iter().take(ROWS) { tr {
                         th scope="row" { a href={"/tenants/" (encode(one.tenant.as_str()))} { (one.tenant) } }
                         td.num { (derived(&number(one.hosts.len() as u64), &html! { "Hosts with VMs of the tenant and an open hole whose fix is known." })) }
-                        td.num { (derived(&amount(one.own), &html! { "Mean loss over these days from those holes, of what the tenant has on these hosts; hits taken as independent, an upper bound." })) }
-                        td.num { (derived(&amount(one.neighbours_sum), &html! {
+                        td.num { (derived(&lost(report, one.own), &html! { "Mean loss over these days from those holes, of what the tenant has on these hosts; hits taken as independent, an upper bound." })) }
+                        td.num { (derived(&lost(report, one.neighbours_sum), &html! {
                             p { "Mean loss over these days from holes whose fix is known, on hosts with its VMs; hits taken as independent, an upper bound." }
                             ul.why { @for (tenant, loss) in one.neighbours.iter().take(ROWS) { li { @match tenant { Some(id) => (id), None => "no known tenant" } ": " (amount(*loss)) } } }
                         })) }
