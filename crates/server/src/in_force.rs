@@ -9,12 +9,15 @@ use underpin_risk::wait::{Evidence, evidence};
 use underpin_store::Ruling;
 use utoipa::ToSchema;
 
-use crate::analyst;
 use crate::problem::{Code, Problem};
 use crate::state::App;
+use crate::{Error, analyst};
 
 /// Largest file in bytes: far more than hands write, and little enough to be read while others wait.
 pub(crate) const MOST_BYTES: usize = 8 << 20;
+
+/// Mistakes that are named when the server cannot start.
+const MOST_MISTAKES: usize = 5;
 
 /// A value with where it is from.
 #[derive(Debug, Clone)]
@@ -125,6 +128,23 @@ fn read<T: Ruled>(bytes: &[u8]) -> Result<(String, T), Problem> {
     Ok((text.to_owned(), value))
 }
 
+/// What is wrong with a file, as one line; only the first of many.
+fn first_mistakes(problem: &Problem) -> String {
+    if problem.errors.is_empty() {
+        return problem.detail.clone();
+    }
+    let mut lines: Vec<String> = problem
+        .errors
+        .iter()
+        .take(MOST_MISTAKES)
+        .map(|it| format!("{}: {}", it.pointer, it.detail))
+        .collect();
+    if problem.errors.len() > MOST_MISTAKES {
+        lines.push(format!("and {} more", problem.errors.len() - MOST_MISTAKES));
+    }
+    lines.join("; ")
+}
+
 impl App {
     /// What is in force.
     pub(crate) fn in_force<T: Ruled>(&self) -> Arc<InForce<T>> {
@@ -140,12 +160,25 @@ impl App {
         *T::place(self).write().unwrap_or_else(PoisonError::into_inner) = Arc::new(it);
     }
 
-    /// Reads what is in force from the store. What this version refuses stops the start: going on with the default would
-    /// change every figure without a word.
-    pub(crate) async fn load_in_force<T: Ruled>(&self) -> Result<(), Problem> {
-        let Some(row) = self.store.kept(T::RULING).await?.into_iter().next() else { return Ok(()) };
-        let bytes = self.store.content(&row.sha256).await?.unwrap_or_default();
-        let (text, value) = read(&bytes)?;
+    /// Puts the given file in force, or reads what is in force from the store. What this version refuses stops the start: going on
+    /// with the default would change every figure without a word.
+    pub(crate) async fn start_in_force<T: Ruled>(&self, given: Option<&[u8]>) -> Result<(), Error> {
+        let refused = |text: &[u8], given: bool, problem: &Problem| Error::Refused {
+            what: T::NAME,
+            text: text.to_vec(),
+            given,
+            why: first_mistakes(problem),
+        };
+        if let Some(bytes) = given {
+            read::<T>(bytes).map_err(|problem| refused(bytes, true, &problem))?;
+            self.put::<T>(bytes).await?;
+            return Ok(());
+        }
+        let Some(row) = self.store.kept(T::RULING).await.map_err(Problem::from)?.into_iter().next() else {
+            return Ok(());
+        };
+        let bytes = self.store.content(&row.sha256).await.map_err(Problem::from)?.unwrap_or_default();
+        let (text, value) = read(&bytes).map_err(|problem| refused(&bytes, false, &problem))?;
         self.enforce::<T>(InForce {
             stored: Some(row.id),
             since: Some(row.created_at),
@@ -158,6 +191,11 @@ impl App {
     /// Reads a file, keeps it and puts it in force. Nothing is changed unless all of it is valid.
     pub(crate) async fn put_in_force<T: Ruled>(&self, bytes: &[u8]) -> Result<PutInForce, Problem> {
         let _turn = self.changing.lock().await;
+        self.put::<T>(bytes).await
+    }
+
+    /// The same, by whoever holds the turn.
+    async fn put<T: Ruled>(&self, bytes: &[u8]) -> Result<PutInForce, Problem> {
         let (text, value) = read::<T>(bytes)?;
         let now = (self.config.clock)();
         let imported = self.store.put_in_force(T::RULING, bytes, now).await?;

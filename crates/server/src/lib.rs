@@ -73,6 +73,10 @@ pub struct Config {
     pub header_timeout: Duration,
     /// What time it is.
     pub clock: fn() -> Timestamp,
+    /// A policy file that is put in force at the start, instead of the one in the store.
+    pub policy: Option<Vec<u8>>,
+    /// The same for evidence.
+    pub evidence: Option<Vec<u8>>,
 }
 
 impl Default for Config {
@@ -85,6 +89,8 @@ impl Default for Config {
             timeout: Duration::from_secs(60),
             header_timeout: Duration::from_secs(30),
             clock: Timestamp::now,
+            policy: None,
+            evidence: None,
         }
     }
 }
@@ -108,6 +114,24 @@ pub enum Error {
     /// What is stored cannot be loaded.
     #[error("cannot start from the store: {0}")]
     Start(String),
+    /// What is to be in force has mistakes.
+    #[error("the {what} {} is refused: {why}", if *.given { "that was given" } else { "in force, which is in the store," })]
+    Refused {
+        /// `policy` or `evidence`.
+        what: &'static str,
+        /// The file.
+        text: Vec<u8>,
+        /// It was given for this start; otherwise it is in the store.
+        given: bool,
+        /// The first mistakes.
+        why: String,
+    },
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Start(problem.detail)
+    }
 }
 
 /// A server that has its port and its data, and waits to be started.
@@ -120,7 +144,7 @@ pub struct Bound {
 /// Takes the port, then loads the newest fleet and all feeds from the store and assesses them.
 ///
 /// # Errors
-/// [`Error::Remote`] for an address beyond loopback without `allow_remote`; [`Error::Listen`]; [`Error::Start`].
+/// [`Error::Remote`] for an address beyond loopback without `allow_remote`; [`Error::Listen`]; [`Error::Refused`]; [`Error::Start`].
 pub async fn bind(config: Config, store: Store, analyst: Arc<dyn Analyst>) -> Result<Bound, Error> {
     if !config.allow_remote && !config.listen.ip().is_loopback() {
         return Err(Error::Remote(config.listen));
@@ -129,7 +153,7 @@ pub async fn bind(config: Config, store: Store, analyst: Arc<dyn Analyst>) -> Re
     let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let app = Arc::new(App::new(config, address.port(), store, analyst));
-    app.load().await.map_err(|problem| Error::Start(problem.detail))?;
+    app.load().await?;
     Ok(Bound { listener, address, app })
 }
 

@@ -15,7 +15,6 @@ use underpin_risk::wait::Evidence;
 use underpin_store::{NewAssessment, NewDocument, NewQuarantined, Store};
 use utoipa::ToSchema;
 
-use crate::Config;
 use crate::analyst::{self, Analyst, FeedFacts, FeedReading};
 use crate::backtest::KnownBacktests;
 use crate::cadence::KnownHistory;
@@ -26,6 +25,10 @@ use crate::index::{Index, Parts, advisories};
 use crate::problem::{Code, Problem};
 use crate::risk::Known;
 use crate::scores::KnownScores;
+use crate::{Config, Error};
+
+/// Errors of a stored fleet that are written to the log.
+const MOST_SAID: usize = 5;
 
 pub(crate) type Shared = Arc<App>;
 
@@ -174,10 +177,15 @@ impl App {
     }
 
     /// Reads everything from the store, as after a start.
-    pub(crate) async fn load(self: &Arc<Self>) -> Result<(), Problem> {
+    pub(crate) async fn load(self: &Arc<Self>) -> Result<(), Error> {
         let _turn = self.changing.lock().await;
-        self.load_in_force::<Policy>().await?;
-        self.load_in_force::<Evidence>().await?;
+        self.start_in_force::<Policy>(self.config.policy.as_deref()).await?;
+        self.start_in_force::<Evidence>(self.config.evidence.as_deref()).await?;
+        Ok(self.load_facts().await?)
+    }
+
+    /// The feeds and the newest fleet.
+    async fn load_facts(self: &Arc<Self>) -> Result<(), Problem> {
         let mut feeds = self.analyst.builtin();
         for row in self.store.feeds().await? {
             let mut facts =
@@ -206,12 +214,22 @@ impl App {
         let bytes = self.store.content(&row.sha256).await?.unwrap_or_default();
         let analyst = Arc::clone(&self.analyst);
         let reading = tokio::task::spawn_blocking(move || analyst.read_fleet(&bytes)).await?;
-        let fleet = reading
-            .map_err(|e| {
-                Code::BadFleet.with(format!("fleet {} has {} errors", row.id, e.len())).with_errors(e)
-            })?
-            .fleet;
-        self.assess(row.id, Arc::new(fleet)).await
+        match reading {
+            Ok(reading) => self.assess(row.id, Arc::new(reading.fleet)).await,
+            // Nothing is shown of it, until a fleet is uploaded that can be read.
+            Err(errors) => {
+                for error in errors.iter().take(MOST_SAID) {
+                    let (place, detail) = (&error.pointer, &error.detail);
+                    tracing::error!(
+                        fleet = row.id,
+                        place,
+                        detail,
+                        "the stored fleet is not read; upload it again"
+                    );
+                }
+                Ok(())
+            }
+        }
     }
 
     fn now(&self) -> Timestamp {

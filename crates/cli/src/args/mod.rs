@@ -430,6 +430,12 @@ pub(crate) struct Serve {
     /// Start with the sample fleet if the store has none.
     #[arg(long)]
     pub(crate) sample: bool,
+    /// Put this policy in force before the pages are served, instead of the one in the store.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The same for evidence.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -36,14 +36,34 @@ async fn serve(arguments: &Serve) -> Result<Code, Failure> {
         listen: arguments.listen,
         allow_remote: arguments.allow_remote,
         allowed_hosts: arguments.allow_host.clone(),
+        policy: arguments.policy.as_ref().map(fs_err::read).transpose()?,
+        evidence: arguments.evidence.as_ref().map(fs_err::read).transpose()?,
         ..Config::default()
     };
-    let bound = bind(config, store, Arc::new(core)).await.map_err(|error| failed(&error))?;
+    let bound =
+        bind(config, store, Arc::new(core)).await.map_err(|error| refused(&error, &arguments.data))?;
     say!("data in {}; stop with Ctrl-C", arguments.data.display());
     // The address is the one thing that a script that starts a server needs.
     output::data(&format!("http://{}/\n", bound.address()))?;
     bound.serve(stopped()).await;
     Ok(Code::Done)
+}
+
+/// Why it does not start. What was in force and is refused now is written to a file, so that it can be corrected.
+fn refused(error: &underpin_server::Error, data: &Path) -> Failure {
+    let underpin_server::Error::Refused { what, text, given: false, .. } = error else {
+        return Failure::Server(error.to_string());
+    };
+    let path = data.join(format!("refused-{what}.toml"));
+    let way_out = match fs_err::write(&path, text) {
+        Ok(()) => {
+            format!("it is in {}; correct it and start with --{what} {}", path.display(), path.display())
+        }
+        Err(error) => {
+            format!("it cannot be written for correction ({error}); start with another by --{what} FILE")
+        }
+    };
+    Failure::Server(format!("{error}; {way_out}"))
 }
 
 /// One process at a time: a second one would not see what the first one takes in.

@@ -113,6 +113,38 @@ fn a_data_folder_is_served_by_one_process() {
     assert!(get(&address, "/api/v1/health").starts_with("HTTP/1.1 200"));
 }
 
+/// Puts a policy into the store of a data folder unread, as an older version may have done.
+fn in_force(data: &Path, policy: &str) {
+    let put = async {
+        let store = underpin_store::Store::open(&data.join("underpin.sqlite")).await.unwrap();
+        store
+            .put_in_force(underpin_store::Ruling::Policy, policy.as_bytes(), jiff::Timestamp::now())
+            .await
+            .unwrap();
+        store.close().await;
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(put);
+}
+
+#[test]
+fn a_policy_that_is_refused_now_can_be_corrected_and_put_in_force_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, data) = (start(dir.path(), "127.0.0.1:0", &[]), dir.path().to_str().unwrap());
+    in_force(dir.path(), "[parameters]\nrho = 1.5\n");
+    let ran = run(&["serve", "--listen", "127.0.0.1:0", "--data", data]).ends(4);
+    let file = dir.path().join("refused-policy.toml");
+    let path = file.to_str().unwrap();
+    for words in
+        ["the policy in force, which is in the store, is refused", "parameters.rho.value", "--policy", path]
+    {
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "[parameters]\nrho = 1.5\n");
+    std::fs::write(&file, "[parameters]\nrho = 0.5\n").unwrap();
+    let (_running, address) = start(dir.path(), "127.0.0.1:0", &["--policy", path]);
+    assert!(get(&address, "/api/v1/policy").contains("rho = 0.5"));
+}
+
 #[test]
 fn what_was_pulled_is_served_after_a_start() {
     let dir = tempfile::tempdir().unwrap();

@@ -356,6 +356,10 @@ pub async fn send(server: &Server, path: &str, form: String) -> reqwest::Respons
     request.body(form).send().await.unwrap()
 }
 
+pub async fn put_policy(server: &Server, text: &str) -> reqwest::Response {
+    server.http.put(server.url("/api/v1/policy")).body(text.to_owned()).send().await.unwrap()
+}
+
 /// A running server; it stops when this is dropped.
 pub struct Server {
     pub address: SocketAddr,
@@ -398,7 +402,7 @@ impl Server {
         server
     }
 
-    async fn with_analyst(config: Config, folder: tempfile::TempDir, analyst: Arc<dyn Analyst>) -> Self {
+    pub async fn with_analyst(config: Config, folder: tempfile::TempDir, analyst: Arc<dyn Analyst>) -> Self {
         let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), clock: now, ..config };
         let bound = bind(config, store.clone(), analyst).await.unwrap();
