@@ -3,6 +3,7 @@
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
+use underpin_model::id::{HostId, VulnerabilityId};
 use underpin_model::policy::Parameter;
 use underpin_risk::wait::groups::HORIZON_DAYS;
 use underpin_risk::wait::information::{InformationValue, Observation};
@@ -78,8 +79,8 @@ fn all(known: &Decisions) -> Markup {
                     thead { tr { th scope="col" { "Group" } th scope="col" { "Release" } th.num scope="col" { "Hosts" } th.num scope="col" { "Closes" } th scope="col" { "Verdict" } th scope="col" { "Recommendation" } } }
                     tbody { @for one in &known.list { tr {
                         th scope="row" { a.long href=(group_address(&one.group.to_string())) { (one.group) } }
-                        td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } } td.num { (number(one.hosts.len() as u64)) } td.num { (number(one.closes.len() as u64)) }
-                        td { @match &one.wait { Some(wait) => { (verdict(wait)) br; small { "right in " (percent(wait.right)) } } None => { span.status.s-unknown { "unknown" } } } }
+                        td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } } td.num { (hosts(one)) } td.num { (closes(one, &number(one.closes.len() as u64))) }
+                        td { @match &one.wait { Some(wait) => { (verdict(wait)) br; small { (derived(&format!("right in {}", percent(wait.right)), &html! { "How often this kind of choice is the best one when all parameters are drawn from their ranges." })) } } None => { span.status.s-unknown { "unknown" } } } }
                         td.wide { (one.recommendation) }
                     } } }
                 } }))
@@ -110,11 +111,27 @@ fn decision(one: &GroupDecision, currency: &str, at: usize) -> Markup {
     }
 }
 
+/// How many hosts it has, and which.
+fn hosts(one: &GroupDecision) -> Markup {
+    named(&number(one.hosts.len() as u64), "/hosts/", one.hosts.iter().map(HostId::as_str))
+}
+
+/// What the release closes, and which vulnerabilities these are.
+fn closes(one: &GroupDecision, text: &str) -> Markup {
+    named(text, "/vulnerabilities/", one.closes.iter().map(VulnerabilityId::as_str))
+}
+
+fn named<'n>(text: &str, page: &str, mut all: impl ExactSizeIterator<Item = &'n str>) -> Markup {
+    let more = all.len() > NAMED;
+    let first = html! { @for (at, id) in all.by_ref().take(NAMED).enumerate() { @if at > 0 { ", " } a href={(page) (encode(id))} { (id) } } };
+    derived(text, &html! { (first) @if more { " and more" } })
+}
+
 fn facts(one: &GroupDecision, currency: &str) -> Markup {
     html! { dl {
-        dt { "Hosts" } dd { (derived(&number(one.hosts.len() as u64), &html! { @for (at, id) in one.hosts.iter().take(NAMED).enumerate() { @if at > 0 { ", " } a href={"/hosts/" (encode(id.as_str()))} { (id) } } @if one.hosts.len() > NAMED { " and more" } })) }
+        dt { "Hosts" } dd { (hosts(one)) }
         dt { "VMs on them" } dd { (number(one.vms.into())) }
-        dt { "Closes" } dd { (derived(&format!("{} vulnerabilities, {} of them known to be exploited", one.closes.len(), one.exploited), &html! { @for (at, id) in one.closes.iter().take(NAMED).enumerate() { @if at > 0 { ", " } a href={"/vulnerabilities/" (encode(id.as_str()))} { (id) } } @if one.closes.len() > NAMED { " and more" } })) }
+        dt { "Closes" } dd { (closes(one, &format!("{} vulnerabilities, {} of them known to be exploited", one.closes.len(), one.exploited))) }
         @if one.without_fix > 0 { dt { "Without a fix" } dd { (one.without_fix) " open vulnerabilities that no known release closes" } }
         dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
         dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }

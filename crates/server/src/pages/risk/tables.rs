@@ -46,7 +46,8 @@ pub(super) fn groups(report: &RiskReport) -> Markup {
     let row = |group: &GroupRisk| {
         html! { tr {
             th scope="row" { @if group.releases.is_empty() { (group.group) } @else { a.long href=(group_address(&group.group)) { (group.group) } } }
-            td.num { (number(group.hosts)) } td.num { (number(group.guests)) }
+            td.num { (derived(&number(group.hosts), &html! { "Hosts that run one release of one product on one hardware class in one ring" @if !group.releases.is_empty() { ": the page of the group names them" } "." })) }
+            td.num { (derived(&number(group.guests), &html! { "VMs that the fleet has on these hosts." })) }
             td.num { (derived(&lost(report, group.mean_loss), &html! { "Sum over its hosts of the exact mean loss; one host of it is hit with up to " (percent(group.hit)) "." })) }
             td { @match &group.wait { Some(wait) => (verdict(wait)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
             td.wide { (group.recommendation.as_deref().unwrap_or("–")) }
