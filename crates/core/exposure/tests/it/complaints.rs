@@ -6,7 +6,7 @@ use underpin_exposure::report::{AssetKind, ReasonCode};
 use underpin_model::facts::{
     Bound, DateKind, Family, Justification, NameKind, Range, ReleaseFact, Supersedence, Verdict,
 };
-use underpin_model::fleet::{Component, ComponentKind, Install};
+use underpin_model::fleet::{Component, ComponentKind, Host, Install};
 use underpin_model::version::Scheme;
 
 use crate::build::*;
@@ -55,6 +55,18 @@ fn an_upstream_range_says_nothing_about_a_distribution_package() {
         statuses(&assessment, AssetKind::Host),
         [("qemu-utils".to_owned(), "-".to_owned(), Status::UnknownNoSource)]
     );
+}
+
+#[test]
+fn a_component_that_nobody_makes_says_what_to_add() {
+    let mut host = host("h1", set(Family::Debian, "bookworm", vec![package("mystery", "1.0", None)]));
+    let said = |host: &Host| {
+        let assessment = run(&fleet(vec![host.clone()], vec![]), Vec::new());
+        assessment.findings[0].reasons[0].text.to_string()
+    };
+    assert_eq!(said(&host), "no feed covers debian bookworm mystery");
+    host.components.as_mut().unwrap().family = None;
+    assert!(said(&host).contains("nobody says who makes it; add `family`"), "{}", said(&host));
 }
 
 #[test]
