@@ -1,7 +1,7 @@
 //! Release diversity: no application is wholly on a release that its canaries still try.
 
 use underpin_model::change::Target;
-use underpin_model::plan::Rule;
+use underpin_model::plan::{Rule, Wave};
 
 use crate::changes::Members;
 use crate::report::{At, Log};
@@ -31,16 +31,23 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Member
 /// Until when the canaries of a change soak: those that the plan calls so, and those that are, whatever it says.
 fn soaks_until(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, change: u32) -> u32 {
     let tried = rings::tried_first(world, timeline, members, change);
-    let canaries = timeline.acts.iter().filter_map(|act| match act.doing {
-        Doing::Patch { element: Elem::Host(_), change: of, .. } if of == change => {
-            timeline.plan.wave(act.wave).filter(|it| it.canary || tried.contains(&act.wave))
+    let unused = rings::unused(world, timeline);
+    let waves = timeline.acts.iter().filter_map(|act| match act.doing {
+        Doing::Patch { element: Elem::Host(host), change: of, .. }
+            if of == change && !unused.contains(&host) =>
+        {
+            timeline.plan.wave(act.wave)
         }
         _ => None,
     });
-    let canaries: Vec<_> = canaries.collect();
-    // Those of the first ring that has any; what comes later is not the first of its kind.
-    let first = canaries.iter().min_by_key(|it| it.start_s).and_then(|it| it.ring.as_deref());
-    let of_first = canaries.iter().filter(|it| it.ring.as_deref() == first);
+    let (canaries, others): (Vec<_>, Vec<_>) = waves.partition(|it| it.canary || tried.contains(&it.number));
+    // Those of the first ring that has any; what comes later, after others of its cluster went, is not the first of its kind.
+    let Some(first) = canaries.iter().min_by_key(|it| it.start_s) else { return 0 };
+    let after = |it: &Wave| {
+        let between = |other: &&Wave| other.start_s > first.start_s && other.start_s < it.start_s;
+        others.iter().filter(|other| other.cluster == it.cluster).any(between)
+    };
+    let of_first = canaries.iter().filter(|it| it.ring == first.ring && !after(it));
     of_first.map(|it| it.soak_until_s).max().unwrap_or(0)
 }
 

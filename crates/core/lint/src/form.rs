@@ -64,9 +64,9 @@ fn nowhere(world: &World<'_>, plan: &Plan, log: &mut Log<'_>) {
     if !plan.waves.iter().any(|it| it.layer == Layer::Host) {
         return;
     }
-    for it in world.vms.iter().filter(|it| it.power == Power::Runs && it.host == NONE) {
+    for it in world.vms.iter().filter(|it| it.power != Power::Off && it.host == NONE) {
         log.add(Rule::OccupiedHost, Severity::Unknown, At::NONE, || {
-            let found = "it may run, and nobody knows on which host: any host that is changed may hold it";
+            let found = "it may run or be suspended, and nobody knows on which host: any host that is changed may hold it";
             (format!("VM {}", it.vm.id), found.into(), "its host".into())
         });
     }

@@ -81,7 +81,7 @@ fn soak(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
 
 /// Hosts that were in maintenance before, on which no guest is at any time of the plan: their release puts nobody at risk, and nobody waits for
 /// them. Pools have an order of their own.
-fn unused(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeSet<u32> {
+pub(crate) fn unused(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeSet<u32> {
     let mut used: BTreeSet<u32> =
         world.vms.iter().filter(|it| it.power != Power::Off).map(|it| it.host).collect();
     for act in &timeline.acts {

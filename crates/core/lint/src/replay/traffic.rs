@@ -20,7 +20,8 @@ impl Replay<'_, '_> {
             log.compared(Rule::Capacity);
             let mut used = station.used;
             room::add(&mut used, &need);
-            let short = room::beyond(&used, &station.room).iter().any(|it| *it > 0);
+            // What is short of room already, and what none of them needs, is no reason.
+            let short = room::beyond(&used, &station.room).iter().zip(&need).any(|it| *it.0 > 0 && *it.1 > 0);
             if station.away > 0 || short {
                 log.error(Rule::Capacity, at, &world.locus(host), || {
                     let why =

@@ -207,7 +207,8 @@ fn makespan(
 ) -> (Seconds, &'static str) {
     let facts = ways.facts;
     let mut of_changes: BTreeMap<u32, Rings<'_>> = BTreeMap::new();
-    for work in driven.waves.iter().flat_map(|it| &it.staged.works) {
+    let works = driven.waves.iter().flat_map(|it| &it.staged.works);
+    for work in works.filter(|it| !facts.out_of_service(it.host)) {
         for change in changes(work) {
             let rings = of_changes.entry(change).or_default();
             rings.entry(ring(request, facts, work)).or_default().push(work);
@@ -302,6 +303,7 @@ impl Chain<'_> {
         let there = concerned.there.iter().map(|it| (it, 1));
         for (element, there) in concerned.due.iter().map(|it| (it, 0)).chain(there) {
             let Some(host) = self.facts.host(element.as_str()) else { continue };
+            let there = there.max(u32::from(self.facts.out_of_service(host)));
             let count = hosts.entry(self.facts.hosts[host as usize].hardware).or_default();
             *count = (count.0 + 1, count.1 + there);
         }

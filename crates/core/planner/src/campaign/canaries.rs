@@ -90,7 +90,7 @@ impl Drive<'_, '_> {
             if it.coordinator {
                 left.entry(class).and_modify(|left| *left = left.saturating_sub(1));
                 chosen.insert(it.host);
-            } else if !behind.contains(&cluster(it)) {
+            } else if !behind.contains(&cluster(it)) && !self.facts.out_of_service(it.host) {
                 classes.entry(class).or_default().push(it);
             }
         }
@@ -98,7 +98,7 @@ impl Drive<'_, '_> {
             let left = left.get(&class).copied().unwrap_or(0);
             chosen.extend(self.soonest(hosts, left, soaked));
         }
-        chosen.extend(self.in_the_way(&hosts, &chosen));
+        self.make_way(hosts.iter().filter(|it| !behind.contains(&cluster(it))), &mut chosen);
         let (mut now, later): (Vec<Candidate>, Vec<Candidate>) =
             hosts.into_iter().partition(|it| chosen.contains(&it.host));
         let risk = |it: &Candidate| risks.get(&self.class(it)).copied().unwrap_or_default();
@@ -116,17 +116,29 @@ impl Drive<'_, '_> {
         (now, later)
     }
 
-    /// Hosts in maintenance that use up the limit of hosts away: until they are changed no canary of their cluster can be.
-    fn in_the_way(&self, hosts: &[Candidate], chosen: &BTreeSet<u32>) -> Vec<u32> {
-        let of = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
-        let waits = |it: &&Candidate| chosen.contains(&it.host) && !self.facts.in_maintenance(it.host);
-        let waiting: BTreeSet<u32> = hosts.iter().filter(waits).map(of).collect();
-        let full = |it: &Candidate| {
-            let cluster = &self.clusters[of(it) as usize];
-            let away = cluster.maintenance.iter().filter(|it| **it).count();
-            cluster.maintenance[cluster.local(it.host)] && away >= cluster.most && waiting.contains(&of(it))
-        };
-        hosts.iter().filter(|it| full(it)).map(|it| it.host).collect()
+    /// Until hosts in maintenance that use up the limit of hosts away are changed no canary of their cluster can be. They go with the
+    /// canaries that wait for them, and where one of these is of their class, in its place.
+    fn make_way<'c>(
+        &self,
+        hosts: impl DoubleEndedIterator<Item = &'c Candidate> + Clone,
+        chosen: &mut BTreeSet<u32>,
+    ) {
+        let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
+        let runs = |it: &&Candidate| !self.facts.in_maintenance(it.host);
+        let waiting: BTreeSet<u32> =
+            hosts.clone().filter(|it| chosen.contains(&it.host)).filter(runs).map(cluster).collect();
+        for it in hosts.clone().filter(|it| waiting.contains(&cluster(it))) {
+            let of = &self.clusters[cluster(it) as usize];
+            let away = of.maintenance.iter().filter(|it| **it).count();
+            if away < of.most || !of.maintenance[of.local(it.host)] || !chosen.insert(it.host) {
+                continue;
+            }
+            let class = self.class(it);
+            let alike =
+                |it: &&Candidate| chosen.contains(&it.host) && !it.coordinator && self.class(it) == class;
+            let spared = hosts.clone().rev().filter(runs).find(alike).map(|it| it.host);
+            spared.map(|it| chosen.remove(&it));
+        }
     }
 
     /// So many hosts of one class that can be done soonest: what starts within a path of the first is as soon. A host that carries

@@ -125,7 +125,7 @@ pub(super) struct Facts<'a> {
     /// Position of a release among those of its product.
     ranks: BTreeMap<(&'a Family, &'a str), u32>,
     host_places: FxHashMap<&'a str, u32>,
-    /// Guests that run nobody knows where.
+    /// Guests that run, or are suspended, nobody knows where.
     pub(super) nowhere: Vec<&'a Vm>,
     /// How long steps take.
     pub(super) durations: Fitted<'a>,
@@ -270,7 +270,10 @@ impl<'a> Facts<'a> {
         let suspended = |it: &&Vm| it.power == Some(PowerState::Suspended);
         for vm in self.fleet.vms.iter().filter(suspended) {
             let host = vm.host.as_ref().and_then(|id| self.host_places.get(id.as_str()));
-            let Some(host) = host.and_then(|&it| self.hosts.get_mut(it as usize)) else { continue };
+            let Some(host) = host.and_then(|&it| self.hosts.get_mut(it as usize)) else {
+                self.nowhere.push(vm);
+                continue;
+            };
             if let Some(capacity) = &mut host.capacity {
                 let kept = room::asleep(vm);
                 *capacity = std::array::from_fn(|it| capacity[it].saturating_sub(kept[it]));
@@ -323,6 +326,16 @@ impl<'a> Facts<'a> {
     /// A host was found in maintenance.
     pub(super) fn in_maintenance(&self, host: u32) -> bool {
         self.hosts[host as usize].it.maintenance == Some(true)
+    }
+
+    /// The same, and without a guest: nobody runs on it in this plan, so that nobody waits for its soak. Pools have an order of their own.
+    pub(super) fn out_of_service(&self, host: u32) -> bool {
+        let it = &self.hosts[host as usize];
+        let cluster = &self.clusters[it.cluster as usize];
+        self.in_maintenance(host)
+            && it.asleep.is_empty()
+            && !cluster.guests.clone().any(|it| self.home[it as usize] == host)
+            && !cluster.hosts.clone().any(|it| self.hosts[it as usize].coordinator)
     }
 
     pub(super) fn host(&self, id: &str) -> Option<u32> {

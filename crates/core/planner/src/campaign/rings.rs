@@ -27,13 +27,13 @@ impl Drive<'_, '_> {
         self.blocked_coordinators(changes);
         let mut canaries = self.wanted_canaries(&candidates);
         let risks = self.risks(&candidates);
-        self.without_hopeless(&mut candidates, &canaries);
         self.driven.canaries.extend(canaries.iter().map(|(class, wanted)| (class.clone(), *wanted)));
         self.to_try = canaries.iter().filter(|it| *it.1 > 0).flat_map(|it| it.0.0.iter().copied()).collect();
         let of_coordinators = candidates.iter().filter(|it| it.coordinator);
         self.to_try.extend(of_coordinators.flat_map(|it| it.hops.iter().map(|hop| hop.change)));
         self.driven.soaking.extend(self.soaking(changes));
         self.out_of_service(&mut candidates);
+        self.without_hopeless(&mut candidates, &canaries);
         let mut soaks = Soaks::default();
         let mut rest: Vec<Candidate> = Vec::new();
         let mut begun = None;
@@ -108,33 +108,16 @@ impl Drive<'_, '_> {
         }
     }
 
-    /// Hosts that were found in maintenance, without a guest: nobody runs on them in this plan, so that their release puts nobody at risk. Where hosts of
-    /// earlier rings would wait for them, since they count as away until they are changed, they come first, and nobody waits for their soak.
+    /// Hosts that are out of service come first, since they count as away until they are changed: nobody waits for their soak, and no canary is
+    /// among them.
     fn out_of_service(&mut self, candidates: &mut Vec<Candidate>) {
         let facts = self.facts;
-        let of = |it: &Candidate| &facts.hosts[it.host as usize];
-        let mut first: BTreeMap<u32, usize> = BTreeMap::new();
-        for it in candidates.iter() {
-            let earliest = first.entry(of(it).cluster).or_insert(usize::MAX);
-            *earliest = (*earliest).min(of(it).ring);
-        }
-        let pools: BTreeSet<u32> =
-            candidates.iter().filter(|it| it.coordinator).map(|it| of(it).cluster).collect();
-        let is_meant = |it: &Candidate| {
-            let host = of(it);
-            let empty = self.clusters[host.cluster as usize].rooms.guests_on(it.host).is_empty();
-            let late = first.get(&host.cluster).is_some_and(|first| *first < host.ring);
-            facts.in_maintenance(it.host)
-                && empty
-                && host.asleep.is_empty()
-                && late
-                && !pools.contains(&host.cluster)
-        };
         let (now, later): (Vec<Candidate>, Vec<Candidate>) =
-            std::mem::take(candidates).into_iter().partition(is_meant);
+            std::mem::take(candidates).into_iter().partition(|it| facts.out_of_service(it.host));
         *candidates = later;
         let mut by_ring: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
-        now.into_iter().for_each(|it| by_ring.entry(of(&it).ring).or_default().push(it));
+        now.into_iter()
+            .for_each(|it| by_ring.entry(facts.hosts[it.host as usize].ring).or_default().push(it));
         for (ring, hosts) in by_ring {
             self.stage(hosts, Some(ring), Role::Rest, &mut Soaks::default());
         }

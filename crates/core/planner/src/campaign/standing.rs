@@ -70,7 +70,7 @@ pub(super) fn standing(
             rule: Rule::OccupiedHost,
             severity: Severity::Unknown,
             place: vm.id.as_str().to_owned(),
-            text: "it may run, and nobody knows on which host: any host that is changed may hold it, and its room is not counted; \
+            text: "it may run or be suspended, and nobody knows on which host: any host that is changed may hold it, and its room is not counted; \
                    find it before the plan is carried out"
                 .to_owned(),
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use underpin_model::fleet::{
-    Action, Affinity, AffinityKind, Application, Cluster, Fleet, SampleSpec, Strength, sample,
+    Action, Affinity, AffinityKind, Application, Cluster, Fleet, PowerState, SampleSpec, Strength, sample,
 };
 use underpin_model::id::{ApplicationId, ClusterId, VmId};
 use underpin_model::plan::{Outcome, Rule, Severity, StepKind};
@@ -13,11 +13,12 @@ use underpin_planner::campaign::{Parent, Request, plan};
 
 use super::build::{clean, consent, dice, fleet, guest, host, policy, request, start, tenant};
 
-/// Guests by host and size with what is allowed, hosts of different size, groups that must be apart, a policy.
+/// Guests by host and size with what is allowed, some suspended or off, hosts of different size, one perhaps in maintenance, groups that must be apart, a policy.
 pub fn random() -> impl Strategy<Value = (Fleet, Policy)> {
     let guests = prop::collection::vec((0..6_usize, 1..24_u64, 0..12_u8, 0..3_usize), 0..30);
-    (2..7_usize, guests, 0..4_u8, 1..4_u32, any::<bool>(), 0..3_u8, 0..3_u8, 0..3_u8).prop_map(
-        |(hosts, guests, groups, most, home, reserve, rings, windows)| {
+    let shut = prop::option::weighted(0.3, 0..6_usize);
+    (2..7_usize, guests, 0..4_u8, 1..4_u32, any::<bool>(), 0..3_u8, 0..3_u8, 0..3_u8, shut).prop_map(
+        |(hosts, guests, groups, most, home, reserve, rings, windows, shut)| {
             let mut fleet = fleet(hosts);
             for id in ["a", "b", "c"] {
                 tenant(&mut fleet, id);
@@ -47,8 +48,13 @@ pub fn random() -> impl Strategy<Value = (Fleet, Policy)> {
                     2 => vm.allowed_actions = vec![Action::Suspend],
                     3 => vm.allowed_actions = vec![Action::ColdMigrate],
                     4 => vm.dirty_rate_mib_s = Some(2000.0),
+                    5 => vm.power = Some(PowerState::Suspended),
+                    6 => vm.power = Some(PowerState::Off),
                     _ => {}
                 }
+            }
+            if let Some(shut) = shut {
+                fleet.hosts[shut % hosts].maintenance = Some(true);
             }
             for action in [Action::PowerOff, Action::Suspend, Action::ColdMigrate] {
                 consent(&mut fleet, action, true);
@@ -151,11 +157,10 @@ proptest! {
         (mut fleet, policy) in random(),
         broken in prop::collection::vec((0..30_usize, 0..5_u8), 1..6),
     ) {
-        let mut lost = 0;
         for (at, how) in broken {
             let Some(vm) = fleet.vms.get_mut(at) else { continue };
             match how {
-                0 => lost += usize::from(vm.host.take().is_some()),
+                0 => vm.host = None,
                 1 => vm.memory_mib = Some(1 << 20),
                 2 => vm.memory_mib = None,
                 3 => vm.power = None,
@@ -165,6 +170,7 @@ proptest! {
         let loss = BTreeMap::new();
         let it = plan(&request(&fleet, &policy, &loss)).unwrap();
         clean(&fleet, &policy, &it.plan);
+        let lost = fleet.vms.iter().filter(|it| it.host.is_none() && it.power != Some(PowerState::Off)).count();
         let told = it.report.standing.iter().filter(|it| it.rule == Rule::OccupiedHost).count();
         prop_assert_eq!(told, lost);
     }

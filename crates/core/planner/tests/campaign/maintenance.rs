@@ -78,6 +78,17 @@ fn a_host_in_maintenance_with_guests_makes_room_for_the_canary_of_another_class(
 }
 
 #[test]
+fn a_host_in_maintenance_with_guests_is_the_canary_of_its_class_in_place_of_another() {
+    let (mut fleet, policy) = one_in_maintenance();
+    fleet.hosts[2].ring = Some("lab".to_owned());
+    fleet.vms[0].host = Some(fleet.hosts[2].id.clone());
+    let it = planned(&fleet, &policy);
+    let begins = |id: &str| of(&it, id).start_s.unwrap();
+    assert!(begins("h3") + 86_400 < begins("h1"), "{:?}", it.plan.waves);
+    assert_eq!(it.plan.waves.iter().filter(|it| it.canary).count(), 1);
+}
+
+#[test]
 fn a_guest_that_is_off_counts_under_no_limit_of_its_tenant() {
     let (mut fleet, mut policy) = one_in_maintenance();
     let owner = tenant(&mut fleet, "t");
