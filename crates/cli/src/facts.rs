@@ -55,20 +55,31 @@ pub(crate) fn nothing_read(paths: &[PathBuf], intake: &Intake) -> Failure {
     let reason = match intake.unreadable.first() {
         Some(unreadable) => format!("{}: {}", unreadable.file, unreadable.reason),
         None => format!(
-            "{} documents were quarantined, {} files are no advisories",
-            intake.quarantined.len(),
-            intake.ignored.len()
+            "{}, {}",
+            quarantined(intake.quarantined.len()),
+            match intake.ignored.len() {
+                1 => "1 file is no advisory".to_owned(),
+                more => format!("{more} files are no advisories"),
+            }
         ),
     };
     Failure::NoFeeds { paths: shown.join(", "), reason }
+}
+
+fn quarantined(count: usize) -> String {
+    if count == 1 {
+        "1 document was quarantined".to_owned()
+    } else {
+        format!("{count} documents were quarantined")
+    }
 }
 
 fn what_was_left_out(intake: &Intake) -> Vec<String> {
     let unreadable = intake.unreadable.iter().map(|it| format!("{}: {}", it.file, it.reason));
     let quarantined = intake.quarantined.first().map(|first| {
         format!(
-            "{} documents were quarantined, the first one {}: {} (`underpin feeds check` lists them all)",
-            intake.quarantined.len(),
+            "{}, the first one {}: {} (`underpin feeds check` lists them all)",
+            quarantined(intake.quarantined.len()),
             first.file,
             first.reason
         )

@@ -43,8 +43,12 @@ fn verdict(one: &GroupDecision) -> String {
         Verdict::Wait { days } => format!("wait {} days", short(days)),
         Verdict::Mitigate => "do not patch, mitigate".to_owned(),
     };
-    match wait.doubt() {
+    let verdict = match wait.doubt() {
         Some(doubt) => format!("{verdict} ({doubt})"),
+        None => verdict,
+    };
+    match &one.better {
+        Some(better) => format!("rather {}; else {verdict}", better.release),
         None => verdict,
     }
 }
@@ -381,10 +385,12 @@ fn beside(one: &GroupDecision, width: Option<u16>) -> String {
         width,
     );
     for promise in &one.promises {
-        let state = if promise.days_left < 0 { "broken since" } else { "until" };
+        let broken = promise.days_left < 0;
+        let state = if broken { "broken since" } else { "until" };
+        let lost = if broken && promise.penalty > 0.0 { ", lost whatever is decided" } else { "" };
         text += &wrapped(
             &format!(
-                "promise {}: {state} {} (hosts {}, penalty {}){}",
+                "promise {}: {state} {} (hosts {}, penalty {}{lost}){}",
                 promise.id,
                 promise.deadline,
                 promise.hosts,

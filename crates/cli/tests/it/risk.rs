@@ -376,7 +376,7 @@ fn scores_that_are_stale_from_the_future_or_refused_are_told_in_every_answer() {
             "0.5",
             Some("is from after 2026-03-02 (the newest from 2026-03-03): not used"),
         ),
-        ("bad.csv", "2026-02-20", "1.5", Some("1 documents were quarantined, the first one")),
+        ("bad.csv", "2026-02-20", "1.5", Some("1 document was quarantined, the first one")),
     ] {
         let feed = file(&dir, name, scores(day, score));
         for verb in [&["risk", "--samples", "1000"][..], &["wait"], &["clocks"]] {

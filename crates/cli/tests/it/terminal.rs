@@ -52,7 +52,7 @@ fn names_of_bad_documents_do_not_steer_the_terminal() {
     harmless(&run(&["feeds", "check", feeds, "--keep", data]).ends(1), "[2Jb\u{fffd}c");
     harmless(&run(&["feeds", "retry", "--data", data]).ends(1), "[2Jb\u{fffd}c");
     let ran = run(&["assess", "fleet.json", "--feeds", feeds]).ends(2);
-    harmless(&ran, "1 documents were quarantined");
+    harmless(&ran, "1 document was quarantined");
 }
 
 #[test]

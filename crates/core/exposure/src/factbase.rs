@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::facts::{
-    Advisory, Claim, Condition, Coverage, Document, Epss, Family, Lifecycle, NameKind, PatchClass, Product,
-    ReleaseFact, Remedy, RemedyKind, Restart, Subject, VulnerabilityFacts,
+    Advisory, Bound, Claim, Condition, Coverage, Document, Epss, Family, Lifecycle, NameKind, PatchClass,
+    Product, Range, ReleaseFact, Remedy, RemedyKind, Restart, Subject, Verdict, VulnerabilityFacts,
 };
 use underpin_model::id::{AdvisoryId, FeedId, VulnerabilityId};
 
@@ -363,6 +363,24 @@ impl FactBase {
             .and_then(|names| names.get(esxi::product_name(family, kind, component)))
             .map_or(&[][..], Vec::as_slice);
         list.iter().filter_map(|&at| self.claims.get(at as usize))
+    }
+
+    /// The releases of a product, of any train, that documents name as those which close a vulnerability.
+    #[must_use]
+    pub fn fixes_named(
+        &self,
+        family: &Family,
+        product: &str,
+        vulnerability: &VulnerabilityId,
+    ) -> BTreeSet<Arc<str>> {
+        let about = self.claims_about(family, NameKind::Product, product).map(|it| &it.claim);
+        let fix = |claim: &Claim| match &claim.verdict {
+            Verdict::FixedIn(version) | Verdict::Affected(Range { until: Bound::Before(version), .. }) => {
+                Some(Arc::clone(version))
+            }
+            _ => None,
+        };
+        about.filter(|it| it.vulnerabilities.contains(vulnerability)).filter_map(fix).collect()
     }
 
     pub(crate) fn claims_for_processor(&self, signature: &str) -> impl Iterator<Item = &IndexedClaim> {

@@ -68,6 +68,20 @@ fn trains_of_esxi_follow_each_other_where_products_show_them() {
 }
 
 #[test]
+fn a_release_of_esxi_has_one_build_in_every_spelling() {
+    let same = [
+        "ESXi70U3c-19193900",
+        "7.0U3-19193900",
+        "VMware ESXi 7.0.3 build-19193900",
+        "7.0.3-19193900",
+        "19193900",
+    ];
+    assert_eq!(same.map(esxi::build), [Some("19193900"); 5]);
+    let none = ["7.0 U3c", "8.0.3.00400", "ESXi650-201811401-BG", "no release"];
+    assert_eq!(none.map(esxi::build), [None; 4]);
+}
+
+#[test]
 fn every_row_of_the_tables() {
     for (scheme, file, rows) in
         [(Scheme::Rpm, "vectors/rpmvercmp.tsv", 91), (Scheme::Dpkg, "vectors/dpkg-version.tsv", 485)]

@@ -8,6 +8,7 @@
 use jiff::civil::{Date, date};
 use serde::Serialize;
 use underpin_model::facts::Family;
+use underpin_model::version::{Scheme, esxi};
 
 /// How well a fact is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,6 +57,12 @@ pub struct Withdrawal {
 }
 
 impl Withdrawal {
+    /// Since when it is known, and from where: what a sentence says of it.
+    #[must_use]
+    pub fn known_by(&self) -> String {
+        format!("withdrawn, known since {}; source: {}", self.known, self.source)
+    }
+
     /// The facts of it that no source states.
     pub fn recalled(&self) -> impl Iterator<Item = &'static str> {
         let marks = [
@@ -177,7 +184,13 @@ pub fn of_line<'a>(
     of_family(family).filter(move |it| it.line == line && it.known <= on)
 }
 
-/// The withdrawal of one release, if it was known on a day. `bulletin` is the name that its maker gave the release.
+/// What tells a release of a product from its others in every spelling: of ESXi and vCenter the build, where it is stated.
+pub(crate) fn key<'v>(family: &Family, version: &'v str) -> &'v str {
+    if family.scheme() == Scheme::Esxi { esxi::build(version).unwrap_or(version) } else { version }
+}
+
+/// The withdrawal of one release, if it was known on a day. `bulletin` is the name that its maker gave the release. Builds are numbered
+/// through: `ESXi70U3a-18825058` is the row `18825058`.
 ///
 /// A train is named like its first release (`7.0U3`), but holds the repaired later ones too: a train alone is no match.
 #[must_use]
@@ -190,7 +203,8 @@ pub fn of_release(
     let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
     let bulletin = bulletin.map(plain);
     of_family(family).filter(|it| it.known <= on).find(|it| {
-        it.version == version || bulletin.as_ref().is_some_and(|name| name.ends_with(&plain(it.release)))
+        key(family, it.version) == key(family, version)
+            || bulletin.as_ref().is_some_and(|name| name.ends_with(&plain(it.release)))
     })
 }
 
@@ -237,6 +251,8 @@ mod tests {
         let day = "2022-06-01".parse().unwrap();
         let named = |version, bulletin| of_release(&Family::Esxi, version, bulletin, day).is_some();
         assert!(named("1", Some("ESXi 7.0 U3a")) && named("1", Some("7.0U3")) && named("18905247", None));
+        assert!(named("ESXi70U3a-18825058", None) && named("7.0.3-18905247", None));
+        assert!(!named("ESXi70U3c-19193900", None) && !named("7.0U3", None));
         assert!(!named("19193900", Some("ESXi 7.0 U3c")) && !named("19193900", None));
         assert!(of_release(&Family::Vcenter, "18905247", None, day).is_none());
     }

@@ -21,7 +21,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Comparison, InvalidVersion, Scheme, by_value, take_while};
+use super::{Comparison, InvalidVersion, Scheme, by_value, take_while, without_leading_zeros};
 
 /// A bulletin or image profile starts with year and month, so it has at least nine digits; builds have at most eight so far.
 const BULLETIN_DIGITS: usize = 9;
@@ -108,6 +108,16 @@ pub fn train(version: &str) -> Option<String> {
     };
     let (major, minor, update) = (number(major), number(minor), number(update));
     Some(if update == "0" { format!("{major}.{minor}") } else { format!("{major}.{minor}U{update}") })
+}
+
+/// The build number of a release, where it states one: what names it whatever the spelling, for builds are numbered through over all
+/// trains. None for letters, fourth numbers, bulletins, and a text that is no release.
+#[must_use]
+pub fn build(version: &str) -> Option<&str> {
+    match read(version).ok()?.place {
+        Place::Build(digits) => std::str::from_utf8(without_leading_zeros(digits)).ok(),
+        _ => None,
+    }
 }
 
 impl Train<'_> {

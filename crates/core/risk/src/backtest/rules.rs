@@ -342,7 +342,6 @@ mod tests {
             strata: vec![Stratum { share: 1.0, worth, holes: Arc::new([0, 1]), answers: vec![0] }],
             rates: Rates::of(&policy.parameters),
             release_age_days,
-            withdrawn: false,
             tally: Tally::default(),
             hit_range: (hit.low, hit.high),
             first_ring_share: 1.0,

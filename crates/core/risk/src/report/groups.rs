@@ -186,7 +186,8 @@ fn wait_missing(group_by: GroupBy, group: &GroupRisk) -> Option<String> {
     Some(group.recommendation.clone().unwrap_or_else(nothing_due))
 }
 
-/// Of several releases that are due, the one whose absence costs most speaks for the group.
+/// Of several releases that are due, the one whose absence costs most speaks for the group; of two of one component, which close
+/// the same, the one that gains more.
 fn add_decision(group: &mut GroupRisk, decision: &GroupDecision) {
     group.releases.push(DueRelease {
         component: decision.component.clone(),
@@ -197,6 +198,9 @@ fn add_decision(group: &mut GroupRisk, decision: &GroupDecision) {
         recommendation: decision.recommendation.clone(),
         duties: Duties::of(decision),
     });
+    if decision.better.is_some() {
+        return;
+    }
     let stakes = |it: &Option<wait::Decision>| it.as_ref().map(|it| it.optimum.loss_never);
     if group.recommendation.is_none() || stakes(&decision.wait) > stakes(&group.wait) {
         group.recommendation = Some(decision.recommendation.clone());

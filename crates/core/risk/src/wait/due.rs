@@ -14,6 +14,8 @@ use underpin_model::facts::{Family, PatchClass, ReleaseFact, Restart};
 use underpin_model::fleet::{Component, ComponentSet, Fleet, Host};
 use underpin_model::id::VulnerabilityId;
 
+use crate::withdrawals::key;
+
 /// A component of the platform that is released as one: the source package, or the product.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct LineKey {
@@ -41,6 +43,8 @@ pub(super) struct Due {
     pub(super) without_fix: BTreeSet<VulnerabilityId>,
     /// First fixed versions, each with the day of its announcement.
     pub(super) versions: BTreeMap<Arc<str>, Option<Date>>,
+    /// Versions that documents name already, each with the later day on which it appeared.
+    pub(super) ahead: BTreeMap<Arc<str>, Date>,
     /// The strongest restart that it asks for, by bunch of hosts on which it closes something: places in
     /// [`DueOnGroup::bunches`].
     pub(super) restarts: BTreeMap<usize, Restart>,
@@ -62,7 +66,7 @@ pub(super) fn groups_by_host(assessment: &Assessment) -> FxHashMap<&str, usize> 
 /// Days of announcements and releases.
 pub(super) struct Calendar<'b> {
     announced: FxHashMap<&'b str, Date>,
-    /// By family and version as fixes name it: the first day.
+    /// By family and [key] of the version: the first day.
     released: FxHashMap<&'b Family, FxHashMap<String, Date>>,
     on: Date,
 }
@@ -77,15 +81,17 @@ impl<'b> Calendar<'b> {
         let mut released: FxHashMap<&Family, FxHashMap<String, Date>> = FxHashMap::default();
         for release in base.releases() {
             let of_family = released.entry(&release.family).or_default();
-            let day = of_family.entry(named(release)).or_insert(release.date);
+            let version = named(release);
+            let day = of_family.entry(key(&release.family, &version).to_owned()).or_insert(release.date);
             *day = (*day).min(release.date);
         }
         Self { announced, released, on }
     }
 
-    /// A release that is dated later: an issuer may name it in an older document, and it could not be taken yet.
-    fn is_ahead(&self, family: &Family, version: &str) -> bool {
-        self.released.get(family).and_then(|it| it.get(version)).is_some_and(|day| *day > self.on)
+    /// The day of a release that is dated later: an issuer may name it in an older document, and it could not be taken yet.
+    fn ahead(&self, family: &Family, version: &str) -> Option<Date> {
+        let day = self.released.get(family)?.get(key(family, version))?;
+        (*day > self.on).then_some(*day)
     }
 }
 
@@ -199,7 +205,12 @@ pub(super) fn due(
             let place = *places.entry(component).or_insert_with(new);
             let Some(DueOnLine { line, due, holes }) = lines.list.get_mut(place) else { continue };
             let known = fix.version.as_ref().is_some_and(|it| due.versions.contains_key(it));
-            let version = fix.version.as_ref().filter(|it| known || !calendar.is_ahead(&line.family, it));
+            let mut version = fix.version.as_ref();
+            let ahead = version.filter(|_| !known).and_then(|it| calendar.ahead(&line.family, it));
+            if let Some((ahead, day)) = version.zip(ahead) {
+                due.ahead.insert(Arc::clone(ahead), day);
+                version = None;
+            }
             if fix.class == PatchClass::BugFix {
                 due.bug_fixes += bunch.hosts.len();
             }

@@ -14,8 +14,8 @@ use underpin_model::id::{HostId, TenantId, VulnerabilityId};
 use underpin_model::policy::Policy;
 use underpin_model::ssvc;
 
-use super::curve::InvalidInput;
-use super::decision::{DRAWS, Decision, decide_under};
+use super::curve::{FLAT, InvalidInput};
+use super::decision::{DRAWS, Decision, Verdict, decide_under};
 use super::draws::Draws;
 use super::evidence::{Evidence, Tally};
 use super::prior::Prior;
@@ -24,6 +24,7 @@ use super::rings::{Decided, EarlierRing};
 use super::scene::{Due, Scene};
 use super::sentence;
 use super::situation::Situation;
+pub use super::target::Withdrawn;
 use super::values::Assumptions;
 use crate::build::reach::Rates;
 use crate::groups::GroupKey;
@@ -92,6 +93,10 @@ pub struct GroupDecision {
     pub release: Option<String>,
     /// Which one it is.
     pub role: Role,
+    /// The first release that closes the same, where its maker has withdrawn it by now: it is never recommended.
+    pub instead_of: Option<Withdrawn>,
+    /// The other release of the same component that gains more; `None`: this one is as good or better.
+    pub better: Option<Better>,
     /// The day that its maturity counts from.
     pub released: Option<Date>,
     /// What that day is.
@@ -124,6 +129,18 @@ pub struct GroupDecision {
     pub unknown: Option<String>,
     /// What is recommended and why, in one sentence.
     pub recommendation: String,
+}
+
+/// A release that closes the same as another one and gains more against not patching.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Better {
+    /// The release.
+    pub release: String,
+    /// What is best to do with it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// What that loses.
+    pub loss: f64,
 }
 
 /// A promise that is broken on hosts of a group.
@@ -207,7 +224,8 @@ pub fn groups(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput>
             let line = due.case.as_ref().map(|it| it.line.clone());
             Ok((at, line, decided(due, request, &draws)?))
         };
-        let stage = stage.into_par_iter().map(one).collect::<Result<Vec<_>, InvalidInput>>()?;
+        let mut stage = stage.into_par_iter().map(one).collect::<Result<Vec<_>, InvalidInput>>()?;
+        prefer(stage.iter_mut().map(|it| &mut it.2), request);
         for (_, line, decision) in &stage {
             line.iter().for_each(|it| before.tell(&scene.rings, it, decision));
         }
@@ -215,6 +233,30 @@ pub fn groups(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput>
     }
     list.sort_unstable_by_key(|it| it.0);
     Ok(list.into_iter().map(|it| it.2).collect())
+}
+
+/// Says of two releases of one component which gains more: the smallest that closes everything is followed by the newest.
+fn prefer<'d>(list: impl Iterator<Item = &'d mut GroupDecision>, request: &Request<'_>) {
+    let mut before: Option<&mut GroupDecision> = None;
+    for one in list {
+        if let Some(smallest) = before.take_if(|it| it.role == Role::Smallest && one.role == Role::Newest) {
+            (smallest.better, one.better) = (better(smallest, one), better(one, smallest));
+            let currency = &request.policy.currency;
+            sentence::prefer(smallest, currency);
+            sentence::prefer(one, currency);
+        }
+        before = Some(one);
+    }
+}
+
+/// The other release of a component, if it gains more against not patching. Against that and not by itself, because bugs are known
+/// of one release that the other may repair too. What is within [`FLAT`] of it is no reason to take the other.
+fn better(one: &GroupDecision, other: &GroupDecision) -> Option<Better> {
+    let (own, others) = (one.wait.as_ref()?, other.wait.as_ref()?);
+    let gains = |it: &Decision| it.optimum.loss_never - it.optimum.loss;
+    let (verdict, loss) = (others.verdict, others.optimum.loss);
+    let release = other.release.clone()?;
+    (gains(others) > gains(own) + FLAT * own.optimum.loss).then_some(Better { release, verdict, loss })
 }
 
 /// Decides what can be decided.

@@ -48,10 +48,11 @@ type Taken = (Kind, usize, LineKey, String);
 pub(super) struct Decided(FxHashMap<Taken, Option<f64>>);
 
 impl Decided {
-    /// Adds a decision. Of several groups of a ring the first that takes a release counts.
+    /// Adds a decision. Of several groups of a ring the first that takes a release counts. Of two releases that close the same the one
+    /// that gains less is not taken.
     pub(super) fn tell(&mut self, rings: &Rings<'_>, line: &LineKey, decision: &GroupDecision) {
         let (Some(place), Some(release)) = (rings.place(&decision.group), &decision.release) else { return };
-        let Some(wait) = &decision.wait else { return };
+        let Some(wait) = decision.wait.as_ref().filter(|_| decision.better.is_none()) else { return };
         let key = (kind(&decision.group), place, line.clone(), release.clone());
         let known = self.0.entry(key).or_default();
         *known = match (*known, wait.optimum.days) {

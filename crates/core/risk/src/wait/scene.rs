@@ -22,7 +22,7 @@ use super::rings::{Decided, Rings};
 use super::sentence;
 use super::situation::{KnownBugs, Situation, Worth};
 use super::strata::{Crowd, Strata};
-use super::target::{self, Releases, Target};
+use super::target::{self, Releases, Target, Targets};
 use super::values::Assumptions;
 use crate::build::hole::Way;
 use crate::build::hosts::{Hosts, Kind};
@@ -131,7 +131,8 @@ impl<'a> Scene<'a> {
         let shell = self.shell(case);
         match target::targets(&self.releases, &case.line, &case.due) {
             Err(missing) => vec![unknown(shell, missing, self.day)],
-            Ok((smallest, newest)) => {
+            Ok(Targets { smallest, newest, instead_of }) => {
+                let shell = GroupDecision { instead_of, ..shell };
                 let role = if newest.is_some() { Role::Smallest } else { Role::OnlyOne };
                 let both = [(role, Some(smallest)), (Role::Newest, newest)];
                 let both = both.into_iter().filter_map(|(role, target)| Some((role, target?)));
@@ -168,6 +169,8 @@ impl<'a> Scene<'a> {
             component: case.line.component.clone(),
             release: None,
             role: Role::Unknown,
+            instead_of: None,
+            better: None,
             released: None,
             released_basis: "unknown",
             closes: case.due.holes.keys().cloned().collect(),
@@ -225,11 +228,7 @@ impl<'a> Scene<'a> {
         assumptions.learn(prior.together.clone());
         shell.prior = Some(prior);
         shell.tally = self.request.evidence.about(&name, &case.group.key.hardware);
-        let withdrawn = target.withdrawn.is_some();
-        let situation = self.situation(case, shared, &mut shell, &name, (released, withdrawn));
-        if let Some(withdrawal) = &target.withdrawn {
-            shell.assumed.push(format!("{} was withdrawn: {}", withdrawal.release, withdrawal.what));
-        }
+        let situation = self.situation(case, shared, &mut shell, &name, released);
         Due { decision: shell, case: Some(Situated { line: case.line.clone(), situation, assumptions }) }
     }
 
@@ -256,7 +255,7 @@ impl<'a> Scene<'a> {
         shared: &Shared,
         shell: &mut GroupDecision,
         name: &str,
-        (released, withdrawn): (Date, bool),
+        released: Date,
     ) -> Situation {
         let policy = self.request.policy;
         let hit = policy.parameters.setting(Parameter::RegressionHit);
@@ -274,7 +273,6 @@ impl<'a> Scene<'a> {
             strata: shared.strata.list.clone(),
             rates: Rates::of(&policy.parameters),
             release_age_days: f64::from((self.day - released).get_days().max(0)),
-            withdrawn,
             tally: shell.tally,
             hit_range: (hit.low, hit.high),
             first_ring_share: 1.0,
@@ -290,7 +288,7 @@ impl<'a> Scene<'a> {
     #[cfg(test)]
     pub(super) fn situation_of_any(&self, case: &Case, released: Date) -> Situation {
         let mut shell = self.shell(case);
-        self.situation(case, &self.shared(case), &mut shell, "any", (released, false))
+        self.situation(case, &self.shared(case), &mut shell, "any", released)
     }
 
     /// What the maintenance of a host costs, and what of it is saved because all changes share the drain of the first: the

@@ -89,7 +89,7 @@ pub(super) fn recommend(
     let (what, weak) = if decision.weak { (lower(&what), weak(decision)) } else { (what, String::new()) };
     format!(
         "{weak}{what}{}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}{}, and {}{}.",
-        duties(about, on),
+        beside(about, on),
         count(about.hosts.len() as u64, "host", "hosts"),
         guests(about),
         short(optimum.loss),
@@ -106,6 +106,23 @@ pub(super) fn recommend(
     )
 }
 
+/// Puts the release of the same component that gains more before what is said of this one.
+pub(super) fn prefer(about: &mut GroupDecision, currency: &str) {
+    let Some(it) = &about.better else { return };
+    let best = match it.verdict {
+        Verdict::PatchNow => "to patch now".to_owned(),
+        Verdict::Wait { days } => format!("to wait {} days", short(days)),
+        Verdict::Mitigate => "not to take it".to_owned(),
+    };
+    about.recommendation = format!(
+        "Rather {} {}, which closes the same: with it, it is best {best} and loses {} {currency}. Of this one alone: {}",
+        about.component,
+        it.release,
+        short(it.loss),
+        lower(&about.recommendation)
+    );
+}
+
 /// That the end of the span decides, and not the release.
 fn over_longer(decision: &Decision) -> String {
     let Some(it) = &decision.over_longer else { return String::new() };
@@ -114,12 +131,15 @@ fn over_longer(decision: &Decision) -> String {
     format!("; the span decides: over {} days it is best to patch {when}", short(it.horizon_days))
 }
 
-/// The duties that are late already, which no recommendation lifts.
-fn duties(about: &GroupDecision, on: Date) -> String {
+/// The duties that are late already, which no recommendation lifts, and a release that would do and was withdrawn.
+fn beside(about: &GroupDecision, on: Date) -> String {
     let asked = about.overdue(on).map(|day| format!("BOD 26-04 asked for it by {day}"));
     let broken = about.broken();
     let broken = broken.iter().map(|it| format!("the promise {it} has been broken since {}", it.since));
-    let late: Vec<String> = asked.into_iter().chain(broken).collect();
+    let withdrawn = about.instead_of.as_ref();
+    let withdrawn = withdrawn
+        .map(|it| format!("{}, which closes the same, was {}", it.release, it.withdrawal.known_by()));
+    let late: Vec<String> = asked.into_iter().chain(broken).chain(withdrawn).collect();
     if late.is_empty() { String::new() } else { format!(" ({})", late.join("; ")) }
 }
 
@@ -169,11 +189,18 @@ fn guests(about: &GroupDecision) -> String {
     format!("{known} (and up to {} of no known host, not counted)", about.vms_perhaps)
 }
 
-/// The term that weighs most in what is recommended.
+/// The term that weighs most in what is recommended. What sharing a drain saves is no part of a loss: a term may be more than
+/// the sum, and is no *most of it* then.
 fn largest(terms: &Terms) -> String {
     let named = terms.named();
     let most = named.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let saved = -terms.shared_drain;
     match most {
+        Some((name, loss)) if *loss > 0.0 && saved > 0.0 => format!(
+            "the largest term is {name} ({}), and {} are saved by sharing the drain",
+            short(*loss),
+            short(saved)
+        ),
         Some((name, loss)) if *loss > 0.0 => format!("most of it is {name} ({})", short(*loss)),
         _ => "nothing of it is of weight".to_owned(),
     }
@@ -230,10 +257,14 @@ fn hinges(decision: &Decision) -> String {
 pub(super) fn unknown(about: &GroupDecision, missing: &str, on: Date) -> String {
     let release = about.release.as_deref().map(|it| format!(" {it}")).unwrap_or_default();
     format!(
-        "Unknown whether to patch {}{release} or wait{}: {missing} is missing; {} stand open on {}.",
+        "Unknown whether to patch {}{release} or wait{}: {missing} is missing; {} open on {}.",
         about.component,
-        duties(about, on),
-        count((about.closes.len() + about.without_fix as usize) as u64, "vulnerability", "vulnerabilities"),
+        beside(about, on),
+        count(
+            (about.closes.len() + about.without_fix as usize) as u64,
+            "vulnerability stands",
+            "vulnerabilities stand"
+        ),
         count(about.hosts.len() as u64, "host", "hosts"),
     )
 }
@@ -241,6 +272,15 @@ pub(super) fn unknown(about: &GroupDecision, missing: &str, on: Date) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_term_that_exceeds_the_sum_is_not_most_of_it() {
+        let plain = Terms { maintenance: 20.0, exposure: 1.0, ..Terms::default() };
+        assert_eq!(largest(&plain), "most of it is maintenance (20.0)");
+        let shared = Terms { shared_drain: -5.0, ..plain };
+        let said = "the largest term is maintenance (20.0), and 5.0 are saved by sharing the drain";
+        assert_eq!(largest(&shared), said);
+    }
 
     #[test]
     fn probabilities_are_in_percent_however_small() {

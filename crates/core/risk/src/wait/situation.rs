@@ -126,8 +126,6 @@ pub struct Situation {
     pub rates: Rates,
     /// Days since the release appeared.
     pub release_age_days: f64,
-    /// The release was withdrawn by its maker.
-    pub withdrawn: bool,
     /// What trials and canaries on this hardware showed.
     pub tally: Tally,
     /// Spread of the share of hosts that a bad release hits, low and high, from which its Beta distribution comes.
@@ -173,12 +171,6 @@ impl Belief {
         let (now, hit) = after_others.update(by_others, tally.own);
         Self { at_release, by_age, by_others, now, hit }
     }
-
-    /// Of a release that its maker has withdrawn.
-    #[must_use]
-    pub fn of_withdrawn(at_release: f64, hit: Beta) -> Self {
-        Self { at_release: at_release.clamp(0.0, 1.0), by_age: 1.0, by_others: 1.0, now: 1.0, hit }
-    }
 }
 
 impl Situation {
@@ -187,16 +179,13 @@ impl Situation {
     pub fn belief(&self, values: &Values) -> Belief {
         let hit = Beta::from_range(values.get(Parameter::RegressionHit), self.hit_range.0, self.hit_range.1);
         let at_release = values.get(Parameter::RegressionPrior);
-        if self.withdrawn {
-            return Belief::of_withdrawn(at_release, hit);
-        }
         Belief::of(at_release, hit, values.get(Parameter::Theta) * self.release_age_days, &self.tally)
     }
 
-    /// Whoever made the release has withdrawn it, or it failed on a host of this hardware.
+    /// It failed on a host of this hardware. What its maker has withdrawn is not decided about.
     #[must_use]
     pub fn is_known_to_be_bad(&self) -> bool {
-        self.withdrawn || self.tally.on_this_hardware().failures > 0
+        self.tally.on_this_hardware().failures > 0
     }
 
     /// Per approach, the probability that a host is hit, given a campaign that tries this fleet.

@@ -1,16 +1,29 @@
-//! The releases of a line that could be taken: the smallest that closes what is due, and the newest.
+//! The releases of a line that could be taken: the smallest that closes what is due, and the newest. What its maker has withdrawn is
+//! never one of them.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use rustc_hash::FxHashMap;
+use serde::Serialize;
 use underpin_exposure::FactBase;
 use underpin_model::facts::{DateKind, Family, ReleaseFact};
-use underpin_model::version::{Comparison, compare};
+use underpin_model::version::{Comparison, Scheme, compare, esxi, succession};
 
 use super::due::{Due, LineKey, named};
 use super::prior;
-use crate::withdrawals::{self, Withdrawal};
+use crate::withdrawals::{self, Withdrawal, key};
+
+/// The first release that closes what is due, where its maker has withdrawn it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Withdrawn {
+    /// As the fixes name it.
+    pub release: String,
+    /// What is known of it.
+    pub withdrawal: &'static Withdrawal,
+}
 
 /// A release that could be taken.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,65 +33,75 @@ pub(super) struct Target {
     pub(super) released: Option<Date>,
     /// What the day is.
     pub(super) basis: &'static str,
-    /// Withdrawn by its maker, as known on the day.
-    pub(super) withdrawn: Option<&'static Withdrawal>,
+}
+
+/// What could be taken of a line.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Targets {
+    /// The smallest release that closes everything.
+    pub(super) smallest: Target,
+    /// The newest of the line, where that is a later one.
+    pub(super) newest: Option<Target>,
+    /// What would be the smallest.
+    pub(super) instead_of: Option<Withdrawn>,
 }
 
 /// The releases that could be taken on a day, by family and component.
 pub(super) struct Releases<'b> {
-    of: FxHashMap<(&'b Family, String), Vec<&'b ReleaseFact>>,
+    base: &'b FactBase,
+    of: FxHashMap<(Family, String), Vec<&'b ReleaseFact>>,
     on: Date,
 }
 
 impl<'b> Releases<'b> {
     pub(super) fn of(base: &'b FactBase, on: Date) -> Self {
-        let mut of: FxHashMap<(&Family, String), Vec<&ReleaseFact>> = FxHashMap::default();
+        let mut of: FxHashMap<(Family, String), Vec<&ReleaseFact>> = FxHashMap::default();
         // Microcode is released as packages of revisions: the name of a package is no revision.
         let could = |it: &&ReleaseFact| it.family != Family::IntelMicrocode && it.date <= on;
         for release in base.releases().iter().filter(could) {
-            of.entry((&release.family, release.component.to_ascii_lowercase())).or_default().push(release);
+            of.entry((release.family.clone(), release.component.to_ascii_lowercase()))
+                .or_default()
+                .push(release);
         }
-        Self { of, on }
+        Self { base, of, on }
     }
 
-    fn of_line(&self, line: &LineKey) -> Vec<&'b ReleaseFact> {
-        let all = self.of.get(&(&line.family, line.component.to_ascii_lowercase()));
-        let of_train = |it: &&&ReleaseFact| {
+    /// All of a component, whatever their train.
+    fn of_component(&self, line: &LineKey) -> &[&'b ReleaseFact] {
+        let all = self.of.get(&(line.family.clone(), line.component.to_ascii_lowercase()));
+        all.map_or(&[], Vec::as_slice)
+    }
+
+    /// Those of a line, and those of the train of a release to which it is to go.
+    fn of_line(&self, line: &LineKey, to: Option<&str>) -> Vec<&'b ReleaseFact> {
+        let to = to.filter(|_| line.family.scheme() == Scheme::Esxi).and_then(esxi::train);
+        let of_train = |it: &&ReleaseFact| {
             let (of, on) = (it.train.as_deref(), line.train.as_deref());
             of.zip(on).is_none_or(|(of, on)| of == on || leads_to(&line.family, on, of))
+                || (of.is_some() && of == to.as_deref())
         };
-        all.into_iter().flatten().filter(of_train).copied().collect()
+        self.of_component(line).iter().copied().filter(of_train).collect()
     }
 
     /// The order of two releases of a line.
     pub(super) fn order(&self, line: &LineKey, left: &str, right: &str) -> Option<Ordering> {
-        order(line, left, right, &self.of_line(line))
+        order(line, left, right, &self.of_line(line, None))
     }
-}
 
-/// The smallest release that closes everything, and the newest of the line where that is a later one.
-///
-/// # Errors
-/// The fact that is missing, in a sentence.
-pub(super) fn targets(
-    known: &Releases<'_>,
-    line: &LineKey,
-    due: &Due,
-) -> Result<(Target, Option<Target>), String> {
-    let on = known.on;
-    let releases = known.of_line(line);
-    let smallest = smallest(line, due, &releases)?;
-    let newest = releases
-        .iter()
-        .filter(|it| order(line, &named(it), &smallest, &releases) == Some(Ordering::Greater))
-        .filter(|it| withdrawn(it, on).is_none())
-        .max_by(|a, b| {
-            order(line, &named(a), &named(b), &releases).unwrap_or(Ordering::Equal).then(a.date.cmp(&b.date))
-        });
-    let target = |version: String| {
-        let fact = releases.iter().filter(|it| is(it, &version)).min_by_key(|it| it.date);
+    /// The withdrawal of a release, whether the lists still have it or not.
+    fn withdrawal(&self, line: &LineKey, version: &str) -> Option<&'static Withdrawal> {
+        let bulletin = self.fact(line, version).and_then(|it| it.bulletin.as_ref());
+        withdrawals::of_release(&line.family, version, bulletin.map(|it| it.as_str()), self.on)
+    }
+
+    /// What the lists say of a release: its first day.
+    pub(super) fn fact(&self, line: &LineKey, version: &str) -> Option<&'b ReleaseFact> {
+        self.of_component(line).iter().copied().filter(|it| is(it, version)).min_by_key(|it| it.date)
+    }
+
+    fn target(&self, line: &LineKey, due: &Due, version: String) -> Target {
         let announced = due.versions.get(version.as_str()).copied().flatten();
-        let (released, basis) = match (fact, announced) {
+        let (released, basis) = match (self.fact(line, &version), announced) {
             (Some(fact), _) if fact.date_kind == DateKind::Published => {
                 (Some(fact.date), "day of its publication")
             }
@@ -86,26 +109,57 @@ pub(super) fn targets(
             (Some(fact), None) => (Some(fact.date), "day of its build, not of its publication"),
             (None, None) => (None, "unknown"),
         };
-        Target { released, basis, withdrawn: fact.and_then(|it| withdrawn(it, on)), version }
-    };
-    Ok((target(smallest.clone()), newest.map(|it| target(named(it)))))
+        Target { version, released, basis }
+    }
 }
 
-fn withdrawn(release: &ReleaseFact, on: Date) -> Option<&'static Withdrawal> {
-    let bulletin = release.bulletin.as_ref().map(|it| it.as_str());
-    withdrawals::of_release(&release.family, &release.version, bulletin, on)
+/// The smallest release that closes everything, and the newest of the line where that is a later one.
+///
+/// # Errors
+/// The fact that is missing, in a sentence.
+pub(super) fn targets(known: &Releases<'_>, line: &LineKey, due: &Due) -> Result<Targets, String> {
+    let all = known.of_line(line, None);
+    let first = smallest(known, line, due, &all)?;
+    let releases = known.of_line(line, Some(&first));
+    let order = |left: &str, right: &str| order(line, left, right, &releases);
+    let later = || {
+        let later = releases.iter().filter(|it| order(&named(it), &first) == Some(Ordering::Greater));
+        later.filter(|it| known.withdrawal(line, &named(it)).is_none())
+    };
+    let by_order = |a: &&&ReleaseFact, b: &&&ReleaseFact| {
+        order(&named(a), &named(b)).unwrap_or(Ordering::Equal).then(a.date.cmp(&b.date))
+    };
+    let newest = later().max_by(by_order).map(|it| named(it));
+    let withdrawal = known.withdrawal(line, &first);
+    let smallest = match withdrawal {
+        None => first.clone(),
+        Some(it) => later().min_by(by_order).map(|it| named(it)).ok_or_else(|| {
+            format!(
+                "a later release of {} in place of {first} (which closes what is due and was {})",
+                line.component,
+                it.known_by()
+            )
+        })?,
+    };
+    let newest = newest.filter(|it| *it != smallest).map(|it| known.target(line, due, it));
+    let instead_of = withdrawal.map(|withdrawal| Withdrawn { release: first, withdrawal });
+    Ok(Targets { smallest: known.target(line, due, smallest), newest, instead_of })
 }
 
 fn is(release: &ReleaseFact, version: &str) -> bool {
-    *release.version == *version || named(release) == version
+    let same = |name: &str| key(&release.family, name) == key(&release.family, version);
+    same(&release.version) || same(&named(release))
 }
 
 /// The largest of the first fixed versions: updates are cumulative.
-fn smallest(line: &LineKey, due: &Due, releases: &[&ReleaseFact]) -> Result<String, String> {
+fn smallest(
+    known: &Releases<'_>,
+    line: &LineKey,
+    due: &Due,
+    releases: &[&ReleaseFact],
+) -> Result<String, String> {
     let mut versions = due.versions.keys();
-    let first = versions.next().ok_or_else(|| {
-        format!("a known release of {} that closes any of the open vulnerabilities", line.component)
-    })?;
+    let first = versions.next().ok_or_else(|| closes_nothing(known, line, due))?;
     let mut largest: &str = first;
     for version in versions {
         match order(line, version, largest, releases) {
@@ -122,6 +176,35 @@ fn smallest(line: &LineKey, due: &Due, releases: &[&ReleaseFact]) -> Result<Stri
     Ok(largest.to_owned())
 }
 
+/// What is missing where no release that could be taken closes anything: what is known is told.
+fn closes_nothing(known: &Releases<'_>, line: &LineKey, due: &Due) -> String {
+    let missing =
+        format!("a known release of {} that closes any of the open vulnerabilities", line.component);
+    if let Some((version, day)) = due.ahead.iter().next() {
+        return format!("{missing} ({version} does, and appears only on {day})");
+    }
+    let Some(train) = line.train.as_deref().filter(|_| line.family.scheme() == Scheme::Esxi) else {
+        return missing;
+    };
+    let named = |id| known.base.fixes_named(&line.family, &line.component, id);
+    let of_other = |it: &Arc<str>| esxi::train(it).is_some_and(|of| of != train);
+    let others: BTreeSet<Arc<str>> = due.without_fix.iter().flat_map(named).filter(of_other).collect();
+    if others.is_empty() {
+        return missing;
+    }
+    let some: Vec<&str> = others.iter().take(NAMED).map(|it| &**it).collect();
+    let more = if others.len() > NAMED { " and others" } else { "" };
+    format!(
+        "a release of {} {train} that closes any of the open vulnerabilities (known are {}{more}, of other updates: to go there is an \
+         upgrade, which is not decided here)",
+        line.component,
+        some.join(", ")
+    )
+}
+
+/// Releases of other updates that are named.
+const NAMED: usize = 4;
+
 /// Releases of another train come with the updates of one: until 6.7 each update of ESXi is followed by patches that hold it and
 /// display no update, so that all of a version are one line. Since 7.0 an update is an upgrade of its own, and not crossed.
 fn leads_to(family: &Family, on: &str, of: &str) -> bool {
@@ -137,14 +220,21 @@ fn build<'v>(line: &LineKey, version: &'v str) -> Option<&'v str> {
     (leads_to(&line.family, on, train) && build.bytes().all(|it| it.is_ascii_digit())).then_some(build)
 }
 
-/// The order of two releases: by version, by build within a line, and by day where the scheme does not order them.
+/// The order of two releases: by version, by build within a line, and by day where the scheme does not order them. Of two updates of
+/// ESXi each has fixes of its own, so that a release of the later one holds those of the other only if it was also built later.
 fn order(line: &LineKey, left: &str, right: &str, releases: &[&ReleaseFact]) -> Option<Ordering> {
+    let scheme = line.family.scheme();
     let builds = build(line, left).zip(build(line, right)).unwrap_or((left, right));
-    match compare(line.family.scheme(), builds.0, builds.1) {
-        Ok(Comparison::Ordered(order)) => Some(order),
-        _ => {
-            let day = |version: &str| releases.iter().filter(|it| is(it, version)).map(|it| it.date).min();
-            Some(day(left)?.cmp(&day(right)?))
-        }
+    if let Ok(Comparison::Ordered(order)) = compare(scheme, builds.0, builds.1) {
+        return Some(order);
     }
+    if scheme == Scheme::Esxi
+        && let (Ok(Comparison::Ordered(train)), Some((left, right))) =
+            (succession(scheme, left, right), esxi::build(left).zip(esxi::build(right)))
+    {
+        let built = compare(scheme, left, right).ok()?;
+        return (built == Comparison::Ordered(train)).then_some(train);
+    }
+    let day = |version: &str| releases.iter().filter(|it| is(it, version)).map(|it| it.date).min();
+    Some(day(left)?.cmp(&day(right)?))
 }

@@ -54,7 +54,6 @@ pub(crate) fn situation(exploited: Exploited) -> Situation {
         rates: Rates::of(&Policy::default().parameters),
         strata: vec![Stratum { share: 1.0, worth, holes: std::sync::Arc::new([0]), answers: vec![0] }],
         release_age_days: 2.0,
-        withdrawn: false,
         tally: Tally::default(),
         hit_range: (0.01, 1.0),
         first_ring_share: 0.0,
@@ -290,14 +289,6 @@ fn clean_canaries_and_age_make_patching_now_better_and_a_failure_worse() {
         ..Tally::default()
     };
     assert_eq!(now(elsewhere, 0.0), base, "other hardware teaches nothing");
-}
-
-#[test]
-fn a_withdrawn_release_is_not_taken_now() {
-    let it = Situation { withdrawn: true, first_ring_share: 1.0, ..situation(scored(0.01)) };
-    let decision = decide(&it, &default(), 3.0, 1).unwrap();
-    assert_eq!(decision.belief.now, 1.0);
-    assert_ne!(decision.verdict, Verdict::PatchNow);
 }
 
 #[test]

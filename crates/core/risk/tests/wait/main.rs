@@ -9,5 +9,7 @@ mod curve;
 mod decision;
 mod duties;
 mod fleet;
+mod preference;
 mod promises;
 mod rings;
+mod withdrawn;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use underpin_model::id::{HostId, VulnerabilityId};
 use underpin_model::policy::Parameter;
-use underpin_risk::wait::groups::HORIZON_DAYS;
+use underpin_risk::wait::groups::{HORIZON_DAYS, PromiseState};
 use underpin_risk::wait::information::{InformationValue, Observation};
 use underpin_risk::wait::sensitivity::Sensitivity;
 use underpin_risk::wait::{Decision, GroupDecision, curve::Terms};
@@ -80,7 +80,7 @@ fn all(known: &Decisions) -> Markup {
                     tbody { @for one in &known.list { tr {
                         th scope="row" { a.long href=(group_address(&one.group.to_string())) { (one.group) } }
                         td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } } td.num { (hosts(one)) } td.num { (closes(one, &number(one.closes.len() as u64))) }
-                        td { @match &one.wait { Some(wait) => { (verdict(wait)) br; small { (derived(&format!("right in {}", percent(wait.right)), &html! { "How often this kind of choice is the best one when all parameters are drawn from their ranges." })) } } None => { span.status.s-unknown { "unknown" } } } }
+                        td { @match &one.wait { Some(wait) => { @if let Some(it) = &one.better { "rather " (it.release) "; else " } (verdict(wait)) br; small { (derived(&format!("right in {}", percent(wait.right)), &html! { "How often this kind of choice is the best one when all parameters are drawn from their ranges." })) } } None => { span.status.s-unknown { "unknown" } } } }
                         td.wide { (one.recommendation) }
                     } } }
                 } }))
@@ -127,6 +127,21 @@ fn named<'n>(text: &str, page: &str, mut all: impl ExactSizeIterator<Item = &'n 
     derived(text, &html! { (first) @if more { " and more" } })
 }
 
+/// What a promise still costs: the penalty of a broken one is lost whatever is decided.
+fn kept(promise: &PromiseState, currency: &str) -> String {
+    let days = match promise.days_left.unsigned_abs() {
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    };
+    let penalty = format!("{} {currency}", amount(promise.penalty));
+    if promise.days_left < 0 {
+        return format!(
+            "broken for {days}: the penalty of {penalty} is lost whatever is decided, and no part of the loss here"
+        );
+    }
+    format!("{days} left, penalty {penalty} if these hosts break it")
+}
+
 fn facts(one: &GroupDecision, currency: &str) -> Markup {
     html! { dl {
         dt { "Hosts" } dd { (hosts(one)) }
@@ -136,7 +151,7 @@ fn facts(one: &GroupDecision, currency: &str) -> Markup {
         dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
         dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }
         dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due) } None => "no deadline" } }
-        dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (promise.days_left.unsigned_abs()) @if promise.days_left < 0 { " days over, penalty " } @else { " days left, penalty " } (amount(promise.penalty)) " " (currency) " if these hosts break it" @if let Some(it) = &promise.accepted { ", when the risk that " (it.owner) " accepted expires" } br; } }
+        dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (kept(promise, currency)) @if let Some(it) = &promise.accepted { ", when the risk that " (it.owner) " accepted expires" } br; } }
         @if let Some(it) = &one.earlier_ring { dt { "Earlier ring" } dd { (it.ring) @if it.runs_it { " runs it already" } @else { " is to take it first" } ": it protects these hosts from day " (amount(it.from_days)) } }
         dt { "Changes that share the drain" } dd { (one.changes) }
     } }
@@ -273,5 +288,25 @@ fn information(wait: &Decision, currency: &str) -> Markup {
             thead { tr { th scope="col" { "Observation" } th.num scope="col" { "Worth" } th.num scope="col" { "Costs" } th.num scope="col" { "Days" } th scope="col" { "Pays" } } }
             tbody { @for it in &wait.information { tr { th scope="row" { (derived(name(it), &html! { (how(it)) })) } td.num { (amount(it.value)) } td.num { (amount(it.cost)) } td.num { (amount(it.days)) } td { @if it.pays() { "yes" } @else { "no" } } } } }
         } }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_penalty_of_a_broken_promise_is_lost_whatever_is_decided() {
+        let of = |days_left| {
+            let deadline = "2026-03-01".parse().unwrap();
+            let (id, tenants, accepted) = ("p".to_owned(), Vec::new(), None);
+            kept(
+                &PromiseState { id, tenants, deadline, days_left, hosts: 2, penalty: 312.0, accepted },
+                "EUR",
+            )
+        };
+        assert_eq!(of(1), "1 day left, penalty 312 EUR if these hosts break it");
+        let lost = "broken for 348 days: the penalty of 312 EUR is lost whatever is decided, and no part of the loss here";
+        assert_eq!(of(-348), lost);
     }
 }

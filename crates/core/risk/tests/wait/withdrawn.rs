@@ -1,0 +1,149 @@
+//! Which release of ESXi is recommended: none that was withdrawn, one release under all its names, and the order of updates.
+
+use jiff::Timestamp;
+use underpin_exposure::{FactBase, Feed, Options, assess};
+use underpin_feeds::Parsed;
+use underpin_model::facts::{DateKind, Document, Family, Format, ReleaseFact};
+use underpin_model::fleet::{self, Fleet};
+use underpin_model::id::FeedId;
+use underpin_model::policy::Policy;
+use underpin_risk::wait::evidence::Evidence;
+use underpin_risk::wait::{GroupDecision, Request, groups};
+
+/// A host with a guest on a build of an update.
+fn host(train: &str, version: &str) -> Fleet {
+    let text = format!(
+        r#"{{"format": "underpin/fleet/1", "name": "one", "seen": {{"at": "2021-11-01T00:00:00Z", "by": "hand"}},
+         "clusters": [{{"id": "c"}}],
+         "hosts": [{{"id": "e", "cluster": "c", "vendor": "Maker", "model": "R1", "platform": {{"family": "esxi", "train": "{train}"}},
+         "components": {{"family": "esxi", "train": "{train}",
+         "components": [{{"name": "ESXi", "version": "{version}", "kind": "product"}}]}}}}],
+         "vms": [{{"id": "v", "host": "e", "power": "on"}}]}}"#
+    );
+    fleet::read(text.as_bytes()).unwrap().fleet
+}
+
+/// Records that name these first fixed releases of a version of ESXi, all published on a day, and a list of published releases.
+fn base(version: &str, day: &str, fixes: &[&str], list: &[(&str, &str, &str)]) -> FactBase {
+    let record = |(at, fix): (usize, &&str)| {
+        let text = format!(
+            r#"{{"dataType": "CVE_RECORD", "dataVersion": "5.1",
+             "cveMetadata": {{"cveId": "CVE-2021-9900{at}", "assignerOrgId": "dcf2e128-44bd-42ed-91e8-88f912c1401d",
+             "assignerShortName": "vmware", "state": "PUBLISHED", "datePublished": "{day}T00:00:00Z", "dateUpdated": "{day}T00:00:00Z"}},
+             "containers": {{"cna": {{"providerMetadata": {{"orgId": "dcf2e128-44bd-42ed-91e8-88f912c1401d", "shortName": "vmware",
+             "dateUpdated": "{day}T00:00:00Z"}}, "descriptions": [{{"lang": "en", "value": "x"}}],
+             "references": [{{"url": "https://example.org/a"}}],
+             "affected": [{{"vendor": "VMware", "product": "VMware ESXi", "defaultStatus": "unaffected",
+             "versions": [{{"status": "affected", "version": "{version}", "lessThan": "{fix}", "versionType": "custom"}}]}}]}}}}}}"#
+        );
+        let Ok(Parsed::Document(document)) = underpin_feeds::parse(text.as_bytes()) else {
+            panic!("no document")
+        };
+        *document
+    };
+    let mut documents: Vec<Document> = fixes.iter().enumerate().map(record).collect();
+    let mut builds = Document::new("builds.csv", Format::EsxiBuilds);
+    builds.releases.extend(list.iter().map(|(train, build, day)| ReleaseFact {
+        family: Family::Esxi,
+        train: Some((*train).into()),
+        component: "ESXi".into(),
+        version: (*build).into(),
+        date: day.parse().unwrap(),
+        date_kind: DateKind::Published,
+        bulletin: None,
+        class: None,
+        fixes: Vec::new(),
+    }));
+    documents.push(builds);
+    FactBase::new(vec![Feed { id: FeedId::new("f").unwrap(), fetched: None, documents }])
+}
+
+fn decided_on(day: &str, fleet: &Fleet, base: &FactBase) -> Vec<GroupDecision> {
+    let at: Timestamp = format!("{day}T23:59:59Z").parse().unwrap();
+    let assessment = assess(fleet, base, &Options::at(at));
+    let (policy, evidence) = (Policy::default(), Evidence::default());
+    let request = Request {
+        fleet,
+        assessment: &assessment,
+        base,
+        policy: &policy,
+        evidence: &evidence,
+        horizon_days: 90.0,
+    };
+    groups(&request).unwrap()
+}
+
+const U3C: (&str, &str, &str) = ("7.0U3", "19193900", "2022-01-27");
+
+#[test]
+fn a_release_that_was_withdrawn_is_never_recommended() {
+    let fleet = host("7.0U3", "7.0.3-18644231");
+    let base = base("7.0", "2021-11-09", &["ESXi70U3a-18825058"], &[U3C]);
+    let on = |day| decided_on(day, &fleet, &base).remove(0);
+
+    let before = on("2021-11-18");
+    assert_eq!(before.release.as_deref(), Some("ESXi70U3a-18825058"), "nobody knew");
+    assert!(before.wait.is_some() && before.instead_of.is_none());
+
+    let known = on("2021-12-01");
+    assert!(known.wait.is_none() && known.release.is_none(), "{}", known.recommendation);
+    for part in
+        ["in place of ESXi70U3a-18825058", "known since 2021-11-19", "source: The Register, 2022-01-28"]
+    {
+        assert!(known.recommendation.contains(part), "{}", known.recommendation);
+    }
+    assert!(known.recommendation.contains("1 vulnerability stands open"), "{}", known.recommendation);
+
+    let later = on("2022-03-01");
+    assert_eq!(later.release.as_deref(), Some("7.0U3-19193900"));
+    let withdrawn = later.instead_of.as_ref().unwrap();
+    assert_eq!(
+        (withdrawn.release.as_str(), withdrawn.withdrawal.version),
+        ("ESXi70U3a-18825058", "18825058")
+    );
+    assert!(later.wait.is_some());
+    let said = "ESXi70U3a-18825058, which closes the same, was withdrawn, known since 2021-11-19; source: ";
+    assert!(later.recommendation.contains(said), "{}", later.recommendation);
+}
+
+#[test]
+fn a_release_of_esxi_is_the_same_under_each_of_its_names() {
+    let fleet = host("7.0U3", "7.0.3-18644231");
+    let list = [U3C, ("7.0U3", "23307199", "2024-04-11")];
+    let of =
+        |fix: &str, day: &str| decided_on(day, &fleet, &base("7.0", "2024-03-05", &[fix], &list)).remove(0);
+    let named = of("ESXi70U3p-23307199", "2024-04-15");
+    assert_eq!(named.release.as_deref(), Some("ESXi70U3p-23307199"));
+    assert_eq!(named.released.unwrap().to_string(), "2024-04-11", "not the day of the record");
+    assert_eq!(named.released_basis, "day of its publication");
+    // What the list dates later could not be taken yet, whatever its name.
+    let ahead = of("ESXi70U3p-23307199", "2024-04-01");
+    assert!(ahead.wait.is_none() && ahead.without_fix == 1, "{}", ahead.recommendation);
+    let said = "(ESXi70U3p-23307199 does, and appears only on 2024-04-11)";
+    assert!(ahead.recommendation.contains(said), "{}", ahead.recommendation);
+}
+
+#[test]
+fn of_two_updates_of_esxi_the_later_one_holds_the_other_if_it_was_built_later() {
+    let fleet = host("8.0", "8.0.0-20513097");
+    let of =
+        |fixes: &[&str]| decided_on("2025-04-15", &fleet, &base("8.0", "2024-06-25", fixes, &[])).remove(0);
+    let later = of(&["ESXi80U3-24022510", "ESXi80U2sb-23305545"]);
+    assert_eq!(later.release.as_deref(), Some("ESXi80U3-24022510"), "{}", later.recommendation);
+    // A patch of the earlier update that came out after the first release of the later one.
+    let crossed = of(&["ESXi80U3c-24414501", "ESXi80U2d-24585300"]);
+    assert!(
+        crossed.unknown.as_ref().unwrap().starts_with("the order of ESXi "),
+        "{}",
+        crossed.recommendation
+    );
+}
+
+#[test]
+fn a_fix_that_is_of_another_update_is_named() {
+    let fleet = host("7.0U2", "7.0.2-17867351");
+    let one =
+        decided_on("2024-04-15", &fleet, &base("7.0", "2024-03-05", &["ESXi70U3p-23307199"], &[])).remove(0);
+    let said = "a release of ESXi 7.0U2 that closes any of the open vulnerabilities (known are ESXi70U3p-23307199, of other updates";
+    assert!(one.recommendation.contains(said), "{}", one.recommendation);
+}
