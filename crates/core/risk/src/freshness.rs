@@ -24,8 +24,7 @@ pub fn inventory_warning(fleet: &Fleet, as_of: Timestamp) -> Option<String> {
     let day = date(as_of);
     let age = |seen: Date| seen.until(day).map_or(i32::MAX, |it| it.get_days());
     let of_host = |host: &Host| date(host.seen.as_deref().unwrap_or(&fleet.seen).at);
-    let old: Vec<Date> =
-        fleet.hosts.iter().map(of_host).filter(|it| age(*it) > STALE_AFTER_DAYS).collect();
+    let old: Vec<Date> = fleet.hosts.iter().map(of_host).filter(|it| age(*it) > STALE_AFTER_DAYS).collect();
     let oldest = *old.iter().min()?;
     Some(format!(
         "{} of {} hosts were last seen more than {STALE_AFTER_DAYS} days before {day} (the longest ago on {oldest}, {} days): what \
@@ -142,8 +141,8 @@ mod tests {
     use underpin_exposure::{Feed, Options, assess};
     use underpin_feeds::Parsed;
     use underpin_model::fleet::Seen;
-    use underpin_model::id::HostId;
     use underpin_model::id::FeedId;
+    use underpin_model::id::HostId;
 
     use super::*;
 

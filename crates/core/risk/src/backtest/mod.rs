@@ -309,7 +309,9 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
             kev.from, period.from
         ));
     } else if history.signals.kev.is_none() && !history.holes.is_empty() {
-        notes.push("the facts hold no KEV entries: exploited exposure is unknown; bring a KEV catalogue".to_owned());
+        notes.push(
+            "the facts hold no KEV entries: exploited exposure is unknown; bring a KEV catalogue".to_owned(),
+        );
     }
     let silent = |(at, it): &(usize, &Release)| {
         it.security.is_none() && !history.holes.iter().any(|hole| hole.closed_by.first() == Some(at))

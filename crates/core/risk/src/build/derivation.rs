@@ -189,8 +189,9 @@ impl fmt::Display for Unpriced {
                     have(self.findings_of_unknown_status)
                 )
             }),
-            (self.hosts_not_assessed > 0)
-                .then(|| format!("of {} neither kernel nor hypervisor is known", hosts(self.hosts_not_assessed))),
+            (self.hosts_not_assessed > 0).then(|| {
+                format!("of {} neither kernel nor hypervisor is known", hosts(self.hosts_not_assessed))
+            }),
             (self.hosts_of_unknown_plane > 0)
                 .then(|| format!("of {} no management plane is known", hosts(self.hosts_of_unknown_plane))),
             (self.planes_with_unknowns > 0).then(|| {

@@ -51,8 +51,8 @@ pub(super) struct Setting<'a> {
     pub(super) known: Option<Known<'a>>,
 }
 
-/// Whose holes are those of a plane of no known platform.
-const UNKNOWN_PLANE: &str = "unknown management plane";
+/// Whose hole is that of the plane that hosts are under of which no plane is known.
+const UNLISTED_PLANE: &str = "management plane that nobody listed";
 
 impl Shocks {
     pub(super) fn of(
@@ -111,7 +111,7 @@ impl Shocks {
         };
         let label_of_plane = |at: usize| {
             let platform = survey.planes.get(at).and_then(|it| it.platform.as_ref());
-            platform.map_or_else(|| UNKNOWN_PLANE.to_owned(), |it| format!("{it} (plane)"))
+            platform.map_or_else(|| "unknown management plane".to_owned(), |it| format!("{it} (plane)"))
         };
         let mut machines: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
         for (at, _) in open.unknown_hosts.iter().enumerate().filter(|(_, it)| **it) {
@@ -121,7 +121,7 @@ impl Shocks {
             machines.entry(label_of_plane(at)).or_default().1.push(at);
         }
         if survey.under_unknown {
-            machines.entry(UNKNOWN_PLANE.to_owned()).or_default();
+            machines.entry(UNLISTED_PLANE.to_owned()).or_default();
         }
         let rate = Probability::nearest(setting.policy.parameters.get(Parameter::EpssUnknown));
         for (label, (hosts, planes)) in machines {
@@ -136,7 +136,7 @@ impl Shocks {
             let shock = self.push(Cause::Exploit { vulnerability: id }, factors, derivation);
             mark(&mut self.unlisted_of_host, &hosts, shock);
             mark(&mut self.unlisted_of_plane, &planes, shock);
-            if survey.under_unknown && label == UNKNOWN_PLANE {
+            if label == UNLISTED_PLANE {
                 self.unlisted_of_unknown_plane = Some(shock);
             }
         }
@@ -296,7 +296,10 @@ fn exploit_factors(
             let why = if by_floor {
                 format!("the floor counts, which the EPSS score is not above: {}", floor.source)
             } else {
-                format!("EPSS {} within 30 days counts, which is above the floor of {}", hazard.thirty_days, floor.value)
+                format!(
+                    "EPSS {} within 30 days counts, which is above the floor of {}",
+                    hazard.thirty_days, floor.value
+                )
             };
             let source = format!("listed in KEV on {listed}; {why}");
             (of(ends.within(horizon), parameter, source), ends)

@@ -22,8 +22,12 @@ impl Standings<'_> {
             return unknown(format!("/hosts/{at}/cluster"));
         };
         let path = format!("/clusters/{cluster_at}/managed_by");
-        let known: Vec<&str> =
-            cluster.managed_by.iter().filter(|it| self.planes.contains_key(it)).map(|it| it.as_str()).collect();
+        let known: Vec<&str> = cluster
+            .managed_by
+            .iter()
+            .filter(|it| self.planes.contains_key(it))
+            .map(|it| it.as_str())
+            .collect();
         if known.is_empty() {
             return unknown(path);
         }

@@ -435,11 +435,10 @@ fn a_risk_that_is_accepted_twice_in_one_scope_is_told_once() {
 #[test]
 fn an_accepted_risk_says_where_and_one_that_covers_none_is_told() {
     let mut fleet = fleet();
-    ["h1", "h2", "h3"].map(|id| add_host(&mut fleet, id, &[("a", 1)]));
-    let facts = Facts::new().knows("CVE-1", Some(REMOTE), Some(0.2), None).hosts(
-        &["h1", "h2", "h3"],
-        &[(Some("CVE-1"), Area::VmmCore, OPEN)],
-    );
+    ["h1", "h2", "h3"].iter().for_each(|id| add_host(&mut fleet, id, &[("a", 1)]));
+    let facts = Facts::new()
+        .knows("CVE-1", Some(REMOTE), Some(0.2), None)
+        .hosts(&["h1", "h2", "h3"], &[(Some("CVE-1"), Area::VmmCore, OPEN)]);
     let told = |scopes: &[(&str, &str)]| {
         let entry = |(owner, scope): &(&str, &str)| {
             format!(
@@ -458,18 +457,19 @@ fn an_accepted_risk_says_where_and_one_that_covers_none_is_told() {
     let (words, warnings) = told(&[("cto", "scope.hosts = [\"h9\"]")]);
     assert_eq!(words, [None]);
     assert!(
-        warnings[0].starts_with("CVE-1: accepted by cto in a scope that covers none of the 3 hosts on which it is open: "),
+        warnings[0].starts_with(
+            "CVE-1: accepted by cto in a scope that covers none of the 3 hosts on which it is open: "
+        ),
         "{warnings:?}"
     );
     // Two owners of one risk on one host: nobody knows whose day counts.
-    let (_, warnings) = told(&[("cto", "scope.hosts = [\"h1\", \"h2\"]"), ("cio", "scope.hosts = [\"h2\", \"h3\"]")]);
+    let (_, warnings) =
+        told(&[("cto", "scope.hosts = [\"h1\", \"h2\"]"), ("cio", "scope.hosts = [\"h2\", \"h3\"]")]);
     assert_eq!(
         warnings,
-        [
-            "CVE-1: accepted by different entries on 1 host: accepted_risk number 1 by cto until 2027-01-01, \
+        ["CVE-1: accepted by different entries on 1 host: accepted_risk number 1 by cto until 2027-01-01, \
              accepted_risk number 2 by cio until 2027-01-01; who answers for it there, and until when, is not clear: keep their scopes \
-             apart"
-        ]
+             apart"]
     );
     assert!(told(&[("cto", "scope.hosts = [\"h1\"]"), ("cio", "scope.hosts = [\"h2\"]")]).1.is_empty());
 }

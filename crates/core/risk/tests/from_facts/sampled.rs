@@ -315,8 +315,7 @@ fn an_irrelevant_component_makes_no_host_look_safer() {
         let worst = at_worst(&fleet, &base, &judged);
         (mean(&fleet, &worst, &Options::upper(&releases)).0, unpriced)
     };
-    let shell =
-        r#"{"family": "debian", "train": "bookworm", "components": [{"name": "bash", "version": "5.2.15-2"}]}"#;
+    let shell = r#"{"family": "debian", "train": "bookworm", "components": [{"name": "bash", "version": "5.2.15-2"}]}"#;
     let microcode = r#"{"components": [{"family": "intel-microcode", "kind": "microcode", "name": "intel-microcode",
         "platform_mask": 183, "running_version": "0x2007006", "signature": "06-55-04", "version": "0x2007006"}]}"#;
     let nothing = listing("null", 1).0;

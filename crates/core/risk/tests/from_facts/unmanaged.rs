@@ -26,10 +26,11 @@ fn two() -> (Fleet, Facts) {
     add_host(&mut fleet, "h1", &[("a", 3)]);
     add_host(&mut fleet, "h2", &[("a", 5)]);
     add_plane(&mut fleet, "vc", &["h1", "h2"]);
-    let facts = Facts::new()
-        .knows("CVE-1", Some(REMOTE), Some(0.5), None)
-        .hosts(&["h1", "h2"], &[])
-        .has(AssetKind::ManagementPlane, &["vc"], &[(Some("CVE-1"), Area::Management, Status::Affected)]);
+    let facts = Facts::new().knows("CVE-1", Some(REMOTE), Some(0.5), None).hosts(&["h1", "h2"], &[]).has(
+        AssetKind::ManagementPlane,
+        &["vc"],
+        &[(Some("CVE-1"), Area::Management, Status::Affected)],
+    );
     (fleet, facts)
 }
 
@@ -58,7 +59,7 @@ fn a_fleet_without_a_plane_may_have_one_that_nobody_listed() {
     fleet.clusters[0].managed_by.clear();
     fleet.management_planes.clear();
     let facts = Facts::new().hosts(&["h1", "h2"], &[]);
-    let unlisted = "unlisted hole in unknown management plane";
+    let unlisted = "unlisted hole in management plane that nobody listed";
     let built = upper(&fleet, &facts);
     let shock = exploit(&built, unlisted).unwrap();
     let plane = built.portfolio.planes.last().unwrap();

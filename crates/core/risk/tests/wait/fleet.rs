@@ -331,9 +331,8 @@ fn hosts_of_which_neither_kernel_nor_hypervisor_is_known_are_undecided() {
     }
     let assessment = assessed(&fleet, &base);
     let (policy, evidence) = (Policy::default(), evidence::Evidence::default());
-    let mut request =
-        underpin_risk::report::Request::new(&fleet, &assessment, &base, &policy, &evidence);
-    request.samples = 100;
+    let mut request = underpin_risk::report::Request::new(&fleet, &assessment, &base, &policy, &evidence);
+    request.samples = 1000;
     let report = underpin_risk::report::report(&request).unwrap();
     for group in &report.groups {
         let why = group.wait_missing.as_deref().unwrap();
