@@ -303,7 +303,9 @@ fn append(findings: &mut Vec<Finding>, holes: Possible) -> Range<u32> {
             area,
             restart: classify::restart(area, Restart::Unknown),
             needs: Vec::new(),
-            needed: Needed::Unknown { why: "neither kernel nor hypervisor of the machine is known".to_owned() },
+            needed: Needed::Unknown {
+                why: "neither kernel nor hypervisor of the machine is known".to_owned(),
+            },
         };
         finding(component, Some(id), Status::Affected, Some(fix))
     }));

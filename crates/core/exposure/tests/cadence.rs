@@ -510,7 +510,8 @@ fn what_was_asked_for_and_has_no_series_is_named() {
     assert_eq!(series, ["proxmox 8"]);
     assert!(
         warnings.len() == 1
-            && warnings[0].starts_with("esxi has no series: it has none of the lines that were asked for; it has ")
+            && warnings[0]
+                .starts_with("esxi has no series: it has none of the lines that were asked for; it has ")
             && warnings[0].contains("8.0"),
         "{warnings:?}"
     );

@@ -96,12 +96,16 @@ impl History {
             warnings.push(if lines.iter().any(|(of, _)| of == platform) || query.lines.is_empty() {
                 format!("{platform} has no series: nothing of it is left that could be split")
             } else {
-                format!("{platform} has no series: it has none of the lines that were asked for; it has {known}")
+                format!(
+                    "{platform} has no series: it has none of the lines that were asked for; it has {known}"
+                )
             });
         }
         for (platform, line) in lines.iter().filter(|(platform, line)| !is_in(platform, Some(line))) {
             if is_in(platform, None) || query.platforms.is_empty() {
-                warnings.push(format!("{platform} {line} has no series: nothing of it is left that could be split"));
+                warnings.push(format!(
+                    "{platform} {line} has no series: nothing of it is left that could be split"
+                ));
             }
         }
         warnings
