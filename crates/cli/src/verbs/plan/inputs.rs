@@ -71,7 +71,7 @@ pub(super) fn read(path: &Path, arguments: &PlanInputs) -> Result<Inputs, Failur
     for warning in unknown_names(&fleet, &policy) {
         say!("warning: {warning}");
     }
-    let old = underpin_risk::freshness::inventory_warning(&fleet, starts_at.unwrap_or(now));
+    let old = underpin_risk::freshness::inventory_warning(&fleet, starts_at);
     warn(old.as_slice(), "");
     let fleet_sha256 = sha256(&bytes);
     let loss_per_day = losses(arguments, &fleet, &policy, starts_at, now)?;
