@@ -7,7 +7,7 @@ use underpin_engine::facts::{self, DamagedBuiltin};
 use underpin_engine::intake::{self, Limits, Source};
 use underpin_engine::progress::Silent;
 use underpin_exposure::ripple::{self, Node};
-use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
+use underpin_exposure::{Assessment, FactBase, Feed, Options, STALE_AFTER_DAYS, assess};
 use underpin_feeds::Defect;
 use underpin_model::facts::Document;
 use underpin_model::fleet::{self, Fleet, FleetError};
@@ -36,7 +36,7 @@ impl Core {
             fetched: feed.fetched.unwrap_or(started),
             documents: feed.documents.into_iter().map(|one| (place(&one), Arc::new(one))).collect(),
         });
-        Ok(Self { builtin: builtin.collect(), stale_after_days: 30 })
+        Ok(Self { builtin: builtin.collect(), stale_after_days: STALE_AFTER_DAYS })
     }
 }
 

@@ -405,3 +405,15 @@ async fn pages_refuse_a_parameter_that_they_do_not_have_and_name_those_that_they
         assert!(page.contains(&words), "{path}: {page}");
     }
 }
+
+#[test]
+fn the_description_says_whose_it_is() {
+    let description: Value = serde_json::from_str(&underpin_server::openapi().to_json().unwrap()).unwrap();
+    let info = &description["info"];
+    assert_eq!(
+        (info["title"].as_str(), info["version"].as_str()),
+        (Some("Underpin"), Some(env!("CARGO_PKG_VERSION")))
+    );
+    assert_eq!(info["license"]["identifier"], "Apache-2.0 OR MIT");
+    assert!(info["contact"].is_null());
+}

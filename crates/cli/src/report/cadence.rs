@@ -97,6 +97,9 @@ pub(crate) fn table(cadence: &Cadence, width: Option<u16>) -> String {
     );
     text += "\n";
     text += &wrapped(&policy, "", width);
+    for warning in &cadence.warnings {
+        text += &wrapped(warning, "", width);
+    }
     for one in &cadence.series {
         text += &sentence(one, width);
     }

@@ -234,7 +234,11 @@ fn factors(one: &CauseRisk) -> String {
         .map(|it| format!("{} {} ({} to {})", it.name, percent(it.value), percent(it.low), percent(it.high)))
         .collect();
     let accepted = one.facts.accepted.iter().take(ACCEPTED).map(|it| {
-        let state = if it.expired { "acceptance expired" } else { "accepted" };
+        let state = match it.words() {
+            _ if it.expired => "acceptance expired".to_owned(),
+            Some(words) => words,
+            None => "accepted on none of them".to_owned(),
+        };
         format!("; {state}: {} until {}", it.owner, it.expires)
     });
     let product = if factors.is_empty() { String::new() } else { format!(" = {}", factors.join(" x ")) };

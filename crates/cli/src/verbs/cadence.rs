@@ -19,7 +19,12 @@ pub(crate) fn run(arguments: &args::Cadence) -> Result<Code, Failure> {
         Some(path) => {
             let dates = dates(path)?;
             let series = of_dates(&dates, interval, arguments.batch_days).map_err(|error| bad(&error))?;
-            Cadence { policy: Policy::All, batch_days: arguments.batch_days, series: vec![series] }
+            Cadence {
+                policy: Policy::All,
+                batch_days: arguments.batch_days,
+                series: vec![series],
+                warnings: Vec::new(),
+            }
         }
         None => of_facts(arguments, interval)?,
     };

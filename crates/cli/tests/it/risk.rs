@@ -459,7 +459,8 @@ fn what_nobody_looked_at_is_not_fine() {
     assert!(number(&answer["mean_loss_with_unknown"]) > number(&answer["fleet"]["loss"]["mean"]));
     let words = answer["unpriced_words"].as_str().unwrap();
     assert!(
-        words.contains("of 1 host no component is known") && words.contains("1 management plane has"),
+        words.contains("of 1 host neither kernel nor hypervisor is known")
+            && words.contains("1 management plane has"),
         "{words}"
     );
 }

@@ -15,6 +15,9 @@ use crate::guest;
 use crate::report::{Assessment, FeedState, Finding, Group, Status, Summary};
 use crate::view;
 
+/// Days beyond which a feed, and an inventory, are stale where nobody says otherwise.
+pub const STALE_AFTER_DAYS: i32 = 30;
+
 /// How an assessment is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -28,7 +31,7 @@ impl Options {
     /// The assessment of a moment, with the usual limit of 30 days for the age of feeds.
     #[must_use]
     pub fn at(as_of: Timestamp) -> Self {
-        Self { as_of, stale_after_days: 30 }
+        Self { as_of, stale_after_days: STALE_AFTER_DAYS }
     }
 }
 

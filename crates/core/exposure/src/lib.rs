@@ -40,7 +40,7 @@ mod verdict;
 mod view;
 mod worst;
 
-pub use assess::{Options, assess};
+pub use assess::{Options, STALE_AFTER_DAYS, assess};
 pub use factbase::{AdvisoryHead, FactBase, Feed, FeedHead};
 pub use report::{Assessment, Status};
 pub use row::{Exposure, ExposureRow, Priority, SORT_KEY, Used, urgency};

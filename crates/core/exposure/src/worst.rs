@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
 use underpin_model::facts::{Claim, Family, NameKind, Restart, Verdict};
-use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet};
+use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet};
 use underpin_model::id::{ComponentSetId, VulnerabilityId};
 use underpin_model::version::{Comparison, compare};
 
@@ -25,7 +25,8 @@ type Line<'f> = (&'f Family, Option<&'f str>);
 /// Holes that a machine may have: the vulnerability with the component and area that it is in.
 type Possible = BTreeMap<VulnerabilityId, (Arc<str>, Area)>;
 
-/// Machines of which no component is known: whatever was found on them tells of their processor at most.
+/// Machines of which nothing is known that makes their platform, neither kernel nor hypervisor: whatever else is listed of them, a
+/// microcode or a shell, says nothing of these.
 #[derive(Debug)]
 pub struct Unseen<'f>(FxHashMap<(AssetKind, &'f str), Option<Line<'f>>>);
 
@@ -33,32 +34,58 @@ impl<'f> Unseen<'f> {
     /// Those of a fleet.
     #[must_use]
     pub fn of(fleet: &'f Fleet) -> Self {
-        let empty = |sets: &[ComponentSetId], own: Option<&ComponentSet>| {
+        let seen = |sets: &[ComponentSetId], own: Option<&ComponentSet>, family: Option<&Family>, kind| {
             let shared = sets.iter().filter_map(|id| fleet.component_sets.get(id));
-            shared.chain(own).all(|it| it.components.is_empty())
+            shared.chain(own).any(|set| {
+                let of_set = set.family.as_ref().or(family);
+                set.components.iter().any(|it| makes_platform(it, it.family.as_ref().or(of_set), kind))
+            })
         };
-        let hosts = fleet.hosts.iter().filter(|it| empty(&it.component_sets, it.components.as_ref()));
+        let hosts = fleet.hosts.iter().filter(|it| {
+            let family = it.platform.as_ref().map(|it| &it.family);
+            !seen(&it.component_sets, it.components.as_ref(), family, AssetKind::Host)
+        });
         let hosts = hosts.map(|it| {
             let line = it.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
             ((AssetKind::Host, it.id.as_str()), line)
         });
-        let planes = fleet.management_planes.iter();
-        let planes = planes.filter(|it| empty(&it.component_sets, it.components.as_ref()));
+        let planes = fleet.management_planes.iter().filter(|it| {
+            let (own, family) = (it.components.as_ref(), it.platform.as_ref());
+            !seen(&it.component_sets, own, family, AssetKind::ManagementPlane)
+        });
         let planes = planes.map(|it| {
             ((AssetKind::ManagementPlane, it.id.as_str()), it.platform.as_ref().map(|it| (it, None)))
         });
         Self(hosts.chain(planes).collect())
     }
 
-    /// Whether no component of a machine is known.
+    /// Whether nothing is known of a machine that makes its platform.
     #[must_use]
     pub fn has(&self, kind: AssetKind, id: &str) -> bool {
         self.0.contains_key(&(kind, id))
     }
 }
 
-/// The assessment as it might be at worst: a status that is not known is open, and a machine of which no component is known has
-/// every hole that is stated of the parts of its platform, or that a known machine of the same platform has or had.
+/// Whether a component is of what makes a host or a plane what it is: a kernel, a hypervisor or what emulates devices, of Windows an
+/// update too; on a plane also any product and what manages.
+fn makes_platform(component: &Component, family: Option<&Family>, of: AssetKind) -> bool {
+    match component.kind {
+        ComponentKind::Update if family == Some(&Family::Windows) => return true,
+        ComponentKind::Product if of == AssetKind::ManagementPlane => return true,
+        _ => {}
+    }
+    let other = Family::Other("unknown".into());
+    let source = component.source.as_ref().map_or(component.name.as_str(), |it| &it.name);
+    match classify::area(family.unwrap_or(&other), component.kind, &component.name, source) {
+        Area::VmmCore | Area::DeviceEmulation | Area::Kernel => true,
+        Area::Management => of == AssetKind::ManagementPlane,
+        _ => false,
+    }
+}
+
+/// The assessment as it might be at worst: a status that is not known is open, and a machine of which neither kernel nor hypervisor is
+/// known ([`Unseen`]) has every hole that is stated of the parts of its platform, or that a known machine of the same platform has or
+/// had.
 ///
 /// Facts that came later than the assessment do not count. Machines of an unknown platform, and of one of which no fact tells,
 /// stay as they are.
@@ -98,7 +125,7 @@ fn is_unknown(status: Status) -> bool {
     )
 }
 
-/// Gives each machine of which no component is known the holes of its line.
+/// Gives each machine of which nothing is known that makes its platform the holes of its line.
 fn open_unseen(fleet: &Fleet, base: &FactBase, unseen: &Unseen<'_>, worst: &mut Assessment) {
     let lines: BTreeSet<Line<'_>> = unseen.0.values().flatten().copied().collect();
     let mut possible: BTreeMap<Line<'_>, Possible> =
@@ -276,7 +303,9 @@ fn append(findings: &mut Vec<Finding>, holes: Possible) -> Range<u32> {
             area,
             restart: classify::restart(area, Restart::Unknown),
             needs: Vec::new(),
-            needed: Needed::Unknown { why: "no component of the machine is known".to_owned() },
+            needed: Needed::Unknown {
+                why: "neither kernel nor hypervisor of the machine is known".to_owned(),
+            },
         };
         finding(component, Some(id), Status::Affected, Some(fix))
     }));

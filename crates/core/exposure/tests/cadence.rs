@@ -497,3 +497,30 @@ proptest! {
         prop_assert!(of(window + 1) <= of(window));
     }
 }
+
+#[test]
+fn what_was_asked_for_and_has_no_series_is_named() {
+    let asked = |platforms: &[&str], lines: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
+        let query = Query { platforms: owned(platforms), lines: owned(lines), ..Query::default() };
+        let Cadence { series, warnings, .. } = HISTORY.cadence(&query).unwrap();
+        (series.into_iter().map(|it| it.name).collect::<Vec<_>>(), warnings)
+    };
+    let (series, warnings) = asked(&["esxi", "proxmox"], &["8"]);
+    assert_eq!(series, ["proxmox 8"]);
+    assert!(
+        warnings.len() == 1
+            && warnings[0]
+                .starts_with("esxi has no series: it has none of the lines that were asked for; it has ")
+            && warnings[0].contains("8.0"),
+        "{warnings:?}"
+    );
+    assert!(asked(&["esxi", "proxmox"], &["8", "7.0"]).1.is_empty());
+    assert!(asked(&[], &["7.0", "6.7"]).1.is_empty(), "no platform was named");
+    assert!(asked(&["esxi", "proxmox"], &[]).1.is_empty());
+    // A line that nothing is known of has no parts to be split into.
+    let query = Query { lines: vec!["9.1".to_owned()], by: Some(Split::Area), ..of("esxi") };
+    let cadence = HISTORY.cadence(&query).unwrap();
+    assert!(cadence.series.is_empty());
+    assert_eq!(cadence.warnings, ["esxi has no series: nothing of it is left that could be split"]);
+}

@@ -7,13 +7,12 @@ use underpin_model::id::{InvalidId, VulnerabilityId};
 use underpin_model::purl::Purl;
 use underpin_model::version::Scheme;
 
-/// The name of a vulnerability. CVE ids are written in capitals, however a source spells them: else their facts would not meet.
+/// The name of a vulnerability: [`VulnerabilityId::of_text`].
 ///
 /// # Errors
 /// Why it is none.
 pub(crate) fn vulnerability_id(text: &str) -> Result<VulnerabilityId, InvalidId> {
-    let text = text.trim();
-    if is_cve(text) { VulnerabilityId::new(text.to_ascii_uppercase()) } else { VulnerabilityId::new(text) }
+    VulnerabilityId::of_text(text)
 }
 
 /// Whether a vulnerability has its name from the CVE list.

@@ -132,3 +132,16 @@ ids! {
     /// A quorum witness.
     WitnessId;
 }
+
+impl VulnerabilityId {
+    /// The name of a vulnerability as people and feeds write it. CVE ids are in capitals, however a source spells them: else what is said of
+    /// one would not meet.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn of_text(text: &str) -> Result<Self, InvalidId> {
+        let text = text.trim();
+        let is_cve = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("CVE-"));
+        if is_cve { Self::new(text.to_ascii_uppercase()) } else { Self::new(text) }
+    }
+}

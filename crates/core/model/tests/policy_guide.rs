@@ -22,3 +22,16 @@ fn the_complete_example_of_the_guide_is_read_and_states_something_of_everything(
     assert_ne!(policy.maintenance, default.maintenance);
     assert_ne!(policy.rings, default.rings);
 }
+
+/// A CVE id counts as feeds write it: what is accepted in small letters is accepted.
+#[test]
+fn an_accepted_vulnerability_is_named_as_feeds_name_it() {
+    let written = |id: &str| {
+        let text = format!(
+            "[[accepted_risk]]\nvulnerability = \"{id}\"\nowner = \"x\"\nexpires = 2027-01-01\nreason = \"y\"\n"
+        );
+        read(&text).unwrap().accepted[0].vulnerability.to_string()
+    };
+    assert_eq!([" cve-2024-36971", "Cve-2024-36971 "].map(written), ["CVE-2024-36971"; 2]);
+    assert_eq!(written("xsa-400"), "xsa-400", "other names are their issuers'");
+}

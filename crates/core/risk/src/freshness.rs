@@ -1,15 +1,42 @@
-//! What a reader must know of the age of scores and lists that an answer could use: an EPSS score speaks of the thirty days after
+//! What a reader must know of the age of the inventory, and of scores and lists that an answer could use: an EPSS score speaks of the thirty days after
 //! its own, and a KEV list of nothing after its last entry.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use underpin_exposure::{Assessment, FactBase};
+use underpin_exposure::{Assessment, FactBase, STALE_AFTER_DAYS};
+use underpin_model::fleet::{Fleet, Host};
 
 use crate::hazard::EPSS_DAYS;
 
-/// Warnings about the EPSS scores and the KEV entries that an assessment could use.
+/// Warnings about the age of what an answer rests on: the inventory, and the scores and lists.
 #[must_use]
-pub fn feed_warnings(base: &FactBase, assessment: &Assessment) -> Vec<String> {
+pub fn warnings(fleet: &Fleet, base: &FactBase, assessment: &Assessment) -> Vec<String> {
+    let mut warnings: Vec<String> = inventory_warning(fleet, assessment.as_of).into_iter().collect();
+    warnings.extend(feed_warnings(base, assessment));
+    warnings
+}
+
+/// Hosts that nobody has looked at for longer than a feed may be old: what was patched, added or moved since is in no answer.
+#[must_use]
+pub fn inventory_warning(fleet: &Fleet, as_of: Timestamp) -> Option<String> {
+    let date = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+    let day = date(as_of);
+    let age = |seen: Date| seen.until(day).map_or(i32::MAX, |it| it.get_days());
+    let of_host = |host: &Host| date(host.seen.as_deref().unwrap_or(&fleet.seen).at);
+    let old: Vec<Date> = fleet.hosts.iter().map(of_host).filter(|it| age(*it) > STALE_AFTER_DAYS).collect();
+    let oldest = *old.iter().min()?;
+    Some(format!(
+        "{} of {} hosts were last seen more than {STALE_AFTER_DAYS} days before {day} (the longest ago on {oldest}, {} days): what \
+         was patched, added or moved since is not known here; take the inventory again",
+        old.len(),
+        fleet.hosts.len(),
+        age(oldest)
+    ))
+}
+
+/// Warnings about the EPSS scores and the KEV entries that an assessment could use.
+fn feed_warnings(base: &FactBase, assessment: &Assessment) -> Vec<String> {
     let of_scores = epss_warnings(base, assessment).into_iter().chain(kev_warning(base, assessment));
     of_scores.chain(ahead_warning(base, assessment)).collect()
 }
@@ -113,8 +140,9 @@ mod tests {
     use jiff::Timestamp;
     use underpin_exposure::{Feed, Options, assess};
     use underpin_feeds::Parsed;
-    use underpin_model::fleet::{Fleet, Seen};
+    use underpin_model::fleet::Seen;
     use underpin_model::id::FeedId;
+    use underpin_model::id::HostId;
 
     use super::*;
 
@@ -141,6 +169,31 @@ mod tests {
         let all = feed_warnings(&base, &assessment);
         assert_eq!(said.is_some(), all.iter().any(|it| Some(it) == said.as_ref()), "{all:?}");
         said
+    }
+
+    #[test]
+    fn an_inventory_that_is_older_than_a_feed_may_be_is_said() {
+        let moment = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let seen = |at: &str| Seen { at: moment(at), by: "hand".to_owned() };
+        let mut fleet = Fleet::new("f", seen("2026-10-22T23:00:00Z"));
+        fleet.hosts = ["a", "b"].map(|id| Host::new(HostId::new(id).unwrap())).into();
+        let said = |fleet: &Fleet, at: &str| inventory_warning(fleet, moment(at));
+        assert_eq!(said(&fleet, "2026-11-21T00:00:00Z"), None, "thirty days are fresh, as of a feed");
+        let words = said(&fleet, "2026-11-22T00:00:00Z").unwrap();
+        assert!(
+            words.starts_with(
+                "2 of 2 hosts were last seen more than 30 days before 2026-11-22 (the longest ago on 2026-10-22, 31 days): "
+            ),
+            "{words}"
+        );
+        assert_eq!(said(&fleet, "2026-01-01T00:00:00Z"), None, "a day before it was seen");
+        // A host that was seen by itself has a day of its own.
+        fleet.hosts[0].seen = Some(Box::new(seen("0001-01-01T00:00:00Z")));
+        let words = said(&fleet, "2026-11-21T00:00:00Z").unwrap();
+        assert!(words.starts_with("1 of 2 hosts were ") && words.contains("on 0001-01-01, 739"), "{words}");
+        let base = FactBase::new(Vec::new());
+        let assessment = assess(&fleet, &base, &Options::at(moment("2026-11-21T00:00:00Z")));
+        assert_eq!(warnings(&fleet, &base, &assessment), [words]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod freshness;
 pub mod groups;
 pub mod hazard;
 mod levels;
+mod managed;
 pub mod marginal;
 pub mod names;
 pub mod normal;

@@ -27,7 +27,7 @@ use crate::compound::{
     TenantFigures, Thresholds,
 };
 use crate::deferral::{Deferral, deferral};
-use crate::freshness::feed_warnings;
+use crate::freshness;
 use crate::portfolio::{Cause, Portfolio, Shock};
 use crate::wait::curve::InvalidInput;
 use crate::wait::unmatched::{due, unmatched};
@@ -476,7 +476,7 @@ fn warnings(
     naive: Option<&Judgement>,
 ) -> Vec<String> {
     let mut warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).collect();
-    warnings.extend(feed_warnings(request.base, request.assessment));
+    warnings.extend(freshness::warnings(request.fleet, request.base, request.assessment));
     let all = std::iter::once(judgement).chain(naive);
     warnings.extend(all.filter_map(|it| of_samples(&it.sampling, it.independent, it.fleet.mean)));
     warnings

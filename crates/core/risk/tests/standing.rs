@@ -378,3 +378,23 @@ fn to_encrypt_never_costs_more_and_costs_nothing_when_all_is() {
     fleet.hosts[1].reach = fleet.hosts[0].reach.clone();
     assert_eq!(highest(&fleet), 0.0);
 }
+
+#[test]
+fn a_host_of_which_no_plane_is_known_says_so() {
+    let plane = |standing: &Standing| standing.statement(Topic::ManagementPlane).unwrap().clone();
+    let managed = plane(&host("h1"));
+    assert_eq!((managed.answer, managed.text.as_str()), (Answer::Yes, "managed by vc"));
+    assert_eq!(paths(&managed), ["/clusters/0/managed_by"]);
+    let bare = plane(&host("h3"));
+    assert_eq!((bare.answer, bare.missing), (Answer::Unknown, vec!["/clusters/1/managed_by".to_owned()]));
+    let alone = |settings: &str| {
+        let text = format!(
+            "format: underpin/fleet/1\nname: one\nseen: {{ at: \"2026-11-20T06:00:00Z\", by: hand }}\nhosts: [{{ id: h{settings} }}]\n"
+        );
+        let fleet = fleet::read(text.as_bytes()).unwrap().fleet;
+        plane(&Standings::new(&fleet, &Policy::default()).host(&HostId::new("h").unwrap()).unwrap())
+    };
+    assert_eq!(alone("").missing, ["/hosts/0/cluster"]);
+    let none = alone(", settings: { management.plane: none }");
+    assert_eq!((none.answer, none.text.as_str()), (Answer::Yes, "no management plane manages it"));
+}

@@ -22,7 +22,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::{Json, routing::get};
 use serde::Serialize;
-use utoipa::openapi::{ContactBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,13 +31,17 @@ use crate::problem::Problem;
 use crate::state::Shared;
 
 fn described() -> OpenApiRouter<Shared> {
+    let license = LicenseBuilder::new()
+        .name(env!("CARGO_PKG_LICENSE"))
+        .identifier(Some(env!("CARGO_PKG_LICENSE")))
+        .build();
     let info = InfoBuilder::new()
         .title("Underpin")
-        .version("1")
+        .version(env!("CARGO_PKG_VERSION"))
         .description(Some("Which hosts, guests and tenants stand on a vulnerable platform, why, and how old that knowledge is."))
-        .contact(Some(ContactBuilder::new().name(Some("Underpin")).build()))
+        .license(Some(license))
         .build();
-    let api = OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
+    let api = OpenApiRouter::new()
         .routes(routes!(health))
         .routes(routes!(changes::fleets, changes::add_fleet))
         .routes(routes!(changes::fleet))
@@ -66,7 +70,8 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(scores::scores, scores::add_scores))
         .routes(routes!(scores::remove_scores))
         .routes(routes!(clocks::clocks));
-    OpenApiRouter::new().nest("/api/v1", api)
+    // The outermost one speaks for all: what is nested gives its paths alone.
+    OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build()).nest("/api/v1", api)
 }
 
 /// The description of the API: OpenAPI 3.1.

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_timeline_has_a_row_for_each_series_even_an_empty_one() {
-        let cadence = |series| Cadence { policy: Policy::All, batch_days: 0, series };
+        let cadence = |series| Cadence { policy: Policy::All, batch_days: 0, series, warnings: vec![] };
         let chart = timeline(&cadence(vec![of(&[0, 5, 9]), of(&[])])).unwrap();
         assert_eq!(chart.marks.len(), 2);
         assert!(chart.description.contains("2020-01-01 to 2020-01-10"), "{}", chart.description);

@@ -180,8 +180,8 @@ fn notes(cadence: &Cadence) -> Markup {
         }
     }
     html! {
-        @if !notes.is_empty() {
-            ul.why { @for (note, of) in notes { li { b { (of.join(", ")) } ": " (note) } } }
+        @if !notes.is_empty() || !cadence.warnings.is_empty() {
+            ul.why { @for warning in &cadence.warnings { li { (warning) } } @for (note, of) in notes { li { b { (of.join(", ")) } ": " (note) } } }
         }
     }
 }

@@ -23,6 +23,7 @@ fn topic(topic: Topic) -> &'static str {
         Topic::SharedStorage => "Shared storage",
         Topic::AllowedActions => "Allowed actions",
         Topic::WaysIn => "Ways in to management",
+        Topic::ManagementPlane => "Management plane",
         Topic::SecondFactor => "Second factor",
         Topic::SplitBrainAccounts => "Local accounts beside a directory",
         Topic::MigrationEncrypted => "Migration encrypted",

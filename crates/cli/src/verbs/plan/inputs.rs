@@ -71,6 +71,8 @@ pub(super) fn read(path: &Path, arguments: &PlanInputs) -> Result<Inputs, Failur
     for warning in unknown_names(&fleet, &policy) {
         say!("warning: {warning}");
     }
+    let old = underpin_risk::freshness::inventory_warning(&fleet, starts_at);
+    warn(old.as_slice(), "");
     let fleet_sha256 = sha256(&bytes);
     let loss_per_day = losses(arguments, &fleet, &policy, starts_at, now)?;
     Ok(Inputs { fleet, fleet_sha256, policy, policy_sha256, starts_at, loss_per_day })

@@ -74,7 +74,41 @@ impl History {
                 add(Some(line), &of_line);
             }
         }
-        Ok(Cadence { policy: query.policy, batch_days: query.batch_days, series })
+        let warnings = self.without_series(&platforms, &lines, &series, query);
+        Ok(Cadence { policy: query.policy, batch_days: query.batch_days, series, warnings })
+    }
+
+    /// What was asked for by name and is in no series, each in a sentence.
+    fn without_series(
+        &self,
+        platforms: &[String],
+        lines: &[(String, String)],
+        series: &[Series],
+        query: &Query<'_>,
+    ) -> Vec<String> {
+        let is_in = |platform: &str, line: Option<&str>| {
+            let of = |it: &&Series| line.is_none() || it.line.as_deref() == line;
+            series.iter().filter(of).any(|it| it.platform.as_deref() == Some(platform))
+        };
+        let mut warnings = Vec::new();
+        for platform in platforms.iter().filter(|it| !query.platforms.is_empty() && !is_in(it, None)) {
+            let known = self.lines(platform).join(", ");
+            warnings.push(if lines.iter().any(|(of, _)| of == platform) || query.lines.is_empty() {
+                format!("{platform} has no series: nothing of it is left that could be split")
+            } else {
+                format!(
+                    "{platform} has no series: it has none of the lines that were asked for; it has {known}"
+                )
+            });
+        }
+        for (platform, line) in lines.iter().filter(|(platform, line)| !is_in(platform, Some(line))) {
+            if is_in(platform, None) || query.platforms.is_empty() {
+                warnings.push(format!(
+                    "{platform} {line} has no series: nothing of it is left that could be split"
+                ));
+            }
+        }
+        warnings
     }
 
     fn known_platforms(&self, asked: &[String]) -> Result<Vec<String>, CadenceError> {

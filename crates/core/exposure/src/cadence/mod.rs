@@ -199,6 +199,8 @@ pub struct Cadence {
     pub batch_days: u16,
     /// One series for each platform, line or part, in the order asked for.
     pub series: Vec<Series>,
+    /// Platforms and lines that were asked for and have no series.
+    pub warnings: Vec<String>,
 }
 
 /// A cadence as the command line and the API give it: a single series stands at the top, where a script finds it without an

@@ -204,6 +204,7 @@ pub struct Control {
 #[serde(deny_unknown_fields)]
 pub struct AcceptedRisk {
     /// The vulnerability.
+    #[serde(deserialize_with = "vulnerability")]
     pub vulnerability: VulnerabilityId,
     /// Where it is accepted.
     #[serde(default)]
@@ -215,6 +216,12 @@ pub struct AcceptedRisk {
     pub expires: Date,
     /// Why.
     pub reason: String,
+}
+
+/// As feeds name it, however it is written.
+fn vulnerability<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<VulnerabilityId, D::Error> {
+    let written = VulnerabilityId::deserialize(deserializer)?;
+    VulnerabilityId::of_text(written.as_str()).map_err(serde::de::Error::custom)
 }
 
 /// What a promise demands.

@@ -254,18 +254,16 @@ fn signal(rule: &Rule, history: &History, period: Period) -> Result<Signal, Stri
     };
     // Scores of whatever day say nothing of a line whose vulnerabilities are not known.
     if history.holes.is_empty() {
-        return Err("not evaluable: no vulnerability is mapped to the releases of this line; give advisories that name its \
-                    releases with --feeds, or upload them to the server"
+        return Err("not evaluable: no vulnerability is mapped to the releases of this line; bring advisories that name \
+                    its releases"
             .to_owned());
     }
     let Some(published) = published else {
         let way_out = match rule {
-            Rule::Epss(_) => "give dated EPSS files with --epss",
-            _ => "give more facts with --feeds",
+            Rule::Epss(_) => "bring dated EPSS files",
+            _ => "bring feeds that have them",
         };
-        return Err(format!(
-            "not evaluable: the facts hold no {name}; {way_out}, or upload them to the server"
-        ));
+        return Err(format!("not evaluable: the facts hold no {name}; {way_out}"));
     };
     // KEV lists what is exploited, so silence is a signal; a score that is not there is none.
     if known_for == 0 && *rule != Rule::Kev {
@@ -311,7 +309,9 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
             kev.from, period.from
         ));
     } else if history.signals.kev.is_none() && !history.holes.is_empty() {
-        notes.push("the facts hold no KEV entries: exploited exposure is unknown; give them with --feeds, or upload them to the server".to_owned());
+        notes.push(
+            "the facts hold no KEV entries: exploited exposure is unknown; bring a KEV catalogue".to_owned(),
+        );
     }
     let silent = |(at, it): &(usize, &Release)| {
         it.security.is_none() && !history.holes.iter().any(|hole| hole.closed_by.first() == Some(at))

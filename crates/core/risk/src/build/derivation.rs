@@ -72,6 +72,29 @@ pub struct Acceptance {
     pub planes: u64,
     /// Hosts with the hole outside its scope: nobody has accepted it there.
     pub hosts_outside: u64,
+    /// Management planes likewise.
+    pub planes_outside: u64,
+}
+
+impl Acceptance {
+    /// That the risk is accepted, and on how many of the machines that have it, if not on all; `None`: on none of them.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        if self.hosts + self.planes == 0 {
+            return None;
+        }
+        if self.hosts_outside + self.planes_outside == 0 {
+            return Some("accepted".to_owned());
+        }
+        let part = |on: u64, outside: u64, noun: &str| {
+            (on + outside > 0).then(|| format!("{on} of {}", counted(on + outside, noun)))
+        };
+        let parts = [
+            part(self.hosts, self.hosts_outside, "host"),
+            part(self.planes, self.planes_outside, "management plane"),
+        ];
+        Some(format!("accepted on {}", parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")))
+    }
 }
 
 /// What the hosts of a class have in common.
@@ -123,10 +146,12 @@ pub struct Unpriced {
     pub findings_of_unknown_status: u64,
     /// Hosts with such findings.
     pub hosts_of_unknown_status: u64,
-    /// Management planes with either, or of which no component is known.
+    /// Management planes with either, or of which nothing is known that makes their platform.
     pub planes_with_unknowns: u64,
-    /// Hosts that the assessment does not have, or of which no component is known.
+    /// Hosts that the assessment does not have, or of which neither kernel nor hypervisor is known.
     pub hosts_not_assessed: u64,
+    /// Hosts of which no management plane is known, nor that they have none: what its fall would take is in the mean at its worst alone.
+    pub hosts_of_unknown_plane: u64,
     /// Hosts whose running release has no known day: how mature it is, is not known.
     pub hosts_without_release_day: u64,
     /// The fleet file lists no VM: what guests would lose is not in any figure, at its worst neither.
@@ -164,8 +189,11 @@ impl fmt::Display for Unpriced {
                     have(self.findings_of_unknown_status)
                 )
             }),
-            (self.hosts_not_assessed > 0)
-                .then(|| format!("of {} no component is known", hosts(self.hosts_not_assessed))),
+            (self.hosts_not_assessed > 0).then(|| {
+                format!("of {} neither kernel nor hypervisor is known", hosts(self.hosts_not_assessed))
+            }),
+            (self.hosts_of_unknown_plane > 0)
+                .then(|| format!("of {} no management plane is known", hosts(self.hosts_of_unknown_plane))),
             (self.planes_with_unknowns > 0).then(|| {
                 format!(
                     "{} {} unknown components or statuses",
@@ -232,6 +260,26 @@ pub enum Warning {
         /// Who answers for it.
         owner: String,
     },
+    /// An accepted risk covers none of the machines that have the vulnerability.
+    AcceptanceCoversNone {
+        /// The vulnerability.
+        vulnerability: String,
+        /// Who answers for it.
+        owner: String,
+        /// Hosts with it.
+        hosts: u64,
+        /// Management planes with it.
+        planes: u64,
+    },
+    /// Several entries with different owners or days accept a risk on the same hosts.
+    AcceptancesOverlap {
+        /// The vulnerability.
+        vulnerability: String,
+        /// The first of the entries: position in the policy, who answers for it, until when.
+        entries: Vec<String>,
+        /// Hosts with it that more than one of them covers.
+        hosts: u64,
+    },
     /// A risk is accepted more than once in the same scope: who answers for it, and until when, is not clear.
     AcceptedTwice {
         /// The vulnerability.
@@ -272,6 +320,22 @@ impl fmt::Display for Warning {
             Self::AcceptanceWithoutHole { vulnerability, owner } => {
                 write!(f, "{vulnerability}: accepted by {owner}, and open nowhere here")
             }
+            Self::AcceptanceCoversNone { vulnerability, owner, hosts, planes } => {
+                let machines = [(*hosts, "host"), (*planes, "management plane")].map(|(count, noun)| (count > 0).then(|| counted(count, noun)));
+                write!(
+                    f,
+                    "{vulnerability}: accepted by {owner} in a scope that covers none of the {} on which it is open: it is accepted nowhere; \
+                     correct `scope`",
+                    machines.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+                )
+            }
+            Self::AcceptancesOverlap { vulnerability, entries, hosts } => write!(
+                f,
+                "{vulnerability}: accepted by different entries on {}: {}; who answers for it there, and until when, is not clear: keep their \
+                 scopes apart",
+                counted(*hosts, "host"),
+                entries.join(", ")
+            ),
             Self::AcceptedTwice { vulnerability, entries, times } => {
                 write!(
                     f,

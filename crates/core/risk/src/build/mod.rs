@@ -38,6 +38,7 @@ mod release;
 pub(crate) mod seats;
 mod shocks;
 mod survey;
+mod unmanaged;
 
 use jiff::tz::TimeZone;
 use underpin_exposure::{Assessment, FactBase};
@@ -68,7 +69,7 @@ pub enum UnknownAs {
     #[default]
     LeftOut,
     /// The upper figure: each host and plane with any of them has one unlisted hole at the base rate, common to its platform,
-    /// a release of unknown day is as new, and where it is not known from where a machine is reached, it is from the public
+    /// a release of unknown day is as new, hosts of no known management plane are under the worst one, and where it is not known from where a machine is reached, it is from the public
     /// Internet. Statuses and components that are not known are for [`underpin_exposure::at_worst`].
     BaseRate,
 }
@@ -193,7 +194,11 @@ pub fn build(
         survey.reach_at_worst();
         survey.guests_at_worst();
     }
+    unpriced.hosts_of_unknown_plane = survey.hosts.iter().filter(|it| unmanaged::is(it)).count() as u64;
     seats::tell_apart(&mut survey);
+    if options.unknown == UnknownAs::BaseRate {
+        unmanaged::under_unknown(&mut survey);
+    }
     unpriced.no_vms_listed = !survey.lists_vms && !survey.hosts.is_empty();
     unpriced.vms_without_host = survey.without_host();
     warnings.extend(no_guest_known(&survey));
@@ -219,6 +224,7 @@ pub fn build(
     let classes = answering.classes();
     let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
     seats::fall_with_hosts(&survey, &classes, &shocks.list, &mut planes);
+    planes.extend(unmanaged::unknown_plane(&survey, policy, &shocks, &planes));
     let (holdings, unplaced) = holdings(&survey, policy)?;
     let perhaps_spared = perhaps_spared(&survey, &classes, policy);
     let hosts = lines(&survey, &classes);

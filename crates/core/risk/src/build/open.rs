@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use underpin_exposure::report::{Area, AssetKind, Finding};
-use underpin_exposure::{Assessment, OF_PROCESSOR, Status};
+use underpin_exposure::report::{Area, AssetKind};
+use underpin_exposure::{Assessment, Status};
 use underpin_model::cvss::Effects;
 use underpin_model::id::VulnerabilityId;
 
@@ -103,18 +103,15 @@ impl Open {
                     list.get(&*asset.id).map(|at| (asset.kind, *at))
                 })
                 .collect();
-            // Machines of which no component is known: nobody looked, which is not the same as finding nothing. What the
-            // processor tells counts all the same.
-            let of_processors = |it: &Finding| &*it.component == OF_PROCESSOR;
-            if group.findings_in(&assessment.findings).all(of_processors) {
-                let nothing = group.findings.iter().all(Range::is_empty);
-                let unseen = places.iter().copied().filter(|place| survey.is_unseen(*place));
-                let unseen: BTreeSet<(AssetKind, u32)> = unseen.collect();
-                if nothing {
-                    places.retain(|it| !unseen.contains(it));
-                } else {
-                    unseen.iter().for_each(|it| open.mark_unseen(*it, unpriced));
-                }
+            // Machines of which neither kernel nor hypervisor is known: nobody looked, which is not the same as finding nothing.
+            // What is found of the rest, their processor say, counts all the same.
+            let nothing = group.findings.iter().all(Range::is_empty);
+            let unseen = places.iter().copied().filter(|place| survey.is_unseen(*place));
+            let unseen: BTreeSet<(AssetKind, u32)> = unseen.collect();
+            if nothing {
+                places.retain(|it| !unseen.contains(it));
+            } else {
+                unseen.iter().for_each(|it| open.mark_unseen(*it, unpriced));
             }
             if places.is_empty() {
                 continue;
@@ -162,7 +159,7 @@ impl Open {
         }
     }
 
-    /// A machine of which its processor alone is known.
+    /// A machine of which something is known, and neither kernel nor hypervisor.
     fn mark_unseen(&mut self, (kind, at): (AssetKind, u32), unpriced: &mut Unpriced) {
         let (list, count) = if kind == AssetKind::Host {
             (&mut self.unknown_hosts, &mut unpriced.hosts_not_assessed)
@@ -229,9 +226,10 @@ impl Open {
                     *flag |= no_source + unknown > 0;
                 }
             } else {
-                unpriced.planes_with_unknowns += u64::from(no_source + unknown > 0);
-                if let Some(flag) = self.unknown_planes.get_mut(*at as usize) {
-                    *flag |= no_source + unknown > 0;
+                let unknown = no_source + unknown > 0;
+                if let Some(flag) = self.unknown_planes.get_mut(*at as usize).filter(|it| unknown && !**it) {
+                    unpriced.planes_with_unknowns += 1;
+                    *flag = true;
                 }
             }
         }

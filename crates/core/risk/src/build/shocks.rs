@@ -37,6 +37,8 @@ pub(super) struct Shocks {
     pub(super) unlisted_of_host: Vec<Option<u32>>,
     /// Per plane, likewise.
     pub(super) unlisted_of_plane: Vec<Option<u32>>,
+    /// That of the plane of which nothing is known, where hosts are under it.
+    pub(super) unlisted_of_unknown_plane: Option<u32>,
     pub(super) underpin: u32,
 }
 
@@ -48,6 +50,9 @@ pub(super) struct Setting<'a> {
     pub(super) releases: &'a ReleaseDates,
     pub(super) known: Option<Known<'a>>,
 }
+
+/// Whose hole is that of the plane that hosts are under of which no plane is known.
+const UNLISTED_PLANE: &str = "management plane that nobody listed";
 
 impl Shocks {
     pub(super) fn of(
@@ -115,6 +120,9 @@ impl Shocks {
         for (at, _) in open.unknown_planes.iter().enumerate().filter(|(_, it)| **it) {
             machines.entry(label_of_plane(at)).or_default().1.push(at);
         }
+        if survey.under_unknown {
+            machines.entry(UNLISTED_PLANE.to_owned()).or_default();
+        }
         let rate = Probability::nearest(setting.policy.parameters.get(Parameter::EpssUnknown));
         for (label, (hosts, planes)) in machines {
             let Ok(id) = VulnerabilityId::new(format!("unlisted hole in {label}")) else { continue };
@@ -128,6 +136,9 @@ impl Shocks {
             let shock = self.push(Cause::Exploit { vulnerability: id }, factors, derivation);
             mark(&mut self.unlisted_of_host, &hosts, shock);
             mark(&mut self.unlisted_of_plane, &planes, shock);
+            if label == UNLISTED_PLANE {
+                self.unlisted_of_unknown_plane = Some(shock);
+            }
         }
     }
 
@@ -282,7 +293,15 @@ fn exploit_factors(
             let listed = view.kev.map_or_else(String::new, |it| it.to_string());
             let by_floor = hazard.thirty_days.get() <= floor.value;
             let parameter = by_floor.then_some(Parameter::KevFloor);
-            let source = format!("listed in KEV on {listed}; {}", floor.source);
+            let why = if by_floor {
+                format!("the floor counts, which the EPSS score is not above: {}", floor.source)
+            } else {
+                format!(
+                    "EPSS {} within 30 days counts, which is above the floor of {}",
+                    hazard.thirty_days, floor.value
+                )
+            };
+            let source = format!("listed in KEV on {listed}; {why}");
             (of(ends.within(horizon), parameter, source), ends)
         }
         (HazardSource::Epss, _) => {

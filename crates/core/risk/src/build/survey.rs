@@ -111,12 +111,14 @@ pub(super) struct Survey<'f> {
     pub(super) of_unknown_level: u64,
     /// The file lists VMs.
     pub(super) lists_vms: bool,
-    /// Machines of which no component is known.
+    /// Hosts of which no plane is known are under one of which nothing is known: [`super::unmanaged`].
+    pub(super) under_unknown: bool,
+    /// Machines of which neither kernel nor hypervisor is known.
     unseen: Unseen<'f>,
 }
 
 impl<'f> Survey<'f> {
-    /// Whether no component of a host or plane is known.
+    /// Whether neither kernel nor hypervisor of a host or plane is known.
     pub(super) fn is_unseen(&self, (kind, at): (AssetKind, u32)) -> bool {
         let id = if kind == AssetKind::Host {
             self.hosts.get(at as usize).map(|it| it.host.id.as_str())
@@ -192,6 +194,7 @@ impl<'f> Survey<'f> {
             unplaced: Vec::new(),
             of_unknown_level: 0,
             lists_vms: !fleet.vms.is_empty(),
+            under_unknown: false,
             unseen: Unseen::of(fleet),
         };
         survey.add_hosts(fleet, &hosts, &cluster_index);

@@ -18,7 +18,7 @@ use super::forecast::{Paces, Plan};
 use super::places::Places;
 use super::{Acceptance, Clock, ClockError, PromiseState, Report, Settings, State};
 use crate::backtest::line_of;
-use crate::freshness::feed_warnings;
+use crate::freshness;
 use crate::names::unknown_in_promises;
 
 /// Reads every clock on the day of the assessment.
@@ -62,7 +62,7 @@ pub fn read(
     let (forecast, forecast_unknown) = plan.forecast(&mut clocks);
     let unknown = unknown_in_promises(fleet, policy);
     let unknown = unknown.iter().map(ToString::to_string).chain(tenants_without_assets(fleet, policy));
-    let warnings = unknown.chain(feed_warnings(base, assessment)).collect();
+    let warnings = unknown.chain(freshness::warnings(fleet, base, assessment)).collect();
     Ok(Report {
         as_of,
         hosts_per_day: pace,

@@ -25,6 +25,7 @@
 mod availability;
 mod change;
 mod encryption;
+mod managed;
 mod roll_up;
 mod statement;
 mod ways_in;
@@ -38,6 +39,7 @@ use underpin_model::policy::Policy;
 
 pub use crate::clear::LOCAL_STORAGE_ENCRYPTED;
 pub use crate::levels::Level;
+pub use crate::managed::MANAGEMENT_PLANE;
 pub use change::{CHANGE_TRACKED, PATCH_MECHANISM};
 pub use statement::{Answer, Dimension, Evidence, Standing, Statement, Topic};
 
@@ -168,6 +170,7 @@ impl<'f> Standings<'f> {
             self.data_at_rest(at, host, worth),
             self.change_tracking(at, host),
             self.patch_mechanism(at, host),
+            self.management_plane(at, host),
         ];
         statements.extend(self.ways_of_host(at, host));
         statements.extend(self.controls_of_host(host));

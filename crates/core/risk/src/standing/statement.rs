@@ -37,6 +37,8 @@ pub enum Topic {
     AllowedActions,
     /// Ways in to management, and from where.
     WaysIn,
+    /// The planes that manage a host are known.
+    ManagementPlane,
     /// A second factor on every way in.
     SecondFactor,
     /// Local password accounts beside a directory.
@@ -72,6 +74,7 @@ impl Topic {
             Self::DataAtRestEncrypted => &[Confidentiality],
             Self::ChangeTracking => &[Integrity],
             Self::WaysIn
+            | Self::ManagementPlane
             | Self::SecondFactor
             | Self::SplitBrainAccounts
             | Self::PatchMechanism

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::unmatched::{due, unmatched};
 use super::{GroupDecision, Request};
-use crate::freshness::feed_warnings;
+use crate::freshness;
 
 /// What a reader must know beside the decisions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,7 +36,7 @@ impl About {
             rates_stated: request.policy.loss.stated,
             horizon_days: request.horizon_days,
             seed: request.policy.seed,
-            warnings: feed_warnings(request.base, request.assessment),
+            warnings: freshness::warnings(request.fleet, request.base, request.assessment),
             evidence_unmatched: unmatched(request.evidence, request.fleet, &due(decisions)),
         }
     }

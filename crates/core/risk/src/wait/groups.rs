@@ -190,7 +190,8 @@ impl GroupDecision {
     }
 }
 
-/// Decides for every group and every release that is due, in the order of the groups.
+/// Decides for every group and every release that is due, in the order of the groups. Of hosts of which neither kernel nor hypervisor is
+/// known it says that it cannot.
 ///
 /// What groups share is worked out once: which releases are due on hosts that are alike, the draws of the parameters, and the
 /// reach of each kind of machine under each draw.
@@ -232,7 +233,11 @@ pub fn groups(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput>
         list.extend(stage);
     }
     list.sort_unstable_by_key(|it| it.0);
-    Ok(list.into_iter().map(|it| it.2).collect())
+    let mut list: Vec<GroupDecision> = list.into_iter().map(|it| it.2).collect();
+    list.extend(scene.unseen());
+    // What is due on a group stays in its order.
+    list.sort_by(|a, b| a.group.cmp(&b.group));
+    Ok(list)
 }
 
 /// Says of two releases of one component which gains more: the smallest that closes everything is followed by the newest.

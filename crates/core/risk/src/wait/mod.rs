@@ -32,6 +32,7 @@ mod strata;
 mod table;
 mod target;
 pub mod unmatched;
+mod unseen;
 #[cfg(test)]
 mod unshared;
 pub mod values;

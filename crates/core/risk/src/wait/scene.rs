@@ -126,6 +126,11 @@ impl<'a> Scene<'a> {
         &self.cases
     }
 
+    /// The groups with hosts of which nobody knows what is due.
+    pub(super) fn unseen(&self) -> Vec<GroupDecision> {
+        super::unseen::unseen(self.request.fleet, &self.hosts)
+    }
+
     /// The releases that are due in a case: the smallest that closes everything and the newest, or none that is known.
     pub(super) fn due(&self, case: &Case) -> Vec<Due> {
         let shell = self.shell(case);

@@ -16,4 +16,5 @@ mod numbers;
 mod radius;
 mod releases;
 mod sampled;
+mod unmanaged;
 mod unplaced;

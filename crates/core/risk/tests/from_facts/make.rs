@@ -57,7 +57,10 @@ pub(crate) fn way_in(kind: &str, network: &str) -> ManagementInterface {
     }
 }
 
-/// Adds a host with one SSH from inside, and guests of one tenant.
+/// What is known of every host.
+const KERNEL: &str = r#"{"components": [{"name": "proxmox-kernel-6.8", "version": "1"}]}"#;
+
+/// Adds a host with one SSH from inside and a kernel, and guests of one tenant.
 pub(crate) fn add_host(fleet: &mut Fleet, id: &str, guests: &[(&str, usize)]) {
     let mut host = Host::new(host_id(id));
     host.management_interfaces = vec![way_in("ssh", "inside")];
@@ -66,6 +69,7 @@ pub(crate) fn add_host(fleet: &mut Fleet, id: &str, guests: &[(&str, usize)]) {
         train: Some("8".to_owned()),
         release: Some("8.4.1".to_owned()),
     });
+    host.components = serde_json::from_str(KERNEL).unwrap();
     fleet.hosts.push(host);
     for (tenant, count) in guests {
         if !fleet.tenants.iter().any(|it| it.id.as_str() == *tenant) {

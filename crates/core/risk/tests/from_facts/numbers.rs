@@ -330,9 +330,7 @@ fn what_is_not_known_is_counted_and_has_an_upper_figure() {
     add_host(&mut fleet, "h1", &[("a", 1)]);
     add_host(&mut fleet, "h2", &[("a", 1)]);
     add_host(&mut fleet, "unseen", &[("a", 1)]);
-    // Somebody looked, and found nothing.
-    fleet.hosts[1].components =
-        serde_json::from_str(r#"{"components": [{"name": "qemu", "version": "1"}]}"#).unwrap();
+    fleet.hosts[2].components = None;
     let facts = Facts::new()
         .knows("CVE-1", Some(REMOTE), None, None)
         .hosts(
@@ -349,7 +347,7 @@ fn what_is_not_known_is_counted_and_has_an_upper_figure() {
     assert_eq!(
         left_out.unpriced.to_string(),
         "not priced: 2 components on 1 host have no source; 1 finding on 1 host has an unknown status; \
-         of 1 host no component is known; the release of 3 hosts has no known day; \
+         of 1 host neither kernel nor hypervisor is known; of 3 hosts no management plane is known; the release of 3 hosts has no known day; \
          priced at its worst: 3 VMs of which it is not known what stands in when the host is down"
     );
     assert!(left_out.portfolio.shocks.iter().all(|it| it.cause == Cause::Underpin));
@@ -432,4 +430,62 @@ fn a_risk_that_is_accepted_twice_in_one_scope_is_told_once() {
         ]
     );
     assert!(told(&(entry("cto", "") + &entry("cio", "scope.hosts = [\"h1\"]"))).is_empty());
+}
+
+#[test]
+fn an_accepted_risk_says_where_and_one_that_covers_none_is_told() {
+    let mut fleet = fleet();
+    ["h1", "h2", "h3"].iter().for_each(|id| add_host(&mut fleet, id, &[("a", 1)]));
+    let facts = Facts::new()
+        .knows("CVE-1", Some(REMOTE), Some(0.2), None)
+        .hosts(&["h1", "h2", "h3"], &[(Some("CVE-1"), Area::VmmCore, OPEN)]);
+    let told = |scopes: &[(&str, &str)]| {
+        let entry = |(owner, scope): &(&str, &str)| {
+            format!(
+                "[[accepted_risk]]\nvulnerability = \"cve-1\"\nowner = \"{owner}\"\nexpires = 2027-01-01\nreason = \"r\"\n{scope}\n"
+            )
+        };
+        let built = built(&fleet, &facts, &policy(&scopes.iter().map(entry).collect::<String>()));
+        let words: Vec<_> = built.derivations.shocks[0].accepted.iter().map(|it| it.words()).collect();
+        let about = |it: &String| it.contains("CVE-1");
+        let warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).filter(about).collect();
+        (words, warnings)
+    };
+    let (words, warnings) = told(&[("cto", "scope.hosts = [\"h2\"]")]);
+    assert_eq!((words, warnings), (vec![Some("accepted on 1 of 3 hosts".to_owned())], vec![]));
+    assert_eq!(told(&[("cto", "")]).0, [Some("accepted".to_owned())]);
+    let (words, warnings) = told(&[("cto", "scope.hosts = [\"h9\"]")]);
+    assert_eq!(words, [None]);
+    assert!(
+        warnings[0].starts_with(
+            "CVE-1: accepted by cto in a scope that covers none of the 3 hosts on which it is open: "
+        ),
+        "{warnings:?}"
+    );
+    // Two owners of one risk on one host: nobody knows whose day counts.
+    let (_, warnings) =
+        told(&[("cto", "scope.hosts = [\"h1\", \"h2\"]"), ("cio", "scope.hosts = [\"h2\", \"h3\"]")]);
+    assert_eq!(
+        warnings,
+        ["CVE-1: accepted by different entries on 1 host: accepted_risk number 1 by cto until 2027-01-01, \
+             accepted_risk number 2 by cio until 2027-01-01; who answers for it there, and until when, is not clear: keep their scopes \
+             apart"]
+    );
+    assert!(told(&[("cto", "scope.hosts = [\"h1\"]"), ("cio", "scope.hosts = [\"h2\"]")]).1.is_empty());
+}
+
+#[test]
+fn of_a_listing_and_a_score_the_one_that_counts_is_named() {
+    let source = |epss: f64| {
+        let mut fleet = fleet();
+        add_host(&mut fleet, "h1", &[("a", 1)]);
+        let facts = Facts::new()
+            .knows("CVE-1", Some(REMOTE), Some(epss), Some("2026-11-01"))
+            .hosts(&["h1"], &[(Some("CVE-1"), Area::VmmCore, OPEN)]);
+        built(&fleet, &facts, &Policy::default()).portfolio.shocks[0].factors[0].source.to_string()
+    };
+    assert!(source(0.2).contains("the floor counts, which the EPSS score is not above"), "{}", source(0.2));
+    let above = source(0.97);
+    assert!(above.contains("EPSS 0.97 within 30 days counts, which is above the floor of 0.9"), "{above}");
+    assert!(!above.contains("not used"), "{above}");
 }

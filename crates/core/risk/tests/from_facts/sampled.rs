@@ -292,3 +292,51 @@ fn unknown_ways_in_are_in_the_range_of_the_fleet() {
     let upper = mean(&fleet, &Options::upper(&releases)).0;
     assert!(upper >= known, "at worst {upper}, reached from the public Internet {known}");
 }
+
+/// A microcode or a shell says nothing of kernel and hypervisor, whatever else is listed of a host.
+#[test]
+fn an_irrelevant_component_makes_no_host_look_safer() {
+    let (known, assessment, releases) = sampled(30);
+    let base = facts();
+    let policy = Policy::default();
+    let mean = |fleet: &Fleet, assessment: &Assessment, options: &Options<'_>| {
+        let built = build(fleet, assessment, &policy, options).unwrap();
+        (compound::mean_loss(&built.portfolio).unwrap(), built.unpriced)
+    };
+    let with = mean(&known, &assessment, &Options::new(&releases)).0;
+    let listing = |components: &str, every: usize| {
+        let mut fleet = known.clone();
+        for host in fleet.hosts.iter_mut().step_by(every) {
+            host.component_sets.clear();
+            host.components = serde_json::from_str(components).unwrap();
+        }
+        let judged = assess(&fleet, &base, &Asking::at(at()));
+        let unpriced = mean(&fleet, &judged, &Options::new(&releases)).1;
+        let worst = at_worst(&fleet, &base, &judged);
+        (mean(&fleet, &worst, &Options::upper(&releases)).0, unpriced)
+    };
+    let shell = r#"{"family": "debian", "train": "bookworm", "components": [{"name": "bash", "version": "5.2.15-2"}]}"#;
+    let microcode = r#"{"components": [{"family": "intel-microcode", "kind": "microcode", "name": "intel-microcode",
+        "platform_mask": 183, "running_version": "0x2007006", "signature": "06-55-04", "version": "0x2007006"}]}"#;
+    let nothing = listing("null", 1).0;
+    for components in [shell, microcode] {
+        let (most, unpriced) = listing(components, 1);
+        assert!(most >= 0.999 * nothing && most >= with, "{most}, of nothing {nothing}, of all {with}");
+        assert_eq!(unpriced.hosts_not_assessed, 30);
+        let (most, unpriced) = listing(components, 2);
+        assert!(most >= with, "half of them: at worst {most}, with known components {with}");
+        assert_eq!(unpriced.hosts_not_assessed, 15);
+    }
+}
+
+/// What the guide accepts on the sample fleet is open there, on the host that it names.
+#[test]
+fn the_accepted_risk_of_the_guide_is_accepted_somewhere() {
+    const GUIDE: &str = include_str!("../../../../../docs/guide/policy.md");
+    let example = GUIDE.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+    let (fleet, assessment, releases) = sampled_by(60, 1);
+    let built = build(&fleet, &assessment, &policy(example), &Options::new(&releases)).unwrap();
+    let accepted: Vec<_> = built.derivations.shocks.iter().flat_map(|it| &it.accepted).collect();
+    assert_eq!(accepted.len(), 1);
+    assert_eq!((accepted[0].hosts, accepted[0].words().is_some()), (1, true), "{:?}", accepted[0]);
+}

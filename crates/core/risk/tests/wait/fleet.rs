@@ -312,3 +312,30 @@ fn where_no_guest_is_known_nothing_is_decided_as_if_nothing_were_at_stake() {
     off.vms.iter_mut().for_each(|it| it.power = Some(fleet::PowerState::Off));
     assert!(one(&off).wait.is_some());
 }
+
+/// Nothing is found to be due where nobody looked: that is unknown, and no reason to rest.
+#[test]
+fn hosts_of_which_neither_kernel_nor_hypervisor_is_known_are_undecided() {
+    let mut fleet = fleet("R1", "R2");
+    fleet.hosts[0].components = None;
+    fleet.hosts[1].components =
+        serde_json::from_str(r#"{"components": [{"name": "bash", "version": "1"}]}"#).unwrap();
+    let base = osv(true);
+    let list = decided(&fleet, &base, "", "");
+    assert_eq!(list.len(), 2, "{list:?}");
+    for (one, host) in list.iter().zip(["h1", "h2"]) {
+        assert_eq!((one.hosts.len(), one.hosts[0].as_str(), one.vms), (1, host, 1));
+        assert!(one.wait.is_none());
+        let missing = one.unknown.as_deref().unwrap();
+        assert_eq!(missing, "the kernel and hypervisor of this host: the fleet file lists neither");
+    }
+    let assessment = assessed(&fleet, &base);
+    let (policy, evidence) = (Policy::default(), evidence::Evidence::default());
+    let mut request = underpin_risk::report::Request::new(&fleet, &assessment, &base, &policy, &evidence);
+    request.samples = 1000;
+    let report = underpin_risk::report::report(&request).unwrap();
+    for group in &report.groups {
+        let why = group.wait_missing.as_deref().unwrap();
+        assert!(why.starts_with("Unknown whether anything is due: neither kernel nor hypervisor"), "{why}");
+    }
+}

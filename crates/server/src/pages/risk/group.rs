@@ -13,7 +13,7 @@ use underpin_risk::wait::{Decision, GroupDecision, curve::Terms};
 use super::numbers::{amount, derived, parameter, percent};
 use super::tables::{group_address, verdict};
 use crate::charts;
-use crate::pages::parts::{encode, number, scroll, stale};
+use crate::pages::parts::{encode, number, scroll, stale, warnings};
 use crate::pages::{PageError, page};
 use crate::query::Query;
 use crate::risk::Decisions;
@@ -50,6 +50,7 @@ pub(in crate::pages) async fn group(
         h1 { "Patch or wait" }
         p.when { (name) ". " a href="/risk/group" { "All groups" } ", " a href="/risk" { "risk" } }
         (stale(index))
+        (warnings(&known.about.warnings))
         @for (at, one) in own.iter().enumerate().take(SHOWN) { (decision(one, currency, at)) }
         @if own.len() > SHOWN {
             section aria-labelledby="more" { h2 id="more" { "Also due" } ul.why { @for one in own.iter().skip(SHOWN) { li { b { (title(one)) } ": " (one.recommendation) } } } }
@@ -68,12 +69,13 @@ fn all(known: &Decisions) -> Markup {
         h1 { "Patch or wait" }
         p.when { "Losses over " (amount(HORIZON_DAYS)) " days. " a href="/evidence" { "Evidence" } ", " a href="/risk" { "risk" } }
         (stale(&known.basis.index))
+        (warnings(&known.about.warnings))
         @if !known.about.evidence_unmatched.is_empty() {
             div.banner { strong { "Some " a href="/evidence" { "evidence" } " counts for no host" } ul { @for it in known.about.evidence_unmatched.iter().take(NAMED) { li { (it) } } } @if known.about.evidence_unmatched.len() > NAMED { "and " (known.about.evidence_unmatched.len() - NAMED) " more" } }
         }
         section aria-labelledby="groups" {
             h2 id="groups" { "Groups" }
-            @if known.list.is_empty() { p.soft { "Nothing is due: no release is known that closes an open exposure of a host." } } @else {
+            @if known.list.is_empty() { p.soft { "Nothing is due by what is known: no release is known that closes an open exposure of a host." } } @else {
                 (scroll(caption, html! { table {
                     caption { (caption) }
                     thead { tr { th scope="col" { "Group" } th scope="col" { "Release" } th.num scope="col" { "Hosts" } th.num scope="col" { "Closes" } th scope="col" { "Verdict" } th scope="col" { "Recommendation" } } }

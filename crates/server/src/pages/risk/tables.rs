@@ -1,7 +1,10 @@
 //! The tables of the risk page: groups, causes, tenants, clusters, blast radii, deferrals.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 use underpin_risk::blast::Blast;
+use underpin_risk::build::Acceptance;
 use underpin_risk::clear::InClear;
 use underpin_risk::compound::{AtLeast, Figures};
 use underpin_risk::portfolio::Cause;
@@ -75,6 +78,11 @@ fn cause_cell(cause: &Cause) -> Markup {
     } }
 }
 
+/// Where a risk is accepted, in words, each once.
+fn accepted(one: &CauseRisk) -> BTreeSet<String> {
+    one.facts.accepted.iter().filter(|it| !it.expired).filter_map(Acceptance::words).collect()
+}
+
 /// Where the probability of a cause is from: its factors, then the facts.
 fn cause_facts(one: &CauseRisk) -> Markup {
     let facts = &one.facts;
@@ -89,7 +97,7 @@ fn cause_facts(one: &CauseRisk) -> Markup {
                 li { @if facts.fix_known { "a release that fixes it is known" } @else { "no release that fixes it is known" } }
             }
             @if let Some(day) = facts.released { li { "released on " (day) } }
-            @for one in &facts.accepted { li { "accepted by " (one.owner) " until " (one.expires) @if one.expired { ", which has passed" } ": " (one.reason) } }
+            @for one in &facts.accepted { li { (one.words().unwrap_or_else(|| "accepted on none of them".to_owned())) " by " (one.owner) " until " (one.expires) @if one.expired { ", which has passed" } ": " (one.reason) } }
         }
     }
 }
@@ -104,7 +112,7 @@ pub(super) fn causes(report: &RiskReport) -> Markup {
                     caption { (caption) }
                     thead { tr { th scope="col" { "Cause" } th.num scope="col" { "Probability" } th.num scope="col" { "Hosts within reach" } th.num scope="col" { "Tenants" } th.num scope="col" { "Mean loss if it happens" } } }
                     tbody { @for one in report.causes.iter().take(ROWS) { tr {
-                        th scope="row" { (cause_cell(&one.shock.cause)) @if one.facts.accepted.iter().any(|it| !it.expired) { " " span.tag { "accepted" } } }
+                        th scope="row" { (cause_cell(&one.shock.cause)) @for words in accepted(one) { " " span.tag { (words) } } }
                         td.num { (derived(&percent(one.shock.probability), &cause_facts(one))) }
                         td.num { (reach(number(one.blast.hosts), Fall::Shock)) } td.num { (number(one.blast.tenants)) }
                         td.num { (mean_loss(report, &one.blast, Fall::Shock)) }
