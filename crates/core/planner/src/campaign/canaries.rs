@@ -98,7 +98,7 @@ impl Drive<'_, '_> {
             let left = left.get(&class).copied().unwrap_or(0);
             chosen.extend(self.soonest(hosts, left, soaked));
         }
-        self.make_way(hosts.iter().filter(|it| !behind.contains(&cluster(it))), &mut chosen);
+        self.make_way(&hosts, &behind, &mut chosen);
         let (mut now, later): (Vec<Candidate>, Vec<Candidate>) =
             hosts.into_iter().partition(|it| chosen.contains(&it.host));
         let risk = |it: &Candidate| risks.get(&self.class(it)).copied().unwrap_or_default();
@@ -117,17 +117,13 @@ impl Drive<'_, '_> {
     }
 
     /// Until hosts in maintenance that use up the limit of hosts away are changed no canary of their cluster can be. They go with the
-    /// canaries that wait for them, and where one of these is of their class, in its place.
-    fn make_way<'c>(
-        &self,
-        hosts: impl DoubleEndedIterator<Item = &'c Candidate> + Clone,
-        chosen: &mut BTreeSet<u32>,
-    ) {
+    /// canaries that wait for them, and where one of these is of their class, in its place; `behind`: pools whose coordinator is to come.
+    fn make_way(&self, hosts: &[Candidate], behind: &BTreeSet<u32>, chosen: &mut BTreeSet<u32>) {
         let cluster = |it: &Candidate| self.facts.hosts[it.host as usize].cluster;
         let runs = |it: &&Candidate| !self.facts.in_maintenance(it.host);
         let waiting: BTreeSet<u32> =
-            hosts.clone().filter(|it| chosen.contains(&it.host)).filter(runs).map(cluster).collect();
-        for it in hosts.clone().filter(|it| waiting.contains(&cluster(it))) {
+            hosts.iter().filter(|it| chosen.contains(&it.host)).filter(runs).map(cluster).collect();
+        for it in hosts.iter().filter(|it| waiting.contains(&cluster(it)) && !behind.contains(&cluster(it))) {
             let of = &self.clusters[cluster(it) as usize];
             let away = of.maintenance.iter().filter(|it| **it).count();
             if away < of.most || !of.maintenance[of.local(it.host)] || !chosen.insert(it.host) {
@@ -136,7 +132,7 @@ impl Drive<'_, '_> {
             let class = self.class(it);
             let alike =
                 |it: &&Candidate| chosen.contains(&it.host) && !it.coordinator && self.class(it) == class;
-            let spared = hosts.clone().rev().filter(runs).find(alike).map(|it| it.host);
+            let spared = hosts.iter().rev().filter(runs).find(alike).map(|it| it.host);
             spared.map(|it| chosen.remove(&it));
         }
     }

@@ -35,6 +35,8 @@ fn decision(group: GroupKey, ids: &[&HostId], hosts: &Hosts<'_>) -> GroupDecisio
         component: OF.to_owned(),
         release: None,
         role: Role::Unknown,
+        instead_of: None,
+        better: None,
         released: None,
         released_basis: "unknown",
         closes: Vec::new(),

@@ -41,7 +41,7 @@ fn a_host_of_which_no_plane_is_known_may_be_under_the_worst_of_the_fleet() {
     assert_eq!(left_out(&known, &facts).unpriced.hosts_of_unknown_plane, 0);
     let mut forgotten = known.clone();
     forgotten.clusters[0].managed_by.clear();
-    let mut nowhere = known.clone();
+    let mut nowhere = known;
     nowhere.hosts.iter_mut().for_each(|it| it.cluster = None);
     for fleet in [forgotten, nowhere] {
         let built = left_out(&fleet, &facts);
