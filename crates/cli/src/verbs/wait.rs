@@ -63,8 +63,8 @@ fn keep(answer: &mut Answer<'_>, text: &str) -> Result<(), Failure> {
     }
     let known = names.iter().take(NAMED).map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ");
     Err(Failure::NotFound(format!(
-        "no group with a release that is due has {text:?} in its name; there are {} groups: {known}{}",
-        names.len(),
+        "no group with a release that is due has {text:?} in its name; there {}: {known}{}",
+        if names.len() == 1 { "is 1 group".to_owned() } else { format!("are {} groups", names.len()) },
         if names.len() > NAMED { ", ..." } else { "" }
     )))
 }

@@ -23,7 +23,7 @@ fn nothing_usable_is_a_failure_and_something_bad_a_finding() {
     for path in [text.as_str(), dir.path().to_str().unwrap()] {
         let ran = run(&["feeds", "check", path, "--format", "json"]).ends(2);
         assert!(ran.stdout.is_empty() && ran.stderr.contains("error[UP0004]"), "{}", ran.stderr);
-        assert!(ran.stderr.contains("1 files are no advisories"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("1 file is no advisory"), "{}", ran.stderr);
     }
     let bad = file(&dir, "bad.json", "{\"a\": 1}");
     run(&["feeds", "check", &bad, "--format", "json"]).ends(1);

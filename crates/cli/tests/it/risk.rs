@@ -236,7 +236,13 @@ fn there_is_nothing_to_judge_in_an_empty_fleet_and_a_tenant_without_guests_is_sa
         let why = "/hosts: found none, expected at least one host: nothing can be hit, so there is nothing to judge";
         assert!(refused.stderr.contains("UP0003") && refused.stderr.contains(why), "{}", refused.stderr);
     }
+    // Of a host of which nothing is listed nobody knows whether anything is due; where a kernel is, nothing is due.
     let nothing = run(&["wait", &small, "--group", "zzz"]).ends(2).stderr;
+    assert!(nothing.contains("there is 1 group: "), "{nothing}");
+    let kernel = "{\"id\": \"h\", \"components\": {\"family\": \"debian\", \"train\": \"bookworm\", \"components\": \
+                  [{\"name\": \"linux-image-6.1.0-44-amd64\", \"version\": \"99\", \"kind\": \"package\"}]}}";
+    let listed = file(&dir, "listed.json", fleet(kernel));
+    let nothing = run(&["wait", &listed, "--group", "zzz"]).ends(2).stderr;
     assert!(
         nothing.contains("no group has anything to decide") && !nothing.contains("0 groups"),
         "{nothing}"

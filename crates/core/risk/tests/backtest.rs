@@ -230,7 +230,10 @@ fn a_policy_without_a_published_signal_is_not_evaluable_and_says_why() {
         assert!(row.evaluable == row.measures.is_some());
         row.reason.clone().unwrap_or_default()
     };
-    assert!(reason("EPSS >= 0.1").contains("no EPSS history") && reason("EPSS >= 0.1").contains("--epss"));
+    assert!(
+        reason("EPSS >= 0.1").contains("no EPSS history")
+            && reason("EPSS >= 0.1").contains("bring dated EPSS files")
+    );
     // The index of CVEs has decision points without a day: they count for no day.
     assert!(reason("SSVC").starts_with("not evaluable"), "{}", reason("SSVC"));
     // No vulnerability is known of ESXi 7.0 from the built-in facts: exposure is unknown, not 0, and nobody wins by it.
