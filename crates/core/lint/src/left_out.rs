@@ -5,12 +5,12 @@
 use rustc_hash::FxHashSet;
 use underpin_model::change::{Change, Method};
 use underpin_model::fleet::{Action, Redundancy};
-use underpin_model::plan::{LeftOut, Rule};
+use underpin_model::plan::{LeftOut, Rule, Severity};
 use underpin_model::policy::FailureSets;
 
 use crate::changes::Members;
 use crate::report::{At, Log, Said};
-use crate::timeline::Timeline;
+use crate::timeline::{Doing, Timeline};
 use crate::world::{Elem, NONE, World, ix};
 
 /// A plan that ends so near to the horizon of the policy has had no time for more, in seconds.
@@ -36,7 +36,22 @@ pub(crate) fn check(
             free.insert(host);
         }
     }
+    idle(timeline, log);
     free
+}
+
+/// A plan that changes nothing keeps every rule: that does not say that there is no better one.
+fn idle(timeline: &Timeline<'_>, log: &mut Log<'_>) {
+    let left = timeline.plan.left_out.iter().filter(|it| !it.deferred).count();
+    if left == 0 || timeline.acts.iter().any(|it| matches!(it.doing, Doing::Patch { .. })) {
+        return;
+    }
+    log.add(Rule::Coverage, Severity::Unknown, At::NONE, || {
+        let found = format!(
+            "it changes nothing and leaves {left} out; whether more could be done is not searched for here"
+        );
+        ("the plan".to_owned(), found, "what holds them back, as the report of the plan tells it".into())
+    });
 }
 
 /// The changes that are about an element and still to be made on it.

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use support::{Case, GIB, affinity, exception, migrate, vm};
+use underpin_lint::Finding;
 use underpin_model::change::{Method, Target};
 use underpin_model::fleet::{Action, AffinityKind, Lock, LockKind, Redundancy};
-use underpin_model::plan::{Rule, Severity, SoakSince, Soaking, StepKind};
+use underpin_model::plan::{LeftOut, Rule, Severity, SoakSince, Soaking, StepKind};
 use underpin_model::policy::Scope;
 
 fn errors(case: &Case) -> BTreeSet<Rule> {
@@ -123,6 +124,32 @@ fn a_history_lowers_what_a_step_takes_at_least() {
     case.change("upgrade").durations = Some(support::durations(Method::EvacuateReboot));
     case.step(reboot).p50_s = 400;
     assert_eq!(errors(&case), BTreeSet::from([Rule::StepTime]));
+}
+
+#[test]
+fn a_plan_that_changes_nothing_is_never_without_a_word() {
+    let mut case = Case::sound();
+    let touched = |case: &Case| {
+        let patches = case.plan.steps.iter().filter_map(|it| match &it.kind {
+            StepKind::Patch { element, change, .. } => Some((element.clone(), change.clone())),
+            _ => None,
+        });
+        patches.collect::<BTreeSet<_>>()
+    };
+    let all = touched(&case);
+    case.plan.left_out = all
+        .iter()
+        .map(|(element, change)| LeftOut {
+            element: element.clone(),
+            change: change.clone(),
+            deferred: false,
+        })
+        .collect();
+    (case.plan.steps, case.plan.waves) = (Vec::new(), Vec::new());
+    let report = case.lint();
+    let told = |it: &&Finding| it.place == "the plan" && it.severity == Severity::Unknown;
+    let told = report.findings.iter().find(told).unwrap_or_else(|| panic!("{report:#?}"));
+    assert!(told.found.contains(&format!("leaves {} out", all.len())), "{told:?}");
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod standing;
 mod start;
 mod static_bound;
 mod timing;
+mod unfinished;
 mod waits;
 
 use std::collections::BTreeMap;

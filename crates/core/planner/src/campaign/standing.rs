@@ -12,6 +12,7 @@ use super::drive::Driven;
 use super::facts::Facts;
 use super::homing;
 use super::room::{KINDS, NAMES, NOTHING, RESOURCES};
+use super::unfinished::unfinished;
 
 /// A plan may begin so many seconds before its fleet was seen: clocks differ.
 const CLOCKS_DIFFER_S: i64 = 3600;
@@ -75,6 +76,7 @@ pub(super) fn standing(
                 .to_owned(),
         });
     }
+    standing.extend(unfinished(request, facts));
     standing.extend(soaks(request, facts, driven));
     standing.extend(balanced(facts, plan));
     standing.extend(contradictions(facts));

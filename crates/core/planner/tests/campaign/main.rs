@@ -37,6 +37,7 @@ mod suspended;
 mod time;
 mod tried;
 mod unblock;
+mod unfinished;
 
 use build::{fleet, guest, of, planned, planning, policy, story};
 use underpin_model::fleet::Action;
