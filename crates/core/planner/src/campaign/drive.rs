@@ -242,6 +242,7 @@ impl<'a> Drive<'_, 'a> {
                 excepted_until: self.excepted_until,
                 waves: 0,
                 spreads: false,
+                avoids: None,
             });
         }
     }

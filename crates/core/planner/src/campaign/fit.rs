@@ -87,7 +87,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         now: Seconds,
         canary: bool,
     ) -> Result<(), Vec<Reason>> {
-        let (mut spared, mut first) = (Vec::new(), None);
+        let (mut spared, mut first) = (Vec::from_iter(self.avoids), None);
         loop {
             let departures = match self.empty(shared, candidate, method, draft, canary, &spared) {
                 Ok(it) => it,

@@ -127,7 +127,7 @@ impl<'f, 'a> Search<'f, 'a> {
         seed: u64,
     ) -> Self {
         let (mut cluster, mut couplings) = (before.clone(), limits.clone());
-        cluster.spreads = false;
+        (cluster.spreads, cluster.avoids) = (false, None);
         let staged = cluster.stage(shared, &mut couplings, order.clone(), canary);
         let worth = Worth::of(shared, &staged);
         Self { order, canary, dice: ChaCha8Rng::seed_from_u64(seed), worth, staged, cluster, couplings }
@@ -162,7 +162,15 @@ impl<'f, 'a> Search<'f, 'a> {
         }
     }
 
-    /// Tries other orders and keeps what is better.
+    /// One time in four, and always where there is no other order, a host that guests do not go to: where they stand decides who can be
+    /// emptied later.
+    fn avoids(&mut self, hosts: &[u32]) -> Option<u32> {
+        let is_meant = self.order.len() < 2 || self.dice.next_u64() % 4 == 0;
+        let at = (self.dice.next_u64() % (hosts.len() as u64).max(1)) as usize;
+        hosts.get(at).copied().filter(|_| is_meant)
+    }
+
+    /// Tries other orders and targets, and keeps what is better.
     fn vary(
         &mut self,
         shared: &Shared<'f, 'a>,
@@ -170,14 +178,15 @@ impl<'f, 'a> Search<'f, 'a> {
         limits: &Couplings,
         evaluations: u64,
     ) {
-        if self.order.len() < 2 {
-            return;
-        }
+        let hosts: Vec<u32> = before.rooms.hosts().collect();
         for _ in 0..evaluations {
             let mut order = self.order.clone();
-            vary(&mut order, &self.staged, &mut self.dice);
+            let avoids = self.avoids(&hosts);
+            if self.order.len() > 1 && (avoids.is_none() || self.dice.next_u64() % 2 == 0) {
+                vary(&mut order, &self.staged, &mut self.dice);
+            }
             let (mut cluster, mut couplings) = (before.clone(), limits.clone());
-            cluster.spreads = self.cluster.spreads;
+            (cluster.spreads, cluster.avoids) = (self.cluster.spreads, avoids);
             let staged = cluster.stage(shared, &mut couplings, order.clone(), self.canary);
             let worth = Worth::of(shared, &staged);
             if worth.better(&self.worth) {
@@ -185,6 +194,7 @@ impl<'f, 'a> Search<'f, 'a> {
                 (self.cluster, self.couplings) = (cluster, couplings);
             }
         }
+        self.cluster.avoids = None;
     }
 }
 

@@ -100,6 +100,8 @@ pub(super) struct Cluster<'f, 'a> {
     pub(super) waves: u32,
     /// Guests go to the targets that could have them soonest, before those that are fullest.
     pub(super) spreads: bool,
+    /// Guests do not go there while a search tries what that is worth.
+    pub(super) avoids: Option<u32>,
 }
 
 /// A wave in the making.

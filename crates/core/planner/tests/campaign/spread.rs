@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::fleet::Fleet;
-use underpin_model::plan::{Plan, StepKind};
-use underpin_model::policy::Policy;
+use underpin_model::change::Target;
+use underpin_model::fleet::{AffinityKind, Capacity, Fleet};
+use underpin_model::plan::{Outcome, Plan, StepKind};
+use underpin_model::policy::{Homing, Policy};
 use underpin_planner::campaign::{Planned, Request, plan};
 
 use super::build::{clean, fleet, guest, planning, policy, request};
+use super::rules::rule;
 
 /// Hosts of which the first ones are changed, at once, with so many guests on each.
 fn leavers(hosts: usize, changed: usize, guests: usize, gib: u64) -> (Fleet, Policy) {
@@ -76,4 +78,37 @@ fn a_later_wave_spreads_over_hosts_that_are_done() {
     assert_eq!((packed.plan.waves.len(), spread.plan.waves.len()), (2, 2));
     let length = |it: &Planned| it.plan.waves[1].end_s - it.plan.waves[1].start_s;
     assert!(length(&spread) + 60 < length(&packed), "{} and {}", length(&spread), length(&packed));
+}
+
+#[test]
+fn a_search_finds_targets_from_which_more_hosts_can_be_changed() {
+    let mut fleet = fleet(4);
+    planning(&mut fleet).changes[0].to =
+        Target::Setting { name: "smt".to_owned(), value: "off".to_owned(), reboot: true };
+    for (host, memory_mib) in fleet.hosts.iter_mut().zip([None, Some(196_608), None, Some(262_144)]) {
+        host.ring = None;
+        host.capacity =
+            memory_mib.map(|it| Capacity { vcpus: Some(96), memory_mib: Some(it), ..Capacity::default() });
+    }
+    for host in ["h1", "h3", "h4"] {
+        guest(&mut fleet, host, 8);
+    }
+    for vm in &mut fleet.vms[1..] {
+        (vm.memory_mib, vm.vcpus) = (None, None);
+        vm.allowed_actions.clear();
+    }
+    fleet.affinities = vec![
+        rule(AffinityKind::Apart, &["v002", "v003"], &[]),
+        rule(AffinityKind::Apart, &["v001", "v002"], &[]),
+    ];
+    let mut policy = policy();
+    policy.planning.most_away.per_cluster = 2;
+    policy.planning.homing = Homing::Home;
+    let loss = BTreeMap::new();
+    let left = |evaluations| {
+        let it = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap();
+        clean(&fleet, &policy, &it.plan);
+        it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).count()
+    };
+    assert_eq!((left(0), left(64)), (4, 3));
 }
