@@ -165,7 +165,7 @@ impl<'f, 'a> Search<'f, 'a> {
     /// One time in four, and always where there is no other order, a host that guests do not go to: where they stand decides who can be
     /// emptied later.
     fn avoids(&mut self, hosts: &[u32]) -> Option<u32> {
-        let is_meant = self.order.len() < 2 || self.dice.next_u64() % 4 == 0;
+        let is_meant = self.order.len() < 2 || self.dice.next_u64().is_multiple_of(4);
         let at = (self.dice.next_u64() % (hosts.len() as u64).max(1)) as usize;
         hosts.get(at).copied().filter(|_| is_meant)
     }
@@ -182,7 +182,7 @@ impl<'f, 'a> Search<'f, 'a> {
         for _ in 0..evaluations {
             let mut order = self.order.clone();
             let avoids = self.avoids(&hosts);
-            if self.order.len() > 1 && (avoids.is_none() || self.dice.next_u64() % 2 == 0) {
+            if self.order.len() > 1 && (avoids.is_none() || self.dice.next_u64().is_multiple_of(2)) {
                 vary(&mut order, &self.staged, &mut self.dice);
             }
             let (mut cluster, mut couplings) = (before.clone(), limits.clone());
