@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use underpin_exposure::{Assessment, FactBase, Feed, Options, assess};
 use underpin_feeds::Parsed;
-use underpin_model::facts::{DateKind, Family, ReleaseFact};
+use underpin_model::facts::{DateKind, Document, Family, ReleaseFact};
 use underpin_model::fleet::{self, Fleet};
 use underpin_model::id::FeedId;
 use underpin_model::policy::{self, Policy};
@@ -194,31 +194,35 @@ fn early_replacements_of_the_built_in_history_are_parted_and_bounded() {
     assert!(built.unusable.unwrap().contains("builds"), "{built:?}");
 }
 
+/// An advisory that names the smallest release that closes its hole, and a release with its day.
+pub(crate) fn fixed_and_released(release: &str, day: &str) -> Document {
+    let text = r#"{"id": "ALSA-2026:0001", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
+         "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
+         "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
+         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
+    let Ok(Parsed::Document(mut document)) = underpin_feeds::parse(text.as_bytes()) else {
+        panic!("no document")
+    };
+    document.releases.push(ReleaseFact {
+        family: Family::AlmaLinux,
+        train: Some("9".into()),
+        component: "qemu-kvm".into(),
+        version: release.into(),
+        date: day.parse().unwrap(),
+        date_kind: DateKind::Published,
+        bulletin: None,
+        class: None,
+        fixes: Vec::new(),
+    });
+    *document
+}
+
 /// An issuer may name in an old document a release that came later: on the day it could not be taken.
 #[test]
 fn a_release_that_is_dated_later_is_no_target_yet() {
     let fleet = fleet("R1", "R1");
     let base = |day: &str| {
-        let mut documents = Vec::new();
-        let text = r#"{"id": "ALSA-2026:0001", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
-             "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
-             "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
-             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
-        let Ok(Parsed::Document(mut document)) = underpin_feeds::parse(text.as_bytes()) else {
-            panic!("no document")
-        };
-        document.releases.push(ReleaseFact {
-            family: Family::AlmaLinux,
-            train: Some("9".into()),
-            component: "qemu-kvm".into(),
-            version: "17:8.2.0-11.el9_4".into(),
-            date: day.parse().unwrap(),
-            date_kind: DateKind::Published,
-            bulletin: None,
-            class: None,
-            fixes: Vec::new(),
-        });
-        documents.push(*document);
+        let documents = vec![fixed_and_released("17:8.2.0-11.el9_4", day)];
         FactBase::new(vec![Feed { id: FeedId::new("osv").unwrap(), fetched: None, documents }])
     };
     let now = decided(&fleet, &base("2026-02-21"), "", "");

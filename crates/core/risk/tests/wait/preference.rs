@@ -2,40 +2,20 @@
 
 use jiff::Timestamp;
 use underpin_exposure::{FactBase, Feed, Options, assess};
-use underpin_feeds::Parsed;
-use underpin_model::facts::{DateKind, Family, ReleaseFact};
 use underpin_model::id::FeedId;
 use underpin_model::policy::Policy;
 use underpin_risk::report::{self, report};
 use underpin_risk::wait::groups::Role;
 use underpin_risk::wait::{Verdict, evidence};
 
-use crate::fleet::{decided, fleet};
+use crate::fleet::{decided, fixed_and_released, fleet};
 
 const SMALLEST: &str = "17:8.2.0-11.el9_4";
 const NEWEST: &str = "17:8.2.0-12.el9_4";
 
-/// An advisory that names the smallest release that closes its hole, and a newer one.
 fn base() -> FactBase {
-    let text = r#"{"id": "ALSA-2026:0001", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
-         "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0001"],
-         "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
-         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "17:8.2.0-11.el9_4"}]}]}]}"#;
-    let Ok(Parsed::Document(mut document)) = underpin_feeds::parse(text.as_bytes()) else {
-        panic!("no document")
-    };
-    document.releases.push(ReleaseFact {
-        family: Family::AlmaLinux,
-        train: Some("9".into()),
-        component: "qemu-kvm".into(),
-        version: NEWEST.into(),
-        date: "2026-02-20".parse().unwrap(),
-        date_kind: DateKind::Published,
-        bulletin: None,
-        class: None,
-        fixes: Vec::new(),
-    });
-    FactBase::new(vec![Feed { id: FeedId::new("f").unwrap(), fetched: None, documents: vec![*document] }])
+    let documents = vec![fixed_and_released(NEWEST, "2026-02-20")];
+    FactBase::new(vec![Feed { id: FeedId::new("f").unwrap(), fetched: None, documents }])
 }
 
 /// A failure of a release on the hardware of the fleet.
