@@ -194,12 +194,18 @@ impl Economics {
     /// The inputs of the loss of waiting with a release, as they could be known on the day of a view.
     ///
     /// Of the terms of the curve a replay knows all that history tells: hazards that age since the day of a listing, incomplete
-    /// fixes, the belief about the release at its age, its maintenance, the horizon of a decision. It knows no rings, trials,
+    /// fixes, the belief about the release at its age and about the one that runs, its maintenance, the horizon of a decision. It knows no rings, trials,
     /// known bugs, shared drains and promises, because no history of them is in the facts: those terms are 0. Every hole is
     /// reached as from inside and takes all that stands on the host.
     fn inputs(&self, view: &View<'_>, release: super::view::ReleaseRef) -> Inputs {
         let (share, theta) = self.fitted(view);
-        let still = share * (-theta * view.age_days(release) as f64).exp();
+        // Bayes, as in patch or wait: it has not been found to be bad at this age.
+        let bad = |release| {
+            let still = share * (-theta * view.age_days(release) as f64).exp();
+            if still > 0.0 { still / (still + 1.0 - share) } else { 0.0 }
+        };
+        let runs = view.running();
+        let runs_bad = if view.is_bad(runs) { 1.0 } else { bad(runs) };
         let mut hazards = Hazards { share: 1.0, loss: self.compromise(), ..Hazards::default() };
         let today = view.today();
         for hole in view.closed_by(release) {
@@ -214,11 +220,11 @@ impl Economics {
             hosts: 1.0,
             hazards: vec![hazards],
             incomplete_fix: self.get(Parameter::IncompleteFix),
-            // Bayes, as in patch or wait: it has not been found to be bad at this age.
-            bad: if still > 0.0 { still / (still + 1.0 - share) } else { 0.0 },
+            bad: bad(release),
             theta,
             hit: self.hit(),
             loss_per_bad_host: self.regression(),
+            staying: runs_bad * self.hit() * self.regression(),
             first_ring_share: 1.0,
             maintenance: self.maintenance(),
             ..Inputs::default()
@@ -269,7 +275,7 @@ mod tests {
     use crate::build::reach::{Machine, Rates};
     use crate::portfolio::Impact;
     use crate::wait::evidence::Tally;
-    use crate::wait::situation::{Situation, Stratum, Worth};
+    use crate::wait::situation::{Installed, Situation, Stratum, Worth};
     use crate::wait::values::Values;
     use crate::ways::Ways;
 
@@ -331,6 +337,8 @@ mod tests {
             ..Worth::default()
         };
         let hit = policy.parameters.setting(Parameter::RegressionHit);
+        let installed =
+            Installed { share: 1.0, worth, age_days: 79.0, withdrawn: false, tally: Tally::default() };
         Situation {
             horizon_days: HORIZON_DAYS,
             hosts: 1.0,
@@ -346,6 +354,7 @@ mod tests {
             hit_range: (hit.low, hit.high),
             first_ring_share: 1.0,
             ring_from_days: 0.0,
+            installed: [installed].into(),
             known_bugs: None,
             maintenance: policy.maintenance.per_host.get(),
             shared_drain_saves: 0.0,
@@ -376,6 +385,7 @@ mod tests {
             ("aged", mine.aged[0].thirty_days, other.aged[0].thirty_days),
             ("loss", mine.loss, other.loss),
             ("bad", own.bad, theirs.bad),
+            ("staying", own.staying, theirs.staying),
             ("regression", own.loss_per_bad_host, theirs.loss_per_bad_host),
         ] {
             assert!(a > 0.0 && near(a, b), "{name}: {a}, in patch or wait {b}");

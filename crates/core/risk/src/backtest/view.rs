@@ -208,6 +208,12 @@ impl<'k> View<'k> {
         ReleaseRef(self.oldest)
     }
 
+    /// Whether a release is known to be bad.
+    #[must_use]
+    pub fn is_bad(&self, release: ReleaseRef) -> bool {
+        self.known.is_bad(release.0)
+    }
+
     /// The newest release that is known, is not known to be bad, is at least so old, and replaces what the hosts run.
     #[must_use]
     pub fn newest(&self, at_least_days: i64) -> Option<ReleaseRef> {

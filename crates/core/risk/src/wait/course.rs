@@ -177,13 +177,15 @@ impl<'i> Course<'i> {
         let it = self.inputs;
         let days = days.clamp(0.0, it.horizon_days);
         let (exposure, incomplete_fix) = self.hits(days);
-        let bad = it.bad_release() * (-it.theta * days).exp();
+        let left = (-it.theta * days).exp();
+        let bad = it.bad_release() * left;
         let (first, later) = it.reaches(days);
         Terms {
             exposure: it.hosts * exposure,
             incomplete_fix: it.hosts * incomplete_fix,
             regression_first_ring: bad * first,
             regression_later_rings: bad * later,
+            staying: it.hosts * it.staying * (1.0 - left),
             known_bugs: it.hosts * it.known_bugs_per_day * days,
             maintenance: it.hosts * it.maintenance,
             shared_drain: 0.0 - it.hosts * it.shared_drain_saves,
@@ -196,6 +198,7 @@ impl<'i> Course<'i> {
         let it = self.inputs;
         Terms {
             exposure: it.hosts * self.hits(it.horizon_days).0,
+            staying: it.hosts * it.staying * hit(it.theta * it.horizon_days),
             known_bugs: it.hosts * it.known_bugs_per_day * it.horizon_days,
             penalties: it.broken(it.horizon_days),
             ..Terms::default()

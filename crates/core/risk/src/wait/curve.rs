@@ -11,6 +11,8 @@
 //!   `theta`. A staged roll-out stops a bad release after its first ring, so that later rings take it only with
 //!   `1 - ring_stops`; but only from the day on which an earlier ring will have run it, so that the loss falls on that day.
 //!   Who patches before it patches without a ring in front;
+//! - by the release that runs now, where it is bad: with `p`, `q` and `theta` as for the new one, `p q (1 - e^{-theta t})` times the
+//!   loss of a bad host. What is bad shows itself at the rate at which it is found;
 //! - to known bugs that the release repairs, until `t`; to the maintenance itself, less what sharing a drain saves; and
 //!   to promises whose deadline lies before `t`.
 //!
@@ -101,6 +103,8 @@ pub struct Inputs {
     /// Days from now until an earlier ring will have run the release for its soak. Before that day all of these hosts take it
     /// as a first ring does.
     pub ring_from_days: f64,
+    /// Loss of a host to the release that it runs now, if it stays on it for good.
+    pub staying: f64,
     /// Loss per host and day to bugs that the release repairs.
     pub known_bugs_per_day: f64,
     /// Loss of the maintenance of one host.
@@ -134,6 +138,8 @@ pub struct Terms {
     pub regression_first_ring: f64,
     /// A bad release that an earlier ring ran and did not stop.
     pub regression_later_rings: f64,
+    /// A bad release that runs now, until then.
+    pub staying: f64,
     /// Bugs that the release repairs, until then.
     pub known_bugs: f64,
     /// The maintenance, certain.
@@ -152,6 +158,7 @@ impl Terms {
             + self.incomplete_fix
             + self.regression_first_ring
             + self.regression_later_rings
+            + self.staying
             + self.known_bugs
             + self.maintenance
             + self.shared_drain
@@ -160,11 +167,12 @@ impl Terms {
 
     /// How each term is worked out, in the order of [`Terms::named`], for waiting `t` days of a horizon of `T`. Losses are per host, and
     /// summed over the hosts.
-    pub const FORMULAS: [&'static str; 8] = [
+    pub const FORMULAS: [&'static str; 9] = [
         "l (1 - e^-G(t)): what stands on a host, times the probability that any open hole was used by day t; G adds up the hit hazards",
         "l e^-G(t) (1 - e^-i(G(T) - G(t))): a share i of the fixes does not close its hole, for the rest of the horizon",
         "p e^-theta t q b: bad now, not found by day t, share of hosts hit, loss of a host that is hit; of the hosts without a ring in front",
         "the same times (1 - ring_stops): of the hosts that take it after a ring, which stops a bad release so often",
+        "p q b (1 - e^-theta t): the release that runs now is bad, share of hosts hit, loss of a host that is hit, shown by day t",
         "t r h: days until the patch, hits a day of bugs that the release repairs, loss of one",
         "what emptying and rebooting the hosts costs by the policy, once it is done",
         "of it, the share of other changes that are done in the same drain",
@@ -173,12 +181,13 @@ impl Terms {
 
     /// The terms with their names, in the order of the sum.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, f64); 8] {
+    pub fn named(&self) -> [(&'static str, f64); 9] {
         [
             ("exposure before the patch", self.exposure),
             ("incomplete fixes after it", self.incomplete_fix),
             ("bad release, no ring in front", self.regression_first_ring),
             ("bad release, a ring in front", self.regression_later_rings),
+            ("bad release that runs now", self.staying),
             ("known bugs until the patch", self.known_bugs),
             ("maintenance", self.maintenance),
             ("saved by sharing the drain", self.shared_drain),
@@ -285,6 +294,7 @@ impl Inputs {
             ("hosts", self.hosts),
             ("theta", self.theta),
             ("loss_per_bad_host", self.loss_per_bad_host),
+            ("staying", self.staying),
             ("known_bugs_per_day", self.known_bugs_per_day),
             ("maintenance", self.maintenance),
             ("shared_drain_saves", self.shared_drain_saves),

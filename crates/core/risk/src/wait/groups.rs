@@ -93,6 +93,8 @@ pub struct GroupDecision {
     pub release: Option<String>,
     /// Which one it is.
     pub role: Role,
+    /// Releases that hosts run and that their maker has withdrawn.
+    pub runs_withdrawn: Vec<Withdrawn>,
     /// The first release that closes the same, where its maker has withdrawn it by now: it is never recommended.
     pub instead_of: Option<Withdrawn>,
     /// The other release of the same component that gains more; `None`: this one is as good or better.

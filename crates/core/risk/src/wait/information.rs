@@ -67,7 +67,9 @@ pub(super) fn values(
     let at_now = course.at(0.0);
     let delay = |days: f64| {
         let later = course.at(days);
-        let lost = |it: &super::curve::Terms| it.exposure + it.incomplete_fix + it.known_bugs + it.penalties;
+        let lost = |it: &super::curve::Terms| {
+            it.exposure + it.incomplete_fix + it.staying + it.known_bugs + it.penalties
+        };
         (lost(&later) - lost(&at_now)).max(0.0)
     };
     let one_host = one_host(belief, before, &least);

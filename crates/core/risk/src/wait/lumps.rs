@@ -222,6 +222,7 @@ impl<'s> Lumped<'s> {
             ring_stops: values.get(Parameter::RingStops),
             first_ring_share: it.first_ring_share,
             ring_from_days: it.ring_from_days,
+            staying: it.staying(values),
             known_bugs_per_day: it
                 .known_bugs
                 .map_or(0.0, |bugs| bugs.per_host_day * bugs.hours_down * host_hour_down),

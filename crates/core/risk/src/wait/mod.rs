@@ -19,6 +19,7 @@ pub(crate) mod due;
 pub mod evidence;
 pub mod groups;
 pub mod information;
+mod installed;
 mod lumps;
 pub mod prior;
 pub mod promises;

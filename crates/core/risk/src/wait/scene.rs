@@ -16,11 +16,12 @@ use super::curve::Penalty;
 use super::due::{self, Calendar, LineKey, OpenHole};
 use super::evidence::Tally;
 use super::groups::{GroupDecision, Request, Role};
+use super::installed::{Asked, Runs};
 use super::prior::{LineHistory, history, line, prior};
 use super::promises::{Promises, Stated};
 use super::rings::{Decided, Rings};
 use super::sentence;
-use super::situation::{KnownBugs, Situation, Worth};
+use super::situation::{Installed, KnownBugs, Situation, Worth};
 use super::strata::{Crowd, Strata};
 use super::target::{self, Releases, Target, Targets};
 use super::values::Assumptions;
@@ -67,6 +68,12 @@ impl Case {
         hole.bunches.keys().filter_map(|it| self.group.bunches.get(*it)).flatten().copied()
     }
 
+    /// The hosts on which the line is due, bunch by bunch, with what stands on them.
+    fn crowds(&self) -> impl Iterator<Item = (&[usize], &[Crowd])> {
+        let of = |it: &usize| Some((&**self.group.bunches.get(*it)?, &**self.group.crowds.get(*it)?));
+        self.bunches.iter().filter_map(of)
+    }
+
     /// Of the hosts that must be emptied for it, by bunch: how many, and how many changes share the drain.
     fn drained(&self) -> impl Iterator<Item = (usize, u32)> {
         let needing = self.bunches.iter().copied().filter(|it| self.due.needs_drain(*it));
@@ -91,6 +98,7 @@ pub(super) struct Situated {
 /// What all releases of a case share.
 struct Shared {
     strata: Strata,
+    installed: Arc<[Installed]>,
     /// What was assumed for them.
     assumed: Vec<String>,
 }
@@ -133,7 +141,8 @@ impl<'a> Scene<'a> {
 
     /// The releases that are due in a case: the smallest that closes everything and the newest, or none that is known.
     pub(super) fn due(&self, case: &Case) -> Vec<Due> {
-        let shell = self.shell(case);
+        let runs = self.installed(case);
+        let shell = GroupDecision { runs_withdrawn: runs.withdrawn.clone(), ..self.shell(case) };
         match target::targets(&self.releases, &case.line, &case.due) {
             Err(missing) => vec![unknown(shell, missing, self.day)],
             Ok(Targets { smallest, newest, instead_of }) => {
@@ -141,7 +150,7 @@ impl<'a> Scene<'a> {
                 let role = if newest.is_some() { Role::Smallest } else { Role::OnlyOne };
                 let both = [(role, Some(smallest)), (Role::Newest, newest)];
                 let both = both.into_iter().filter_map(|(role, target)| Some((role, target?)));
-                let shared = self.shared(case);
+                let shared = self.shared(case, runs);
                 both.map(|(role, target)| self.release(case, &shared, shell.clone(), role, &target)).collect()
             }
         }
@@ -174,6 +183,7 @@ impl<'a> Scene<'a> {
             component: case.line.component.clone(),
             release: None,
             role: Role::Unknown,
+            runs_withdrawn: Vec::new(),
             instead_of: None,
             better: None,
             released: None,
@@ -248,10 +258,17 @@ impl<'a> Scene<'a> {
     }
 
     /// What all releases of a case share.
-    fn shared(&self, case: &Case) -> Shared {
-        let mut assumed = Vec::new();
+    fn shared(&self, case: &Case, runs: Runs) -> Shared {
+        let mut assumed: Vec<String> = runs.told().into_iter().collect();
         let strata = self.strata(case, &mut assumed);
-        Shared { strata, assumed }
+        Shared { strata, installed: runs.list, assumed }
+    }
+
+    /// What the hosts of a case run now.
+    fn installed(&self, case: &Case) -> Runs {
+        let Request { fleet, evidence, .. } = *self.request;
+        let asked = Asked { fleet, evidence, releases: &self.releases, day: self.day };
+        asked.installed(&case.line, &case.group.key.hardware, case.crowds())
     }
 
     fn situation(
@@ -282,6 +299,7 @@ impl<'a> Scene<'a> {
             hit_range: (hit.low, hit.high),
             first_ring_share: 1.0,
             ring_from_days: 0.0,
+            installed: Arc::clone(&shared.installed),
             known_bugs: self.known_bugs(case, name, &mut shell.assumed),
             maintenance,
             shared_drain_saves,
@@ -293,7 +311,7 @@ impl<'a> Scene<'a> {
     #[cfg(test)]
     pub(super) fn situation_of_any(&self, case: &Case, released: Date) -> Situation {
         let mut shell = self.shell(case);
-        self.situation(case, &self.shared(case), &mut shell, "any", released)
+        self.situation(case, &self.shared(case, self.installed(case)), &mut shell, "any", released)
     }
 
     /// What the maintenance of a host costs, and what of it is saved because all changes share the drain of the first: the

@@ -131,7 +131,7 @@ fn over_longer(decision: &Decision) -> String {
     format!("; the span decides: over {} days it is best to patch {when}", short(it.horizon_days))
 }
 
-/// The duties that are late already, which no recommendation lifts, and a release that would do and was withdrawn.
+/// The duties that are late already, which no recommendation lifts, and releases that were withdrawn: one that would do, and what runs.
 fn beside(about: &GroupDecision, on: Date) -> String {
     let asked = about.overdue(on).map(|day| format!("BOD 26-04 asked for it by {day}"));
     let broken = about.broken();
@@ -139,7 +139,9 @@ fn beside(about: &GroupDecision, on: Date) -> String {
     let withdrawn = about.instead_of.as_ref();
     let withdrawn = withdrawn
         .map(|it| format!("{}, which closes the same, was {}", it.release, it.withdrawal.known_by()));
-    let late: Vec<String> = asked.into_iter().chain(broken).chain(withdrawn).collect();
+    let runs = about.runs_withdrawn.iter();
+    let runs = runs.map(|it| format!("{}, which runs here, was {}", it.release, it.withdrawal.known_by()));
+    let late: Vec<String> = asked.into_iter().chain(broken).chain(withdrawn).chain(runs).collect();
     if late.is_empty() { String::new() } else { format!(" ({})", late.join("; ")) }
 }
 

@@ -100,6 +100,21 @@ impl Worth {
     }
 }
 
+/// A release of the component that hosts of the group run now, and that the new one replaces.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Installed {
+    /// The share of the hosts that run it.
+    pub share: f64,
+    /// What stands on one of them, on average.
+    pub worth: Worth,
+    /// Days since it appeared.
+    pub age_days: f64,
+    /// Its maker has withdrawn it.
+    pub withdrawn: bool,
+    /// What runs on this hardware showed.
+    pub tally: Tally,
+}
+
 /// Known bugs that the release repairs and these hosts can hit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KnownBugs {
@@ -134,6 +149,8 @@ pub struct Situation {
     pub first_ring_share: f64,
     /// Days from now until an earlier ring will have run the release: see [`Inputs::ring_from_days`].
     pub ring_from_days: f64,
+    /// What the hosts run now, as far as it is known when that appeared.
+    pub installed: Arc<[Installed]>,
     /// Known bugs; `None`: none known, or not priced.
     pub known_bugs: Option<KnownBugs>,
     /// Loss of the maintenance of one host, the mean over all of them.
@@ -177,9 +194,26 @@ impl Situation {
     /// What is believed about the release under these parameters.
     #[must_use]
     pub fn belief(&self, values: &Values) -> Belief {
-        let hit = Beta::from_range(values.get(Parameter::RegressionHit), self.hit_range.0, self.hit_range.1);
         let at_release = values.get(Parameter::RegressionPrior);
-        Belief::of(at_release, hit, values.get(Parameter::Theta) * self.release_age_days, &self.tally)
+        let found = values.get(Parameter::Theta) * self.release_age_days;
+        Belief::of(at_release, self.hit(values), found, &self.tally)
+    }
+
+    /// Loss of a host to the release that it runs now, if it stays on it for good: believed bad as any of its line, or known to be.
+    pub(super) fn staying(&self, values: &Values) -> f64 {
+        let hit = self.hit(values);
+        let loss = |it: &Installed| {
+            let at_release = if it.withdrawn { 1.0 } else { values.get(Parameter::RegressionPrior) };
+            let found = values.get(Parameter::Theta) * it.age_days;
+            let Belief { now, hit, .. } = Belief::of(at_release, hit, found, &it.tally);
+            it.share * now * hit.mean() * it.worth.host_hour_down(values)
+        };
+        self.installed.iter().map(loss).sum::<f64>() * values.get(Parameter::HoursAfterRegression)
+    }
+
+    /// Share of hosts that a bad release hits, before any run of it.
+    fn hit(&self, values: &Values) -> Beta {
+        Beta::from_range(values.get(Parameter::RegressionHit), self.hit_range.0, self.hit_range.1)
     }
 
     /// It failed on a host of this hardware. What its maker has withdrawn is not decided about.

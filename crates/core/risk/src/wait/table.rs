@@ -199,8 +199,11 @@ impl Table {
             } else {
                 (-inputs.theta * node.days).exp()
             };
-            let per_host =
-                hits + inputs.known_bugs_per_day * node.days + inputs.maintenance - inputs.shared_drain_saves;
+            let per_host = hits
+                + inputs.staying * (1.0 - left)
+                + inputs.known_bugs_per_day * node.days
+                + inputs.maintenance
+                - inputs.shared_drain_saves;
             let bad = if node.days < inputs.ring_from_days { before } else { behind };
             inputs.hosts * per_host + bad * left + node.broken
         };
@@ -210,7 +213,8 @@ impl Table {
     /// The loss of not patching within the horizon.
     pub(super) fn never(&self, grid: &Grid, inputs: &Inputs) -> f64 {
         let broken = grid.nodes.last().map_or(0.0, |it| it.broken);
-        inputs.hosts * (self.never + inputs.known_bugs_per_day * grid.horizon_days) + broken
+        let staying = inputs.staying * hit(inputs.theta * grid.horizon_days);
+        inputs.hosts * (self.never + staying + inputs.known_bugs_per_day * grid.horizon_days) + broken
     }
 
     /// The best time of the grid.
@@ -290,6 +294,7 @@ mod tests {
             ring_stops: 0.5,
             first_ring_share: 0.25,
             ring_from_days: 17.2,
+            staying: 0.3,
             known_bugs_per_day: 0.002,
             maintenance: 0.5,
             shared_drain_saves: 0.1,

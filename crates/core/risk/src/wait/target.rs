@@ -16,7 +16,7 @@ use super::due::{Due, LineKey, named};
 use super::prior;
 use crate::withdrawals::{self, Withdrawal, key};
 
-/// The first release that closes what is due, where its maker has withdrawn it.
+/// A release that its maker has withdrawn.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Withdrawn {
     /// As the fixes name it.
@@ -89,7 +89,7 @@ impl<'b> Releases<'b> {
     }
 
     /// The withdrawal of a release, whether the lists still have it or not.
-    fn withdrawal(&self, line: &LineKey, version: &str) -> Option<&'static Withdrawal> {
+    pub(super) fn withdrawal(&self, line: &LineKey, version: &str) -> Option<&'static Withdrawal> {
         let bulletin = self.fact(line, version).and_then(|it| it.bulletin.as_ref());
         withdrawals::of_release(&line.family, version, bulletin.map(|it| it.as_str()), self.on)
     }

@@ -35,6 +35,7 @@ fn decision(group: GroupKey, ids: &[&HostId], hosts: &Hosts<'_>) -> GroupDecisio
         component: OF.to_owned(),
         release: None,
         role: Role::Unknown,
+        runs_withdrawn: Vec::new(),
         instead_of: None,
         better: None,
         released: None,

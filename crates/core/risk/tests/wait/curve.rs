@@ -104,6 +104,7 @@ fn terms_are_separate_and_do_what_they_say() {
         incomplete_fix: 0.1,
         ring_stops: 0.9,
         first_ring_share: 0.2,
+        staying: 3.0,
         known_bugs_per_day: 0.5,
         maintenance: 4.0,
         shared_drain_saves: 1.0,
@@ -116,11 +117,13 @@ fn terms_are_separate_and_do_what_they_say() {
     assert!((it.exposure - 100.0 * -(-0.1_f64).exp_m1()).abs() < 1e-9);
     // Survived ten days, then a tenth of the hazard for eighty.
     assert!((it.incomplete_fix - (-0.1_f64).exp() * 100.0 * -(-0.08_f64).exp_m1()).abs() < 1e-9);
+    assert!((it.staying - 3.0 * -(-0.5_f64).exp_m1()).abs() < 1e-12);
     assert_eq!((it.known_bugs, it.maintenance, it.shared_drain), (5.0, 4.0, -1.0));
     let sum: f64 = it.named().iter().map(|(_, loss)| loss).sum();
     assert!((sum - it.total()).abs() < 1e-12);
     let never = inputs.never();
     assert_eq!((never.maintenance, never.regression_first_ring, never.known_bugs), (0.0, 0.0, 45.0));
+    assert!((never.staying - 3.0 * -(-4.5_f64).exp_m1()).abs() < 1e-12);
 }
 
 /// Falling hazards of which any takes the loss: a sum of many small steps is the judge, before the patch and after it.

@@ -58,6 +58,7 @@ pub(crate) fn situation(exploited: Exploited) -> Situation {
         hit_range: (0.01, 1.0),
         first_ring_share: 0.0,
         ring_from_days: 0.0,
+        installed: std::sync::Arc::default(),
         known_bugs: None,
         maintenance: 0.5,
         shared_drain_saves: 0.0,

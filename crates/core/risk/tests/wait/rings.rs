@@ -272,6 +272,7 @@ fn the_loss_falls_on_the_day_of_the_ring_and_the_optimum_may_be_there() {
         loss_per_bad_host: 100.0,
         ring_stops: 0.9,
         ring_from_days: 6.3,
+        staying: 0.0,
         known_bugs_per_day: 0.1,
         ..Inputs::default()
     };

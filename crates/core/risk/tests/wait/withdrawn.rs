@@ -6,8 +6,9 @@ use underpin_feeds::Parsed;
 use underpin_model::facts::{DateKind, Document, Family, Format, ReleaseFact};
 use underpin_model::fleet::{self, Fleet};
 use underpin_model::id::FeedId;
-use underpin_model::policy::Policy;
+use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::wait::evidence::Evidence;
+use underpin_risk::wait::values::Values;
 use underpin_risk::wait::{GroupDecision, Request, groups};
 
 /// A host with a guest on a build of an update.
@@ -71,6 +72,41 @@ fn decided_on(day: &str, fleet: &Fleet, base: &FactBase) -> Vec<GroupDecision> {
         horizon_days: 90.0,
     };
     groups(&request).unwrap()
+}
+
+/// A young release that runs is a loss of staying, a withdrawn one a reason to leave it, and of one that nobody has dated it is told.
+#[test]
+fn what_hosts_run_now_may_be_bad_too() {
+    let list = [("7.0U3", "18905999", "2021-11-15"), U3C];
+    let base = base("7.0", "2022-01-27", &["ESXi70U3c-19193900"], &list);
+    let (young, withdrawn, undated) = ("7.0.3-18905999", "7.0.3-18825058", "7.0.3-18905998");
+    let on = |version| decided_on("2022-02-01", &host("7.0U3", version), &base).remove(0);
+    let staying = |it: &GroupDecision| it.wait.as_ref().unwrap().never.staying;
+    let [old, bad, unknown] = [young, withdrawn, undated].map(on);
+
+    let values = Values::of(&Policy::default().parameters);
+    let get = |it| values.get(it);
+    let until_horizon = -(-get(Parameter::Theta) * 90.0).exp_m1();
+    let prior = old.prior.as_ref().unwrap().together.value;
+    let still = prior * (-get(Parameter::Theta) * 78.0).exp();
+    let new = bad.wait.as_ref().unwrap();
+    let per_host = new.now.regression_first_ring / (new.belief.now * new.belief.hit.mean());
+    let expected = |p: f64| p * get(Parameter::RegressionHit) * per_host * until_horizon;
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b;
+    assert!(near(staying(&bad), expected(1.0)), "{} {}", staying(&bad), expected(1.0));
+    assert!(near(staying(&old), expected(still / (still + 1.0 - prior))), "{}", staying(&old));
+    assert_eq!(staying(&unknown), 0.0);
+    let told = "when the release appeared that runs now is not known, so that staying on it is priced at nothing: hosts 1 of 1";
+    assert!(unknown.assumed.iter().any(|it| it == told), "{:?}", unknown.assumed);
+    assert!(!bad.assumed.iter().any(|it| it == told));
+    // What differs between them is the loss of staying, and after a patch none of it is left.
+    let never = |it: &GroupDecision| it.wait.as_ref().unwrap().optimum.loss_never;
+    assert!(near(never(&bad) - never(&old), staying(&bad) - staying(&old)));
+    assert_eq!(new.now.staying, 0.0);
+    let said = "7.0.3-18825058, which runs here, was withdrawn, known since 2021-11-19; source: The Register, 2022-01-28";
+    assert!(bad.recommendation.contains(said), "{}", bad.recommendation);
+    assert_eq!(bad.runs_withdrawn.len(), 1);
+    assert!(old.runs_withdrawn.is_empty() && !old.recommendation.contains("runs here"));
 }
 
 const U3C: (&str, &str, &str) = ("7.0U3", "19193900", "2022-01-27");
