@@ -16,6 +16,7 @@ use underpin_model::ssvc;
 
 use super::curve::{FLAT, InvalidInput};
 use super::decision::{DRAWS, Decision, Verdict, decide_under};
+use super::drains;
 use super::draws::Draws;
 use super::evidence::{Evidence, Tally};
 use super::prior::Prior;
@@ -109,7 +110,7 @@ pub struct GroupDecision {
     pub exploited: u32,
     /// Open vulnerabilities of the component that no known release closes.
     pub without_fix: u32,
-    /// Changes that are due on these hosts and share a drain with it.
+    /// Changes that one drain of these hosts serves: this one and those that are decided for the same time.
     pub changes: u32,
     /// How likely a release of the line is bad.
     pub prior: Option<Prior>,
@@ -221,9 +222,10 @@ pub fn groups(request: &Request<'_>) -> Result<Vec<GroupDecision>, InvalidInput>
         stages.entry(scene.rings.place(&due.decision.group)).or_default().push((at, due));
     }
     let (mut before, mut list) = (Decided::default(), Vec::new());
-    for stage in stages.into_values() {
-        let one = |(at, mut due): (usize, Due)| {
-            scene.stand_behind(&mut due, &before);
+    for mut stage in stages.into_values() {
+        stage.par_iter_mut().for_each(|it| scene.stand_behind(&mut it.1, &before));
+        drains::settle(&mut stage, &policy.maintenance)?;
+        let one = |(at, due): (usize, Due)| {
             let line = due.case.as_ref().map(|it| it.line.clone());
             Ok((at, line, decided(due, request, &draws)?))
         };

@@ -14,6 +14,7 @@ mod answer;
 mod course;
 pub mod curve;
 pub mod decision;
+mod drains;
 mod draws;
 pub(crate) mod due;
 pub mod evidence;

@@ -13,6 +13,7 @@ use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy};
 
 use super::curve::Penalty;
+use super::drains::Drained;
 use super::due::{self, Calendar, LineKey, OpenHole};
 use super::evidence::Tally;
 use super::groups::{GroupDecision, Request, Role};
@@ -40,8 +41,6 @@ pub(super) struct Members {
     pub(super) bunches: Vec<Vec<usize>>,
     /// Per bunch, its hosts by kind.
     crowds: Vec<Vec<Crowd>>,
-    /// Per bunch, lines that need a drain of its hosts.
-    drains: Vec<u32>,
 }
 
 /// One group and one line.
@@ -74,10 +73,9 @@ impl Case {
         self.bunches.iter().filter_map(of)
     }
 
-    /// Of the hosts that must be emptied for it, by bunch: how many, and how many changes share the drain.
-    fn drained(&self) -> impl Iterator<Item = (usize, u32)> {
-        let needing = self.bunches.iter().copied().filter(|it| self.due.needs_drain(*it));
-        needing.filter_map(|it| Some((self.group.bunches.get(it)?.len(), *self.group.drains.get(it)?)))
+    /// The bunches whose hosts must be emptied for it.
+    fn drained(&self) -> impl Iterator<Item = usize> {
+        self.bunches.iter().copied().filter(|it| self.due.needs_drain(*it))
     }
 }
 
@@ -93,6 +91,7 @@ pub(super) struct Situated {
     pub(super) line: LineKey,
     pub(super) situation: Situation,
     pub(super) assumptions: Assumptions,
+    pub(super) drained: Drained,
 }
 
 /// What all releases of a case share.
@@ -191,7 +190,7 @@ impl<'a> Scene<'a> {
             closes: case.due.holes.keys().cloned().collect(),
             exploited: u32::try_from(exploited).unwrap_or(u32::MAX),
             without_fix: u32::try_from(case.due.without_fix.len()).unwrap_or(u32::MAX),
-            changes: case.drained().map(|(_, changes)| changes).max().unwrap_or(1),
+            changes: 1,
             prior: None,
             tally: Tally::default(),
             ssvc,
@@ -244,7 +243,9 @@ impl<'a> Scene<'a> {
         shell.prior = Some(prior);
         shell.tally = self.request.evidence.about(&name, &case.group.key.hardware);
         let situation = self.situation(case, shared, &mut shell, &name, released);
-        Due { decision: shell, case: Some(Situated { line: case.line.clone(), situation, assumptions }) }
+        let drained = Drained { group: Arc::clone(&case.group), bunches: case.drained().collect() };
+        let line = case.line.clone();
+        Due { decision: shell, case: Some(Situated { line, situation, assumptions, drained }) }
     }
 
     /// What is missing where no guest is known on any of the hosts, and not because there is none: what is at stake there would
@@ -281,7 +282,6 @@ impl<'a> Scene<'a> {
     ) -> Situation {
         let policy = self.request.policy;
         let hit = policy.parameters.setting(Parameter::RegressionHit);
-        let (maintenance, shared_drain_saves) = self.maintenance(case);
         let penalties = shell.promises.iter().filter(|it| it.days_left >= 0 && it.penalty > 0.0);
         let penalties = penalties
             .map(|it| Penalty { promise: it.id.clone(), at_days: it.days_left.into(), loss: it.penalty })
@@ -301,8 +301,8 @@ impl<'a> Scene<'a> {
             ring_from_days: 0.0,
             installed: Arc::clone(&shared.installed),
             known_bugs: self.known_bugs(case, name, &mut shell.assumed),
-            maintenance,
-            shared_drain_saves,
+            maintenance: self.maintenance(case),
+            shared_drain_saves: 0.0,
             penalties,
         }
     }
@@ -314,18 +314,10 @@ impl<'a> Scene<'a> {
         self.situation(case, &self.shared(case, self.installed(case)), &mut shell, "any", released)
     }
 
-    /// What the maintenance of a host costs, and what of it is saved because all changes share the drain of the first: the
-    /// mean over the hosts, of which some may have to be emptied and others not.
-    fn maintenance(&self, case: &Case) -> (f64, f64) {
-        let policy = &self.request.policy.maintenance;
-        let (mut drained, mut shared) = (0.0, 0.0);
-        for (hosts, changes) in case.drained() {
-            let changes = f64::from(changes.max(1));
-            drained += hosts as f64;
-            shared += hosts as f64 * (changes - 1.0) / changes;
-        }
-        let each = policy.per_host.get() / case.hosts.len().max(1) as f64;
-        (each * drained, each * shared * policy.shared_drain_saves.get())
+    /// What the maintenance of a host costs: the mean over the hosts, of which some may have to be emptied and others not.
+    fn maintenance(&self, case: &Case) -> f64 {
+        let drained: usize = case.drained().filter_map(|it| Some(case.group.bunches.get(it)?.len())).sum();
+        self.request.policy.maintenance.per_host.get() * drained as f64 / case.hosts.len().max(1) as f64
     }
 
     /// What the release closes, and how the hosts answer to it.
@@ -395,10 +387,8 @@ fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> (Vec<Arc<Member
     let of_group = |(key, all): (GroupKey, Vec<usize>)| {
         let due::DueOnGroup { bunches, lines } =
             due::due(fleet, &calendar, (assessment, &open), &by_host, &all);
-        let drains = |bunch| lines.values().filter(|it| it.needs_drain(bunch)).count();
-        let drains = (0..bunches.len()).map(|it| u32::try_from(drains(it)).unwrap_or(u32::MAX)).collect();
         let crowds = if lines.is_empty() { Vec::new() } else { bunches.iter().map(crowds).collect() };
-        let group = Arc::new(Members { key, all, bunches, crowds, drains });
+        let group = Arc::new(Members { key, all, bunches, crowds });
         let stated = promises.state(&group.bunches, &lines.values().collect::<Vec<_>>());
         let case = |((line, due), promises)| {
             let bunches = due_bunches(group.bunches.len(), &due);

@@ -155,7 +155,7 @@ pub struct Situation {
     pub known_bugs: Option<KnownBugs>,
     /// Loss of the maintenance of one host, the mean over all of them.
     pub maintenance: f64,
-    /// Of it, what is saved because the drain is shared with other changes, the mean over all hosts.
+    /// Of it, what is saved because the drain is shared with changes that are decided for the same time, the mean over all hosts.
     pub shared_drain_saves: f64,
     /// Promises with a deadline ahead.
     pub penalties: Arc<[Penalty]>,

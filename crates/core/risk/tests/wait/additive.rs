@@ -16,19 +16,19 @@ use underpin_risk::wait::{Decision, Evidence, GroupDecision, Request, groups};
 
 /// What may differ between hosts of one platform release and one hardware class.
 #[derive(Debug, Clone)]
-struct Kind {
+pub(crate) struct Kind {
     /// Guests, each with its tenant and whether it is known to run.
-    guests: Vec<(u8, bool)>,
+    pub(crate) guests: Vec<(u8, bool)>,
     /// Ways in, and whether the Internet reaches them.
-    ways: (u8, Option<bool>),
-    cluster: u8,
+    pub(crate) ways: (u8, Option<bool>),
+    pub(crate) cluster: u8,
     /// Holes of the emulator that came later are not open there.
-    old: bool,
+    pub(crate) old: bool,
     /// It has a kernel with a hole, whose repair restarts the machine; firmware likewise.
-    kernel: bool,
-    firmware: bool,
+    pub(crate) kernel: bool,
+    pub(crate) firmware: bool,
     /// Its part, where the group is cut.
-    part: u8,
+    pub(crate) part: u8,
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -63,7 +63,7 @@ const HOLES: [(&str, &str, &str, &str, &str); 8] = [
     ("0008", "kernel-core", "0", KERNEL, "2026-02-20"),
 ];
 
-fn facts() -> FactBase {
+pub(crate) fn facts() -> FactBase {
     facts_but(None)
 }
 
@@ -130,7 +130,7 @@ fn host(id: usize, it: &Kind, ring: &str) -> String {
 }
 
 /// A fleet of such hosts, in rings of these names; of what the policy does not know, none protects another.
-fn fleet(hosts: &[Kind], ring: impl Fn(&Kind) -> String) -> Fleet {
+pub(crate) fn fleet(hosts: &[Kind], ring: impl Fn(&Kind) -> String) -> Fleet {
     let mut vms = Vec::new();
     for (at, it) in hosts.iter().enumerate() {
         for (number, (tenant, runs)) in it.guests.iter().enumerate() {
@@ -153,7 +153,7 @@ fn fleet(hosts: &[Kind], ring: impl Fn(&Kind) -> String) -> Fleet {
 }
 
 /// Hosts are easily reached: what is only nearly a sum would be seen. Tenants have different rates.
-const PLAIN: &str = "[parameters]\naimed = 0.9\nreach_internal = 0.3\nguest_compromised = 0.2\n\
+pub(crate) const PLAIN: &str = "[parameters]\naimed = 0.9\nreach_internal = 0.3\nguest_compromised = 0.2\n\
      [loss.tenant.t0]\nrecord_disclosed = 1.0\nrecords_per_vm = 40\nsystem_corrupted = 2.0\nvm_hour_down = 9.0\n";
 
 /// Controls before some hosts.
@@ -183,7 +183,7 @@ fn assessed(fleet: &Fleet, base: &FactBase) -> Assessment {
     assessment
 }
 
-fn decided(fleet: &Fleet, base: &FactBase, policy: &str) -> Vec<GroupDecision> {
+pub(crate) fn decided(fleet: &Fleet, base: &FactBase, policy: &str) -> Vec<GroupDecision> {
     let assessment = assessed(fleet, base);
     let (policy, evidence) = (policy::read(policy).unwrap(), Evidence::default());
     let request = Request {
@@ -236,7 +236,9 @@ proptest! {
 
     #[test]
     fn parts_of_a_group_lose_together_what_the_group_loses(hosts in prop::collection::vec(kind(), 2..7)) {
-        let (base, policy) = (facts(), [PLAIN, CONTROLS, DUTIES].concat());
+        // Which changes share a drain is decided group by group.
+        let duties = DUTIES.replace("= 0.6", "= 0.0");
+        let (base, policy) = (facts(), [PLAIN, CONTROLS, duties.as_str()].concat());
         let whole = decided(&fleet(&hosts, |_| "part-0".to_owned()), &base, &policy);
         let parts = decided(&fleet(&hosts, by_part), &base, &policy);
         let clusters = decided(&fleet(&hosts, |it| format!("cluster-{}", it.cluster)), &base, &policy);

@@ -7,6 +7,7 @@
 mod additive;
 mod curve;
 mod decision;
+mod drains;
 mod duties;
 mod fleet;
 mod preference;
