@@ -28,6 +28,7 @@ mod fit;
 mod homing;
 mod leave;
 mod order;
+mod regroup;
 mod relocate;
 mod report;
 mod reserve;

@@ -27,6 +27,7 @@ mod maintenance;
 mod numbers;
 mod pools;
 mod reach;
+mod regroup;
 mod reported;
 mod rings;
 #[path = "../support/rules.rs"]
