@@ -13,11 +13,15 @@ fn apart() -> (Fleet, Policy) {
     for host in ["h1", "h3", "h4"] {
         guest(&mut fleet, host, 8);
     }
-    fleet.affinities =
-        vec![rule(AffinityKind::Apart, &["v001", "v002"], &[]), rule(AffinityKind::Apart, &["v002", "v003"], &[])];
+    fleet.affinities = vec![
+        rule(AffinityKind::Apart, &["v001", "v002"], &[]),
+        rule(AffinityKind::Apart, &["v002", "v003"], &[]),
+    ];
     fleet.hosts[2].ring = Some("test".to_owned());
     let mut policy = policy();
-    policy.rings.insert(0, underpin_model::policy::Ring { name: "test".to_owned(), ..policy.rings[0].clone() });
+    policy
+        .rings
+        .insert(0, underpin_model::policy::Ring { name: "test".to_owned(), ..policy.rings[0].clone() });
     (fleet, policy)
 }
 
@@ -47,5 +51,8 @@ fn a_platform_that_places_moves_no_guests_of_other_hosts() {
     policy.planning.placing = Placing::PlatformPlaces;
     let it = planned(&fleet, &policy);
     let reasons = &of(&it, "h3").reasons;
-    assert!(matches!(&reasons[..], [Reason::NoPlaceAfterFailure { vm }] if vm.as_str() == "v002"), "{reasons:?}");
+    assert!(
+        matches!(&reasons[..], [Reason::NoPlaceAfterFailure { vm }] if vm.as_str() == "v002"),
+        "{reasons:?}"
+    );
 }
