@@ -369,6 +369,7 @@ pub(super) fn lasting(reason: &Reason) -> bool {
     matches!(
         reason,
         Reason::NoAllowedAction { .. }
+            | Reason::NoSlots { .. }
             | Reason::Consent { .. }
             | Reason::Locked { until_s: None, .. }
             | Reason::DoesNotConverge { .. }
