@@ -345,7 +345,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let bound = |it: &&Departure| !then.facts.guests[it.guest as usize].apart.is_empty();
         let apart: Vec<u32> = making.iter().filter(bound).map(|it| it.guest).take(MOST_APART).collect();
         for arrived in 0..1_u32 << apart.len() {
-            let has = |guest: u32| apart.iter().position(|&it| it == guest).is_some_and(|at| arrived >> at & 1 == 1);
+            let has = |guest: u32| {
+                apart.iter().position(|&it| it == guest).is_some_and(|at| (arrived >> at) & 1 == 1)
+            };
             // Everyone has arrived: nobody leaves before, and nothing is worse than afterwards.
             if making.iter().all(|it| has(it.guest)) {
                 continue;
