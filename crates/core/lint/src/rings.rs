@@ -14,6 +14,9 @@ use crate::world::{Elem, Locus, NONE, Power, World, ix};
 /// Seconds of a day.
 pub(crate) const DAY_S: f64 = 86_400.0;
 
+/// Hosts of a wave that a finding names.
+const MOST_NAMED: usize = 3;
+
 /// A wave of hosts for one change, as its steps say.
 struct Stage {
     wave: u32,
@@ -41,6 +44,16 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Member
         if !matches!(target.to, Target::Setting { .. }) {
             canaries(world, timeline, change, stages, &excused, log);
         }
+    }
+}
+
+/// Hosts by name, the first of them where they are many.
+fn named(world: &World<'_>, hosts: &[u32]) -> String {
+    let name = |it: &u32| world.hosts.get(ix(*it)).map_or("?", |it| it.host.id.as_str());
+    let names: Vec<&str> = hosts.iter().take(MOST_NAMED).map(name).collect();
+    match hosts.len().saturating_sub(MOST_NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 
@@ -190,8 +203,12 @@ fn order(world: &World<'_>, timeline: &Timeline<'_>, change: u32, stages: &[Stag
             log.error(Rule::RingOrder, At::moment(it.from), &locus, || {
                 let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
                 let place = format!("wave {} of ring {}", it.wave, name(it.ring));
-                let found = format!("starts at {} s for change {change:?}", it.from);
-                (place, found, format!("after {until} s, when wave {waits_for} has soaked"))
+                let found =
+                    format!("{} start at {} s for change {change:?}", named(world, &it.hosts), it.from);
+                let first = stages.iter().find(|it| it.wave == waits_for);
+                let hosts = first.map_or_else(String::new, |it| named(world, &it.hosts));
+                let canary = if first.is_some_and(|it| it.canary) { ", canary" } else { "" };
+                (place, found, format!("after {until} s, when wave {waits_for} ({hosts}{canary}) has soaked"))
             });
         }
     }
@@ -219,7 +236,7 @@ fn before(
         log.error(Rule::RingOrder, At::moment(it.from), &locus, || {
             let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
             let host = world.hosts.get(ix(last.host)).map_or("?", |it| it.host.id.as_str());
-            let found = format!("starts at {} s for change {change:?}", it.from);
+            let found = format!("{} start at {} s for change {change:?}", named(world, &it.hosts), it.from);
             (
                 format!("wave {}", it.wave),
                 found,
@@ -366,8 +383,11 @@ fn canaries(
                 let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
                 let class: Vec<&str> = class.iter().map(|it| it.unwrap_or("?")).collect();
                 let place = format!("hardware {}", class.join(" / "));
-                let found = format!("{soaked} hosts of it have soaked with change {change:?} when others go");
-                (place, found, format!("at least {wanted}"))
+                let others = named(world, &[host]);
+                let found =
+                    format!("{others} goes when {soaked} hosts of it have soaked with change {change:?}");
+                let first: Vec<u32> = hosts.iter().take(wanted).map(|it| it.3).collect();
+                (place, found, format!("at least {wanted} before it, as canaries: {}", named(world, &first)))
             });
         }
     }

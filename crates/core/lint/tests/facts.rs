@@ -226,3 +226,46 @@ fn a_soak_whose_beginning_nobody_knows_runs_from_when_the_host_was_seen_or_as_th
     says(&mut case, 10, SoakSince::Seen);
     assert_eq!(errors(&case), BTreeSet::from([Rule::RingOrder]), "it was seen when the plan starts");
 }
+
+/// What is found and expected about a rule.
+fn said(case: &Case, rule: Rule) -> Vec<(String, String)> {
+    let found = case.lint().findings.into_iter().filter(|it| it.rule == rule);
+    found.map(|it| (it.found, it.expected)).collect()
+}
+
+#[test]
+fn who_goes_too_early_is_named_with_the_canary_that_it_should_have_waited_for() {
+    let mut case = Case::sound();
+    case.shift(3, -3000);
+    case.vm("v2").application = None;
+    let said = said(&case, Rule::RingOrder);
+    let canary = |it: &(String, String)| {
+        it.0.starts_with("h2 start at 3700 s") && it.1.contains("when wave 2 (h1, canary) has soaked")
+    };
+    assert!(said.iter().any(canary), "{said:#?}");
+    let class =
+        |it: &(String, String)| it.0.starts_with("h2 goes when 0 hosts") && it.1.ends_with("canaries: h1");
+    assert!(said.iter().any(class), "{said:#?}");
+}
+
+#[test]
+fn a_plan_whose_policy_nobody_knows_is_told_either_way() {
+    let case = Case::sound();
+    let told = |planned: Option<&str>, held_to: Option<&str>| {
+        let mut plan = case.plan.clone();
+        plan.made_from.policy_sha256 = planned.map(str::to_owned);
+        let options = underpin_lint::Options {
+            policy_sha256: held_to.map(str::to_owned),
+            ..underpin_lint::Options::default()
+        };
+        let report = underpin_lint::lint(&case.fleet, &case.policy, &plan, &options);
+        let found = report.findings.into_iter().find(|it| it.place == "made_from.policy_sha256");
+        found.map(|it| it.severity)
+    };
+    let (one, other) = ("a".repeat(64), "b".repeat(64));
+    assert_eq!(told(None, None), None);
+    assert_eq!(told(Some(&one), Some(&one)), None);
+    assert_eq!(told(Some(&one), Some(&other)), Some(Severity::Error));
+    assert_eq!(told(Some(&one), None), Some(Severity::Unknown));
+    assert_eq!(told(None, Some(&one)), Some(Severity::Unknown));
+}

@@ -300,6 +300,29 @@ fn rules_that_exclude_each_other_are_warnings_for_plans_leave_their_guests_alone
 }
 
 #[test]
+fn a_vm_that_a_rule_names_twice_is_told_with_both_places() {
+    let found = warnings(&with(json!({
+        "vms": [{"id": "v1"}, {"id": "v2"}],
+        "affinities": [
+            {"kind": "apart", "strength": "must", "vms": ["v1", "v2", "v1"]},
+            {"kind": "apart", "strength": "must", "vms": ["v2", "v2"]}
+        ],
+    })));
+    let places: Vec<&str> = found.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(
+        places,
+        ["/affinities/0/vms/2", "/affinities/1/vms", "/affinities/1/vms/1"],
+        "{}",
+        lines(&found)
+    );
+    let told = found[0].to_string();
+    let says = |it: &str| assert!(told.contains(it), "{told}");
+    says("\"v1\", which is /affinities/0/vms/0 too");
+    says("each VM once");
+    says("remove it, or name the VM that was meant");
+}
+
+#[test]
 fn suspicious_facts_are_warnings() {
     let found = warnings(&with(json!({
         "hosts": [{"id": "h", "capacity": {"vcpus": 0, "memory_mib": 0}, "migration": {"slots": 0},

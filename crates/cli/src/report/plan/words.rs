@@ -123,6 +123,9 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
             format!("should a host fail, no other host has all that {vm} needs, rules and reach counted")
         }
         Reason::Fragmented { vm } => format!("there is room in sum, but no host has it for {vm}"),
+        Reason::NoSlots { host } => {
+            format!("{host} takes part in no migration: set `migration.slots` of it to what it really has")
+        }
         Reason::NoAllowedAction { vm, pinned_by } => {
             format!("{vm} is pinned ({pinned_by}), and no other action is allowed")
         }

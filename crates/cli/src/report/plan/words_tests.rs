@@ -83,6 +83,10 @@ fn reasons() -> Vec<(Value, &'static str)> {
         (json!({"why": "fragmented", "vm": "v"}), "there is room in sum, but no host has it for v"),
         (json!({"why": "no-common-method", "changes": ["a", "b"]}), "a and b have no method in common"),
         (
+            json!({"why": "no-slots", "host": "h"}),
+            "h takes part in no migration: set `migration.slots` of it to what it really has",
+        ),
+        (
             json!({"why": "no-allowed-action", "vm": "v", "pinned_by": "passthrough"}),
             "v is pinned (passthrough), and no other action is allowed",
         ),

@@ -102,6 +102,7 @@ impl<'a> Groups<'a> {
 pub(super) fn affinities(rules: &[Affinity], findings: &mut Findings) {
     for (at, rule) in rules.iter().enumerate() {
         empty_rule(at, rule, findings);
+        repeated(at, rule, findings);
     }
     let musts = || rules.iter().enumerate().filter(|(_, it)| it.strength == Strength::Must);
     let mut groups = Groups::default();
@@ -160,11 +161,27 @@ fn common_hosts<'a>(
     }
 }
 
+/// A VM that a rule names again is perhaps another one that was meant: the rule binds it once.
+fn repeated(at: usize, rule: &Affinity, findings: &mut Findings) {
+    let mut seen: FxHashMap<&str, usize> = FxHashMap::default();
+    for (place, vm) in rule.vms.iter().enumerate() {
+        if let Some(first) = seen.insert(vm.as_str(), place) {
+            findings.warning(|| {
+                let found = format!("{}, which is /affinities/{at}/vms/{first} too", quoted(vm.as_str()));
+                FleetError::new(format!("/affinities/{at}/vms/{place}"), found, "each VM once")
+                    .with_help("remove it, or name the VM that was meant")
+            });
+        }
+    }
+}
+
 fn empty_rule(at: usize, rule: &Affinity, findings: &mut Findings) {
     let (field, found, expected) = match rule.kind {
         AffinityKind::OnHosts if rule.hosts.is_empty() => ("hosts", "no host", "at least one host"),
         AffinityKind::OnHosts if rule.vms.is_empty() => ("vms", "no VM", "at least one VM"),
-        AffinityKind::Together | AffinityKind::Apart if rule.vms.len() < 2 => {
+        AffinityKind::Together | AffinityKind::Apart
+            if rule.vms.iter().all(|it| rule.vms.first() == Some(it)) =>
+        {
             ("vms", "fewer than two VMs", "at least two VMs")
         }
         AffinityKind::Together | AffinityKind::Apart if !rule.hosts.is_empty() => {

@@ -152,11 +152,16 @@ pub enum Reason {
         /// Those that take it.
         changes: Vec<String>,
     },
+    /// A host takes part in no migration: the fleet file gives it no slots. It has to have some before guests can leave it, or come to it.
+    NoSlots {
+        /// The host.
+        host: HostId,
+    },
     /// The guest's owner has not allowed any action that would empty the host.
     NoAllowedAction {
         /// The guest.
         vm: VmId,
-        /// Why it cannot move: `controller`, `suspended`, `no-slots`, `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
+        /// Why it cannot move: `controller`, `suspended`, `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
         pinned_by: String,
     },
     /// The action needs consent that is not there, or was refused.

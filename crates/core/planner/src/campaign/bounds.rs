@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use underpin_model::change::Target;
+use underpin_model::change::{Method, Target};
 use underpin_model::plan::{Bounds, Plan};
 use underpin_model::policy::Homing;
 
@@ -33,7 +33,7 @@ pub(super) fn bounds(
     Bounds {
         waves_at_least,
         waves,
-        moves_at_least: moves_at_least(&ways, driven),
+        moves_at_least: moves_at_least(request, &ways, driven),
         moves,
         makespan_at_least_s,
         makespan_s: plan.end_s(),
@@ -134,40 +134,60 @@ fn waves_by_rings(
     of_rings.chain(of_classes).max().unwrap_or(0)
 }
 
-/// Every guest of a host that is emptied moves once; twice where guests come home. Where no host is done or unconcerned at the
-/// start, the guests of the first wave land on hosts that are still to be emptied, and move again: at least those of the host
-/// with the fewest.
-fn moves_at_least(ways: &Ways<'_, '_>, driven: &Driven) -> u64 {
+/// Every guest that can only leave a host that is emptied moves once; twice where guests come home. Where every host of a cluster is emptied, the
+/// guests of the first one land on hosts that are still to be emptied, and move again: at least those of the host with the fewest that
+/// can only leave, wherever they are.
+fn moves_at_least(request: &Request<'_>, ways: &Ways<'_, '_>, driven: &Driven) -> u64 {
     let facts = ways.facts;
     let mut bound = 0;
     for (cluster, works) in by_cluster(driven) {
-        // As they stood at the start; guests that stay (stopped, suspended) do not move.
-        let stays = ways.staying(facts.clusters[cluster as usize].guests.clone());
-        // What is changed in place keeps its guests.
-        let emptied = |it: &&&Work| !it.hops.is_empty() && !preferred(it.method).is_empty();
-        let emptied: BTreeSet<u32> = works.iter().filter(emptied).map(|it| it.host).collect();
-        let cluster = &facts.clusters[cluster as usize];
-        let mut guests: BTreeMap<u32, u64> = emptied.iter().map(|&it| (it, 0)).collect();
-        for guest in cluster.guests.clone().filter(|it| !stays.contains(it)) {
-            if let Some(count) = guests.get_mut(&facts.home[guest as usize]) {
-                *count += 1;
+        // How each host may be changed, once or several times; where some method empties nothing it may keep its guests.
+        let mut emptied: BTreeMap<u32, Vec<Vec<Method>>> = BTreeMap::new();
+        for work in works.iter().filter(|it| !it.hops.is_empty()) {
+            let methods = methods(request, work);
+            if methods.iter().all(|it| !preferred(*it).is_empty()) {
+                emptied.entry(work.host).or_default().push(methods);
             }
         }
-        let once: u64 = guests.values().sum();
-        let in_place = works.iter().all(|it| it.departures.is_empty());
-        if in_place {
-            continue;
+        let stays = |guest: u32, method: Method| {
+            preferred(method).iter().any(|it| !it.moves() && ways.any(guest, &[*it]))
+        };
+        let leaves = |guest: u32, host: u32| {
+            let works = emptied.get(&host).into_iter().flatten();
+            works.into_iter().any(|methods| !methods.iter().any(|it| stays(guest, *it)))
+        };
+        let it = &facts.clusters[cluster as usize];
+        let all = emptied.len() == it.hosts.len();
+        // Of each host: those that leave it, and those that would leave any other as well.
+        let mut guests: BTreeMap<u32, (u64, u64)> = emptied.keys().map(|&it| (it, (0, 0))).collect();
+        for guest in it.guests.clone() {
+            let home = facts.home[guest as usize];
+            if let Some(count) = guests.get_mut(&home).filter(|_| leaves(guest, home)) {
+                count.0 += 1;
+                count.1 += u64::from(all && it.hosts.clone().all(|host| leaves(guest, host)));
+            }
         }
+        let once: u64 = guests.values().map(|it| it.0).sum();
         bound += match driven.homing {
             // All but those that a rule holds back come home.
-            Homing::Home => once + works.iter().map(|it| it.come_home.len() as u64).sum::<u64>(),
-            Homing::Drift if emptied.len() == cluster.hosts.len() => {
-                once + guests.values().min().copied().unwrap_or(0)
+            Homing::Home => {
+                let home = |it: &&Work| it.come_home.iter().filter(|guest| leaves(**guest, it.host)).count();
+                once + works.iter().map(home).sum::<usize>() as u64
             }
+            Homing::Drift if all => once + guests.values().map(|it| it.1).min().unwrap_or(0),
             Homing::Drift => once,
         };
     }
     bound
+}
+
+/// Methods by which a host may be changed, as far as its changes allow.
+fn methods(request: &Request<'_>, work: &Work) -> Vec<Method> {
+    let numbers = changes(work);
+    let own = || numbers.iter().filter_map(|it| request.changes().get(*it as usize));
+    let mut methods = order::common_methods(own());
+    methods.retain(|&it| it != Method::Defer && own().all(|change| order::can(change, it)));
+    methods
 }
 
 /// The changes that a host gets.

@@ -91,15 +91,7 @@ impl<'a> Drive<'_, 'a> {
         let changes = || own.iter().map(|&it| &all[it]);
         let ids =
             |which: &dyn Fn(&&Change) -> bool| changes().filter(which).map(|it| it.id.clone()).collect();
-        // What takes no reboot and names no method goes along with whatever the others of its drain do.
-        let mut lists: Vec<Vec<Method>> =
-            changes().filter(|it| !order::goes_along(it)).map(order::methods).collect();
-        if lists.is_empty() {
-            lists = changes().map(order::methods).collect();
-        }
-        let first = lists.first().cloned().unwrap_or_default();
-        let mut common: Vec<Method> =
-            first.into_iter().filter(|it| lists.iter().all(|list| list.contains(it))).collect();
+        let mut common = order::common_methods(changes());
         if common.is_empty() {
             return Err(vec![Reason::NoCommonMethod { changes: ids(&|_| true) }]);
         }

@@ -3,6 +3,7 @@
 
 mod covered;
 mod price;
+mod ranked;
 mod relax;
 mod trial;
 mod whole;
@@ -36,7 +37,7 @@ const MOST_UNKNOWN: usize = 3;
 /// A relaxation with the elements of which it is a reason.
 type Named = (Relaxation, BTreeSet<ElementId>);
 
-/// Every relaxation that a blocked element names, the ones that unblock most loss first.
+/// Every relaxation that a blocked element names, the ones that unblock most loss first, and of these the cheapest.
 pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<Counterfactual> {
     let mut named: Vec<Named> = Vec::new();
     let clusters: BTreeMap<&str, &ClusterId> =
@@ -78,6 +79,7 @@ pub(super) fn counterfactuals(request: &Request<'_>, planned: &Planned) -> Vec<C
         seen.push((it.relaxation.clone(), also.relaxation.clone()));
         !known
     });
+    ranked::sort(&mut all);
     covered::mark(&mut all);
     all
 }

@@ -243,6 +243,7 @@ impl<'a> Drive<'_, 'a> {
                 waves: 0,
                 spreads: false,
                 avoids: None,
+                regroups: false,
             });
         }
     }

@@ -13,6 +13,7 @@ use underpin_model::facts::Family;
 use underpin_model::fleet::{Action, AffinityKind, Fleet, Host, Migration, PowerState, Vm};
 use underpin_model::policy::{Exception, MigrationPolicy, Policy};
 
+pub(super) use self::bonds::members;
 use self::classes::Classes;
 use self::contradictions::Contradiction;
 use self::order::{coordinators, ranks};

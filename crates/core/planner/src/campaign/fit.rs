@@ -18,6 +18,9 @@ use super::timing::{Hop, Work, layout};
 /// Hosts that are left as they are for guests of others that may fail: attempts to empty one host.
 const MOST_SPARED: usize = 3;
 
+/// Guests under rules that keep others apart, of those that make room in a wave: of them every order is looked at.
+const MOST_APART: usize = 4;
+
 /// Why a host that can be emptied is not added to a wave.
 struct Misfit {
     reasons: Vec<Reason>,
@@ -75,9 +78,48 @@ impl<'f, 'a> Cluster<'f, 'a> {
     }
 
     /// Empties a host by a method and adds it. Where a failure would leave guests without a place that is large enough, again
-    /// with the roomiest host that could restart them left as it is.
+    /// with the roomiest host that could restart them left as it is; then, where nobody can be done otherwise, with guests of other hosts moved.
     #[allow(clippy::too_many_arguments, reason = "the parts of one trial")]
     fn try_method(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        couplings: &Couplings,
+        candidate: &Candidate,
+        way: (Method, Durations),
+        draft: &mut Draft,
+        now: Seconds,
+        canary: bool,
+    ) -> Result<(), Vec<Reason>> {
+        let mut spared = Vec::from_iter(self.avoids);
+        let Err(first) = self.trial(shared, couplings, candidate, way, draft, now, canary, (&spared, &[]))
+        else {
+            return Ok(());
+        };
+        let mut unit = first.unit;
+        while let Some(it) = unit.and_then(|it| self.roomiest(candidate.host, draft, it)) {
+            if spared.len() >= MOST_SPARED || spared.contains(&it) {
+                break;
+            }
+            spared.push(it);
+            let tried = self.trial(shared, couplings, candidate, way, draft, now, canary, (&spared, &[]));
+            let Err(misfit) = tried else { return Ok(()) };
+            unit = misfit.unit;
+        }
+        let short = first.unit.filter(|_| self.regroups && draft.works.is_empty());
+        let others = short.map(|unit| self.arrangements(shared, candidate, draft, unit));
+        let avoids = Vec::from_iter(self.avoids);
+        for made in others.unwrap_or_default() {
+            let tried = self.trial(shared, couplings, candidate, way, draft, now, canary, (&avoids, &made));
+            if tried.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(first.reasons)
+    }
+
+    /// The same once, with hosts that are left as they are, and after guests of other hosts were moved.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one trial")]
+    fn trial(
         &mut self,
         shared: &Shared<'f, 'a>,
         couplings: &Couplings,
@@ -86,35 +128,21 @@ impl<'f, 'a> Cluster<'f, 'a> {
         draft: &mut Draft,
         now: Seconds,
         canary: bool,
-    ) -> Result<(), Vec<Reason>> {
-        let (mut spared, mut first) = (Vec::from_iter(self.avoids), None);
-        loop {
-            let departures = match self.empty(shared, candidate, method, draft, canary, &spared) {
-                Ok(it) => it,
-                Err(why) => return Err(first.unwrap_or(why)),
-            };
-            let work = Work {
-                host: candidate.host,
-                method,
-                hops: hops_by(candidate, method),
-                durations,
-                come_home: Vec::new(),
-                stay_away: Vec::new(),
-                also: Vec::new(),
-                departures,
-            };
-            let Err(misfit) = self.fit(shared, couplings, (work, candidate.resize), draft, now, canary)
-            else {
-                return Ok(());
-            };
-            let roomiest = misfit.unit.and_then(|unit| self.roomiest(candidate.host, draft, unit));
-            let reasons = first.unwrap_or(misfit.reasons);
-            match roomiest.filter(|it| spared.len() < MOST_SPARED && !spared.contains(it)) {
-                Some(it) => spared.push(it),
-                None => return Err(reasons),
-            }
-            first = Some(reasons);
-        }
+        (spared, made): (&[u32], &[Departure]),
+    ) -> Result<(), Misfit> {
+        let emptied = self.empty(shared, candidate, method, draft, canary, (spared, made));
+        let departures = emptied.map_err(|reasons| Misfit { reasons, unit: None })?;
+        let work = Work {
+            host: candidate.host,
+            method,
+            hops: hops_by(candidate, method),
+            durations,
+            come_home: Vec::new(),
+            stay_away: Vec::new(),
+            also: Vec::new(),
+            departures,
+        };
+        self.fit(shared, couplings, (work, candidate.resize), draft, now, canary)
     }
 
     /// The roomiest host on which a unit could be restarted and that is neither emptied nor away.
@@ -142,26 +170,21 @@ impl<'f, 'a> Cluster<'f, 'a> {
         method: Method,
         draft: &Draft,
         canary: bool,
-        spared: &[u32],
+        (spared, made): (&[u32], &[Departure]),
     ) -> Result<Vec<Departure>, Vec<Reason>> {
         let wave: Vec<u32> = draft.works.iter().map(|it| it.host).collect();
         let returning: Vec<u32> =
             draft.works.iter().filter(|_| canary).flat_map(|it| it.come_home.iter().copied()).collect();
-        let mut leaving = Leaving {
-            rooms: &mut self.rooms,
-            answers: shared.answers,
-            wave: &wave,
-            due: &draft.due,
-            soaking: &self.soaking,
-            returning: &returning,
-            spared,
-            moved: draft.works.iter().flat_map(|it| it.departures.iter().map(|it| it.guest)).collect(),
-            stay: Vec::new(),
-            link_mbps: 0,
-            queues: self.spreads.then(|| Queues::of(shared.facts, &draft.works)),
-            relocates: shared.facts.policy.planning.placing == Placing::WePlace,
+        made.iter().for_each(|it| self.rooms.go(it.guest, it.to));
+        let mut leaving = self.leaving(shared, draft, (&wave, &returning), spared);
+        leaving.moved.extend(made.iter().map(|it| it.guest));
+        let departures = match leaving.empty(candidate.host, method) {
+            Ok(own) => made.iter().copied().chain(own).collect::<Vec<_>>(),
+            Err(why) => {
+                self.rooms.undo(made);
+                return Err(why);
+            }
         };
-        let departures = leaving.empty(candidate.host, method)?;
         if canary {
             // Guests that stay will run on the canary's release.
             let stay: &[u32] = if candidate.becomes(self.rooms.release_of(candidate.host)).is_some() {
@@ -176,6 +199,30 @@ impl<'f, 'a> Cluster<'f, 'a> {
             }
         }
         Ok(departures)
+    }
+
+    /// The guests of a host that joins a wave, about to leave.
+    pub(super) fn leaving<'s>(
+        &'s mut self,
+        shared: &'s Shared<'f, 'a>,
+        draft: &'s Draft,
+        (wave, returning): (&'s [u32], &'s [u32]),
+        spared: &'s [u32],
+    ) -> Leaving<'s, 'f, 'a> {
+        Leaving {
+            queues: self.spreads.then(|| Queues::of(shared.facts, &draft.works)),
+            rooms: &mut self.rooms,
+            answers: shared.answers,
+            wave,
+            due: &draft.due,
+            soaking: &self.soaking,
+            returning,
+            spared,
+            moved: draft.works.iter().flat_map(|it| it.departures.iter().map(|it| it.guest)).collect(),
+            stay: Vec::new(),
+            link_mbps: 0,
+            relocates: shared.facts.policy.planning.placing == Placing::WePlace,
+        }
     }
 
     /// The application that would wholly be on a release that soaks, if a guest ran on its host after the wave: the wave's hosts
@@ -276,13 +323,16 @@ impl<'f, 'a> Cluster<'f, 'a> {
         why.into_iter().find(never)
     }
 
-    /// The reserve holds once the hosts of a wave are away, and while guests of others make room: these count twice then, and
-    /// everyone else is where the wave found them.
+    /// The reserve holds once the hosts of a wave are away, and while guests of others make room, in whatever order these arrive: who has
+    /// not counts twice then, and everyone else is where the wave found them.
     fn reserved(&mut self, work: &Work, works: &[Work]) -> Result<(), Shortage> {
         self.rooms.reserve()?;
         let moved = || works.iter().chain([work]);
-        let makes = |work: &Work| work.departures.iter().any(|it| it.from != work.host);
-        if !moved().any(makes) {
+        let making: Vec<Departure> = moved()
+            .flat_map(|work| work.departures.iter().filter(|it| it.from != work.host))
+            .copied()
+            .collect();
+        if making.is_empty() {
             return Ok(());
         }
         let mut then = self.rooms.clone();
@@ -291,11 +341,28 @@ impl<'f, 'a> Cluster<'f, 'a> {
             then.shut(it.host, true);
             then.undo(&it.departures);
         }
-        for it in moved().flat_map(|work| work.departures.iter().filter(|it| it.from != work.host)) {
-            let demand = then.facts.guests[it.guest as usize].holds;
-            then.resize(it.to, demand.map(|it| -signed(it)));
+        // Who counts twice holds room enough for who has arrived; only rules that keep others apart may be met at either end alone.
+        let bound = |it: &&Departure| !then.facts.guests[it.guest as usize].apart.is_empty();
+        let apart: Vec<u32> = making.iter().filter(bound).map(|it| it.guest).take(MOST_APART).collect();
+        for arrived in 0..1_u32 << apart.len() {
+            let has = |guest: u32| {
+                apart.iter().position(|&it| it == guest).is_some_and(|at| (arrived >> at) & 1 == 1)
+            };
+            // Everyone has arrived: nobody leaves before, and nothing is worse than afterwards.
+            if making.iter().all(|it| has(it.guest)) {
+                continue;
+            }
+            let mut then = then.clone();
+            for it in &making {
+                if has(it.guest) {
+                    then.go(it.guest, it.to);
+                } else {
+                    then.come(it.guest, it.to);
+                }
+            }
+            then.reserve()?;
         }
-        then.reserve()
+        Ok(())
     }
 
     /// Where a change takes room away, those that would no longer fit do not come home; what is short for those that stay.

@@ -327,8 +327,7 @@ impl Leaving<'_, '_, '_> {
         // Guests that move as one take a slot each at a time, and share the link.
         let together = facts.guests[guest as usize].together.len().max(1) as u32;
         if how.moves() && facts.hosts[host as usize].slots == 0 {
-            let pinned_by = "no-slots".to_owned();
-            return Err(Some(Reason::NoAllowedAction { vm: vm.id.clone(), pinned_by }));
+            return Err(Some(Reason::NoSlots { host: facts.hosts[host as usize].it.id.clone() }));
         }
         if how.moves() && together > facts.hosts[host as usize].slots {
             return Err(Some(Reason::RequiredAffinity { vm: vm.id.clone(), rule: Rule::Together }));

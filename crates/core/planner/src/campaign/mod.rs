@@ -28,6 +28,7 @@ mod fit;
 mod homing;
 mod leave;
 mod order;
+mod regroup;
 mod relocate;
 mod report;
 mod reserve;
@@ -50,7 +51,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use underpin_model::change::Change;
-use underpin_model::fleet::Fleet;
+use underpin_model::fleet::{Fleet, Planning};
 use underpin_model::id::HostId;
 use underpin_model::plan::{Plan, PlanReport, Profile};
 use underpin_model::policy::{Homing, Policy};
@@ -137,17 +138,38 @@ pub enum PlanError {
     Fleet(String),
 }
 
-/// Plans every change of a fleet.
+/// Plans every change of a fleet. In which order the fleet lists its changes makes no difference: `after` says which comes first.
 ///
 /// # Errors
 /// There is nothing to plan, or the input cannot be told apart ([`PlanError`]). What is merely impossible is in the report.
 pub fn plan(request: &Request<'_>) -> Result<Planned, PlanError> {
+    match by_id(request.fleet) {
+        // An error names places of the file as it is.
+        Some(fleet) => made(&Request { fleet: &fleet, ..*request }).or_else(|_| made(request)),
+        None => made(request),
+    }
+}
+
+fn made(request: &Request<'_>) -> Result<Planned, PlanError> {
     let facts = facts::Facts::new(request);
     let driven = best::best(request, &facts)?;
     let mut planned = assemble::assemble(request, &facts, &driven);
     report::finish(request, &facts, &driven, &mut planned);
     planned.report.counterfactuals = counterfactual::counterfactuals(request, &planned);
     Ok(planned)
+}
+
+/// The fleet with its changes in the order of their ids; `None`: it has them so.
+fn by_id(fleet: &Fleet) -> Option<Fleet> {
+    let in_order = |it: &Planning| it.changes.is_sorted_by(|a, b| a.id <= b.id);
+    if fleet.planning.as_ref().is_none_or(in_order) {
+        return None;
+    }
+    let mut fleet = fleet.clone();
+    if let Some(it) = &mut fleet.planning {
+        it.changes.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    Some(fleet)
 }
 
 /// Plans without looking for what would unblock: for trying relaxations and alternatives.

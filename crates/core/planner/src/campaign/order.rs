@@ -128,6 +128,17 @@ fn reached(family: &Family, running: &str, target: &str) -> bool {
         )
 }
 
+/// Ways that every change of a drain allows, in the first one's order of preference, whether it can be done so or not.
+pub(super) fn common_methods<'c>(changes: impl Iterator<Item = &'c Change> + Clone) -> Vec<Method> {
+    // What takes no reboot and names no method goes along with whatever the others of its drain do.
+    let mut lists: Vec<Vec<Method>> = changes.clone().filter(|it| !goes_along(it)).map(methods).collect();
+    if lists.is_empty() {
+        lists = changes.map(methods).collect();
+    }
+    let first = lists.first().cloned().unwrap_or_default();
+    first.into_iter().filter(|it| lists.iter().all(|list| list.contains(it))).collect()
+}
+
 /// The ways of a change, the preferred first.
 pub(super) fn methods(change: &Change) -> Vec<Method> {
     match (change.methods.is_empty(), change.layer) {

@@ -1,12 +1,12 @@
 //! Room that is made on a host by moving guests of its own away: for a guest that finds no place although the sums would do.
 
-use super::leave::{Departure, How, Leaving};
+use super::leave::{Departure, Leaving};
 use super::room::{Free, KINDS, signed};
 
 /// Hosts on which room is looked for: those that lack least.
-const MOST_HOSTS: usize = 16;
+pub(super) const MOST_HOSTS: usize = 16;
 /// Guests that are moved for one that comes.
-const MOST_MOVED: usize = 3;
+pub(super) const MOST_MOVED: usize = 3;
 
 impl Leaving<'_, '_, '_> {
     /// Moves guests of another host so that a unit fits there; the moves and the host. Nothing has changed where there are none.
@@ -54,7 +54,7 @@ impl Leaving<'_, '_, '_> {
     }
 
     /// The smallest guest whose leaving suffices, else the largest; with where it goes.
-    fn next(&self, from: u32, need: Free) -> Option<Departure> {
+    pub(super) fn next(&self, from: u32, need: Free) -> Option<Departure> {
         let facts = self.rooms.facts;
         let free = self.rooms.free(from);
         let mut movable: Vec<(bool, u64, u32)> = self
@@ -62,8 +62,6 @@ impl Leaving<'_, '_, '_> {
             .guests_on(from)
             .iter()
             .copied()
-            .filter(|it| facts.guests[*it as usize].together.is_empty() && !self.moved.contains(it))
-            .filter(|it| facts.guests[*it as usize].contradiction.is_none())
             .filter_map(|it| {
                 let demand = facts.guests[it as usize].demand?;
                 let then = |at: usize| free[at].saturating_add(signed(demand[at]));
@@ -72,10 +70,6 @@ impl Leaving<'_, '_, '_> {
             })
             .collect();
         movable.sort_unstable();
-        movable.into_iter().find_map(|(_, _, guest)| {
-            let consent = self.allows(from, guest, How::Live).ok()?;
-            let to = self.best(from, &[guest], self.need(&[guest]))?;
-            Some(Departure { guest, how: How::Live, from, to, consent })
-        })
+        movable.into_iter().find_map(|(_, _, guest)| self.goes(from, guest))
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Rooms<'f, 'a> {
     stamps: Vec<u64>,
     /// It takes no guests: away, or in maintenance.
     shut: Vec<bool>,
+    /// Guests that come to a host, and count there already for rules that keep others apart.
+    coming: Vec<(u32, u32)>,
     /// Position of each host's release among those of its product.
     pub(super) release: Vec<Option<u32>>,
     pub(super) failures: Failures,
@@ -54,6 +56,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
                 .clone()
                 .map(|it| facts.hosts[it as usize].capacity.is_none() || facts.in_maintenance(it))
                 .collect(),
+            coming: Vec::new(),
             release: slice.iter().map(|it| it.release).collect(),
             failures: Failures::default(),
             hopeless: BTreeSet::new(),
@@ -112,6 +115,13 @@ impl<'f, 'a> Rooms<'f, 'a> {
             *free = free.saturating_add(by);
         }
         self.stamps[at] += 1;
+    }
+
+    /// A guest counts on the host that it will move to as well as where it is.
+    pub(super) fn come(&mut self, guest: u32, to: u32) {
+        let demand = self.facts.guests[guest as usize].holds;
+        self.resize(to, demand.map(|it| -signed(it)));
+        self.coming.push((guest, to));
     }
 
     fn arrive(&mut self, guest: u32, host: u32) {
@@ -173,7 +183,7 @@ impl<'f, 'a> Rooms<'f, 'a> {
         self.facts.guests[guest as usize].apart.iter().all(|&group| {
             self.facts.apart[group as usize].iter().all(|&other| {
                 let here = other >= self.first_guest && ((other - self.first_guest) as usize) < self.at.len();
-                other == guest || !here || self.at(other) != host
+                other == guest || !here || (self.at(other) != host && !self.coming.contains(&(other, host)))
             })
         })
     }

@@ -102,6 +102,8 @@ pub(super) struct Cluster<'f, 'a> {
     pub(super) spreads: bool,
     /// Guests do not go there while a search tries what that is worth.
     pub(super) avoids: Option<u32>,
+    /// Nobody can be done otherwise: guests of other hosts move for the reserve.
+    pub(super) regroups: bool,
 }
 
 /// A wave in the making.
@@ -140,6 +142,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             let made = !draft.works.is_empty();
             let taken: BTreeSet<u32> = draft.works.iter().map(|it| it.host).collect();
             if made {
+                self.regroups = false;
                 staged.waves.push(self.commit(couplings, draft, &pending, canary));
             }
             let before = pending.len();
@@ -161,11 +164,13 @@ impl<'f, 'a> Cluster<'f, 'a> {
                     Some(later) => self.free_at = later,
                     None => match self.any_early(shared, couplings, &mut pending, &mut why, canary) {
                         Some(waves) => staged.waves.extend(waves),
-                        None => break,
+                        None if self.regroups => break,
+                        None => self.regroups = true,
                     },
                 }
             }
         }
+        self.regroups = false;
         for it in pending {
             staged.blocked.push((it.host, why.remove(&it.host).unwrap_or_default()));
         }
@@ -364,6 +369,7 @@ pub(super) fn lasting(reason: &Reason) -> bool {
     matches!(
         reason,
         Reason::NoAllowedAction { .. }
+            | Reason::NoSlots { .. }
             | Reason::Consent { .. }
             | Reason::Locked { until_s: None, .. }
             | Reason::DoesNotConverge { .. }

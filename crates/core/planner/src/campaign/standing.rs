@@ -9,7 +9,7 @@ use underpin_model::plan::{Plan, Rule, Severity, SoakSince, Standing, Step, Step
 use super::Request;
 use super::counterfactual::rule_of;
 use super::drive::Driven;
-use super::facts::Facts;
+use super::facts::{Facts, members};
 use super::homing;
 use super::room::{KINDS, NAMES, NOTHING, RESOURCES};
 use super::unfinished::unfinished;
@@ -226,7 +226,7 @@ fn broken_rules(facts: &Facts<'_>) -> Vec<Standing> {
         facts.guests.iter().enumerate().map(|(at, it)| (it.it.id.as_str(), at as u32)).collect();
     let must = facts.fleet.affinities.iter().filter(|it| it.strength == Strength::Must);
     must.filter_map(|rule| {
-        let members: Vec<u32> = rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+        let members = members(rule, |id| places.get(id).copied());
         facts.broken(rule, &members).then(|| Standing {
             rule: rule_of(rule.kind),
             severity: Severity::Before,

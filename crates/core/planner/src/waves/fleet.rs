@@ -194,9 +194,12 @@ impl<'r, 'f> Cut<'r, 'f> {
     }
 
     /// Bundles that a rule names, as far as they are in this cluster.
+    /// Each once, however often it is named.
     fn named<I: AsRef<str>>(&self, vms: &[I]) -> Vec<usize> {
+        let mut once = FxHashSet::default();
         let position = |vm: &I| self.rules.positions.get(vm.as_ref());
-        vms.iter().filter_map(position).filter_map(|at| self.unit.get(at).copied()).collect()
+        let positions = vms.iter().filter_map(position).filter(|it| once.insert(**it));
+        positions.filter_map(|at| self.unit.get(at).copied()).collect()
     }
 
     fn hosts_named<I: AsRef<str>>(&self, hosts: &[I]) -> Vec<usize> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Cluster, Lock, LockKind, Network, Redundancy, Storage, Strength,
 };
-use underpin_model::id::{ClusterId, NetworkId, StorageId, VmId};
+use underpin_model::id::{ClusterId, HostId, NetworkId, StorageId, VmId};
 use underpin_model::plan::{ElementOutcome, Outcome, Reason, Relaxation, Rule, StepKind, Trial};
 use underpin_model::policy::Homing;
 use underpin_planner::campaign::{Request, plan};
@@ -467,14 +467,33 @@ fn a_host_without_slots_takes_part_in_no_migration() {
     guest(&mut fleet, "h1", 8);
     fleet.hosts[0].migration.as_mut().unwrap().slots = Some(0);
     let it = planned(&fleet, &policy());
-    assert!(
-        matches!(&of(&it, "h1").reasons[..], [Reason::NoAllowedAction { pinned_by, .. }] if pinned_by == "no-slots"),
-        "{:?}",
-        of(&it, "h1").reasons
-    );
+    let no_slots = |host: &str| [Reason::NoSlots { host: HostId::new(host).unwrap() }];
+    assert_eq!(of(&it, "h1").reasons, no_slots("h1"));
+    // Nothing but slots would help: no action that might be allowed, and no host more.
+    assert!(it.report.counterfactuals.is_empty(), "{:?}", it.report.counterfactuals);
     fleet.hosts[0].migration.as_mut().unwrap().slots = Some(4);
     fleet.hosts[1].migration.as_mut().unwrap().slots = Some(0);
     assert_eq!(finally(&fleet, &planned(&fleet, &policy()).plan)["v001"], "h3");
+    fleet.hosts[2].migration.as_mut().unwrap().slots = Some(0);
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "h1").reasons, no_slots("h2"));
+    assert!(it.report.counterfactuals.is_empty(), "{:?}", it.report.counterfactuals);
+}
+
+#[test]
+fn a_guest_that_a_rule_names_twice_counts_once() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    guest(&mut fleet, "h2", 8);
+    fleet.affinities = vec![rule(AffinityKind::Apart, &["v001", "v001", "v002"], &[])];
+    let once = {
+        let mut fleet = fleet.clone();
+        fleet.affinities = vec![rule(AffinityKind::Apart, &["v001", "v002"], &[])];
+        planned(&fleet, &policy())
+    };
+    let twice = planned(&fleet, &policy());
+    assert_eq!(once.plan, twice.plan);
+    assert!(twice.report.standing.is_empty(), "{:?}", twice.report.standing);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use underpin_model::change::{Method, Target};
 use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Application, Cluster, Fleet, PowerState, SampleSpec, Strength, sample,
 };
@@ -11,7 +12,9 @@ use underpin_model::plan::{Outcome, Rule, Severity, StepKind};
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Parent, Request, plan};
 
-use super::build::{clean, consent, dice, fleet, guest, host, policy, request, start, tenant};
+use super::build::{
+    change, clean, consent, dice, fleet, guest, host, planning, policy, request, start, tenant,
+};
 
 /// Guests by host and size with what is allowed, some suspended or off, hosts of different size, one perhaps in maintenance, groups that must be apart, a policy.
 pub fn random() -> impl Strategy<Value = (Fleet, Policy)> {
@@ -142,7 +145,7 @@ proptest! {
         for (kind, granted, from_h, hours, owner) in answers {
             let tenant = tenant(&mut fleet, ["a", "b", "c"][owner]);
             consent(&mut fleet, kinds[kind], granted);
-            let it = super::build::planning(&mut fleet).consents.last_mut().unwrap();
+            let it = planning(&mut fleet).consents.last_mut().unwrap();
             let after = |hours: i64| start() + jiff::SignedDuration::from_hours(hours);
             (it.from, it.until, it.tenants) = (Some(after(from_h)), Some(after(from_h + hours)), vec![tenant]);
         }
@@ -207,6 +210,24 @@ proptest! {
         turned.affinities.reverse();
         let second = plan(&request(&turned, &policy, &loss)).unwrap();
         prop_assert_eq!(first.plan, second.plan);
+    }
+
+    /// Changes of the same hosts, of others and of nobody, that share drains or come after each other.
+    #[test]
+    fn the_order_of_the_changes_does_not_matter((mut fleet, policy) in random(), turn in 1..4_usize) {
+        let setting = |name: &str, reboot| Target::Setting { name: name.to_owned(), value: "on".to_owned(), reboot };
+        let mut more = ["b-smt", "a-mask", "z-later"].map(|it| change(it, "8.0.2"));
+        (more[0].to, more[1].to) = (setting("smt", true), setting("mask", false));
+        (more[2].to, more[2].after) = (setting("later", true), vec!["go".to_owned()]);
+        more[0].methods = vec![Method::QuickBoot, Method::EvacuateReboot];
+        planning(&mut fleet).changes.extend(more);
+        let loss = BTreeMap::new();
+        let first = plan(&request(&fleet, &policy, &loss)).unwrap();
+        clean(&fleet, &policy, &first.plan);
+        planning(&mut fleet).changes.rotate_left(turn);
+        let second = plan(&request(&fleet, &policy, &loss)).unwrap();
+        prop_assert_eq!(first.plan, second.plan);
+        prop_assert_eq!(first.report, second.report);
     }
 
     /// Nothing was done yet and nothing changed: the same hosts, wave by wave.

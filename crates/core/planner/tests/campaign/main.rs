@@ -27,6 +27,7 @@ mod maintenance;
 mod numbers;
 mod pools;
 mod reach;
+mod regroup;
 mod reported;
 mod rings;
 #[path = "../support/rules.rs"]
@@ -40,7 +41,8 @@ mod unblock;
 mod unfinished;
 
 use build::{fleet, guest, of, planned, planning, policy, story};
-use underpin_model::fleet::Action;
+use underpin_model::change::Method;
+use underpin_model::fleet::{Action, Fleet};
 use underpin_model::plan::{Outcome, Reason, Relaxation, Rule, StepKind, Trial};
 use underpin_planner::campaign::{PlanError, with_spare_hosts};
 
@@ -76,6 +78,28 @@ fn guests_that_another_plan_might_stop_raise_no_bound() {
     // They move here, and need not.
     assert!(it.report.moves.moves > 0);
     assert_eq!(it.report.bounds.moves_at_least, 0);
+}
+
+#[test]
+fn whoever_can_only_leave_must_move_whatever_else_its_owner_agrees_to() {
+    let mut fleet = fleet(3);
+    for host in ["h1", "h2", "h3"] {
+        guest(&mut fleet, host, 8).allowed_actions = vec![Action::LiveMigrate, Action::Suspend];
+    }
+    build::consent(&mut fleet, Action::Suspend, true);
+    let bound = |fleet: &Fleet| planned(fleet, &policy()).report.bounds.moves_at_least;
+    // A full reboot takes what is suspended; the guest of the first host lands on one that is still to be emptied.
+    assert_eq!(bound(&fleet), 4);
+    // Nobody is sure to leave where the host may keep its guests, suspended or running.
+    for other in [Method::QuickBoot, Method::LivePatch] {
+        let mut fleet = fleet.clone();
+        planning(&mut fleet).changes[0].methods = vec![Method::EvacuateReboot, other];
+        assert_eq!(bound(&fleet), 0, "{other:?}");
+    }
+    // Of some hosts only: they leave these once.
+    planning(&mut fleet).changes[0].elements =
+        ["h1", "h2"].map(|it| underpin_model::id::ElementId::new(it).unwrap()).to_vec();
+    assert_eq!(bound(&fleet), 2);
 }
 
 #[test]
@@ -230,7 +254,7 @@ fn a_cluster_that_is_balanced_between_its_waves_is_named() {
     let mut fleet = fleet(3);
     guest(&mut fleet, "h1", 8);
     let mut policy = policy();
-    let told = |fleet: &underpin_model::fleet::Fleet, policy: &underpin_model::policy::Policy| {
+    let told = |fleet: &Fleet, policy: &underpin_model::policy::Policy| {
         let it = planned(fleet, policy);
         let all = it.report.standing.into_iter().filter(|it| it.rule == Rule::FreezeThaw);
         all.map(|it| (it.place, it.text)).collect::<Vec<_>>()

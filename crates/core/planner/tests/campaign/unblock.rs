@@ -57,6 +57,33 @@ fn window(scope: Scope, from: i8, minutes: u32) -> Window {
 }
 
 #[test]
+fn of_two_ways_that_do_as_much_the_cheaper_stands_first() {
+    let order = |prices: &str| {
+        let it = planned(&tight(), &priced(&format!("[planning.price]\n{prices}")));
+        let spare = |it: &Counterfactual| matches!(it.relaxation, Relaxation::SpareHosts { .. });
+        let without = |it: &Counterfactual| matches!(it.relaxation, Relaxation::WithoutReserve { .. });
+        let all = it.report.counterfactuals;
+        assert_eq!(all.iter().map(|it| it.unblocks.len()).collect::<Vec<_>>(), [all[0].unblocks.len(); 2]);
+        all.iter()
+            .map(|it| {
+                if spare(it) {
+                    "spare"
+                } else if without(it) {
+                    "without"
+                } else {
+                    "?"
+                }
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(order("spare_host_per_day = 30\nexception = 10\n"), ["without", "spare"]);
+    assert_eq!(order("spare_host_per_day = 10\nexception = 30\n"), ["spare", "without"]);
+    // What has a price stands before what has none; where nothing has, the reserve is given up last.
+    assert_eq!(order("exception = 30\n"), ["without", "spare"]);
+    assert_eq!(order("\n"), ["spare", "without"]);
+}
+
+#[test]
 fn a_spare_host_is_priced_by_the_days_of_the_plan() {
     let spare = |it: &Relaxation| matches!(it, Relaxation::SpareHosts { .. });
     let it = planned(&tight(), &priced("[planning.price]\nspare_host_per_day = 30\n"));

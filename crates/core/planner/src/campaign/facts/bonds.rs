@@ -22,8 +22,7 @@ impl<'a> Facts<'a> {
         let asleep: FxHashMap<&str, u32> = (0..).zip(&self.hosts).flat_map(suspended).collect();
         let mut counting = Vec::new();
         for (at, rule) in (0..).zip(&fleet.affinities).filter(|it| it.1.strength == Strength::Must) {
-            let members: Vec<u32> =
-                rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+            let members = members(rule, |id| places.get(id).copied());
             if self.waived(rule.kind, &members, starts_at) {
                 continue;
             }
@@ -93,8 +92,7 @@ impl<'a> Facts<'a> {
 
     fn wishes(&mut self, places: &FxHashMap<&str, u32>) {
         for rule in self.fleet.affinities.iter().filter(|it| it.strength == Strength::Should) {
-            let members: Vec<u32> =
-                rule.vms.iter().filter_map(|id| places.get(id.as_str())).copied().collect();
+            let members = members(rule, |id| places.get(id).copied());
             let hosts = rule.hosts.iter().filter_map(|id| self.host_places.get(id.as_str()));
             let hosts: Vec<u32> = hosts.copied().collect();
             let number = self.wishes.len() as u32;
@@ -126,6 +124,12 @@ impl<'a> Facts<'a> {
             self.guests[it as usize].together.clone_from(&all);
         }
     }
+}
+
+/// Guests of a rule, each once.
+pub(in super::super) fn members<'r>(rule: &'r Affinity, place: impl Fn(&'r str) -> Option<u32>) -> Vec<u32> {
+    let mut once = BTreeSet::new();
+    rule.vms.iter().filter_map(|id| place(id.as_str())).filter(|it| once.insert(*it)).collect()
 }
 
 fn bind(bound: &mut Option<Vec<u32>>, hosts: &[u32]) {

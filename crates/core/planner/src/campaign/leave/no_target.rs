@@ -46,6 +46,9 @@ impl Leaving<'_, '_, '_> {
         if higher.iter().find(whole).is_none() {
             return Reason::LargerThanAnyHost { vm, memory_mib: it.it.memory_mib.unwrap_or(0) };
         }
+        if higher.iter().all(|&it| facts.hosts[it as usize].slots == 0) {
+            return Reason::NoSlots { host: facts.hosts[higher[0] as usize].it.id.clone() };
+        }
         let links = higher.iter().map(|&it| facts.hosts[it as usize].link_mbps);
         if let Some(best) = links.max().filter(|it| *it < self.link_mbps) {
             return does_not_converge(facts, guest, best);
