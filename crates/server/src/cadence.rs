@@ -45,7 +45,7 @@ pub(crate) struct CadenceQuery {
     pub(crate) until: Option<String>,
     /// Patches within so many days of the first one are one maintenance.
     pub(crate) batch_days: Option<String>,
-    /// One series for each `line`, `component`, `area` or `class`.
+    /// One series for each `line`, `component`, `area` or `class`, or of `nothing`: all together. `esxi` alone is split by line where nobody says.
     pub(crate) by: Option<String>,
 }
 
@@ -67,6 +67,15 @@ fn named<T: Copy>(
 }
 
 impl CadenceQuery {
+    /// What to split by: what is asked for, else what is usual.
+    pub(crate) fn split(&self) -> Result<Option<Split>, Problem> {
+        match given(&self.by) {
+            Some("nothing") => Ok(None),
+            Some(_) => named("by", &self.by, &Split::ALL, Split::name),
+            None => Ok(Split::usual(&list(&self.platform), &list(&self.line), &list(&self.component))),
+        }
+    }
+
     fn read(&self) -> Result<Query<'static>, Problem> {
         let batch_days = match given(&self.batch_days) {
             None => 0,
@@ -86,7 +95,7 @@ impl CadenceQuery {
             installed: None,
             interval: Interval { built: day("built", &self.built)?, until: day("until", &self.until)? },
             batch_days,
-            by: named("by", &self.by, &Split::ALL, Split::name)?,
+            by: self.split()?,
         })
     }
 }

@@ -42,9 +42,11 @@ pub(crate) struct ClocksQuery {
     pub(crate) state: Option<String>,
     /// Only clocks of this promise.
     pub(crate) promise: Option<String>,
+    /// Only what is this tenant's: clocks of its VMs and of the hosts beneath them, counts and forecast too.
+    pub(crate) tenant: Option<String>,
 }
 
-/// Which of the clocks are listed. What is counted and forecast is always all of them.
+/// Which of the clocks are listed. What is counted and forecast is always all of them, or all of the tenant's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Only<'a> {
     pub(crate) state: Option<State>,
@@ -137,6 +139,13 @@ pub(crate) async fn answer(app: &Shared, query: &ClocksQuery) -> Result<Arc<Answ
     if fleet.hosts.is_empty() && fleet.vms.is_empty() && fleet.management_planes.is_empty() {
         return Err(nothing_to_judge(fleet));
     }
+    let tenant = match given(&query.tenant) {
+        None => None,
+        Some(name) => {
+            let found = clocks::tenant_named(fleet, name).map_err(|error| Code::BadQuery.with(error))?;
+            Some((found, Arc::clone(&index), policy.clone()))
+        }
+    };
     let base = app.facts().await?;
     let basis =
         Basis { facts: Same(Arc::clone(&base)), index: Same(Arc::clone(&index)), policy: policy.clone() };
@@ -147,5 +156,11 @@ pub(crate) async fn answer(app: &Shared, query: &ClocksQuery) -> Result<Arc<Answ
         Ok(Answer { told: clocks::Answer::of(&index.fleet, &policy, report), turns })
     };
     let question = (settings.soon_days, settings.hosts_per_day.to_bits());
-    app.clocks.get(basis, question, work).await
+    let all = app.clocks.get(basis, question, work).await?;
+    let Some((tenant, index, policy)) = tenant else { return Ok(all) };
+    let own = move || {
+        let told = all.told.of_tenant(&index.fleet, &policy, &tenant);
+        Arc::new(Answer { told, turns: all.turns.clone() })
+    };
+    Ok(tokio::task::spawn_blocking(own).await?)
 }

@@ -25,6 +25,21 @@ async fn the_api_has_the_figures_of_the_facts() {
         assert_eq!(series["distinct_dates"], dates, "{query}");
         assert!((series["mean_gap_days"].as_f64().unwrap() - gap).abs() < 0.005, "{query}: {series}");
     }
+    // As on the command line and the page.
+    let names = |answer: serde_json::Value| -> Vec<String> {
+        answer["series"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let usual = names(server.json("/api/v1/cadence?platform=esxi").await);
+    assert!(usual.len() > 3, "{usual:?}");
+    assert_eq!(usual, names(server.json("/api/v1/cadence?platform=esxi&by=line").await));
+    assert_eq!(names(server.json("/api/v1/cadence?platform=esxi&by=nothing").await).len(), 1);
+    let page = server.text("/cadence").await;
+    assert!(usual.iter().all(|it| page.contains(it)), "{usual:?}");
     let all = server.json("/api/v1/cadence").await;
     assert!(all["series"].as_array().unwrap().len() >= 8, "no platform named means all of them");
     let two =

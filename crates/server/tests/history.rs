@@ -237,6 +237,28 @@ async fn a_count_of_clocks_leads_to_them_and_what_is_unknown_is_grouped_by_the_m
 }
 
 #[tokio::test]
+async fn clocks_can_be_those_of_one_tenant() {
+    let server = Server::promising().await;
+    let all = server.json("/api/v1/clocks").await;
+    let name =
+        all["tenants"].as_array().unwrap().iter().find_map(|it| it["tenant"].as_str()).unwrap().to_owned();
+    let own = server.json(&format!("/api/v1/clocks?tenant={name}")).await;
+    assert!(own["tenants"].as_array().unwrap().iter().all(|it| it["tenant"] == name.as_str()));
+    let assets = |it: &Value| -> usize {
+        it["clocks"].as_array().unwrap().iter().map(|it| it["assets"].as_array().unwrap().len()).sum()
+    };
+    assert!(assets(&own) < assets(&all), "{name}: {} of {}", assets(&own), assets(&all));
+    let page = server.text(&format!("/clocks?tenant={name}")).await;
+    assert!(page.contains(&format!("Only what is of tenant <b>{name}</b>")), "{page}");
+    assert!(page.contains(&format!("tenant={name}&amp;promise=")), "counts lead to the tenant's clocks");
+    for path in ["/clocks", "/api/v1/clocks"] {
+        let response = server.get(&format!("{path}?tenant=nobody")).await;
+        assert_eq!(response.status(), 400, "{path}");
+        assert!(response.text().await.unwrap().contains(&name), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_promise_or_a_fleet_clocks_say_what_is_missing() {
     let server = Server::start().await;
     assert_eq!(server.get("/api/v1/clocks").await.status(), 409);

@@ -264,6 +264,47 @@ async fn every_number_opens_its_derivation() {
             "{words}"
         );
     }
+    for number in ["sum", "5 % to 95 % over the parameters", "95 %"] {
+        assert!(
+            group.contains(&format!("<details class=\"derived\"><summary>{number}</summary>")),
+            "{number}"
+        );
+    }
+    for number in
+        ["Best time", "The verdict is right in", "It loses too much by", "Compromised already", "VMs on them"]
+    {
+        assert!(group.contains(&format!("<dt>{number}</dt><dd><details class=\"derived\">")), "{number}");
+    }
+}
+
+/// What a promise costs opens where it is from; what is known of a line is said for the first of its releases, and no sentence of some length twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_group_derives_its_penalties_and_repeats_no_paragraph() {
+    let server = with_fleet(&hosts(40)).await;
+    let policy =
+        "currency = \"EUR\"\n[[promise]]\nid = \"gold\"\nkind = \"fix-within\"\ndays = 30\npenalty = 500.0\n";
+    assert_eq!(server.post("/api/v1/policy", policy.to_owned()).await.status(), 201);
+    let answer = server.json("/api/v1/wait").await;
+    let list = answer["groups"].as_array().unwrap();
+    let names: std::collections::BTreeSet<&str> = list.iter().filter_map(|it| it["name"].as_str()).collect();
+    let (mut penalties, mut lines) = (0, 0);
+    for name in names {
+        let url = url::Url::parse_with_params(&server.url("/risk/group"), [("name", name)]).unwrap();
+        let page = server.http.get(url).send().await.unwrap().text().await.unwrap();
+        penalties += page.matches("<dd><details class=\"derived\"><summary>gold: by ").count();
+        assert!(!page.contains("<dd>gold: by "), "{name}");
+        lines += page.matches("what the line has shown: as for ").count();
+        let paragraphs: Vec<&str> = page
+            .split("<p")
+            .filter(|it| it.starts_with('>') || it.starts_with(" class"))
+            .filter_map(|it| it.split("</p>").next())
+            .filter(|it| it.len() > 160)
+            .collect();
+        for (at, one) in paragraphs.iter().enumerate() {
+            assert!(!paragraphs[at + 1..].contains(one), "{name}: {one}");
+        }
+    }
+    assert!(penalties > 0 && lines > 0, "{penalties} {lines}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

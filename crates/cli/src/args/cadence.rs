@@ -43,9 +43,9 @@ pub(crate) struct Cadence {
     /// Fleet file for the policy applicable.
     #[arg(long, value_name = "FILE")]
     pub(crate) fleet: Option<PathBuf>,
-    /// One series for each line, component, area or class.
+    /// One series for each line, component, area or class, or of nothing: all together. ESXi alone is split by line where nobody says.
     #[arg(long, value_parser = split, value_name = "WHAT")]
-    pub(crate) by: Option<Split>,
+    pub(crate) by: Option<By>,
     /// The day on which the host was built; patches of that day are in it.
     #[arg(long, value_name = "DATE")]
     pub(crate) built: Option<Date>,
@@ -100,6 +100,11 @@ fn policy(text: &str) -> Result<Policy, String> {
     named(text, &Policy::ALL, Policy::name)
 }
 
-fn split(text: &str) -> Result<Split, String> {
-    named(text, &Split::ALL, Split::name)
+fn split(text: &str) -> Result<By, String> {
+    let all: Vec<By> = Split::ALL.into_iter().map(|it| By(Some(it))).chain([By(None)]).collect();
+    named(text, &all, |it| it.0.map_or("nothing", Split::name))
 }
+
+/// What somebody asked to split by; `None`: nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct By(pub(crate) Option<Split>);

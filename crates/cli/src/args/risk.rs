@@ -164,6 +164,9 @@ pub(crate) struct Clocks {
     /// A clock that is due within this many days is due soon.
     #[arg(long, default_value_t = underpin_risk::clocks::SOON_DAYS, value_name = "DAYS")]
     pub(crate) soon: u16,
+    /// Only the clocks of this tenant: of its VMs and of the hosts beneath them.
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
     /// Exit with code 1 when a promise is breached, or a clock cannot be read for want of a fact.
     #[arg(long)]
     pub(crate) check: bool,

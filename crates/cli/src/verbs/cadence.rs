@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use underpin_exposure::cadence::{
-    Cadence, CadenceError, History, Installed, Interval, Policy, Query, of_dates,
+    Cadence, CadenceError, History, Installed, Interval, Policy, Query, Split, of_dates,
 };
 
 use crate::args::{self, ChartFormat};
@@ -49,6 +49,7 @@ fn of_facts(arguments: &args::Cadence, interval: Interval) -> Result<Cadence, Fa
             "say what to measure: --platform NAME of the facts ({known}), or --dates FILE with one release date a line"
         )));
     }
+    let usual = || Split::usual(&arguments.platform, &arguments.line, &arguments.component);
     let query = Query {
         platforms: arguments.platform.clone(),
         lines: arguments.line.clone(),
@@ -61,7 +62,7 @@ fn of_facts(arguments: &args::Cadence, interval: Interval) -> Result<Cadence, Fa
         installed: installed.as_ref(),
         interval,
         batch_days: arguments.batch_days,
-        by: arguments.by,
+        by: arguments.by.map_or_else(usual, |it| it.0),
     };
     History::new(&base).cadence(&query).map_err(|error| bad(&error))
 }

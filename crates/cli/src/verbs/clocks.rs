@@ -34,7 +34,12 @@ pub(crate) fn run(arguments: &Clocks) -> Result<Code, Failure> {
     if arguments.format == Tabular::Json {
         report.warnings.extend(on.odd_day.iter().cloned());
     }
-    let answer = Answer::of(fleet, &on.policy, report);
+    let mut answer = Answer::of(fleet, &on.policy, report);
+    if let Some(name) = &arguments.tenant {
+        let tenant = clocks::tenant_named(fleet, name)
+            .map_err(|error| Failure::Usage(format!("--tenant: {error}")))?;
+        answer = answer.of_tenant(fleet, &on.policy, &tenant);
+    }
     let report = &answer.report;
     match arguments.format {
         Tabular::Json => output::json(&answer)?,

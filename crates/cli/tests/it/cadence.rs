@@ -30,6 +30,18 @@ fn dates_of_a_file_give_the_figure_of_2007() {
     assert_eq!(weekly["maintenances"], 6, "07-03 with 07-12, 08-01 with 08-15");
 }
 
+/// Lines that stand side by side are no one host's, where nobody asks for that: as on the page.
+#[test]
+fn esxi_is_split_by_line_unless_somebody_asks_otherwise() {
+    let series = |more: &[&str]| {
+        let answer = json(&[&["--platform", "esxi"], more].concat());
+        answer["series"].as_array().map_or(1, Vec::len)
+    };
+    assert!(series(&[]) > 3);
+    assert_eq!(series(&[]), series(&["--by", "line"]));
+    assert_eq!((series(&["--by", "nothing"]), series(&["--component", "ESXi"])), (1, 1));
+}
+
 /// Every series of the reference data by a command line of its own, from the built-in facts.
 const FIGURES: [(&[&str], u64, &str); 20] = [
     (&["esxi", "--line", "5.5"], 31, "60.57"),

@@ -43,6 +43,15 @@ fn clocks_end_a_pipeline_when_asked_to_check() {
 }
 
 #[test]
+fn clocks_of_a_tenant_that_the_fleet_does_not_have_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = file(&dir, "policy.toml", POLICY);
+    let asked = ["clocks", "fleet.json", "--feeds", "feeds", "--policy", &policy, "--tenant"];
+    let said = run(&[&asked[..], &["nobody"]].concat()).ends(2).stderr;
+    assert!(said.contains("--tenant: found tenant \"nobody\", expected one of the fleet"), "{said}");
+}
+
+#[test]
 fn clocks_refuse_what_cannot_be_meant() {
     let dir = tempfile::tempdir().unwrap();
     let (policy, empty) = (file(&dir, "policy.toml", POLICY), file(&dir, "empty.toml", ""));

@@ -9,83 +9,26 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
 use underpin_model::facts::{Claim, Family, NameKind, Restart, Verdict};
-use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet};
-use underpin_model::id::{ComponentSetId, VulnerabilityId};
+use underpin_model::fleet::{ComponentKind, Fleet};
+use underpin_model::id::VulnerabilityId;
 use underpin_model::version::{Comparison, compare};
 
 use crate::classify;
 use crate::esxi;
 use crate::factbase::FactBase;
 use crate::report::{Area, Assessment, Asset, AssetKind, Finding, Fix, Group, Needed, Status};
+use crate::unseen::{Line, Missing, Unseen};
 use crate::view;
 
-/// A product line and the train of it that a machine stands on, as far as it is known.
-type Line<'f> = (&'f Family, Option<&'f str>);
+/// What is missing on machines of a line.
+type Gap<'f> = (Missing, Line<'f>);
 
 /// Holes that a machine may have: the vulnerability with the component and area that it is in.
 type Possible = BTreeMap<VulnerabilityId, (Arc<str>, Area)>;
 
-/// Machines of which nothing is known that makes their platform, neither kernel nor hypervisor: whatever else is listed of them, a
-/// microcode or a shell, says nothing of these.
-#[derive(Debug)]
-pub struct Unseen<'f>(FxHashMap<(AssetKind, &'f str), Option<Line<'f>>>);
-
-impl<'f> Unseen<'f> {
-    /// Those of a fleet.
-    #[must_use]
-    pub fn of(fleet: &'f Fleet) -> Self {
-        let seen = |sets: &[ComponentSetId], own: Option<&ComponentSet>, family: Option<&Family>, kind| {
-            let shared = sets.iter().filter_map(|id| fleet.component_sets.get(id));
-            shared.chain(own).any(|set| {
-                let of_set = set.family.as_ref().or(family);
-                set.components.iter().any(|it| makes_platform(it, it.family.as_ref().or(of_set), kind))
-            })
-        };
-        let hosts = fleet.hosts.iter().filter(|it| {
-            let family = it.platform.as_ref().map(|it| &it.family);
-            !seen(&it.component_sets, it.components.as_ref(), family, AssetKind::Host)
-        });
-        let hosts = hosts.map(|it| {
-            let line = it.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
-            ((AssetKind::Host, it.id.as_str()), line)
-        });
-        let planes = fleet.management_planes.iter().filter(|it| {
-            let (own, family) = (it.components.as_ref(), it.platform.as_ref());
-            !seen(&it.component_sets, own, family, AssetKind::ManagementPlane)
-        });
-        let planes = planes.map(|it| {
-            ((AssetKind::ManagementPlane, it.id.as_str()), it.platform.as_ref().map(|it| (it, None)))
-        });
-        Self(hosts.chain(planes).collect())
-    }
-
-    /// Whether nothing is known of a machine that makes its platform.
-    #[must_use]
-    pub fn has(&self, kind: AssetKind, id: &str) -> bool {
-        self.0.contains_key(&(kind, id))
-    }
-}
-
-/// Whether a component is of what makes a host or a plane what it is: a kernel, a hypervisor or what emulates devices, of Windows an
-/// update too; on a plane also any product and what manages.
-fn makes_platform(component: &Component, family: Option<&Family>, of: AssetKind) -> bool {
-    match component.kind {
-        ComponentKind::Update if family == Some(&Family::Windows) => return true,
-        ComponentKind::Product if of == AssetKind::ManagementPlane => return true,
-        _ => {}
-    }
-    let other = Family::Other("unknown".into());
-    let source = component.source.as_ref().map_or(component.name.as_str(), |it| &it.name);
-    match classify::area(family.unwrap_or(&other), component.kind, &component.name, source) {
-        Area::VmmCore | Area::DeviceEmulation | Area::Kernel => true,
-        Area::Management => of == AssetKind::ManagementPlane,
-        _ => false,
-    }
-}
-
 /// The assessment as it might be at worst: a status that is not known is open, and a machine of which neither kernel nor hypervisor is
 /// known ([`Unseen`]) has every hole that is stated of the parts of its platform, or that a known machine of the same platform has or
-/// had.
+/// had; one of which either is missing has those that may be in it.
 ///
 /// Facts that came later than the assessment do not count. Machines of an unknown platform, and of one of which no fact tells,
 /// stay as they are.
@@ -93,7 +36,7 @@ fn makes_platform(component: &Component, family: Option<&Family>, of: AssetKind)
 pub fn at_worst<'a>(fleet: &Fleet, base: &FactBase, assessment: &'a Assessment) -> Cow<'a, Assessment> {
     let unseen = Unseen::of(fleet);
     let unknown = |it: &Finding| it.vulnerability.is_some() && is_unknown(it.status);
-    if unseen.0.values().flatten().next().is_none() && !assessment.findings.iter().any(unknown) {
+    if unseen.lines().next().is_none() && !assessment.findings.iter().any(unknown) {
         return Cow::Borrowed(assessment);
     }
     let mut worst = assessment.clone();
@@ -125,26 +68,26 @@ fn is_unknown(status: Status) -> bool {
     )
 }
 
-/// Gives each machine of which nothing is known that makes its platform the holes of its line.
+/// Gives each machine of which something is missing that makes its platform the holes that its line may have there.
 fn open_unseen(fleet: &Fleet, base: &FactBase, unseen: &Unseen<'_>, worst: &mut Assessment) {
-    let lines: BTreeSet<Line<'_>> = unseen.0.values().flatten().copied().collect();
-    let mut possible: BTreeMap<Line<'_>, Possible> =
-        lines.into_iter().map(|line| (line, stated(base, line, worst))).collect();
+    let gaps: BTreeSet<Gap<'_>> = unseen.lines().collect();
+    let mut possible: BTreeMap<Gap<'_>, Possible> =
+        gaps.into_iter().map(|gap| (gap, stated(base, gap, worst))).collect();
     seen_on_others(fleet, unseen, worst, &mut possible);
-    let stretches: BTreeMap<Line<'_>, Range<u32>> =
-        possible.into_iter().map(|(line, holes)| (line, append(&mut worst.findings, holes))).collect();
+    let stretches: BTreeMap<Gap<'_>, Range<u32>> =
+        possible.into_iter().map(|(gap, holes)| (gap, append(&mut worst.findings, holes, gap.0))).collect();
     let groups = std::mem::take(&mut worst.groups);
     for group in groups {
         let mut rest: Vec<Asset> = Vec::new();
-        let mut by_line: BTreeMap<Line<'_>, Vec<Asset>> = BTreeMap::new();
+        let mut by_gap: BTreeMap<Gap<'_>, Vec<Asset>> = BTreeMap::new();
         for asset in group.assets {
-            match unseen.0.get(&(asset.kind, &*asset.id)).copied().flatten() {
-                Some(line) => by_line.entry(line).or_default().push(asset),
+            match unseen.on_line(asset.kind, &asset.id) {
+                Some(gap) => by_gap.entry(gap).or_default().push(asset),
                 None => rest.push(asset),
             }
         }
-        for (line, assets) in by_line {
-            let own = stretches.get(&line).filter(|it| !it.is_empty()).cloned();
+        for (gap, assets) in by_gap {
+            let own = stretches.get(&gap).filter(|it| !it.is_empty()).cloned();
             let findings = group.findings.iter().cloned().chain(own).collect();
             worst.groups.push(Group { assets, context: group.context, findings });
         }
@@ -156,7 +99,7 @@ fn open_unseen(fleet: &Fleet, base: &FactBase, unseen: &Unseen<'_>, worst: &mut 
 
 /// What is stated of the parts of a platform: not of everything else that its maker ships, which a host of virtual machines
 /// need not have.
-fn stated(base: &FactBase, (family, train): Line<'_>, assessment: &Assessment) -> Possible {
+fn stated(base: &FactBase, (missing, (family, train)): Gap<'_>, assessment: &Assessment) -> Possible {
     let mut first: FxHashMap<(&Family, &str), &str> = FxHashMap::default();
     for release in base.releases().iter().filter(|it| is_of(&it.family, it.train.as_deref(), family, train)) {
         let oldest = first.entry((&release.family, &*release.component)).or_insert(&*release.version);
@@ -181,7 +124,7 @@ fn stated(base: &FactBase, (family, train): Line<'_>, assessment: &Assessment) -
         };
         let area = classify::area(&product.family, kind, &product.component, &product.component);
         let oldest = first.get(&(&product.family, &*product.component)).copied();
-        if area == Area::Other || !may_be_open(claim, oldest) {
+        if area == Area::Other || !missing.concerns(area) || !may_be_open(claim, oldest) {
             continue;
         }
         for id in claim.vulnerabilities.iter() {
@@ -251,7 +194,7 @@ fn seen_on_others<'f>(
     fleet: &'f Fleet,
     unseen: &Unseen<'f>,
     assessment: &Assessment,
-    possible: &mut BTreeMap<Line<'f>, Possible>,
+    possible: &mut BTreeMap<Gap<'f>, Possible>,
 ) {
     let hosts = fleet.hosts.iter().filter_map(|it| {
         let platform = it.platform.as_ref()?;
@@ -261,20 +204,26 @@ fn seen_on_others<'f>(
         .management_planes
         .iter()
         .filter_map(|it| Some(((AssetKind::ManagementPlane, it.id.as_str()), (it.platform.as_ref()?, None))));
-    let line_of: FxHashMap<(AssetKind, &str), Line<'_>> =
-        hosts.chain(planes).filter(|(asset, _)| !unseen.0.contains_key(asset)).collect();
+    // What a machine has of a part that is listed says what another of its line may have of it.
+    let line_of: FxHashMap<(AssetKind, &str), Line<'_>> = hosts
+        .chain(planes)
+        .filter(|((kind, id), _)| unseen.of_machine(*kind, id) != Some(Missing::Both))
+        .collect();
     let mut read: BTreeSet<(Line<'_>, (u32, u32))> = BTreeSet::new();
     for group in &assessment.groups {
         let lines: BTreeSet<Line<'_>> =
             group.assets.iter().filter_map(|it| line_of.get(&(it.kind, &*it.id)).copied()).collect();
         for line in lines {
-            let Some(holes) = possible.get_mut(&line) else { continue };
             for range in group.findings.iter().filter(|it| read.insert((line, (it.start, it.end)))) {
                 let all = assessment.findings.get(range.start as usize..range.end as usize).unwrap_or(&[]);
                 for finding in all.iter().filter(|it| it.status != Status::NotAffected) {
                     let Some(id) = &finding.vulnerability else { continue };
                     let area = finding.fix.as_ref().map_or(Area::Other, |it| it.area);
-                    add(holes, id, &finding.component, area);
+                    for missing in Missing::ALL.into_iter().filter(|it| it.concerns(area)) {
+                        if let Some(holes) = possible.get_mut(&(missing, line)) {
+                            add(holes, id, &finding.component, area);
+                        }
+                    }
                 }
             }
         }
@@ -282,7 +231,7 @@ fn seen_on_others<'f>(
 }
 
 /// Appends findings of holes, and one that says that nobody looked.
-fn append(findings: &mut Vec<Finding>, holes: Possible) -> Range<u32> {
+fn append(findings: &mut Vec<Finding>, holes: Possible, missing: Missing) -> Range<u32> {
     let end = |findings: &Vec<Finding>| u32::try_from(findings.len()).unwrap_or(u32::MAX);
     let start = end(findings);
     let finding = |component: Arc<str>, vulnerability, status, fix| Finding {
@@ -303,9 +252,7 @@ fn append(findings: &mut Vec<Finding>, holes: Possible) -> Range<u32> {
             area,
             restart: classify::restart(area, Restart::Unknown),
             needs: Vec::new(),
-            needed: Needed::Unknown {
-                why: "neither kernel nor hypervisor of the machine is known".to_owned(),
-            },
+            needed: Needed::Unknown { why: format!("not listed of the machine: {}", missing.label()) },
         };
         finding(component, Some(id), Status::Affected, Some(fix))
     }));

@@ -24,7 +24,7 @@ use underpin_model::quantity::Loss;
 
 pub use forecast::{Turn, turns};
 pub use read::read;
-pub use tenants::{Answer, TenantClocks, by_tenant};
+pub use tenants::{Answer, TenantClocks, by_tenant, tenant_named};
 
 /// Days that count as soon where nobody says otherwise.
 pub const SOON_DAYS: u16 = 7;

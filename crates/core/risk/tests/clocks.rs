@@ -384,6 +384,39 @@ fn clocks_are_counted_for_each_tenant_above_a_host_and_once_without_one() {
     assert_eq!(found[..2], [row("a", "contract", 1), row("b", "contract", 1)], "one host, two tenants");
 }
 
+#[test]
+fn the_clocks_of_a_tenant_are_without_those_of_others_and_in_the_queue_of_all() {
+    let (fleet, policy) = (fleet(3), policy::read(CONTRACT).unwrap());
+    // One host every second day, due on the next one: all three that wait are late.
+    let report = read(&fleet, &[ADVISORY], CONTRACT, "2024-01-31", 0.5);
+    let all = clocks::Answer::of(&fleet, &policy, report);
+    let of = |name: &str| all.of_tenant(&fleet, &policy, &clocks::tenant_named(&fleet, name).unwrap());
+    let (a, b) = (of("a"), of("b"));
+    let assets = |it: &clocks::Answer| -> BTreeSet<String> {
+        it.report.clocks.iter().flat_map(|it| &it.assets).map(|it| it.id.to_string()).collect()
+    };
+    let theirs = |it: &clocks::Answer, own: &[&str]| assets(it).iter().all(|it| own.contains(&it.as_str()));
+    assert!(assets(&a).contains("old-01") && theirs(&a, &["old-01", "vm-a"]), "{:?}", assets(&a));
+    assert!(theirs(&b, &["new-01", "vm-b"]), "{:?}", assets(&b));
+    assert!(assets(&all).contains("old-03"));
+    // Counts, queue and forecast are theirs too.
+    assert_eq!((all.report.hosts_to_patch, a.report.hosts_to_patch, b.report.hosts_to_patch), (3, 1, 0));
+    let breach = |it: &clocks::Answer| it.report.clocks.iter().map(|it| it.will_breach).sum::<usize>();
+    assert_eq!((breach(&all), breach(&a), breach(&b)), (3, 1, 0));
+    assert_eq!(a.report.promises[0].counts[&State::DueSoon], 1);
+    assert!(a.tenants.iter().all(|it| it.tenant.as_ref().unwrap().as_str() == "a") && !a.tenants.is_empty());
+    assert_eq!(
+        clocks::tenant_named(&fleet, "c").unwrap_err(),
+        "found tenant \"c\", expected one of the fleet: it has a, b"
+    );
+    // A promise to another tenant is none of theirs.
+    let to_a = format!("{CONTRACT}scope = {{ tenants = [\"a\"] }}\n");
+    let to_a = policy::read(&to_a).unwrap();
+    assert!(
+        all.of_tenant(&fleet, &to_a, &clocks::tenant_named(&fleet, "b").unwrap()).report.promises.is_empty()
+    );
+}
+
 /// An accepted risk in a scope.
 fn accepted(scope: &str) -> String {
     format!(

@@ -4,6 +4,8 @@
 const GAP: f64 = 8.0;
 /// Farther off a name is led to its point by a line.
 const LED: f64 = 14.0;
+/// Space between two names, so that they do not read as one.
+const APART: f64 = 4.0;
 /// How far a name is moved away from its point, at most six times.
 const STEP: f64 = 13.0;
 
@@ -31,11 +33,38 @@ impl Area {
             && other.top + other.height <= self.top + self.height
     }
 
+    /// The same with some space on both sides.
+    fn wider(&self) -> Self {
+        Self { left: self.left - APART, width: self.width + 2.0 * APART, ..*self }
+    }
+
+    /// Whether a straight line from one point to another goes through it: by the stretch of the line that is inside, of each axis in
+    /// turn.
+    fn is_crossed(&self, (from, to): Lead) -> bool {
+        let (mut first, mut last) = (0.0_f64, 1.0_f64);
+        let axes = [(from.0, to.0, self.left, self.width), (from.1, to.1, self.top, self.height)];
+        for (start, end, least, size) in axes {
+            let way = end - start;
+            if way == 0.0 {
+                if start <= least || start >= least + size {
+                    return false;
+                }
+                continue;
+            }
+            let (one, other) = ((least - start) / way, (least + size - start) / way);
+            (first, last) = (first.max(one.min(other)), last.min(one.max(other)));
+        }
+        first < last
+    }
+
     /// The place in it that is nearest to a point.
     pub(super) fn nearest(&self, (x, y): (f64, f64)) -> (f64, f64) {
         (x.clamp(self.left, self.left + self.width), y.clamp(self.top, self.top + self.height))
     }
 }
+
+/// A line from a point to its name.
+type Lead = ((f64, f64), (f64, f64));
 
 /// A name with its place.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,8 +87,9 @@ pub(super) fn arrange(
         let (left, top) = area.nearest((x, y));
         (left - x).hypot(top - y)
     };
-    let mut taken: Vec<Area> =
+    let taken: Vec<Area> =
         points.iter().map(|(x, y)| Area { left: x - 6.0, top: y - 6.0, width: 12.0, height: 12.0 }).collect();
+    let (mut names, mut leads): (Vec<Area>, Vec<Lead>) = (Vec::new(), Vec::new());
     let spot = |(&(x, y), &width): (&(f64, f64), &f64)| {
         let area = |left: f64, top: f64| Area { left, top, width, height };
         let around = |far: f64| {
@@ -77,16 +107,27 @@ pub(super) fn arrange(
             ]
         };
         let spots = || (0..7).flat_map(|steps| around(f64::from(steps) * STEP));
-        let is_free = |it: &Area| within.holds(it) && !taken.iter().any(|other| other.meets(it));
-        let is_clear = |it: &Area| is_free(it) && !lines.iter().any(|line| line.meets(it));
+        let led = |area: &Area| {
+            let own = far(area, (x, y));
+            own > LED || points.iter().any(|it| *it != (x, y) && far(area, *it) < 2.0 * own)
+        };
+        let is_free = |it: &Area| {
+            within.holds(it)
+                && !taken.iter().any(|other| other.meets(it))
+                && !names.iter().any(|other| other.meets(&it.wider()))
+        };
+        let is_clear = |it: &Area| {
+            let lead = ((x, y), it.nearest((x, y)));
+            is_free(it)
+                && !lines.iter().any(|line| line.meets(it))
+                && !leads.iter().any(|other| it.is_crossed(*other))
+                && !(led(it) && names.iter().any(|other| other.is_crossed(lead)))
+        };
         let found = spots().find(is_clear).or_else(|| spots().find(is_free));
-        taken.extend(found);
-        found.map(|area| {
-            let own = far(&area, (x, y));
-            let others = points.iter().filter(|it| **it != (x, y));
-            let led = own > LED || others.into_iter().any(|it| far(&area, *it) < 2.0 * own);
-            Spot { area, led }
-        })
+        let spot = found.map(|area| Spot { area, led: led(&area) });
+        names.extend(found);
+        leads.extend(spot.iter().filter(|it| it.led).map(|it| ((x, y), it.area.nearest((x, y)))));
+        spot
     };
     points.iter().zip(widths).map(spot).collect()
 }
@@ -105,9 +146,28 @@ mod tests {
         assert!(found.len() >= 8, "{spots:?}");
         for (at, one) in found.iter().enumerate() {
             assert!(WITHIN.holds(one), "{one:?}");
-            assert!(!found.iter().skip(at + 1).any(|it| it.meets(one)), "{found:?}");
+            assert!(!found.iter().skip(at + 1).any(|it| it.meets(&one.wider())), "{found:?}");
             assert!(points.iter().all(|point| one.nearest(*point) != *point), "{one:?} is on a point");
         }
+    }
+
+    #[test]
+    fn a_line_to_a_name_goes_through_no_other_name() {
+        let points: Vec<(f64, f64)> = (0..4).map(|at| (150.0, 80.0 + 9.0 * f64::from(at))).collect();
+        let spots = arrange(&points, &[60.0; 4], 14.0, WITHIN, &[]);
+        let found: Vec<Spot> = spots.iter().copied().flatten().collect();
+        assert_eq!(found.len(), 4, "{spots:?}");
+        for (at, (spot, point)) in found.iter().zip(&points).enumerate().filter(|(_, (it, _))| it.led) {
+            let lead = (*point, spot.area.nearest(*point));
+            let mut others = found.iter().enumerate().filter(|(other, _)| *other != at);
+            assert!(others.all(|(_, it)| !it.area.is_crossed(lead)), "{found:?}");
+        }
+        assert!(
+            !WITHIN.is_crossed(((-5.0, 5.0), (5.0, -5.1))) && !WITHIN.is_crossed(((-1.0, 0.0), (-1.0, 9.0)))
+        );
+        assert!(
+            WITHIN.is_crossed(((-5.0, 6.0), (5.0, 0.0))) && WITHIN.is_crossed(((9.0, -5.0), (9.0, 500.0)))
+        );
     }
 
     #[test]

@@ -141,6 +141,47 @@ fn no_label_leaves_the_picture() {
     }
 }
 
+/// Policies of a backtest that come out nearly alike, as they are drawn: every name has a place of its own, at both widths.
+#[test]
+fn names_of_a_crowded_frontier_are_apart() {
+    let names =
+        ["at once", "monthly", "security only", "after 30 days", "quarterly", "exploited only", "never"];
+    let points: Vec<(f64, f64)> =
+        (0..7_u8).map(|at| (10.0 + f64::from(at % 3), 50.0 + 2.0 * f64::from(at))).collect();
+    let labels: Vec<_> = points.iter().copied().zip(names.map(str::to_owned)).collect();
+    let chart = Chart {
+        title: "Maintenances against exposure-days".to_owned(),
+        description: String::new(),
+        x: Axis::linear("maintenances", 0.0, 40.0),
+        y: Axis::linear("exposure-days", 0.0, 120.0),
+        marks: vec![
+            Mark::new("", Tone::First, Shape::Points(points)),
+            Mark::new("", Tone::Plain, Shape::Labels(labels)),
+        ],
+    };
+    for width in [Width::Desk, Width::Phone] {
+        let picture = svg(&chart, width, true).into_string();
+        let mut boxes: Vec<(f64, f64, f64, &str)> = Vec::new();
+        for text in picture.split("<text ").skip(1) {
+            let value = |name: &str| -> f64 {
+                text.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+            };
+            let words = text.split('>').nth(1).unwrap().split('<').next().unwrap();
+            if names.contains(&words) {
+                let wide = words.chars().count() as f64 * 7.2;
+                boxes.push((value("x") - wide / 2.0, value("x") + wide / 2.0, value("y"), words));
+            }
+        }
+        assert_eq!(boxes.len(), names.len(), "{width:?}: {picture}");
+        for (at, one) in boxes.iter().enumerate() {
+            for other in boxes.iter().skip(at + 1) {
+                let beside = one.1 + 3.0 < other.0 || other.1 + 3.0 < one.0;
+                assert!(beside || (one.2 - other.2).abs() > 12.0, "{width:?}: {one:?} and {other:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_figure_has_the_numbers_in_words() {
     let table = html! { p { "9 days: 20" } };

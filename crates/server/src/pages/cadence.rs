@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use maud::{Markup, html};
-use underpin_exposure::cadence::{Cadence, Dated, Policy, Series, Volume};
+use underpin_exposure::cadence::{Cadence, Dated, Policy, Series, Split, Volume};
 
 use super::parts::{address, field, scroll};
 use super::{PageError, page};
@@ -29,9 +29,6 @@ pub(super) async fn cadence(
     // A first look needs something to look at: the first platform that has any.
     if query.platform.as_deref().unwrap_or_default().is_empty() {
         query.platform = platforms.iter().find(|name| *name == "esxi").or(platforms.first()).cloned();
-        if query.platform.as_deref() == Some("esxi") && query.line.as_deref().unwrap_or_default().is_empty() {
-            query.by = query.by.or(Some("line".to_owned()));
-        }
     }
     let content = html! {
         h1 { "How often maintenance is asked for" }
@@ -62,8 +59,15 @@ fn form(query: &CadenceQuery) -> Markup {
     };
     let mut kinds = vec![("", "first known")];
     kinds.extend(Dated::ALL.map(|one| (one.name(), one.name())));
-    let splits =
-        [("", "nothing"), ("line", "line"), ("component", "component"), ("area", "area"), ("class", "class")];
+    let splits = [
+        ("nothing", "nothing"),
+        ("line", "line"),
+        ("component", "component"),
+        ("area", "area"),
+        ("class", "class"),
+    ];
+    // What is not understood is told below, and nothing is chosen here.
+    let by = query.split().ok().map(|it| it.map_or("nothing", Split::name).to_owned());
     html! {
         form.find action="/cadence" {
             (field("platform", "Platforms", &query.platform, "text", "esxi,proxmox"))
@@ -74,7 +78,7 @@ fn form(query: &CadenceQuery) -> Markup {
             (field("batch_days", "Batch, days", &query.batch_days, "number", "0"))
             (choice("policy", "Policy", &query.policy, &Policy::ALL.map(|one| (one.name(), one.name()))))
             (choice("dated", "Days", &query.dated, &kinds))
-            (choice("by", "Split by", &query.by, &splits))
+            (choice("by", "Split by", &by, &splits))
             button { "Show" }
         }
     }

@@ -96,6 +96,7 @@ fn form(query: &ClocksQuery) -> Markup {
             div { label for="plan_pace" { "Hosts per day" } input id="plan_pace" name="plan_pace" type="text" inputmode="decimal" value=[query.plan_pace.as_deref()] placeholder="as planned"; }
             div { label for="soon" { "Due soon, days" } input id="soon" name="soon" type="number" min="0" value=[query.soon.as_deref()] placeholder="7"; }
             div { label for="promise" { "Promise" } input id="promise" name="promise" type="text" value=[query.promise.as_deref()] placeholder="all"; }
+            div { label for="tenant" { "Tenant" } input id="tenant" name="tenant" type="text" value=[query.tenant.as_deref()] placeholder="all"; }
             div { label for="state" { "State" } select id="state" name="state" {
                 option value="" { "all that are open" }
                 @for state in State::ALL { option value=(state.name()) selected[query.state.as_deref() == Some(state.name())] { (state.label()) } }
@@ -119,6 +120,7 @@ impl View<'_> {
         let asked = [
             ("plan_pace", self.query.plan_pace.as_deref()),
             ("soon", self.query.soon.as_deref()),
+            ("tenant", self.query.tenant.as_deref()),
             ("promise", promise),
             ("state", state.map(State::name)),
         ];
@@ -135,6 +137,9 @@ fn all(view: &View<'_>) -> Markup {
                 strong { "Know before you read on" }
                 (warnings(&report.warnings))
             }
+        }
+        @if let Some(tenant) = view.query.tenant.as_deref().filter(|it| !it.is_empty()) {
+            p { "Only what is of tenant " b { (tenant) } ": its VMs and the hosts beneath them, in the queue of the whole fleet. " a href="/clocks" { "All tenants" } }
         }
         section aria-labelledby="promises" {
             h2 id="promises" { "Promises on " (report.as_of) }

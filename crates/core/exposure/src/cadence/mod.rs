@@ -140,6 +140,15 @@ impl Split {
     /// All ways to split.
     pub const ALL: [Self; 4] = [Self::Line, Self::Component, Self::Area, Self::Class];
 
+    /// What to split by where nobody says: one platform whose lines are products side by side, as those of ESXi are, by line
+    /// unless lines or components are asked for. Pooled they would be one host that takes the patches of all.
+    #[must_use]
+    pub fn usual(platforms: &[String], lines: &[String], components: &[String]) -> Option<Self> {
+        let [platform] = platforms else { return None };
+        (platform.eq_ignore_ascii_case("esxi") && lines.is_empty() && components.is_empty())
+            .then_some(Self::Line)
+    }
+
     /// The name in queries and output.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -150,6 +150,10 @@ pub struct Unpriced {
     pub planes_with_unknowns: u64,
     /// Hosts that the assessment does not have, or of which neither kernel nor hypervisor is known.
     pub hosts_not_assessed: u64,
+    /// Hosts of which the hypervisor is known and the kernel is not.
+    pub hosts_of_unknown_kernel: u64,
+    /// Hosts of which the kernel is known and the hypervisor is not.
+    pub hosts_of_unknown_hypervisor: u64,
     /// Hosts of which no management plane is known, nor that they have none: what its fall would take is in the mean at its worst alone.
     pub hosts_of_unknown_plane: u64,
     /// Hosts whose running release has no known day: how mature it is, is not known.
@@ -191,6 +195,11 @@ impl fmt::Display for Unpriced {
             }),
             (self.hosts_not_assessed > 0).then(|| {
                 format!("of {} neither kernel nor hypervisor is known", hosts(self.hosts_not_assessed))
+            }),
+            (self.hosts_of_unknown_kernel > 0)
+                .then(|| format!("of {} the kernel is not known", hosts(self.hosts_of_unknown_kernel))),
+            (self.hosts_of_unknown_hypervisor > 0).then(|| {
+                format!("of {} the hypervisor is not known", hosts(self.hosts_of_unknown_hypervisor))
             }),
             (self.hosts_of_unknown_plane > 0)
                 .then(|| format!("of {} no management plane is known", hosts(self.hosts_of_unknown_plane))),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_exposure::report::{Area, AssetKind};
-use underpin_exposure::{Assessment, Status};
+use underpin_exposure::{Assessment, Missing, Status};
 use underpin_model::cvss::Effects;
 use underpin_model::id::VulnerabilityId;
 
@@ -106,13 +106,14 @@ impl Open {
             // Machines of which neither kernel nor hypervisor is known: nobody looked, which is not the same as finding nothing.
             // What is found of the rest, their processor say, counts all the same.
             let nothing = group.findings.iter().all(Range::is_empty);
-            let unseen = places.iter().copied().filter(|place| survey.is_unseen(*place));
-            let unseen: BTreeSet<(AssetKind, u32)> = unseen.collect();
-            if nothing {
-                places.retain(|it| !unseen.contains(it));
-            } else {
-                unseen.iter().for_each(|it| open.mark_unseen(*it, unpriced));
-            }
+            places.retain(|place| match survey.missing(*place) {
+                Some(Missing::Both) if nothing => false,
+                Some(missing) => {
+                    open.mark_unseen(*place, missing, unpriced);
+                    true
+                }
+                None => true,
+            });
             if places.is_empty() {
                 continue;
             }
@@ -159,12 +160,17 @@ impl Open {
         }
     }
 
-    /// A machine of which something is known, and neither kernel nor hypervisor.
-    fn mark_unseen(&mut self, (kind, at): (AssetKind, u32), unpriced: &mut Unpriced) {
-        let (list, count) = if kind == AssetKind::Host {
-            (&mut self.unknown_hosts, &mut unpriced.hosts_not_assessed)
-        } else {
-            (&mut self.unknown_planes, &mut unpriced.planes_with_unknowns)
+    /// A machine of which something is known, and not all that makes its platform.
+    fn mark_unseen(&mut self, (kind, at): (AssetKind, u32), missing: Missing, unpriced: &mut Unpriced) {
+        let (list, count) = match (kind, missing) {
+            (AssetKind::Host, Missing::Both) => (&mut self.unknown_hosts, &mut unpriced.hosts_not_assessed),
+            (AssetKind::Host, Missing::Kernel) => {
+                (&mut self.unknown_hosts, &mut unpriced.hosts_of_unknown_kernel)
+            }
+            (AssetKind::Host, Missing::Hypervisor) => {
+                (&mut self.unknown_hosts, &mut unpriced.hosts_of_unknown_hypervisor)
+            }
+            _ => (&mut self.unknown_planes, &mut unpriced.planes_with_unknowns),
         };
         if let Some(flag) = list.get_mut(at as usize) {
             *flag = true;

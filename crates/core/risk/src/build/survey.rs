@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use underpin_exposure::Unseen;
 use underpin_exposure::report::AssetKind;
+use underpin_exposure::{Missing, Unseen};
 use underpin_model::fleet::{Cluster, Fleet, Host, ManagementPlane, Vm};
 use underpin_model::id::{ApplicationId, ClusterId, ManagementPlaneId, TenantId};
 use underpin_model::policy::Parameter;
@@ -113,19 +113,19 @@ pub(super) struct Survey<'f> {
     pub(super) lists_vms: bool,
     /// Hosts of which no plane is known are under one of which nothing is known: [`super::unmanaged`].
     pub(super) under_unknown: bool,
-    /// Machines of which neither kernel nor hypervisor is known.
+    /// Machines of which kernel or hypervisor is not known.
     unseen: Unseen<'f>,
 }
 
 impl<'f> Survey<'f> {
-    /// Whether neither kernel nor hypervisor of a host or plane is known.
-    pub(super) fn is_unseen(&self, (kind, at): (AssetKind, u32)) -> bool {
+    /// What is not known of what makes a host's or plane's platform.
+    pub(super) fn missing(&self, (kind, at): (AssetKind, u32)) -> Option<Missing> {
         let id = if kind == AssetKind::Host {
             self.hosts.get(at as usize).map(|it| it.host.id.as_str())
         } else {
             self.planes.get(at as usize).map(|it| it.id.as_str())
         };
-        id.is_some_and(|id| self.unseen.has(kind, id))
+        self.unseen.of_machine(kind, id?)
     }
 
     /// Hosts and planes of which it is not known whether the public Internet reaches their software.

@@ -42,12 +42,12 @@ pub struct Turn {
 /// the report, those of the other kinds are the policy's.
 #[must_use]
 pub fn turns(report: &Report, maintenance: &Maintenance) -> BTreeMap<Asset, Turn> {
-    Plan::new(&report.clocks, report.as_of, &Paces::of(maintenance, report.hosts_per_day)).turns
+    Plan::of(report, maintenance).turns
 }
 
 /// The plan: each asset that waits for a published fix with its turn.
 pub(super) struct Plan {
-    turns: BTreeMap<Asset, Turn>,
+    pub(super) turns: BTreeMap<Asset, Turn>,
     planned: BTreeSet<AssetKind>,
 }
 
@@ -58,6 +58,11 @@ fn latest(clock: &Clock) -> Option<Date> {
 }
 
 impl Plan {
+    /// The plan behind the forecast of a report.
+    pub(super) fn of(report: &Report, maintenance: &Maintenance) -> Self {
+        Self::new(&report.clocks, report.as_of, &Paces::of(maintenance, report.hosts_per_day))
+    }
+
     /// Kind by kind, in the order of their earliest due days, so many a day from the next day on. What has no due day comes
     /// last: its clock is unknown.
     pub(super) fn new(clocks: &[Clock], as_of: Date, paces: &Paces) -> Self {

@@ -101,7 +101,7 @@ fn tenants_without_assets(fleet: &Fleet, policy: &Policy) -> Vec<String> {
     policy.promises.iter().flat_map(idle).collect()
 }
 
-fn sum(promise: &Promise, clocks: &[Clock]) -> PromiseState {
+pub(super) fn sum(promise: &Promise, clocks: &[Clock]) -> PromiseState {
     let mut counts: BTreeMap<State, usize> = State::ALL.into_iter().map(|it| (it, 0)).collect();
     for clock in clocks.iter().filter(|it| it.promise == promise.id) {
         *counts.entry(clock.state).or_default() += clock.assets.len().max(1);

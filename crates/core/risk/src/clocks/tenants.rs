@@ -1,14 +1,18 @@
 //! The clocks of each tenant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use serde::Serialize;
+use underpin_exposure::report::{Asset, AssetKind};
 use underpin_model::fleet::Fleet;
 use underpin_model::id::TenantId;
-use underpin_model::policy::Policy;
+use underpin_model::policy::{Policy, Promise};
 
+use super::forecast::Plan;
 use super::places::Places;
-use super::{Report, State};
+use super::read::sum;
+use super::{Clock, Report, State};
 
 /// All clocks on a day, and the same by tenant, as the command line and the API give them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,7 +31,70 @@ impl Answer {
         let tenants = by_tenant(fleet, policy, &report);
         Self { report, tenants }
     }
+
+    /// What of it is one tenant's: the clocks of its VMs and of the hosts beneath them, without the assets of others. They wait in the queue
+    /// of the whole fleet. A promise to other tenants is none to this one.
+    #[must_use]
+    pub fn of_tenant(&self, fleet: &Fleet, policy: &Policy, tenant: &TenantId) -> Self {
+        let (places, all) = (Places::of(fleet), &self.report);
+        let is_theirs = |asset: &Asset| places.tenants(asset).any(|it| it == tenant);
+        let promises: Vec<&Promise> = policy
+            .promises
+            .iter()
+            .filter(|it| it.scope.tenants.is_empty() || it.scope.tenants.contains(tenant))
+            .collect();
+        let own = |clock: &Clock| {
+            let assets: Vec<Asset> = clock.assets.iter().filter(|it| is_theirs(it)).cloned().collect();
+            let is_promised = promises.iter().any(|it| it.id == clock.promise);
+            (is_promised && !assets.is_empty()).then(|| Clock {
+                assets,
+                will_breach: 0,
+                forecast_unknown: 0,
+                ..clock.clone()
+            })
+        };
+        let mut clocks: Vec<Clock> = all.clocks.iter().filter_map(own).collect();
+        let plan = Plan::of(all, &policy.maintenance);
+        let (forecast, forecast_unknown) = plan.forecast(&mut clocks);
+        let waits = |asset: &&Asset| asset.kind == AssetKind::Host && is_theirs(asset);
+        let days: Vec<Date> =
+            plan.turns.iter().filter(|(asset, _)| waits(asset)).map(|(_, turn)| turn.day).collect();
+        let report = Report {
+            hosts_to_patch: days.len(),
+            all_patched_on: days.into_iter().max(),
+            warnings: all.warnings.clone(),
+            promises: promises.into_iter().map(|it| sum(it, &clocks)).collect(),
+            forecast,
+            forecast_unknown,
+            clocks,
+            ..*all
+        };
+        let tenants = self.tenants.iter().filter(|it| it.tenant.as_ref() == Some(tenant)).cloned().collect();
+        Self { report, tenants }
+    }
 }
+
+/// The tenant of a fleet with this name.
+///
+/// # Errors
+/// That the fleet has none of this name, with those that it has.
+pub fn tenant_named(fleet: &Fleet, name: &str) -> Result<TenantId, String> {
+    let stated =
+        fleet.tenants.iter().map(|it| &it.id).chain(fleet.vms.iter().filter_map(|it| it.tenant.as_ref()));
+    let known: BTreeSet<&TenantId> = stated.collect();
+    if let Some(found) = known.iter().find(|it| it.as_str() == name) {
+        return Ok((*found).clone());
+    }
+    let first: Vec<&str> = known.iter().take(NAMED).map(|it| it.as_str()).collect();
+    let names = match (first.is_empty(), known.len() > NAMED) {
+        (true, _) => "none".to_owned(),
+        (false, more) => first.join(", ") + if more { " and others" } else { "" },
+    };
+    Err(format!("found tenant {name:?}, expected one of the fleet: it has {names}"))
+}
+
+/// Tenants that are named where one is not known.
+const NAMED: usize = 10;
 
 /// One promise for one tenant: the clocks of its VMs and of the hosts beneath them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -6,12 +6,14 @@
 //! a good one: a record counts failures that were found to be the release's doing. So one failure settles `p`, and clean
 //! hosts lower both `p` and `q`. Hosts of another class say nothing about this one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use underpin_model::fleet::HardwareClass;
 use underpin_model::policy::{self, short};
 
+use super::called;
 pub use crate::evidence::Count;
 
 /// The only format so far.
@@ -159,7 +161,7 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
     if let Some(format) = evidence.format.as_ref().filter(|it| *it != FORMAT) {
         add("format".to_owned(), format.clone(), FORMAT);
     }
-    let mut runs: BTreeMap<&EvidenceRecord, usize> = BTreeMap::new();
+    let mut runs: BTreeMap<EvidenceRecord, usize> = BTreeMap::new();
     for (run, number) in evidence.runs.iter().zip(1..) {
         if run.hosts == 0 {
             add(format!("run number {number}.hosts"), "0".to_owned(), "at least one host");
@@ -168,7 +170,8 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
             let expected = "at most 10000000 hosts: more than anybody runs of one hardware";
             add(format!("run number {number}.hosts"), run.hosts.to_string(), expected);
         }
-        if let Some(first) = runs.insert(run, number) {
+        let once = EvidenceRecord { release: called::canonical(&run.release).into_owned(), ..run.clone() };
+        if let Some(first) = runs.insert(once, number) {
             let found = format!("the same as in run number {first}");
             let expected = "each run once; what tells two apart that went alike belongs in `source`";
             add(format!("run number {number}"), found, expected);
@@ -178,10 +181,10 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
             add(format!("run number {number}.failures"), found, "at most as many failures as hosts");
         }
     }
-    let mut bugs: BTreeMap<(&str, u64, u64, &str), usize> = BTreeMap::new();
+    let mut bugs: BTreeMap<(Cow<'_, str>, u64, u64, &str), usize> = BTreeMap::new();
     for (bug, number) in evidence.known_bugs.iter().zip(1..) {
-        let all =
-            (bug.release.as_str(), bug.per_host_day.to_bits(), bug.hours_down.to_bits(), bug.source.as_str());
+        let release = called::canonical(&bug.release);
+        let all = (release, bug.per_host_day.to_bits(), bug.hours_down.to_bits(), bug.source.as_str());
         if let Some(first) = bugs.insert(all, number) {
             let found = format!("the same as in known_bug number {first}");
             add(format!("known_bug number {number}"), found, "each bug once: the hits of all are added up");
@@ -234,11 +237,11 @@ impl Tally {
 }
 
 impl Evidence {
-    /// What is known about a release from the side of a hardware class.
+    /// What is known about a release, however it is spelled, from the side of a hardware class.
     #[must_use]
     pub fn about(&self, release: &str, class: &HardwareClass) -> Tally {
         let mut tally = Tally::default();
-        for run in self.runs.iter().filter(|it| it.release == release) {
+        for run in self.runs.iter().filter(|it| called::same(&it.release, release)) {
             let same = run.hardware.as_ref().is_some_and(|it| it.is_alike(class));
             let count = match (run.kind, same) {
                 (EvidenceKind::OthersRunIt, true) => &mut tally.others_same_hardware,
@@ -338,6 +341,18 @@ mod tests {
             said("[[known_bug]]\nrelease = \"x 1\"\nper_host_day = nan\nhours_down = 1\nsource = \"s\"\n");
         assert!(bug.contains("known_bug number 1.per_host_day (line 3)"), "{bug}");
         assert!(said("{\"run\": [{]}").starts_with("line 1"));
+    }
+
+    #[test]
+    fn evidence_about_a_build_counts_in_every_spelling_of_it_and_once() {
+        let run = |release: &str, hosts: u32| {
+            format!("[[run]]\nrelease = \"{release}\"\nhosts = {hosts}\nkind = \"others-run-it\"\n")
+        };
+        let spelled = run("ESXi ESXi70U3c-19193900", 3) + &run("esxi 7.0.3-19193900", 4);
+        let tally = read(&spelled).unwrap().about("ESXi 7.0U3-19193900", &class("R1"));
+        assert_eq!(tally.others_at_all, Count { hosts: 7, failures: 0 });
+        let twice = read(&(run("ESXi 7.0U3-19193900", 3) + &run("ESXi ESXi70U3c-19193900", 3))).unwrap_err();
+        assert!(twice[0].to_string().starts_with("run number 2 (line 5): found the same as in run number 1"));
     }
 
     #[test]

@@ -193,8 +193,8 @@ impl GroupDecision {
     }
 }
 
-/// Decides for every group and every release that is due, in the order of the groups. Of hosts of which neither kernel nor hypervisor is
-/// known it says that it cannot.
+/// Decides for every group and every release that is due, in the order of the groups. Of hosts of which kernel or hypervisor is not
+/// known it says that it cannot for what is missing.
 ///
 /// What groups share is worked out once: which releases are due on hosts that are alike, the draws of the parameters, and the
 /// reach of each kind of machine under each draw.

@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod agreement;
 mod answer;
+mod called;
 mod course;
 pub mod curve;
 pub mod decision;

@@ -12,6 +12,7 @@ use underpin_model::fleet::Fleet;
 use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy};
 
+use super::called;
 use super::curve::Penalty;
 use super::drains::Drained;
 use super::due::{self, Calendar, LineKey, OpenHole};
@@ -362,7 +363,7 @@ impl<'a> Scene<'a> {
     }
 
     fn known_bugs(&self, case: &Case, name: &str, assumed: &mut Vec<String>) -> Option<KnownBugs> {
-        let priced = self.request.evidence.known_bugs.iter().filter(|it| it.release == name);
+        let priced = self.request.evidence.known_bugs.iter().filter(|it| called::same(&it.release, name));
         let sum = priced.fold((0.0, 0.0), |(rate, hours), it| {
             (rate + it.per_host_day, hours + it.per_host_day * it.hours_down)
         });

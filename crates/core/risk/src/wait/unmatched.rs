@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashSet;
 use underpin_model::fleet::{Fleet, HardwareClass};
 
+use super::called;
 use super::evidence::EvidenceKind;
 use super::{Evidence, GroupDecision};
 
@@ -25,9 +26,10 @@ pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> 
             due.iter().next().map_or_else(String::new, |it| format!("; one that is due is called {it:?}"));
         format!("{place}.release: found {release:?}, expected a release that is due on a host{known}")
     };
+    let is_due = |release: &str| due.contains(release) || due.iter().any(|it| called::same(it, release));
     let mut list = Vec::new();
     for (run, number) in evidence.runs.iter().zip(1..) {
-        if !due.contains(&run.release) {
+        if !is_due(&run.release) {
             list.push(nowhere(format!("run number {number}"), &run.release));
         } else if let Some(hardware) = &run.hardware
             && !classes.iter().any(|class| hardware.is_alike(class))
@@ -46,7 +48,7 @@ pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> 
         }
     }
     for (bug, number) in evidence.known_bugs.iter().zip(1..) {
-        if !due.contains(&bug.release) {
+        if !is_due(&bug.release) {
             list.push(nowhere(format!("known_bug number {number}"), &bug.release));
         }
     }
@@ -96,6 +98,9 @@ mod tests {
             nowhere[0].contains("run number 1.release: found \"Linux 6.1\"")
                 && nowhere[0].contains("\"linux 6.1\"")
         );
+        let due = BTreeSet::from([release_name("ESXi", "7.0U3-19193900")]);
+        let spelled = super::super::evidence::read(&run("ESXi ESXi70U3c-19193900", mine)).unwrap();
+        assert_eq!(unmatched(&spelled, &fleet, &due), [""; 0], "one build in two spellings");
         let bug = "[[known_bug]]\nrelease = \"x\"\nper_host_day = 1\nhours_down = 1\nsource = \"s\"\n";
         assert!(said(bug)[0].starts_with("known_bug number 1.release"));
     }

@@ -1,9 +1,9 @@
-//! Hosts of which neither kernel nor hypervisor is known: nothing is found to be due on them, because nobody looked.
+//! Hosts of which kernel or hypervisor is not known: nothing of it is found to be due on them, because nobody looked.
 
 use std::collections::BTreeMap;
 
-use underpin_exposure::Unseen;
 use underpin_exposure::report::AssetKind;
+use underpin_exposure::{Missing, Unseen};
 use underpin_model::fleet::Fleet;
 use underpin_model::id::HostId;
 
@@ -12,27 +12,33 @@ use super::groups::{GroupDecision, Role};
 use crate::build::hosts::Hosts;
 use crate::groups::GroupKey;
 
-/// What is not known of such hosts, in place of a component.
-const OF: &str = "kernel and hypervisor";
-
-/// Per group that has such hosts, that it cannot be decided for them.
+/// Per group that has such hosts, and per what is missing, that it cannot be decided for them.
 pub(super) fn unseen(fleet: &Fleet, hosts: &Hosts<'_>) -> Vec<GroupDecision> {
     let unseen = Unseen::of(fleet);
-    let mut groups: BTreeMap<GroupKey, Vec<&HostId>> = BTreeMap::new();
-    for host in fleet.hosts.iter().filter(|it| unseen.has(AssetKind::Host, it.id.as_str())) {
-        groups.entry(GroupKey::of(host)).or_default().push(&host.id);
+    let mut groups: BTreeMap<(GroupKey, Missing), Vec<&HostId>> = BTreeMap::new();
+    for host in &fleet.hosts {
+        if let Some(missing) = unseen.of_machine(AssetKind::Host, host.id.as_str()) {
+            groups.entry((GroupKey::of(host), missing)).or_default().push(&host.id);
+        }
     }
-    groups.into_iter().map(|(group, ids)| decision(group, &ids, hosts)).collect()
+    groups.into_iter().map(|((group, missing), ids)| decision(group, missing, &ids, hosts)).collect()
 }
 
-fn decision(group: GroupKey, ids: &[&HostId], hosts: &Hosts<'_>) -> GroupDecision {
+fn decision(group: GroupKey, missing: Missing, ids: &[&HostId], hosts: &Hosts<'_>) -> GroupDecision {
     let these = if ids.len() == 1 { "this host".to_owned() } else { format!("these {} hosts", ids.len()) };
+    let of = missing.label();
+    let (lists, is_not, them) = match missing {
+        Missing::Both => {
+            ("lists neither", format!("neither kernel nor hypervisor of {these} is listed"), "them")
+        }
+        _ => ("does not list it", format!("the {of} of {these} is not listed"), "it"),
+    };
     GroupDecision {
         group,
         hosts: ids.iter().copied().cloned().collect(),
         vms: ids.iter().flat_map(|it| hosts.stands_on(it)).map(|(_, vms, _)| vms).sum(),
         vms_perhaps: hosts.perhaps_on(ids.iter().copied()),
-        component: OF.to_owned(),
+        component: of.to_owned(),
         release: None,
         role: Role::Unknown,
         runs_withdrawn: Vec::new(),
@@ -52,9 +58,7 @@ fn decision(group: GroupKey, ids: &[&HostId], hosts: &Hosts<'_>) -> GroupDecisio
         earlier_ring: None,
         assumed: Vec::new(),
         wait: None,
-        unknown: Some(format!("the {OF} of {these}: the fleet file lists neither")),
-        recommendation: format!(
-            "Unknown whether anything is due: neither kernel nor hypervisor of {these} is listed; list them under `components`."
-        ),
+        unknown: Some(format!("the {of} of {these}: the fleet file {lists}")),
+        recommendation: format!("Unknown whether anything is due: {is_not}; list {them} under `components`."),
     }
 }

@@ -58,9 +58,10 @@ pub(crate) fn way_in(kind: &str, network: &str) -> ManagementInterface {
 }
 
 /// What is known of every host.
-const KERNEL: &str = r#"{"components": [{"name": "proxmox-kernel-6.8", "version": "1"}]}"#;
+const PLATFORM: &str = r#"{"components": [{"name": "proxmox-kernel-6.8.12-4-pve", "version": "1"},
+    {"name": "pve-qemu-kvm", "version": "1"}]}"#;
 
-/// Adds a host with one SSH from inside and a kernel, and guests of one tenant.
+/// Adds a host with one SSH from inside, a kernel and an emulator, and guests of one tenant.
 pub(crate) fn add_host(fleet: &mut Fleet, id: &str, guests: &[(&str, usize)]) {
     let mut host = Host::new(host_id(id));
     host.management_interfaces = vec![way_in("ssh", "inside")];
@@ -69,7 +70,7 @@ pub(crate) fn add_host(fleet: &mut Fleet, id: &str, guests: &[(&str, usize)]) {
         train: Some("8".to_owned()),
         release: Some("8.4.1".to_owned()),
     });
-    host.components = serde_json::from_str(KERNEL).unwrap();
+    host.components = serde_json::from_str(PLATFORM).unwrap();
     fleet.hosts.push(host);
     for (tenant, count) in guests {
         if !fleet.tenants.iter().any(|it| it.id.as_str() == *tenant) {

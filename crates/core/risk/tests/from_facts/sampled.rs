@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use underpin_exposure::report::{AssetKind, ReasonCode};
 use underpin_exposure::{Assessment, FactBase, Feed, Options as Asking, assess, at_worst};
 use underpin_model::facts::Document;
-use underpin_model::fleet::{Fleet, SampleSpec, sample};
+use underpin_model::fleet::{Component, Fleet, SampleSpec, sample};
 use underpin_model::id::FeedId;
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{Built, Options, ReleaseDates, build};
@@ -327,6 +327,45 @@ fn an_irrelevant_component_makes_no_host_look_safer() {
         assert!(most >= with, "half of them: at worst {most}, with known components {with}");
         assert_eq!(unpriced.hosts_not_assessed, 15);
     }
+}
+
+/// An emulator says nothing of the kernel, nor a kernel of the emulator: what of both is not listed is at worst as bad as it is in truth.
+#[test]
+fn a_part_of_the_platform_that_is_not_listed_makes_no_host_look_safer() {
+    let (known, assessment, releases) = sampled(30);
+    let base = facts();
+    let policy = Policy::default();
+    let mean = |fleet: &Fleet, assessment: &Assessment, options: &Options<'_>| {
+        let built = build(fleet, assessment, &policy, options).unwrap();
+        (compound::mean_loss(&built.portfolio).unwrap(), built.unpriced)
+    };
+    let with = mean(&known, &assessment, &Options::new(&releases)).0;
+    // Of each host without what makes the one part of its platform; where one build is both, it stays.
+    let without = |prefixes: &[&str]| {
+        let mut fleet = known.clone();
+        let is_of = |it: &Component| prefixes.iter().any(|prefix| it.name.starts_with(prefix));
+        let sets = fleet
+            .component_sets
+            .values_mut()
+            .chain(fleet.hosts.iter_mut().filter_map(|it| it.components.as_mut()));
+        sets.for_each(|set| set.components.retain(|it| !is_of(it)));
+        let judged = assess(&fleet, &base, &Asking::at(at()));
+        let (least, unpriced) = mean(&fleet, &judged, &Options::new(&releases));
+        let worst = at_worst(&fleet, &base, &judged);
+        (least, mean(&fleet, &worst, &Options::upper(&releases)).0, unpriced)
+    };
+    let (least, most, unpriced) = without(&["linux-image", "kernel", "proxmox-kernel", "pve-kernel"]);
+    assert!(least < with && most >= with, "kernel: {least} to {most}, with it {with}");
+    assert_eq!((unpriced.hosts_not_assessed, unpriced.hosts_of_unknown_hypervisor), (0, 0));
+    let hosts = unpriced.hosts_of_unknown_kernel;
+    assert!(hosts > 5 && unpriced.to_string().contains(&format!("of {hosts} hosts the kernel is not known")));
+    let (least, most, unpriced) = without(&["qemu", "pve-qemu", "xen"]);
+    assert!(least < with && most >= with, "hypervisor: {least} to {most}, with it {with}");
+    assert_eq!((unpriced.hosts_not_assessed, unpriced.hosts_of_unknown_kernel), (0, 0));
+    let hosts = unpriced.hosts_of_unknown_hypervisor;
+    assert!(
+        hosts > 5 && unpriced.to_string().contains(&format!("of {hosts} hosts the hypervisor is not known"))
+    );
 }
 
 /// What the guide accepts on the sample fleet is open there, on the host that it names.

@@ -17,6 +17,10 @@ use underpin_risk::wait::{GroupDecision, Request, Verdict, groups};
 
 use crate::decision::{scored, situation};
 
+/// A kernel of which nothing is stated: that of a host whose emulator a test is about.
+pub(crate) const KERNEL: &str = r#"{"name": "kernel-core", "version": "5.14.0-427.el9", "arch": "x86_64",
+    "source": {"name": "kernel", "version": "5.14.0-427.el9"}}"#;
+
 pub(crate) fn fleet(first: &str, second: &str) -> Fleet {
     let component = r#"{"name": "qemu-kvm-core", "version": "17:8.2.0-10.el9", "arch": "x86_64",
         "source": {"name": "qemu-kvm", "version": "17:8.2.0-10.el9"}}"#;
@@ -26,7 +30,7 @@ pub(crate) fn fleet(first: &str, second: &str) -> Fleet {
              "cpu": {{"signature": "06-55-07"}},
              "platform": {{"family": "almalinux", "train": "9", "release": "9.4"}},
              "running": {{"qemu-kvm": "17:8.2.0-10.el9"}},
-             "components": {{"family": "almalinux", "train": "9", "components": [{component}]}}}}"#
+             "components": {{"family": "almalinux", "train": "9", "components": [{component}, {KERNEL}]}}}}"#
         )
     };
     let vm =
@@ -342,4 +346,35 @@ fn hosts_of_which_neither_kernel_nor_hypervisor_is_known_are_undecided() {
         let why = group.wait_missing.as_deref().unwrap();
         assert!(why.starts_with("Unknown whether anything is due: neither kernel nor hypervisor"), "{why}");
     }
+}
+
+/// An emulator that is listed says nothing of the kernel below it, nor a kernel of what runs the guests.
+#[test]
+fn a_part_of_the_platform_that_is_not_listed_is_undecided_by_name() {
+    let base = osv(true);
+    let list = |kept: usize| {
+        let mut fleet = fleet("R1", "R1");
+        for host in &mut fleet.hosts {
+            let components = &mut host.components.as_mut().unwrap().components;
+            components.swap(0, kept);
+            components.truncate(1);
+        }
+        decided(&fleet, &base, "", "")
+    };
+    let unlisted = |it: &GroupDecision| {
+        let told = format!("the {} of these 2 hosts", it.component);
+        assert!(it.wait.is_none() && it.hosts.len() == 2 && it.release.is_none(), "{it:?}");
+        assert_eq!(it.unknown.as_deref(), Some(format!("{told}: the fleet file does not list it").as_str()));
+        assert_eq!(
+            it.recommendation,
+            format!("Unknown whether anything is due: {told} is not listed; list it under `components`.")
+        );
+    };
+    let emulator = list(0);
+    assert_eq!(emulator.iter().map(|it| it.component.as_str()).collect::<Vec<_>>(), ["qemu-kvm", "kernel"]);
+    assert!(emulator[0].wait.is_some(), "what is known is decided");
+    unlisted(&emulator[1]);
+    let kernel = list(1);
+    assert_eq!(kernel.iter().map(|it| it.component.as_str()).collect::<Vec<_>>(), ["hypervisor"]);
+    unlisted(&kernel[0]);
 }

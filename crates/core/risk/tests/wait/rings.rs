@@ -8,7 +8,7 @@ use underpin_model::id::FeedId;
 use underpin_risk::wait::curve::Inputs;
 use underpin_risk::wait::{GroupDecision, Verdict};
 
-use crate::fleet::{decided, osv};
+use crate::fleet::{KERNEL, decided, osv};
 
 const OLD: &str = "17:8.2.0-10.el9";
 const NEW: &str = "17:8.2.0-11.el9_4";
@@ -18,6 +18,10 @@ fn rings(soak: f64) -> String {
     format!("[[ring]]\nname = \"test\"\nsoak = {soak}\n[[ring]]\nname = \"production\"\nsoak = 7.0\n")
 }
 
+/// An emulator of which nothing is stated: that of a host whose kernel a test is about.
+const EMULATOR: &str = r#"{"name": "qemu-kvm", "version": "17:9.0.0-1.el9", "arch": "x86_64",
+    "source": {"name": "qemu-kvm", "version": "17:9.0.0-1.el9"}}"#;
+
 /// A host in each ring, of one hardware class: (ring, version, guests).
 fn fleet(hosts: &[(&str, &str, u32)]) -> Fleet {
     fleet_with(hosts, ["qemu-kvm-core", "qemu-kvm", "qemu-kvm"])
@@ -25,6 +29,7 @@ fn fleet(hosts: &[(&str, &str, u32)]) -> Fleet {
 
 /// The same with a package of this name, source package and name of what runs.
 fn fleet_with(hosts: &[(&str, &str, u32)], [package, source, runs]: [&str; 3]) -> Fleet {
+    let other = if source == "kernel" { EMULATOR } else { KERNEL };
     let host = |(at, (ring, version, _)): (usize, &(&str, &str, u32))| {
         format!(
             r#"{{"id": "h{at}", "cluster": "a", "ring": "{ring}", "vendor": "Maker", "model": "R1",
@@ -32,7 +37,7 @@ fn fleet_with(hosts: &[(&str, &str, u32)], [package, source, runs]: [&str; 3]) -
              "platform": {{"family": "almalinux", "train": "9", "release": "9.4"}},
              "running": {{"{runs}": "{version}"}},
              "components": {{"family": "almalinux", "train": "9", "components": [{{"name": "{package}",
-             "version": "{version}", "arch": "x86_64", "source": {{"name": "{source}", "version": "{version}"}}}}]}}}}"#
+             "version": "{version}", "arch": "x86_64", "source": {{"name": "{source}", "version": "{version}"}}}}, {other}]}}}}"#
         )
     };
     let vms = |(at, (_, _, vms)): (usize, &(&str, &str, u32))| {

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use underpin_model::id::{HostId, VulnerabilityId};
 use underpin_model::policy::Parameter;
+use underpin_risk::wait::decision::DRAWS;
 use underpin_risk::wait::groups::{HORIZON_DAYS, PromiseState};
 use underpin_risk::wait::information::{InformationValue, Observation};
 use underpin_risk::wait::sensitivity::Sensitivity;
@@ -51,7 +52,7 @@ pub(in crate::pages) async fn group(
         p.when { (name) ". " a href="/risk/group" { "All groups" } ", " a href="/risk" { "risk" } }
         (stale(index))
         (warnings(&known.about.warnings))
-        @for (at, one) in own.iter().enumerate().take(SHOWN) { (decision(one, currency, at)) }
+        @for (at, one) in own.iter().enumerate().take(SHOWN) { (decision(one, currency, at, told(&own, at))) }
         @if own.len() > SHOWN {
             section aria-labelledby="more" { h2 id="more" { "Also due" } ul.why { @for one in own.iter().skip(SHOWN) { li { b { (title(one)) } ": " (one.recommendation) } } } }
         }
@@ -92,23 +93,34 @@ fn all(known: &Decisions) -> Markup {
     page("Patch or wait", "/risk", Some(&known.basis.index), content)
 }
 
-fn decision(one: &GroupDecision, currency: &str, at: usize) -> Markup {
+/// Where on the page the line of a release was told before, with the release.
+type Before<'d> = Option<(usize, &'d GroupDecision)>;
+
+/// The first release above that has the same line: what is known of the line is not said twice.
+fn told<'d>(shown: &[&'d GroupDecision], at: usize) -> Before<'d> {
+    let one = shown.get(at)?;
+    let same =
+        |it: &&GroupDecision| it.wait.is_some() && it.component == one.component && it.prior == one.prior;
+    shown.iter().copied().enumerate().take(at).find(|(_, it)| same(it))
+}
+
+fn decision(one: &GroupDecision, currency: &str, at: usize, before: Before<'_>) -> Markup {
     let anchor = format!("d-{at}");
+    let assumed = !one.assumed.is_empty() && before.is_none_or(|(_, it)| it.assumed != one.assumed);
     html! {
         section aria-labelledby=(anchor) {
             h2 id=(anchor) { (title(one)) }
-            p.lead { (one.recommendation) }
-            @if let Some(missing) = &one.unknown { p { span.status.s-unknown { "unknown" } " It cannot be decided without " (missing) "." } }
+            p.lead { @if one.unknown.is_some() { span.status.s-unknown { "unknown" } " " } (one.recommendation) }
             (facts(one, currency))
             @if let Some(wait) = &one.wait {
                 h3 { "Loss by days waited" }
                 (charts::figure(&charts::risk::loss_curve(wait, currency), &curve(wait, currency)))
                 (terms(wait, currency))
                 (sensitivity(wait, currency))
-                (belief(one, wait))
+                (belief(one, wait, before))
                 (information(wait, currency))
             }
-            @if !one.assumed.is_empty() { h3 { "Assumed, because a fact is missing" } ul.why { @for text in &one.assumed { li { (text) } } } }
+            @if assumed { h3 { "Assumed, because a fact is missing" } ul.why { @for text in &one.assumed { li { (text) } } } }
         }
     }
 }
@@ -144,19 +156,36 @@ fn kept(promise: &PromiseState, currency: &str) -> String {
     format!("{days} left, penalty {penalty} if these hosts break it")
 }
 
+fn promise(it: &PromiseState, currency: &str) -> Markup {
+    let text = format!("{}: by {}, {}", it.id, it.deadline, kept(it, currency));
+    html! {
+        (derived(&text, &html! {
+            "The penalty that the " a href="/policy" { "policy" } " states for " (it.id) ", of which " (number(it.hosts.into())) " hosts with this deadline bear their share: it is spread evenly over all hosts that the promise covers, and on each host over the releases that may break it there. The deadline is so many days after the first of the fixes was announced, by the " a href="/clocks" { "clocks" }
+            @if let Some(it) = &it.accepted { ", or when the risk that " (it.owner) " accepted expires" } "."
+        }))
+    }
+}
+
 fn facts(one: &GroupDecision, currency: &str) -> Markup {
     html! { dl {
         dt { "Hosts" } dd { (hosts(one)) }
-        dt { "VMs on them" } dd { (number(one.vms.into())) }
-        dt { "Closes" } dd { (closes(one, &format!("{} vulnerabilities, {} of them known to be exploited", one.closes.len(), one.exploited))) }
-        @if one.without_fix > 0 { dt { "Without a fix" } dd { (one.without_fix) " open vulnerabilities that no known release closes" } }
-        dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
-        dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }
-        dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due) } None => "no deadline" } }
-        dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for promise in &one.promises { (promise.id) ": by " (promise.deadline) ", " (kept(promise, currency)) @if let Some(it) = &promise.accepted { ", when the risk that " (it.owner) " accepted expires" } br; } }
-        @if let Some(it) = &one.earlier_ring { dt { "Earlier ring" } dd { (it.ring) @if it.runs_it { " runs it already" } @else { " is to take it first" } ": it protects these hosts from day " (amount(it.from_days)) } }
-        dt { "Changes that share the drain" } dd { (one.changes) }
+        dt { "VMs on them" } dd { (derived(&number(one.vms.into()), &html! { "VMs that the fleet has on these hosts and that run, or of which it is not known." })) }
+        @if one.wait.is_some() || !one.closes.is_empty() {
+            dt { "Closes" } dd { (closes(one, &format!("{} vulnerabilities, {} of them known to be exploited", one.closes.len(), one.exploited))) }
+            @if one.without_fix > 0 { dt { "Without a fix" } dd { (derived(&format!("{} open vulnerabilities that no known release closes", one.without_fix), &html! { "Open vulnerabilities of " (one.component) " on these hosts of which no fact names a release that repairs them." })) } }
+            dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
+            dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }
+            dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due) } None => "no deadline" } }
+            dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for it in &one.promises { (promise(it, currency)) } }
+            @if let Some(it) = &one.earlier_ring { dt { "Earlier ring" } dd { (it.ring) @if it.runs_it { " runs it already" } @else { " is to take it first" } ": it protects these hosts from day " (amount(it.from_days)) } }
+            dt { "Changes that share the drain" } dd { (derived(&number(one.changes.into()), &html! { "Changes that are due on one of these hosts and need it emptied, this one among them; the most that any host has." })) }
+        }
     } }
+}
+
+/// How a band of losses was worked out.
+fn how_band() -> Markup {
+    html! { "The quantiles of this loss over " (DRAWS) " draws of all " a href="/policy#parameters" { "parameters" } " from their ranges: nine of ten draws lie between the two." }
 }
 
 fn curve(wait: &Decision, currency: &str) -> Markup {
@@ -165,7 +194,7 @@ fn curve(wait: &Decision, currency: &str) -> Markup {
         &caption,
         html! { table {
             caption { (caption) }
-            thead { tr { th.num scope="col" { "Days" } th.num scope="col" { "Loss" } th.num scope="col" { "5 %" } th.num scope="col" { "95 %" } } }
+            thead { tr { th.num scope="col" { "Days" } th.num scope="col" { (derived("Loss", &html! { "The sum of the terms below when the patch comes after so many days, every parameter at its value." })) } th.num scope="col" { (derived("5 %", &how_band())) } th.num scope="col" { (derived("95 %", &how_band())) } } }
             tbody { @for it in &wait.curve { tr { td.num { (amount(it.days)) } td.num { (amount(it.loss)) } td.num { (amount(it.band.low)) } td.num { (amount(it.band.high)) } } } }
         } },
     )
@@ -189,14 +218,15 @@ fn terms(wait: &Decision, currency: &str) -> Markup {
             thead { tr { th scope="col" { "Term" } th.num scope="col" { "Patch now" } th.num scope="col" { "Best: " (days(wait.optimum.days)) } th.num scope="col" { "Never" } } }
             tbody {
                 @for ((((name, now), (_, best)), (_, never)), formula) in rows.zip(Terms::FORMULAS) { tr { th scope="row" { (derived(name, &html! { (formula) ". " a href="/policy#parameters" { "Parameters" } })) } td.num { (amount(now)) } td.num { (amount(best)) } td.num { (amount(never)) } } }
-                tr { th scope="row" { "sum" } td.num { b { (amount(wait.now.total())) } } td.num { b { (amount(wait.best.total())) } } td.num { b { (amount(wait.never.total())) } } }
-                tr { th scope="row" { "5 % to 95 % over the parameters" } @for band in [wait.band_now, wait.band, wait.band_never] { td.num { (amount(band.low)) " to " (amount(band.high)) } } }
+                tr { th scope="row" { (derived("sum", &html! { "The terms above it added up, every parameter at its value: the loss of the choice over all hosts." })) } td.num { b { (amount(wait.now.total())) } } td.num { b { (amount(wait.best.total())) } } td.num { b { (amount(wait.never.total())) } } }
+                tr { th scope="row" { (derived("5 % to 95 % over the parameters", &how_band())) } @for band in [wait.band_now, wait.band, wait.band_never] { td.num { (amount(band.low)) " to " (amount(band.high)) } } }
             }
         } }))
-        p.soft {
-            "The best time " (best) " in nine of ten draws of the parameters; the verdict is right in "
-            (percent(wait.right)) " of them, and over all of them loses " (amount(wait.regret)) " " (currency) " on average against the best choice of each. Whatever is decided, a host has been compromised already with "
-            (percent(wait.compromised_before)) " (" (amount(wait.loss_before)) " " (currency) " over all hosts)."
+        dl {
+            dt { "Best time" } dd { (derived(&best, &html! { "The 5 % and the 95 % quantile of the best time over " (DRAWS) " draws of all parameters." })) }
+            dt { "The verdict is right in" } dd { (derived(&percent(wait.right), &html! { "Share of the draws in which this kind of choice is the best one." })) }
+            dt { "It loses too much by" } dd { (derived(&format!("{} {currency}", amount(wait.regret)), &html! { "What the choice loses more than the best one of each draw, on average over the draws." })) }
+            dt { "Compromised already" } dd { (derived(&format!("a host with {}, {} {currency} over all", percent(wait.compromised_before), amount(wait.loss_before)), &html! { "The chance that a host was hit through what the release closes between the day on which that became public and today, by the same hazards; times what stands on the hosts. Whatever is decided, this is lost: it is no part of the loss." })) }
         }
     }
 }
@@ -214,7 +244,7 @@ fn sensitivity(wait: &Decision, currency: &str) -> Markup {
     };
     let rows = html! { table {
         caption { (caption) }
-        thead { tr { th scope="col" { "Parameter" } th.num scope="col" { "Value" } th.num scope="col" { "Low" } th.num scope="col" { "High" } th scope="col" { "Turns" } th scope="col" { "Source" } } }
+        thead { tr { th scope="col" { "Parameter" } th.num scope="col" { "Value" } th.num scope="col" { "Low" } th.num scope="col" { "High" } th scope="col" { (derived("Turns", &html! { "The value from which on another choice is the best, every other parameter at its own." })) } th scope="col" { "Source" } } }
         tbody { @for it in &wait.sensitivity { tr {
             th scope="row" { (parameter(it.span.parameter)) } td.num { (amount(it.span.value)) } td.num { (amount(it.span.low)) } td.num { (amount(it.span.high)) }
             td.tight { (flip(it)) } td { @if it.span.judgement { span.tag { "judgement" } " " } (it.span.source) }
@@ -236,7 +266,7 @@ fn choice(it: underpin_risk::wait::curve::Choice) -> &'static str {
     }
 }
 
-fn belief(one: &GroupDecision, wait: &Decision) -> Markup {
+fn belief(one: &GroupDecision, wait: &Decision, before: Before<'_>) -> Markup {
     let (belief, tally) = (&wait.belief, one.tally);
     let range = |it: &underpin_risk::wait::values::Span| {
         format!("{} ({} to {})", percent(it.value), percent(it.low), percent(it.high))
@@ -244,7 +274,9 @@ fn belief(one: &GroupDecision, wait: &Decision) -> Markup {
     html! {
         h3 { "Is the release bad?" }
         dl {
-            @if let Some(prior) = &one.prior {
+            @if let Some((at, it)) = before {
+                dt { "Line" } dd { "what is published and what the line has shown: as for " a href={"#d-" (at)} { (title(it)) } }
+            } @else if let Some(prior) = &one.prior {
                 dt { "Published" } dd { (range(&prior.published)) ": " (prior.published.source) }
                 dt { "Line" } dd { @match prior.history.unusable {
                     Some(why) => (why),
@@ -253,7 +285,7 @@ fn belief(one: &GroupDecision, wait: &Decision) -> Markup {
                         @if let Some((low, high)) = prior.line_alone { "; the line alone says " (percent(low)) " to " (percent(high)) } "." br;
                         span.soft { "An early replacement is not always a bad release, and withdrawn releases vanish from lists." } }
                 } }
-                dt { "Together" } dd { (range(&prior.together)) }
+                dt { "Together" } dd { (derived(&range(&prior.together), &html! { "What is published, as a Beta distribution, updated by the early replacements and withdrawals of the line." })) }
             }
             dt { "On its first day" } dd { (derived(&percent(belief.at_release), &html! { "p, " (parameter(Parameter::RegressionPrior)) ", as a Beta distribution with its range, updated by what the line has shown" })) }
             dt { "After its age" } dd { (derived(&percent(belief.by_age), &html! { "p e / (1 - p + p e) with e = exp(-" (parameter(Parameter::Theta)) " × days since its release): Bayes" })) " " span.soft { "it was not withdrawn since" } }
