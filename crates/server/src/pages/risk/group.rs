@@ -210,7 +210,7 @@ fn terms(wait: &Decision, currency: &str) -> Markup {
         Some(it) => format!("{} days", amount(it)),
     };
     let (low, high) = (days(interval.low_days), days(interval.high_days));
-    let best = if low == high { format!("is {low}") } else { format!("lies between {low} and {high}") };
+    let best = if low == high { low } else { format!("between {low} and {high}") };
     html! {
         h3 { "Terms" }
         (scroll(&caption, html! { table {
