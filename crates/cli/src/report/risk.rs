@@ -111,7 +111,7 @@ fn fleet(report: &RiskReport, width: Option<u16>) -> String {
 
 /// A loss, unless it is 0 because no guest is known.
 fn loss(report: &RiskReport, value: f64) -> String {
-    if report.guests_are_unknown() { UNKNOWN.to_owned() } else { short(value) }
+    if report.losses_known { short(value) } else { UNKNOWN.to_owned() }
 }
 
 /// The lower end, where it is another one.
@@ -144,7 +144,7 @@ fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
         let naive = report.naive.as_ref().map(of);
         let shown = |m: u64| all || m == 2 || m.checked_ilog10().is_some_and(|it| 10u64.pow(it) == m);
         for (at, one) in of(&report.fleet).iter().enumerate().filter(|(_, it)| shown(it.m)) {
-            let unknown = name != "host" && report.guests_are_unknown();
+            let unknown = name != "host" && !report.losses_known;
             let chance = |it: &AtLeast| if unknown { UNKNOWN.to_owned() } else { chance(it) };
             let beside = naive.map(|it| it.get(at).map(chance).unwrap_or_default());
             let own = [format!("at least {}", counted(one.m, name)), chance(one)];

@@ -203,6 +203,8 @@ pub struct RiskReport {
     pub currency: String,
     /// The policy states what a loss is worth; otherwise it is a judgement of ours.
     pub losses_stated: bool,
+    /// `false`: no guest stands on a known host, and not because there is none, so that losses of 0 are unknown ones.
+    pub losses_known: bool,
     /// Span that everything is over, in days.
     pub horizon_days: f64,
     /// Seed of the samples.
@@ -261,14 +263,6 @@ pub struct RiskReport {
     pub sampling: Sampling,
 }
 
-impl RiskReport {
-    /// No guest stands on a known host, and not because there is none: every loss is 0, which nobody knows.
-    #[must_use]
-    pub fn guests_are_unknown(&self) -> bool {
-        self.guests == 0 && (self.unpriced.no_vms_listed || self.unpriced.vms_without_host > 0)
-    }
-}
-
 /// Builds the risk model of a fleet, judges it, and decides patch or wait.
 ///
 /// # Errors
@@ -312,6 +306,8 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         as_of: request.assessment.as_of,
         currency: request.policy.currency.clone(),
         losses_stated: request.policy.loss.stated,
+        losses_known: judgement.guests > 0
+            || !(built.unpriced.no_vms_listed || built.unpriced.vms_without_host > 0),
         horizon_days: judgement.horizon_days,
         seed: request.policy.seed,
         independent: request.independent,

@@ -118,10 +118,10 @@ pub(super) fn arrange(
         };
         let is_clear = |it: &Area| {
             let lead = ((x, y), it.nearest((x, y)));
-            is_free(it)
-                && !lines.iter().any(|line| line.meets(it))
-                && !leads.iter().any(|other| it.is_crossed(*other))
-                && !(led(it) && names.iter().any(|other| other.is_crossed(lead)))
+            let crosses = led(it) && names.iter().any(|other| other.is_crossed(lead));
+            let in_the_way =
+                lines.iter().any(|line| line.meets(it)) || leads.iter().any(|other| it.is_crossed(*other));
+            is_free(it) && !in_the_way && !crosses
         };
         let found = spots().find(is_clear).or_else(|| spots().find(is_free));
         let spot = found.map(|area| Spot { area, led: led(&area) });

@@ -95,13 +95,13 @@ fn a_vm_of_a_known_cluster_stands_on_one_of_its_hosts_at_worst() {
 fn a_fleet_of_which_no_guest_is_known_is_not_fine() {
     let (mut fleet, facts) = three_hosts(REMOTE);
     let placed = judged(&fleet, &facts);
-    assert!(!placed.guests_are_unknown() && !placed.unpriced.no_vms_listed);
+    assert!(placed.losses_known && !placed.unpriced.no_vms_listed);
 
     for vm in &mut fleet.vms {
         vm.host = None;
     }
     let lost = judged(&fleet, &facts);
-    assert!(lost.guests_are_unknown() && lost.fleet.loss.mean == 0.0);
+    assert!(!lost.losses_known && lost.fleet.loss.mean == 0.0);
     // At worst all of them stand where they cost most.
     assert!(lost.mean_loss_with_unknown.unwrap() >= placed.fleet.loss.mean);
     let said = |report: &RiskReport, words: &str| report.warnings.iter().any(|it| it.contains(words));
@@ -109,14 +109,11 @@ fn a_fleet_of_which_no_guest_is_known_is_not_fine() {
 
     fleet.vms.iter_mut().for_each(|it| it.power = Some(PowerState::Off));
     let off = judged(&fleet, &facts);
-    assert!(
-        !off.guests_are_unknown() && off.mean_loss_with_unknown == Some(0.0),
-        "what is off loses nothing"
-    );
+    assert!(off.losses_known && off.mean_loss_with_unknown == Some(0.0), "what is off loses nothing");
 
     fleet.vms.clear();
     let none = judged(&fleet, &facts);
-    assert!(none.guests_are_unknown());
+    assert!(!none.losses_known);
     assert_eq!(none.mean_loss_with_unknown, None, "nobody knows how many there are");
     assert!(
         said(&none, "the fleet file lists no VMs: what guests would lose is not known"),

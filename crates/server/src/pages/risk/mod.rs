@@ -95,7 +95,7 @@ fn headline(report: &RiskReport) -> Markup {
         section aria-labelledby="headline" {
             h2 id="headline" { "In a sentence" }
                 p.lead {
-                    @if report.guests_are_unknown() {
+                    @if !report.losses_known {
                         "What this fleet is expected to lose over " (amount(report.horizon_days)) " days is " b { "unknown" } ": no guest is known on any host."
                     } @else {
                     "Over " (amount(report.horizon_days)) " days this fleet is expected to lose " b { (amount(report.fleet.loss.mean)) " " (currency) }

@@ -34,7 +34,7 @@ pub(crate) fn amount(value: f64) -> String {
 
 /// A loss of the report; where no guest is known it is 0, which nobody knows.
 pub(super) fn lost(report: &RiskReport, value: f64) -> String {
-    if report.guests_are_unknown() { "unknown".to_owned() } else { amount(value) }
+    if report.losses_known { amount(value) } else { "unknown".to_owned() }
 }
 
 /// A share in percent.

@@ -158,7 +158,7 @@ fn worst(report: &RiskReport, figures: &Figures) -> Markup {
 
 fn any_loss(report: &RiskReport, figures: &Figures) -> Markup {
     let it = figures.any_loss;
-    if report.guests_are_unknown() {
+    if !report.losses_known {
         return html! { "unknown" };
     }
     let how = html! {
