@@ -267,7 +267,7 @@ mod tests {
     use underpin_model::facts::DateKind;
     use underpin_model::id::VulnerabilityId;
 
-    use super::super::history::{History, Hole, Release, Signals};
+    use super::super::history::{Event, Fact, History, Hole, Release, Signals, Why};
     use super::super::view::Known;
     use super::*;
     use crate::build::hole::Way;
@@ -399,6 +399,11 @@ mod tests {
         let now = own.optimum().unwrap().choice == Choice::Now;
         assert_eq!(costs.is_now_best(&view, release), now);
         assert!(now, "known to be exploited for ten days");
+
+        // What is known to be bad is left for certain.
+        known.tell(&Fact { day: today, event: Event::TurnedOutBad { release: 0, why: Why::Withdrawn } });
+        let left = costs.inputs(&View::new(&known, today, 0), release);
+        assert!(near(left.staying, costs.hit() * costs.regression()) && left.staying > 2.0 * own.staying);
     }
 
     /// Why the own policy may cost more over years than a rule that installs more often: hosts stay closed for longer than the

@@ -5,7 +5,7 @@ use underpin_exposure::{FactBase, Feed, Options, assess};
 use underpin_feeds::Parsed;
 use underpin_model::facts::{DateKind, Document, Family, Format, ReleaseFact};
 use underpin_model::fleet::{self, Fleet};
-use underpin_model::id::FeedId;
+use underpin_model::id::{FeedId, HostId, VmId};
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::wait::evidence::Evidence;
 use underpin_risk::wait::values::Values;
@@ -83,6 +83,15 @@ fn what_hosts_run_now_may_be_bad_too() {
     let on = |version| decided_on("2022-02-01", &host("7.0U3", version), &base).remove(0);
     let staying = |it: &GroupDecision| it.wait.as_ref().unwrap().never.staying;
     let [old, bad, unknown] = [young, withdrawn, undated].map(on);
+    // Half of the hosts run the one, half the other.
+    let mut mixed = host("7.0U3", young);
+    let mut other = host("7.0U3", withdrawn);
+    other.hosts[0].id = HostId::new("f").unwrap();
+    other.vms[0].id = VmId::new("w").unwrap();
+    other.vms[0].host = Some(other.hosts[0].id.clone());
+    mixed.hosts.append(&mut other.hosts);
+    mixed.vms.append(&mut other.vms);
+    let mixed = decided_on("2022-02-01", &mixed, &base).remove(0);
 
     let values = Values::of(&Policy::default().parameters);
     let get = |it| values.get(it);
@@ -96,6 +105,8 @@ fn what_hosts_run_now_may_be_bad_too() {
     assert!(near(staying(&bad), expected(1.0)), "{} {}", staying(&bad), expected(1.0));
     assert!(near(staying(&old), expected(still / (still + 1.0 - prior))), "{}", staying(&old));
     assert_eq!(staying(&unknown), 0.0);
+    assert_eq!((mixed.hosts.len(), mixed.runs_withdrawn.len()), (2, 1));
+    assert!(near(staying(&mixed), staying(&bad) + staying(&old)), "{}", staying(&mixed));
     let told = "when the release appeared that runs now is not known, so that staying on it is priced at nothing: hosts 1 of 1";
     assert!(unknown.assumed.iter().any(|it| it == told), "{:?}", unknown.assumed);
     assert!(!bad.assumed.iter().any(|it| it == told));
