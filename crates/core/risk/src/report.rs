@@ -30,7 +30,7 @@ use crate::deferral::{Deferral, deferral};
 use crate::freshness;
 use crate::portfolio::{Cause, Portfolio, Shock};
 use crate::wait::curve::InvalidInput;
-use crate::wait::unmatched::{due, unmatched};
+use crate::wait::unmatched::{due, running, unmatched};
 use crate::wait::{self, Evidence, GroupDecision};
 
 /// Hosts whose blast radius is listed: those that lose most at once.
@@ -330,7 +330,9 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         unpriced: built.unpriced,
         warnings: warnings(request, &built, &judgement, naive.as_ref()),
         evidence_unmatched: match request.group_by {
-            GroupBy::Decision => unmatched(request.evidence, request.fleet, &due(decisions)),
+            GroupBy::Decision => {
+                unmatched(request.evidence, request.fleet, &due(decisions), &running(decisions))
+            }
             _ => Vec::new(),
         },
         parameters: parameters(request.policy),

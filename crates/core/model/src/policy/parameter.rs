@@ -39,7 +39,7 @@ impl Unit {
         match self {
             Self::Probability => "a probability from 0 to 1",
             Self::Correlation => "a correlation from 0 to 0.9999",
-            Self::Shape => "a Weibull shape above 0 up to 1",
+            Self::Shape => "a Weibull shape from 0.01 to 1",
             Self::PerDay => "a finite rate per day, not negative, at most 1000",
             Self::Hours => "a finite number of hours, not negative, at most 1000000",
             Self::Count => "a finite count, not negative, at most 1000000000000",
@@ -52,7 +52,7 @@ impl Unit {
         match self {
             Self::Probability => (0.0..=1.0).contains(&value),
             Self::Correlation => (0.0..=MOST_CORRELATION).contains(&value),
-            Self::Shape => value > 0.0 && value <= 1.0,
+            Self::Shape => (0.01..=1.0).contains(&value),
             Self::PerDay => (0.0..=1e3).contains(&value),
             Self::Hours => (0.0..=1e6).contains(&value),
             Self::Count => (0.0..=MOST_COUNT).contains(&value),

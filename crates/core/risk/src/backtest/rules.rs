@@ -202,7 +202,7 @@ impl Economics {
         // Bayes, as in patch or wait: it has not been found to be bad at this age.
         let bad = |release| {
             let still = share * (-theta * view.age_days(release) as f64).exp();
-            if still > 0.0 { still / (still + 1.0 - share) } else { 0.0 }
+            if still > 0.0 { still / (still + (1.0 - share)) } else { 0.0 }
         };
         let runs = view.running();
         let runs_bad = if view.is_bad(runs) { 1.0 } else { bad(runs) };

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::unmatched::{due, unmatched};
+use super::unmatched::{due, running, unmatched};
 use super::{GroupDecision, Request};
 use crate::freshness;
 
@@ -37,7 +37,12 @@ impl About {
             horizon_days: request.horizon_days,
             seed: request.policy.seed,
             warnings: freshness::warnings(request.fleet, request.base, request.assessment),
-            evidence_unmatched: unmatched(request.evidence, request.fleet, &due(decisions)),
+            evidence_unmatched: unmatched(
+                request.evidence,
+                request.fleet,
+                &due(decisions),
+                &running(decisions),
+            ),
         }
     }
 }

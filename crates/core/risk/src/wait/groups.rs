@@ -19,6 +19,7 @@ use super::decision::{DRAWS, Decision, Verdict, decide_under};
 use super::drains;
 use super::draws::Draws;
 use super::evidence::{Evidence, Tally};
+pub use super::installed::RunsNow;
 use super::prior::Prior;
 pub use super::promises::PromiseState;
 use super::rings::{Decided, EarlierRing};
@@ -94,8 +95,8 @@ pub struct GroupDecision {
     pub release: Option<String>,
     /// Which one it is.
     pub role: Role,
-    /// Releases that hosts run and that their maker has withdrawn.
-    pub runs_withdrawn: Vec<Withdrawn>,
+    /// Releases of the component that hosts run now, as far as anything is known of them.
+    pub runs: Vec<RunsNow>,
     /// The first release that closes the same, where its maker has withdrawn it by now: it is never recommended.
     pub instead_of: Option<Withdrawn>,
     /// The other release of the same component that gains more; `None`: this one is as good or better.

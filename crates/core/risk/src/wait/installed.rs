@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use rustc_hash::FxHashSet;
+use serde::Serialize;
 use underpin_model::fleet::{Fleet, HardwareClass};
 
 use super::due::{LineKey, named};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Tally};
 use super::running::runs;
 use super::situation::{Installed, Worth};
 use super::strata::Crowd;
-use super::target::{Releases, Withdrawn};
-use crate::withdrawals::key;
+use super::target::Releases;
+use super::unmatched::release_name;
+use crate::withdrawals::Withdrawal;
 
 /// What there is to ask.
 pub(super) struct Asked<'a> {
@@ -23,14 +25,42 @@ pub(super) struct Asked<'a> {
     pub(super) day: Date,
 }
 
+/// A release that hosts of a group run now, and of which something is known.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunsNow {
+    /// Its version.
+    pub release: String,
+    /// Hosts of the group that run it.
+    pub hosts: usize,
+    /// Its withdrawal, where its maker has withdrawn it.
+    pub withdrawal: Option<&'static Withdrawal>,
+    /// What runs of it showed.
+    pub tally: Tally,
+}
+
+impl RunsNow {
+    /// Why it is known to be bad, if it is.
+    #[must_use]
+    pub fn known_bad(&self) -> Option<String> {
+        let tried = self.tally.on_this_hardware();
+        match self.withdrawal {
+            Some(it) => Some(format!("was {}", it.known_by())),
+            None if tried.failures > 0 => {
+                Some(format!("failed on {} of {} hosts of this hardware", tried.failures, tried.hosts))
+            }
+            None => None,
+        }
+    }
+}
+
 /// What the hosts of a case run of its line.
 pub(super) struct Runs {
     /// The releases of which something can be believed.
     pub(super) list: Arc<[Installed]>,
-    /// Those that were withdrawn.
-    pub(super) withdrawn: Vec<Withdrawn>,
+    /// The same by name.
+    pub(super) releases: Vec<RunsNow>,
     hosts: usize,
-    /// Of them, those that run a release which nobody has dated or withdrawn.
+    /// Of them, those that run a release which nobody has dated or withdrawn, and that has failed nowhere.
     undated: usize,
 }
 
@@ -40,6 +70,7 @@ struct Running {
     hosts: usize,
     /// The sum over them.
     worth: Worth,
+    age_days: f64,
 }
 
 impl Runs {
@@ -64,53 +95,48 @@ impl Asked<'_> {
     ) -> Runs {
         let lines = FxHashSet::from_iter([line]);
         let mut running: BTreeMap<String, Running> = BTreeMap::new();
-        let mut found = Runs { list: Arc::default(), withdrawn: Vec::new(), hosts: 0, undated: 0 };
+        let mut found = Runs { list: Arc::default(), releases: Vec::new(), hosts: 0, undated: 0 };
         for (hosts, crowds) in bunches {
             found.hosts += hosts.len();
             let versions = runs(self.fleet, hosts, &lines).into_iter().map(|it| it.version);
             // Of packages of one source that differ the youngest counts: it has shown least.
-            let dated = versions.filter_map(|it| Some((self.age(line, &it)?, it)));
-            let youngest = dated.min_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-            let Some((_, version)) = youngest else {
+            let known = versions.filter_map(|it| Some((self.age(line, hardware, &it)?, it)));
+            let youngest = known.min_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+            let Some((age_days, version)) = youngest else {
                 found.undated += hosts.len();
                 continue;
             };
             let known = running.entry(version).or_default();
-            known.hosts += hosts.len();
+            (known.hosts, known.age_days) = (known.hosts + hosts.len(), age_days);
             crowds.iter().for_each(|it| known.worth.add(1.0, &it.worth));
         }
-        let withdrawn = running.keys().filter_map(|release| {
-            let withdrawal = self.releases.withdrawal(line, release)?;
-            Some(Withdrawn { release: release.clone(), withdrawal })
-        });
-        found.withdrawn = withdrawn.collect();
-        let all = found.hosts as f64;
-        let one = |(version, Running { hosts, worth: sum }): (String, Running)| {
-            let hosts = hosts as f64;
+        let mut list = Vec::new();
+        for (release, Running { hosts, worth: sum, age_days }) in running {
+            let withdrawal = self.releases.withdrawal(line, &release);
+            let tally = self.tally(line, hardware, &release);
             let mut worth = Worth::default();
-            worth.add(1.0 / hosts, &sum);
-            Some(Installed {
-                share: hosts / all,
-                worth,
-                age_days: self.age(line, &version)?,
-                withdrawn: found.withdrawn.iter().any(|it| it.release == version),
-                tally: self.evidence.about(&self.name(line, &version), hardware),
-            })
-        };
-        found.list = running.into_iter().filter_map(one).collect();
+            worth.add(1.0 / hosts as f64, &sum);
+            let share = hosts as f64 / found.hosts as f64;
+            list.push(Installed { share, worth, age_days, withdrawn: withdrawal.is_some(), tally });
+            found.releases.push(RunsNow { release, hosts, withdrawal, tally });
+        }
+        found.list = list.into();
         found
     }
 
-    /// Days since a release appeared; `None`: nobody says.
-    fn age(&self, line: &LineKey, version: &str) -> Option<f64> {
+    /// Days since a release appeared; `None`: nobody says, and nothing else is known of it. The age of what is known to be bad counts for nothing.
+    fn age(&self, line: &LineKey, hardware: &HardwareClass, version: &str) -> Option<f64> {
         let listed = self.releases.fact(line, version).map(|it| it.date);
-        let released = listed.or_else(|| Some(self.releases.withdrawal(line, version)?.released))?;
-        Some(f64::from((self.day - released).get_days().max(0)))
+        let released = listed.or_else(|| Some(self.releases.withdrawal(line, version)?.released));
+        let failed = || self.tally(line, hardware, version).on_this_hardware().failures > 0;
+        let days = released.map(|it| f64::from((self.day - it).get_days().max(0)));
+        days.or_else(|| failed().then_some(0.0))
     }
 
-    /// As evidence names it.
-    fn name(&self, line: &LineKey, version: &str) -> String {
+    /// What evidence says of a release, by the name that it has in the lists, or else as it is installed.
+    fn tally(&self, line: &LineKey, hardware: &HardwareClass, version: &str) -> Tally {
         let listed = self.releases.fact(line, version).map(named);
-        format!("{} {}", line.component, listed.unwrap_or_else(|| key(&line.family, version).to_owned()))
+        let name = listed.unwrap_or_else(|| version.to_owned());
+        self.evidence.about(&release_name(&line.component, &name), hardware)
     }
 }

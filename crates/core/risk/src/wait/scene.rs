@@ -142,7 +142,7 @@ impl<'a> Scene<'a> {
     /// The releases that are due in a case: the smallest that closes everything and the newest, or none that is known.
     pub(super) fn due(&self, case: &Case) -> Vec<Due> {
         let runs = self.installed(case);
-        let shell = GroupDecision { runs_withdrawn: runs.withdrawn.clone(), ..self.shell(case) };
+        let shell = GroupDecision { runs: runs.releases.clone(), ..self.shell(case) };
         match target::targets(&self.releases, &case.line, &case.due) {
             Err(missing) => vec![unknown(shell, missing, self.day)],
             Ok(Targets { smallest, newest, instead_of }) => {
@@ -183,7 +183,7 @@ impl<'a> Scene<'a> {
             component: case.line.component.clone(),
             release: None,
             role: Role::Unknown,
-            runs_withdrawn: Vec::new(),
+            runs: Vec::new(),
             instead_of: None,
             better: None,
             released: None,

@@ -139,8 +139,8 @@ fn beside(about: &GroupDecision, on: Date) -> String {
     let withdrawn = about.instead_of.as_ref();
     let withdrawn = withdrawn
         .map(|it| format!("{}, which closes the same, was {}", it.release, it.withdrawal.known_by()));
-    let runs = about.runs_withdrawn.iter();
-    let runs = runs.map(|it| format!("{}, which runs here, was {}", it.release, it.withdrawal.known_by()));
+    let runs = about.runs.iter();
+    let runs = runs.filter_map(|it| Some(format!("{}, which runs here, {}", it.release, it.known_bad()?)));
     let late: Vec<String> = asked.into_iter().chain(broken).chain(withdrawn).chain(runs).collect();
     if late.is_empty() { String::new() } else { format!(" ({})", late.join("; ")) }
 }

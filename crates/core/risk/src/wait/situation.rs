@@ -183,7 +183,12 @@ impl Belief {
     pub fn of(at_release: f64, hit: Beta, found: f64, tally: &Tally) -> Self {
         let at_release = at_release.clamp(0.0, 1.0);
         let still = at_release * (-found).exp();
-        let by_age = if still > 0.0 { still / (still + 1.0 - at_release) } else { 0.0 };
+        // What is certain stays so: no age is without it.
+        let by_age = match at_release {
+            1.0.. => at_release,
+            _ if still > 0.0 => still / (still + (1.0 - at_release)),
+            _ => 0.0,
+        };
         let (by_others, after_others) = hit.update(by_age, tally.others_same_hardware);
         let (now, hit) = after_others.update(by_others, tally.own);
         Self { at_release, by_age, by_others, now, hit }
@@ -208,7 +213,7 @@ impl Situation {
             let Belief { now, hit, .. } = Belief::of(at_release, hit, found, &it.tally);
             it.share * now * hit.mean() * it.worth.host_hour_down(values)
         };
-        self.installed.iter().map(loss).sum::<f64>() * values.get(Parameter::HoursAfterRegression)
+        self.installed.iter().map(loss).fold(0.0, |sum, it| sum + it) * values.get(Parameter::HoursAfterRegression)
     }
 
     /// Share of hosts that a bad release hits, before any run of it.

@@ -16,20 +16,27 @@ pub fn release_name(component: &str, release: &str) -> String {
     format!("{component} {release}")
 }
 
-/// What of the evidence counts for no host of this fleet, or for more than it has, with its place; `due` are the names of the releases that are
-/// due somewhere, by [`release_name`].
+/// What of the evidence counts for no host of this fleet, or for more than it has, with its place. Runs count for releases that are due and for
+/// those that hosts run; both are given by [`release_name`].
 #[must_use]
-pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> Vec<String> {
+pub fn unmatched(
+    evidence: &Evidence,
+    fleet: &Fleet,
+    due: &BTreeSet<String>,
+    running: &BTreeSet<String>,
+) -> Vec<String> {
     let classes: FxHashSet<HardwareClass> = fleet.hosts.iter().map(HardwareClass::of).collect();
     let nowhere = |place: String, release: &str| {
         let known =
             due.iter().next().map_or_else(String::new, |it| format!("; one that is due is called {it:?}"));
         format!("{place}.release: found {release:?}, expected a release that is due on a host{known}")
     };
-    let is_due = |release: &str| due.contains(release) || due.iter().any(|it| called::same(it, release));
+    let is_one_of = |names: &BTreeSet<String>, release: &str| {
+        names.contains(release) || names.iter().any(|it| called::same(it, release))
+    };
     let mut list = Vec::new();
     for (run, number) in evidence.runs.iter().zip(1..) {
-        if !is_due(&run.release) {
+        if !is_one_of(due, &run.release) && !is_one_of(running, &run.release) {
             list.push(nowhere(format!("run number {number}"), &run.release));
         } else if let Some(hardware) = &run.hardware
             && !classes.iter().any(|class| hardware.is_alike(class))
@@ -48,7 +55,7 @@ pub fn unmatched(evidence: &Evidence, fleet: &Fleet, due: &BTreeSet<String>) -> 
         }
     }
     for (bug, number) in evidence.known_bugs.iter().zip(1..) {
-        if !is_due(&bug.release) {
+        if !is_one_of(due, &bug.release) {
             list.push(nowhere(format!("known_bug number {number}"), &bug.release));
         }
     }
@@ -62,6 +69,15 @@ pub fn due(decisions: &[GroupDecision]) -> BTreeSet<String> {
     decisions.iter().filter_map(name).collect()
 }
 
+/// The names of the releases that hosts run, of the components that decisions are about.
+#[must_use]
+pub fn running(decisions: &[GroupDecision]) -> BTreeSet<String> {
+    let names = |it: &GroupDecision| {
+        it.runs.iter().map(|run| release_name(&it.component, &run.release)).collect::<Vec<_>>()
+    };
+    decisions.iter().flat_map(names).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,13 +89,15 @@ mod tests {
         let seen = underpin_model::fleet::Seen { at: jiff::Timestamp::UNIX_EPOCH, by: "hand".to_owned() };
         let fleet = Fleet { hosts: vec![host], ..Fleet::new("f", seen) };
         let due = BTreeSet::from([release_name("linux", "6.1")]);
-        let said = |text: &str| unmatched(&super::super::evidence::read(text).unwrap(), &fleet, &due);
+        let runs = BTreeSet::from([release_name("linux", "6.0")]);
+        let said = |text: &str| unmatched(&super::super::evidence::read(text).unwrap(), &fleet, &due, &runs);
         let run = |release: &str, hardware: &str| {
             format!("[[run]]\nrelease = \"{release}\"\nhosts = 1\nkind = \"trial\"\n{hardware}\n")
         };
         let mine = "hardware = { vendor = \"Maker\", model = \"R1\" }";
         assert_eq!(said(&run("linux 6.1", mine)), [""; 0]);
         assert_eq!(said(&run("linux 6.1", "")), [""; 0], "of unknown hardware on purpose");
+        assert_eq!(said(&run("linux 6.0", mine)), [""; 0], "what runs now may have failed");
         let canary = |hosts: u32| {
             said(
                 &run("linux 6.1", mine)
@@ -100,7 +118,7 @@ mod tests {
         );
         let due = BTreeSet::from([release_name("ESXi", "7.0U3-19193900")]);
         let spelled = super::super::evidence::read(&run("ESXi ESXi70U3c-19193900", mine)).unwrap();
-        assert_eq!(unmatched(&spelled, &fleet, &due), [""; 0], "one build in two spellings");
+        assert_eq!(unmatched(&spelled, &fleet, &due, &runs), [""; 0], "one build in two spellings");
         let bug = "[[known_bug]]\nrelease = \"x\"\nper_host_day = 1\nhours_down = 1\nsource = \"s\"\n";
         assert!(said(bug)[0].starts_with("known_bug number 1.release"));
     }

@@ -41,7 +41,7 @@ fn decision(group: GroupKey, missing: Missing, ids: &[&HostId], hosts: &Hosts<'_
         component: of.to_owned(),
         release: None,
         role: Role::Unknown,
-        runs_withdrawn: Vec::new(),
+        runs: Vec::new(),
         instead_of: None,
         better: None,
         released: None,

@@ -105,7 +105,17 @@ fn what_hosts_run_now_may_be_bad_too() {
     assert!(near(staying(&bad), expected(1.0)), "{} {}", staying(&bad), expected(1.0));
     assert!(near(staying(&old), expected(still / (still + 1.0 - prior))), "{}", staying(&old));
     assert_eq!(staying(&unknown), 0.0);
-    assert_eq!((mixed.hosts.len(), mixed.runs_withdrawn.len()), (2, 1));
+    // What is certain stays certain, however long ago it was.
+    for day in ["2025-12-20", "2026-01-15", "2026-11-20", "2060-01-01"] {
+        let aged = decided_on(day, &host("7.0U3", withdrawn), &base).remove(0);
+        assert!(near(staying(&aged), expected(1.0)), "{day}: {}", staying(&aged));
+        let wait = aged.wait.unwrap();
+        assert!(
+            wait.band.high.is_finite() && wait.band_never.high.is_finite() && wait.regret.is_finite(),
+            "{day}"
+        );
+    }
+    assert_eq!((mixed.hosts.len(), mixed.runs.len()), (2, 2));
     assert!(near(staying(&mixed), staying(&bad) + staying(&old)), "{}", staying(&mixed));
     let told = "when the release appeared that runs now is not known, so that staying on it is priced at nothing: hosts 1 of 1";
     assert!(unknown.assumed.iter().any(|it| it == told), "{:?}", unknown.assumed);
@@ -116,8 +126,8 @@ fn what_hosts_run_now_may_be_bad_too() {
     assert_eq!(new.now.staying, 0.0);
     let said = "7.0.3-18825058, which runs here, was withdrawn, known since 2021-11-19; source: The Register, 2022-01-28";
     assert!(bad.recommendation.contains(said), "{}", bad.recommendation);
-    assert_eq!(bad.runs_withdrawn.len(), 1);
-    assert!(old.runs_withdrawn.is_empty() && !old.recommendation.contains("runs here"));
+    assert!(bad.runs[0].withdrawal.is_some() && unknown.runs.is_empty());
+    assert!(old.runs[0].known_bad().is_none() && !old.recommendation.contains("runs here"));
 }
 
 const U3C: (&str, &str, &str) = ("7.0U3", "19193900", "2022-01-27");
