@@ -207,7 +207,7 @@ mod tests {
         let units: Vec<String> = [
             "a probability from 0 to 1",
             "a finite rate per day, not negative",
-            "a Weibull shape above 0 up to 1",
+            "a Weibull shape from 0.01 to 1",
         ]
         .map(unit)
         .to_vec();

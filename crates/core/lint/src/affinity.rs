@@ -358,8 +358,8 @@ impl Affinities {
     }
 
     /// The guests that a guest must be with, itself among them, in a fixed order; empty: it is alone. Of those that were not together
-    /// at the start, only those on one host then are tied.
-    pub(crate) fn companions(&self, guest: u32) -> Vec<u32> {
+    /// at the start, only those on one host then are tied; who does not run ties nobody.
+    pub(crate) fn companions(&self, guest: u32, runs: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut seen = FxHashSet::default();
         let mut open = vec![guest];
         while let Some(next) = open.pop() {
@@ -368,7 +368,7 @@ impl Affinities {
                     let stood = |guest: u32| bond.stood.iter().find(|it| it.0 == guest).map(|it| it.1);
                     let own = stood(next);
                     let tied = bond.members.iter().filter(|it| stood(**it) == own);
-                    open.extend(tied.filter(|it| seen.insert(**it)));
+                    open.extend(tied.filter(|it| runs(**it) && seen.insert(**it)));
                 }
             }
         }

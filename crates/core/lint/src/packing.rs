@@ -9,7 +9,7 @@ use crate::affinity::Affinities;
 use crate::needs::Offered;
 use crate::room::{KINDS, Need};
 use crate::state::{Guest, State};
-use crate::world::{NONE, World, ix};
+use crate::world::{NONE, Power, World, ix};
 
 /// Placements of single items that one exhaustive search may try.
 const MOST_NODES: u32 = 20_000;
@@ -136,10 +136,11 @@ impl<'r, 'a> Packer<'r, 'a> {
     fn gather(&mut self, state: &State, affinities: &Affinities, guests: &[u32]) {
         self.members.clear();
         self.items.clear();
+        let runs = |it: u32| state.guests.get(ix(it)).is_some_and(|it| it.power == Power::Runs);
         for &guest in guests {
             let first = self.members.len();
             let companions =
-                if affinities.speaks_of(guest) { affinities.companions(guest) } else { Vec::new() };
+                if affinities.speaks_of(guest) { affinities.companions(guest, runs) } else { Vec::new() };
             let mut companions =
                 companions.into_iter().filter(|it| guests.binary_search(it).is_ok()).peekable();
             match companions.peek() {

@@ -40,7 +40,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
         now: Seconds,
         canary: bool,
     ) -> Result<(), Vec<Reason>> {
-        let mut reasons = Vec::new();
+        let mut reasons: Vec<Reason> = Vec::new();
+        let mut later = false;
         for (method, durations) in &candidate.methods {
             if let Some(vm) = self.kept_in_memory(candidate, *method) {
                 reasons.push(Reason::NoAllowedAction { vm, pinned_by: "suspended".to_owned() });
@@ -48,7 +49,10 @@ impl<'f, 'a> Cluster<'f, 'a> {
             }
             match self.try_method(shared, couplings, candidate, (*method, *durations), draft, now, canary) {
                 Ok(()) => return Ok(()),
-                Err(why) => reasons.extend(why),
+                Err(why) => {
+                    later |= !why.iter().any(lasting);
+                    reasons.extend(why);
+                }
             }
         }
         // What no reserve and no room would help against is the reason, and nothing that might be otherwise by then.
@@ -60,8 +64,17 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 reasons.insert(0, shut);
             }
         }
-        reasons.dedup();
-        Err(reasons)
+        // What is in the way of one method for ever stops nobody whom another one only lets wait.
+        if later {
+            reasons.retain(|it| !lasting(it));
+        }
+        let mut once: Vec<Reason> = Vec::new();
+        for it in reasons {
+            if !once.contains(&it) {
+                once.push(it);
+            }
+        }
+        Err(once)
     }
 
     /// Why a host can never be changed within its own windows, however empty it is.

@@ -24,6 +24,7 @@ mod late;
 mod laws;
 mod layers;
 mod maintenance;
+mod methods_wait;
 mod numbers;
 mod pools;
 mod reach;

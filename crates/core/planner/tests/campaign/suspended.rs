@@ -102,3 +102,32 @@ fn a_full_reboot_takes_no_suspended_guest_with_it() {
     let it = planned(&fleet, &policy());
     assert_eq!((of(&it, "h1").outcome, of(&it, "h2").outcome), (Outcome::Planned, Outcome::Planned));
 }
+
+/// Guests that are to be with one that is suspended: where their host fails, each may start elsewhere, and only those that are to
+/// be with each other must find room on one host, here 12 GiB on the fourth.
+#[test]
+fn who_is_suspended_ties_nobody_who_runs() {
+    let text = r#"{"format": "underpin/fleet/1", "name": "tied", "seen": {"at": "2026-03-02T00:00:00Z", "by": "hand"}, "clusters": [{"id": "one"}],
+        "hosts": [{"id": "h1", "cluster": "one"}, {"id": "h2", "cluster": "one", "ring": "test"},
+            {"id": "h3", "cluster": "one", "capacity": {"vcpus": 128, "memory_mib": 196608, "hugepages_mib": 16384}},
+            {"id": "h4", "cluster": "one", "capacity": {"vcpus": 128, "memory_mib": 98304, "hugepages_mib": 16384}}],
+        "vms": [{"id": "a", "host": "h1", "memory_mib": 4096}, {"id": "b", "host": "h1", "memory_mib": 8192},
+            {"id": "c", "host": "h1", "memory_mib": 4096}, {"id": "d", "host": "h1", "power": "suspended"},
+            {"id": "e", "host": "h2", "vcpus": 2, "memory_mib": 8192, "allowed_actions": ["live-migrate"], "hugepages_mib": 4096},
+            {"id": "f", "host": "h2", "vcpus": 2, "memory_mib": 16384, "allowed_actions": ["live-migrate"]},
+            {"id": "g", "host": "h2", "vcpus": 4, "memory_mib": 8192, "allowed_actions": ["live-migrate"]},
+            {"id": "h", "host": "h2", "vcpus": 1, "memory_mib": 16384, "allowed_actions": ["live-migrate"], "hugepages_mib": 4096},
+            {"id": "i", "host": "h4", "memory_mib": 4096}, {"id": "j", "host": "h4", "memory_mib": 8192},
+            {"id": "k", "host": "h4", "memory_mib": 8192}, {"id": "l", "host": "h4", "memory_mib": 24576}],
+        "affinities": [{"kind": "together", "strength": "must", "vms": ["a", "d"]}, {"kind": "together", "strength": "must", "vms": ["d", "c"]},
+            {"kind": "together", "strength": "must", "vms": ["c", "b"]},
+            {"kind": "on-hosts", "strength": "must", "vms": ["b"], "hosts": ["h1", "h4"]}],
+        "planning": {"changes": [{"id": "go", "to": {"release": {"release": "8.0.3"}}, "methods": ["quick-boot", "evacuate-reboot"]}]}}"#;
+    let fleet = underpin_model::fleet::read(text.as_bytes()).unwrap().fleet;
+    let mut policy = policy();
+    policy
+        .rings
+        .insert(0, underpin_model::policy::Ring { name: "test".to_owned(), ..policy.rings[0].clone() });
+    let it = planned(&fleet, &policy);
+    assert_eq!(of(&it, "h2").outcome, Outcome::Planned, "{:?}", it.report.elements);
+}

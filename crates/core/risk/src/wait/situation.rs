@@ -213,7 +213,8 @@ impl Situation {
             let Belief { now, hit, .. } = Belief::of(at_release, hit, found, &it.tally);
             it.share * now * hit.mean() * it.worth.host_hour_down(values)
         };
-        self.installed.iter().map(loss).fold(0.0, |sum, it| sum + it) * values.get(Parameter::HoursAfterRegression)
+        self.installed.iter().map(loss).fold(0.0, |sum, it| sum + it)
+            * values.get(Parameter::HoursAfterRegression)
     }
 
     /// Share of hosts that a bad release hits, before any run of it.
