@@ -100,6 +100,12 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
             whose(tenant.as_ref()),
             span(*needs_s)
         ),
+        Reason::InFreeze { freeze, reason, tenant, until_s } => {
+            let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+            let until = until_s
+                .map_or_else(|| "for all that is planned".to_owned(), |it| format!("until {}", at(it)));
+            format!("freeze {freeze}{why} holds back {} {until}", whose(tenant.as_ref()))
+        }
         Reason::PastHorizon { ends_s, horizon_s } => {
             format!("it would be over {}, after the end of what is planned {}", at(*ends_s), at(*horizon_s))
         }

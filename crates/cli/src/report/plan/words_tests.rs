@@ -50,6 +50,14 @@ fn reasons() -> Vec<(Value, &'static str)> {
             "windows of tenant acme are long enough for 30 min, but none is open when the others are",
         ),
         (
+            json!({"why": "in-freeze", "freeze": "books", "reason": "end of the year", "tenant": null, "until_s": 3600}),
+            "freeze books (end of the year) holds back the hosts until 11-21 21:00",
+        ),
+        (
+            json!({"why": "in-freeze", "freeze": "sale", "reason": "", "tenant": "acme", "until_s": null}),
+            "freeze sale holds back tenant acme for all that is planned",
+        ),
+        (
             json!({"why": "past-horizon", "ends_s": 7200, "horizon_s": 3600}),
             "it would be over 11-21 22:00, after the end of what is planned 11-21 21:00",
         ),

@@ -79,6 +79,15 @@ fn change(check: &mut Check<'_>, path: &str, change: &Change, known: &FxHashMap<
             FleetError::new(format!("{path}/units"), change.units.to_string(), format!("1 to {MOST_UNITS}"))
                 .with_help("leave it out for an element that is changed as a whole")
         });
+    } else if change.layer == Layer::Host && change.units > 1 {
+        check.findings.error(|| {
+            FleetError::new(
+                format!("{path}/units"),
+                change.units.to_string(),
+                "1: a host is changed as a whole",
+            )
+            .with_help("leave it out, or set `layer` to what has several units, such as `storage`")
+        });
     }
     for id in change.after.iter().filter(|id| !known.contains_key(id.as_str())) {
         check.findings.error(|| {
@@ -326,6 +335,13 @@ mod tests {
                 "{said}"
             );
         }
+        let said = mistake(&of(&[change("a", &json!({"units": 5}))]));
+        assert!(
+            said.starts_with("/planning/changes/0/units: found 5, expected 1: a host is changed as a whole"),
+            "{said}"
+        );
+        assert!(said.contains("leave it out"), "{said}");
+        assert!(read(&fleet(&of(&[change("a", &json!({"units": 1}))]))).is_ok());
         let said = mistake(&of(&[change("a", &json!({"to": {"release": {"release": "1", "via": [""]}}}))]));
         assert!(said.starts_with("/planning/changes/0/to/release/via: found \"\""), "{said}");
         let said = mistake(&of(&[change("a", &json!({"to": {"component": {"name": " ", "version": "1"}}}))]));

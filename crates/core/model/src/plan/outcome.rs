@@ -76,6 +76,17 @@ pub enum Reason {
         /// Seconds that are needed at a stretch.
         needs_s: u32,
     },
+    /// A freeze of the calendar holds it back: without it there would be time.
+    InFreeze {
+        /// The freeze's id in the policy.
+        freeze: String,
+        /// Its reason there.
+        reason: String,
+        /// The tenant whose guests it holds back; absent: the hosts or elements themselves.
+        tenant: Option<TenantId>,
+        /// Until then, in seconds; absent: past all that is planned.
+        until_s: Option<u32>,
+    },
     /// It would be over after the last moment that is planned for, or for which an exception holds.
     PastHorizon {
         /// When it would be over, in seconds.

@@ -96,10 +96,10 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The one whose slow case is the later; of equals, whose usual one is.
+    /// The later of both medians and the later of both slow cases: what takes at least either takes no less.
     #[must_use]
     pub fn longer(self, other: Self) -> Self {
-        if (other.p95_s, other.p50_s) > (self.p95_s, self.p50_s) { other } else { self }
+        Self { p50_s: self.p50_s.max(other.p50_s), p95_s: self.p95_s.max(other.p95_s) }
     }
 
     /// A spread; the percentiles are put in order.
@@ -128,7 +128,7 @@ pub struct Durations {
 }
 
 impl Durations {
-    /// Of each step the longer one: what a drain with several changes takes.
+    /// Of each step the later median and the later slow case: what a drain with several changes takes.
     #[must_use]
     pub fn longest(self, other: Self) -> Self {
         Self {

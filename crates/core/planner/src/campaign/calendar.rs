@@ -1,6 +1,8 @@
 //! When things may be touched: windows less freezes, as spans of seconds from the start of the plan; and how much of what is
 //! limited is in use when.
 
+mod frozen;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -12,6 +14,8 @@ use underpin_model::policy::{Exception, Policy, Scope};
 use super::drive::ends;
 use super::facts::{Facts, NONE};
 use super::{PlanError, Request};
+
+pub(super) use self::frozen::name as name_freezes;
 
 /// Seconds from the start of the plan.
 pub(super) type Seconds = u32;

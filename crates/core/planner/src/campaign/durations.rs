@@ -151,7 +151,8 @@ impl<'a> Fitted<'a> {
     }
 }
 
-/// Of each step the longest, of changes that declare their own durations and of what holds for all others.
+/// Of each step the longest, of changes that declare their own durations and of what holds for all others; of a median and a slow case
+/// from two of them the one says so whose slow case it is.
 fn of_all(own: &[&Change], general: Option<Vec<StepDuration>>) -> Vec<StepDuration> {
     let mut all: BTreeMap<TimedStep, StepDuration> = BTreeMap::new();
     let of_change = |it: &&Change| {
@@ -160,9 +161,11 @@ fn of_all(own: &[&Change], general: Option<Vec<StepDuration>>) -> Vec<StepDurati
     };
     for it in own.iter().filter_map(of_change).chain(general).flatten() {
         let known = all.entry(it.step).or_insert_with(|| it.clone());
-        if known.spread.longer(it.spread) != known.spread {
+        let spread = known.spread.longer(it.spread);
+        if (it.spread.p95_s, it.spread.p50_s) > (known.spread.p95_s, known.spread.p50_s) {
             *known = it;
         }
+        known.spread = spread;
     }
     let order = TimedStep::ALL.into_iter();
     order.filter_map(|step| all.remove(&step)).collect()

@@ -155,6 +155,7 @@ fn made(request: &Request<'_>) -> Result<Planned, PlanError> {
     let driven = best::best(request, &facts)?;
     let mut planned = assemble::assemble(request, &facts, &driven);
     report::finish(request, &facts, &driven, &mut planned);
+    calendar::name_freezes(request, &facts, &mut planned);
     planned.report.counterfactuals = counterfactual::counterfactuals(request, &planned);
     Ok(planned)
 }

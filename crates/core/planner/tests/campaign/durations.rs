@@ -132,3 +132,24 @@ fn a_drain_with_two_changes_takes_the_longer_of_each_step() {
         assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, outcome, "{window} minutes");
     }
 }
+
+#[test]
+fn a_drain_takes_the_longest_median_and_the_longest_slow_case() {
+    let mut fleet = fleet(3);
+    let mut second = change("also", "x");
+    second.to = Target::Setting { name: "smt".to_owned(), value: "off".to_owned(), reboot: true };
+    let own = Spread::new(600, 870);
+    planning(&mut fleet).changes[0].durations =
+        Some(Durations { reboot: own, ..Durations::of(Method::EvacuateReboot) });
+    planning(&mut fleet).changes.push(second);
+    // Mostly quick, sometimes very slow: the usual case is quicker than the change says, the slow one slower.
+    watched(&mut fleet, "h1", &[20.0, 30.0, 2000.0, 25.0, 3000.0, 60.0], TimedOutcome::Ok);
+    // The lint of `planned` takes the least that the changes declare: it finds nothing.
+    let it = planned(&fleet, &policy());
+    let taken = reboot(&it, "h1");
+    assert!(taken.p50_s == own.p50_s && taken.p95_s > own.p95_s, "{taken:?}");
+    let mut steps = it.report.durations.iter().flat_map(|it| &it.steps);
+    let said = steps.find(|it| it.step == TimedStep::Reboot).unwrap();
+    assert_eq!(said.spread, taken);
+    assert!(matches!(said.from, DurationFrom::Fitted { .. }), "{:?}", said.from);
+}

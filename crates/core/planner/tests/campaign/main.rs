@@ -18,6 +18,7 @@ mod diversity;
 mod durations;
 mod edits;
 mod exceptions;
+mod frozen;
 mod guests;
 mod homing;
 mod late;
