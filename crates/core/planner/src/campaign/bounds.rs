@@ -8,6 +8,7 @@ use underpin_model::policy::Homing;
 
 use super::answers::Answers;
 use super::calendar::{Calendar, Seconds, earliest, tenants_wait};
+use super::couplings::{Couplings, Key};
 use super::drive::{Class, Driven};
 use super::facts::{Allowed, Facts};
 use super::leave::{How, live, preferred};
@@ -234,10 +235,13 @@ fn makespan(
             rings.entry(ring(request, facts, work)).or_default().push(work);
         }
     }
+    let couplings = Couplings::new(facts);
     let elements = driven.elements.iter().map(|it| u64::from(it.end - it.start)).max().unwrap_or(0);
     let mut best = (elements, "longest-host");
     for (change, rings) in &of_changes {
-        let of = |calendar| Chain { request, facts, ways, calendar, driven }.of(*change, rings);
+        let of = |calendar| {
+            Chain { request, facts, ways, calendar, driven, couplings: &couplings }.of(*change, rings)
+        };
         let plain = of(None);
         let bound = match calendar.map(|it| of(Some(it))) {
             Some(windows) if windows.0 > plain.0 => (windows.0, "window"),
@@ -257,6 +261,7 @@ struct Chain<'c> {
     ways: &'c Ways<'c, 'c>,
     calendar: Option<&'c Calendar<'c>>,
     driven: &'c Driven,
+    couplings: &'c Couplings,
 }
 
 impl Chain<'_> {
@@ -395,7 +400,23 @@ impl Chain<'_> {
                 now = now.max(in_windows(self.ways, calendar, self.driven.most, &works, without, start));
             }
         }
-        now
+        // Whoever is left out might be anyone's.
+        let coupled = if without.is_empty() { self.coupled(works) } else { 0 };
+        if start + coupled > now {
+            *by = "hosts-away";
+        }
+        now.max(start + coupled)
+    }
+
+    /// The sum of the paths of all hosts that count under one limit over clusters, over how many of them may be away at once.
+    fn coupled(&self, works: &[&Work]) -> u64 {
+        let mut sums: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
+        for work in works {
+            for (key, most) in self.couplings.keys(self.facts, work.host) {
+                sums.entry(key).or_insert((0, most)).0 += path(self.ways, work);
+            }
+        }
+        sums.values().map(|&(sum, most)| sum.div_ceil(most.max(1))).max().unwrap_or(0)
     }
 }
 

@@ -6,7 +6,6 @@ use underpin_model::id::HostId;
 
 use super::calendar::{Seconds, Usage};
 use super::facts::{Facts, NONE};
-use super::rooms::Rooms;
 
 /// What a limit is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,8 +47,8 @@ impl Couplings {
     }
 
     /// The keys under which a host counts while a wave has it away, each with its limit; none where it is away anyhow.
-    pub(super) fn keys(&self, rooms: &Rooms<'_, '_>, host: u32) -> Vec<(Key, u64)> {
-        if rooms.facts.in_maintenance(host) { Vec::new() } else { self.of_host(rooms.facts, host) }
+    pub(super) fn keys(&self, facts: &Facts<'_>, host: u32) -> Vec<(Key, u64)> {
+        if facts.in_maintenance(host) { Vec::new() } else { self.of_host(facts, host) }
     }
 
     /// Hosts that are away under a key for good.

@@ -17,6 +17,7 @@ mod calendar;
 mod canaries;
 mod candidates;
 mod counterfactual;
+mod coupled;
 mod couplings;
 mod drive;
 mod durations;

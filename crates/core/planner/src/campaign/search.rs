@@ -7,12 +7,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
-use super::Request;
 use super::couplings::Couplings;
 use super::facts::Facts;
 use super::leave::How;
-use super::spread;
 use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave};
+use super::{Request, coupled, spread};
 
 /// Clusters that are looked at again at a time: those that the next stage would wait for.
 const SLOWEST: usize = 8;
@@ -33,22 +32,10 @@ pub(super) fn stages<'f, 'a>(
     tries: &BTreeSet<u32>,
 ) -> Vec<(u32, Staged)> {
     let share = request.evaluations / (candidates.len().max(1) as u64);
-    let kept = kept(request);
-    let seed = |at: u32| request.seed ^ (u64::from(at) << 32) ^ u64::from(tries.contains(&at));
     if couplings.bind {
-        let mut results = Vec::with_capacity(candidates.len());
-        for (at, hosts) in candidates {
-            let Some(cluster) = clusters.get_mut(at as usize) else { continue };
-            let mut search = Search::new(shared, cluster, couplings, hosts, tries.contains(&at), seed(at));
-            search.spread(shared, cluster, couplings, share);
-            if !search.stands(shared.facts, kept.as_ref()) {
-                search.vary(shared, cluster, couplings, share);
-            }
-            (*cluster, *couplings) = (search.cluster, search.couplings);
-            results.push((at, search.staged));
-        }
-        return results;
+        return coupled::stages(request, shared, clusters, couplings, &candidates, tries);
     }
+    let kept = kept(request);
     let none = Couplings::default();
     let work: Vec<(u32, &Cluster<'f, 'a>, Vec<Candidate>)> = clusters
         .iter()
@@ -58,7 +45,8 @@ pub(super) fn stages<'f, 'a>(
     let mut searches: Vec<(u32, &Cluster<'f, 'a>, Search<'f, 'a>)> = work
         .into_par_iter()
         .map(|(at, before, hosts)| {
-            let mut search = Search::new(shared, before, &none, hosts, tries.contains(&at), seed(at));
+            let mut search =
+                Search::new(shared, before, &none, hosts, tries.contains(&at), seed(request, tries, at));
             search.spread(shared, before, &none, share);
             if !search.stands(shared.facts, kept.as_ref()) {
                 search.vary(shared, before, &none, share);
@@ -80,8 +68,13 @@ pub(super) fn stages<'f, 'a>(
     results
 }
 
+/// Every cluster has dice of its own, its canaries others than the rest.
+pub(super) fn seed(request: &Request<'_>, tries: &BTreeSet<u32>, at: u32) -> u64 {
+    request.seed ^ (u64::from(at) << 32) ^ u64::from(tries.contains(&at))
+}
+
 /// The hosts that a parent plan has: where all of them can be done in its order, that stands, though another one may be better by now.
-fn kept<'r>(request: &'r Request<'_>) -> Option<BTreeSet<&'r str>> {
+pub(super) fn kept<'r>(request: &'r Request<'_>) -> Option<BTreeSet<&'r str>> {
     let waves = &request.parent.as_ref()?.plan.waves;
     Some(waves.iter().flat_map(|it| &it.elements).map(|it| it.as_str()).collect())
 }
@@ -107,18 +100,18 @@ fn hurry<'f, 'a>(
 }
 
 /// The best order of one cluster's hosts so far, and what comes of it.
-struct Search<'f, 'a> {
+pub(super) struct Search<'f, 'a> {
     order: Vec<Candidate>,
     canary: bool,
     dice: ChaCha8Rng,
     worth: Worth,
-    staged: Staged,
-    cluster: Cluster<'f, 'a>,
-    couplings: Couplings,
+    pub(super) staged: Staged,
+    pub(super) cluster: Cluster<'f, 'a>,
+    pub(super) couplings: Couplings,
 }
 
 impl<'f, 'a> Search<'f, 'a> {
-    fn new(
+    pub(super) fn new(
         shared: &Shared<'f, 'a>,
         before: &Cluster<'f, 'a>,
         limits: &Couplings,
@@ -134,14 +127,14 @@ impl<'f, 'a> Search<'f, 'a> {
     }
 
     /// Whatever the parent plan has of these hosts, this one has as well.
-    fn stands(&self, facts: &Facts<'_>, kept: Option<&BTreeSet<&str>>) -> bool {
+    pub(super) fn stands(&self, facts: &Facts<'_>, kept: Option<&BTreeSet<&str>>) -> bool {
         let lost = |host: u32| kept.is_some_and(|it| it.contains(facts.hosts[host as usize].it.id.as_str()));
         kept.is_some() && !self.staged.blocked.iter().any(|it| lost(it.0))
     }
 
     /// Where guests wait for the links of their targets: the same order with targets that could have them soonest, if that is better
     /// and takes neither more waves nor more moves.
-    fn spread(
+    pub(super) fn spread(
         &mut self,
         shared: &Shared<'f, 'a>,
         before: &Cluster<'f, 'a>,
@@ -171,7 +164,7 @@ impl<'f, 'a> Search<'f, 'a> {
     }
 
     /// Tries other orders and targets, and keeps what is better.
-    fn vary(
+    pub(super) fn vary(
         &mut self,
         shared: &Shared<'f, 'a>,
         before: &Cluster<'f, 'a>,

@@ -85,7 +85,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let facts = self.rooms.facts;
         let network_mbps = facts.policy.planning.migration.network_mbps.map(u64::from);
         for (work, times) in works.iter().zip(times) {
-            for (key, most) in couplings.keys(&self.rooms, work.host) {
+            for (key, most) in couplings.keys(self.rooms.facts, work.host) {
                 add(key, 1, most);
             }
             let network =

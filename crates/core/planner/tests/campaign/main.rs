@@ -13,6 +13,7 @@ mod before;
 mod build;
 mod clusters;
 mod contradictions;
+mod coupled;
 mod diffs;
 mod diversity;
 mod durations;
