@@ -249,6 +249,7 @@ impl<'a> Timeline<'a> {
         for (path, number) in self.paths.iter().zip(0u32..) {
             if let Some(host) = path.element.host()
                 && path.from != NONE
+                && !self.only_takes(path)
                 && let Some(of) = self.paths_of_host.get_mut(ix(host))
             {
                 of.push(number);
@@ -280,6 +281,15 @@ impl<'a> Timeline<'a> {
             }
         }
         self.capacities.sort_by_key(|it| (it.at, it.host));
+    }
+
+    /// Guests come to a host that the wave does not list, and nothing else is done there: nobody misses it.
+    pub(crate) fn only_takes(&self, path: &Path) -> bool {
+        let comes = |step: &u32| match self.acts.get(ix(*step)).map(|it| &it.doing) {
+            Some(Doing::Migrate { to, .. }) => path.element == Elem::Host(*to),
+            _ => false,
+        };
+        !path.listed && path.steps.iter().all(comes)
     }
 
     /// The release that a host runs at a moment, where it is known.

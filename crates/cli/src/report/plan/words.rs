@@ -85,6 +85,7 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
             changes.join(" and "),
             if changes.len() == 1 { "takes" } else { "take" }
         ),
+        Reason::WayHome => "guests go home that the plan before had on their way".to_owned(),
         Reason::LeavesEarly { tenant } => format!("guests of {tenant} leave early, in its own window"),
         Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(
             "no window of {} is long enough: it needs {}, the longest is {}",

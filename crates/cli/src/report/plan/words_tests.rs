@@ -36,6 +36,7 @@ fn reasons() -> Vec<(Value, &'static str)> {
             json!({"why": "takes-reboot", "changes": ["x", "y"]}),
             "x and y take a reboot, and the methods that are allowed are without one: evacuate-reboot is not",
         ),
+        (json!({"why": "way-home"}), "guests go home that the plan before had on their way"),
         (json!({"why": "leaves-early", "tenant": "acme"}), "guests of acme leave early, in its own window"),
         (
             json!({"why": "outside-window", "tenant": null, "needs_s": 3600, "longest_s": 1800}),

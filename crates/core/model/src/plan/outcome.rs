@@ -52,6 +52,8 @@ pub enum Reason {
         /// The tenant.
         tenant: TenantId,
     },
+    /// The plan before had guests on their way home, and this one brings them there.
+    WayHome,
     /// No window within the horizon is long enough.
     OutsideWindow {
         /// The tenant whose window it is; absent: the hosts' own.

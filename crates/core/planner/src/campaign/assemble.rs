@@ -387,7 +387,8 @@ impl Assembly<'_, '_> {
         resting: &[u32],
     ) -> Vec<u32> {
         // A platform's maintenance mode moves what runs; what moves cold is stopped and started by itself.
-        let ours = |it: &&Move| self.request.policy.planning.placing == Placing::WePlace || !it.live;
+        let we_place = self.request.policy.planning.placing == Placing::WePlace;
+        let ours = |it: &&Move| we_place || !it.live || it.from != work.host;
         let moves: Vec<Move> = times.out.iter().filter(ours).copied().collect();
         let theirs: Vec<Move> = times.out.iter().filter(|it| !ours(it)).copied().collect();
         let staged = resting.get(..1).unwrap_or_default();

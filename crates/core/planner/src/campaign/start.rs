@@ -85,7 +85,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let facts = self.rooms.facts;
         let network_mbps = facts.policy.planning.migration.network_mbps.map(u64::from);
         for (work, times) in works.iter().zip(times) {
-            for (key, most) in couplings.keys(&self.rooms, work.host) {
+            let away = Some(work.host).filter(|_| !work.only_takes());
+            for (key, most) in away.into_iter().flat_map(|it| couplings.keys(&self.rooms, it)) {
                 add(key, 1, most);
             }
             let network =
