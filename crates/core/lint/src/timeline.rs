@@ -32,6 +32,7 @@ pub(crate) enum Doing<'a> {
         live: bool,
         mbps: u32,
         pause_ms: u32,
+        consent: Option<&'a str>,
     },
     /// `beside`: hosts that may take guests and are not expected to.
     Evacuate {
@@ -391,13 +392,14 @@ fn doing<'a>(
             Doing::Stage { element: element(id.as_str())?, change: *change_at.get(change.as_str())? }
         }
         StepKind::BackupCheck { element: id } => Doing::BackupCheck { element: element(id.as_str())? },
-        StepKind::Migrate { vm: guest, from, to, live, mbps, pause_ms } => Doing::Migrate {
+        StepKind::Migrate { vm: guest, from, to, live, mbps, pause_ms, consent } => Doing::Migrate {
             vm: vm(guest.as_str())?,
             from: host(from.as_str())?,
             to: host(to.as_str())?,
             live: *live,
             mbps: *mbps,
             pause_ms: *pause_ms,
+            consent: consent.as_deref(),
         },
         StepKind::Evacuate { host: from, expected, only_to, mbps } => {
             let mut beside = only_to.iter().map(|it| host(it.as_str())).collect::<Option<Vec<_>>>()?;

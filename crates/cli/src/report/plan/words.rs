@@ -276,13 +276,11 @@ pub(super) fn step(kind: &StepKind) -> (&'static str, String) {
         StepKind::Gate { cluster: Some(cluster) } => ("gate", cluster.to_string()),
         StepKind::Stage { element, change } => ("stage", format!("{change} on {element}")),
         StepKind::BackupCheck { element } => ("backup check", element.to_string()),
-        StepKind::Migrate { vm, from, to, live, mbps, pause_ms } => (
-            "migrate",
-            format!(
-                "{vm} from {from} to {to}, {mbps} Mbit/s, {}",
-                if *live { format!("pause {pause_ms} ms") } else { "cold".to_owned() }
-            ),
-        ),
+        StepKind::Migrate { vm, from, to, live, mbps, pause_ms, consent } => {
+            let how = if *live { format!("{mbps} Mbit/s, pause {pause_ms} ms") } else { "cold".to_owned() };
+            let consent = consent.as_ref().map_or_else(String::new, |it| format!(", consent {it}"));
+            ("migrate", format!("{vm} from {from} to {to}, {how}{consent}"))
+        }
         StepKind::Evacuate { host, expected, only_to, mbps } => (
             "evacuate",
             format!("{host}: {} guests, only to {}, {mbps} Mbit/s", expected.len(), names(only_to)),

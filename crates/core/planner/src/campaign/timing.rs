@@ -4,20 +4,19 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use underpin_model::change::Method;
-use underpin_model::policy::{Durations, Homing, Placing, Spread};
+use underpin_model::policy::{COLD_MOVE, Durations, Homing, Placing, Spread};
 
 use super::calendar::Seconds;
 use super::facts::{Facts, HostFacts};
 use super::homing::StaysAway;
 use super::leave::{Departure, How, live};
 
-/// Powering a guest off and on, suspending and resuming it, moving it cold: judgements, since no published figures cover all
+/// Powering a guest off and on, suspending and resuming it: judgements, since no published figures cover all
 /// platforms.
 pub(super) const STOP: Spread = Spread::new(30, 120);
 pub(super) const START: Spread = Spread::new(30, 120);
 pub(super) const SUSPEND: Spread = Spread::new(60, 180);
 pub(super) const RESUME: Spread = Spread::new(60, 180);
-pub(super) const COLD: Spread = Spread::new(60, 180);
 
 /// One hop of a change on one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -356,7 +355,7 @@ fn moved(facts: &Facts<'_>, wanted: &Wanted, now: Seconds, mbps: u32) -> Option<
         to: wanted.to,
         live: wanted.live,
         start: now,
-        span: COLD,
+        span: COLD_MOVE,
         mbps: 0,
         pause_ms: 0,
     };
