@@ -165,8 +165,13 @@ fn rarer(reason: &Reason) -> String {
         Reason::ReleaseDiversity { application } => {
             format!("all of application {application} would be on a release that soaks")
         }
-        Reason::MostAway { of, most, away } => {
-            let limit = format!("at most {most} away of one {}", of.replace('-', " "));
+        Reason::MostAway { of, name, most, away } => {
+            let of = of.replace('-', " ");
+            let limit = match (of.as_str(), name.as_str()) {
+                ("network", name) => format!("at most {most} Mbit/s for migrations over network {name}"),
+                (of, "") => format!("at most {most} away of one {of}"),
+                (of, name) => format!("at most {most} away of {of} {name}"),
+            };
             match away.len() {
                 0 => limit,
                 1 => format!("{limit}: {} is in maintenance", names(away)),
@@ -231,6 +236,10 @@ pub(super) fn relaxation(relaxation: &Relaxation) -> String {
         Relaxation::WithoutReserve { cluster } => {
             format!("an exception from the reserve for a failure in cluster {cluster}")
         }
+        Relaxation::WithoutFreeze { freeze, tenant, hosts } => format!(
+            "an exception from freeze {freeze} for {}",
+            tenant.as_ref().map_or_else(|| names(hosts), |it| format!("guests of {it}"))
+        ),
         Relaxation::WithoutRule { rule, vms } if vms.is_empty() => format!("without rule {}", rule.name()),
         Relaxation::WithoutRule { rule, vms } => format!("without rule {} for {}", rule.name(), names(vms)),
         Relaxation::MostAway { cluster, most } => format!("{most} hosts away at a time in cluster {cluster}"),

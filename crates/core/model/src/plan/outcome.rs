@@ -232,8 +232,11 @@ pub enum Reason {
     },
     /// A limit on hosts away makes it wait.
     MostAway {
-        /// What it limits: `cluster`, `fault-domain`, `ring`, `tenant`.
+        /// What it limits: `cluster`, `fault-domain`, `ring`, `tenant` (hosts away), `network` (Mbit/s).
         of: String,
+        /// Which of them.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        name: String,
         /// The number.
         most: u32,
         /// Hosts that use it up for as long as they are in maintenance.

@@ -459,10 +459,8 @@ impl<'a> Drive<'_, 'a> {
         let before = elements::before(&work);
         match elements::opens(self.request, change.layer, element, &ids, from, length, before) {
             Err(reason) => self.block(element, vec![reason]),
-            Ok(start) => {
-                if start > from {
-                    work.reasons.push(Reason::WindowOpens { tenant: None, at_s: start });
-                }
+            Ok((start, why)) => {
+                work.reasons.extend(why);
                 (work.start, work.end) = (start, start.saturating_add(length));
                 for it in near {
                     self.clusters[it].free_at = work.end;
