@@ -141,6 +141,7 @@ fn plan(fleet: &Fleet, hosts: usize) -> Plan {
                     live: true,
                     mbps: 2500,
                     pause_ms: 500,
+                    consent: None,
                 };
                 step(kind, turn as u32 / 4 * 60, 60);
             }

@@ -389,9 +389,12 @@ fn waves(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
         }
         elements(world, wave, number, log);
     }
-    // A path that no wave lists is one of a step whose subject is not in its wave: fine where guests leave it early.
+    // A path that no wave lists is one of a step whose subject is not in its wave: fine where guests leave it early, or come home that a plan
+    // before had on their way.
+    let follows = timeline.plan.parent.is_some();
     for path in &timeline.paths {
-        if !path.listed && path.wave != 0 && !leaves_early(timeline, path) {
+        let is_fine = || leaves_early(timeline, path) || (follows && timeline.only_takes(path));
+        if !path.listed && path.wave != 0 && !is_fine() {
             let found = format!("steps for {}", world.id(path.element));
             bad(log, At::NONE, format!("wave {}", path.wave), found, "steps for its elements only");
         }

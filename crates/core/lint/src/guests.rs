@@ -31,6 +31,8 @@ struct Deed<'a> {
     /// When the guest is as it was again: the end of the move, or of the step that starts or resumes it.
     until: u32,
     consent: Option<&'a str>,
+    /// The platform does it.
+    theirs: bool,
 }
 
 pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_>) {
@@ -50,6 +52,7 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
             start: act.start,
             until,
             consent,
+            theirs: matches!(act.doing, Doing::Evacuate { .. }),
         };
         let mut set = |vm: u32, value: bool| {
             if let Some(it) = interrupted.get_mut(ix(vm)) {
@@ -57,14 +60,19 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, log: &mut Log<'_
             }
         };
         match &act.doing {
-            Doing::Migrate { vm, from, to, live, mbps, pause_ms } => {
+            Doing::Migrate { vm, from, to, live, mbps, pause_ms, consent } => {
                 let action = if *live { Action::LiveMigrate } else { Action::ColdMigrate };
-                judge(world, timeline, &consents, &deed(*vm, action, *from, *to, *live, None), log);
+                let moved = deed(*vm, action, *from, *to, *live, *consent);
+                judge(world, timeline, &consents, &moved, log);
+                let span = Span { mbps: *mbps, pause_ms: *pause_ms, p50_s, p95_s: act.end - act.start };
+                let off = interrupted.get(ix(*vm)).copied().unwrap_or(false);
                 if *live {
-                    let span = Span { mbps: *mbps, pause_ms: *pause_ms, p50_s, p95_s: act.end - act.start };
                     duration(world, at, *vm, &span, log);
                 } else {
-                    cold(world, at, *vm, *mbps, *pause_ms, log);
+                    cold(world, at, *vm, &span, log);
+                    if !off {
+                        rather_live(world, timeline, &consents, &moved, log);
+                    }
                 }
             }
             Doing::Evacuate { host, moves, beside, mbps } => {
@@ -159,6 +167,30 @@ fn target(world: &World<'_>, timeline: &Timeline<'_>, deed: &Deed<'_>, log: &mut
     features(world, deed, log);
     if deed.live {
         direction(world, timeline, deed, log);
+    }
+}
+
+/// A guest that runs is not put off for a move that it could make while it runs.
+fn rather_live(
+    world: &World<'_>,
+    timeline: &Timeline<'_>,
+    consents: &Consents<'_>,
+    deed: &Deed<'_>,
+    log: &mut Log<'_>,
+) {
+    let Some(row) = world.vms.get(ix(deed.vm)) else { return };
+    log.compared(Rule::MigrationTime);
+    let live = Deed { action: Action::LiveMigrate, live: true, consent: None, ..*deed };
+    let may = row.power == Power::Runs
+        && row.vm.allowed_actions.contains(&Action::LiveMigrate)
+        && row.vm.passthrough.is_empty()
+        && consents.allow(world, timeline, &live)
+        && converges(world, deed.vm);
+    if may {
+        log.add(Rule::MigrationTime, Severity::Worse, deed.at, || {
+            let found = "it moves cold, and is off meanwhile".to_owned();
+            (format!("VM {}", row.vm.id), found, "a live move, which it allows and which converges".into())
+        });
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) enum Doing<'a> {
         live: bool,
         mbps: u32,
         pause_ms: u32,
+        consent: Option<&'a str>,
     },
     /// `beside`: hosts that may take guests and are not expected to.
     Evacuate {
@@ -249,6 +250,7 @@ impl<'a> Timeline<'a> {
         for (path, number) in self.paths.iter().zip(0u32..) {
             if let Some(host) = path.element.host()
                 && path.from != NONE
+                && !self.only_takes(path)
                 && let Some(of) = self.paths_of_host.get_mut(ix(host))
             {
                 of.push(number);
@@ -280,6 +282,15 @@ impl<'a> Timeline<'a> {
             }
         }
         self.capacities.sort_by_key(|it| (it.at, it.host));
+    }
+
+    /// Guests come to a host that the wave does not list, and nothing else is done there: nobody misses it.
+    pub(crate) fn only_takes(&self, path: &Path) -> bool {
+        let comes = |step: &u32| match self.acts.get(ix(*step)).map(|it| &it.doing) {
+            Some(Doing::Migrate { to, .. }) => path.element == Elem::Host(*to),
+            _ => false,
+        };
+        !path.listed && path.steps.iter().all(comes)
     }
 
     /// The release that a host runs at a moment, where it is known.
@@ -381,13 +392,14 @@ fn doing<'a>(
             Doing::Stage { element: element(id.as_str())?, change: *change_at.get(change.as_str())? }
         }
         StepKind::BackupCheck { element: id } => Doing::BackupCheck { element: element(id.as_str())? },
-        StepKind::Migrate { vm: guest, from, to, live, mbps, pause_ms } => Doing::Migrate {
+        StepKind::Migrate { vm: guest, from, to, live, mbps, pause_ms, consent } => Doing::Migrate {
             vm: vm(guest.as_str())?,
             from: host(from.as_str())?,
             to: host(to.as_str())?,
             live: *live,
             mbps: *mbps,
             pause_ms: *pause_ms,
+            consent: consent.as_deref(),
         },
         StepKind::Evacuate { host: from, expected, only_to, mbps } => {
             let mut beside = only_to.iter().map(|it| host(it.as_str())).collect::<Option<Vec<_>>>()?;

@@ -509,7 +509,7 @@ fn an_empty_cluster_and_guests_that_are_off_are_no_trouble() {
     if let StepKind::Migrate { live, mbps, pause_ms, .. } = &mut cold {
         (*live, *mbps, *pause_ms) = (false, 0, 0);
     }
-    case.add(4, "h3", cold, 12_500, 60);
+    case.add(4, "h3", cold, 12_500, 180);
     assert_eq!(errors(&case), BTreeSet::from([Rule::AllowedAction, Rule::Consent]));
 }
 

@@ -85,6 +85,7 @@ pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
             changes.join(" and "),
             if changes.len() == 1 { "takes" } else { "take" }
         ),
+        Reason::WayHome => "guests go home that the plan before had on their way".to_owned(),
         Reason::LeavesEarly { tenant } => format!("guests of {tenant} leave early, in its own window"),
         Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(
             "no window of {} is long enough: it needs {}, the longest is {}",
@@ -164,8 +165,13 @@ fn rarer(reason: &Reason) -> String {
         Reason::ReleaseDiversity { application } => {
             format!("all of application {application} would be on a release that soaks")
         }
-        Reason::MostAway { of, most, away } => {
-            let limit = format!("at most {most} away of one {}", of.replace('-', " "));
+        Reason::MostAway { of, name, most, away } => {
+            let of = of.replace('-', " ");
+            let limit = match (of.as_str(), name.as_str()) {
+                ("network", name) => format!("at most {most} Mbit/s for migrations over network {name}"),
+                (of, "") => format!("at most {most} away of one {of}"),
+                (of, name) => format!("at most {most} away of {of} {name}"),
+            };
             match away.len() {
                 0 => limit,
                 1 => format!("{limit}: {} is in maintenance", names(away)),
@@ -230,6 +236,10 @@ pub(super) fn relaxation(relaxation: &Relaxation) -> String {
         Relaxation::WithoutReserve { cluster } => {
             format!("an exception from the reserve for a failure in cluster {cluster}")
         }
+        Relaxation::WithoutFreeze { freeze, tenant, hosts } => format!(
+            "an exception from freeze {freeze} for {}",
+            tenant.as_ref().map_or_else(|| names(hosts), |it| format!("guests of {it}"))
+        ),
         Relaxation::WithoutRule { rule, vms } if vms.is_empty() => format!("without rule {}", rule.name()),
         Relaxation::WithoutRule { rule, vms } => format!("without rule {} for {}", rule.name(), names(vms)),
         Relaxation::MostAway { cluster, most } => format!("{most} hosts away at a time in cluster {cluster}"),
@@ -275,13 +285,11 @@ pub(super) fn step(kind: &StepKind) -> (&'static str, String) {
         StepKind::Gate { cluster: Some(cluster) } => ("gate", cluster.to_string()),
         StepKind::Stage { element, change } => ("stage", format!("{change} on {element}")),
         StepKind::BackupCheck { element } => ("backup check", element.to_string()),
-        StepKind::Migrate { vm, from, to, live, mbps, pause_ms } => (
-            "migrate",
-            format!(
-                "{vm} from {from} to {to}, {mbps} Mbit/s, {}",
-                if *live { format!("pause {pause_ms} ms") } else { "cold".to_owned() }
-            ),
-        ),
+        StepKind::Migrate { vm, from, to, live, mbps, pause_ms, consent } => {
+            let how = if *live { format!("{mbps} Mbit/s, pause {pause_ms} ms") } else { "cold".to_owned() };
+            let consent = consent.as_ref().map_or_else(String::new, |it| format!(", consent {it}"));
+            ("migrate", format!("{vm} from {from} to {to}, {how}{consent}"))
+        }
         StepKind::Evacuate { host, expected, only_to, mbps } => (
             "evacuate",
             format!("{host}: {} guests, only to {}, {mbps} Mbit/s", expected.len(), names(only_to)),

@@ -36,6 +36,7 @@ fn reasons() -> Vec<(Value, &'static str)> {
             json!({"why": "takes-reboot", "changes": ["x", "y"]}),
             "x and y take a reboot, and the methods that are allowed are without one: evacuate-reboot is not",
         ),
+        (json!({"why": "way-home"}), "guests go home that the plan before had on their way"),
         (json!({"why": "leaves-early", "tenant": "acme"}), "guests of acme leave early, in its own window"),
         (
             json!({"why": "outside-window", "tenant": null, "needs_s": 3600, "longest_s": 1800}),
@@ -123,8 +124,12 @@ fn reasons() -> Vec<(Value, &'static str)> {
         ),
         (json!({"why": "most-away", "of": "fault-domain", "most": 2}), "at most 2 away of one fault domain"),
         (
-            json!({"why": "most-away", "of": "cluster", "most": 1, "away": ["h3"]}),
-            "at most 1 away of one cluster: h3 is in maintenance",
+            json!({"why": "most-away", "of": "cluster", "name": "c", "most": 1, "away": ["h3"]}),
+            "at most 1 away of cluster c: h3 is in maintenance",
+        ),
+        (
+            json!({"why": "most-away", "of": "network", "name": "vmotion", "most": 3000}),
+            "at most 3000 Mbit/s for migrations over network vmotion",
         ),
         (json!({"why": "most-urgent", "loss_per_day": 12.0}), "12.0 a day while it is open"),
         (json!({"why": "canary", "class": "x/y"}), "canary of x/y"),
@@ -164,6 +169,14 @@ fn relaxations() -> Vec<(Value, &'static str)> {
         (
             json!({"what": "without-rule", "rule": "apart", "vms": ["a", "b", "c", "d", "e"]}),
             "without rule apart for a, b, c, d and 1 more",
+        ),
+        (
+            json!({"what": "without-freeze", "freeze": "sale", "tenant": null, "hosts": ["h1", "h2"]}),
+            "an exception from freeze sale for h1, h2",
+        ),
+        (
+            json!({"what": "without-freeze", "freeze": "sale", "tenant": "acme"}),
+            "an exception from freeze sale for guests of acme",
         ),
         (json!({"what": "most-away", "cluster": "c", "most": 3}), "3 hosts away at a time in cluster c"),
         (json!({"what": "fact", "element": "v", "fact": "memory_mib"}), "find out memory_mib of v"),

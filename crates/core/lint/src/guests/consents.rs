@@ -1,5 +1,6 @@
 //! What the owners of guests said to what is done to them.
 
+use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use underpin_model::change::Consent;
 use underpin_model::fleet::Action;
@@ -76,6 +77,16 @@ impl<'a> Consents<'a> {
         speaking.into_iter()
     }
 
+    /// Nothing that owners said keeps a deed from being done.
+    pub(super) fn allow(&self, world: &World<'_>, timeline: &Timeline<'_>, deed: &Deed<'_>) -> bool {
+        let Some(row) = world.vms.get(ix(deed.vm)) else { return false };
+        let (from, until) = (timeline.plan.instant(deed.start), timeline.plan.instant(deed.until));
+        let answers: Vec<&Consent> = self.of(row.vm, deed.action).map(|it| it.1).collect();
+        let needed = world.policy.planning.consent_needed.contains(&deed.action);
+        !answers.iter().any(|it| refuses(it, from, until))
+            && (!needed || answers.iter().any(|it| it.granted && it.holds(from, until)))
+    }
+
     pub(super) fn check(
         &self,
         world: &World<'_>,
@@ -93,9 +104,7 @@ impl<'a> Consents<'a> {
         let place = || format!("VM {}", row.vm.id);
         let (from, until) = (timeline.plan.instant(deed.start), timeline.plan.instant(deed.until));
         let answers: Vec<(u32, &Consent)> = self.of(row.vm, deed.action).collect();
-        let refusal = answers.iter().map(|it| it.1).find(|it| {
-            !it.granted && it.from.is_none_or(|it| it < until) && it.until.is_none_or(|it| from < it)
-        });
+        let refusal = answers.iter().map(|it| it.1).find(|it| refuses(it, from, until));
         if let Some(refusal) = refusal {
             log.error(Rule::Consent, deed.at, &locus, || {
                 let found = format!("{}, which {:?} refuses", name(deed.action), refusal.id);
@@ -116,7 +125,8 @@ impl<'a> Consents<'a> {
             Some(_) => {}
             None if needed => {
                 let given = answers.iter().find(|it| holds(it));
-                let names_it = matches!(deed.action, Action::Suspend | Action::PowerOff);
+                // An evacuation by the platform has no place for it.
+                let names_it = deed.action != Action::LiveMigrate && !deed.theirs;
                 if given.is_none() || names_it {
                     log.error(Rule::Consent, deed.at, &locus, || {
                         let found = match given {
@@ -134,4 +144,9 @@ impl<'a> Consents<'a> {
             None => {}
         }
     }
+}
+
+/// A no that stands at some time of a span.
+fn refuses(answer: &Consent, from: Timestamp, until: Timestamp) -> bool {
+    !answer.granted && answer.from.is_none_or(|it| it < until) && answer.until.is_none_or(|it| from < it)
 }

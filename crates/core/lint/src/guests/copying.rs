@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use underpin_model::plan::{Rule, Severity};
+use underpin_model::policy::COLD_MOVE;
 
 use crate::report::{At, Log, Said};
 use crate::world::{NONE, World, ix};
@@ -109,17 +110,28 @@ pub(super) fn duration(world: &World<'_>, at: At, vm: u32, span: &Span, log: &mu
 }
 
 /// A guest that is off while it moves is not copied while it writes: the bandwidth and the pause of a live move are those of another step.
-pub(super) fn cold(world: &World<'_>, at: At, vm: u32, mbps: u32, pause_ms: u32, log: &mut Log<'_>) {
+/// It is shut down and started again, and that takes its time.
+pub(super) fn cold(world: &World<'_>, at: At, vm: u32, span: &Span, log: &mut Log<'_>) {
     log.compared(Rule::MigrationTime);
-    if mbps == 0 && pause_ms == 0 {
-        return;
-    }
     let host = world.vms.get(ix(vm)).map_or(NONE, |it| it.host);
-    log.error(Rule::MigrationTime, at, &world.locus_of_vm(vm, host), || {
-        let found =
-            format!("a cold move with {mbps} Mbit/s and a pause of {pause_ms} ms, as only a live one has");
-        (format!("VM {}", world.vm_id(vm)), found, "0 of both: it is off for the whole span".into())
-    });
+    let locus = world.locus_of_vm(vm, host);
+    let place = || format!("VM {}", world.vm_id(vm));
+    let Span { mbps, pause_ms, p50_s, p95_s } = *span;
+    if mbps != 0 || pause_ms != 0 {
+        log.error(Rule::MigrationTime, at, &locus, || {
+            let found = format!(
+                "a cold move with {mbps} Mbit/s and a pause of {pause_ms} ms, as only a live one has"
+            );
+            (place(), found, "0 of both: it is off for the whole span".into())
+        });
+    }
+    if p50_s < COLD_MOVE.p50_s || p95_s < COLD_MOVE.p95_s {
+        log.error(Rule::MigrationTime, at, &locus, || {
+            let found = format!("a cold move with a span of {p95_s} s, and a median of {p50_s} s");
+            let expected = format!("at least {} and {} s", COLD_MOVE.p95_s, COLD_MOVE.p50_s);
+            (place(), found, expected)
+        });
+    }
 }
 
 /// One guest after the other with all of the bandwidth: no other order ends earlier.

@@ -398,7 +398,15 @@ pub(crate) fn gate(wave: u32, start_s: u32) -> Step {
 }
 
 pub(crate) fn migrate(guest: &str, from: &str, to: &str) -> StepKind {
-    StepKind::Migrate { vm: vm(guest), from: host(from), to: host(to), live: true, mbps: 5000, pause_ms: 400 }
+    StepKind::Migrate {
+        vm: vm(guest),
+        from: host(from),
+        to: host(to),
+        live: true,
+        mbps: 5000,
+        pause_ms: 400,
+        consent: None,
+    }
 }
 
 pub(crate) fn patch(id: &str, change: &str, method: Method, to: &str) -> StepKind {

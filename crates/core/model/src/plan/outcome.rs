@@ -52,6 +52,8 @@ pub enum Reason {
         /// The tenant.
         tenant: TenantId,
     },
+    /// The plan before had guests on their way home, and this one brings them there.
+    WayHome,
     /// No window within the horizon is long enough.
     OutsideWindow {
         /// The tenant whose window it is; absent: the hosts' own.
@@ -230,8 +232,11 @@ pub enum Reason {
     },
     /// A limit on hosts away makes it wait.
     MostAway {
-        /// What it limits: `cluster`, `fault-domain`, `ring`, `tenant`.
+        /// What it limits: `cluster`, `fault-domain`, `ring`, `tenant` (hosts away), `network` (Mbit/s).
         of: String,
+        /// Which of them.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        name: String,
         /// The number.
         most: u32,
         /// Hosts that use it up for as long as they are in maintenance.

@@ -54,6 +54,16 @@ pub enum Relaxation {
         /// The cluster.
         cluster: ClusterId,
     },
+    /// Without a freeze of the calendar, by an exception from `freeze-calendar`: it lifts every freeze of whom it names.
+    WithoutFreeze {
+        /// The freeze's id in the policy.
+        freeze: String,
+        /// The tenant whose guests it is about; absent: the hosts' own.
+        tenant: Option<TenantId>,
+        /// The hosts that it is about; empty where it is a tenant's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hosts: Vec<HostId>,
+    },
     /// Without a rule.
     WithoutRule {
         /// The rule.

@@ -87,7 +87,8 @@ rules! {
     MigrationBandwidth = "migration-bandwidth",
     /// A live migration converges within 30 rounds of copying to the pause that it names, and its span (at the 95th percentile) is at least
     /// what its memory, dirty rate and bandwidth take, times the policy's factor; its pause is at most the policy's. An evacuation
-    /// takes at least as long as its guests one after the other. A cold migration has neither bandwidth nor pause.
+    /// takes at least as long as its guests one after the other. A cold migration has neither bandwidth nor pause, and takes at least as
+    /// long as a guest is off that moves so. Who runs and may move live rather moves live.
     MigrationTime = "migration-time",
     /// A step takes at least what is declared for it, median and 95th percentile: by the change, else by the policy for its method. Where
     /// the fleet has a history of such steps, no less than the quickest that was watched, if that is less. Nothing that is done takes no
@@ -99,7 +100,7 @@ rules! {
     /// What a freeze speaks of is not touched while it lasts.
     FreezeCalendar = "freeze-calendar",
     /// An action that needs consent has one that holds for the whole of it (until a guest that was stopped or suspended is back), and
-    /// stopping and suspending name it. No action is done that its owner refuses at the time, consent needed or not.
+    /// stopping, suspending and moving cold name it. No action is done that its owner refuses at the time, consent needed or not.
     Consent = "consent",
     /// Nothing is done to a guest that is not among its allowed actions.
     AllowedAction = "allowed-action",

@@ -63,6 +63,9 @@ pub enum StepKind {
         mbps: u32,
         /// How long it pauses at the end, in milliseconds.
         pause_ms: u32,
+        /// The consent that allows it, by id; absent where the policy asks for none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        consent: Option<String>,
     },
     /// The platform moves the guests away; the plan bounds where to.
     Evacuate {

@@ -40,8 +40,8 @@ pub use meaning::{PACES, short};
 pub use parameter::{Parameter, ParameterFact, Parameters, Setting, Unit};
 pub use place::lines_of;
 pub use planning::{
-    Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing, PlanningPolicy,
-    Spread,
+    COLD_MOVE, Durations, Emergency, Exception, FailureSets, Homing, MigrationPolicy, MostAway, Placing,
+    PlanningPolicy, Spread,
 };
 pub use price::Prices;
 pub use read::{PolicyError, read};

@@ -109,6 +109,10 @@ impl Spread {
     }
 }
 
+/// How long a guest is off at least that moves cold: it is shut down, registered on another host and started there. A judgement, since no published figures
+/// cover all platforms. Nothing of it is copied: its memory is gone by then, and both hosts reach its storage.
+pub const COLD_MOVE: Spread = Spread::new(60, 180);
+
 /// How long the steps of one method take on one element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -369,7 +369,7 @@ impl Assembly<'_, '_> {
             turn.over.push(self.push(number, subject, kind, start + times.start, span, vec![verified]));
         }
         for it in &times.home {
-            let kind = self.migrate(it);
+            let kind = self.migrate(it, work);
             let step = self.push(number, subject, kind, start + it.start, it.span, vec![verified]);
             turn.over.push(step);
         }
@@ -387,13 +387,14 @@ impl Assembly<'_, '_> {
         resting: &[u32],
     ) -> Vec<u32> {
         // A platform's maintenance mode moves what runs; what moves cold is stopped and started by itself.
-        let ours = |it: &&Move| self.request.policy.planning.placing == Placing::WePlace || !it.live;
+        let we_place = self.request.policy.planning.placing == Placing::WePlace;
+        let ours = |it: &&Move| we_place || !it.live || it.from != work.host;
         let moves: Vec<Move> = times.out.iter().filter(ours).copied().collect();
         let theirs: Vec<Move> = times.out.iter().filter(|it| !ours(it)).copied().collect();
         let staged = resting.get(..1).unwrap_or_default();
         let mut steps: Vec<u32> = Vec::with_capacity(moves.len() + 1);
         for it in moves {
-            let (kind, at) = (self.migrate(&it), start + it.start);
+            let (kind, at) = (self.migrate(&it, work), start + it.start);
             steps.push(self.push(number, Some(element), kind, at, it.span, staged.to_vec()));
         }
         if theirs.is_empty() {
@@ -416,7 +417,8 @@ impl Assembly<'_, '_> {
         steps
     }
 
-    fn migrate(&self, it: &Move) -> StepKind {
+    fn migrate(&self, it: &Move, work: &Work) -> StepKind {
+        let allowed = work.departures.iter().find(|other| other.guest == it.guest);
         StepKind::Migrate {
             vm: self.facts.guests[it.guest as usize].it.id.clone(),
             from: self.host_id(it.from),
@@ -424,14 +426,19 @@ impl Assembly<'_, '_> {
             live: it.live,
             mbps: it.mbps,
             pause_ms: it.pause_ms,
+            consent: allowed.and_then(|it| self.consent(it)),
         }
+    }
+
+    /// The consent that allows what is done with a guest.
+    fn consent(&self, it: &Departure) -> Option<String> {
+        let planning = self.request.fleet.planning.as_ref()?;
+        Some(planning.consents.get(it.consent? as usize)?.id.clone())
     }
 
     fn pause(&self, it: &Departure, host: u32) -> (StepKind, Spread) {
         let (vm, host) = (self.facts.guests[it.guest as usize].it.id.clone(), self.host_id(host));
-        let consents =
-            self.request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
-        let consent = it.consent.and_then(|at| consents.get(at as usize)).map(|it| it.id.clone());
+        let consent = self.consent(it);
         match it.how {
             How::Suspend => (StepKind::Suspend { vm, host, consent }, SUSPEND),
             _ => (StepKind::Stop { vm, host, consent }, STOP),

@@ -160,7 +160,7 @@ impl<'a> Drive<'_, 'a> {
 
     /// When the parent plan begins with each host, in seconds of this plan, and its place in that wave: the hosts of a wave begin together,
     /// at once where it has begun already.
-    fn parent_starts(&self) -> BTreeMap<&str, (Seconds, usize)> {
+    pub(super) fn parent_starts(&self) -> BTreeMap<&str, (Seconds, usize)> {
         let mut starts = BTreeMap::new();
         let Some(parent) = &self.request.parent else { return starts };
         let shift = self.request.starts_at.as_second() - parent.plan.starts_at.as_second();

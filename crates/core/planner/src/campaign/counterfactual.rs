@@ -233,6 +233,13 @@ fn add(named: &mut Vec<Named>, relaxation: Relaxation, element: &ElementId) {
                 *minutes = (*minutes).max(*longer);
                 true
             }
+            (
+                Relaxation::WithoutFreeze { freeze, tenant, hosts },
+                Relaxation::WithoutFreeze { freeze: same, tenant: other, hosts: more },
+            ) if freeze == same && tenant == other => {
+                hosts.extend(more.iter().filter(|it| !hosts.contains(it)).cloned().collect::<Vec<_>>());
+                true
+            }
             (known, other) => known == other,
         };
         if joined {
@@ -289,6 +296,14 @@ fn relaxations(
                 hosts: own.into_iter().collect(),
                 minutes: needs_s.div_ceil(60).clamp(1, DAY_MINUTES),
             }]
+        }
+        Reason::InFreeze { freeze, tenant, .. } => {
+            let own = request.fleet.hosts.iter().filter(|it| it.id.as_str() == element.as_str());
+            let hosts: Vec<HostId> = own.filter(|_| tenant.is_none()).map(|it| it.id.clone()).collect();
+            // No exception speaks of planes, storage and witnesses.
+            let speaks = tenant.is_some() || !hosts.is_empty();
+            let without = Relaxation::WithoutFreeze { freeze: freeze.clone(), tenant: tenant.clone(), hosts };
+            Some(without).filter(|_| speaks).into_iter().collect()
         }
         Reason::WindowsApart { tenant, needs_s } => {
             let minutes = needs_s.div_ceil(60).clamp(1, DAY_MINUTES);

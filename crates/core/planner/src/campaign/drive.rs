@@ -16,6 +16,7 @@ use super::calendar::{Calendar, Seconds, host_in, tenants_wait};
 use super::couplings::Couplings;
 use super::elements::{self, ElementWork};
 use super::facts::Facts;
+use super::homeward::Homeward;
 use super::order::{self, Concerned, Levels};
 use super::rooms::Rooms;
 use super::soaking::SoaksStill;
@@ -53,6 +54,10 @@ impl Fate {
 /// Everything that was decided.
 pub(super) struct Driven {
     pub(super) waves: Vec<HostWave>,
+    /// Waves in which guests go home that the parent plan had on their way there.
+    pub(super) way_home: Vec<HostWave>,
+    /// All such guests.
+    pub(super) homeward: BTreeMap<u32, Homeward>,
     pub(super) elements: Vec<ElementWork>,
     pub(super) fates: BTreeMap<ElementId, Fate>,
     pub(super) homing: Homing,
@@ -159,6 +164,8 @@ fn decide<'a>(
         complete: BTreeMap::new(),
         driven: Driven {
             waves: Vec::new(),
+            way_home: Vec::new(),
+            homeward: BTreeMap::new(),
             elements: Vec::new(),
             fates: BTreeMap::new(),
             homing,
@@ -193,10 +200,12 @@ fn decide<'a>(
         drive.clusters[facts.hosts[host as usize].cluster as usize].rooms.shut(host, true);
     }
     drive.fates();
+    drive.bring_home(false);
     let last = drive.levels.of.iter().flatten().max().copied().unwrap_or(0);
     for level in 0..=last {
         drive.level(level);
     }
+    drive.bring_home(true);
     Ok(drive.driven)
 }
 
@@ -450,10 +459,8 @@ impl<'a> Drive<'_, 'a> {
         let before = elements::before(&work);
         match elements::opens(self.request, change.layer, element, &ids, from, length, before) {
             Err(reason) => self.block(element, vec![reason]),
-            Ok(start) => {
-                if start > from {
-                    work.reasons.push(Reason::WindowOpens { tenant: None, at_s: start });
-                }
+            Ok((start, why)) => {
+                work.reasons.extend(why);
                 (work.start, work.end) = (start, start.saturating_add(length));
                 for it in near {
                     self.clusters[it].free_at = work.end;

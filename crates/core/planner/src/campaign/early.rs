@@ -16,7 +16,7 @@ use super::timing::{Work, layout};
 const MOST_TURNS: usize = 16;
 
 /// Nothing is done on a host that its guests only leave.
-const NO_TIME: Durations = Durations {
+pub(super) const NO_TIME: Durations = Durations {
     stage: Spread::new(0, 0),
     patch: Spread::new(0, 0),
     reboot: Spread::new(0, 0),

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use underpin_model::change::{Change, Layer};
 use underpin_model::id::{ClusterId, ElementId};
 use underpin_model::plan::Reason;
-use underpin_model::policy::{Durations, Scope, Spread};
+use underpin_model::policy::{Durations, Freeze, Scope, Spread};
 
 use super::Request;
-use super::calendar::{Seconds, earliest};
+use super::calendar::{Seconds, Spans, earliest, less};
 use super::facts::Facts;
 
 /// Making sure of a backup.
@@ -71,7 +71,7 @@ pub(super) fn before(work: &ElementWork) -> Seconds {
 }
 
 /// First second at or after `from` at which windows and freezes let an element be touched for `length` seconds, and freezes the
-/// `before` seconds until then.
+/// `before` seconds until then; with what is waited for.
 pub(super) fn opens(
     request: &Request<'_>,
     layer: Layer,
@@ -80,7 +80,7 @@ pub(super) fn opens(
     from: Seconds,
     length: Seconds,
     before: Seconds,
-) -> Result<Seconds, Reason> {
+) -> Result<(Seconds, Vec<Reason>), Reason> {
     let planning = &request.policy.planning;
     let horizon = planning.horizon_days.saturating_mul(86_400);
     let speaks = |scope: &Scope| {
@@ -100,25 +100,72 @@ pub(super) fn opens(
         .checked_add(jiff::SignedDuration::from_secs(i64::from(horizon)))
         .unwrap_or(jiff::Timestamp::MAX);
     let windows: Vec<_> = planning.window.iter().filter(|it| speaks(&it.scope)).collect();
-    let mut spans: Vec<(Seconds, Seconds)> = if windows.is_empty() {
+    let open = if windows.is_empty() {
         vec![(0, horizon)]
     } else {
         let openings = windows.iter().flat_map(|it| it.openings(request.starts_at, end).unwrap_or_default());
-        openings.map(|it| (offset(it.0), offset(it.1))).collect()
+        less(openings.map(|it| (offset(it.0), offset(it.1))).collect(), Vec::new())
     };
     // What is staged and checked before must not lie in a freeze either.
-    let frozen = |it: &underpin_model::policy::Freeze| {
+    let frozen = |it: &'_ Freeze| {
         let (from, until) = (offset(it.from), offset(it.until));
         (from, if from < until { until.saturating_add(before) } else { until })
     };
-    let shut = planning.freeze.iter().filter(|it| speaks(&it.scope)).map(frozen);
-    spans = super::calendar::less(spans, shut.collect());
-    let longest_s = spans.iter().map(|it| it.1 - it.0).max().unwrap_or(0);
-    earliest(&spans, from, length).ok_or(if longest_s == 0 {
-        Reason::NoWindow { tenant: None, needs_s: length }
-    } else {
-        Reason::OutsideWindow { tenant: None, needs_s: length, longest_s }
-    })
+    let freezes: Vec<Shut<'_>> =
+        planning.freeze.iter().filter(|it| speaks(&it.scope)).map(|it| (it, frozen(it))).collect();
+    let spans = less(open.clone(), freezes.iter().map(|it| it.1).collect());
+    let until_s = |it: &Freeze| Some(offset(it.until)).filter(|it| *it < horizon);
+    match earliest(&spans, from, length) {
+        Some(start) => Ok((start, waits(&open, &freezes, (from, start, length), until_s))),
+        None => Err(missed(&open, &freezes, (from, length), until_s)),
+    }
+}
+
+/// A freeze with what it shuts.
+type Shut<'p> = (&'p Freeze, (Seconds, Seconds));
+
+fn in_freeze(it: &Freeze, until_s: Option<Seconds>) -> Reason {
+    Reason::InFreeze { freeze: it.id.clone(), reason: it.reason.clone(), tenant: None, until_s }
+}
+
+/// What an element waits for that could begin at one time and begins at another: a freeze, a window that opens, or one after the other.
+fn waits(
+    open: &Spans,
+    freezes: &[Shut<'_>],
+    (from, start, length): (Seconds, Seconds, Seconds),
+    until_s: impl Fn(&Freeze) -> Option<Seconds>,
+) -> Vec<Reason> {
+    if start == from {
+        return Vec::new();
+    }
+    let opens = Reason::WindowOpens { tenant: None, at_s: start };
+    if earliest(open, from, length) == Some(start) {
+        return vec![opens];
+    }
+    let over = freezes.iter().filter(|it| from < it.1.1 && it.1.1 <= start);
+    match over.max_by_key(|it| it.1.1) {
+        Some((it, shut)) if shut.1 == start => vec![in_freeze(it, until_s(it))],
+        Some((it, _)) => vec![in_freeze(it, until_s(it)), opens],
+        None => vec![opens],
+    }
+}
+
+/// Why an element is never reached: a freeze, where the windows alone would do.
+fn missed(
+    open: &Spans,
+    freezes: &[Shut<'_>],
+    (from, needs_s): (Seconds, Seconds),
+    until_s: impl Fn(&Freeze) -> Option<Seconds>,
+) -> Reason {
+    let longest = freezes.iter().rev().max_by_key(|it| it.1.1 - it.1.0);
+    if let Some((it, _)) = longest.filter(|_| earliest(open, from, needs_s).is_some()) {
+        return in_freeze(it, until_s(it));
+    }
+    match open.iter().map(|it| it.1 - it.0).max().unwrap_or(0) {
+        0 => Reason::NoWindow { tenant: None, needs_s },
+        longest_s if longest_s < needs_s => Reason::OutsideWindow { tenant: None, needs_s, longest_s },
+        _ => Reason::WindowsApart { tenant: None, needs_s },
+    }
 }
 
 /// An element's work, not yet placed in time.

@@ -25,6 +25,20 @@ pub(super) enum StaysAway {
     Together,
     /// The change leaves its home too little room.
     LessRoom,
+    /// Its home is still to be changed.
+    Due,
+    /// Its home is in maintenance, or nobody knows what it has.
+    Shut,
+    /// Its home has no room for it by now.
+    NoRoom,
+    /// Neither it nor its owner lets it move.
+    NotAllowed,
+    /// Its home's release or link does not let it come.
+    NoWay,
+    /// A failure would leave guests without a place.
+    Reserve,
+    /// There is no time for it.
+    NoTime,
 }
 
 impl StaysAway {
@@ -36,6 +50,13 @@ impl StaysAway {
             Self::Apart => "at home it would be with a guest that it must be apart from",
             Self::Together => "one that it must be with does not come home",
             Self::LessRoom => "the change leaves its home too little room",
+            Self::Due => "its home is still to be changed",
+            Self::Shut => "its home is in maintenance, or nobody knows what it has room for",
+            Self::NoRoom => "its home has no room for it by now",
+            Self::NotAllowed => "what it allows, a lock or its owner does not let it move",
+            Self::NoWay => "its home's release is older than where it stands, or its link too narrow",
+            Self::Reserve => "a failure would leave guests without a place",
+            Self::NoTime => "windows, freezes, its owner or limits leave no time for it",
         }
     }
 }
@@ -59,7 +80,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         self.hold_back_with_others(work);
     }
 
-    fn kept_away(
+    pub(super) fn kept_away(
         &self,
         guest: u32,
         host: u32,
@@ -108,10 +129,13 @@ pub(super) fn not_home(facts: &Facts<'_>, driven: &Driven) -> Vec<Standing> {
         return Vec::new();
     }
     let mut ends: BTreeMap<u32, (u32, &'static str)> = BTreeMap::new();
-    let works = driven.waves.iter().flat_map(|it| &it.staged.works);
-    for work in works {
+    let mut waves: Vec<_> = driven.waves.iter().chain(&driven.way_home).map(|it| &it.staged).collect();
+    waves.sort_by_key(|it| it.start);
+    for work in waves.into_iter().flat_map(|it| &it.works) {
         for it in work.departures.iter().filter(|it| it.how.moves()) {
-            let why = if it.from != work.host {
+            let why = if work.only_takes() {
+                ""
+            } else if it.from != work.host {
                 "it made room for another"
             } else if work.hops.is_empty() {
                 "it left before its host was changed, while its owner's window was open"
@@ -126,18 +150,20 @@ pub(super) fn not_home(facts: &Facts<'_>, driven: &Driven) -> Vec<Standing> {
             ends.entry(guest).and_modify(|it| it.0 = work.host);
         }
     }
-    let away = ends.into_iter().filter(|(guest, at)| facts.home[*guest as usize] != at.0);
+    for (&guest, it) in &driven.homeward {
+        if let Some(why) = it.kept {
+            ends.entry(guest).or_insert((facts.home[guest as usize], "")).1 = why.says();
+        }
+    }
+    let home = |guest: u32| driven.homeward.get(&guest).map_or(facts.home[guest as usize], |it| it.home);
+    let away = ends.into_iter().filter(|(guest, at)| home(*guest) != at.0);
     let told = away.map(|(guest, (at, why))| {
         let name = |host: u32| facts.hosts[host as usize].it.id.as_str();
         Standing {
             rule: Rule::FinalState,
             severity: Severity::Worse,
             place: facts.guests[guest as usize].it.id.as_str().to_owned(),
-            text: format!(
-                "it ends on {}, not at home on {}: {why}",
-                name(at),
-                name(facts.home[guest as usize])
-            ),
+            text: format!("it ends on {}, not at home on {}: {why}", name(at), name(home(guest))),
         }
     });
     told.collect()

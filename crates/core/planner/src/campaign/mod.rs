@@ -26,6 +26,7 @@ mod elements;
 mod emergency;
 mod facts;
 mod fit;
+mod homeward;
 mod homing;
 mod leave;
 mod order;

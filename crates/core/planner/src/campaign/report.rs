@@ -184,7 +184,7 @@ fn behind(facts: &Facts<'_>, driven: &Driven, host: u32) -> Option<Reason> {
 /// The end of the last wave with medians within it: waves keep their planned starts.
 fn median(facts: &Facts<'_>, driven: &Driven) -> Seconds {
     let factor = facts.policy.planning.migration.p95_factor.max(1.0);
-    let hosts = driven.waves.iter().map(|wave| {
+    let hosts = driven.waves.iter().chain(&driven.way_home).map(|wave| {
         let longest = wave.staged.works.iter().zip(&wave.staged.times).map(|(work, times)| {
             let moved = |list: &[super::timing::Move], from: Seconds| {
                 let end = list.iter().map(super::timing::Move::end).max().unwrap_or(from);

@@ -208,7 +208,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
             if away - inside + draft.works.len() >= self.most {
                 let most = u32::try_from(self.most).unwrap_or(u32::MAX);
                 let away = self.in_maintenance(&|it| it != candidate.host);
-                why.insert(candidate.host, vec![Reason::MostAway { of: "cluster".to_owned(), most, away }]);
+                let name = shared.facts.cluster_name(shared.facts.hosts[candidate.host as usize].cluster);
+                let of = "cluster".to_owned();
+                why.insert(candidate.host, vec![Reason::MostAway { of, name, most, away }]);
                 continue;
             }
             if candidate.coordinator && !draft.works.is_empty() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use underpin_model::fleet::Strength;
 use underpin_model::id::ClusterId;
 use underpin_model::plan::{Plan, Rule, Severity, SoakSince, Standing, Step, StepKind};
+use underpin_model::policy::Exception;
 
 use super::Request;
 use super::counterfactual::rule_of;
@@ -28,6 +29,7 @@ pub(super) fn standing(
 ) -> Vec<Standing> {
     let mut standing = Vec::new();
     standing.extend(snapshot(request));
+    standing.extend(lapsed(request));
     let mut used = vec![NOTHING; facts.hosts.len()];
     for (guest, &host) in facts.guests.iter().zip(&facts.home) {
         let demand = guest.holds;
@@ -115,6 +117,22 @@ fn snapshot(request: &Request<'_>) -> Option<Standing> {
         place: "seen.at".to_owned(),
         text: format!(
             "{found}: what stands where may differ by then; plan again from what is seen at its start"
+        ),
+    })
+}
+
+/// Exceptions of the policy that ended before the plan begins.
+fn lapsed(request: &Request<'_>) -> impl Iterator<Item = Standing> {
+    let planning = &request.policy.planning;
+    let holds =
+        |it: &Exception| planning.exceptions(it.rule, request.starts_at).any(|live| std::ptr::eq(live, it));
+    planning.exception.iter().filter(move |it| !holds(it)).map(|it| Standing {
+        rule: it.rule,
+        severity: Severity::Before,
+        place: format!("planning.exception {}", it.id),
+        text: format!(
+            "it ended on {}, before the plan starts: it excuses nothing; say another day, or take it out",
+            it.expires
         ),
     })
 }

@@ -44,6 +44,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             for (key, amount, most) in &keys {
                 let most_reason = || Reason::MostAway {
                     of: key.of().to_owned(),
+                    name: limited(shared.facts, key),
                     most: u32::try_from(*most).unwrap_or(u32::MAX),
                     away: couplings.away(shared.facts, key),
                 };
@@ -85,7 +86,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let facts = self.rooms.facts;
         let network_mbps = facts.policy.planning.migration.network_mbps.map(u64::from);
         for (work, times) in works.iter().zip(times) {
-            for (key, most) in couplings.keys(self.rooms.facts, work.host) {
+            let away = Some(work.host).filter(|_| !work.only_takes());
+            for (key, most) in away.into_iter().flat_map(|it| couplings.keys(self.rooms.facts, it)) {
                 add(key, 1, most);
             }
             let network =
@@ -99,6 +101,16 @@ impl<'f, 'a> Cluster<'f, 'a> {
         }
         keys
     }
+}
+
+/// What a limit is about, by name.
+fn limited(facts: &Facts<'_>, key: &Key) -> String {
+    let name = match key {
+        Key::FaultDomain(it) | Key::Network(it) => Some(it.as_str()),
+        Key::Ring(at) => facts.policy.rings.get(*at).map(|it| it.name.as_str()),
+        Key::Tenant(at) => facts.fleet.tenants.get(*at as usize).map(|it| it.id.as_str()),
+    };
+    name.unwrap_or_default().to_owned()
 }
 
 /// A span of a wave that must lie within something.

@@ -4,20 +4,19 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use underpin_model::change::Method;
-use underpin_model::policy::{Durations, Homing, Placing, Spread};
+use underpin_model::policy::{COLD_MOVE, Durations, Homing, Placing, Spread};
 
 use super::calendar::Seconds;
 use super::facts::{Facts, HostFacts};
 use super::homing::StaysAway;
 use super::leave::{Departure, How, live};
 
-/// Powering a guest off and on, suspending and resuming it, moving it cold: judgements, since no published figures cover all
+/// Powering a guest off and on, suspending and resuming it: judgements, since no published figures cover all
 /// platforms.
 pub(super) const STOP: Spread = Spread::new(30, 120);
 pub(super) const START: Spread = Spread::new(30, 120);
 pub(super) const SUSPEND: Spread = Spread::new(60, 180);
 pub(super) const RESUME: Spread = Spread::new(60, 180);
-pub(super) const COLD: Spread = Spread::new(60, 180);
 
 /// One hop of a change on one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +58,13 @@ pub(super) struct Move {
     pub(super) pause_ms: u32,
 }
 
+impl Work {
+    /// Guests come home to the host, and nothing else is done: nobody misses it meanwhile.
+    pub(super) fn only_takes(&self) -> bool {
+        self.hops.is_empty() && self.departures.iter().all(|it| it.to == self.host)
+    }
+}
+
 impl Move {
     pub(super) fn end(&self) -> Seconds {
         self.start.saturating_add(self.span.p95_s)
@@ -86,10 +92,12 @@ pub(super) struct HostTimes {
 pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<HostTimes> {
     let mut times = vec![HostTimes::default(); works.len()];
     let (made, ready) = make_room(facts, works);
+    for (work, it) in made {
+        times[work].out.push(it);
+    }
     match facts.policy.planning.placing {
         Placing::WePlace => {
-            let out = schedule(facts, departures(works, ready));
-            for (work, it) in made.into_iter().chain(out) {
+            for (work, it) in schedule(facts, departures(works, ready)) {
                 times[work].out.push(it);
             }
             for (work, times) in works.iter().zip(&mut times) {
@@ -98,7 +106,7 @@ pub(super) fn layout(facts: &Facts<'_>, works: &[Work], homing: Homing) -> Vec<H
                 in_place(work, times, left.saturating_add(pauses(work).0));
             }
         }
-        Placing::PlatformPlaces => one_by_one(facts, works, &mut times),
+        Placing::PlatformPlaces => one_by_one(facts, works, &mut times, ready),
     }
     if homing == Homing::Home {
         let mut wanted = Vec::new();
@@ -138,7 +146,8 @@ fn make_room(facts: &Facts<'_>, works: &[Work]) -> (Vec<(usize, Move)>, Seconds)
         if turn.iter().any(|other| other.from == it.to) {
             now = run(std::mem::take(&mut turn), now);
         }
-        turn.push(Wanted { work, guest: it.guest, from: it.from, to: it.to, live: true, ready: now });
+        let live = it.how == How::Live;
+        turn.push(Wanted { work, guest: it.guest, from: it.from, to: it.to, live, ready: now });
     }
     if !turn.is_empty() {
         now = run(turn, now);
@@ -165,9 +174,9 @@ fn departures(works: &[Work], ready: Seconds) -> Vec<Wanted> {
 /// How a platform that places is given time: host after host, guest after guest, at a rate that every link on the way carries, since
 /// nobody knows what it does at once. Its maintenance mode waits for every guest that runs: those that stay, and those that move cold,
 /// go to rest before.
-fn one_by_one(facts: &Facts<'_>, works: &[Work], times: &mut [HostTimes]) {
+fn one_by_one(facts: &Facts<'_>, works: &[Work], times: &mut [HostTimes], ready: Seconds) {
     let link = |host: u32| facts.hosts[host as usize].link_mbps;
-    let mut now = 0;
+    let mut now = ready;
     for ((at, work), times) in works.iter().enumerate().zip(times) {
         let (live, cold): (Vec<Wanted>, Vec<Wanted>) =
             departures(std::slice::from_ref(work), now).into_iter().partition(|it| it.live);
@@ -346,7 +355,7 @@ fn moved(facts: &Facts<'_>, wanted: &Wanted, now: Seconds, mbps: u32) -> Option<
         to: wanted.to,
         live: wanted.live,
         start: now,
-        span: COLD,
+        span: COLD_MOVE,
         mbps: 0,
         pause_ms: 0,
     };

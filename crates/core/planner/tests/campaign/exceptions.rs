@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use underpin_lint::{Options, lint};
 use underpin_model::fleet::{Action, AffinityKind, Application, Cluster, Fleet, Redundancy, Storage};
 use underpin_model::id::{ApplicationId, ClusterId, StorageId};
-use underpin_model::plan::{Outcome, Rule};
+use underpin_model::plan::{Outcome, Rule, Severity};
 use underpin_model::policy::{self, Leave, Policy};
 use underpin_planner::campaign::plan;
 
@@ -155,4 +155,20 @@ fn leave_for_single_hosts_and_tenants_holds_for_these_alone() {
     let policy = excepting(&more, Rule::FreezeCalendar, "tenants = [\"acme\"]", "2026-11-22");
     assert!(start(&fleet, &policy, "h1").is_some_and(|it| it < 86_400 * 2));
     assert_eq!(start(&fleet, &policy, "h2"), None);
+}
+
+#[test]
+fn an_exception_that_ended_before_the_plan_is_told() {
+    let (fleet, loss) = (fleet(2), BTreeMap::new());
+    let told = |expires: &str| {
+        let policy = excepting(NO_SOAK, Rule::Restartability, "", expires);
+        let report = plan(&request(&fleet, &policy, &loss)).unwrap().report;
+        let told = report.standing.into_iter().find(|it| it.place == "planning.exception x");
+        told.map(|it| (it.rule, it.severity, it.text))
+    };
+    let (rule, severity, text) = told("2026-11-20").unwrap();
+    assert_eq!((rule, severity), (Rule::Restartability, Severity::Before));
+    assert!(text.starts_with("it ended on 2026-11-20, before the plan starts"), "{text}");
+    // The last day counts to its end.
+    assert_eq!(told("2026-11-21"), None);
 }

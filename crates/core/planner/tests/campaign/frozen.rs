@@ -1,9 +1,10 @@
 //! A freeze of the calendar is called by its name where it is what holds something back, and nowhere else.
 
-use underpin_model::plan::{Outcome, Reason, Rule};
+use underpin_model::id::HostId;
+use underpin_model::plan::{Outcome, Reason, Relaxation, Rule, Trial};
 use underpin_model::policy::{Exception, Freeze, Policy, Scope, Window};
 
-use crate::build::{at, fleet, guest, of, planned, policy, tenant};
+use crate::build::{array_of_two_controllers, at, fleet, guest, of, planned, policy, tenant};
 use crate::time::window;
 
 fn freeze(id: &str, from: &str, until: &str) -> Freeze {
@@ -76,7 +77,7 @@ fn a_freeze_that_is_waited_for_is_named_with_its_end() {
     // One that is over long before, one of others and one that an exception lifts are not.
     let over = freeze("over", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z");
     let mut others = books.clone();
-    others.scope.hosts = vec![underpin_model::id::HostId::new("h9").unwrap()];
+    others.scope.hosts = vec![HostId::new("h9").unwrap()];
     let mut lifted = with(vec![books], nights.clone());
     lifted.planning.exception.push(Exception {
         id: "urgent".to_owned(),
@@ -109,4 +110,66 @@ fn a_freeze_of_a_tenant_is_named_for_the_hosts_of_its_guests() {
     };
     assert_eq!(*whose, acme);
     assert_eq!(of(&it, "h2").outcome, Outcome::Planned);
+}
+
+#[test]
+fn an_exception_from_a_freeze_is_tried_and_priced() {
+    let mut fleet = fleet(3);
+    let acme = tenant(&mut fleet, "acme");
+    guest(&mut fleet, "h1", 8).tenant = Some(acme.clone());
+    let mut policy = with(vec![freeze("books", "2020-12-31T00:00:00Z", "2036-11-01T00:00:00Z")], Vec::new());
+    policy.planning.price.exception = Some(underpin_model::quantity::Loss::new(9.0).unwrap());
+    let it = planned(&fleet, &policy);
+    let [way] = &it.report.counterfactuals[..] else { panic!("{:?}", it.report.counterfactuals) };
+    let hosts = ["h1", "h2", "h3"].map(|it| HostId::new(it).unwrap()).to_vec();
+    let freeze = "books".to_owned();
+    assert_eq!(way.relaxation, Relaxation::WithoutFreeze { freeze, tenant: None, hosts });
+    assert_eq!((way.trial, way.unblocks.len()), (Trial::Enough, 3));
+    assert_eq!(
+        (way.price.amount.map(|it| it.get()), way.price.key.as_str()),
+        (Some(9.0), "planning.price.exception")
+    );
+    // Of a tenant's it is about its guests, wherever they are.
+    policy.planning.freeze[0].scope.tenants = vec![acme.clone()];
+    let it = planned(&fleet, &policy);
+    let [way] = &it.report.counterfactuals[..] else { panic!("{:?}", it.report.counterfactuals) };
+    let freeze = "books".to_owned();
+    assert_eq!(way.relaxation, Relaxation::WithoutFreeze { freeze, tenant: Some(acme), hosts: Vec::new() });
+    assert_eq!((way.trial, way.unblocks.len()), (Trial::Enough, 1));
+}
+
+#[test]
+fn a_freeze_that_holds_back_storage_is_named() {
+    let mut fleet = fleet(2);
+    array_of_two_controllers(&mut fleet);
+    let books = |until| freeze("books", "2020-12-31T00:00:00Z", until);
+    let for_ever = planned(&fleet, &with(vec![books("2036-11-01T00:00:00Z")], Vec::new()));
+    let reasons = &of(&for_ever, "array").reasons;
+    assert!(matches!(&reasons[..], [it] if named(it) == Some(("books", false))), "{reasons:?}");
+    // No exception speaks of it.
+    let named_too = for_ever.report.counterfactuals.iter().flat_map(|it| &it.unblocks);
+    assert!(named_too.into_iter().all(|it| it.as_str() != "array"));
+    let soon = "2026-12-02T12:00:00Z";
+    let it = planned(&fleet, &with(vec![books(soon)], Vec::new()));
+    let reasons = &of(&it, "array").reasons;
+    assert!(reasons.iter().any(|it| named(it) == Some(("books", true))), "{reasons:?}");
+    assert!(!reasons.iter().any(|it| matches!(it, Reason::WindowOpens { .. })), "{reasons:?}");
+    // The window that opens after it is waited for besides; one that is too short is the reason by itself.
+    let nights = |hours: u32| vec![window(Scope::default(), vec![], 22, hours * 60)];
+    let it = planned(&fleet, &with(vec![books(soon)], nights(8)));
+    let reasons = &of(&it, "array").reasons;
+    let books_then_night = matches!(&reasons[..], [books, Reason::WindowOpens { .. }, ..] if named(books) == Some(("books", true)));
+    assert!(books_then_night, "{reasons:?}");
+    let it = planned(
+        &fleet,
+        &with(vec![books("2036-11-01T00:00:00Z")], vec![window(Scope::default(), vec![], 22, 1)]),
+    );
+    let reasons = &of(&it, "array").reasons;
+    assert!(matches!(&reasons[..], [Reason::OutsideWindow { longest_s: 60, .. }]), "{reasons:?}");
+    // Without a freeze the window alone is waited for.
+    let noon = vec![window(Scope::default(), vec![], 12, 480)];
+    let it = planned(&fleet, &with(Vec::new(), noon));
+    let reasons = &of(&it, "array").reasons;
+    assert!(reasons.iter().any(|it| matches!(it, Reason::WindowOpens { .. })), "{reasons:?}");
+    assert!(reasons.iter().all(|it| named(it).is_none()), "{reasons:?}");
 }

@@ -540,10 +540,28 @@ fn hosts_in_maintenance_count_under_the_limits_that_couple_clusters() {
     let it = planned(&fleet, &policy);
     // The host that uses the limit up is named, though it is of another cluster.
     let away = vec![fleet.hosts[3].id.clone()];
-    let ring = Reason::MostAway { of: "ring".to_owned(), most: 1, away };
+    let most = |of: &str, name: &str| {
+        let (of, name) = (of.to_owned(), name.to_owned());
+        Reason::MostAway { of, name, most: 1, away: away.clone() }
+    };
+    let ring = most("ring", "production");
     assert!(of(&it, "h1").reasons.contains(&ring), "{:?}", of(&it, "h1"));
     policy.planning.most_away.per_ring = Some(2);
     assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, Outcome::Planned);
+    // Whichever limit it is, it is called by its name.
+    policy.planning.most_away.per_fault_domain = Some(1);
+    let rack = underpin_model::id::FaultDomainId::new("rack").unwrap();
+    for at in [0, 3] {
+        fleet.hosts[at].fault_domains = vec![rack.clone()];
+    }
+    let it = planned(&fleet, &policy);
+    assert!(of(&it, "h1").reasons.contains(&most("fault-domain", "rack")), "{:?}", of(&it, "h1"));
+    (policy.planning.most_away.per_fault_domain, policy.planning.most_away.per_tenant) = (None, Some(1));
+    let acme = tenant(&mut fleet, "acme");
+    guest(&mut fleet, "away", 8);
+    fleet.vms.iter_mut().for_each(|it| it.tenant = Some(acme.clone()));
+    let it = planned(&fleet, &policy);
+    assert!(of(&it, "h1").reasons.contains(&most("tenant", "acme")), "{:?}", of(&it, "h1"));
 }
 
 #[test]

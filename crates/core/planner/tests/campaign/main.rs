@@ -21,6 +21,7 @@ mod edits;
 mod exceptions;
 mod frozen;
 mod guests;
+mod homeward;
 mod homing;
 mod late;
 mod laws;

@@ -280,7 +280,7 @@ fn more_hosts_away_is_the_least_number_also_where_the_fleet_file_limits_it() {
         assert!(matches!(way.relaxation, Relaxation::MostAway { most: 3, .. }), "{way:?}");
         assert_eq!((way.trial, way.unblocks.len()), (Trial::Enough, 3));
         let away = vec![fleet.hosts[3].id.clone(), fleet.hosts[4].id.clone()];
-        let why = Reason::MostAway { of: "cluster".to_owned(), most: 1, away };
+        let why = Reason::MostAway { of: "cluster".to_owned(), name: "c".to_owned(), most: 1, away };
         assert_eq!(of(&it, "h1").reasons, [why], "the hosts that use the limit up are named");
         costs(&way.price, Some(9.0), 1.0, "planning.price.exception");
     }

@@ -41,9 +41,9 @@ impl Item<'_> {
 /// All waves in the order in which they begin to disturb, as one waits for the other. Their numbers count from 1 in the order of their
 /// first steps.
 pub(super) fn in_order<'d>(facts: &Facts<'_>, driven: &'d Driven) -> Vec<(u32, Item<'d>)> {
+    let hosts = driven.waves.iter().chain(&driven.way_home);
     let elements = driven.elements.iter().map(Item::Element);
-    let mut order: Vec<(u32, Item<'_>)> =
-        elements.chain(driven.waves.iter().map(Item::Hosts)).map(|it| (0, it)).collect();
+    let mut order: Vec<(u32, Item<'_>)> = elements.chain(hosts.map(Item::Hosts)).map(|it| (0, it)).collect();
     order.sort_by_key(|(_, item)| (item.start(), item.rank(facts)));
     let mut by_first: Vec<usize> = (0..order.len()).collect();
     by_first.sort_by_key(|&it| (order[it].1.first(), it));

@@ -78,15 +78,14 @@ pub fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) ->
             true
         }
         Relaxation::WithoutReserve { cluster } => {
-            policy.planning.exception.push(Exception {
-                id: SUPPOSED.to_owned(),
-                rule: Rule::Restartability,
-                scope: Scope { clusters: vec![cluster.clone()], ..Scope::default() },
-                owner: "nobody".to_owned(),
-                expires: jiff::civil::Date::MAX,
-                price: Loss::default(),
-                reason: "tried by the planner".to_owned(),
-            });
+            let scope = Scope { clusters: vec![cluster.clone()], ..Scope::default() };
+            policy.planning.exception.push(supposed(Rule::Restartability, scope));
+            true
+        }
+        Relaxation::WithoutFreeze { tenant, hosts, .. } => {
+            let tenants = tenant.iter().cloned().collect();
+            let scope = Scope { tenants, hosts: hosts.clone(), ..Scope::default() };
+            policy.planning.exception.push(supposed(Rule::FreezeCalendar, scope));
             true
         }
         Relaxation::WithoutRule { rule, vms } => without_rule(*rule, vms, fleet, policy),
@@ -144,6 +143,19 @@ pub fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) ->
             true
         }
         Relaxation::Fact { .. } => false,
+    }
+}
+
+/// An exception that nobody made.
+fn supposed(rule: Rule, scope: Scope) -> Exception {
+    Exception {
+        id: SUPPOSED.to_owned(),
+        rule,
+        scope,
+        owner: "nobody".to_owned(),
+        expires: jiff::civil::Date::MAX,
+        price: Loss::default(),
+        reason: "tried by the planner".to_owned(),
     }
 }
 
