@@ -277,6 +277,36 @@ async fn every_number_opens_its_derivation() {
     }
 }
 
+/// The list of all groups can be read down one column of losses; pictures of tails say where they end; a wide table shows that it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_in_the_order_of_their_losses_and_tails_say_where_they_end() {
+    let server = with_fleet(&hosts(40)).await;
+    let answer = server.json("/api/v1/wait").await;
+    let mut decided: Vec<(f64, String)> = answer["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| {
+            let release = format!("{} {}", it["component"].as_str()?, it["release"].as_str()?);
+            Some((it["wait"]["loss_never"].as_f64()?, release))
+        })
+        .collect();
+    decided.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let page = server.text("/risk/group").await;
+    let rows: Vec<&str> = page.split("<tr>").skip(2).collect();
+    assert!(decided.len() > 1 && rows.len() >= decided.len());
+    for ((_, release), row) in decided.iter().zip(&rows) {
+        assert!(row.contains(&format!("<td>{release} ")), "{release}: {row}");
+        assert_eq!(row.matches("The mean loss ").count(), 3, "{row}");
+    }
+    let risk = server.text("/risk").await;
+    assert!(risk.contains("The lines end at the loss that is exceeded once in 100 000 cases: "));
+    assert!(risk.contains("A line ends with all hosts, or where the chance falls below one in a million"));
+    let style = server.text("/assets/style.css").await;
+    let rule = style.split(".scroll{").nth(1).unwrap().split('}').next().unwrap();
+    assert_eq!((rule.matches(" local").count(), rule.matches("var(--shade)").count()), (2, 2), "{rule}");
+}
+
 /// What a promise costs opens where it is from; what is known of a line is said for the first of its releases, and no sentence of some length twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_of_a_group_derives_its_penalties_and_repeats_no_paragraph() {

@@ -18,6 +18,7 @@ use crate::esxi;
 use crate::factbase::FactBase;
 use crate::report::{Area, Assessment, Asset, AssetKind, Finding, Fix, Group, Needed, Status};
 use crate::unseen::{Line, Missing, Unseen};
+use crate::verdict::{self, Strength};
 use crate::view;
 
 /// What is missing on machines of a line.
@@ -111,12 +112,12 @@ fn stated(base: &FactBase, (missing, (family, train)): Gap<'_>, assessment: &Ass
     for (_, head, claim) in base.indexed_claims() {
         let product = &claim.product;
         let known = head.known_since.is_none_or(|at| at <= assessment.as_of);
-        if !known
-            || product.hardware.is_some()
-            || !is_of(&product.family, product.train.as_deref(), family, train)
-        {
+        if !known || product.hardware.is_some() {
             continue;
         }
+        let Some(strength) = speaks_of(&product.family, product.train.as_deref(), family, train) else {
+            continue;
+        };
         let kind = if product.name_kind == NameKind::Product {
             ComponentKind::Product
         } else {
@@ -124,7 +125,10 @@ fn stated(base: &FactBase, (missing, (family, train)): Gap<'_>, assessment: &Ass
         };
         let area = classify::area(&product.family, kind, &product.component, &product.component);
         let oldest = first.get(&(&product.family, &*product.component)).copied();
-        if area == Area::Other || !missing.concerns(area) || !may_be_open(claim, oldest) {
+        if area == Area::Other
+            || !missing.concerns(area)
+            || !may_be_open(claim, (kind, area, strength), oldest)
+        {
             continue;
         }
         for id in claim.vulnerabilities.iter() {
@@ -142,16 +146,26 @@ fn add(holes: &mut Possible, id: &VulnerabilityId, component: &Arc<str>, area: A
     }
 }
 
-/// Whether some release of the line has the hole: not what was fixed before the first one.
-fn may_be_open(claim: &Claim, oldest: Option<&str>) -> bool {
+/// Whether some release of the line has the hole: not what was fixed before the first one that is listed, which may itself be the repair of
+/// one that is not. What is stated of the train itself counts for what runs from boot to boot, as where it is not known what runs.
+fn may_be_open(
+    claim: &Claim,
+    (kind, area, strength): (ComponentKind, Area, Strength),
+    oldest: Option<&str>,
+) -> bool {
     match &claim.verdict {
         Verdict::NotAffected(..) => false,
         Verdict::Affected(_) | Verdict::UnderInvestigation(_) => true,
         Verdict::FixedIn(version) => {
-            oldest.is_none_or(|oldest| !is_at_most(&claim.product.family, version, oldest))
-                && &**version != "0"
+            let runs = kind == ComponentKind::Package && matches!(area, Area::Kernel | Area::VmmCore);
+            let before = |oldest| is_before(&claim.product.family, version, oldest);
+            &**version != "0" && ((runs && strength == Strength::Strong) || !oldest.is_some_and(before))
         }
     }
+}
+
+fn is_before(family: &Family, version: &str, other: &str) -> bool {
+    matches!(compare(family.scheme(), version, other), Ok(Comparison::Ordered(Ordering::Less)))
 }
 
 fn is_at_most(family: &Family, version: &str, other: &str) -> bool {
@@ -176,6 +190,15 @@ fn is_of(claimed: &Family, of: Option<&str>, family: &Family, train: Option<&str
     }
     // A release of Proxmox stands on one of Debian.
     *family == Family::Proxmox && *claimed == Family::Debian && fits(train.and_then(debian_below))
+}
+
+/// How directly claims about a product line are about what machines of a platform run: as where components are listed.
+fn speaks_of(claimed: &Family, of: Option<&str>, family: &Family, train: Option<&str>) -> Option<Strength> {
+    let below = *family == Family::Proxmox && *claimed == Family::Debian;
+    if claimed != family && !below {
+        return None;
+    }
+    verdict::train_fits(claimed, of, if below { train.and_then(debian_below) } else { train })
 }
 
 /// The Debian suite that a major release of Proxmox VE is built on.

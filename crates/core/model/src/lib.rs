@@ -32,3 +32,4 @@ pub mod quantity;
 pub mod ssvc;
 pub mod text;
 pub mod version;
+pub mod words;

@@ -417,6 +417,25 @@ fn the_clocks_of_a_tenant_are_without_those_of_others_and_in_the_queue_of_all() 
     );
 }
 
+/// An empty list could be read as kept.
+#[test]
+fn that_a_tenant_has_no_guest_is_said_beside_their_clocks() {
+    let mut fleet = fleet(1);
+    fleet.tenants.push(fleet::Tenant::new(underpin_model::id::TenantId::new("idle").unwrap()));
+    let policy = policy::read(CONTRACT).unwrap();
+    let all = clocks::Answer::of(&fleet, &policy, read(&fleet, &[ADVISORY], CONTRACT, "2024-01-10", 1.0));
+    let said = |name: &str| {
+        let own = all.of_tenant(&fleet, &policy, &clocks::tenant_named(&fleet, name).unwrap());
+        own.report.warnings.join("; ")
+    };
+    assert!(
+        said("idle").contains("tenant idle has no guest in the fleet: no clock is theirs"),
+        "{}",
+        said("idle")
+    );
+    assert!(!said("a").contains("no guest"));
+}
+
 /// An accepted risk in a scope.
 fn accepted(scope: &str) -> String {
     format!(

@@ -6,7 +6,7 @@ use underpin_risk::wait::Decision;
 use super::{Axis, Chart, Mark, Shape, Tone};
 use crate::pages::{amount, percent};
 
-/// The least probability that a tail is drawn down to.
+/// The least probability that a tail is drawn down to: one in a million.
 const LEAST: f64 = 1e-6;
 
 fn drawable(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
@@ -18,9 +18,13 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// The probability of at least so much, with common causes and without: both axes in powers of ten. `None`: there is
-/// nothing to lose.
+/// nothing to lose. `ends_where` says where the lines end and why.
 #[must_use]
-pub fn tail(title: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f64, f64)]) -> Option<Chart> {
+pub fn tail(
+    (title, unit, ends_where): (&str, &str, &str),
+    compound: &[(f64, f64)],
+    independent: &[(f64, f64)],
+) -> Option<Chart> {
     let (compound, independent) = (drawable(compound), drawable(independent));
     let last = *compound.last()?;
     let all = || compound.iter().chain(&independent);
@@ -28,8 +32,10 @@ pub fn tail(title: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f6
     let (least_p, most_p) = ends(all().map(|it| it.1));
     let end = |(x, p): (f64, f64)| format!("{} {unit} with {}", amount(x), percent(p));
     let other = independent.last().map_or_else(|| "none of these levels".to_owned(), |it| end(*it));
-    let description =
-        format!("Right and up is worse. Compound ends at {}, independent at {other}.", end(last));
+    let description = format!(
+        "Right and up is worse. Compound ends at {}, independent at {other}. {ends_where}",
+        end(last)
+    );
     Some(Chart {
         title: title.to_owned(),
         description,
@@ -177,7 +183,7 @@ mod tests {
     #[test]
     fn a_tail_shows_what_can_be_placed_and_nothing_else() {
         let compound = [(0.0, 0.5), (10.0, 0.05), (5000.0, 0.001), (6000.0, 0.0)];
-        let chart = tail("Loss", "EUR", &compound, &[(10.0, 0.04)]).unwrap();
+        let chart = tail(("Loss", "EUR", "There."), &compound, &[(10.0, 0.04)]).unwrap();
         assert!(
             chart
                 .description
@@ -185,10 +191,13 @@ mod tests {
             "{}",
             chart.description
         );
+        assert!(chart.description.ends_with(". There."), "{}", chart.description);
         let drawn = standalone(&chart);
         assert!(drawn.contains("compound") && !drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
-        assert_eq!(tail("Loss", "EUR", &[(0.0, 0.9)], &[]), None, "nothing to lose");
-        assert!(tail("Loss", "EUR", &compound, &[]).unwrap().description.contains("none of these levels"));
+        assert_eq!(tail(("Loss", "EUR", ""), &[(0.0, 0.9)], &[]), None, "nothing to lose");
+        assert!(
+            tail(("Loss", "EUR", ""), &compound, &[]).unwrap().description.contains("none of these levels")
+        );
     }
 
     #[test]

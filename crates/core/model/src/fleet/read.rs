@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::finding::{Findings, quoted, segment};
 use super::{FORMAT, Fleet, FleetError, FleetWarning, schema, validate};
+use crate::words::plain;
 
 /// A fleet that every reader after this one may rely on: ids are unique and every reference leads somewhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,7 +148,7 @@ fn typed<E: fmt::Display>(error: &serde_path_to_error::Error<E>) -> FleetError {
         Segment::Map { key } | Segment::Enum { variant: key } => format!("{path}/{}", segment(key)),
         Segment::Unknown => path,
     });
-    let message: String = error.inner().to_string().chars().take(300).collect();
+    let message: String = plain(&error.inner().to_string()).chars().take(300).collect();
     FleetError::new(path, message, format!("a fleet as the schema of {FORMAT} describes it"))
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, Plan};
+use crate::words::plain;
 
 /// Largest plan file that is read, in bytes: some forty times what ten thousand hosts with 200,000 guests need.
 pub const MAX_BYTES: usize = 2 << 30;
@@ -92,7 +93,7 @@ fn mistake(bytes: &[u8]) -> PlanError {
                 }
                 Segment::Unknown => path,
             });
-            PlanError::new(path, error.inner(), expected)
+            PlanError::new(path, plain(&error.inner().to_string()), expected)
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::parameter::Unit;
 use super::read::Mistakes;
-use super::{Policy, PromiseKind};
+use super::{Policy, Promise, PromiseKind};
 use crate::quantity::Loss;
 
 /// Paces at which a fleet can be patched, per day: of less nobody lives to see the end.
@@ -17,8 +17,8 @@ const MOST_DAYS: u32 = 36_525;
 /// Longest soak of a ring: nothing that is planned so far ahead is a plan.
 const MOST_SOAK_DAYS: f64 = 3_650.0;
 
-/// Longest span that losses are counted over: no rate of today says anything about a later day.
-const MOST_HORIZON_DAYS: f64 = 36_525.0;
+/// Spans that losses are counted over: no rate of today says anything about a later day, and none is about less than a quarter of an hour.
+const HORIZONS: RangeInclusive<f64> = 0.01..=36_525.0;
 
 /// Longest name of a currency.
 const MOST_CURRENCY: usize = 16;
@@ -29,8 +29,9 @@ const MOST_CONTROLS: usize = 256;
 /// Adds every mistake of meaning.
 pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
     let horizon = policy.horizon.get();
-    if !(horizon > 0.0 && horizon <= MOST_HORIZON_DAYS) {
-        mistakes.add("horizon_days", short(horizon), "more than 0 days and at most 36525, a hundred years");
+    if !HORIZONS.contains(&horizon) {
+        let expected = "from 0.01 days, a quarter of an hour, to 36525, a hundred years";
+        mistakes.add("horizon_days", short(horizon), expected);
     }
     currency(&policy.currency, mistakes);
     if policy.controls.len() > MOST_CONTROLS {
@@ -94,13 +95,7 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
         {
             mistakes.add(format!("promise {}.cvss_at_least", promise.id), score, "a CVSS score from 0 to 10");
         }
-        if promise.human_impact_at_least.is_some() && promise.kind != PromiseKind::FixWithin {
-            mistakes.add(
-                format!("promise {}.human_impact_at_least", promise.id),
-                "a promise about releases",
-                "kind = \"fix-within\", the only promise about single assets",
-            );
-        }
+        about_releases(promise, mistakes);
     }
     if policy.rings.is_empty() {
         mistakes.add("ring", "no ring", "at least one ring");
@@ -121,6 +116,26 @@ pub(super) fn check(policy: &Policy, mistakes: &mut Mistakes) {
         }
     }
     super::check::planning(&policy.planning, mistakes);
+}
+
+/// What a promise about releases would ignore.
+fn about_releases(promise: &Promise, mistakes: &mut Mistakes) {
+    if promise.kind == PromiseKind::FixWithin {
+        return;
+    }
+    for (key, is_there, of) in [
+        ("cvss_at_least", promise.cvss_at_least.is_some(), "vulnerabilities"),
+        ("exploited_only", promise.exploited_only, "vulnerabilities"),
+        ("human_impact_at_least", promise.human_impact_at_least.is_some(), "single assets"),
+    ] {
+        if is_there {
+            mistakes.add(
+                format!("promise {}.{key}", promise.id),
+                "a promise about releases",
+                format!("kind = \"fix-within\", the only promise about {of}; or leave it out"),
+            );
+        }
+    }
 }
 
 fn currency(text: &str, mistakes: &mut Mistakes) {
@@ -247,6 +262,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_promise_about_releases_would_ignore_is_refused() {
+        let text =
+            |kind: &str, key: &str| format!("[[promise]]\nid = \"x\"\nkind = \"{kind}\"\ndays = 1\n{key}\n");
+        let keys = ["cvss_at_least = 7.0", "exploited_only = true", "human_impact_at_least = \"high\""];
+        for (kind, key) in ["leave-end-of-life", "release-supported-within"]
+            .into_iter()
+            .flat_map(|kind| keys.map(|key| (kind, key)))
+        {
+            let said = refused(&text(kind, key));
+            let name = key.split(' ').next().unwrap();
+            let place =
+                format!("promise x.{name} (line 5): found a promise about releases, expected kind = ");
+            assert!(said.len() == 1 && said[0].starts_with(&place), "{said:?}");
+            assert!(read(&text("fix-within", key)).is_ok());
+        }
+        assert!(read(&text("leave-end-of-life", "exploited_only = false")).is_ok());
+    }
+
+    #[test]
     fn absurd_losses_are_refused_by_their_keys() {
         for (text, place) in [
             (
@@ -292,12 +326,13 @@ mod tests {
     }
 
     #[test]
-    fn a_horizon_longer_than_a_century_is_refused() {
-        assert!(read("horizon_days = 36525\n").is_ok());
-        for (days, found) in [("36526", "36526"), ("1e9", "1e9"), ("0", "0")] {
+    fn a_horizon_longer_than_a_century_or_shorter_than_any_work_is_refused() {
+        assert!(read("horizon_days = 36525\n").is_ok() && read("horizon_days = 0.01\n").is_ok());
+        for (days, found) in
+            [("36526", "36526"), ("1e9", "1e9"), ("0", "0"), ("1e-300", "1e-300"), ("0.009", "0.009")]
+        {
             let said = refused(&format!("horizon_days = {days}\n"));
-            let place =
-                format!("horizon_days (line 1): found {found}, expected more than 0 days and at most 36525");
+            let place = format!("horizon_days (line 1): found {found}, expected from 0.01 days, ");
             assert!(said.len() == 1 && said[0].starts_with(&place), "{said:?}");
         }
     }

@@ -15,6 +15,7 @@
 mod bare;
 mod check;
 mod exception;
+mod form;
 mod meaning;
 mod parameter;
 mod place;

@@ -122,12 +122,10 @@ struct FullSetting {
 /// Reads a policy and checks it; what it does not state keeps its default.
 ///
 /// # Errors
-/// Every mistake of meaning at once, or the one mistake of form with its line.
+/// Every mistake of form with its line, or every mistake of meaning at once.
 pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let form = toml::Deserializer::parse(text).map_err(|error| vec![of_form(text, None, &error)])?;
-    let written: Written = serde_path_to_error::deserialize(form)
-        .map_err(|error| vec![of_form(text, Some(error.path()), error.inner())])?;
+    let written: Written = super::form::read(text)?;
     let mut mistakes = Mistakes::default();
     if let Some(format) = &written.format
         && format != FORMAT
@@ -151,29 +149,6 @@ pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
     };
     super::meaning::check(&policy, &mut mistakes);
     if mistakes.0.is_empty() { Ok(policy) } else { Err(super::place::with_lines(text, mistakes.0)) }
-}
-
-fn of_form(text: &str, path: Option<&serde_path_to_error::Path>, error: &toml::de::Error) -> PolicyError {
-    let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
-    let path = match path.filter(|path| path.iter().next().is_some()) {
-        Some(path) => format!("{path} (line {line})"),
-        None => format!("line {line}"),
-    };
-    let message = error.message().trim();
-    let written = || text.lines().nth(line - 1).unwrap_or("").trim().chars().take(80).collect::<String>();
-    // Many say themselves what they found, some only what they expected or what is wrong with the line.
-    let (found, expected) = if let Some((found, expected)) = message.split_once(", expected ") {
-        (found.trim_start_matches("found ").to_owned(), expected.to_owned())
-    } else if let Some(expected) = message.strip_prefix("expected ") {
-        (written(), expected.to_owned())
-    } else if let Some(field) = message.strip_prefix("missing field ") {
-        (written(), format!("a field {field}"))
-    } else if message.starts_with("duplicate key") {
-        (format!("`{}`, whose key comes twice", written()), "each key once".to_owned())
-    } else {
-        (format!("`{}`: {message}", written()), "TOML as the guide to policies shows it".to_owned())
-    };
-    PolicyError { path, found, expected }
 }
 
 fn losses(written: Option<&WrittenLosses>) -> Losses {
@@ -363,10 +338,7 @@ mod tests {
             refused("currency = \"EUR\"\n[maintenance]\nper_host = -5\n"),
             ["maintenance.per_host (line 3): found -5, expected a finite loss, not negative"]
         );
-        assert_eq!(
-            refused("\nseed = -1\n"),
-            ["seed (line 2): found invalid value: integer `-1`, expected u64"]
-        );
+        assert_eq!(refused("\nseed = -1\n"), ["seed (line 2): found -1, expected a whole number, 0 or more"]);
         let lacking =
             refused("[[accepted_risk]]\nvulnerability = \"CVE-2024-1\"\nowner = \"x\"\nreason = \"y\"\n");
         assert!(lacking[0].ends_with("expected a field `expires`"), "{lacking:?}");
@@ -392,5 +364,24 @@ mod tests {
         let said = refused("[parameters]\naimed = \"often\"\n");
         assert!(said[0].contains("found aimed = \"often\", expected a number, or {"), "{said:?}");
         assert!(refused("colour = \"red\"\n")[0].contains("unknown field"));
+    }
+
+    #[test]
+    fn all_fields_that_do_not_fit_are_told_at_once() {
+        assert_eq!(
+            refused("seed = \"x\"\n[loss]\nvm_hour_dwn = 2.0\nvm_hour_down = -1\n[[ring]]\nname = 3\nsoak = -1\n[[ring]]\nname = \"b\"\nsoak = -2\n")
+                .iter()
+                .map(|it| it.split(": found").next().unwrap())
+                .collect::<Vec<_>>(),
+            [
+                "seed (line 1)",
+                "loss.vm_hour_dwn (line 3)",
+                "loss.vm_hour_down (line 4)",
+                "ring[0].name (line 6)",
+                "ring[0].soak (line 7)",
+                "ring[1].soak (line 10)"
+            ],
+            "in the order of the file"
+        );
     }
 }

@@ -95,7 +95,27 @@ fn overlap(accepted: &[AcceptedRisk], covering: &BTreeMap<u32, Vec<usize>>) -> O
 }
 
 fn entry(number: usize, risk: &AcceptedRisk) -> String {
-    format!("accepted_risk number {number} by {} until {}", risk.owner, risk.expires)
+    let AcceptedRisk { vulnerability, owner, expires, scope, .. } = risk;
+    format!("accepted_risk number {number} ({vulnerability}, {}) by {owner} until {expires}", place(scope))
+}
+
+/// Where an entry holds, shortly.
+fn place(scope: &Scope) -> String {
+    let Scope { clusters, hosts, planes, tenants, platforms } = scope;
+    fn kind<'s, T: ToString>(name: &'s str, list: &'s [T]) -> Option<String> {
+        let some: Vec<String> = list.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = if list.len() > NAMED { " and others" } else { "" };
+        (!list.is_empty()).then(|| format!("{name} {}{more}", some.join(", ")))
+    }
+    let kinds = [
+        kind("clusters", clusters),
+        kind("hosts", hosts),
+        kind("planes", planes),
+        kind("tenants", tenants),
+        kind("platforms", platforms),
+    ];
+    let said: Vec<String> = kinds.into_iter().flatten().collect();
+    if said.is_empty() { "everywhere".to_owned() } else { said.join("; ") }
 }
 
 /// A warning for each risk that comes more than once in one scope.

@@ -75,6 +75,11 @@ impl Places {
         self.get(asset).into_iter().flat_map(|it| &it.tenants)
     }
 
+    /// Whether anything is a tenant's.
+    pub(super) fn has_any_of(&self, tenant: &TenantId) -> bool {
+        self.of.values().any(|it| it.tenants.contains(tenant))
+    }
+
     /// Whether an accepted risk of a scope covers an asset: every list that is not empty must name it, or what it stands
     /// under. A scope of tenants covers a host only if all its guests are theirs: the guest of another one did not agree.
     pub(super) fn covered(&self, scope: &Scope, asset: &Asset) -> bool {

@@ -59,10 +59,14 @@ impl Answer {
         let waits = |asset: &&Asset| asset.kind == AssetKind::Host && is_theirs(asset);
         let days: Vec<Date> =
             plan.turns.iter().filter(|(asset, _)| waits(asset)).map(|(_, turn)| turn.day).collect();
+        let mut warnings = all.warnings.clone();
+        if !places.has_any_of(tenant) {
+            warnings.push(format!("tenant {tenant} has no guest in the fleet: no clock is theirs, and no promise to them is kept or broken"));
+        }
         let report = Report {
             hosts_to_patch: days.len(),
             all_patched_on: days.into_iter().max(),
-            warnings: all.warnings.clone(),
+            warnings,
             promises: promises.into_iter().map(|it| sum(it, &clocks)).collect(),
             forecast,
             forecast_unknown,

@@ -182,7 +182,9 @@ fn wait_missing(group_by: GroupBy, group: &GroupRisk) -> Option<String> {
         let why = "patch or wait is decided for hosts of one platform release, hardware class and ring: grouped by decision";
         return Some(why.to_owned());
     }
-    let nothing_due = || "no release is due that closes an open vulnerability of these hosts".to_owned();
+    let nothing_due = || {
+        "no release is due that closes an open vulnerability of these hosts or replaces one that is known to be bad".to_owned()
+    };
     Some(group.recommendation.clone().unwrap_or_else(nothing_due))
 }
 

@@ -43,7 +43,9 @@ pub(super) fn settle(due: &mut [(usize, Due)], policy: &Maintenance) -> Result<(
             let grid = Grid::of(&inputs);
             let table = Table::of(&grid, &inputs);
             let release = Release { decision, situation, inputs, grid, table };
-            match changes.last_mut().filter(|it| it.line == line) {
+            // One line is due twice where it closes something on some hosts and replaces a bad release on others.
+            let same = |it: &&mut Change<'_>| it.line == line && it.drained.bunches == drained.bunches;
+            match changes.last_mut().filter(same) {
                 Some(change) => change.releases.push(release),
                 None => changes.push(Change { line, drained, releases: vec![release] }),
             }

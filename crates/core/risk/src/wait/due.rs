@@ -45,9 +45,11 @@ pub(super) struct Due {
     pub(super) versions: BTreeMap<Arc<str>, Option<Date>>,
     /// Versions that documents name already, each with the later day on which it appeared.
     pub(super) ahead: BTreeMap<Arc<str>, Date>,
-    /// The strongest restart that it asks for, by bunch of hosts on which it closes something: places in
+    /// The strongest restart that it asks for, by bunch of hosts on which it closes or replaces something: places in
     /// [`DueOnGroup::bunches`].
     pub(super) restarts: BTreeMap<usize, Restart>,
+    /// Releases that run and are known to be bad, where the line closes nothing: another one is due in their place.
+    pub(super) replaces: BTreeSet<String>,
     /// Findings of bugs that the release repairs and that are needed here.
     pub(super) bug_fixes: usize,
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use underpin_model::fleet::HardwareClass;
 use underpin_model::policy::{self, short};
+use underpin_model::words::plain;
 
 use super::called;
 pub use crate::evidence::Count;
@@ -101,7 +102,7 @@ pub fn read(text: &str) -> Result<Evidence, Vec<EvidenceError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let wrong = |line: usize, message: &str| {
         let written = text.lines().nth(line.saturating_sub(1)).unwrap_or("").trim();
-        let (found, expected) = told(message, &written.chars().take(80).collect::<String>());
+        let (found, expected) = told(&plain(message), &written.chars().take(80).collect::<String>());
         vec![EvidenceError { place: format!("line {line}"), found, expected }]
     };
     let evidence: Evidence = if text.trim_start().starts_with('{') {
@@ -324,7 +325,7 @@ mod tests {
             "line 4: found unknown variant `rumour` in kind = \"rumour\", expected one of `trial`, `canary`, `others-run-it`"
         );
         let hosts = said("[[run]]\nrelease = \"x 1\"\nhosts = -1\nkind = \"trial\"\n");
-        assert_eq!(hosts, "line 3: found integer `-1` in hosts = -1, expected u32");
+        assert_eq!(hosts, "line 3: found -1 in hosts = -1, expected a whole number from 0 to 4294967295");
         let key = said("[[run]]\nrelease = \"x 1\"\nhosts = 1\nkind = \"trial\"\nhots = 2\n");
         assert!(
             key.starts_with("line 5: found unknown field `hots` in hots = 2, expected one of `release`, "),

@@ -55,9 +55,9 @@ pub const HORIZON_DAYS: f64 = 90.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The smallest that closes everything that can be closed, and the newest there is.
+    /// The smallest that closes everything that can be closed, or follows what is known to be bad, and the newest there is.
     OnlyOne,
-    /// The smallest; there is a newer one.
+    /// The smallest of these; there is a newer one.
     Smallest,
     /// The newest of the line.
     Newest,

@@ -25,6 +25,7 @@ mod installed;
 mod lumps;
 pub mod prior;
 pub mod promises;
+mod replaced;
 pub mod rings;
 mod running;
 mod scene;

@@ -49,7 +49,7 @@ pub(super) struct Case {
     group: Arc<Members>,
     pub(super) line: LineKey,
     pub(super) due: due::Due,
-    /// The bunches on which the line closes something, or else all.
+    /// The bunches on which the line closes or replaces something, or else all.
     bunches: Vec<usize>,
     /// The hosts on which the line is due, in order.
     hosts: Vec<usize>,
@@ -117,14 +117,14 @@ impl<'a> Scene<'a> {
     pub(super) fn of(request: &'a Request<'a>) -> Self {
         let day = request.assessment.as_of.to_zoned(TimeZone::UTC).date();
         let hosts = Hosts::of(request.fleet, request.assessment, request.policy);
-        let (groups, cases) = cases(request, &hosts, day);
+        let releases = Releases::of(request.base, day);
+        let (groups, cases) = cases(request, &hosts, &releases, day);
         let lines: BTreeSet<&LineKey> = cases.iter().map(|it| &it.line).collect();
         let one = |it: &LineKey| {
             let of = it.train.as_deref().map_or("", |train| line(&it.family, train));
             (it.clone(), history(request.base, &it.family, of, &it.component, day))
         };
         let histories = lines.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect();
-        let releases = Releases::of(request.base, day);
         let span = (day, request.horizon_days);
         let rings = Rings::of(request.fleet, request.policy, span, &groups, &cases);
         Self { request, day, hosts, cases, histories, releases, rings }
@@ -150,7 +150,11 @@ impl<'a> Scene<'a> {
                 let role = if newest.is_some() { Role::Smallest } else { Role::OnlyOne };
                 let both = [(role, Some(smallest)), (Role::Newest, newest)];
                 let both = both.into_iter().filter_map(|(role, target)| Some((role, target?)));
-                let shared = self.shared(case, runs);
+                let mut shared = self.shared(case, runs);
+                if !case.due.replaces.is_empty() && !case.due.without_fix.is_empty() {
+                    let closing = target::closes_nothing(&self.releases, &case.line, &case.due);
+                    shared.assumed.push(format!("what stays open here waits for {closing}"));
+                }
                 both.map(|(role, target)| self.release(case, &shared, shell.clone(), role, &target)).collect()
             }
         }
@@ -378,8 +382,14 @@ impl<'a> Scene<'a> {
 }
 
 /// What is due on every group of the fleet, line by line.
-fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> (Vec<Arc<Members>>, Vec<Case>) {
-    let Request { fleet, assessment, base, .. } = *request;
+fn cases(
+    request: &Request<'_>,
+    hosts: &Hosts<'_>,
+    releases: &Releases<'_>,
+    day: Date,
+) -> (Vec<Arc<Members>>, Vec<Case>) {
+    let Request { fleet, assessment, base, evidence, .. } = *request;
+    let asked = Asked { fleet, evidence, releases, day };
     let by_host = due::groups_by_host(assessment);
     let calendar = Calendar::of(base, day);
     let open = due::OpenFindings::of(assessment, &calendar, &by_host);
@@ -388,15 +398,32 @@ fn cases(request: &Request<'_>, hosts: &Hosts<'_>, day: Date) -> (Vec<Arc<Member
     let of_group = |(key, all): (GroupKey, Vec<usize>)| {
         let due::DueOnGroup { bunches, lines } =
             due::due(fleet, &calendar, (assessment, &open), &by_host, &all);
-        let crowds = if lines.is_empty() { Vec::new() } else { bunches.iter().map(crowds).collect() };
+        let replaced = asked.replaced(&key.hardware, &bunches, &lines);
+        let is_due = !lines.is_empty() || !replaced.is_empty();
+        let crowds = if is_due { bunches.iter().map(crowds).collect() } else { Vec::new() };
         let group = Arc::new(Members { key, all, bunches, crowds });
         let stated = promises.state(&group.bunches, &lines.values().collect::<Vec<_>>());
-        let case = |((line, due), promises)| {
-            let bunches = due_bunches(group.bunches.len(), &due);
+        let case = |((line, due), promises): ((LineKey, due::Due), Stated)| {
+            let bunches = due_bunches(group.bunches.len(), &due, replaced.get(&line));
             let hosts = due_hosts(&group, &due, &bunches);
-            Case { group: Arc::clone(&group), line, due, bunches, hosts, promises }
+            (!bunches.is_empty()).then(|| Case {
+                group: Arc::clone(&group),
+                line,
+                due,
+                bunches,
+                hosts,
+                promises,
+            })
         };
-        let cases = lines.into_iter().zip(stated).map(case).collect();
+        let closing = lines.into_iter().zip(stated).filter_map(case);
+        let replacing = replaced.iter().map(|(line, due)| {
+            let bunches: Vec<usize> = due.restarts.keys().copied().collect();
+            let hosts = due_hosts(&group, due, &bunches);
+            let (line, due, promises) = (line.clone(), due.clone(), Stated::default());
+            Case { group: Arc::clone(&group), line, due, bunches, hosts, promises }
+        });
+        let mut cases: Vec<Case> = closing.chain(replacing).collect();
+        cases.sort_by(|a, b| a.line.cmp(&b.line));
         (group, cases)
     };
     let all: Vec<(GroupKey, Vec<usize>)> = groups_of(fleet).into_iter().collect();
@@ -429,8 +456,8 @@ fn crowds(policy: &Policy, fleet: &Fleet, hosts: &Hosts<'_>, bunch: &[usize]) ->
     hosts.kinds(ids).into_iter().map(crowd).collect()
 }
 
-/// The bunches, of so many, on which a line closes something, or else all.
-fn due_bunches(count: usize, due: &due::Due) -> Vec<usize> {
+/// The bunches, of so many, on which a line closes something, or else all but those on which it replaces a bad release.
+fn due_bunches(count: usize, due: &due::Due, replaced: Option<&due::Due>) -> Vec<usize> {
     let mut closed = vec![false; count];
     for bunch in due.holes.values().flat_map(|it| it.bunches.keys()) {
         if let Some(closed) = closed.get_mut(*bunch) {
@@ -438,12 +465,14 @@ fn due_bunches(count: usize, due: &due::Due) -> Vec<usize> {
         }
     }
     let any = closed.contains(&true);
-    (0..count).zip(closed).filter(|(_, closed)| *closed || !any).map(|it| it.0).collect()
+    let is_replaced = |it: &usize| replaced.is_some_and(|due| due.restarts.contains_key(it));
+    let due = |(it, closed): &(usize, bool)| if any { *closed } else { !is_replaced(it) };
+    (0..count).zip(closed).filter(due).map(|it| it.0).collect()
 }
 
-/// The hosts on which a line is due: those on which it closes something, or else all.
+/// The hosts on which a line is due, in order.
 fn due_hosts(group: &Members, due: &due::Due, bunches: &[usize]) -> Vec<usize> {
-    if due.holes.is_empty() {
+    if due.holes.is_empty() && bunches.len() == group.bunches.len() {
         return group.all.clone();
     }
     let mut hosts: Vec<usize> =

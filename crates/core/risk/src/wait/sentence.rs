@@ -88,7 +88,7 @@ pub(super) fn recommend(
     };
     let (what, weak) = if decision.weak { (lower(&what), weak(decision)) } else { (what, String::new()) };
     format!(
-        "{weak}{what}{}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; it closes {}{}, {}{}, and {}{}.",
+        "{weak}{what}{}: on {} with {} it loses {} {currency} over {horizon_days:.0} days ({} to {}), {against}{}; {}; {}, {}{}, and {}{}.",
         beside(about, on),
         count(about.hosts.len() as u64, "host", "hosts"),
         guests(about),
@@ -97,8 +97,7 @@ pub(super) fn recommend(
         short(decision.band.high),
         flat(decision),
         largest(&decision.best),
-        count(about.closes.len() as u64, "vulnerability", "vulnerabilities"),
-        if about.exploited > 0 { format!(" ({} known exploited)", about.exploited) } else { String::new() },
+        closes(about),
         trust(about, decision),
         staged(about, decision),
         hinges(decision),
@@ -208,6 +207,22 @@ fn largest(terms: &Terms) -> String {
     }
 }
 
+/// What it is due for: what it closes, or else what runs.
+fn closes(about: &GroupDecision) -> String {
+    if about.closes.is_empty() {
+        let open = match about.without_fix {
+            0 => String::new(),
+            some => format!(" ({some} stay open, which no known release closes)"),
+        };
+        return format!("it closes nothing that is known to be open here{open}, and is due for what runs");
+    }
+    let exploited = match about.exploited {
+        0 => String::new(),
+        some => format!(" ({some} known exploited)"),
+    };
+    format!("it closes {}{exploited}", count(about.closes.len() as u64, "vulnerability", "vulnerabilities"))
+}
+
 fn trust(about: &GroupDecision, decision: &Decision) -> String {
     let Tally { own, others_same_hardware: others, .. } = about.tally;
     let failed = [(own, "of own trials and canaries"), (others, "of others")].into_iter();
@@ -258,15 +273,14 @@ fn hinges(decision: &Decision) -> String {
 #[must_use]
 pub(super) fn unknown(about: &GroupDecision, missing: &str, on: Date) -> String {
     let release = about.release.as_deref().map(|it| format!(" {it}")).unwrap_or_default();
+    let open = match (about.closes.len() + about.without_fix as usize) as u64 {
+        0 => "no vulnerability is known to be".to_owned(),
+        some => count(some, "vulnerability stands", "vulnerabilities stand"),
+    };
     format!(
-        "Unknown whether to patch {}{release} or wait{}: {missing} is missing; {} open on {}.",
+        "Unknown whether to patch {}{release} or wait{}: {missing} is missing; {open} open on {}.",
         about.component,
         beside(about, on),
-        count(
-            (about.closes.len() + about.without_fix as usize) as u64,
-            "vulnerability stands",
-            "vulnerabilities stand"
-        ),
         count(about.hosts.len() as u64, "host", "hosts"),
     )
 }

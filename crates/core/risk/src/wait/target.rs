@@ -38,12 +38,18 @@ pub(super) struct Target {
 /// What could be taken of a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Targets {
-    /// The smallest release that closes everything.
+    /// The smallest release that closes everything, or the next one after what is known to be bad.
     pub(super) smallest: Target,
     /// The newest of the line, where that is a later one.
     pub(super) newest: Option<Target>,
     /// What would be the smallest.
     pub(super) instead_of: Option<Withdrawn>,
+}
+
+/// What follows a release; `None`: nothing does.
+struct Later {
+    next: Option<String>,
+    newest: Option<String>,
 }
 
 /// The releases that could be taken on a day, by family and component.
@@ -99,6 +105,21 @@ impl<'b> Releases<'b> {
         self.of_component(line).iter().copied().filter(|it| is(it, version)).min_by_key(|it| it.date)
     }
 
+    /// What follows a release in its line, without what was withdrawn.
+    fn later(&self, line: &LineKey, first: &str) -> Later {
+        let releases = self.of_line(line, Some(first));
+        let order = |left: &str, right: &str| order(line, left, right, &releases);
+        let later = || {
+            let later = releases.iter().filter(|it| order(&named(it), first) == Some(Ordering::Greater));
+            later.filter(|it| self.withdrawal(line, &named(it)).is_none())
+        };
+        let by_order = |a: &&&ReleaseFact, b: &&&ReleaseFact| {
+            order(&named(a), &named(b)).unwrap_or(Ordering::Equal).then(a.date.cmp(&b.date))
+        };
+        let (next, newest) = (later().min_by(by_order), later().max_by(by_order));
+        Later { next: next.map(|it| named(it)), newest: newest.map(|it| named(it)) }
+    }
+
     fn target(&self, line: &LineKey, due: &Due, version: String) -> Target {
         let announced = due.versions.get(version.as_str()).copied().flatten();
         let (released, basis) = match (self.fact(line, &version), announced) {
@@ -113,27 +134,24 @@ impl<'b> Releases<'b> {
     }
 }
 
-/// The smallest release that closes everything, and the newest of the line where that is a later one.
+/// The smallest release that closes everything, or follows what is known to be bad, and the newest of the line where that is a later
+/// one.
 ///
 /// # Errors
 /// The fact that is missing, in a sentence.
 pub(super) fn targets(known: &Releases<'_>, line: &LineKey, due: &Due) -> Result<Targets, String> {
+    if !due.replaces.is_empty() {
+        return replacing(known, line, due);
+    }
     let all = known.of_line(line, None);
-    let first = smallest(known, line, due, &all)?;
-    let releases = known.of_line(line, Some(&first));
-    let order = |left: &str, right: &str| order(line, left, right, &releases);
-    let later = || {
-        let later = releases.iter().filter(|it| order(&named(it), &first) == Some(Ordering::Greater));
-        later.filter(|it| known.withdrawal(line, &named(it)).is_none())
-    };
-    let by_order = |a: &&&ReleaseFact, b: &&&ReleaseFact| {
-        order(&named(a), &named(b)).unwrap_or(Ordering::Equal).then(a.date.cmp(&b.date))
-    };
-    let newest = later().max_by(by_order).map(|it| named(it));
+    let mut versions = due.versions.keys().map(|it| &**it);
+    let first = versions.next().ok_or_else(|| closes_nothing(known, line, due))?;
+    let first = largest(line, first, versions, &all)?.to_owned();
+    let Later { next, newest } = known.later(line, &first);
     let withdrawal = known.withdrawal(line, &first);
     let smallest = match withdrawal {
         None => first.clone(),
-        Some(it) => later().min_by(by_order).map(|it| named(it)).ok_or_else(|| {
+        Some(it) => next.ok_or_else(|| {
             format!(
                 "a later release of {} in place of {first} (which closes what is due and was {})",
                 line.component,
@@ -151,16 +169,25 @@ fn is(release: &ReleaseFact, version: &str) -> bool {
     same(&release.version) || same(&named(release))
 }
 
-/// The largest of the first fixed versions: updates are cumulative.
-fn smallest(
-    known: &Releases<'_>,
+/// The next release after those that run and are known to be bad, and the newest.
+fn replacing(known: &Releases<'_>, line: &LineKey, due: &Due) -> Result<Targets, String> {
+    let all = known.of_line(line, None);
+    let mut versions = due.replaces.iter().map(String::as_str);
+    let runs = largest(line, versions.next().unwrap_or_default(), versions, &all)?;
+    let Later { next, newest } = known.later(line, runs);
+    let next = next.ok_or_else(|| format!("a later release of {} than {runs}", line.component))?;
+    let newest = newest.filter(|it| *it != next).map(|it| known.target(line, due, it));
+    Ok(Targets { smallest: known.target(line, due, next), newest, instead_of: None })
+}
+
+/// The largest of some versions: updates are cumulative.
+fn largest<'v>(
     line: &LineKey,
-    due: &Due,
+    first: &'v str,
+    versions: impl Iterator<Item = &'v str>,
     releases: &[&ReleaseFact],
-) -> Result<String, String> {
-    let mut versions = due.versions.keys();
-    let first = versions.next().ok_or_else(|| closes_nothing(known, line, due))?;
-    let mut largest: &str = first;
+) -> Result<&'v str, String> {
+    let mut largest = first;
     for version in versions {
         match order(line, version, largest, releases) {
             Some(Ordering::Greater) => largest = version,
@@ -173,11 +200,11 @@ fn smallest(
             }
         }
     }
-    Ok(largest.to_owned())
+    Ok(largest)
 }
 
 /// What is missing where no release that could be taken closes anything: what is known is told.
-fn closes_nothing(known: &Releases<'_>, line: &LineKey, due: &Due) -> String {
+pub(super) fn closes_nothing(known: &Releases<'_>, line: &LineKey, due: &Due) -> String {
     let missing =
         format!("a known release of {} that closes any of the open vulnerabilities", line.component);
     if let Some((version, day)) = due.ahead.iter().next() {

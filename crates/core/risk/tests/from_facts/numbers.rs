@@ -426,7 +426,8 @@ fn a_risk_that_is_accepted_twice_in_one_scope_is_told_once() {
     assert_eq!(
         told(&same),
         [
-            "CVE-1: accepted 2 times in the same scope: accepted_risk number 1 by cto until 2027-01-01, accepted_risk number 2 by cio until 2027-01-01; keep one of them"
+            "CVE-1: accepted 2 times in the same scope: accepted_risk number 1 (CVE-1, everywhere) by cto until 2027-01-01, \
+             accepted_risk number 2 (CVE-1, everywhere) by cio until 2027-01-01; keep one of them"
         ]
     );
     assert!(told(&(entry("cto", "") + &entry("cio", "scope.hosts = [\"h1\"]"))).is_empty());
@@ -467,9 +468,11 @@ fn an_accepted_risk_says_where_and_one_that_covers_none_is_told() {
         told(&[("cto", "scope.hosts = [\"h1\", \"h2\"]"), ("cio", "scope.hosts = [\"h2\", \"h3\"]")]);
     assert_eq!(
         warnings,
-        ["CVE-1: accepted by different entries on 1 host: accepted_risk number 1 by cto until 2027-01-01, \
-             accepted_risk number 2 by cio until 2027-01-01; who answers for it there, and until when, is not clear: keep their scopes \
-             apart"]
+        [
+            "CVE-1: accepted by different entries on 1 host: accepted_risk number 1 (CVE-1, hosts h1, h2) by cto until 2027-01-01, \
+             accepted_risk number 2 (CVE-1, hosts h2, h3) by cio until 2027-01-01; who answers for it there, and until when, is not clear: keep their scopes \
+             apart"
+        ]
     );
     assert!(told(&[("cto", "scope.hosts = [\"h1\"]"), ("cio", "scope.hosts = [\"h2\"]")]).1.is_empty());
 }

@@ -368,6 +368,42 @@ fn a_part_of_the_platform_that_is_not_listed_makes_no_host_look_safer() {
     );
 }
 
+/// A kernel that is known to be bad is no reason to fear more than where nobody knows which there is. That of a suite is older than the
+/// first upload to it that is listed, which may be a repair.
+#[test]
+fn a_host_of_which_less_is_known_is_at_worst_no_better() {
+    let base = facts();
+    let day = "2026-11-21".parse().unwrap();
+    let releases = ReleaseDates::from_facts(base.releases(), day);
+    let listing = |components: &str| {
+        let text = format!(
+            r#"{{"format": "underpin/fleet/1", "name": "k", "seen": {{"at": "2026-11-20T00:00:00Z", "by": "hand"}}, "clusters": [{{"id": "c"}}],
+             "hosts": [{{"id": "h", "cluster": "c", "platform": {{"family": "debian", "train": "bookworm"}},
+             "components": {{"family": "debian", "train": "bookworm", "components": [{components}]}}}}],
+             "vms": [{{"id": "v", "host": "h", "power": "on"}}]}}"#
+        );
+        let fleet = underpin_model::fleet::read(text.as_bytes()).unwrap().fleet;
+        let worst = at_worst(&fleet, &base, &assess(&fleet, &base, &Asking::at(at()))).into_owned();
+        let built = build(&fleet, &worst, &Policy::default(), &Options::upper(&releases)).unwrap();
+        compound::mean_loss(&built.portfolio).unwrap()
+    };
+    let package = |name: &str, source: &str, version: &str| {
+        format!(
+            r#"{{"name": "{name}", "version": "{version}", "source": {{"name": "{source}", "version": "{version}"}}}}"#
+        )
+    };
+    let kernel = package("linux-image-6.1.0-18-amd64", "linux", "6.1.76-1");
+    let qemu = package("qemu-system-x86", "qemu", "1:7.2+dfsg-7+deb12u5");
+    let xen = package("xen-hypervisor-4.17-amd64", "xen", "4.17.2+76-ge1f9cb16e2-1~deb12u1");
+    let none = listing("");
+    for known in
+        [kernel.clone(), qemu.clone(), xen.clone(), format!("{kernel}, {qemu}"), format!("{kernel}, {xen}")]
+    {
+        let most = listing(&known);
+        assert!(none >= most * (1.0 - 1e-12), "{none} with nothing known, {most} with {known}");
+    }
+}
+
 /// What the guide accepts on the sample fleet is open there, on the host that it names.
 #[test]
 fn the_accepted_risk_of_the_guide_is_accepted_somewhere() {

@@ -76,3 +76,26 @@ fn the_sentence_of_a_group_is_that_of_the_release_that_gains_more() {
         assert_eq!(group.releases.len(), 2, "all are listed");
     }
 }
+
+/// What failed on this hardware is left where it runs, also where nothing is open in it.
+#[test]
+fn a_release_that_failed_here_and_runs_is_to_be_replaced_by_the_next_one() {
+    let of = |evidence: &str| {
+        let mut fleet = fleet("R1", "R2");
+        for host in &mut fleet.hosts {
+            host.running.clear();
+            let component = &mut host.components.as_mut().unwrap().components[0];
+            component.version = SMALLEST.to_owned();
+            component.source.as_mut().unwrap().version = Some(SMALLEST.to_owned());
+        }
+        decided(&fleet, &base(), POLICY, evidence)
+    };
+    let list = of(&failed(SMALLEST));
+    assert_eq!(list.len(), 1, "R2 has not failed: {list:?}");
+    let one = &list[0];
+    assert_eq!((one.release.as_deref(), one.group.hardware.model.as_deref()), (Some(NEWEST), Some("R1")));
+    assert!(one.closes.is_empty() && one.wait.as_ref().unwrap().never.staying > 0.0);
+    assert!(one.recommendation.contains("failed on 2 of 4 hosts"), "{}", one.recommendation);
+    assert!(of("").is_empty());
+    assert!(of(&failed(SMALLEST).replace("failures = 2", "failures = 0")).is_empty());
+}

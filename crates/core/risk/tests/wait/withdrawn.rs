@@ -8,6 +8,7 @@ use underpin_model::fleet::{self, Fleet};
 use underpin_model::id::{FeedId, HostId, VmId};
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::wait::evidence::Evidence;
+use underpin_risk::wait::groups::Role;
 use underpin_risk::wait::values::Values;
 use underpin_risk::wait::{GroupDecision, Request, groups};
 
@@ -174,7 +175,9 @@ fn a_release_of_esxi_is_the_same_under_each_of_its_names() {
     assert_eq!(named.released.unwrap().to_string(), "2024-04-11", "not the day of the record");
     assert_eq!(named.released_basis, "day of its publication");
     // What the list dates later could not be taken yet, whatever its name.
-    let ahead = of("ESXi70U3p-23307199", "2024-04-01");
+    let fleet = host("7.0U3", "7.0.3-19193900");
+    let documents = base("7.0", "2024-03-05", &["ESXi70U3p-23307199"], &list);
+    let ahead = decided_on("2024-04-01", &fleet, &documents).remove(0);
     assert!(ahead.wait.is_none() && ahead.without_fix == 1, "{}", ahead.recommendation);
     let said = "(ESXi70U3p-23307199 does, and appears only on 2024-04-11)";
     assert!(ahead.recommendation.contains(said), "{}", ahead.recommendation);
@@ -203,4 +206,71 @@ fn a_fix_that_is_of_another_update_is_named() {
         decided_on("2024-04-15", &fleet, &base("7.0", "2024-03-05", &["ESXi70U3p-23307199"], &[])).remove(0);
     let said = "a release of ESXi 7.0U2 that closes any of the open vulnerabilities (known are ESXi70U3p-23307199, of other updates";
     assert!(one.recommendation.contains(said), "{}", one.recommendation);
+}
+
+/// Nothing that anyone announced is open here: what runs is reason enough, and only where it is bad.
+#[test]
+fn a_bad_release_that_runs_is_to_be_replaced_where_it_has_no_known_hole() {
+    let newest = ("7.0U3", "23307199", "2024-04-11");
+    let list = [("7.0U3", "18905247", "2021-11-12"), U3C, newest, ("8.0", "20513097", "2022-10-11")];
+    let base = base("7.0", "2021-10-01", &[], &list);
+    let on = |day: &str, build: &str| decided_on(day, &host("7.0U3", &format!("7.0.3-{build}")), &base);
+    let decisions = on("2022-02-01", "18825058");
+    assert_eq!(decisions.len(), 1, "{decisions:?}");
+    let one = &decisions[0];
+    // 7.0 U3b is later and in the list, and was withdrawn too.
+    assert_eq!((one.release.as_deref(), one.role), (Some("7.0U3-19193900"), Role::OnlyOne));
+    assert!(one.closes.is_empty() && one.without_fix == 0 && one.instead_of.is_none());
+    assert_eq!((one.hosts.len(), one.runs[0].release.as_str()), (1, "7.0.3-18825058"));
+    let wait = one.wait.as_ref().unwrap();
+    assert_eq!((wait.never.exposure, wait.never.incomplete_fix), (0.0, 0.0));
+    assert!(wait.never.staying > 0.0 && (wait.never.total() - wait.never.staying).abs() < 1e-12);
+    assert!(wait.now.maintenance > 0.0, "the machine must restart for it");
+    for said in [
+        "7.0.3-18825058, which runs here, was withdrawn, known since 2021-11-19",
+        "it closes nothing that is known to be open here, and is due for what runs",
+    ] {
+        assert!(one.recommendation.contains(said), "{}", one.recommendation);
+    }
+    let both = on("2024-05-01", "18825058");
+    let named = |it: &GroupDecision| (it.release.clone().unwrap_or_default(), it.role);
+    assert_eq!(
+        both.iter().map(named).collect::<Vec<_>>(),
+        [("7.0U3-19193900".to_owned(), Role::Smallest), ("7.0U3-23307199".to_owned(), Role::Newest)],
+        "8.0 is an upgrade"
+    );
+    // Where no later release is listed, that is what is missing.
+    let none = &on("2021-12-01", "18905247")[0];
+    assert_eq!(none.unknown.as_deref(), Some("a later release of ESXi than 7.0.3-18905247"));
+    assert!(none.recommendation.contains("no vulnerability is known to be open"), "{}", none.recommendation);
+    // Before it was known, and where what runs is good, nothing is due.
+    assert!(on("2021-11-18", "18825058").is_empty() && on("2024-05-01", "19193900").is_empty());
+}
+
+/// A hole that no release closes leaves one row a host: what is known to be bad can be replaced all the same.
+#[test]
+fn a_bad_release_is_replaced_though_its_hole_stays_open() {
+    let later = ("7.0U3", "23307199", "2024-04-11");
+    let fixed_later = base("7.0", "2022-01-01", &["ESXi70U3p-23307199"], &[U3C, later]);
+    let mut fleet = host("7.0U3", "7.0.3-18825058");
+    let bad = decided_on("2022-02-01", &fleet, &fixed_later);
+    assert_eq!((bad.len(), bad[0].release.as_deref(), bad[0].without_fix), (1, Some("7.0U3-19193900"), 1));
+    assert!(
+        bad[0].recommendation.contains("(1 stay open, which no known release closes)"),
+        "{}",
+        bad[0].recommendation
+    );
+    let waits = "(ESXi70U3p-23307199 does, and appears only on 2024-04-11)";
+    assert!(bad[0].assumed.iter().any(|it| it.ends_with(waits)), "{:?}", bad[0].assumed);
+    let mut good = host("7.0U3", "7.0.3-19193900");
+    good.hosts[0].id = HostId::new("f").unwrap();
+    good.vms[0].id = VmId::new("w").unwrap();
+    good.vms[0].host = Some(good.hosts[0].id.clone());
+    fleet.hosts.append(&mut good.hosts);
+    fleet.vms.append(&mut good.vms);
+    let mut both = decided_on("2022-02-01", &fleet, &fixed_later);
+    both.sort_by(|a, b| a.hosts.cmp(&b.hosts));
+    let told: Vec<(&str, bool)> =
+        both.iter().map(|it| (it.hosts[0].as_str(), it.unknown.is_some())).collect();
+    assert_eq!(told, [("e", false), ("f", true)]);
 }

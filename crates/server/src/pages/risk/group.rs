@@ -43,7 +43,6 @@ pub(in crate::pages) async fn group(
     let known = app.decisions().await?;
     let Some(name) = query.name.filter(|it| !it.is_empty()) else { return Ok(all(&known)) };
     let mut own = known.of_group(&name)?;
-    let stakes = |it: &GroupDecision| it.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never);
     own.sort_by(|a, b| stakes(b).total_cmp(&stakes(a)));
     let currency = &known.basis.policy.value.currency;
     let index = &known.basis.index;
@@ -60,12 +59,41 @@ pub(in crate::pages) async fn group(
     Ok(page("Patch or wait", "/risk", Some(index), content))
 }
 
+/// What not patching loses; what is not decided comes last.
+fn stakes(one: &GroupDecision) -> f64 {
+    one.wait.as_ref().map_or(-1.0, |it| it.optimum.loss_never)
+}
+
+/// A loss of a decision, and how it was worked out.
+struct Lost {
+    of: fn(&Decision) -> f64,
+    how: &'static str,
+}
+
+/// Those in the list of all groups, in the order of its columns.
+const LOSSES: [Lost; 3] = [
+    Lost {
+        of: |it| it.optimum.loss_never,
+        how: "The mean loss where this release is not taken within the span.",
+    },
+    Lost { of: |it| it.optimum.loss_now, how: "The mean loss where it is taken now." },
+    Lost {
+        of: |it| it.optimum.loss,
+        how: "The mean loss of the best choice: now, after some days, or never.",
+    },
+];
+
 fn title(one: &GroupDecision) -> String {
     format!("{} {}", one.component, one.release.as_deref().unwrap_or("(release not known)"))
 }
 
 fn all(known: &Decisions) -> Markup {
-    let caption = "Every group and every release that is due on it";
+    let currency = &known.basis.policy.value.currency;
+    let caption = format!(
+        "Every group and every release that is due on it, the most that not patching loses first, in {currency}"
+    );
+    let mut list: Vec<&GroupDecision> = known.list.iter().collect();
+    list.sort_by(|a, b| stakes(b).total_cmp(&stakes(a)));
     let content = html! {
         h1 { "Patch or wait" }
         p.when { "Losses over " (amount(HORIZON_DAYS)) " days. " a href="/evidence" { "Evidence" } ", " a href="/risk" { "risk" } }
@@ -76,15 +104,17 @@ fn all(known: &Decisions) -> Markup {
         }
         section aria-labelledby="groups" {
             h2 id="groups" { "Groups" }
-            @if known.list.is_empty() { p.soft { "Nothing is due by what is known: no release is known that closes an open exposure of a host." } } @else {
-                (scroll(caption, html! { table {
+            @if known.list.is_empty() { p.soft { "Nothing is due by what is known: no release is known that closes an open exposure of a host, and none runs that is known to be bad." } } @else {
+                (scroll(&caption, html! { table.dense {
                     caption { (caption) }
-                    thead { tr { th scope="col" { "Group" } th scope="col" { "Release" } th.num scope="col" { "Hosts" } th.num scope="col" { "Closes" } th scope="col" { "Verdict" } th scope="col" { "Recommendation" } } }
-                    tbody { @for one in &known.list { tr {
+                    thead { tr { th scope="col" { "Group" } th scope="col" { "Release" } th scope="col" { "Verdict" } th.num scope="col" { "Never" } th.num scope="col" { "Now" } th.num scope="col" { "Best" } th.num scope="col" { "Hosts" } th.num scope="col" { "Closes" } th scope="col" { "Recommendation" } } }
+                    tbody { @for one in &list { tr {
                         th scope="row" { a.long href=(group_address(&one.group.to_string())) { (one.group) } }
-                        td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } } td.num { (hosts(one)) } td.num { (closes(one, &number(one.closes.len() as u64))) }
+                        td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } }
                         td { @match &one.wait { Some(wait) => { @if let Some(it) = &one.better { "rather " (it.release) "; else " } (verdict(wait)) br; small { (derived(&format!("right in {}", percent(wait.right)), &html! { "How often this kind of choice is the best one when all parameters are drawn from their ranges." })) } } None => { span.status.s-unknown { "unknown" } } } }
-                        td.wide { (one.recommendation) }
+                        @for loss in LOSSES { td.num { @match &one.wait { Some(wait) => { (derived(&amount((loss.of)(wait)), &html! { (loss.how) })) } None => "–" } } }
+                        td.num { (hosts(one)) } td.num { (closes(one, &number(one.closes.len() as u64))) }
+                        td.wide { details { summary { @if one.unknown.is_some() { "What is missing" } @else { "In a sentence" } } (one.recommendation) } }
                     } } }
                 } }))
             }

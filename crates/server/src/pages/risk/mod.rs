@@ -223,14 +223,20 @@ fn points(caption: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f6
     )
 }
 
+/// Where the pictures of tails end, and why.
+const LOSS_ENDS: &str = "The lines end at the loss that is exceeded once in 100 000 cases: of what is rarer, samples show too little to draw.";
+const HOSTS_END: &str =
+    "A line ends with all hosts, or where the chance falls below one in a million, which is not drawn.";
+
 fn tails(report: &RiskReport, detail: &Detail) -> Markup {
     let pick = |of: fn(&Tail) -> &Vec<TailPoint>| (of(&detail.compound), of(&detail.independent));
-    let one = |title: &str, unit: &str, (compound, independent): (&Vec<TailPoint>, &Vec<TailPoint>)| {
-        let chart = charts::risk::tail(title, unit, compound, independent)?;
-        Some(charts::figure(&chart, &points(title, unit, compound, independent)))
-    };
-    let loss = one("Loss at least so great", &report.currency, pick(|it| &it.loss));
-    let hosts = one("So many hosts hit at once", "hosts", pick(|it| &it.hosts));
+    let one =
+        |title: &str, unit: &str, ends: &str, (compound, independent): (&Vec<TailPoint>, &Vec<TailPoint>)| {
+            let chart = charts::risk::tail((title, unit, ends), compound, independent)?;
+            Some(charts::figure(&chart, &points(title, unit, compound, independent)))
+        };
+    let loss = one("Loss at least so great", &report.currency, LOSS_ENDS, pick(|it| &it.loss));
+    let hosts = one("So many hosts hit at once", "hosts", HOSTS_END, pick(|it| &it.hosts));
     html! {
         @if loss.is_some() || hosts.is_some() {
             section aria-labelledby="tail" {
