@@ -49,7 +49,7 @@ impl LeftOut {
     /// The place of a path in the whole file.
     fn place(&self, path: &Path) -> String {
         let mut place = String::new();
-        for step in path.iter() {
+        for step in path {
             place = match step {
                 Segment::Seq { index } => {
                     let mut at = *index;
