@@ -193,7 +193,7 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_place() {
         ),
         ("[parameters]\nq = nan\n", "parameters.q.value (line 2): found NaN"),
         ("[loss]\nvm_hour_down = -1\n", "a finite loss, not negative"),
-        ("horizon_days = 0\n", "horizon_days (line 1): found 0, expected more than 0 days"),
+        ("horizon_days = 0\n", "horizon_days (line 1): found 0, expected from 0.01 days"),
         ("colour = 1\n", "unknown field `colour`"),
         (
             "[parameters]\ncopies_leave = -0.1\n",
