@@ -301,7 +301,7 @@ async fn groups_are_in_the_order_of_their_losses_and_tails_say_where_they_end() 
     }
     let risk = server.text("/risk").await;
     assert!(risk.contains("The lines end at the loss that is exceeded once in 100 000 cases: "));
-    assert!(risk.contains("A line ends with all hosts, or where the chance falls below one in a million"));
+    assert!(risk.contains("ends at the last of them, or where the chance falls below one in a million"));
     let style = server.text("/assets/style.css").await;
     let rule = style.split(".scroll{").nth(1).unwrap().split('}').next().unwrap();
     assert_eq!((rule.matches(" local").count(), rule.matches("var(--shade)").count()), (2, 2), "{rule}");

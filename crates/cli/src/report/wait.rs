@@ -100,8 +100,8 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
             number(&|it| format!("{} to {}", short(it.band.low), short(it.band.high))),
             number(&|it| whole_percent(it.right)),
             number(&|it| hinge(it).to_owned()),
-            ssvc(one.ssvc),
-            due(one.bod_26_04.as_ref(), day(answer)),
+            of_holes(one, ssvc(one.ssvc)),
+            of_holes(one, due(one.bod_26_04.as_ref(), day(answer))),
             one.group.to_string(),
         ]);
     }
@@ -120,6 +120,11 @@ pub(crate) fn table(answer: &Answer<'_>, all: bool, width: Option<u16>) -> Strin
 
 /// What the columns of duties mean.
 pub(super) const DUE: &str = "SSVC: the worst outcome of what the release closes; DUE: the day of BOD 26-04";
+
+/// A duty of a release that closes nothing is none, not one that nobody knows.
+fn of_holes(one: &GroupDecision, duty: String) -> String {
+    if one.wait.is_some() && one.closes.is_empty() { "none".to_owned() } else { duty }
+}
 
 pub(super) fn ssvc(outcome: Option<ssvc::Decision>) -> String {
     outcome.map_or_else(|| "unknown".to_owned(), |it| it.name().to_owned())
@@ -372,8 +377,9 @@ fn information(decision: &Decision, width: Option<u16>) -> String {
 }
 
 fn beside(one: &GroupDecision, width: Option<u16>) -> String {
-    let ssvc = ssvc(one.ssvc);
+    let ssvc = of_holes(one, ssvc(one.ssvc));
     let due = one.bod_26_04.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let due = of_holes(one, due);
     let mut text = wrapped(
         &format!(
             "{} release; SSVC: {ssvc}; BOD 26-04: {due}; released: {} ({})",

@@ -221,7 +221,7 @@ pub struct Report {
     /// The day on which the last of them has its fix at that pace; `None`: no host waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all_patched_on: Option<Date>,
-    /// Tenants, clusters, hosts and planes that promises name and the fleet does not have, in words.
+    /// Tenants, clusters, hosts, planes and platforms that promises name and the fleet does not have, in words.
     pub warnings: Vec<String>,
     /// The promises in the order of the policy.
     pub promises: Vec<PromiseState>,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use rustc_hash::FxHashSet;
 use serde::Serialize;
+use underpin_model::facts::Family;
 use underpin_model::fleet::Fleet;
 use underpin_model::policy::{Policy, Scope};
 
@@ -16,7 +17,7 @@ const NAMED: usize = 3;
 pub struct UnknownNames {
     /// Where in the policy: `loss.tenant`, `control vpn.scope.hosts`.
     pub place: String,
-    /// What they should name: `tenant`, `cluster`, `host`, `management plane`.
+    /// What they should name: `tenant`, `cluster`, `host`, `management plane`, `platform`.
     pub what: &'static str,
     /// The first of them, in their order.
     pub names: Vec<String>,
@@ -66,7 +67,7 @@ type Asked<'p> = (String, &'static str, Vec<&'p str>);
 
 fn unknown(fleet: &Fleet, asked: &[Asked<'_>]) -> Vec<UnknownNames> {
     let mut unknown = Vec::new();
-    for what in [TENANT, CLUSTER, HOST, PLANE] {
+    for what in [TENANT, CLUSTER, HOST, PLANE, PLATFORM] {
         let of_kind = || asked.iter().filter(|it| it.1 == what && !it.2.is_empty());
         if of_kind().next().is_none() {
             continue;
@@ -90,6 +91,7 @@ const TENANT: &str = "tenant";
 const CLUSTER: &str = "cluster";
 const HOST: &str = "host";
 const PLANE: &str = "management plane";
+const PLATFORM: &str = "platform";
 
 fn add_scope<'p>(asked: &mut Vec<Asked<'p>>, of: &str, scope: &'p Scope) {
     let mut add = |key: &str, what, names| asked.push((format!("{of}.scope.{key}"), what, names));
@@ -97,6 +99,7 @@ fn add_scope<'p>(asked: &mut Vec<Asked<'p>>, of: &str, scope: &'p Scope) {
     add("clusters", CLUSTER, scope.clusters.iter().map(|it| it.as_str()).collect());
     add("hosts", HOST, scope.hosts.iter().map(|it| it.as_str()).collect());
     add("planes", PLANE, scope.planes.iter().map(|it| it.as_str()).collect());
+    add("platforms", PLATFORM, scope.platforms.iter().map(Family::name).collect());
 }
 
 /// Names of a kind that the fleet knows, listed or referred to: an element may name a tenant that no list has.
@@ -113,6 +116,11 @@ fn known<'f>(fleet: &'f Fleet, what: &str) -> FxHashSet<&'f str> {
             fleet.clusters.iter().map(|it| &it.id).chain(of_hosts).map(|it| it.as_str()).collect()
         }
         HOST => fleet.hosts.iter().map(|it| it.id.as_str()).collect(),
+        PLATFORM => {
+            let of_hosts = fleet.hosts.iter().filter_map(|it| it.platform.as_ref()).map(|it| &it.family);
+            let of_planes = fleet.management_planes.iter().filter_map(|it| it.platform.as_ref());
+            of_hosts.chain(of_planes).map(Family::name).collect()
+        }
         _ => {
             let of_clusters = fleet.clusters.iter().flat_map(|it| &it.managed_by);
             let listed = fleet.management_planes.iter().map(|it| &it.id);

@@ -39,7 +39,22 @@ pub(super) fn moment<'de, D: Deserializer<'de>, T: Dated>(deserializer: D) -> Re
         Written::Text(text) => text,
         Written::Bare(bare) => bare.to_string(),
     };
-    text.parse().map_err(|_| D::Error::custom(format!("`{text}`, expected {}", T::EXPECTED)))
+    text.parse()
+        .map_err(|_| D::Error::custom(format!("`{text}`, expected {}{}", T::EXPECTED, no_such_day(&text))))
+}
+
+/// What is wrong with a text that has the form of a day and is none; otherwise nothing.
+fn no_such_day(text: &str) -> &'static str {
+    let parts: Vec<&str> = text.split('-').collect();
+    let digits = |it: &&str, most: usize| it.len() == most && it.bytes().all(|it| it.is_ascii_digit());
+    match parts.as_slice() {
+        [year, month, day]
+            if digits(year, 4) && digits(month, 2) && digits(day, 2) && text.parse::<Date>().is_err() =>
+        {
+            " (the calendar has no such day)"
+        }
+        _ => "",
+    }
 }
 
 /// The same where it may be left out.

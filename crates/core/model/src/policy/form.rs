@@ -12,14 +12,26 @@ use crate::words::plain;
 /// Mistakes of form that are told: nobody corrects more at a time, and each is found by reading the file once more.
 const MOST: usize = 50;
 
+/// A file of which some fields may not fit.
+pub(super) struct Form<T> {
+    /// What is there without them; `None`: nothing that could be read.
+    pub(super) read: Option<T>,
+    /// One for each field, in the order of the file.
+    pub(super) mistakes: Vec<PolicyError>,
+    /// What was left out.
+    pub(super) out: LeftOut,
+}
+
 /// Reads a text; where a field does not fit, it is left out to find the next one.
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Vec<PolicyError>> {
-    let mut left = DeTable::parse(text).map_err(|error| vec![of_form(text, "", &error)])?;
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Form<T> {
     let (mut mistakes, mut out) = (Vec::new(), LeftOut::default());
-    loop {
+    let mut left = match DeTable::parse(text) {
+        Ok(it) => it,
+        Err(error) => return Form { read: None, mistakes: vec![of_form(text, "", &error)], out },
+    };
+    let read = loop {
         let error = match serde_path_to_error::deserialize(toml::Deserializer::from(left.clone())) {
-            Ok(read) if mistakes.is_empty() => return Ok(read),
-            Ok(_) => break,
+            Ok(read) => break Some(read),
             Err(error) => error,
         };
         let place = out.place(error.path());
@@ -28,17 +40,17 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Vec<PolicyError
             mistakes.push((at, of_form(text, &place, error.inner())));
         }
         if mistakes.len() == MOST || !out.take(left.get_mut(), error.path(), place) {
-            break;
+            break None;
         }
-    }
+    };
     // A table is read in the order of its keys, and written in another.
     mistakes.sort_by_key(|it| it.0);
-    Err(mistakes.into_iter().map(|it| it.1).collect())
+    Form { read, mistakes: mistakes.into_iter().map(|it| it.1).collect(), out }
 }
 
 /// What was left out of a file.
 #[derive(Default)]
-struct LeftOut {
+pub(super) struct LeftOut {
     /// Places as they stand in the file.
     places: BTreeSet<String>,
     /// By list, the places in it, in order.
@@ -46,6 +58,12 @@ struct LeftOut {
 }
 
 impl LeftOut {
+    /// Whether a mistake of meaning may come from what was left out: of a list with an element less, numbers and names are others.
+    pub(super) fn may_cause(&self, mistake: &PolicyError) -> bool {
+        let of_list = |list: &String| mistake.path.starts_with(list.as_str());
+        self.of_lists.keys().any(of_list) || self.places.iter().any(|it| it.starts_with(&mistake.path))
+    }
+
     /// The place of a path in the whole file.
     fn place(&self, path: &Path) -> String {
         let mut place = String::new();

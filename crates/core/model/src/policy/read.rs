@@ -122,10 +122,11 @@ struct FullSetting {
 /// Reads a policy and checks it; what it does not state keeps its default.
 ///
 /// # Errors
-/// Every mistake of form with its line, or every mistake of meaning at once.
+/// Every mistake of form and of meaning at once, each with its line; of a list in which an element does not fit, those of meaning when it does.
 pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let written: Written = super::form::read(text)?;
+    let super::form::Form { read, mistakes: of_form, out } = super::form::read::<Written>(text);
+    let Some(written) = read else { return Err(of_form) };
     let mut mistakes = Mistakes::default();
     if let Some(format) = &written.format
         && format != FORMAT
@@ -148,7 +149,11 @@ pub fn read(text: &str) -> Result<Policy, Vec<PolicyError>> {
         planning: written.planning.unwrap_or_default(),
     };
     super::meaning::check(&policy, &mut mistakes);
-    if mistakes.0.is_empty() { Ok(policy) } else { Err(super::place::with_lines(text, mistakes.0)) }
+    mistakes.0.retain(|it| !out.may_cause(it));
+    if of_form.is_empty() && mistakes.0.is_empty() {
+        return Ok(policy);
+    }
+    Err(of_form.into_iter().chain(super::place::with_lines(text, mistakes.0)).collect())
 }
 
 fn losses(written: Option<&WrittenLosses>) -> Losses {
@@ -261,6 +266,7 @@ mod tests {
             // A moment is refused in our words, not in those of a library.
             assert!(!wrong.contains('T') || said[0].ends_with("such as 2027-01-01: it counts to its end"));
         }
+        assert!(refused(&text("\"2027-02-29\""))[0].ends_with("(the calendar has no such day)"));
         let freeze = "[[planning.freeze]]\nid = \"f\"\nfrom = 2026-12-01T00:00:00Z\nuntil = \"2026-12-02T00:00:00Z\"\n";
         assert_eq!(read(freeze).unwrap().planning.freeze.len(), 1);
     }
@@ -383,5 +389,22 @@ mod tests {
             ],
             "in the order of the file"
         );
+    }
+
+    #[test]
+    fn mistakes_of_meaning_are_told_beside_those_of_form() {
+        let places = |text: &str| -> Vec<String> {
+            refused(text).iter().map(|it| it.split(" (line").next().unwrap().to_owned()).collect()
+        };
+        let both = "[maintenance]\nper_host = -1\nhosts_per_day = 0\n[parameters]\nrho = 2\n";
+        assert_eq!(
+            places(both),
+            ["maintenance.per_host", "parameters.rho.value", "maintenance.hosts_per_day"]
+        );
+        // What is left out of a list may be why another element of it, or the list, seems to be wrong.
+        let list = "horizon_days = 0\n[[promise]]\nid = \"a\"\nkind = \"fix-within\"\ndays = -3\n\
+                    [[promise]]\nid = \"\"\nkind = \"fix-within\"\ndays = 99999\n";
+        assert_eq!(places(list), ["promise[0].days", "horizon_days"]);
+        assert_eq!(places("[[ring]]\nname = \"a\"\nsoak = -1\n"), ["ring[0].soak"]);
     }
 }

@@ -229,7 +229,8 @@ fn makespan(
     let facts = ways.facts;
     let mut of_changes: BTreeMap<u32, Rings<'_>> = BTreeMap::new();
     let works = driven.waves.iter().flat_map(|it| &it.staged.works);
-    for work in works.filter(|it| !facts.out_of_service(it.host)) {
+    let works = works.filter(|it| !facts.out_of_service(it.host));
+    for work in works.clone() {
         for change in changes(work) {
             let rings = of_changes.entry(change).or_default();
             rings.entry(ring(request, facts, work)).or_default().push(work);
@@ -237,7 +238,8 @@ fn makespan(
     }
     let couplings = Couplings::new(facts);
     let elements = driven.elements.iter().map(|it| u64::from(it.end - it.start)).max().unwrap_or(0);
-    let mut best = (elements, "longest-host");
+    let coupled = coupled(&couplings, ways, works.filter(|it| !it.hops.is_empty()));
+    let mut best = if coupled > elements { (coupled, "hosts-away") } else { (elements, "longest-host") };
     for (change, rings) in &of_changes {
         let of = |calendar| {
             Chain { request, facts, ways, calendar, driven, couplings: &couplings }.of(*change, rings)
@@ -401,23 +403,24 @@ impl Chain<'_> {
             }
         }
         // Whoever is left out might be anyone's.
-        let coupled = if without.is_empty() { self.coupled(works) } else { 0 };
+        let all = works.iter().copied().filter(|_| without.is_empty());
+        let coupled = coupled(self.couplings, self.ways, all);
         if start + coupled > now {
             *by = "hosts-away";
         }
         now.max(start + coupled)
     }
+}
 
-    /// The sum of the paths of all hosts that count under one limit over clusters, over how many of them may be away at once.
-    fn coupled(&self, works: &[&Work]) -> u64 {
-        let mut sums: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
-        for work in works {
-            for (key, most) in self.couplings.keys(self.facts, work.host) {
-                sums.entry(key).or_insert((0, most)).0 += path(self.ways, work);
-            }
+/// The sum of the paths of all hosts that count under one limit over clusters, over how many of them may be away at once.
+fn coupled<'w>(couplings: &Couplings, ways: &Ways<'_, '_>, works: impl Iterator<Item = &'w Work>) -> u64 {
+    let mut sums: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
+    for work in works {
+        for (key, most) in couplings.keys(ways.facts, work.host) {
+            sums.entry(key).or_insert((0, most)).0 += path(ways, work);
         }
-        sums.values().map(|&(sum, most)| sum.div_ceil(most.max(1))).max().unwrap_or(0)
     }
+    sums.values().map(|&(sum, most)| sum.div_ceil(most.max(1))).max().unwrap_or(0)
 }
 
 /// First moment at which hosts whose guests move in windows only can be done, from a moment on: each is away from the last such

@@ -31,8 +31,8 @@ struct Round<'r, 'f, 'a> {
     kept: Option<BTreeSet<&'r str>>,
 }
 
-/// Plans one stage of every cluster that has candidates, in the best order of clusters that was found with half of the evaluations; the
-/// other half goes to the orders of hosts.
+/// Plans one stage of every cluster that has candidates, in the best order of clusters that was found with as many evaluations as then go
+/// to the orders of hosts.
 pub(super) fn stages<'f, 'a>(
     request: &Request<'a>,
     shared: &Shared<'f, 'a>,
@@ -58,7 +58,8 @@ pub(super) fn stages<'f, 'a>(
 impl<'f, 'a> Round<'_, 'f, 'a> {
     fn best(&self) -> Sweep<'f, 'a> {
         let count = self.candidates.len().max(1) as u64;
-        let orders = if count > 1 { self.request.evaluations / 2 / count } else { 0 };
+        let share = self.request.evaluations / count;
+        let orders = if count > 1 { share } else { 0 };
         let mut best = self.sweep(self.candidates.keys().copied().collect(), 0);
         let mut dice = ChaCha8Rng::seed_from_u64(self.request.seed);
         for _ in 0..orders {
@@ -70,7 +71,6 @@ impl<'f, 'a> Round<'_, 'f, 'a> {
                 best = it;
             }
         }
-        let share = self.request.evaluations.saturating_sub(orders * count) / count;
         if share > 0 {
             let it = self.sweep(best.order.clone(), share);
             if it.worth.better(&best.worth) {
@@ -106,6 +106,7 @@ impl<'f, 'a> Round<'_, 'f, 'a> {
             couplings = search.couplings;
             worth.blocked += search.staged.blocked.len();
             search.staged.waves.iter().for_each(|it| worth.add(self.shared.facts, it));
+            worth.wait(&search.cluster);
             found.insert(at, (search.cluster, search.staged));
         }
         Sweep { order, found, couplings, worth }

@@ -233,6 +233,8 @@ pub(super) struct Worth {
     /// Loss while open: loss per day times seconds.
     loss: f64,
     end: u32,
+    /// Hosts that are still to come in clusters that are planned, each with the second from which it can.
+    waiting: u64,
     /// Guests that are stopped, suspended or moved cold: the others are preferred, though none of these moves.
     interrupted: usize,
     moves: usize,
@@ -255,11 +257,21 @@ impl Worth {
         }
     }
 
+    /// What comes later in a cluster waits for this stage of it.
+    pub(super) fn wait(&mut self, cluster: &Cluster<'_, '_>) {
+        let facts = cluster.rooms.facts;
+        for (host, _) in cluster.rooms.hosts().zip(&cluster.due).filter(|it| *it.1) {
+            self.loss += facts.hosts[host as usize].loss_per_day * f64::from(cluster.free_at);
+            self.waiting += u64::from(cluster.free_at);
+        }
+    }
+
     pub(super) fn better(&self, other: &Self) -> bool {
         let loss = self.loss.total_cmp(&other.loss);
         (self.blocked.cmp(&other.blocked))
             .then(loss)
             .then(self.end.cmp(&other.end))
+            .then(self.waiting.cmp(&other.waiting))
             .then(self.interrupted.cmp(&other.interrupted))
             .then(self.moves.cmp(&other.moves))
             .is_lt()

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use underpin_model::fleet::{Cluster, Fleet};
 use underpin_model::id::{ClusterId, ElementId};
-use underpin_model::policy::{FailureSets, Policy};
+use underpin_model::policy::{FailureSets, Policy, Ring};
+use underpin_model::quantity::Days;
 use underpin_planner::campaign::{Planned, Request, plan};
 
 use super::build::{clean, fleet, guest, host, planning, policy, request, tenant};
@@ -61,4 +62,34 @@ fn hosts_that_one_tenant_lets_go_one_at_a_time_bound_the_plan() {
     assert_eq!(bounds.makespan_bound_by, "hosts-away");
     assert!(bounds.makespan_at_least_s <= bounds.makespan_s, "{bounds:?}");
     assert!(f64::from(bounds.makespan_s) < 1.2 * f64::from(bounds.makespan_at_least_s), "{bounds:?}");
+}
+
+#[test]
+fn whoever_has_another_ring_to_come_goes_first_where_only_one_may_be_away() {
+    // Two hosts of cluster c1 and one of c2 in the first ring, one at a time; another one of c2 in the second, which waits for its own cluster.
+    let mut fleet = fleet(0);
+    fleet.clusters.clear();
+    for (cluster, rings) in [("c1", ["x", "x"]), ("c2", ["x", "y"])] {
+        fleet.clusters.push(Cluster::new(ClusterId::new(cluster).unwrap()));
+        for (number, ring) in rings.into_iter().enumerate() {
+            let mut host = host(&format!("{cluster}-{number}"), cluster);
+            host.ring = Some(ring.to_owned());
+            fleet.hosts.push(host);
+        }
+    }
+    let changes = &mut planning(&mut fleet).changes;
+    let mut other = changes[0].clone();
+    other.id = "go-too".to_owned();
+    changes.push(other);
+    for (change, cluster) in changes.iter_mut().zip(["c1", "c2"]) {
+        change.clusters = vec![ClusterId::new(cluster).unwrap()];
+    }
+    let ring = |name: &str| Ring { name: name.to_owned(), soak: Days::new(0.0).unwrap() };
+    let mut policy = Policy { rings: vec![ring("x"), ring("y")], ..policy() };
+    policy.planning.failure_sets = FailureSets::None;
+    policy.planning.canaries_per_class = 0;
+    policy.planning.most_away.per_ring = Some(1);
+    let bounds = searched(&fleet, &policy, 64).report.bounds;
+    // Three turns of the first ring, the second beside them.
+    assert!(f64::from(bounds.makespan_s) < 1.1 * f64::from(bounds.makespan_at_least_s), "{bounds:?}");
 }

@@ -179,7 +179,7 @@ fn what_the_policy_names_and_the_fleet_does_not_have_is_said_with_its_place() {
          scope.hosts = [\"h5\", \"h1\", \"h4\", \"h3\", \"h2\"]\n\
          [[accepted_risk]]\nvulnerability = \"CVE-1\"\nowner = \"cto\"\nexpires = \"2027-01-01\"\nreason = \"isolated\"\n\
          scope.planes = [\"vc\"]\n\
-         [[promise]]\nid = \"gold\"\nkind = \"fix-within\"\ndays = 30\nscope.clusters = [\"east\"]\nscope.tenants = [\"a\", \"b\"]\n",
+         [[promise]]\nid = \"gold\"\nkind = \"fix-within\"\ndays = 30\nscope.clusters = [\"east\"]\nscope.platforms = [\"esx\"]\nscope.tenants = [\"a\", \"b\"]\n",
     );
     let built = built(&fleet, &Facts::new(), &policy);
     let said: Vec<String> = built
@@ -196,6 +196,7 @@ fn what_the_policy_names_and_the_fleet_does_not_have_is_said_with_its_place() {
             format!("control vpn.scope.hosts: the fleet has no host h2, h3, h4 and 1 more{end}"),
             format!("loss.tenant: the fleet has no tenant acme{end}"),
             format!("promise gold.scope.clusters: the fleet has no cluster east{end}"),
+            format!("promise gold.scope.platforms: the fleet has no platform esx{end}"),
             format!("promise gold.scope.tenants: the fleet has no tenant b{end}"),
         ]
     );

@@ -196,6 +196,11 @@ fn promise(it: &PromiseState, currency: &str) -> Markup {
     }
 }
 
+/// What a release that closes nothing asks for, and one of which that is not known.
+fn no_duty(one: &GroupDecision) -> &'static str {
+    if one.closes.is_empty() { "none: it closes nothing" } else { "unknown" }
+}
+
 fn facts(one: &GroupDecision, currency: &str) -> Markup {
     html! { dl {
         dt { "Hosts" } dd { (hosts(one)) }
@@ -204,8 +209,8 @@ fn facts(one: &GroupDecision, currency: &str) -> Markup {
             dt { "Closes" } dd { (closes(one, &format!("{} vulnerabilities, {} of them known to be exploited", one.closes.len(), one.exploited))) }
             @if one.without_fix > 0 { dt { "Without a fix" } dd { (derived(&format!("{} open vulnerabilities that no known release closes", one.without_fix), &html! { "Open vulnerabilities of " (one.component) " on these hosts of which no fact names a release that repairs them." })) } }
             dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
-            dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => "not decided" } }
-            dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due) } None => "no deadline" } }
+            dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => (no_duty(one)) } }
+            dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due) } None => (no_duty(one)) } }
             dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for it in &one.promises { (promise(it, currency)) } }
             @if let Some(it) = &one.earlier_ring { dt { "Earlier ring" } dd { (it.ring) @if it.runs_it { " runs it already" } @else { " is to take it first" } ": it protects these hosts from day " (amount(it.from_days)) } }
             dt { "Changes that share the drain" } dd { (derived(&number(one.changes.into()), &html! { "Changes that are due on one of these hosts and need it emptied, this one among them; the most that any host has." })) }

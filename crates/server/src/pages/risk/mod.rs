@@ -174,7 +174,7 @@ fn figures(report: &RiskReport) -> Markup {
                 (pair("Standard deviation".to_owned(), &|it| Some(it.loss.sd), &|it| html! { (sampled(how_deviation(&it.loss, &samples))) }, false))
                 @for level in own.loss.quantiles.iter().map(|it| it.level) {
                     @let of = |it: &FleetRisk| it.loss.quantiles.iter().find(|one| one.level == level).cloned();
-                    (pair(format!("Loss exceeded in {} of cases", percent(1.0 - level)), &|it| of(it).map(|one| one.value), &|it| html! { @if let Some(one) = of(it) { (sampled(how_quantile(&it.loss, &one, &samples, report.seed))) } }, false))
+                    (pair(format!("Loss exceeded in at most {} of cases", percent(1.0 - level)), &|it| of(it).map(|one| one.value), &|it| html! { @if let Some(one) = of(it) { (sampled(how_quantile(&it.loss, &one, &samples, report.seed))) } }, false))
                 }
                 @for level in own.loss.cvar.iter().map(|it| it.level) {
                     @let of = |it: &FleetRisk| it.loss.cvar.iter().find(|one| one.level == level).cloned();
@@ -225,8 +225,7 @@ fn points(caption: &str, unit: &str, compound: &[(f64, f64)], independent: &[(f6
 
 /// Where the pictures of tails end, and why.
 const LOSS_ENDS: &str = "The lines end at the loss that is exceeded once in 100 000 cases: of what is rarer, samples show too little to draw.";
-const HOSTS_END: &str =
-    "A line ends with all hosts, or where the chance falls below one in a million, which is not drawn.";
+const HOSTS_END: &str = "A line goes from number to number of the table and ends at the last of them, or where the chance falls below one in a million, which is not drawn.";
 
 fn tails(report: &RiskReport, detail: &Detail) -> Markup {
     let pick = |of: fn(&Tail) -> &Vec<TailPoint>| (of(&detail.compound), of(&detail.independent));
