@@ -186,7 +186,7 @@ pub(crate) struct WhatIf {
     /// With a window of so many minutes every day, from midnight UTC, for a tenant's guests or a host.
     #[arg(long, value_parser = minutes_of, value_name = "TENANT|HOST=MINUTES")]
     pub(crate) open_window: Vec<(String, u32)>,
-    /// With an exception: restartability:CLUSTER, release-diversity, or apart, together, on-hosts or allowed-action:VM.
+    /// With an exception: restartability:CLUSTER, release-diversity, freeze-calendar:TENANT|HOST, or apart, together, on-hosts or allowed-action:VM.
     #[arg(long, value_name = "RULE[:ELEMENT]")]
     pub(crate) with_exception: Vec<String>,
     /// With so many Mbit/s for migrations in the cluster of a host.

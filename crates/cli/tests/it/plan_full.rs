@@ -352,6 +352,9 @@ fn everything_that_would_unblock_can_be_tried_by_hand() {
     assert!(planned(&asked(&fixture(), Some(&short), &["--longer-window", "600"]), "a1"));
     let never = policy("minutes = 600\nfirst = \"2030-01-01\"");
     assert!(planned(&asked(&fixture(), Some(&never), &["--open-window", "a1=600"]), "a1"));
+    let freeze = "[[planning.freeze]]\nid = \"audit\"\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2040-01-01T00:00:00Z\"\nscope = { hosts = [\"a1\"] }\n";
+    let frozen = file(&dir, "frozen.toml", freeze.to_owned());
+    assert!(planned(&asked(&fixture(), Some(&frozen), &["--with-exception", "freeze-calendar:a1"]), "a1"));
     let mut locked = fixture();
     locked["vms"].as_array_mut().unwrap().iter_mut().filter(|it| it["id"] == "web-1").for_each(|it| {
         it["locks"] = json!([{"kind": "backup"}]);

@@ -223,12 +223,22 @@ fn exception(fleet: &Fleet, text: &str, path: &Path) -> Result<Relaxation, Failu
             let cluster = cluster.ok_or_else(|| unknown(path, flag, name, "a cluster of the fleet"))?;
             Ok(Relaxation::WithoutReserve { cluster })
         }
+        // Every freeze of whom it names, whichever it is.
+        ("freeze-calendar", Some(name)) => {
+            let tenant = fleet.tenants.iter().map(|it| &it.id).find(|it| it.as_str() == name);
+            let host = fleet.hosts.iter().map(|it| &it.id).find(|it| it.as_str() == name);
+            if tenant.is_none() && host.is_none() {
+                return Err(unknown(path, flag, name, "a tenant or a host of the fleet"));
+            }
+            let hosts = host.filter(|_| tenant.is_none()).into_iter().cloned().collect();
+            Ok(Relaxation::WithoutFreeze { freeze: String::new(), tenant: tenant.cloned(), hosts })
+        }
         (rule, Some(name)) if rules.iter().any(|it| it.name() == rule) => {
             let rule = rules.into_iter().find(|it| it.name() == rule).unwrap_or(Rule::AllowedAction);
             Ok(Relaxation::WithoutRule { rule, vms: vec![guest(fleet, flag, name, path)?] })
         }
         _ => Err(Failure::NotFound(format!(
-            "{flag} {text}: expected restartability:CLUSTER, release-diversity, or one of apart, together, on-hosts, allowed-action \
+            "{flag} {text}: expected restartability:CLUSTER, release-diversity, freeze-calendar:TENANT|HOST, or one of apart, together, on-hosts, allowed-action \
              with :VM; other rules have no exception that a plan could be tried with"
         ))),
     }
