@@ -63,13 +63,13 @@ fn scopes(id: &str) -> (Vec<Scope>, Vec<Scope>) {
     let product = |it: Scope| Scope { platforms: vec![Family::Proxmox], ..it };
     let elsewhere = Scope { clusters: vec![ClusterId::new("elsewhere").unwrap()], ..Scope::default() };
     let of_host = Scope { hosts: vec![host("h4")], ..Scope::default() };
-    let mut of = vec![Scope::default(), one.clone()];
+    let mut of = vec![Scope::default(), one];
     let mut of_others = vec![product(Scope::default()), elsewhere, of_host, plane("p2")];
     let named = [plane("p1"), product(plane("p1")), Scope { clusters: vec![cluster()], ..plane("p1") }];
     if id == "p1" {
-        of.extend(named)
+        of.extend(named);
     } else {
-        of_others.extend(named)
+        of_others.extend(named);
     }
     (of, of_others)
 }
