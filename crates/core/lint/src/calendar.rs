@@ -36,7 +36,7 @@ struct Entries<'a> {
     spans: Vec<Spans>,
     /// Those about guests, by tenant.
     of_tenant: Vec<Vec<u32>>,
-    /// Those about hosts and planes.
+    /// Those about hosts and what they stand on.
     of_elements: Vec<u32>,
 }
 
@@ -69,18 +69,25 @@ impl<'a> Entries<'a> {
         candidates.iter().filter(within).copied().collect()
     }
 
-    /// Those that speak of an element: hosts, and planes where one is named.
+    /// Those that speak of an element. Of what is no host: by its name, which only planes have in scopes, or by what stands on it: lists of
+    /// hosts and of products alone are about hosts.
     fn of_element(&self, world: &World<'_>, element: Elem) -> Vec<u32> {
-        let locus = world.locus_of(element);
-        match element {
-            Elem::Host(_) => self.speaking(world, &self.of_elements, &locus),
-            Elem::Plane(_) => {
-                let mut speaking = self.speaking(world, &self.of_elements, &locus);
-                speaking.retain(|it| self.scopes.get(ix(*it)).is_some_and(|it| !it.planes.is_empty()));
-                speaking
-            }
-            _ => Vec::new(),
-        }
+        let plane = match element {
+            Elem::Host(_) => return self.speaking(world, &self.of_elements, &world.locus_of(element)),
+            Elem::Plane(plane) => world.planes.get(ix(plane)),
+            Elem::Witness(_) | Elem::Storage(_) => None,
+        };
+        let clusters = world.clusters_on(element);
+        let speaks = |scope: &Scope| {
+            let named = plane.is_some_and(|it| scope.planes.contains(&it.id));
+            let near =
+                |it: &u32| world.clusters.get(ix(*it)).is_some_and(|it| scope.clusters.contains(&it.id));
+            scope.hosts.is_empty()
+                && (named || scope.planes.is_empty() && scope.platforms.is_empty())
+                && (scope.clusters.is_empty() || clusters.iter().any(near))
+        };
+        let spoken = |it: &&u32| self.scopes.get(ix(**it)).is_some_and(|it| speaks(it));
+        self.of_elements.iter().filter(spoken).copied().collect()
     }
 
     fn of_guest(&self, world: &World<'_>, vm: u32, host: u32) -> Vec<u32> {

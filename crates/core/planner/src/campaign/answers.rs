@@ -2,6 +2,8 @@
 //!
 //! A no is stronger than any yes, while it stands: what is refused from one day to another is planned before or after.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use underpin_model::change::Consent;
 use underpin_model::fleet::{Action, Vm};
@@ -40,10 +42,10 @@ impl Answers<'_> {
         }
         let granted = self.about(vm, action).filter(|(_, it)| it.granted).filter_map(|(at, it)| {
             let open = less(vec![self.span(it)], refused.clone());
-            Some((last(open)?.1, std::cmp::Reverse(at)))
+            Some((last(open)?.1, Reverse(&it.id), at))
         });
-        // The one that leaves most freedom: it holds longest.
-        granted.max().map(|(_, at)| Some(at.0)).ok_or_else(|| why(!refused.is_empty()))
+        // The one that leaves most freedom: it holds longest. Of equals the first by its id, wherever it stands in the file.
+        granted.max().map(|it| Some(it.2)).ok_or_else(|| why(!refused.is_empty()))
     }
 
     /// When an action on a guest is allowed by a consent, if it needs one, and not refused; `None`: always.

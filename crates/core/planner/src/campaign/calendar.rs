@@ -338,7 +338,8 @@ impl Usage {
         })
     }
 
-    fn peak(&self, from: Seconds, until: Seconds) -> u64 {
+    /// The most that is in use at any moment of a span.
+    pub(super) fn peak(&self, from: Seconds, until: Seconds) -> u64 {
         let over: Vec<_> = self.spans.iter().filter(|it| it.0 < until && it.1 > from).collect();
         let at =
             |moment: Seconds| over.iter().filter(|it| it.0 <= moment && moment < it.1).map(|it| it.2).sum();

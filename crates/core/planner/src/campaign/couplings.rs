@@ -1,11 +1,12 @@
 //! Limits that couple clusters: hosts away per fault domain, ring and tenant, and bandwidth of networks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::id::HostId;
 
 use super::calendar::{Seconds, Usage};
 use super::facts::{Facts, NONE};
+use super::timing::Move;
 
 /// What a limit is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +15,27 @@ pub(super) enum Key {
     Ring(usize),
     Tenant(u32),
     Network(String),
+    /// The one network of the hosts of a cluster that name none.
+    Unnamed(u32),
+}
+
+/// The network of a host's migrations.
+fn network(facts: &Facts<'_>, host: u32) -> Key {
+    let host = &facts.hosts[host as usize];
+    let named = host.it.migration.as_ref().and_then(|it| it.network.as_ref());
+    let known = named.filter(|named| facts.fleet.networks.iter().any(|it| it.id == **named));
+    known.map_or(Key::Unnamed(host.cluster), |it| Key::Network(it.as_str().to_owned()))
+}
+
+/// The most that migrations give to each network at a time: every one takes it at both of its ends.
+pub(super) fn traffic<'m>(facts: &Facts<'_>, moves: impl Iterator<Item = &'m Move>) -> BTreeMap<Key, u64> {
+    let mut used: BTreeMap<Key, Usage> = BTreeMap::new();
+    for it in moves {
+        for key in BTreeSet::from([it.from, it.to].map(|end| network(facts, end))) {
+            used.entry(key).or_default().add(it.start, it.end(), u64::from(it.mbps));
+        }
+    }
+    used.into_iter().map(|(key, it)| (key, it.peak(0, Seconds::MAX))).collect()
 }
 
 /// Limits of the policy with what is in use.
@@ -116,7 +138,7 @@ impl Key {
             Self::FaultDomain(_) => "fault-domain",
             Self::Ring(_) => "ring",
             Self::Tenant(_) => "tenant",
-            Self::Network(_) => "network",
+            Self::Network(_) | Self::Unnamed(_) => "network",
         }
     }
 }

@@ -14,7 +14,7 @@ use underpin_model::policy::{Exception, Homing};
 use super::answers::Answers;
 use super::calendar::{Calendar, Seconds, host_in, tenants_wait};
 use super::couplings::Couplings;
-use super::elements::{self, ElementWork};
+use super::elements::{self, ElementWork, Takes};
 use super::facts::Facts;
 use super::homeward::Homeward;
 use super::order::{self, Concerned, Levels};
@@ -456,8 +456,7 @@ impl<'a> Drive<'_, 'a> {
         // What is staged and checked before takes time of the plan.
         from = from.max(elements::before(&work));
         let length = elements::length(&work);
-        let before = elements::before(&work);
-        match elements::opens(self.request, change.layer, element, &ids, from, length, before) {
+        match elements::opens(self.request, change.layer, element, &ids, from, Takes::of(&work)) {
             Err(reason) => self.block(element, vec![reason]),
             Ok((start, why)) => {
                 work.reasons.extend(why);

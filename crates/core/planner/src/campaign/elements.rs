@@ -70,16 +70,29 @@ pub(super) fn before(work: &ElementWork) -> Seconds {
     work.durations.stage.p95_s.max(check)
 }
 
-/// First second at or after `from` at which windows and freezes let an element be touched for `length` seconds, and freezes the
-/// `before` seconds until then; with what is waited for.
+/// When an element can be touched: how long it takes, and taking it back then, and what is done before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Takes {
+    length: Seconds,
+    rollback: Seconds,
+    before: Seconds,
+}
+
+impl Takes {
+    pub(super) fn of(work: &ElementWork) -> Self {
+        Self { length: length(work), rollback: work.durations.rollback.p95_s, before: before(work) }
+    }
+}
+
+/// First second at or after `from` at which windows and freezes let an element be touched and taken back, and freezes what is done for it
+/// before; with what is waited for.
 pub(super) fn opens(
     request: &Request<'_>,
     layer: Layer,
     element: &ElementId,
     clusters: &BTreeSet<ClusterId>,
     from: Seconds,
-    length: Seconds,
-    before: Seconds,
+    takes: Takes,
 ) -> Result<(Seconds, Vec<Reason>), Reason> {
     let planning = &request.policy.planning;
     let horizon = planning.horizon_days.saturating_mul(86_400);
@@ -101,7 +114,8 @@ pub(super) fn opens(
         .unwrap_or(jiff::Timestamp::MAX);
     let windows: Vec<_> = planning.window.iter().filter(|it| speaks(&it.scope)).collect();
     let open = if windows.is_empty() {
-        vec![(0, horizon)]
+        // Only what is planned must end by the horizon, as that of hosts.
+        vec![(0, horizon.saturating_add(takes.rollback))]
     } else {
         let openings = windows.iter().flat_map(|it| it.openings(request.starts_at, end).unwrap_or_default());
         less(openings.map(|it| (offset(it.0), offset(it.1))).collect(), Vec::new())
@@ -109,12 +123,14 @@ pub(super) fn opens(
     // What is staged and checked before must not lie in a freeze either.
     let frozen = |it: &'_ Freeze| {
         let (from, until) = (offset(it.from), offset(it.until));
-        (from, if from < until { until.saturating_add(before) } else { until })
+        (from, if from < until { until.saturating_add(takes.before) } else { until })
     };
     let freezes: Vec<Shut<'_>> =
         planning.freeze.iter().filter(|it| speaks(&it.scope)).map(|it| (it, frozen(it))).collect();
     let spans = less(open.clone(), freezes.iter().map(|it| it.1).collect());
     let until_s = |it: &Freeze| Some(offset(it.until)).filter(|it| *it < horizon);
+    // As a host's path, whatever is changed fits with its rollback.
+    let length = takes.length.saturating_add(takes.rollback);
     match earliest(&spans, from, length) {
         Some(start) => Ok((start, waits(&open, &freezes, (from, start, length), until_s))),
         None => Err(missed(&open, &freezes, (from, length), until_s)),

@@ -405,9 +405,8 @@ pub(super) fn twice(fleet: &Fleet) -> Option<String> {
     hosts.chain(vms).find(|id| !seen.insert(*id)).map(str::to_owned)
 }
 
-/// Bandwidth of a host's migrations: no more than all that its network gives to migrations.
+/// Bandwidth of a host's migrations: no more than all that its network, named or not, gives to migrations.
 fn link(policy: &MigrationPolicy, host: Option<&Migration>) -> u32 {
     let own = host.and_then(|it| it.bandwidth_mbps).unwrap_or(policy.bandwidth_mbps);
-    let shared = policy.network_mbps.filter(|_| host.is_some_and(|it| it.network.is_some()));
-    shared.map_or(own, |most| own.min(most))
+    policy.network_mbps.map_or(own, |most| own.min(most))
 }

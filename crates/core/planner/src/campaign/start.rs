@@ -5,7 +5,7 @@ use underpin_model::plan::Reason;
 use underpin_model::policy::Placing;
 
 use super::calendar::{Seconds, earliest};
-use super::couplings::{Couplings, Key};
+use super::couplings::{Couplings, Key, traffic};
 use super::facts::{Facts, NONE};
 use super::leave::How;
 use super::stage::{Cluster, FREEZE_S, Shared};
@@ -90,13 +90,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
             for (key, most) in away.into_iter().flat_map(|it| couplings.keys(self.rooms.facts, it)) {
                 add(key, 1, most);
             }
-            let network =
-                facts.hosts[work.host as usize].it.migration.as_ref().and_then(|it| it.network.as_ref());
-            if let (Some(most), Some(network)) = (network_mbps, network) {
-                // Its migrations one after the other take at most what the widest takes; side by side, at most its link.
-                let widest = times.out.iter().chain(&times.home).map(|it| it.mbps).max().unwrap_or(0);
-                let together = u64::from(facts.hosts[work.host as usize].link_mbps.max(widest)).min(most);
-                add(Key::Network(network.as_str().to_owned()), together, most);
+            if let Some(most) = network_mbps {
+                let moves = times.out.iter().chain(&times.home);
+                traffic(facts, moves).into_iter().for_each(|(key, mbps)| add(key, mbps, most));
             }
         }
         keys
@@ -109,6 +105,7 @@ fn limited(facts: &Facts<'_>, key: &Key) -> String {
         Key::FaultDomain(it) | Key::Network(it) => Some(it.as_str()),
         Key::Ring(at) => facts.policy.rings.get(*at).map(|it| it.name.as_str()),
         Key::Tenant(at) => facts.fleet.tenants.get(*at as usize).map(|it| it.id.as_str()),
+        Key::Unnamed(cluster) => return facts.cluster_name(*cluster),
     };
     name.unwrap_or_default().to_owned()
 }

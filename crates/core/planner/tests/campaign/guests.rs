@@ -7,8 +7,8 @@ use underpin_model::fleet::{
 };
 use underpin_model::id::{ClusterId, HostId, NetworkId, StorageId, VmId};
 use underpin_model::plan::{ElementOutcome, Outcome, Reason, Relaxation, Rule, StepKind, Trial};
-use underpin_model::policy::Homing;
-use underpin_planner::campaign::{Request, plan};
+use underpin_model::policy::{Homing, Placing};
+use underpin_planner::campaign::{Planned, Request, plan};
 
 use super::build::{
     at, consent, finally, fleet, guest, host, of, planned, planning, policy, request, story, tenant,
@@ -258,7 +258,7 @@ fn a_guest_of_another_host_makes_room() {
     };
     assert!(step("v001").after.contains(&step("v002").id), "{:?}", step("v001"));
     // A platform that places by itself is not helped.
-    policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
+    policy.planning.placing = Placing::PlatformPlaces;
     let it = planned(&fleet, &policy);
     assert!(matches!(of(&it, "h1").reasons[..], [Reason::Fragmented { .. }]), "{:?}", of(&it, "h1").reasons);
 }
@@ -266,7 +266,7 @@ fn a_guest_of_another_host_makes_room() {
 #[test]
 fn a_platform_that_places_empties_a_host_once_all_that_stays_is_at_rest() {
     let (mut fleet, mut policy) = (fleet(3), policy());
-    policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
+    policy.planning.placing = Placing::PlatformPlaces;
     guest(&mut fleet, "h1", 8);
     guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::PowerOff];
     guest(&mut fleet, "h1", 8).allowed_actions = vec![Action::ColdMigrate];
@@ -288,7 +288,7 @@ fn a_platform_that_places_empties_a_host_once_all_that_stays_is_at_rest() {
 #[test]
 fn a_platform_that_places_is_given_targets_over_whose_links_all_guests_converge() {
     let (mut fleet, mut policy) = (fleet(4), policy());
-    policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
+    policy.planning.placing = Placing::PlatformPlaces;
     let slow = |fleet: &mut underpin_model::fleet::Fleet, host: usize| {
         fleet.hosts[host].migration.as_mut().unwrap().bandwidth_mbps = Some(1000);
     };
@@ -417,7 +417,7 @@ fn the_guest_that_steers_moves_live_only_and_keeps_off_releases_that_soak() {
     planning(&mut fleet).changes[0].methods = vec![underpin_model::change::Method::QuickBoot];
     let mut policy = policy();
     policy.rings[0].soak = underpin_model::quantity::Days::new(1.0).unwrap();
-    let steps = |it: &underpin_planner::campaign::Planned| -> Vec<String> {
+    let steps = |it: &Planned| -> Vec<String> {
         let about = it.plan.steps.iter().filter(|it| it.kind.vm().is_some());
         about.map(|it| serde_json::to_value(&it.kind).unwrap()["kind"].as_str().unwrap().to_owned()).collect()
     };
@@ -506,25 +506,69 @@ fn a_cold_move_interrupts_its_guest() {
     assert_eq!(it.report.moves.interrupted, it.report.moves.moves);
 }
 
-#[test]
-fn no_migration_has_more_than_its_network_gives() {
-    let mut fleet = fleet(3);
-    let network = NetworkId::new("migration").unwrap();
-    fleet.networks.push(Network::new(network.clone()));
-    for host in &mut fleet.hosts {
-        host.migration.as_mut().unwrap().network = Some(network.clone());
-    }
-    guest(&mut fleet, "h1", 8);
-    guest(&mut fleet, "h2", 8);
-    let mut policy = policy();
-    policy.planning.migration.network_mbps = Some(3000);
-    let it = planned(&fleet, &policy);
+/// What steps give to migrations.
+fn rates(it: &Planned) -> Vec<u32> {
     let rates = it.plan.steps.iter().filter_map(|it| match it.kind {
-        StepKind::Migrate { mbps, .. } => Some(mbps),
+        StepKind::Migrate { mbps, .. } | StepKind::Evacuate { mbps, .. } => Some(mbps),
         _ => None,
     });
-    let rates: Vec<u32> = rates.collect();
-    assert!(!rates.is_empty() && rates.iter().all(|it| *it <= 3000), "{rates:?}");
+    rates.collect()
+}
+
+#[test]
+fn no_migration_has_more_than_its_network_gives() {
+    let mut fleet = fleet(4);
+    fleet.networks.push(Network::new(NetworkId::new("migration").unwrap()));
+    for host in ["h1", "h2", "h3"] {
+        guest(&mut fleet, host, 8);
+        guest(&mut fleet, host, 8);
+    }
+    let mut policy = policy();
+    policy.planning.migration.network_mbps = Some(3000);
+    policy.planning.most_away.per_cluster = 2;
+    // All hosts name it; none does; every other one, so that whatever goes from one to the other takes of both.
+    let some: [fn(u32) -> bool; 3] = [|_| true, |_| false, |at| at % 2 == 0];
+    for named in some {
+        for (host, at) in fleet.hosts.iter_mut().zip(0u32..) {
+            let network = NetworkId::new("migration").unwrap();
+            host.migration.as_mut().unwrap().network = Some(network).filter(|_| named(at));
+        }
+        for placing in [Placing::WePlace, Placing::PlatformPlaces] {
+            policy.planning.placing = placing;
+            let it = planned(&fleet, &policy);
+            let rates = rates(&it);
+            assert!(!rates.is_empty() && rates.iter().all(|it| *it <= 3000), "{rates:?}");
+            assert_eq!(it.report.elements.iter().filter(|it| it.outcome == Outcome::Planned).count(), 4);
+        }
+    }
+}
+
+#[test]
+fn hosts_that_name_no_network_share_that_of_their_cluster_and_no_other() {
+    let mut fleet = fleet(3);
+    fleet.clusters.push(Cluster::new(ClusterId::new("d").unwrap()));
+    fleet.hosts.extend(["d1", "d2", "d3"].map(|it| host(it, "d")));
+    for host in ["h1", "d1"] {
+        guest(&mut fleet, host, 8);
+    }
+    for host in &mut fleet.hosts {
+        host.migration = None;
+    }
+    let mut policy = policy();
+    policy.planning.migration.network_mbps = Some(1000);
+    // Nobody waits for another cluster's canary.
+    for (host, model) in fleet.hosts.iter_mut().zip(["R1", "R1", "R1", "R2", "R2", "R2"]) {
+        host.model = Some(model.to_owned());
+    }
+    let it = planned(&fleet, &policy);
+    let start = |of: &str| {
+        it.plan
+            .steps
+            .iter()
+            .find(|step| matches!(&step.kind, StepKind::Migrate { from, .. } if from.as_str() == of))
+    };
+    assert_eq!(rates(&it).iter().max(), Some(&1000));
+    assert_eq!(start("h1").unwrap().start_s, start("d1").unwrap().start_s);
 }
 
 #[test]
@@ -615,7 +659,7 @@ fn guests_that_may_be_stopped_raise_neither_waves_nor_time() {
 #[test]
 fn a_platform_that_places_may_choose_every_host_that_has_room_for_all() {
     let (mut fleet, mut policy) = (fleet(5), policy());
-    policy.planning.placing = underpin_model::policy::Placing::PlatformPlaces;
+    policy.planning.placing = Placing::PlatformPlaces;
     for _ in 0..3 {
         guest(&mut fleet, "h1", 8);
     }

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::time;
-use underpin_model::fleet::{Action, Fleet, Lock, LockKind};
+use underpin_model::change::{Change, Layer, Target};
+use underpin_model::fleet::{Action, Fleet, Lock, LockKind, ManagementPlane, Witness};
+use underpin_model::id::{ManagementPlaneId, WitnessId};
 use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind, Trial};
 use underpin_model::policy::{Day, Freeze, Policy, Scope, Window};
 use underpin_planner::campaign::{Parent, Request, plan};
 use underpin_planner::diff::diff;
 
-use super::build::{at, clean, fleet, guest, of, planned, planning, policy, request, tenant};
+use super::build::{
+    array_of_two_controllers, at, change, clean, fleet, guest, of, planned, planning, policy, request, tenant,
+};
 
 pub fn window(scope: Scope, days: Vec<Day>, hour: i8, minutes: u32) -> Window {
     Window {
@@ -139,6 +143,60 @@ fn a_path_with_its_rollback_must_fit_the_window() {
     // One host a night.
     let starts: Vec<u32> = it.plan.waves.iter().map(|it| it.start_s / 86_400).collect();
     assert_eq!(starts, [0, 1, 2]);
+}
+
+/// A host whose cluster stands on one element of each other layer, with a change of that element alone.
+fn changed(layer: Layer) -> (Fleet, &'static str) {
+    let mut fleet = fleet(1);
+    let id = match layer {
+        Layer::ManagementPlane => {
+            let plane = ManagementPlane::new(ManagementPlaneId::new("vc").unwrap());
+            fleet.clusters[0].managed_by = vec![plane.id.clone()];
+            fleet.management_planes.push(plane);
+            "vc"
+        }
+        Layer::Witness => {
+            let witness = Witness::new(WitnessId::new("w").unwrap());
+            fleet.clusters[0].witness = Some(witness.id.clone());
+            fleet.witnesses.push(witness);
+            "w"
+        }
+        _ => {
+            array_of_two_controllers(&mut fleet);
+            "array"
+        }
+    };
+    let units = if layer == Layer::Storage { 2 } else { 1 };
+    planning(&mut fleet).changes = vec![Change { layer, units, ..change("firmware", "9") }];
+    (fleet, id)
+}
+
+#[test]
+fn planes_witnesses_and_storage_fit_their_window_with_their_rollback() {
+    // 43.5 minutes, each controller 43, and 30 to take it back.
+    for (layer, least) in [(Layer::ManagementPlane, 74), (Layer::Witness, 74), (Layer::Storage, 117)] {
+        let (mut fleet, id) = changed(layer);
+        let mut policy = policy();
+        for minutes in [30, least - 30, least - 29, least - 1, least] {
+            policy.planning.window = vec![window(Scope::default(), vec![], 22, minutes)];
+            let it = planned(&fleet, &policy);
+            let fits = if minutes < least { Outcome::Blocked } else { Outcome::Planned };
+            assert_eq!(of(&it, id).outcome, fits, "{id}: {minutes}");
+            if minutes < least {
+                // The least that is enough is.
+                let way = it.report.counterfactuals.iter().find(|it| it.trial == Trial::Enough).unwrap();
+                let more = Relaxation::LongerWindow { tenant: None, minutes: least - minutes };
+                assert_eq!(way.relaxation, more, "{id}: {minutes}");
+            }
+        }
+        // A hop more takes as long again, or not at all.
+        planning(&mut fleet).changes[0].to =
+            Target::Release { release: "9".to_owned(), via: vec!["8".to_owned()] };
+        assert_eq!(of(&planned(&fleet, &policy), id).outcome, Outcome::Blocked, "{id}");
+        // Without a window it only has to end by the horizon.
+        policy.planning.window.clear();
+        assert_eq!(of(&planned(&fleet, &policy), id).outcome, Outcome::Planned, "{id}");
+    }
 }
 
 #[test]

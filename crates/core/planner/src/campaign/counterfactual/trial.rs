@@ -197,9 +197,11 @@ impl<'r, 'a> Trials<'r, 'a> {
         // The plan to compare with is made in any case.
         self.left += 1;
         let base = self.attempt(&[])?;
-        let gain = Gain::between(&base.planned, &attempt.planned);
+        // Hosts that are only supposed are no gain.
+        let mut gain = Gain::between(&base.planned, &attempt.planned);
+        gain.planned.retain(|it| !supposed(&self.part, it));
         let reserve_hosts = reserve_hosts(self.request.policy, &self.part, relaxed);
-        let (without, with) = (figures(&base.plan), figures(&attempt.plan));
+        let (without, with) = (figures(&base.plan, &self.part), figures(&attempt.plan, &self.part));
         Some((gain, TrialCost { without, with, loses: Vec::new(), reserve_hosts }))
     }
 
@@ -282,10 +284,21 @@ pub(super) fn alike(one: &Relaxation, other: &Relaxation) -> bool {
     }
 }
 
-fn figures(plan: &Plan) -> PlanFigures {
+/// Whether a wave's element is no element of a fleet: a spare host that was added to try it.
+fn supposed(fleet: &Fleet, element: &ElementId) -> bool {
+    let id = element.as_str();
+    !(fleet.hosts.iter().any(|it| it.id.as_str() == id)
+        || fleet.management_planes.iter().any(|it| it.id.as_str() == id)
+        || fleet.witnesses.iter().any(|it| it.id.as_str() == id)
+        || fleet.storage.iter().any(|it| it.id.as_str() == id))
+}
+
+/// What a plan for a fleet comes to, perhaps with hosts that it does not have: they count among what is planned no more than in its gain.
+fn figures(plan: &Plan, fleet: &Fleet) -> PlanFigures {
     let moves = report::moves(plan);
+    let own = plan.waves.iter().flat_map(|it| &it.elements).filter(|it| !supposed(fleet, it));
     PlanFigures {
-        planned: plan.waves.iter().map(|it| it.elements.len() as u32).sum(),
+        planned: own.count() as u32,
         ends_s: plan.end_s(),
         moves: moves.moves,
         interrupted: moves.interrupted,
