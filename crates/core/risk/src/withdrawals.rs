@@ -10,6 +10,8 @@ use serde::Serialize;
 use underpin_model::facts::Family;
 use underpin_model::version::{Scheme, esxi};
 
+use crate::evidence::Beta;
+
 /// How well a fact is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -61,6 +63,20 @@ impl Withdrawal {
     #[must_use]
     pub fn known_by(&self) -> String {
         format!("withdrawn, known since {}; source: {}", self.known, self.source)
+    }
+
+    /// What share of its hosts it hits, as a belief that runs change, where the table states one: as wide as that of any bad release.
+    pub(crate) fn share(&self, (low, high): (f64, f64)) -> Option<Beta> {
+        self.hit.map(|it| Beta::from_range(it, low, high))
+    }
+
+    /// The share in words.
+    #[must_use]
+    pub fn hits(&self) -> Option<String> {
+        let recalled = if self.hit_mark == Mark::Recalled { " (recalled)" } else { "" };
+        self.hit.map(|it| {
+            format!("it hit {} % of the hosts that took it{recalled}", (it * 1000.0).round() / 10.0)
+        })
     }
 
     /// The facts of it that no source states.
@@ -184,27 +200,69 @@ pub fn of_line<'a>(
     of_family(family).filter(move |it| it.line == line && it.known <= on)
 }
 
+/// The withdrawals that a release may be of which only the train is known, or its line.
+pub(crate) fn of_train<'a>(
+    family: &'a Family,
+    train: &'a str,
+    on: Date,
+) -> impl Iterator<Item = &'static Withdrawal> + use<'a> {
+    of_family(family).filter(move |it| (it.train == train || it.line == train) && it.known <= on)
+}
+
 /// What tells a release of a product from its others in every spelling: of ESXi and vCenter the build, where it is stated.
 pub(crate) fn key<'v>(family: &Family, version: &'v str) -> &'v str {
     if family.scheme() == Scheme::Esxi { esxi::build(version).unwrap_or(version) } else { version }
 }
 
-/// The withdrawal of one release, if it was known on a day. `bulletin` is the name that its maker gave the release. Builds are numbered
-/// through: `ESXi70U3a-18825058` is the row `18825058`.
+/// What a spelling of a release states of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Spelled<'v> {
+    pub(crate) build: Option<&'v str>,
+    /// Version and update with their letters (`70u3c`). Without letters it is a train, of which there are many releases.
+    pub(crate) name: Option<String>,
+}
+
+impl<'v> Spelled<'v> {
+    /// Of a release of ESXi or vCenter.
+    pub(crate) fn of(family: &Family, version: &'v str) -> Self {
+        let build = (key(family, version) != version || version.bytes().all(|it| it.is_ascii_digit()))
+            .then(|| key(family, version));
+        let words = build.and_then(|it| version.strip_suffix(it)).unwrap_or(version);
+        let mut plain: String = words.chars().filter(char::is_ascii_alphanumeric).collect();
+        plain.make_ascii_lowercase();
+        let plain = ["vmware", "esxi", "vcenter"]
+            .iter()
+            .fold(&*plain, |it, word| it.strip_prefix(word).unwrap_or(it));
+        let plain = plain.replace("update", "u");
+        let starts = plain.starts_with(|it: char| it.is_ascii_digit());
+        let name = (starts && plain.ends_with(|it: char| it.is_ascii_alphabetic())).then_some(plain);
+        Self { build, name }
+    }
+
+    /// The same release: the build decides where both state one.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self.build, other.build) {
+            (Some(left), Some(right)) => left == right,
+            _ => self.name.is_some() && self.name == other.name,
+        }
+    }
+
+    /// It tells one release, and not only a train.
+    pub(crate) fn is_one(&self) -> bool {
+        self.build.is_some() || self.name.is_some()
+    }
+}
+
+/// The withdrawal of one release, if it was known on a day. Builds are numbered through: `ESXi70U3a-18825058` is the row `18825058`.
+/// Where no build is stated the name with its letters tells (`7.0 U3a`).
 ///
 /// A train is named like its first release (`7.0U3`), but holds the repaired later ones too: a train alone is no match.
 #[must_use]
-pub fn of_release(
-    family: &Family,
-    version: &str,
-    bulletin: Option<&str>,
-    on: Date,
-) -> Option<&'static Withdrawal> {
-    let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
-    let bulletin = bulletin.map(plain);
+pub fn of_release(family: &Family, version: &str, on: Date) -> Option<&'static Withdrawal> {
+    let release = Spelled::of(family, version);
     of_family(family).filter(|it| it.known <= on).find(|it| {
-        key(family, it.version) == key(family, version)
-            || bulletin.as_ref().is_some_and(|name| name.ends_with(&plain(it.release)))
+        let row = Spelled { build: Some(it.version), name: Spelled::of(family, it.release).name };
+        row.same(&release)
     })
 }
 
@@ -249,11 +307,37 @@ mod tests {
     #[test]
     fn only_the_named_release_is_withdrawn_not_its_train() {
         let day = "2022-06-01".parse().unwrap();
-        let named = |version, bulletin| of_release(&Family::Esxi, version, bulletin, day).is_some();
-        assert!(named("1", Some("ESXi 7.0 U3a")) && named("1", Some("7.0U3")) && named("18905247", None));
-        assert!(named("ESXi70U3a-18825058", None) && named("7.0.3-18905247", None));
-        assert!(!named("ESXi70U3c-19193900", None) && !named("7.0U3", None));
-        assert!(!named("19193900", Some("ESXi 7.0 U3c")) && !named("19193900", None));
-        assert!(of_release(&Family::Vcenter, "18905247", None, day).is_none());
+        let named = |version| of_release(&Family::Esxi, version, day).map(|it| it.version);
+        for spelled in [
+            "18825058",
+            "ESXi70U3a-18825058",
+            "7.0.3-18825058",
+            "7.0 U3a",
+            "ESXi 7.0U3a",
+            "VMware ESXi 7.0 Update 3a",
+        ] {
+            assert_eq!(named(spelled), Some("18825058"), "{spelled}");
+        }
+        assert_eq!(named("VMware ESXi 7.0.3 build-18644231"), Some("18644231"));
+        assert_eq!(named("3.5.0-103908"), Some("103908"));
+        for good in [
+            "7.0U3",
+            "7.0 U3",
+            "ESXi 7.0 U3",
+            "7.0.3",
+            "3.5 U2",
+            "3.5 U2-110268",
+            "7.0U3-24723872",
+            "7.0.3-24723872",
+            "ESXi70U3c-19193900",
+            "7.0 U3c",
+            "19193900",
+            "7.0 U3a-19193900",
+            "esxi",
+            "",
+        ] {
+            assert_eq!(named(good), None, "{good}");
+        }
+        assert!(of_release(&Family::Vcenter, "18905247", day).is_none());
     }
 }

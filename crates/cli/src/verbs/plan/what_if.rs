@@ -34,8 +34,10 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    fn of(report: &PlanReport) -> Self {
-        let count = |outcome| report.elements.iter().filter(|it| it.outcome == outcome).count();
+    /// Of the elements that are there: hosts that are only supposed are no work that is gained.
+    fn of(report: &PlanReport, there: &BTreeMap<ElementId, Outcome>) -> Self {
+        let elements = || report.elements.iter().filter(|it| there.contains_key(&it.element));
+        let count = |outcome| elements().filter(|it| it.outcome == outcome).count();
         Self {
             planned: count(Outcome::Planned),
             blocked: count(Outcome::Blocked),
@@ -91,9 +93,9 @@ fn compare(before: &Planned, after: &Planned) -> Comparison {
     let (old, new) = (of(before), of(after));
     let planned = |map: &BTreeMap<ElementId, Outcome>, it: &ElementId| map.get(it) == Some(&Outcome::Planned);
     Comparison {
-        before: Sum::of(&before.report),
-        after: Sum::of(&after.report),
-        becomes_planned: new.keys().filter(|it| planned(&new, it) && !planned(&old, it)).cloned().collect(),
+        before: Sum::of(&before.report, &old),
+        after: Sum::of(&after.report, &old),
+        becomes_planned: old.keys().filter(|it| planned(&new, it) && !planned(&old, it)).cloned().collect(),
         becomes_unplanned: after
             .report
             .elements

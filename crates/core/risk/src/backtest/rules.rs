@@ -338,7 +338,7 @@ mod tests {
         };
         let hit = policy.parameters.setting(Parameter::RegressionHit);
         let installed =
-            Installed { share: 1.0, worth, age_days: 79.0, withdrawn: false, tally: Tally::default() };
+            Installed { share: 1.0, worth, age_days: 79.0, withdrawal: None, tally: Tally::default() };
         Situation {
             horizon_days: HORIZON_DAYS,
             hosts: 1.0,

@@ -209,7 +209,7 @@ pub fn build(
     let nowhere = controls.list.iter().zip(controls.in_use()).filter(|(_, used)| !used);
     warnings.extend(nowhere.map(|(it, _)| Warning::ControlNowhere { control: it.control.id.clone() }));
     let Options { releases, unknown, known } = *options;
-    let setting = Setting { policy, day, unknown, releases, known };
+    let setting = Setting { fleet, policy, day, unknown, releases, known };
     let mut shocks = Shocks::of(&setting, assessment, &survey, &open, &mut controls, &mut unpriced);
     accepted::label(
         &policy.accepted,

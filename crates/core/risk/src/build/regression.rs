@@ -8,17 +8,18 @@ use underpin_model::facts::Family;
 use underpin_model::fleet::{HardwareClass, PlatformRelease};
 use underpin_model::policy::{Parameter, Parameters};
 use underpin_model::quantity::Probability;
+use underpin_model::version::esxi;
 
-use super::release::{ReleaseDates, build_number, fact_of};
-use super::shocks::{age, from_parameter};
-use super::{Known, MATURE_SHARE};
+use super::release::{ReleaseDates, fact_of};
+use super::shocks::{Setting, age, from_parameter};
+use super::{Known, MATURE_SHARE, UnknownAs};
 use crate::evidence::Beta;
 use crate::portfolio::Factor;
 use crate::wait::due::named;
 use crate::wait::evidence::Tally;
 use crate::wait::prior::{history, line, prior};
 use crate::wait::situation::Belief;
-use crate::withdrawals::{self, Withdrawal};
+use crate::withdrawals::{self, Spelled, Withdrawal};
 
 /// What is believed of one release on one class of hardware.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,7 @@ pub(super) struct Regressions<'a> {
     dates: &'a ReleaseDates,
     known: Option<Known<'a>>,
     day: Date,
+    unknown: UnknownAs,
     of_line: BTreeMap<(Family, String, String), Factor>,
 }
 
@@ -50,13 +52,10 @@ struct Record {
 }
 
 impl<'a> Regressions<'a> {
-    pub(super) fn new(
-        parameters: &'a Parameters,
-        dates: &'a ReleaseDates,
-        known: Option<Known<'a>>,
-        day: Date,
-    ) -> Self {
-        Self { parameters, dates, known, day, of_line: BTreeMap::new() }
+    pub(super) fn new(setting: &Setting<'a>) -> Self {
+        let Setting { releases: dates, known, day, unknown, .. } = *setting;
+        let parameters = &setting.policy.parameters;
+        Self { parameters, dates, known, day, unknown, of_line: BTreeMap::new() }
     }
 
     /// The day on which a release appeared, where it is known.
@@ -71,7 +70,9 @@ impl<'a> Regressions<'a> {
         platform: Option<&PlatformRelease>,
         hardware: &HardwareClass,
     ) -> Option<Regression> {
-        let record = platform.map_or_else(Record::default, |it| self.record(it, hardware));
+        let mut record = platform.map_or_else(Record::default, |it| self.record(it, hardware));
+        let perhaps = platform.filter(|_| record.withdrawal.is_none()).and_then(|it| self.perhaps(it));
+        record.withdrawal = record.withdrawal.or(perhaps);
         let released = self.released(platform);
         let days = released.map(|it| age(it, self.day));
         let theta = self.parameters.get(Parameter::Theta);
@@ -83,9 +84,12 @@ impl<'a> Regressions<'a> {
         let prior = record.at_release.unwrap_or_else(|| {
             from_parameter("bad on the day it appeared", Parameter::RegressionPrior, self.parameters)
         });
-        let share = from_parameter("host hit by a bad release", Parameter::RegressionHit, self.parameters);
+        let of_any = from_parameter("host hit by a bad release", Parameter::RegressionHit, self.parameters);
+        let range = (of_any.low, of_any.high);
+        let own = record.withdrawal.and_then(|it| own_share(it, &of_any));
+        let share = own.unwrap_or(of_any);
         let belief = |theta: f64| {
-            let hit = Beta::from_range(share.value, share.low, share.high);
+            let hit = Beta::from_range(share.value, range.0, range.1);
             Belief::of(prior.value, hit, theta * days.unwrap_or(0.0), &record.tally)
         };
         let hit = if tried.hosts > 0 {
@@ -95,7 +99,9 @@ impl<'a> Regressions<'a> {
         };
         let factors = match (record.withdrawal, is_bad) {
             (Some(it), _) => {
-                vec![certain(format!("{} was withdrawn, known on {}: {}", it.release, it.known, it.what))]
+                let it = format!("{} was withdrawn, known on {}: {}", it.release, it.known, it.what);
+                let may_be = "the build is not known, at worst it is this one: ";
+                vec![certain(if perhaps.is_some() { format!("{may_be}{it}") } else { it })]
             }
             (None, true) => {
                 vec![certain(format!("it hit {} of {} hosts of this hardware", tried.failures, tried.hosts))]
@@ -116,6 +122,19 @@ impl<'a> Regressions<'a> {
             }
         };
         Some(Regression { released, factors, hit })
+    }
+
+    /// The upper figure: the worst withdrawn release that a host may run of which only the train is known.
+    fn perhaps(&self, platform: &PlatformRelease) -> Option<&'static Withdrawal> {
+        let (family, stated) = (&platform.family, platform.release.as_deref());
+        let is_one = stated.is_some_and(|it| Spelled::of(family, it).is_one());
+        if self.unknown == UnknownAs::LeftOut || is_one {
+            return None;
+        }
+        let train = stated.and_then(esxi::train).or_else(|| platform.train.clone())?;
+        let of_any = self.parameters.get(Parameter::RegressionHit);
+        let share = |it: &Withdrawal| it.hit.unwrap_or(of_any);
+        withdrawals::of_train(family, &train, self.day).max_by(|a, b| share(a).total_cmp(&share(b)))
     }
 
     /// What age leaves of the probability that it is bad. Without a day it is anything from new to mature, priced as new, for only the
@@ -176,9 +195,14 @@ impl<'a> Regressions<'a> {
 
 /// The withdrawal of the release that a host runs, as known on a day.
 fn withdrawal(platform: &PlatformRelease, day: Date) -> Option<&'static Withdrawal> {
-    let release = platform.release.as_deref()?;
-    let version = build_number(release).unwrap_or(release);
-    withdrawals::of_release(&platform.family, version, Some(release), day)
+    withdrawals::of_release(&platform.family, platform.release.as_deref()?, day)
+}
+
+/// The share that is known of a withdrawn release, in place of that of any bad one.
+fn own_share(withdrawal: &Withdrawal, of_any: &Factor) -> Option<Factor> {
+    let (value, told) = withdrawal.hit.zip(withdrawal.hits())?;
+    let source = format!("{}: {told}; source: {}", withdrawal.release, withdrawal.source);
+    Some(Factor { value, low: value, high: value, parameter: None, source: source.into(), ..of_any.clone() })
 }
 
 /// The share of hosts that a bad release hits, after runs on this hardware.

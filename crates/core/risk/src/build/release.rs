@@ -76,7 +76,7 @@ pub(super) fn fact_of<'f>(
 }
 
 /// `24585383` of `VMware ESXi 8.0.3 build-24585383` and of `8.0.3-24585383`.
-pub(super) fn build_number(release: &str) -> Option<&str> {
+fn build_number(release: &str) -> Option<&str> {
     let last = release.rsplit(|c: char| !c.is_ascii_digit()).next()?;
     (last.len() >= 5).then_some(last)
 }

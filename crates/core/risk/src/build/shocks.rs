@@ -1,9 +1,11 @@
 //! Common causes and their probabilities.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use underpin_exposure::Assessment;
+use underpin_model::fleet::{Fleet, HardwareClass, PlatformRelease};
 use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::{Parameter, Parameters, Policy};
 use underpin_model::quantity::{Days, Probability};
@@ -18,7 +20,7 @@ use super::{Known, UnknownAs, Unpriced};
 use crate::hazard::{EPSS_DAYS, Hazard, HazardSource, probability_within};
 use crate::portfolio::{Cause, Factor, Shock};
 use crate::span::Span;
-use underpin_model::fleet::HardwareClass;
+use crate::wait::running;
 
 /// A release counts as mature once this share of its prior is left: 288 days at the default rate. Below it a shock would
 /// only be work.
@@ -44,6 +46,7 @@ pub(super) struct Shocks {
 
 /// What every shock needs.
 pub(super) struct Setting<'a> {
+    pub(super) fleet: &'a Fleet,
     pub(super) policy: &'a Policy,
     pub(super) day: Date,
     pub(super) unknown: UnknownAs,
@@ -53,6 +56,9 @@ pub(super) struct Setting<'a> {
 
 /// Whose hole is that of the plane that hosts are under of which no plane is known.
 const UNLISTED_PLANE: &str = "management plane that nobody listed";
+
+/// What runs on a class of hosts, if that is known, and their places.
+type OnClass<'s> = (Option<Cow<'s, PlatformRelease>>, Vec<usize>);
 
 impl Shocks {
     pub(super) fn of(
@@ -143,11 +149,11 @@ impl Shocks {
     }
 
     fn releases(&mut self, setting: &Setting<'_>, survey: &Survey<'_>, unpriced: &mut Unpriced) {
-        let mut classes: BTreeMap<(String, HardwareClass), Vec<usize>> = BTreeMap::new();
-        let mut regressions =
-            Regressions::new(&setting.policy.parameters, setting.releases, setting.known, setting.day);
+        let mut classes: BTreeMap<(String, HardwareClass), OnClass<'_>> = BTreeMap::new();
+        let mut regressions = Regressions::new(setting);
         for (at, facts) in survey.hosts.iter().enumerate() {
-            let platform = facts.host.platform.as_ref();
+            let runs = running::platform(setting.fleet, facts.host);
+            let platform = runs.as_deref();
             let has_day = regressions.released(platform).is_some();
             unpriced.hosts_without_release_day += u64::from(!has_day);
             if !has_day && setting.unknown == UnknownAs::LeftOut {
@@ -158,12 +164,11 @@ impl Shocks {
                 || "unknown platform".to_owned(),
                 |it| format!("{} {} {}", it.family, part(it.train.as_deref()), part(it.release.as_deref())),
             );
-            classes.entry((name, HardwareClass::of(facts.host))).or_default().push(at);
+            let new = || (runs, Vec::new());
+            classes.entry((name, HardwareClass::of(facts.host))).or_insert_with(new).1.push(at);
         }
-        for ((release, hardware), hosts) in classes {
-            let first = hosts.first().and_then(|&at| survey.hosts.get(at));
-            let platform = first.and_then(|it| it.host.platform.as_ref());
-            let Some(regression) = regressions.of(platform, &hardware) else { continue };
+        for ((release, hardware), (runs, hosts)) in classes {
+            let Some(regression) = regressions.of(runs.as_deref(), &hardware) else { continue };
             let derivation = ShockDerivation {
                 released: regression.released,
                 hosts: hosts.len() as u64,

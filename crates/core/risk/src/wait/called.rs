@@ -5,15 +5,13 @@ use std::borrow::Cow;
 
 use underpin_model::facts::Family;
 
-use crate::withdrawals::key;
+use crate::withdrawals::Spelled;
 
-/// What tells releases of ESXi and vCenter apart.
+/// A release of ESXi or vCenter, with what its name states.
 #[derive(Debug, PartialEq, Eq)]
 struct Release<'n> {
     product: Family,
-    build: Option<&'n str>,
-    /// Version and update with their letters (`70u3c`). Without letters it is a train, of which there are many releases.
-    name: Option<String>,
+    spelled: Spelled<'n>,
 }
 
 /// Whether two names, each a component with its version, are of one release.
@@ -22,31 +20,23 @@ pub(super) fn same(left: &str, right: &str) -> bool {
         return true;
     }
     let (Some(left), Some(right)) = (release(left), release(right)) else { return false };
-    left.product == right.product
-        && match (left.build, right.build) {
-            (Some(left), Some(right)) => left == right,
-            _ => left.name.is_some() && left.name == right.name,
-        }
+    left.product == right.product && left.spelled.same(&right.spelled)
 }
 
 /// A name in the one spelling that every name of the same build has.
 pub(super) fn canonical(name: &str) -> Cow<'_, str> {
     match release(name) {
-        Some(Release { product, build: Some(build), .. }) => Cow::Owned(format!("{product} {build}")),
+        Some(Release { product, spelled: Spelled { build: Some(build), .. } }) => {
+            Cow::Owned(format!("{product} {build}"))
+        }
         _ => Cow::Borrowed(name),
     }
 }
 
 fn release(name: &str) -> Option<Release<'_>> {
     let (product, version) = product(name.trim())?;
-    let build = (key(&product, version) != version || version.bytes().all(|it| it.is_ascii_digit()))
-        .then(|| key(&product, version));
-    let words = build.and_then(|it| version.strip_suffix(it)).unwrap_or(version);
-    let mut plain: String = words.chars().filter(char::is_ascii_alphanumeric).collect();
-    plain.make_ascii_lowercase();
-    let plain = plain.strip_prefix("esxi").unwrap_or(&plain).to_owned();
-    let name = plain.ends_with(|it: char| it.is_ascii_alphabetic()).then_some(plain);
-    Some(Release { product, build, name })
+    let spelled = Spelled::of(&product, version);
+    Some(Release { product, spelled })
 }
 
 /// The product that a name begins with, and the rest of it. The bulletins of ESXi have the product in front.

@@ -44,7 +44,10 @@ impl RunsNow {
     pub fn known_bad(&self) -> Option<String> {
         let tried = self.tally.on_this_hardware();
         match self.withdrawal {
-            Some(it) => Some(format!("was {}", it.known_by())),
+            Some(it) => {
+                let hits = it.hits().map(|hits| format!("; {hits}")).unwrap_or_default();
+                Some(format!("was {}{hits}", it.known_by()))
+            }
             None if tried.failures > 0 => {
                 Some(format!("failed on {} of {} hosts of this hardware", tried.failures, tried.hosts))
             }
@@ -117,7 +120,7 @@ impl Asked<'_> {
             let mut worth = Worth::default();
             worth.add(1.0 / hosts as f64, &sum);
             let share = hosts as f64 / found.hosts as f64;
-            list.push(Installed { share, worth, age_days, withdrawn: withdrawal.is_some(), tally });
+            list.push(Installed { share, worth, age_days, withdrawal, tally });
             found.releases.push(RunsNow { release, hosts, withdrawal, tally });
         }
         found.list = list.into();

@@ -27,7 +27,7 @@ pub mod prior;
 pub mod promises;
 mod replaced;
 pub mod rings;
-mod running;
+pub(crate) mod running;
 mod scene;
 pub mod sensitivity;
 pub mod sentence;

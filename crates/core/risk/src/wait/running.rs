@@ -1,12 +1,16 @@
-//! What hosts run of the lines that are due, and since when.
+//! What hosts run of the lines that are due, and since when; and which release of its platform a host runs, for all who ask.
+
+use std::borrow::Cow;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashSet;
 use underpin_model::facts::Family;
-use underpin_model::fleet::{ComponentKind, Fleet};
+use underpin_model::fleet::{Component, ComponentKind, Fleet, Host, PlatformRelease};
+use underpin_model::version::Scheme;
 
 use super::due::{LineKey, components, line_of, lists};
+use crate::withdrawals::Spelled;
 
 /// A version that hosts run, of a line that is due somewhere.
 pub(super) struct Run {
@@ -35,11 +39,15 @@ pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) 
         let line = line_of(host, &known, name);
         let kernel = KERNELS.iter().any(|it| source.starts_with(it));
         let names = [source, name].into_iter().chain(kernel.then_some("linux"));
-        let loaded = one.running_version.as_deref();
-        let loaded =
-            loaded.or_else(|| names.into_iter().find_map(|it| host.running.get(it).map(String::as_str)));
-        let installed = one.source.as_ref().and_then(|it| it.version.as_deref()).unwrap_or(&one.version);
-        let version = loaded.unwrap_or(installed).to_owned();
+        let loaded = loaded(host, one, names);
+        let version = loaded.unwrap_or_else(|| installed(one));
+        let version = if is_platform(host, one, &line.family) {
+            let stated = host.platform.as_ref().and_then(|it| it.release.as_deref());
+            settled(&line.family, version, stated).unwrap_or(version)
+        } else {
+            version
+        };
+        let version = version.to_owned();
         let by_boot = one.kind == ComponentKind::Product || (kernel && loaded.is_some());
         list.push(Run { line, version, since: booted.filter(|_| by_boot) });
     }
@@ -48,6 +56,60 @@ pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) 
     list.extend(of_processor.map(|(line, version)| Run { line: (*line).clone(), version, since: booted }));
     list.retain(|it| lines.contains(&it.line));
     list
+}
+
+/// What is loaded of a component.
+fn loaded<'f>(
+    host: &'f Host,
+    one: &'f Component,
+    names: impl IntoIterator<Item = &'f str>,
+) -> Option<&'f str> {
+    let loaded = one.running_version.as_deref();
+    loaded.or_else(|| names.into_iter().find_map(|it| host.running.get(it).map(String::as_str)))
+}
+
+fn installed(one: &Component) -> &str {
+    one.source.as_ref().and_then(|it| it.version.as_deref()).unwrap_or(&one.version)
+}
+
+/// The component is the platform of the host, and of a product whose releases and trains have names alike.
+fn is_platform(host: &Host, one: &Component, family: &Family) -> bool {
+    let platform = host.platform.as_ref().map_or(&Family::Esxi, |it| &it.family);
+    one.kind == ComponentKind::Product && family == platform && family.scheme() == Scheme::Esxi
+}
+
+/// Of two texts about one host, the component that is listed and the release that is stated, the one that tells a release: what is
+/// listed before what is stated, a build before a name. `None`: both name no more than a train.
+fn settled<'f>(family: &Family, listed: &'f str, stated: Option<&'f str>) -> Option<&'f str> {
+    let both = || [Some(listed), stated].into_iter().flatten().map(|it| (it, Spelled::of(family, it)));
+    let build = both().find(|(_, it)| it.build.is_some());
+    build.or_else(|| both().find(|(_, it)| it.is_one())).map(|(text, _)| text)
+}
+
+/// The release of its platform that a host runs: that of its platform, or what the component says that is the platform, where that
+/// tells more or otherwise.
+pub(crate) fn platform<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<Cow<'f, PlatformRelease>> {
+    let known = host.platform.as_ref();
+    let of_known = known.is_none_or(|it| it.family.scheme() == Scheme::Esxi);
+    let sets = lists(fleet, host).filter(|_| of_known);
+    let products = sets.flat_map(|set| {
+        let own =
+            |one: &'f Component| one.family.as_ref().or(set.family.as_ref()).or(known.map(|it| &it.family));
+        let of = set.components.iter().filter_map(move |one| Some((one, own(one)?)));
+        let of = of.filter(|(one, family)| is_platform(host, one, family));
+        of.map(|(one, family)| (one, family, one.train.as_deref().or(set.train.as_deref())))
+    });
+    let Some((one, family, train)) = products.last() else { return known.map(Cow::Borrowed) };
+    let stated = known.and_then(|it| it.release.as_deref());
+    let listed = loaded(host, one, [one.name.as_str()]).unwrap_or_else(|| installed(one));
+    let release = settled(family, listed, stated).or(stated).unwrap_or(listed);
+    let says_the_same =
+        stated.is_some_and(|it| it == release || Spelled::of(family, it).same(&Spelled::of(family, release)));
+    if says_the_same {
+        return known.map(Cow::Borrowed);
+    }
+    let train = known.and_then(|it| it.train.as_deref()).or(train).map(str::to_owned);
+    Some(Cow::Owned(PlatformRelease { family: family.clone(), train, release: Some(release.to_owned()) }))
 }
 
 /// What the source packages of kernels are called.

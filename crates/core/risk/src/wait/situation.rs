@@ -21,6 +21,7 @@ use crate::build::reach::Rates;
 use crate::evidence::Beta;
 use crate::hazard::Exploited;
 use crate::portfolio::Impact;
+use crate::withdrawals::Withdrawal;
 
 /// A hole that the release closes, as it is open on some hosts.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,8 +110,8 @@ pub struct Installed {
     pub worth: Worth,
     /// Days since it appeared.
     pub age_days: f64,
-    /// Its maker has withdrawn it.
-    pub withdrawn: bool,
+    /// Its withdrawal, where its maker has withdrawn it.
+    pub withdrawal: Option<&'static Withdrawal>,
     /// What runs on this hardware showed.
     pub tally: Tally,
 }
@@ -206,9 +207,13 @@ impl Situation {
 
     /// Loss of a host to the release that it runs now, if it stays on it for good: believed bad as any of its line, or known to be.
     pub(super) fn staying(&self, values: &Values) -> f64 {
-        let hit = self.hit(values);
+        let any = self.hit(values);
         let loss = |it: &Installed| {
-            let at_release = if it.withdrawn { 1.0 } else { values.get(Parameter::RegressionPrior) };
+            let at_release = match it.withdrawal {
+                Some(_) => 1.0,
+                None => values.get(Parameter::RegressionPrior),
+            };
+            let hit = it.withdrawal.and_then(|it| it.share(self.hit_range)).unwrap_or(any);
             let found = values.get(Parameter::Theta) * it.age_days;
             let Belief { now, hit, .. } = Belief::of(at_release, hit, found, &it.tally);
             it.share * now * hit.mean() * it.worth.host_hour_down(values)

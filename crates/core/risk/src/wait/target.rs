@@ -2,7 +2,7 @@
 //! never one of them.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -96,8 +96,7 @@ impl<'b> Releases<'b> {
 
     /// The withdrawal of a release, whether the lists still have it or not.
     pub(super) fn withdrawal(&self, line: &LineKey, version: &str) -> Option<&'static Withdrawal> {
-        let bulletin = self.fact(line, version).and_then(|it| it.bulletin.as_ref());
-        withdrawals::of_release(&line.family, version, bulletin.map(|it| it.as_str()), self.on)
+        withdrawals::of_release(&line.family, version, self.on)
     }
 
     /// What the lists say of a release: its first day.
@@ -172,12 +171,27 @@ fn is(release: &ReleaseFact, version: &str) -> bool {
 /// The next release after those that run and are known to be bad, and the newest.
 fn replacing(known: &Releases<'_>, line: &LineKey, due: &Due) -> Result<Targets, String> {
     let all = known.of_line(line, None);
-    let mut versions = due.replaces.iter().map(String::as_str);
+    let spelled: BTreeMap<String, &str> =
+        due.replaces.iter().map(|it| (with_train(known, line, it), it.as_str())).collect();
+    let mut versions = spelled.keys().map(String::as_str);
     let runs = largest(line, versions.next().unwrap_or_default(), versions, &all)?;
     let Later { next, newest } = known.later(line, runs);
-    let next = next.ok_or_else(|| format!("a later release of {} than {runs}", line.component))?;
+    let told = spelled.get(runs).copied().unwrap_or(runs);
+    let next = next.ok_or_else(|| format!("a later release of {} than {told}", line.component))?;
     let newest = newest.filter(|it| *it != next).map(|it| known.target(line, due, it));
     Ok(Targets { smallest: known.target(line, due, next), newest, instead_of: None })
+}
+
+/// A release that runs, so spelled that the others of its line can be ordered against it: a build alone has no train, and a name no build.
+fn with_train(known: &Releases<'_>, line: &LineKey, version: &str) -> String {
+    if line.family.scheme() != Scheme::Esxi
+        || esxi::train(version).is_some() && esxi::build(version).is_some()
+    {
+        return version.to_owned();
+    }
+    let row = known.withdrawal(line, version).map(|it| format!("{}-{}", it.train, it.version));
+    let of_line = || Some(format!("{}-{}", line.train.as_deref()?, esxi::build(version)?));
+    row.or_else(of_line).unwrap_or_else(|| version.to_owned())
 }
 
 /// The largest of some versions: updates are cumulative.

@@ -7,6 +7,8 @@ use underpin_model::facts::{DateKind, Document, Family, Format, ReleaseFact};
 use underpin_model::fleet::{self, Fleet};
 use underpin_model::id::{FeedId, HostId, VmId};
 use underpin_model::policy::{Parameter, Policy};
+use underpin_risk::build::{self, ReleaseDates, UnknownAs};
+use underpin_risk::portfolio::{Cause, Shock};
 use underpin_risk::wait::evidence::Evidence;
 use underpin_risk::wait::groups::Role;
 use underpin_risk::wait::values::Values;
@@ -273,4 +275,126 @@ fn a_bad_release_is_replaced_though_its_hole_stays_open() {
     let told: Vec<(&str, bool)> =
         both.iter().map(|it| (it.hosts[0].as_str(), it.unknown.is_some())).collect();
     assert_eq!(told, [("e", false), ("f", true)]);
+}
+
+/// A host on a train, whose platform states a release and whose list of components another text, with what patch or wait and risk say of
+/// it on a day: whether what runs was withdrawn.
+fn both_on(
+    day: &str,
+    train: &str,
+    stated: Option<&str>,
+    listed: &str,
+    base: &FactBase,
+) -> (Option<f64>, bool) {
+    let mut fleet = host(train, listed);
+    fleet.hosts[0].platform.as_mut().unwrap().release = stated.map(str::to_owned);
+    let decisions = decided_on(day, &fleet, base);
+    let waits = decisions.iter().flat_map(|it| &it.runs).any(|it| it.withdrawal.is_some());
+    (bad_share(day, &fleet, base, UnknownAs::LeftOut), waits)
+}
+
+/// The share of hosts that `risk` counts with, where it knows that what runs is bad.
+fn bad_share(day: &str, fleet: &Fleet, base: &FactBase, unknown: UnknownAs) -> Option<f64> {
+    let at: Timestamp = format!("{day}T23:59:59Z").parse().unwrap();
+    let assessment = assess(fleet, base, &Options::at(at));
+    let dates = ReleaseDates::from_facts(base.releases(), day.parse().unwrap());
+    let evidence = Evidence::default();
+    let options = build::Options { unknown, ..build::Options::new(&dates).knowing(base, &evidence) };
+    let built = build::build(fleet, &assessment, &Policy::default(), &options).unwrap();
+    let is = |it: &Shock| matches!(it.cause, Cause::BadRelease { .. }) && it.probability == 1.0;
+    let shock = built.portfolio.shocks.iter().position(is)?;
+    let responses = &built.portfolio.classes[built.portfolio.hosts[0].class as usize].responses;
+    Some(responses.iter().find(|it| it.shock as usize == shock).unwrap().probability)
+}
+
+/// The build decides where either text states one, then a name with its letters; a train is nobody's name.
+#[test]
+fn risk_and_wait_agree_on_which_release_runs_and_whether_it_was_withdrawn() {
+    let later = ("7.0U3", "24723872", "2025-05-20");
+    let base = base("7.0", "2021-10-01", &[], &[U3C, later]);
+    let u2 = self::base("3.5", "2008-01-01", &[], &[("3.5", "110268", "2008-08-13")]);
+    let bad = "7.0.3-18825058";
+    for (day, train, stated, listed, expected) in [
+        ("2025-08-01", "7.0U3", Some("7.0U3"), "7.0.3-24723872", false),
+        ("2025-08-01", "7.0U3", Some("7.0 U3"), "7.0.3-24723872", false),
+        ("2025-08-01", "7.0U3", Some("ESXi 7.0 U3"), "7.0.3-24723872", false),
+        ("2022-02-02", "7.0U3", Some("7.0 U3"), "7.0 U3", false),
+        ("2008-09-01", "3.5", Some("3.5 U2"), "3.5.0-110268", false),
+        ("2025-08-01", "7.0U3", Some(bad), "7.0.3-24723872", false),
+        ("2022-02-02", "7.0U3", Some("7.0.3"), bad, true),
+        ("2022-02-02", "7.0U3", None, bad, true),
+        ("2022-02-02", "7.0U3", Some("7.0.3-24723872"), bad, true),
+        ("2022-02-02", "7.0U3", Some(bad), "7.0.3", true),
+        ("2022-02-02", "7.0", Some("7.0 U3a"), "7.0 U3a", true),
+        ("2022-02-02", "7.0", None, "7.0 U3a", true),
+        ("2022-02-02", "7.0U3", Some("18825058"), "18825058", true),
+        ("2022-02-02", "7.0U3", Some("7.0 U3c"), "7.0 U3c", false),
+        ("2021-11-18", "7.0U3", Some(bad), bad, false),
+    ] {
+        let base = if train == "3.5" { &u2 } else { &base };
+        let (risk, waits) = both_on(day, train, stated, listed, base);
+        assert_eq!((risk.is_some(), waits), (expected, expected), "{stated:?}, {listed} on {day}");
+    }
+}
+
+#[test]
+fn a_withdrawn_release_finds_its_successor_under_every_name() {
+    let base = base("7.0", "2021-10-01", &[], &[U3C]);
+    for (train, listed) in
+        [("7.0U3", "7.0.3-18825058"), ("7.0U3", "18825058"), ("7.0U3", "7.0 U3a"), ("7.0", "7.0 U3a")]
+    {
+        let one = decided_on("2022-02-01", &host(train, listed), &base).remove(0);
+        assert_eq!(one.release.as_deref(), Some("7.0U3-19193900"), "{listed}: {}", one.recommendation);
+        assert!(one.wait.unwrap().never.staying > 0.0, "{listed}");
+    }
+    let none =
+        decided_on("2022-02-01", &host("7.0U3", "18825058"), &self::base("7.0", "2021-10-01", &[], &[]));
+    assert_eq!(none[0].unknown.as_deref(), Some("a later release of ESXi than 18825058"), "as it is listed");
+}
+
+/// The table says of 3.5 U2 that it hit every host, and of most others no share.
+#[test]
+fn what_was_withdrawn_is_priced_with_the_share_that_it_hit() {
+    let of = |train: &str, version: &str, day: &str, next: (&str, &str, &str)| {
+        let base = base(train, "2008-01-01", &[], &[next]);
+        let fleet = host(train, version);
+        let one = decided_on(day, &fleet, &base).remove(0);
+        let wait = one.wait.as_ref().unwrap();
+        let per_host = wait.now.regression_first_ring / (wait.belief.now * wait.belief.hit.mean());
+        let values = Values::of(&Policy::default().parameters);
+        let until_horizon = -(-values.get(Parameter::Theta) * 90.0).exp_m1();
+        let told = one.recommendation.clone();
+        (
+            wait.never.staying / per_host / until_horizon,
+            bad_share(day, &fleet, &base, UnknownAs::LeftOut),
+            told,
+        )
+    };
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b;
+    let (waits, risk, told) = of("3.5", "3.5.0-103908", "2008-09-01", ("3.5", "110268", "2008-08-13"));
+    assert!(near(waits, 1.0) && near(risk.unwrap(), 1.0), "{waits} {risk:?}");
+    assert!(told.contains("; it hit 100 % of the hosts that took it (recalled)"), "{told}");
+    let (waits, risk, told) = of("7.0U3", "7.0.3-18825058", "2022-02-01", U3C);
+    assert!(near(waits, 0.08) && near(risk.unwrap(), 0.08), "{waits} {risk:?}");
+    assert!(told.contains("; it hit 8 % of the hosts that took it"), "{told}");
+    let any = Values::of(&Policy::default().parameters).get(Parameter::RegressionHit);
+    let (waits, risk, told) = of("6.5", "6.5.0-7526125", "2018-04-01", ("6.5", "7967591", "2018-03-20"));
+    assert!(near(waits, any) && near(risk.unwrap(), any), "{waits} {risk:?}");
+    assert!(!told.contains("it hit"), "{told}");
+}
+
+/// Of a host of which only the train is known the upper figure counts the worst release of it.
+#[test]
+fn a_build_that_is_not_known_is_at_worst_one_that_was_withdrawn() {
+    let base = base("7.0", "2021-10-01", &[], &[U3C]);
+    let at_worst = |day, train, listed| bad_share(day, &host(train, listed), &base, UnknownAs::BaseRate);
+    for (train, listed) in [("7.0U3", "7.0.3"), ("7.0U3", "7.0 U3"), ("7.0", "7.0")] {
+        assert_eq!(at_worst("2022-02-02", train, listed), Some(0.08), "{listed}");
+        assert_eq!(at_worst("2021-11-18", train, listed), None, "nobody knew it yet");
+        let left_out = bad_share("2022-02-02", &host(train, listed), &base, UnknownAs::LeftOut);
+        assert_eq!(left_out, None, "the mean counts what is known");
+    }
+    assert_eq!(at_worst("2022-02-02", "7.0U3", "7.0.3-19193900"), None);
+    assert_eq!(at_worst("2022-02-02", "7.0U2", "7.0.2"), None);
+    assert_eq!(at_worst("2008-09-01", "3.5", "3.5.0"), Some(1.0));
 }
