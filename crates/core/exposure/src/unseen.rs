@@ -56,12 +56,14 @@ impl<'f> Unseen<'f> {
     /// Those of a fleet.
     #[must_use]
     pub fn of(fleet: &'f Fleet) -> Self {
+        let mut sets = Sets { fleet, parts: FxHashMap::default() };
         let hosts = fleet.hosts.iter().filter_map(|it| {
             let line = it.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
-            Some(((AssetKind::Host, it.id.as_str()), (missing(fleet, it)?, line)))
+            Some(((AssetKind::Host, it.id.as_str()), (sets.missing(it)?, line)))
         });
         let planes = fleet.management_planes.iter().filter_map(|it| {
-            let mut listed = components(fleet, &it.component_sets, it.components.as_ref());
+            let sets = it.component_sets.iter().filter_map(|id| fleet.component_sets.get(id));
+            let mut listed = sets.chain(it.components.as_ref()).flat_map(listed);
             let known =
                 listed.any(|(component, family)| makes_plane(component, family.or(it.platform.as_ref())));
             let line = it.platform.as_ref().map(|it| (it, None));
@@ -88,41 +90,74 @@ impl<'f> Unseen<'f> {
     }
 }
 
-/// What is installed, with the family that the component or its set names.
-fn components<'f>(
-    fleet: &'f Fleet,
-    sets: &'f [ComponentSetId],
-    own: Option<&'f ComponentSet>,
-) -> impl Iterator<Item = (&'f Component, Option<&'f Family>)> {
-    let sets = sets.iter().filter_map(|id| fleet.component_sets.get(id)).chain(own);
-    let all =
-        sets.flat_map(|set| set.components.iter().map(|it| (it, it.family.as_ref().or(set.family.as_ref()))));
+/// What a list has installed, with the family that the component or the list names.
+fn listed(set: &ComponentSet) -> impl Iterator<Item = (&Component, Option<&Family>)> {
+    let all = set.components.iter().map(|it| (it, it.family.as_ref().or(set.family.as_ref())));
     all.filter(|(it, _)| it.install != Install::ConfigFiles)
 }
 
-/// What is not listed of a host. One build covers kernel and hypervisor of ESXi, Windows and XenServer; elsewhere each is a part of its own.
-fn missing(fleet: &Fleet, host: &Host) -> Option<Missing> {
-    let family = host.platform.as_ref().map(|it| &it.family);
-    let (mut kernel, mut hypervisor) = (false, false);
-    for (component, of) in components(fleet, &host.component_sets, host.components.as_ref()) {
-        let of = of.or(family);
-        if is_whole(component, of) {
-            return None;
+/// The parts of a platform that a list has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Parts {
+    /// Kernel and hypervisor in one: one build covers both of ESXi, Windows and XenServer; elsewhere each is a part of its own.
+    whole: bool,
+    kernel: bool,
+    hypervisor: bool,
+}
+
+impl Parts {
+    /// Those of a list on hosts of a family.
+    fn of(set: &ComponentSet, family: Option<&Family>) -> Self {
+        let mut parts = Self::default();
+        for (component, of) in listed(set) {
+            let of = of.or(family);
+            parts.whole |= is_whole(component, of);
+            match area(component, of) {
+                Area::Kernel => parts.kernel |= carries_code(component),
+                Area::VmmCore => parts.hypervisor = true,
+                // What stands beside an emulator, a software TPM say, is none.
+                Area::DeviceEmulation => {
+                    parts.hypervisor |= !is_xen(family) && source(component).contains("qemu");
+                }
+                _ => {}
+            }
         }
-        match area(component, of) {
-            Area::Kernel => kernel |= carries_code(component),
-            Area::VmmCore => hypervisor = true,
-            // What stands beside an emulator, a software TPM say, is none.
-            Area::DeviceEmulation => hypervisor |= !is_xen(family) && source(component).contains("qemu"),
-            _ => {}
+        parts
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            whole: self.whole || other.whole,
+            kernel: self.kernel || other.kernel,
+            hypervisor: self.hypervisor || other.hypervisor,
         }
     }
-    let needs_none = matches!(host.role, Some(VirtualizationRole::Guest | VirtualizationRole::BareMetal));
-    match (kernel, hypervisor) {
-        (false, false) => Some(Missing::Both),
-        (false, true) => Some(Missing::Kernel),
-        (true, false) if !needs_none => Some(Missing::Hypervisor),
-        (true, _) => None,
+}
+
+/// Lists that hosts share: each is read once for a family.
+struct Sets<'f> {
+    fleet: &'f Fleet,
+    parts: FxHashMap<(&'f ComponentSetId, Option<&'f Family>), Parts>,
+}
+
+impl<'f> Sets<'f> {
+    /// What is not listed of a host.
+    fn missing(&mut self, host: &'f Host) -> Option<Missing> {
+        let family = host.platform.as_ref().map(|it| &it.family);
+        let mut parts = host.components.as_ref().map_or_else(Parts::default, |it| Parts::of(it, family));
+        for id in &host.component_sets {
+            let Some(set) = self.fleet.component_sets.get(id) else { continue };
+            let shared = self.parts.entry((id, family)).or_insert_with(|| Parts::of(set, family));
+            parts = parts.and(*shared);
+        }
+        let needs_none = matches!(host.role, Some(VirtualizationRole::Guest | VirtualizationRole::BareMetal));
+        match (parts.kernel, parts.hypervisor) {
+            _ if parts.whole => None,
+            (false, false) => Some(Missing::Both),
+            (false, true) => Some(Missing::Kernel),
+            (true, false) if !needs_none => Some(Missing::Hypervisor),
+            (true, _) => None,
+        }
     }
 }
 

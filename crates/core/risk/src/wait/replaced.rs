@@ -62,6 +62,10 @@ impl Asked<'_> {
                 }
             }
         }
+        let of_processor = self.has_failed(Family::IntelMicrocode.name());
+        if asked.is_empty() && !of_processor {
+            return BTreeMap::new();
+        }
         let known = components(self.fleet, host, &asked);
         let mut lines: BTreeMap<LineKey, Restart> = BTreeMap::new();
         for (name, (one, ..)) in &known {
@@ -70,16 +74,15 @@ impl Asked<'_> {
             let restart = classify::restart(area, Restart::Unknown);
             lines.entry(line).and_modify(|it| *it = (*it).max(restart)).or_insert(restart);
         }
-        let microcode = Family::IntelMicrocode.name();
-        if self.has_failed(microcode) {
-            lines.insert(line_of(host, &known, microcode), Restart::Machine);
+        if of_processor {
+            lines.insert(line_of(host, &known, Family::IntelMicrocode.name()), Restart::Machine);
         }
         lines
     }
 
     /// Evidence tells of a failure of some release of a component.
     fn has_failed(&self, component: &str) -> bool {
-        let start = release_name(component, "");
-        self.evidence.runs.iter().any(|it| it.failures > 0 && it.release.starts_with(&start))
+        let mut failed = self.evidence.runs.iter().filter(|it| it.failures > 0);
+        failed.any(|it| it.release.starts_with(&release_name(component, "")))
     }
 }

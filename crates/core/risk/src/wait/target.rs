@@ -55,27 +55,45 @@ struct Later {
 /// The releases that could be taken on a day, by family and component.
 pub(super) struct Releases<'b> {
     base: &'b FactBase,
-    of: FxHashMap<(Family, String), Vec<&'b ReleaseFact>>,
+    of: FxHashMap<(Family, String), OfComponent<'b>>,
     on: Date,
+}
+
+/// Those of a component, whatever their train.
+#[derive(Default)]
+struct OfComponent<'b> {
+    all: Vec<&'b ReleaseFact>,
+    /// The first day of each, by what tells it in every spelling.
+    by_key: FxHashMap<String, &'b ReleaseFact>,
+}
+
+impl<'b> OfComponent<'b> {
+    fn add(&mut self, release: &'b ReleaseFact) {
+        self.all.push(release);
+        for name in names(release) {
+            let first = self.by_key.entry(name).or_insert(release);
+            if release.date < first.date {
+                *first = release;
+            }
+        }
+    }
 }
 
 impl<'b> Releases<'b> {
     pub(super) fn of(base: &'b FactBase, on: Date) -> Self {
-        let mut of: FxHashMap<(Family, String), Vec<&ReleaseFact>> = FxHashMap::default();
+        let mut of: FxHashMap<(Family, String), OfComponent<'_>> = FxHashMap::default();
         // Microcode is released as packages of revisions: the name of a package is no revision.
         let could = |it: &&ReleaseFact| it.family != Family::IntelMicrocode && it.date <= on;
         for release in base.releases().iter().filter(could) {
             of.entry((release.family.clone(), release.component.to_ascii_lowercase()))
                 .or_default()
-                .push(release);
+                .add(release);
         }
         Self { base, of, on }
     }
 
-    /// All of a component, whatever their train.
-    fn of_component(&self, line: &LineKey) -> &[&'b ReleaseFact] {
-        let all = self.of.get(&(line.family.clone(), line.component.to_ascii_lowercase()));
-        all.map_or(&[], Vec::as_slice)
+    fn of_component(&self, line: &LineKey) -> Option<&OfComponent<'b>> {
+        self.of.get(&(line.family.clone(), line.component.to_ascii_lowercase()))
     }
 
     /// Those of a line, and those of the train of a release to which it is to go.
@@ -86,7 +104,7 @@ impl<'b> Releases<'b> {
             of.zip(on).is_none_or(|(of, on)| of == on || leads_to(&line.family, on, of))
                 || (of.is_some() && of == to.as_deref())
         };
-        self.of_component(line).iter().copied().filter(of_train).collect()
+        self.of_component(line).into_iter().flat_map(|it| &it.all).copied().filter(of_train).collect()
     }
 
     /// The order of two releases of a line.
@@ -101,7 +119,7 @@ impl<'b> Releases<'b> {
 
     /// What the lists say of a release: its first day.
     pub(super) fn fact(&self, line: &LineKey, version: &str) -> Option<&'b ReleaseFact> {
-        self.of_component(line).iter().copied().filter(|it| is(it, version)).min_by_key(|it| it.date)
+        self.of_component(line)?.by_key.get(key(&line.family, version)).copied()
     }
 
     /// What follows a release in its line, without what was withdrawn.
@@ -161,11 +179,6 @@ pub(super) fn targets(known: &Releases<'_>, line: &LineKey, due: &Due) -> Result
     let newest = newest.filter(|it| *it != smallest).map(|it| known.target(line, due, it));
     let instead_of = withdrawal.map(|withdrawal| Withdrawn { release: first, withdrawal });
     Ok(Targets { smallest: known.target(line, due, smallest), newest, instead_of })
-}
-
-fn is(release: &ReleaseFact, version: &str) -> bool {
-    let same = |name: &str| key(&release.family, name) == key(&release.family, version);
-    same(&release.version) || same(&named(release))
 }
 
 /// The next release after those that run and are known to be bad, and the newest.
@@ -261,6 +274,11 @@ fn build<'v>(line: &LineKey, version: &'v str) -> Option<&'v str> {
     (leads_to(&line.family, on, train) && build.bytes().all(|it| it.is_ascii_digit())).then_some(build)
 }
 
+/// What tells a release: by its version, and as fixes name it.
+fn names(release: &ReleaseFact) -> [String; 2] {
+    [release.version.to_string(), named(release)].map(|it| key(&release.family, &it).to_owned())
+}
+
 /// The order of two releases: by version, by build within a line, and by day where the scheme does not order them. Of two updates of
 /// ESXi each has fixes of its own, so that a release of the later one holds those of the other only if it was also built later.
 fn order(line: &LineKey, left: &str, right: &str, releases: &[&ReleaseFact]) -> Option<Ordering> {
@@ -276,6 +294,9 @@ fn order(line: &LineKey, left: &str, right: &str, releases: &[&ReleaseFact]) -> 
         let built = compare(scheme, left, right).ok()?;
         return (built == Comparison::Ordered(train)).then_some(train);
     }
-    let day = |version: &str| releases.iter().filter(|it| is(it, version)).map(|it| it.date).min();
+    let day = |version: &str| {
+        let told = key(&line.family, version);
+        releases.iter().filter(|it| names(it).iter().any(|it| it == told)).map(|it| it.date).min()
+    };
     Some(day(left)?.cmp(&day(right)?))
 }
