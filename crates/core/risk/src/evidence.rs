@@ -5,6 +5,7 @@ use statrs::function::beta::{checked_beta_reg, ln_beta};
 use underpin_model::quantity::{InvalidArgument, Probability};
 
 use crate::binomial::{at_least, count};
+use crate::crossing::crossing;
 use crate::normal;
 use crate::tail::beta_binomial_none;
 
@@ -39,12 +40,12 @@ pub fn clopper_pearson(x: u64, n: u64, confidence: Probability) -> Result<Interv
     InvalidArgument::unless(confidence < Probability::CERTAIN, "confidence", confidence.get(), expected)?;
     let outside = 0.5 * (1.0 - confidence.get());
     // The low end makes so many failures just improbable, the high end so few.
-    let low = if x == 0 { 0.0 } else { root(|p| at_least(n, Probability::nearest(p), x).get() >= outside) };
+    let low = if x == 0 { 0.0 } else { root(|p| outside - at_least(n, Probability::nearest(p), x).get()) };
     let high = if x == n {
         1.0
     } else {
         // P(at most x failures) is P(at least n - x successes), a sum of its own terms.
-        root(|p| at_least(n, Probability::nearest(1.0 - p), n - x).get() <= outside)
+        root(|p| at_least(n, Probability::nearest(1.0 - p), n - x).get() - outside)
     };
     Ok(Interval { low: Probability::nearest(low), high: Probability::nearest(high) })
 }
@@ -54,21 +55,16 @@ pub(crate) fn interval_95(x: u64, n: u64) -> (f64, f64) {
     clopper_pearson(x, n, Probability::nearest(0.95)).map_or((0.0, 1.0), |it| (it.low.get(), it.high.get()))
 }
 
-/// The place in 0 to 1 from which on a statement holds, to the last digit.
-fn root(holds: impl Fn(f64) -> bool) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    loop {
-        // By ratio while the low end is 0, so that tiny places are found with all digits too.
-        let middle = if low == 0.0 && high > 1e-300 { high / 16.0 } else { 0.5 * (low + high) };
-        if middle <= low || middle >= high {
-            return high;
-        }
-        if holds(middle) {
-            high = middle;
-        } else {
-            low = middle;
-        }
+/// The place in 0 to 1 at which a function that falls gets below 0, to the last digit.
+fn root(left: impl Fn(f64) -> f64) -> f64 {
+    let (mut low, mut high) = ((0.0, left(0.0)), (1.0, left(1.0)));
+    // By ratio while the low end is 0, so that tiny places are found with all digits too.
+    while low.0 == 0.0 && high.0 > 1e-300 {
+        let at = high.0 / 16.0;
+        let found = (at, left(at));
+        *(if found.1 < 0.0 { &mut high } else { &mut low }) = found;
     }
+    crossing(low, high, 0.0, left)
 }
 
 /// Probability that at least one of `n` canaries shows a defect that strikes each with `p`: `1-(1-p)^n`.
@@ -230,7 +226,7 @@ impl Beta {
         if self.a.min(self.b) >= NEARLY_NORMAL {
             return self.nearly_normal(level);
         }
-        Probability::nearest(root(|p| self.cumulative(Probability::nearest(p)) >= level))
+        Probability::nearest(root(|p| level.get() - self.cumulative(Probability::nearest(p)).get()))
     }
 
     /// The quantile of a sharp distribution by the expansion of Cornish and Fisher (1938) up to its kurtosis, because the sum of so narrow
@@ -329,7 +325,7 @@ mod tests {
             let sharp = Beta { a, b };
             let deviation = (sharp.mean() * (1.0 - sharp.mean()) / (a + b + 1.0)).sqrt();
             for level in [1e-4, 0.05, 0.5, 0.9, 0.999] {
-                let summed = root(|at| sharp.cumulative(p(at)) >= p(level));
+                let summed = root(|at| level - sharp.cumulative(p(at)).get());
                 let off = (sharp.quantile(p(level)).get() - summed).abs() / deviation;
                 assert!(off < 1e-5, "{a}, {b} at {level}: {off} deviations");
             }

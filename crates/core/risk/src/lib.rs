@@ -20,6 +20,7 @@ pub mod clear;
 pub mod clocks;
 pub mod common_cause;
 pub mod compound;
+mod crossing;
 pub mod deferral;
 pub mod evidence;
 pub mod freshness;

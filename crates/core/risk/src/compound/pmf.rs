@@ -8,6 +8,9 @@ const NO_MASS: f64 = 1e-40;
 /// Most trials that are added one by one, where they stand; the law of more is worked out first.
 const ONE_BY_ONE: usize = 4;
 
+/// Room for the masses of most laws.
+const SOME: usize = 64;
+
 /// The law of a count, as far as it has mass. Unlike [`mod@crate::poisson_binomial`], which keeps every mass and the digits of
 /// far tails, it drops what is below 1e-40, counts things that weigh more than one (guests of a host), and need not tell
 /// numbers apart that nobody asks for.
@@ -25,13 +28,13 @@ impl Pmf {
 
     /// The masses of 0, 1, 2 and so on.
     pub(super) fn of(mass: &[f64]) -> Self {
-        Self::trimmed(0, mass)
+        Self::trimmed(0, mass.to_vec())
     }
 
-    fn trimmed(start: usize, mass: &[f64]) -> Self {
-        let first = mass.iter().position(|&it| it >= NO_MASS).unwrap_or(0);
-        let last = mass.iter().rposition(|&it| it >= NO_MASS).unwrap_or(0);
-        Self { start: start + first, mass: mass.get(first..=last).unwrap_or(&[]).to_vec() }
+    fn trimmed(start: usize, mass: Vec<f64>) -> Self {
+        let mut law = Self { start, mass };
+        law.trim();
+        law
     }
 
     /// `n` trials of probability `q`: from the mode outwards, each mass from its neighbour.
@@ -45,26 +48,27 @@ impl Pmf {
         let (size, odds) = (n as f64, q / (1.0 - q));
         let mode = (((size + 1.0) * q) as usize).min(n);
         let at_mode = binomial::mass(n as u64, Odds { p: q, q: 1.0 - q }, mode as u64);
-        let (mut up, mut down) = (vec![at_mode], Vec::new());
-        for k in mode..n {
-            let next = up[up.len() - 1] * odds * (n - k) as f64 / (k + 1) as f64;
-            if next < NO_MASS {
-                break;
-            }
-            up.push(next);
-        }
-        let mut last = up[0];
+        let mut mass = Vec::with_capacity(SOME.min(n + 1));
+        let mut last = at_mode;
         for k in (1..=mode).rev() {
             last *= k as f64 / (odds * (n - k + 1) as f64);
             if last < NO_MASS {
                 break;
             }
-            down.push(last);
+            mass.push(last);
         }
-        let start = mode - down.len();
-        down.reverse();
-        down.append(&mut up);
-        Self { start, mass: down }
+        let start = mode - mass.len();
+        mass.reverse();
+        mass.push(at_mode);
+        let mut last = at_mode;
+        for k in mode..n {
+            last *= odds * (n - k) as f64 / (k + 1) as f64;
+            if last < NO_MASS {
+                break;
+            }
+            mass.push(last);
+        }
+        Self { start, mass }
     }
 
     /// The law of this count plus `stride` times the other, where numbers of `most` and above are one: that the sum is so
@@ -92,7 +96,7 @@ impl Pmf {
             }
             mass[last] += factor * beyond.iter().sum::<f64>();
         }
-        Self::trimmed(start, &mass)
+        Self::trimmed(start, mass)
     }
 
     /// Adds `n` trials of probability `q`, each worth `stride`, as [`Self::plus`] does.

@@ -9,6 +9,7 @@ use super::situation::Situation;
 use super::table::{Grid, Table};
 use super::values::{Assumptions, Span, domain};
 use crate::build::reach::Rates;
+use crate::crossing::crossing;
 
 /// Steps of the search from the value to each end of the range, and on to the end of the domain.
 const STEPS: u32 = 8;
@@ -192,35 +193,8 @@ fn way(from: f64, to: f64) -> impl Iterator<Item = f64> {
 }
 
 /// A value, to 2^-40 of the bracket, at which the decision is another one, next to one at which it is not.
-///
-/// Interpolation that is cut back towards bisection (ITP: Oliveira and Takahashi, ACM TOMS 47(1), 2020): never more steps than
-/// bisection and one, and far fewer, because margins are smooth but for kinks.
 fn turn(same: f64, other: f64, choice: Choice, best: &impl Fn(f64) -> Optimum) -> f64 {
     let margin = |at: f64| best(at).margin(choice);
-    // As shares of the bracket: at 0 the decision stands, at 1 it is another one.
-    let at = |share: f64| same + (other - same) * share;
-    let (mut low, mut high) = (0.0, 1.0);
-    let (mut at_low, mut at_high) = (margin(same), margin(other));
-    let close = 2.0_f64.powi(CLOSE);
-    let mut allowed = 1.0;
-    while high - low > close {
-        let middle = f64::midpoint(low, high);
-        let width = high - low;
-        let straight = low + width * at_low / (at_low - at_high);
-        let towards = (middle - straight).signum();
-        let cut = 0.2 * width * width;
-        let moved = if cut <= (middle - straight).abs() { straight + towards * cut } else { middle };
-        let radius = (allowed - width / 2.0).max(0.0);
-        let next = if (moved - middle).abs() <= radius { moved } else { middle - towards * radius };
-        // Rounding may leave it on an end, where nothing would be learned.
-        let next = if next > low && next < high { next } else { middle };
-        let found = margin(at(next));
-        if found < 0.0 {
-            (high, at_high) = (next, found);
-        } else {
-            (low, at_low) = (next, found);
-        }
-        allowed /= 2.0;
-    }
-    at(high)
+    let close = (other - same).abs() * 2.0_f64.powi(CLOSE);
+    crossing((same, margin(same)), (other, margin(other)), close, margin)
 }
