@@ -6,7 +6,7 @@
 //!   turns out bad for a hardware class, a control fails everywhere at once.
 //! - One standard normal factor `Z` says how strong the attacker of the day is. Given `Z = z`, a response of probability
 //!   `r` to an exploit has `Phi((Phi^-1(r) - sqrt(rho) z) / sqrt(1 - rho))` (one-factor Gaussian, science: Vasicek), which
-//!   keeps its mean at `r`. Responses to anything but exploits do not depend on `Z`.
+//!   keeps its mean at `r`. Responses to anything but exploits do not depend on `Z`, nor does what a control leaves of one.
 //! - Given shocks and `Z`, planes and hosts answer independently: each [`Response`] of a class to a shock that happened hits
 //!   with its probability. A plane that was hit takes each of its hosts with [`Plane::takes_host`], through its gate.
 //! - A host that was hit loses, per dimension, the greatest impact among its hits, times what its holdings are worth. An outage
@@ -150,6 +150,8 @@ pub struct Response {
     pub shock: u32,
     /// Probability of a hit, given the shock (and the gate open, where there is one).
     pub probability: f64,
+    /// What of it controls leave that fail host by host: the factor `Z` acts on the probability before them. 1 without one.
+    pub left: f64,
     /// A control that stands before it.
     pub gate: Option<Gate>,
     /// What a hit costs.

@@ -343,6 +343,13 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
             recalled.join(", ")
         ));
     }
+    if !history.holes.is_empty() {
+        notes.push(
+            "every vulnerability is priced as reached from inside (`reach_internal`) and taking all that stands on the host, whatever its \
+             vector, at the rates of `[loss]`; controls and the rates of single tenants are in no figure"
+                .to_owned(),
+        );
+    }
     notes.push(
         "losses are those of Underpin's own model, which its own policy minimises over 90 days at a time; what a release keeps \
          closed after those days is not in its decision, so where few holes are known it installs later than the loss of all \

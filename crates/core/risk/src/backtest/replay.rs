@@ -267,7 +267,7 @@ impl<'h> World<'h> {
             costs,
             from,
             next: 0,
-            base_hazard: costs.daily_hazard(None, None),
+            base_hazard: costs.daily_hazard(None),
             open: vec![0; releases],
             listed: Vec::new(),
             published: Vec::new(),
@@ -379,7 +379,7 @@ impl<'h> World<'h> {
             let mut hazard = open * self.base_hazard;
             for (_, listed) in self.listed.iter().filter(|it| !self.is_closed(it.0, release)) {
                 let age = days(*listed, day);
-                hazard += self.costs.daily_hazard(Some(age), None) - self.base_hazard;
+                hazard += self.costs.daily_hazard(Some(age)) - self.base_hazard;
                 sums.exploited_days += count;
             }
             if newest.is_some_and(|it| it > release) {

@@ -160,12 +160,14 @@ impl Economics {
         self.policy.maintenance.per_host.get()
     }
 
-    /// Hazard per day that one host is compromised through one vulnerability, listed in KEV so many days ago (`None`: not
-    /// listed) and of this EPSS score.
+    /// Hazard of one day that one host is compromised through one vulnerability, listed in KEV so many days ago (`None`: not
+    /// listed): of the course that `risk` and `wait` see on the day of the listing, so that its first 30 days come to the floor.
     #[must_use]
-    pub fn daily_hazard(&self, listed_days: Option<i64>, epss: Option<f64>) -> f64 {
-        let day = Days::new(1.0).unwrap_or_default();
-        self.hit_hazard(exploited(listed_days, epss)).cumulative(day)
+    pub fn daily_hazard(&self, listed_days: Option<i64>) -> f64 {
+        let hazard = self.hit_hazard(exploited(listed_days.map(|_| 0), None));
+        let until = |day: i64| hazard.cumulative(Days::new(day as f64).unwrap_or_default());
+        let day = listed_days.unwrap_or(0).max(0);
+        until(day + 1) - until(day)
     }
 
     /// The hazard that one host is hit: a campaign tries this fleet, and gets to it as from inside.
@@ -431,9 +433,19 @@ mod tests {
     #[test]
     fn a_listed_vulnerability_is_worth_more_than_an_unknown_one_and_a_fresh_one_most() {
         let costs = Economics::new(&Policy::default(), 20.0);
-        let fresh = costs.daily_hazard(Some(0), None);
-        let old = costs.daily_hazard(Some(1000), None);
-        assert!(fresh > old && old > costs.daily_hazard(None, None));
-        assert!(costs.daily_hazard(None, Some(1.0)).is_finite());
+        let (fresh, old, unknown) =
+            (costs.daily_hazard(Some(0)), costs.daily_hazard(Some(1000)), costs.daily_hazard(None));
+        assert!(fresh > old && old > unknown);
+    }
+
+    #[test]
+    fn days_since_a_listing_sum_up_to_what_wait_prices_on_its_day() {
+        let costs = Economics::new(&Policy::default(), 20.0);
+        let listed = costs.hit_hazard(exploited(Some(0), None));
+        for span in [1, 30, 90, 400] {
+            let days: f64 = (0..span).map(|day| costs.daily_hazard(Some(day))).sum();
+            let at_once = listed.cumulative(Days::new(span as f64).unwrap());
+            assert!((days / at_once - 1.0).abs() < 1e-9, "{span} days: {days} is not {at_once}");
+        }
     }
 }

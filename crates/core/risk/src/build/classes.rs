@@ -32,6 +32,8 @@ struct Key {
 #[derive(Clone)]
 pub(super) struct Passage {
     probability: f64,
+    /// What of it controls leave that fail host by host.
+    left: f64,
     gate: Option<Gate>,
     factors: Arc<[Factor]>,
 }
@@ -132,12 +134,13 @@ impl Answering<'_> {
         let parameters = &self.policy.parameters;
         let of_parameter = |name, parameter| {
             let factor = from_parameter(name, parameter, parameters);
-            Passage { probability: factor.value, gate: None, factors: [factor].into() }
+            Passage { probability: factor.value, left: 1.0, gate: None, factors: [factor].into() }
         };
         if let Some((shock, hit)) =
             key.release.and_then(|it| Some((it, self.shocks.hit_by_release.get(&it)?)))
         {
-            let hit = Passage { probability: hit.value, gate: None, factors: [hit.clone()].into() };
+            let hit =
+                Passage { probability: hit.value, left: 1.0, gate: None, factors: [hit.clone()].into() };
             let impact = Impact { host_down: 1.0, ..Impact::default() };
             push(responses, shock, &hit, impact);
         }
@@ -161,7 +164,7 @@ pub(super) fn certain(control: &str) -> Passage {
         parameter: None,
         source: format!("control {control}: the same code stands before every machine").into(),
     };
-    Passage { probability: 1.0, gate: None, factors: [factor].into() }
+    Passage { probability: 1.0, left: 1.0, gate: None, factors: [factor].into() }
 }
 
 /// The ways of one class, each worked out once.
@@ -186,10 +189,12 @@ impl<'a> Passages<'a> {
     pub(super) fn get(&mut self, way: Way) -> &Passage {
         self.known.entry(way).or_insert_with(|| {
             let (gate, others) = self.controls.leave(self.set, way);
-            let mut factors = vec![reach::factor(way, self.machine, self.parameters)];
-            factors.extend(others);
+            let reach = reach::factor(way, self.machine, self.parameters);
+            let left: f64 = others.iter().map(|it| it.value).product();
+            let factors: Vec<Factor> = [reach].into_iter().chain(others).collect();
             Passage {
                 probability: factors.iter().map(|it| it.value).product(),
+                left,
                 gate,
                 factors: factors.into(),
             }
@@ -202,6 +207,7 @@ impl Passage {
     pub(super) fn times(&self, factor: Factor) -> Self {
         Self {
             probability: self.probability * factor.value,
+            left: self.left,
             gate: self.gate,
             factors: self.factors.iter().cloned().chain([factor]).collect(),
         }
@@ -214,6 +220,7 @@ pub(super) fn push(responses: &mut Vec<Response>, shock: u32, passage: &Passage,
         responses.push(Response {
             shock,
             probability: passage.probability,
+            left: passage.left,
             gate: passage.gate,
             impact,
             factors: Arc::clone(&passage.factors),

@@ -99,6 +99,7 @@ impl Seats<'_> {
         Some(Response {
             shock,
             probability,
+            left: 1.0,
             gate: None,
             impact: Impact::COMPROMISED,
             factors: [factor].into(),

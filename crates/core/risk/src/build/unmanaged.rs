@@ -42,6 +42,7 @@ pub(super) fn unknown_plane(
     let own = Response {
         shock: unlisted,
         probability: reach.value,
+        left: 1.0,
         gate: None,
         impact: Impact::COMPROMISED,
         factors: [reach].into(),

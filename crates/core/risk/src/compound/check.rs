@@ -163,6 +163,7 @@ fn responses(list: &[Response], shocks: usize, place: &impl Fn() -> String) -> R
         }
         last = Some(response.shock);
         probability(response.probability, || format!("{}, response {at}", place()))?;
+        probability(response.left, || format!("{}, what controls leave of response {at}", place()))?;
         impact(response.impact, place)?;
         gate(response.gate, shocks, place, || format!("{}, control before response {at}", place()))?;
     }

@@ -23,8 +23,8 @@ pub(super) const HOST_DOWN: usize = 3;
 pub(super) enum Answer {
     /// It does not depend on `Z`.
     Always(f64),
-    /// `Phi(level - slope z)`: one-factor Gaussian (science: Vasicek).
-    Factor { level: f64, slope: f64 },
+    /// `left Phi(level - slope z)`: one-factor Gaussian (science: Vasicek), and what controls leave that fail host by host.
+    Factor { level: f64, slope: f64, left: f64 },
 }
 
 impl Answer {
@@ -32,7 +32,7 @@ impl Answer {
     pub(super) fn at(self, z: f64) -> f64 {
         match self {
             Self::Always(probability) => probability,
-            Self::Factor { level, slope } => normal::cdf(level - slope * z),
+            Self::Factor { level, slope, left } => left * normal::cdf(level - slope * z),
         }
     }
 }
@@ -208,7 +208,7 @@ pub(super) fn impact([confidentiality, integrity, availability, host_down]: PerD
 /// Finds the place of each answer that occurs; many responses share few.
 struct Answers<'a> {
     portfolio: &'a Portfolio,
-    places: FxHashMap<(u64, bool), u32>,
+    places: FxHashMap<(u64, Option<u64>), u32>,
     found: Vec<Answer>,
 }
 
@@ -219,12 +219,15 @@ impl Answers<'_> {
             .shocks
             .get(response.shock as usize)
             .is_some_and(|shock| matches!(shock.cause, Cause::Exploit { .. }));
-        let (probability, rho) = (response.probability, self.portfolio.rho);
-        let with_factor = exploit && rho > 0.0 && probability > 0.0 && probability < 1.0;
-        let answer = *self.places.entry((probability.to_bits(), with_factor)).or_insert_with(|| {
+        let (probability, left, rho) = (response.probability, response.left, self.portfolio.rho);
+        // What the factor acts on. Rounding must not make it more than certain.
+        let acted_on = if left > 0.0 { (probability / left).min(1.0) } else { 0.0 };
+        let with_factor = exploit && rho > 0.0 && acted_on > 0.0 && acted_on < 1.0;
+        let key = (probability.to_bits(), with_factor.then(|| left.to_bits()));
+        let answer = *self.places.entry(key).or_insert_with(|| {
             self.found.push(if with_factor {
                 let spread = (1.0 - rho).sqrt();
-                Answer::Factor { level: normal::place(probability) / spread, slope: rho.sqrt() / spread }
+                Answer::Factor { level: normal::place(acted_on) / spread, slope: rho.sqrt() / spread, left }
             } else {
                 Answer::Always(probability)
             });

@@ -108,7 +108,7 @@ fn response(spec: &SampleSpec, shock: u32, probability: f64, rng: &mut impl Rng)
     } else {
         Impact { confidentiality: 0.0, integrity: 0.2, availability: 0.5, host_down: 0.3 }
     };
-    Response { shock, probability, gate, impact, factors: Vec::new().into() }
+    Response { shock, probability, left: 1.0, gate, impact, factors: Vec::new().into() }
 }
 
 fn plane(spec: &SampleSpec, at: u32, rng: &mut impl Rng) -> Result<Plane, InvalidId> {

@@ -27,6 +27,7 @@ fn many(hosts: u32, shocks: u32, rho: f64, probability: impl Fn(u32) -> f64) -> 
     portfolio.shocks.push(made::control(0, 0.05));
     let gate = Gate { shock: shocks, otherwise: 0.1 };
     let response = |at: u32| Response {
+        left: 1.0,
         gate: at.is_multiple_of(3).then_some(gate),
         ..made::response(at, 0.02 + 0.9 * f64::from(at % 7) / 7.0, made::ALL)
     };

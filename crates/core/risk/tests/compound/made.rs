@@ -23,7 +23,7 @@ pub(crate) fn control(at: usize, probability: f64) -> Shock {
 }
 
 pub(crate) fn response(shock: u32, probability: f64, impact: Impact) -> Response {
-    Response { shock, probability, gate: None, impact, factors: Vec::new().into() }
+    Response { shock, probability, left: 1.0, gate: None, impact, factors: Vec::new().into() }
 }
 
 /// Changes the responses of a class, which are shared.

@@ -10,6 +10,7 @@
 
 mod availability;
 mod bad_input;
+mod host_by_host;
 mod laws;
 mod make;
 mod numbers;
