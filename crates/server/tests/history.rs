@@ -124,14 +124,18 @@ async fn a_backtest_replays_the_hosts_of_the_fleet_and_says_when_none_stands_on_
 async fn a_backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
     let server = Server::real().await;
     for (query, status, words) in [
-        ("line=9.9", 404, "esxi 8.0 ESXi"),
+        ("line=9.9", 404, "8.0 (ESXi)"),
         ("platform=nowhere&line=1", 404, "platforms "),
         ("platform=nowhere", 404, "no history of nowhere; known are: platforms "),
         ("epss_at_least=much", 400, "probability from 0 to 1"),
         ("epss_at_least=1.5", 400, "probability from 0 to 1"),
         ("epss_at_least=NaN", 400, "probability from 0 to 1"),
         ("platform=debian&line=bookworm", 400, "choose one of: "),
-        ("platform=debian", 400, "no line is given for debian; known are: "),
+        (
+            "platform=debian",
+            400,
+            "no line is given for debian; known are: lines of debian bookworm (debian, edk2, ",
+        ),
         ("from=yesterday", 400, "2024-02-29"),
         ("from=2024-01-01&until=2023-01-01", 400, "expected from 2020-04-02 until 2025-05-20"),
     ] {
@@ -179,6 +183,11 @@ async fn clocks_have_the_numbers_of_the_core() {
         assert!(page.contains(words), "{words}");
     }
     assert!(!page.contains("href=\"/vulnerabilities/%28"), "what is about no vulnerability leads to none");
+    // Beside the name of the promise, where a narrow screen shows it.
+    assert!(
+        page.contains("<th scope=\"col\">Promise</th><th scope=\"col\">It is</th>"),
+        "the state comes first"
+    );
     let first = |words: &str| page.find(&format!("</svg>{words}</span>")).unwrap();
     assert!(first("breached") < first("running"), "the most pressing first");
     assert!(!page.contains("<script") && !page.contains("style=\""), "no script, no inline style");
@@ -198,6 +207,7 @@ async fn every_number_of_a_clock_opens_its_derivation() {
         ("comes after 2025-12-11, the last day of a clock", "breaches of a day"),
         ("Hosts with a clock of a fix that is published and not in force", "hosts that wait"),
         ("Counted: each clock in this state", "heads"),
+        ("<summary>0.5</summary><div>The pace that the ", "hosts a day"),
     ] {
         assert!(page.contains(words), "{what}: {words}");
     }

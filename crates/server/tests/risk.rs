@@ -373,6 +373,37 @@ async fn the_page_of_a_group_says_which_ring_runs_a_release_before_it() {
     assert!(seen[0] > 0 && seen[2] > 0, "{seen:?}: rings that take it first, that run it, and none");
 }
 
+/// Losses stand before what describes them, in columns and not in sentences, and duties and days open where they are from.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tables_of_patch_or_wait_begin_with_the_losses_and_its_facts_open_their_derivation() {
+    let server = with_fleet(&hosts(40)).await;
+    let losses = "<th class=\"num\" scope=\"col\">Never</th><th class=\"num\" scope=\"col\">Now</th><th class=\"num\" scope=\"col\">Best</th>";
+    let list = server.text("/risk/group").await;
+    assert!(list.contains(&format!("<th scope=\"col\">Group</th>{losses}")), "{list}");
+    let risk = server.text("/risk").await;
+    let table = risk.split_once("id=\"groups\"").unwrap().1.split_once("</table>").unwrap().0;
+    let heads = "<th scope=\"col\">Group</th><th scope=\"col\">Verdict</th><th class=\"num\" scope=\"col\">Mean loss</th>";
+    assert!(table.contains(&format!("{heads}{losses}")), "{table}");
+    assert!(table.contains("<div>The mean loss where it is taken now.</div>"), "{table}");
+    assert!(table.contains("<summary>In a sentence</summary>"), "{table}");
+    let answer = server.json("/api/v1/wait").await;
+    let one =
+        answer["groups"].as_array().unwrap().iter().find(|it| !it["bod_26_04"]["date"].is_null()).unwrap();
+    let (name, day) = (one["name"].as_str().unwrap(), one["bod_26_04"]["date"].as_str().unwrap());
+    let url = url::Url::parse_with_params(&server.url("/risk/group"), [("name", name)]).unwrap();
+    let page = server.http.get(url).send().await.unwrap().text().await.unwrap();
+    for (term, how) in [
+        ("Released", "begins on this day."),
+        ("SSVC", "by the SSVC tree for deployers"),
+        ("BOD 26-04", "by the table of BOD 26-04"),
+    ] {
+        let cell = format!("<dt>{term}</dt><dd><details class=\"derived\">");
+        let opens = |it: &str| it.split("</dd>").next().is_some_and(|it| it.contains(how));
+        assert!(page.split(&cell).skip(1).any(opens), "{term}: {page}");
+    }
+    assert!(page.contains(&format!(" days = {day}</li>")), "{day}: {page}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_known_of_a_standing_is_shown_as_unknown() {
     let fleet = hosts(12);

@@ -111,6 +111,7 @@ fn why(statement: &Statement) -> String {
 /// How many elements of each kind have which answer, by topic.
 fn counts(answers: &Answers, width: Option<u16>) -> String {
     let mut list = List::new(&["UNKNOWN", "NO", "PARTLY", "YES", "OF", "TOPIC"], width);
+    let mut silent = String::new();
     for (kind, standings) in answers.kinds() {
         let mut topics: BTreeMap<String, BTreeMap<Answer, u64>> = BTreeMap::new();
         for statement in standings.iter().flat_map(|it| &it.statements) {
@@ -118,17 +119,37 @@ fn counts(answers: &Answers, width: Option<u16>) -> String {
         }
         for (topic, by_answer) in topics {
             let count = |answer| by_answer.get(&answer).copied().unwrap_or(0).to_string();
+            let of: u64 = by_answer.values().sum();
             list.row([
                 count(Answer::Unknown),
                 count(Answer::No),
                 count(Answer::Partly),
                 count(Answer::Yes),
-                format!("{} {kind}(s)", standings.len()),
+                format!("{of} {kind}(s)"),
                 topic,
             ]);
         }
+        silent += &without_row(kind, standings);
     }
-    format!("{list}\n")
+    format!("{list}{silent}\n")
+}
+
+/// Names of those without a row that are told.
+const NAMED: usize = 3;
+
+/// Elements of which nothing is stated, which no row counts: a tenant of which no VM is listed.
+fn without_row(kind: &str, standings: &[Standing]) -> String {
+    let silent = || standings.iter().filter(|it| it.statements.is_empty());
+    let names: Vec<&str> = silent().take(NAMED).map(|it| it.element.as_str()).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let more = match silent().count() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let why = if kind == "tenant" { ": no VM of theirs is listed" } else { "" };
+    format!("without a row, because nothing is stated of them: {kind}(s) {}{more}{why}\n", names.join(", "))
 }
 
 /// One row a statement.

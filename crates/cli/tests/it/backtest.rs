@@ -107,7 +107,17 @@ fn backtest_refuses_what_cannot_be_meant_and_names_the_choices() {
     let undated = file(&dir, "epss.csv", "cve,epss,percentile\nCVE-2024-22252,0.5,0.5\n");
     let kev = "feeds/kev.json";
     for (arguments, code, told) in [
-        (&["--line", "9.9"][..], "UP0006", "esxi 8.0 ESXi"),
+        (
+            &["--line", "3.5"][..],
+            "UP0006",
+            "no history of esxi 3.5 (any component); known are: lines of esxi 4.0 (ESXi), 4.1 (ESXi), 5.0 (ESXi), ",
+        ),
+        (&["--line", "9.9"], "UP0006", "8.0 (ESXi); for another one bring feeds that list its releases"),
+        (
+            &["--platform", "debian", "--line", "bookworm", "--component", "none"],
+            "UP0006",
+            "bookworm (debian, edk2, ",
+        ),
         (&["--platform", "nowhere", "--line", "1"], "UP0006", "platforms "),
         (&["--platform", "nowhere"], "UP0006", "no history of nowhere; known are: platforms "),
         (&["--platform", "debian", "--line", "bookworm"], "UP0001", "(--component)"),

@@ -68,6 +68,21 @@ fn table_of_standing() {
     insta::assert_snapshot!(run(&["risk", "fleet.json", "--standing"]).ends(0).stdout);
 }
 
+/// A tenant without VMs has nothing to state: no row counts it, and that is said.
+#[test]
+fn standing_counts_only_what_has_a_row_and_names_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut fleet: Value = serde_json::from_str(include_str!("fixtures/fleet.json")).unwrap();
+    fleet["tenants"].as_array_mut().unwrap().push(serde_json::json!({"id": "empty"}));
+    let fleet = file(&dir, "fleet.json", fleet.to_string());
+    let told = run(&["risk", &fleet, "--standing"]).ends(0).stdout;
+    assert!(told.contains(" 2 tenant(s) ") && !told.contains(" 3 tenant(s) "), "{told}");
+    let words =
+        "without a row, because nothing is stated of them: tenant(s) empty: no VM of theirs is listed\n";
+    assert!(told.contains(words), "{told}");
+    assert!(!run(&["risk", "fleet.json", "--standing"]).ends(0).stdout.contains("without a row"));
+}
+
 #[test]
 fn risk_json_has_the_keys_that_others_read() {
     let answer = json(&[]);

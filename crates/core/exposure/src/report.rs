@@ -455,14 +455,16 @@ impl DueView {
     }
 }
 
-/// `14 days (2026-12-05)`; where another outcome is due earlier, both.
+/// `14 days (2026-12-05)`, or `14 days from ?` where nobody knows since when; where another outcome is due earlier, both.
 impl fmt::Display for DueView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, duty) in self.each().enumerate() {
             f.write_str(if at > 0 { "; " } else { "" })?;
             write!(f, "{}", duty.timeline)?;
-            if let Some(day) = duty.date {
-                write!(f, " ({day})")?;
+            match duty.date {
+                Some(day) => write!(f, " ({day})")?,
+                None if duty.timeline.days().is_some() => f.write_str(" from ?")?,
+                None => {}
             }
         }
         Ok(())

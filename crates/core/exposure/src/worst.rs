@@ -18,7 +18,7 @@ use crate::esxi;
 use crate::factbase::FactBase;
 use crate::report::{Area, Assessment, Asset, AssetKind, Finding, Fix, Group, Needed, Status};
 use crate::unseen::{Line, Missing, Unseen};
-use crate::verdict::{self, Strength};
+use crate::verdict;
 use crate::view;
 
 /// What is missing on machines of a line.
@@ -115,9 +115,9 @@ fn stated(base: &FactBase, (missing, (family, train)): Gap<'_>, assessment: &Ass
         if !known || product.hardware.is_some() {
             continue;
         }
-        let Some(strength) = speaks_of(&product.family, product.train.as_deref(), family, train) else {
+        if !speaks_of(&product.family, product.train.as_deref(), family, train) {
             continue;
-        };
+        }
         let kind = if product.name_kind == NameKind::Product {
             ComponentKind::Product
         } else {
@@ -125,10 +125,7 @@ fn stated(base: &FactBase, (missing, (family, train)): Gap<'_>, assessment: &Ass
         };
         let area = classify::area(&product.family, kind, &product.component, &product.component);
         let oldest = first.get(&(&product.family, &*product.component)).copied();
-        if area == Area::Other
-            || !missing.concerns(area)
-            || !may_be_open(claim, (kind, area, strength), oldest)
-        {
+        if area == Area::Other || !missing.concerns(area) || !may_be_open(claim, (kind, area), oldest) {
             continue;
         }
         for id in claim.vulnerabilities.iter() {
@@ -146,20 +143,18 @@ fn add(holes: &mut Possible, id: &VulnerabilityId, component: &Arc<str>, area: A
     }
 }
 
-/// Whether some release of the line has the hole: not what was fixed before the first one that is listed, which may itself be the repair of
-/// one that is not. What is stated of the train itself counts for what runs from boot to boot, as where it is not known what runs.
-fn may_be_open(
-    claim: &Claim,
-    (kind, area, strength): (ComponentKind, Area, Strength),
-    oldest: Option<&str>,
-) -> bool {
+/// Whether some release that a machine of the line may run has the hole: not what was fixed before the first one that is listed, which
+/// may itself be the repair of one that is not. A kernel, a Xen or an emulator runs on until a boot or a start of the guest, so that one of
+/// an older suite may run below a line that never had it: of these nothing is too old.
+fn may_be_open(claim: &Claim, (kind, area): (ComponentKind, Area), oldest: Option<&str>) -> bool {
     match &claim.verdict {
         Verdict::NotAffected(..) => false,
         Verdict::Affected(_) | Verdict::UnderInvestigation(_) => true,
         Verdict::FixedIn(version) => {
-            let runs = kind == ComponentKind::Package && matches!(area, Area::Kernel | Area::VmmCore);
+            let runs_on = kind == ComponentKind::Package
+                && matches!(area, Area::Kernel | Area::VmmCore | Area::DeviceEmulation);
             let before = |oldest| is_before(&claim.product.family, version, oldest);
-            &**version != "0" && ((runs && strength == Strength::Strong) || !oldest.is_some_and(before))
+            &**version != "0" && (runs_on || !oldest.is_some_and(before))
         }
     }
 }
@@ -192,13 +187,12 @@ fn is_of(claimed: &Family, of: Option<&str>, family: &Family, train: Option<&str
     *family == Family::Proxmox && *claimed == Family::Debian && fits(train.and_then(debian_below))
 }
 
-/// How directly claims about a product line are about what machines of a platform run: as where components are listed.
-fn speaks_of(claimed: &Family, of: Option<&str>, family: &Family, train: Option<&str>) -> Option<Strength> {
+/// Whether claims about a product line are about what machines of a platform run, as where components are listed.
+fn speaks_of(claimed: &Family, of: Option<&str>, family: &Family, train: Option<&str>) -> bool {
     let below = *family == Family::Proxmox && *claimed == Family::Debian;
-    if claimed != family && !below {
-        return None;
-    }
-    verdict::train_fits(claimed, of, if below { train.and_then(debian_below) } else { train })
+    (claimed == family || below)
+        && verdict::train_fits(claimed, of, if below { train.and_then(debian_below) } else { train })
+            .is_some()
 }
 
 /// The Debian suite that a major release of Proxmox VE is built on.

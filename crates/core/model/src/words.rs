@@ -8,8 +8,10 @@ pub fn plain(message: &str) -> String {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
-    let expected = type_words(of_type).unwrap_or_else(|| of_type.to_owned());
     let kind = found.strip_prefix("invalid type: ").or_else(|| found.strip_prefix("invalid value: "));
+    // The end of a type says something to him alone who came beyond it: most fields end before.
+    let is_beyond = kind.and_then(|it| it.strip_prefix("integer `")).is_some_and(|it| !it.starts_with('-'));
+    let expected = type_words(of_type, is_beyond).unwrap_or_else(|| of_type.to_owned());
     match kind.map(value_words) {
         Some(found) => format!("{found}, expected {expected}{place}"),
         None => format!("{found}, expected {expected}{place}"),
@@ -17,9 +19,10 @@ pub fn plain(message: &str) -> String {
 }
 
 /// What a type that a reader names takes; `None`: it is no name of a type.
-fn type_words(name: &str) -> Option<String> {
+fn type_words(name: &str, is_beyond: bool) -> Option<String> {
     let up_to = |most: u64| Some(format!("a whole number from 0 to {most}"));
     match name {
+        "u32" if !is_beyond => Some("a whole number, 0 or more".to_owned()),
         "u8" => up_to(u8::MAX.into()),
         "u16" => up_to(u16::MAX.into()),
         "u32" => up_to(u32::MAX.into()),
@@ -64,7 +67,12 @@ mod tests {
             ("invalid value: integer `-1`, expected u64", "-1, expected a whole number, 0 or more"),
             (
                 "invalid type: string \"4\", expected u32",
-                "the text \"4\", expected a whole number from 0 to 4294967295",
+                "the text \"4\", expected a whole number, 0 or more",
+            ),
+            ("invalid value: integer `-3`, expected u32", "-3, expected a whole number, 0 or more"),
+            (
+                "invalid value: integer `4294967296`, expected u32",
+                "4294967296, expected a whole number from 0 to 4294967295",
             ),
             ("invalid type: floating point `1.5`, expected u8", "1.5, expected a whole number from 0 to 255"),
             (

@@ -30,6 +30,7 @@ use crate::deferral::{Deferral, deferral};
 use crate::freshness;
 use crate::portfolio::{Cause, Portfolio, Shock};
 use crate::wait::curve::InvalidInput;
+use crate::wait::running::contradictions;
 use crate::wait::unmatched::{due, running, unmatched};
 use crate::wait::{self, Evidence, GroupDecision};
 
@@ -474,6 +475,7 @@ fn warnings(
     naive: Option<&Judgement>,
 ) -> Vec<String> {
     let mut warnings: Vec<String> = built.warnings.iter().map(ToString::to_string).collect();
+    warnings.extend(contradictions(request.fleet));
     warnings.extend(freshness::warnings(request.fleet, request.base, request.assessment));
     let all = std::iter::once(judgement).chain(naive);
     warnings.extend(all.filter_map(|it| of_samples(&it.sampling, it.independent, it.fleet.mean)));

@@ -205,15 +205,15 @@ fn promises(view: &View<'_>) -> Markup {
             table {
                 caption { (caption) }
                 thead { tr {
-                    th scope="col" { "Promise" } th scope="col" { "Within" } (heads(report)) th scope="col" { "It is" } th.num scope="col" { "Penalty" }
+                    th scope="col" { "Promise" } th scope="col" { "It is" } (heads(report)) th.num scope="col" { "Penalty" } th scope="col" { "Within" }
                 } }
                 tbody { @for it in &report.promises {
                     tr {
                         th.tight scope="row" { (it.promise) }
-                        td { (it.days) " days: " (kind(it.kind)) }
-                        @for state in State::ALL { (cell(it, state)) }
                         td.tight { @if it.broken { (status(State::Breached)) } @else if count(&it.counts, State::Unknown) > 0 { (status(State::Unknown)) } @else { "not broken" } }
+                        @for state in State::ALL { (cell(it, state)) }
                         td.num { (derive::penalty(it)) }
+                        td { (it.days) " days: " (kind(it.kind)) }
                     }
                 } }
             }

@@ -129,6 +129,9 @@ fn take_of(value: &mut DeValue<'_>, steps: &[&Segment]) -> Option<bool> {
     }
 }
 
+/// What an error says of a text without letters.
+const EMPTY: &str = "an empty text";
+
 /// One mistake, at a place or at nothing but a line.
 fn of_form(text: &str, path: &str, error: &toml::de::Error) -> PolicyError {
     let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
@@ -138,6 +141,8 @@ fn of_form(text: &str, path: &str, error: &toml::de::Error) -> PolicyError {
     // Many say themselves what they found, some only what they expected or what is wrong with the line.
     let (found, expected) = if let Some((found, expected)) = message.split_once(", expected ") {
         (found.trim_start_matches("found ").to_owned(), expected.to_owned())
+    } else if message.starts_with("an id must not be empty") {
+        (EMPTY.to_owned(), "an id or a name, such as CVE-2024-21626 or prod-1".to_owned())
     } else if let Some(expected) = message.strip_prefix("expected ") {
         (written(), expected.to_owned())
     } else if let Some(field) = message.strip_prefix("missing field ") {
@@ -147,5 +152,6 @@ fn of_form(text: &str, path: &str, error: &toml::de::Error) -> PolicyError {
     } else {
         (format!("`{}`: {message}", written()), "TOML as the guide to policies shows it".to_owned())
     };
+    let found = if found == "unknown variant ``" { EMPTY.to_owned() } else { found };
     PolicyError { path, found, expected }
 }

@@ -335,6 +335,26 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_empty_is_said_to_be() {
+        let accepted =
+            "[[accepted_risk]]\nvulnerability = \"\"\nowner = \"o\"\nexpires = 2027-01-01\nreason = \"r\"\n";
+        let promise = "[[promise]]\nid = \"p\"\nkind = \"\"\ndays = 3\nscope = { tenants = [\"\"] }\n";
+        assert_eq!(
+            refused(&format!("{accepted}{promise}")),
+            [
+                "accepted_risk[0].vulnerability (line 2): found an empty text, expected an id or a name, such as CVE-2024-21626 or prod-1",
+                "promise[0].kind (line 8): found an empty text, expected one of `fix-within`, `leave-end-of-life`, `release-supported-within`",
+                "promise[0].scope.tenants[0] (line 10): found an empty text, expected an id or a name, such as CVE-2024-21626 or prod-1",
+            ]
+        );
+        let negative = "[[promise]]\nid = \"p\"\nkind = \"fix-within\"\ndays = -3\n";
+        assert_eq!(
+            refused(negative),
+            ["promise[0].days (line 4): found -3, expected a whole number, 0 or more"]
+        );
+    }
+
+    #[test]
     fn a_mistake_of_form_names_its_line() {
         let mistakes = refused(
             "currency = \"EUR\"\n\n[[control]]\nid = \"vpn\"\ncloses = [\"network\"]\nfails = 1.2\nsource = \"x\"\n",

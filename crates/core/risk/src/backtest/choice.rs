@@ -7,7 +7,7 @@ use underpin_exposure::FactBase;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Fleet, Host};
 
-use super::sources::platforms;
+use super::sources::{lines_of, platforms};
 use super::{BacktestError, Line, ReplayFleet, Report, line_of, lines, of_facts};
 
 /// A backtest with the lines that could have been asked for, as the command line and the API give it.
@@ -51,13 +51,11 @@ pub fn choose(base: &FactBase, fleet: Option<&Fleet>, asked: Asked<'_>) -> Resul
         (None, None) => (Family::Esxi, Some("7.0".to_owned())),
     };
     let Some(line) = asked.line.map(str::to_owned).or(known) else {
-        let of_platform: Vec<String> =
-            all.iter().filter(|it| it.platform == platform).map(ToString::to_string).collect();
+        let of_platform = lines_of(&all, &platform);
         let platform = platform.to_string();
-        return Err(if of_platform.is_empty() {
-            BacktestError::UnknownLine { asked: platform, known: platforms(&all) }
-        } else {
-            BacktestError::NoLine { platform, known: of_platform.join(", ") }
+        return Err(match of_platform {
+            None => BacktestError::UnknownLine { asked: platform, known: platforms(&all) },
+            Some(known) => BacktestError::NoLine { platform, known },
         });
     };
     let fits = |it: &&Line| {

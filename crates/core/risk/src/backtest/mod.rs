@@ -61,7 +61,9 @@ pub const EPSS_AT_LEAST: f64 = 0.1;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BacktestError {
     /// No such line.
-    #[error("no history of {asked}; known are: {known}")]
+    #[error(
+        "no history of {asked}; known are: {known}; for another one bring feeds that list its releases with their days"
+    )]
     UnknownLine {
         /// What was asked for.
         asked: String,
@@ -85,7 +87,9 @@ pub enum BacktestError {
         known: String,
     },
     /// The line has fewer than two releases.
-    #[error("the history of {0} has fewer than two releases: nothing can be replayed")]
+    #[error(
+        "the history of {0} has fewer than two releases: nothing can be replayed; bring feeds that list more of them"
+    )]
     EmptyHistory(String),
     /// The span is none, or outside of the history.
     #[error("from {from} until {until} is no span within the history of {line}, expected from {} until {}", .known.from, .known.to)]

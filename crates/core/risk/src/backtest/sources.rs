@@ -123,10 +123,19 @@ pub fn of_facts(base: &FactBase, line: &Line, epss: &[Document]) -> Result<Histo
 
 fn unknown(base: &FactBase, line: &Line) -> BacktestError {
     let all = lines(base);
-    let same: Vec<String> =
-        all.iter().filter(|it| it.platform == line.platform).map(ToString::to_string).collect();
-    let known = if same.is_empty() { platforms(&all) } else { same.join(", ") };
+    let known = lines_of(&all, &line.platform).unwrap_or_else(|| platforms(&all));
     BacktestError::UnknownLine { asked: line.to_string(), known }
+}
+
+/// The lines of a platform, each with its components, for an error that names the choices; `None`: there is none.
+pub(super) fn lines_of(all: &BTreeSet<Line>, platform: &Family) -> Option<String> {
+    let mut components: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for it in all.iter().filter(|it| it.platform == *platform) {
+        components.entry(&it.line).or_default().push(&it.component);
+    }
+    let lines: Vec<String> =
+        components.iter().map(|(line, of)| format!("{line} ({})", of.join(", "))).collect();
+    (!lines.is_empty()).then(|| format!("lines of {platform} {}", lines.join(", ")))
 }
 
 /// The platforms that have a line, for an error that names the choices.

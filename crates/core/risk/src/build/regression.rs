@@ -10,7 +10,7 @@ use underpin_model::policy::{Parameter, Parameters};
 use underpin_model::quantity::Probability;
 use underpin_model::version::esxi;
 
-use super::release::{ReleaseDates, fact_of};
+use super::release::{ReleaseDates, component_of, fact_of};
 use super::shocks::{Setting, age, from_parameter};
 use super::{Known, MATURE_SHARE, UnknownAs};
 use crate::evidence::Beta;
@@ -19,6 +19,7 @@ use crate::wait::due::named;
 use crate::wait::evidence::Tally;
 use crate::wait::prior::{history, line, prior};
 use crate::wait::situation::Belief;
+use crate::wait::unmatched::release_name;
 use crate::withdrawals::{self, Spelled, Withdrawal};
 
 /// What is believed of one release on one class of hardware.
@@ -64,7 +65,8 @@ impl<'a> Regressions<'a> {
         self.dates.of(platform).or_else(|| withdrawal(platform, self.day).map(|it| it.released))
     }
 
-    /// `None`: so mature, and nothing known against it, that a fault would be only work. A release of unknown day is priced as new.
+    /// `None`: so mature, and nothing known against it, that a fault would be only work. A release of unknown day is priced as new where
+    /// the upper figure asks, and else left out.
     pub(super) fn of(
         &mut self,
         platform: Option<&PlatformRelease>,
@@ -79,6 +81,9 @@ impl<'a> Regressions<'a> {
         let tried = record.tally.on_this_hardware();
         let is_bad = record.withdrawal.is_some() || tried.failures > 0;
         if !is_bad && days.is_some_and(|days| (-theta * days).exp() < MATURE_SHARE) {
+            return None;
+        }
+        if !is_bad && days.is_none() && self.unknown == UnknownAs::LeftOut {
             return None;
         }
         let prior = record.at_release.unwrap_or_else(|| {
@@ -167,7 +172,11 @@ impl<'a> Regressions<'a> {
         let withdrawal = withdrawal(platform, self.day);
         let Some(known) = self.known else { return Record { withdrawal, ..Record::default() } };
         let Some(fact) = fact_of(known.base.releases(), platform, self.day) else {
-            return Record { withdrawal, ..Record::default() };
+            // Lists forget what was withdrawn, evidence does not: it has the name under which it is installed.
+            let release = platform.release.as_deref().zip(component_of(known.base.releases(), platform));
+            let name = release.map(|(release, component)| release_name(component, release));
+            let tally = name.map_or_else(Tally::default, |it| known.evidence.about(&it, hardware));
+            return Record { withdrawal, tally, ..Record::default() };
         };
         let of = fact.train.as_deref().map_or("", |train| line(&fact.family, train));
         let key = (fact.family.clone(), of.to_owned(), fact.component.to_string());
@@ -184,7 +193,7 @@ impl<'a> Regressions<'a> {
                 source: together.source.into(),
             }
         });
-        let name = format!("{} {}", fact.component, named(fact));
+        let name = release_name(&fact.component, &named(fact));
         Record {
             withdrawal,
             at_release: Some(at_release.clone()),

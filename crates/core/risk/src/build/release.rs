@@ -75,6 +75,17 @@ pub(super) fn fact_of<'f>(
     named(release).or_else(|| named(build_number(release)?))
 }
 
+/// What a platform is called in lists of releases: of its train where there is one, else as its other releases.
+pub(super) fn component_of<'f>(releases: &'f [ReleaseFact], platform: &PlatformRelease) -> Option<&'f str> {
+    let own = releases.iter().filter(|it| it.family == platform.family && stands(it));
+    let first = own.min_by_key(|it| it.train.as_deref() != platform.train.as_deref());
+    first.map(|it| &*it.component).or(match platform.family {
+        Family::Esxi => Some("ESXi"),
+        Family::Vcenter => Some("vCenter"),
+        _ => None,
+    })
+}
+
 /// `24585383` of `VMware ESXi 8.0.3 build-24585383` and of `8.0.3-24585383`.
 fn build_number(release: &str) -> Option<&str> {
     let last = release.rsplit(|c: char| !c.is_ascii_digit()).next()?;

@@ -154,11 +154,6 @@ impl Shocks {
         for (at, facts) in survey.hosts.iter().enumerate() {
             let runs = running::platform(setting.fleet, facts.host);
             let platform = runs.as_deref();
-            let has_day = regressions.released(platform).is_some();
-            unpriced.hosts_without_release_day += u64::from(!has_day);
-            if !has_day && setting.unknown == UnknownAs::LeftOut {
-                continue;
-            }
             let part = |it: Option<&str>| it.unwrap_or("?").to_owned();
             let name = platform.map_or_else(
                 || "unknown platform".to_owned(),
@@ -168,6 +163,9 @@ impl Shocks {
             classes.entry((name, HardwareClass::of(facts.host))).or_insert_with(new).1.push(at);
         }
         for ((release, hardware), (runs, hosts)) in classes {
+            if regressions.released(runs.as_deref()).is_none() {
+                unpriced.hosts_without_release_day += hosts.len() as u64;
+            }
             let Some(regression) = regressions.of(runs.as_deref(), &hardware) else { continue };
             let derivation = ShockDerivation {
                 released: regression.released,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::running::contradictions;
 use super::unmatched::{due, running, unmatched};
 use super::{GroupDecision, Request};
 use crate::freshness;
@@ -20,7 +21,7 @@ pub struct About {
     pub horizon_days: f64,
     /// Seed of the draws.
     pub seed: u64,
-    /// What a reader must know of the facts.
+    /// What a reader must know of the fleet and of the facts.
     pub warnings: Vec<String>,
     /// Evidence that counts for no host: a release that is due nowhere, hardware that no host has; each with its place.
     pub evidence_unmatched: Vec<String>,
@@ -36,7 +37,7 @@ impl About {
             rates_stated: request.policy.loss.stated,
             horizon_days: request.horizon_days,
             seed: request.policy.seed,
-            warnings: freshness::warnings(request.fleet, request.base, request.assessment),
+            warnings: warnings(request),
             evidence_unmatched: unmatched(
                 request.evidence,
                 request.fleet,
@@ -45,6 +46,12 @@ impl About {
             ),
         }
     }
+}
+
+/// What a reader must know of the fleet and of the facts.
+fn warnings(request: &Request<'_>) -> Vec<String> {
+    let of_facts = freshness::warnings(request.fleet, request.base, request.assessment);
+    contradictions(request.fleet).into_iter().chain(of_facts).collect()
 }
 
 /// Decisions with what a reader must know beside them.

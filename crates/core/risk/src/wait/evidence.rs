@@ -152,6 +152,12 @@ const MOST_PER_DAY: f64 = 1_000.0;
 /// Most hours down after one hit: a year.
 const MOST_HOURS: f64 = 8_760.0;
 
+/// What an error says of a text without letters.
+const EMPTY: &str = "an empty text";
+
+/// What names a release.
+const RELEASE: &str = "a component and its version, such as \"linux 6.1.162-1\"";
+
 const HOURS_OF_DAY: f64 = 24.0;
 
 fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
@@ -164,6 +170,9 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
     }
     let mut runs: BTreeMap<EvidenceRecord, usize> = BTreeMap::new();
     for (run, number) in evidence.runs.iter().zip(1..) {
+        if run.release.trim().is_empty() {
+            add(format!("run number {number}.release"), EMPTY.to_owned(), RELEASE);
+        }
         if run.hosts == 0 {
             add(format!("run number {number}.hosts"), "0".to_owned(), "at least one host");
         }
@@ -184,6 +193,9 @@ fn mistakes(evidence: &Evidence) -> Vec<EvidenceError> {
     }
     let mut bugs: BTreeMap<(Cow<'_, str>, u64, u64, &str), usize> = BTreeMap::new();
     for (bug, number) in evidence.known_bugs.iter().zip(1..) {
+        if bug.release.trim().is_empty() {
+            add(format!("known_bug number {number}.release"), EMPTY.to_owned(), RELEASE);
+        }
         let release = called::canonical(&bug.release);
         let all = (release, bug.per_host_day.to_bits(), bug.hours_down.to_bits(), bug.source.as_str());
         if let Some(first) = bugs.insert(all, number) {
@@ -315,6 +327,11 @@ mod tests {
         let said = |text: &str| {
             read(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         };
+        let empty = said("[[run]]\nrelease = \" \"\nhosts = 1\nkind = \"trial\"\n");
+        let expected = "an empty text, expected a component and its version, such as \"linux 6.1.162-1\"";
+        assert_eq!(empty, format!("run number 1.release (line 2): found {expected}"));
+        let empty = said("[[known_bug]]\nrelease = \"\"\nper_host_day = 0\nhours_down = 1\nsource = \"s\"\n");
+        assert_eq!(empty, format!("known_bug number 1.release (line 2): found {expected}"));
         let none = said("[[run]]\nrelease = \"x 1\"\nhosts = 0\nkind = \"trial\"\n");
         assert!(none.contains("run number 1.hosts (line 3): found 0"), "{none}");
         let more = said("[[run]]\nrelease = \"x 1\"\nhosts = 2\nfailures = 3\nkind = \"trial\"\n");
@@ -325,7 +342,7 @@ mod tests {
             "line 4: found unknown variant `rumour` in kind = \"rumour\", expected one of `trial`, `canary`, `others-run-it`"
         );
         let hosts = said("[[run]]\nrelease = \"x 1\"\nhosts = -1\nkind = \"trial\"\n");
-        assert_eq!(hosts, "line 3: found -1 in hosts = -1, expected a whole number from 0 to 4294967295");
+        assert_eq!(hosts, "line 3: found -1 in hosts = -1, expected a whole number, 0 or more");
         let key = said("[[run]]\nrelease = \"x 1\"\nhosts = 1\nkind = \"trial\"\nhots = 2\n");
         assert!(
             key.starts_with("line 5: found unknown field `hots` in hots = 2, expected one of `release`, "),

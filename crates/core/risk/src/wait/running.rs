@@ -7,10 +7,10 @@ use jiff::tz::TimeZone;
 use rustc_hash::FxHashSet;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Component, ComponentKind, Fleet, Host, PlatformRelease};
-use underpin_model::version::Scheme;
+use underpin_model::version::{Scheme, esxi};
 
 use super::due::{LineKey, components, line_of, lists};
-use crate::withdrawals::Spelled;
+use crate::withdrawals::{self, Spelled};
 
 /// A version that hosts run, of a line that is due somewhere.
 pub(super) struct Run {
@@ -86,9 +86,8 @@ fn settled<'f>(family: &Family, listed: &'f str, stated: Option<&'f str>) -> Opt
     build.or_else(|| both().find(|(_, it)| it.is_one())).map(|(text, _)| text)
 }
 
-/// The release of its platform that a host runs: that of its platform, or what the component says that is the platform, where that
-/// tells more or otherwise.
-pub(crate) fn platform<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<Cow<'f, PlatformRelease>> {
+/// The component that is the platform of a host, with its family and train.
+fn product<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(&'f Component, &'f Family, Option<&'f str>)> {
     let known = host.platform.as_ref();
     let of_known = known.is_none_or(|it| it.family.scheme() == Scheme::Esxi);
     let sets = lists(fleet, host).filter(|_| of_known);
@@ -99,7 +98,58 @@ pub(crate) fn platform<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<Cow<'f, P
         let of = of.filter(|(one, family)| is_platform(host, one, family));
         of.map(|(one, family)| (one, family, one.train.as_deref().or(set.train.as_deref())))
     });
-    let Some((one, family, train)) = products.last() else { return known.map(Cow::Borrowed) };
+    products.last()
+}
+
+/// Hosts of which two fields name two releases: one of them is wrong, and which one counts must be said.
+pub(crate) fn contradictions(fleet: &Fleet) -> Option<String> {
+    let of_host = |host| {
+        let (stated, listed) = contradiction(fleet, host)?;
+        Some((host, stated, listed, platform(fleet, host)?.release.clone()?))
+    };
+    let mut all = fleet.hosts.iter().filter_map(of_host);
+    let (host, stated, listed, counts) = all.next()?;
+    Some(format!(
+        "{} of {} hosts name two releases of their platform (so host {}: platform.release {stated:?}, component {} {:?}; {counts:?} \
+         counts): one of the two is wrong; take the inventory again, or correct it in the fleet file",
+        1 + all.count(),
+        fleet.hosts.len(),
+        host.id,
+        listed.name,
+        installed(listed),
+    ))
+}
+
+/// The release that the platform of a host states and the component that names another one, neither loaded nor installed.
+fn contradiction<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(&'f str, &'f Component)> {
+    let stated = host.platform.as_ref()?.release.as_deref()?;
+    let (one, family, _) = product(fleet, host)?;
+    let named = [Some(installed(one)), loaded(host, one, [one.name.as_str()])];
+    named.into_iter().flatten().all(|it| are_two(family, stated, it)).then_some((stated, one))
+}
+
+/// Two texts name two releases: two builds, two names with letters, or two updates. One that only says less is no other.
+fn are_two(family: &Family, left: &str, right: &str) -> bool {
+    let both = [left, right];
+    // Of some names with letters the build is known.
+    let withdrawn = |text| withdrawals::of_release(family, text, Date::MAX).map(|it| it.version);
+    if let [Some(left), Some(right)] = both.map(|it| Spelled::of(family, it).build.or_else(|| withdrawn(it)))
+    {
+        return left != right;
+    }
+    if let [Some(left), Some(right)] = both.map(|it| Spelled::of(family, it).name) {
+        return left != right;
+    }
+    let [Some(left), Some(right)] = both.map(esxi::train) else { return false };
+    let line = |it: &str| it.split('U').next().map(str::to_owned);
+    line(&left) != line(&right) || (left != right && left.contains('U') && right.contains('U'))
+}
+
+/// The release of its platform that a host runs: that of its platform, or what the component says that is the platform, where that
+/// tells more or otherwise.
+pub(crate) fn platform<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<Cow<'f, PlatformRelease>> {
+    let known = host.platform.as_ref();
+    let Some((one, family, train)) = product(fleet, host) else { return known.map(Cow::Borrowed) };
     let stated = known.and_then(|it| it.release.as_deref());
     let listed = loaded(host, one, [one.name.as_str()]).unwrap_or_else(|| installed(one));
     let release = settled(family, listed, stated).or(stated).unwrap_or(listed);

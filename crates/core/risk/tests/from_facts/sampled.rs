@@ -396,9 +396,29 @@ fn a_host_of_which_less_is_known_is_at_worst_no_better() {
     let qemu = package("qemu-system-x86", "qemu", "1:7.2+dfsg-7+deb12u5");
     let xen = package("xen-hypervisor-4.17-amd64", "xen", "4.17.2+76-ge1f9cb16e2-1~deb12u1");
     let none = listing("");
-    for known in
-        [kernel.clone(), qemu.clone(), xen.clone(), format!("{kernel}, {qemu}"), format!("{kernel}, {xen}")]
-    {
+    // That of the suite before, until the boot after the upgrade, and those before it.
+    let [older, oldest] = [("5.10.0-28", "5.10.209-2"), ("4.19.0-26", "4.19.304-1")]
+        .map(|(abi, version)| package(&format!("linux-image-{abi}-amd64"), "linux", version));
+    let running = older.replacen("5.10.209-2", "6.1.158-1", 2).replacen(
+        '}',
+        r#"}, "running_version": "5.10.209-2""#,
+        1,
+    );
+    let old_xen = package("xen-hypervisor-4.14-amd64", "xen", "4.14.0+80-gd101b417b7-1");
+    let both = |kernel: &str, other: &str| format!("{kernel}, {other}");
+    for known in [
+        both(&kernel, &qemu),
+        both(&kernel, &xen),
+        both(&older, &qemu),
+        both(&oldest, &old_xen),
+        kernel,
+        qemu,
+        xen,
+        older,
+        oldest,
+        running,
+        old_xen,
+    ] {
         let most = listing(&known);
         assert!(none >= most * (1.0 - 1e-12), "{none} with nothing known, {most} with {known}");
     }

@@ -1,5 +1,6 @@
 //! What is said beside a decision: the strictest duty, and what is not known of the ways in.
 
+use underpin_exposure::report::DueView;
 use underpin_exposure::{FactBase, Feed};
 use underpin_feeds::Parsed;
 use underpin_model::fleet::{ManagementInterface, Network};
@@ -36,6 +37,9 @@ fn a_group_shows_its_strictest_duty_and_the_one_that_is_due_first() {
     };
     let before = of("");
     assert_eq!(before.to_string(), "3 days (2025-12-04)");
+    // As the tables have it.
+    let undated = DueView { date: None, since: None, ..before.clone() };
+    assert_eq!(undated.to_string(), "3 days from ?");
     let listed = of("2026-02-28");
     assert_eq!(listed.to_string(), "3 days & forensic investigation (2026-03-03); 3 days (2025-12-04)");
     assert_eq!((listed.timeline, listed.date), (Timeline::Days3Forensic, before.date));

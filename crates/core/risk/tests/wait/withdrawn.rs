@@ -9,10 +9,11 @@ use underpin_model::id::{FeedId, HostId, VmId};
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{self, ReleaseDates, UnknownAs};
 use underpin_risk::portfolio::{Cause, Shock};
+use underpin_risk::report;
 use underpin_risk::wait::evidence::Evidence;
 use underpin_risk::wait::groups::Role;
 use underpin_risk::wait::values::Values;
-use underpin_risk::wait::{GroupDecision, Request, groups};
+use underpin_risk::wait::{About, GroupDecision, Request, groups};
 
 /// A host with a guest on a build of an update.
 fn host(train: &str, version: &str) -> Fleet {
@@ -295,11 +296,20 @@ fn both_on(
 
 /// The share of hosts that `risk` counts with, where it knows that what runs is bad.
 fn bad_share(day: &str, fleet: &Fleet, base: &FactBase, unknown: UnknownAs) -> Option<f64> {
+    bad_share_by(&Evidence::default(), day, fleet, base, unknown)
+}
+
+fn bad_share_by(
+    evidence: &Evidence,
+    day: &str,
+    fleet: &Fleet,
+    base: &FactBase,
+    unknown: UnknownAs,
+) -> Option<f64> {
     let at: Timestamp = format!("{day}T23:59:59Z").parse().unwrap();
     let assessment = assess(fleet, base, &Options::at(at));
     let dates = ReleaseDates::from_facts(base.releases(), day.parse().unwrap());
-    let evidence = Evidence::default();
-    let options = build::Options { unknown, ..build::Options::new(&dates).knowing(base, &evidence) };
+    let options = build::Options { unknown, ..build::Options::new(&dates).knowing(base, evidence) };
     let built = build::build(fleet, &assessment, &Policy::default(), &options).unwrap();
     let is = |it: &Shock| matches!(it.cause, Cause::BadRelease { .. }) && it.probability == 1.0;
     let shock = built.portfolio.shocks.iter().position(is)?;
@@ -334,6 +344,58 @@ fn risk_and_wait_agree_on_which_release_runs_and_whether_it_was_withdrawn() {
         let base = if train == "3.5" { &u2 } else { &base };
         let (risk, waits) = both_on(day, train, stated, listed, base);
         assert_eq!((risk.is_some(), waits), (expected, expected), "{stated:?}, {listed} on {day}");
+    }
+}
+
+/// Two fields of a host that name two releases are settled, and it is said by which one.
+#[test]
+fn a_host_that_names_two_releases_is_told_by_risk_and_by_wait() {
+    let base = base("7.0", "2021-10-01", &[], &[U3C]);
+    let told = |stated: &str, listed: &str| {
+        let mut fleet = host("7.0U3", listed);
+        fleet.hosts.push(fleet::Host { id: HostId::new("bare").unwrap(), ..fleet.hosts[0].clone() });
+        fleet.hosts[1].components = None;
+        fleet.hosts[0].platform.as_mut().unwrap().release = Some(stated.to_owned());
+        let assessment = assess(&fleet, &base, &Options::at("2022-02-01T23:59:59Z".parse().unwrap()));
+        let (policy, evidence) = (Policy::default(), Evidence::default());
+        let mut request = report::Request::new(&fleet, &assessment, &base, &policy, &evidence);
+        request.samples = 1000;
+        let is = |it: &&String| it.contains("name two releases");
+        let of_risk = report::report(&request).unwrap().warnings.iter().find(is).cloned();
+        let request = Request {
+            fleet: &fleet,
+            assessment: &assessment,
+            base: &base,
+            policy: &policy,
+            evidence: &evidence,
+            horizon_days: 90.0,
+        };
+        let of_wait = About::of(&request, &groups(&request).unwrap()).warnings.iter().find(is).cloned();
+        assert_eq!(of_risk, of_wait, "{stated}, {listed}");
+        of_wait
+    };
+    assert_eq!(
+        told("7.0.3-24723872", "7.0.3-18825058").unwrap(),
+        "1 of 2 hosts name two releases of their platform (so host e: platform.release \"7.0.3-24723872\", component ESXi \
+         \"7.0.3-18825058\"; \"7.0.3-18825058\" counts): one of the two is wrong; take the inventory again, or correct it in the fleet file"
+    );
+    for (stated, listed) in [
+        ("7.0 U3a", "7.0 U3c"),
+        ("7.0 U3a", "7.0.3-19193900"),
+        ("8.0.2", "7.0.3-19193900"),
+        ("7.0U2", "7.0.3-19193900"),
+    ] {
+        assert!(told(stated, listed).is_some(), "{stated}, {listed}");
+    }
+    for (stated, listed) in [
+        ("7.0U3", "7.0.3-19193900"),
+        ("7.0", "7.0.3-19193900"),
+        ("ESXi70U3c-19193900", "7.0.3-19193900"),
+        ("7.0 U3a", "7.0.3-18825058"),
+        ("7.0 U3c", "7.0.3-19193900"),
+        ("7.0.3-19193900", "7.0.3"),
+    ] {
+        assert_eq!(told(stated, listed), None, "{stated}, {listed}");
     }
 }
 
@@ -381,6 +443,37 @@ fn what_was_withdrawn_is_priced_with_the_share_that_it_hit() {
     let (waits, risk, told) = of("6.5", "6.5.0-7526125", "2018-04-01", ("6.5", "7967591", "2018-03-20"));
     assert!(near(waits, any) && near(risk.unwrap(), any), "{waits} {risk:?}");
     assert!(!told.contains("it hit"), "{told}");
+}
+
+/// The lists forget what was withdrawn, and never knew some builds: runs of these count in `risk` as they do in `wait`.
+#[test]
+fn what_runs_showed_of_a_release_that_no_list_has_counts_for_both() {
+    let run = |release: &str, failures: u32| {
+        let text = format!(
+            "[[run]]\nrelease = \"{release}\"\nhardware = {{ vendor = \"Maker\", model = \"R1\" }}\nhosts = 40\nfailures = {failures}\n\
+             kind = \"canary\"\n"
+        );
+        underpin_risk::wait::evidence::read(&text).unwrap()
+    };
+    let (day, unknown) = ("2022-02-01", UnknownAs::LeftOut);
+    // The list has others of the line, or none at all.
+    for list in [&[U3C][..], &[]] {
+        let base = base("7.0", "2021-10-01", &[], list);
+        let share = |evidence: &Evidence, version| {
+            bad_share_by(evidence, day, &host("7.0U3", version), &base, unknown)
+        };
+        let withdrawn = "7.0.3-18825058";
+        let none = share(&Evidence::default(), withdrawn).unwrap();
+        let many = share(&run("ESXi 7.0U3-18825058", 30), withdrawn).unwrap();
+        assert!(many > 2.0 * none, "{many} of {none}: 30 of 40 hosts were hit");
+        let undated = "7.0.3-18905998";
+        assert_eq!(share(&Evidence::default(), undated), None, "nobody has dated it");
+        assert_eq!(share(&run("ESXi 7.0U3-18905998", 0), undated), None, "nor seen it fail");
+        assert!(share(&run("ESXi 7.0U3-18905998", 30), undated).is_some_and(|it| it > 0.5));
+        let mut elsewhere = run("ESXi 7.0U3-18905998", 30);
+        elsewhere.runs[0].hardware = None;
+        assert_eq!(share(&elsewhere, undated), None);
+    }
 }
 
 /// Of a host of which only the train is known the upper figure counts the worst release of it.

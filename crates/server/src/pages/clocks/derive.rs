@@ -133,7 +133,9 @@ pub(super) fn all_patched(report: &Report, day: Date) -> Markup {
         dt { "Hosts that wait for a published fix" }
         dd { (derived(&number(hosts as u64), &html! { "Hosts with a clock of a fix that is published and not in force; each counts once." })) }
         dt { "Hosts a day" }
-        dd { (report.hosts_per_day) }
+        dd { (derived(&report.hosts_per_day.to_string(), &html! {
+            "The pace that the " a href="/policy" { "policy" } " plans (hosts_per_day of [maintenance]; without it that of the default policy), or the one typed above. In the order of due days so many hosts have their turn each day."
+        })) }
         dt { "The last one has it on" }
         dd { (derived(&day.to_string(), &html! { (turn_words(hosts, report.hosts_per_day, report.as_of, day)) "The pace is the policy's (hosts_per_day), or the one typed above." })) }
     } }

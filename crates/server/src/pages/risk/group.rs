@@ -3,6 +3,7 @@
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
+use underpin_exposure::report::DueView;
 use underpin_model::id::{HostId, VulnerabilityId};
 use underpin_model::policy::Parameter;
 use underpin_risk::wait::decision::DRAWS;
@@ -66,6 +67,7 @@ fn stakes(one: &GroupDecision) -> f64 {
 
 /// A loss of a decision, and how it was worked out.
 struct Lost {
+    head: &'static str,
     of: fn(&Decision) -> f64,
     how: &'static str,
 }
@@ -73,15 +75,27 @@ struct Lost {
 /// Those in the list of all groups, in the order of its columns.
 const LOSSES: [Lost; 3] = [
     Lost {
+        head: "Never",
         of: |it| it.optimum.loss_never,
         how: "The mean loss where this release is not taken within the span.",
     },
-    Lost { of: |it| it.optimum.loss_now, how: "The mean loss where it is taken now." },
+    Lost { head: "Now", of: |it| it.optimum.loss_now, how: "The mean loss where it is taken now." },
     Lost {
+        head: "Best",
         of: |it| it.optimum.loss,
         how: "The mean loss of the best choice: now, after some days, or never.",
     },
 ];
+
+/// The heads of their columns.
+pub(super) fn loss_heads() -> Markup {
+    html! { @for loss in LOSSES { th.num scope="col" { (loss.head) } } }
+}
+
+/// Their cells.
+pub(super) fn losses(wait: Option<&Decision>, written: impl Fn(f64) -> String) -> Markup {
+    html! { @for loss in LOSSES { td.num { @match wait { Some(wait) => { (derived(&written((loss.of)(wait)), &html! { (loss.how) })) } None => "–" } } } }
+}
 
 fn title(one: &GroupDecision) -> String {
     format!("{} {}", one.component, one.release.as_deref().unwrap_or("(release not known)"))
@@ -107,12 +121,12 @@ fn all(known: &Decisions) -> Markup {
             @if known.list.is_empty() { p.soft { "Nothing is due by what is known: no release is known that closes an open exposure of a host, and none runs that is known to be bad." } } @else {
                 (scroll(&caption, html! { table.dense {
                     caption { (caption) }
-                    thead { tr { th scope="col" { "Group" } th scope="col" { "Release" } th scope="col" { "Verdict" } th.num scope="col" { "Never" } th.num scope="col" { "Now" } th.num scope="col" { "Best" } th.num scope="col" { "Hosts" } th.num scope="col" { "Closes" } th scope="col" { "Recommendation" } } }
+                    thead { tr { th scope="col" { "Group" } (loss_heads()) th scope="col" { "Verdict" } th scope="col" { "Release" } th.num scope="col" { "Hosts" } th.num scope="col" { "Closes" } th scope="col" { "Recommendation" } } }
                     tbody { @for one in &list { tr {
                         th scope="row" { a.long href=(group_address(&one.group.to_string())) { (one.group) } }
-                        td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } }
+                        (losses(one.wait.as_ref(), amount))
                         td { @match &one.wait { Some(wait) => { @if let Some(it) = &one.better { "rather " (it.release) "; else " } (verdict(wait)) br; small { (derived(&format!("right in {}", percent(wait.right)), &html! { "How often this kind of choice is the best one when all parameters are drawn from their ranges." })) } } None => { span.status.s-unknown { "unknown" } } } }
-                        @for loss in LOSSES { td.num { @match &one.wait { Some(wait) => { (derived(&amount((loss.of)(wait)), &html! { (loss.how) })) } None => "–" } } }
+                        td { (title(one)) " " span.soft { "(" (one.role.label()) ")" } }
                         td.num { (hosts(one)) } td.num { (closes(one, &number(one.closes.len() as u64))) }
                         td.wide { details { summary { @if one.unknown.is_some() { "What is missing" } @else { "In a sentence" } } (one.recommendation) } }
                     } } }
@@ -201,6 +215,34 @@ fn no_duty(one: &GroupDecision) -> &'static str {
     if one.closes.is_empty() { "none: it closes nothing" } else { "unknown" }
 }
 
+/// The day of the release, and what that day is.
+fn released(one: &GroupDecision) -> Markup {
+    let Some(day) = one.released else { return html! { span.status.s-unknown { "unknown" } } };
+    derived(
+        &day.to_string(),
+        &html! { "The " (one.released_basis) ", as the " a href="/feeds" { "facts" } " state it. The age that the belief below counts with begins on this day." },
+    )
+}
+
+fn how_ssvc() -> Markup {
+    html! { "The most urgent outcome of what it closes on these hosts, by the SSVC tree for deployers: exploitation, exposure of the system, whether an attack can be automated, human impact. The page of each vulnerability that it closes has its points." }
+}
+
+/// Each outcome of BOD 26-04 that holds, with the day that it counts from.
+fn how_due(due: &DueView) -> Markup {
+    html! {
+        "The strictest outcome of what it closes on these hosts, by the table of BOD 26-04: known to be exploited, publicly exposed, automatable, technical impact."
+        ul.why {
+            @for duty in due.each() { li { @match (duty.since, duty.timeline.days(), duty.date) {
+                (Some(since), Some(days), Some(day)) => { (since) " + " (days) " days = " (day) }
+                (None, Some(days), _) => { (days) " days from the day on which it was published or listed, which is not known" }
+                _ => (duty.timeline),
+            } } }
+            @for text in &due.assumed { li { (text) } }
+        }
+    }
+}
+
 fn facts(one: &GroupDecision, currency: &str) -> Markup {
     html! { dl {
         dt { "Hosts" } dd { (hosts(one)) }
@@ -208,9 +250,9 @@ fn facts(one: &GroupDecision, currency: &str) -> Markup {
         @if one.wait.is_some() || !one.closes.is_empty() {
             dt { "Closes" } dd { (closes(one, &format!("{} vulnerabilities, {} of them known to be exploited", one.closes.len(), one.exploited))) }
             @if one.without_fix > 0 { dt { "Without a fix" } dd { (derived(&format!("{} open vulnerabilities that no known release closes", one.without_fix), &html! { "Open vulnerabilities of " (one.component) " on these hosts of which no fact names a release that repairs them." })) } }
-            dt { "Released" } dd { @match one.released { Some(day) => { (day) " " span.soft { "(" (one.released_basis) ")" } } None => { span.status.s-unknown { "unknown" } } } }
-            dt { "SSVC" } dd { @match one.ssvc { Some(it) => (it), None => (no_duty(one)) } }
-            dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => { (due) } None => (no_duty(one)) } }
+            dt { "Released" } dd { (released(one)) }
+            dt { "SSVC" } dd { @match one.ssvc { Some(it) => (derived(&it.to_string(), &how_ssvc())), None => (no_duty(one)) } }
+            dt { "BOD 26-04" } dd { @match &one.bod_26_04 { Some(due) => (derived(&due.to_string(), &how_due(due))), None => (no_duty(one)) } }
             dt { "Promises" } dd { @if one.promises.is_empty() { "none" } @for it in &one.promises { (promise(it, currency)) } }
             @if let Some(it) = &one.earlier_ring { dt { "Earlier ring" } dd { (it.ring) @if it.runs_it { " runs it already" } @else { " is to take it first" } ": it protects these hosts from day " (amount(it.from_days)) } }
             dt { "Changes that share the drain" } dd { (derived(&number(one.changes.into()), &html! { "Changes that are due on one of these hosts and need it emptied, this one among them; the most that any host has." })) }

@@ -9,9 +9,11 @@ use underpin_risk::clear::InClear;
 use underpin_risk::compound::{AtLeast, Figures};
 use underpin_risk::portfolio::Cause;
 use underpin_risk::report::{CauseRisk, GroupRisk, Radius, RiskReport};
+use underpin_risk::wait::groups::HORIZON_DAYS;
 use underpin_risk::wait::{Decision, Verdict};
 
 use super::fall::{Fall, mean_loss, rates, reach};
+use super::group::{loss_heads, losses};
 use super::numbers::{amount, cause_name, chance, derived, how_likely, lost, parameter, percent, product};
 use super::{LEVEL, how_cvar};
 use crate::pages::parts::{address, encode, number, scroll};
@@ -43,26 +45,28 @@ pub(super) fn verdict(decision: &Decision) -> String {
 
 pub(super) fn groups(report: &RiskReport) -> Markup {
     let caption = format!(
-        "Groups of hosts that one decision is about, the greatest mean loss first, in {}",
-        report.currency
+        "Groups of hosts that one decision is about, the greatest mean loss first, in {}; never, now and best: what each choice loses over {} days",
+        report.currency,
+        amount(HORIZON_DAYS)
     );
     let row = |group: &GroupRisk| {
         html! { tr {
             th scope="row" { @if group.releases.is_empty() { (group.group) } @else { a.long href=(group_address(&group.group)) { (group.group) } } }
+            td { @match &group.wait { Some(wait) => (verdict(wait)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
+            td.num { (derived(&lost(report, group.mean_loss), &html! { "Sum over its hosts of the exact mean loss; one host of it is hit with up to " (percent(group.hit)) "." })) }
+            (losses(group.wait.as_ref(), |value| lost(report, value)))
             td.num { (derived(&number(group.hosts), &html! { "Hosts that run one release of one product on one hardware class in one ring" @if !group.releases.is_empty() { ": the page of the group names them" } "." })) }
             td.num { (derived(&number(group.guests), &html! { "VMs that the fleet has on these hosts." })) }
-            td.num { (derived(&lost(report, group.mean_loss), &html! { "Sum over its hosts of the exact mean loss; one host of it is hit with up to " (percent(group.hit)) "." })) }
-            td { @match &group.wait { Some(wait) => (verdict(wait)), None => { @if group.releases.is_empty() { span.soft { "nothing due" } } @else { span.status.s-unknown { "unknown" } } } } }
-            td.wide { (group.recommendation.as_deref().unwrap_or("–")) }
+            td.wide { @match group.recommendation.as_deref() { Some(text) => { details { summary { @if group.wait.is_none() { "What is missing" } @else { "In a sentence" } } (text) } } None => "–" } }
         } }
     };
     html! {
         section aria-labelledby="groups" {
             h2 id="groups" { "Patch or wait" }
             @if report.groups.is_empty() { p.soft { "There are no hosts." } } @else {
-                (scroll(&caption, html! { table {
+                (scroll(&caption, html! { table.dense {
                     caption { (caption) }
-                    thead { tr { th scope="col" { "Group" } th.num scope="col" { "Hosts" } th.num scope="col" { "Guests" } th.num scope="col" { "Mean loss" } th scope="col" { "Verdict" } th scope="col" { "Recommendation" } } }
+                    thead { tr { th scope="col" { "Group" } th scope="col" { "Verdict" } th.num scope="col" { "Mean loss" } (loss_heads()) th.num scope="col" { "Hosts" } th.num scope="col" { "Guests" } th scope="col" { "Recommendation" } } }
                     tbody { @for group in report.groups.iter().take(ROWS) { (row(group)) } }
                 } }))
                 (rest(report.groups.len()))
