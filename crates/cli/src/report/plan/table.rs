@@ -89,10 +89,12 @@ impl Shown<'_> {
             (None, false) => String::new(),
         };
         let mut why = words::elements(&wave.elements);
+        // What is of no cluster is no host: its windows are its own.
+        let own = wave.elements.first().filter(|_| wave.cluster.is_none());
         // A narrow table has no columns for these.
         let apart = [
             (self.narrow() && !ring.is_empty()).then(|| format!("ring {ring}")),
-            report.map(|it| words::reasons(&it.reasons, self.plan)).filter(|it| !it.is_empty()),
+            report.map(|it| words::reasons(&it.reasons, self.plan, own)).filter(|it| !it.is_empty()),
         ];
         for part in apart.into_iter().flatten() {
             let _ = write!(why, "; {part}");
@@ -137,7 +139,7 @@ impl Shown<'_> {
     fn why_not(&self, element: &ElementOutcome) -> String {
         let keeps = |it: &&Reason| !matches!(it, Reason::MostUrgent { .. } | Reason::Canary { .. });
         let reasons: Vec<Reason> = element.reasons.iter().filter(keeps).cloned().collect();
-        words::reasons(&reasons, self.plan)
+        words::reasons(&reasons, self.plan, Some(&element.element))
     }
 
     fn room(&self) -> String {
