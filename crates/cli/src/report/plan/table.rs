@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use underpin_model::change::Layer;
 use underpin_model::plan::{
     DurationFrom, ElementOutcome, GivenUp, Outcome, PlanReport, Reason, Severity, Wave,
 };
@@ -89,8 +90,8 @@ impl Shown<'_> {
             (None, false) => String::new(),
         };
         let mut why = words::elements(&wave.elements);
-        // What is of no cluster is no host: its windows are its own.
-        let own = wave.elements.first().filter(|_| wave.cluster.is_none());
+        // A plane, witness or storage has a wave of its own, and its windows are not those of the hosts.
+        let own = wave.elements.first().filter(|_| wave.layer != Layer::Host);
         // A narrow table has no columns for these.
         let apart = [
             (self.narrow() && !ring.is_empty()).then(|| format!("ring {ring}")),

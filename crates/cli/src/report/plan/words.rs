@@ -235,8 +235,8 @@ pub(super) fn relaxation(relaxation: &Relaxation) -> String {
             format!("the window of {} {minutes} min longer", whose(tenant.as_ref()))
         }
         Relaxation::OpenWindow { tenant, hosts, planes, minutes } => {
-            let elements: Vec<&str> =
-                hosts.iter().map(AsRef::as_ref).chain(planes.iter().map(AsRef::as_ref)).collect();
+            let planes = planes.iter().map(|it| it.as_str());
+            let elements: Vec<&str> = hosts.iter().map(|it| it.as_str()).chain(planes).collect();
             let whose = tenant.as_ref().map_or_else(|| names(&elements), |it| format!("guests of {it}"));
             format!("a window of {minutes} min every day for {whose}")
         }
