@@ -183,12 +183,15 @@ pub(crate) struct WhatIf {
     /// With windows of a tenant so many minutes longer; without a tenant those of the hosts.
     #[arg(long, value_parser = longer, value_name = "[TENANT=]MINUTES")]
     pub(crate) longer_window: Vec<(Option<TenantId>, u32)>,
-    /// With a window of so many minutes every day, from midnight UTC, for a tenant's guests or a host.
-    #[arg(long, value_parser = minutes_of, value_name = "TENANT|HOST=MINUTES")]
+    /// With a window of so many minutes every day, from midnight UTC, for a tenant's guests, a host or a management plane.
+    #[arg(long, value_parser = minutes_of, value_name = "TENANT|HOST|PLANE=MINUTES")]
     pub(crate) open_window: Vec<(String, u32)>,
     /// With an exception: restartability:CLUSTER, release-diversity, freeze-calendar:TENANT|HOST, or apart, together, on-hosts or allowed-action:VM.
     #[arg(long, value_name = "RULE[:ELEMENT]")]
     pub(crate) with_exception: Vec<String>,
+    /// Without a freeze of the policy, whoever it speaks of.
+    #[arg(long, value_name = "FREEZE")]
+    pub(crate) without_freeze: Vec<String>,
     /// With so many Mbit/s for migrations in the cluster of a host.
     #[arg(long, value_parser = amount_of, value_name = "HOST=MBPS")]
     pub(crate) bandwidth: Vec<(String, u32)>,

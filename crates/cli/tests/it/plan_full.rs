@@ -265,6 +265,7 @@ fn what_if_tells_who_is_planned_then() {
         (&["--add-host", "nowhere"][..], "UP0006"),
         (&["--add-host", "hall-b=0"], "from 1 to 1000"),
         (&["--longer-window", "60"], "the policy has no window of hosts"),
+        (&["--without-freeze", "books"], "expected the id of a freeze of the policy"),
         (&["--longer-window", "acme=60"], "the policy has no window of tenant acme"),
         (&["--longer-window", "4294967295"], "from 1 to 527040 (a year)"),
         (&["--open-window", "a1=99999999"], "from 1 to 527040 (a year)"),
@@ -357,6 +358,7 @@ fn everything_that_would_unblock_can_be_tried_by_hand() {
     let freeze = "[[planning.freeze]]\nid = \"audit\"\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2040-01-01T00:00:00Z\"\nscope = { hosts = [\"a1\"] }\n";
     let frozen = file(&dir, "frozen.toml", freeze);
     assert!(planned(&asked(&fixture(), Some(&frozen), &["--with-exception", "freeze-calendar:a1"]), "a1"));
+    assert!(planned(&asked(&fixture(), Some(&frozen), &["--without-freeze", "audit"]), "a1"));
     let mut locked = fixture();
     locked["vms"].as_array_mut().unwrap().iter_mut().filter(|it| it["id"] == "web-1").for_each(|it| {
         it["locks"] = json!([{"kind": "backup"}]);
@@ -386,7 +388,7 @@ fn everything_that_would_unblock_can_be_tried_by_hand() {
     }
     for (wrong, told) in [
         (["--unlock", "nobody"], "expected a guest of the fleet"),
-        (["--open-window", "nobody=5"], "expected a tenant or a host of the fleet"),
+        (["--open-window", "nobody=5"], "expected a tenant, a host or a management plane of the fleet"),
         (["--longer-window", "acme=0"], "a number from 1 to 527040"),
         (["--with-exception", "soak"], "expected restartability:CLUSTER"),
         (["--repair", "nothing"], "expected a cluster or storage of the fleet"),
@@ -444,6 +446,8 @@ fn names_that_the_fleet_does_not_have_are_warned_about() {
         [planning.most_away.fault_domains]\nrack-9 = 1\n\
         [[planning.window]]\nid = \"w\"\nfrom = \"00:00\"\nminutes = 1440\nscope = { clusters = [\"hall-c\"], tenants = [\"acme\"] }\n\
         [[planning.freeze]]\nid = \"f\"\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2020-01-02T00:00:00Z\"\nscope = { hosts = [\"a9\"], platforms = [\"xcp-ng\"] }\n\
+        [[planning.freeze]]\nid = \"g\"\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2020-01-02T00:00:00Z\"\nscope = { platforms = [\"vcenter\"] }\n\
+        [[planning.freeze]]\nid = \"p\"\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2020-01-02T00:00:00Z\"\nscope = { planes = [\"vc\"], platforms = [\"vcenter\"] }\n\
         [[planning.exception]]\nid = \"e\"\nrule = \"window\"\nowner = \"ann\"\nreason = \"r\"\nexpires = \"2020-01-01\"\nscope = { planes = [\"vc\"], tenants = [\"nobody\"] }\n";
     let policy = file(&dir, "policy.toml", policy);
     let said = run(&["plan", "plan-fleet.json", "--no-builtin", "--policy", &policy]).ends(0).stderr;
@@ -452,6 +456,7 @@ fn names_that_the_fleet_does_not_have_are_warned_about() {
         "planning.window w.scope.clusters: found \"hall-c\", expected a name among the fleet's clusters",
         "planning.freeze f.scope.hosts: found \"a9\"",
         "planning.freeze f.scope.platforms: found \"xcp-ng\"",
+        "planning.freeze g.scope.platforms: found \"vcenter\", expected a name among the fleet's platforms of hosts; name planes in `planes`",
         "planning.exception e.scope.planes: found \"vc\"",
         "planning.exception e.scope.tenants: found \"nobody\"",
         "planning.most_away.fault_domains: found \"rack-9\"",
@@ -459,6 +464,7 @@ fn names_that_the_fleet_does_not_have_are_warned_about() {
         assert!(said.contains(told), "{told} in {said}");
     }
     assert!(!said.contains("acme") && !said.contains("\"web-1\""), "{said}");
+    assert!(!said.contains("freeze p.scope.platforms"), "a platform of its planes: {said}");
 }
 
 #[test]

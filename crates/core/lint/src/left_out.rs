@@ -4,7 +4,7 @@
 
 use rustc_hash::FxHashSet;
 use underpin_model::change::{Change, Method};
-use underpin_model::fleet::{Action, Redundancy};
+use underpin_model::fleet::{Action, Redundancy, Vm};
 use underpin_model::plan::{LeftOut, Rule, Severity};
 use underpin_model::policy::FailureSets;
 
@@ -97,10 +97,10 @@ fn general(world: &World<'_>, timeline: &Timeline<'_>) -> bool {
     let soaks = plan.waves.iter().map(|it| it.soak_until_s).chain(plan.soaking.iter().map(|it| it.until_s));
     let last = soaks.max().unwrap_or(0).max(timeline.end_s());
     let near = u64::from(last) + NEAR_S > u64::from(planning.horizon_days) * 86_400;
-    let answers = of_fleet.is_some_and(|it| !it.among.is_empty() || it.consents.iter().any(|it| !it.granted));
+    let among = of_fleet.is_some_and(|it| !it.among.is_empty());
     let asked = planning.consent_needed.contains(&Action::LiveMigrate);
     let domains = planning.failure_sets == FailureSets::FaultDomain;
-    !(limited || none_away || below || near || answers || asked || domains)
+    !(limited || none_away || below || near || among || asked || domains)
 }
 
 /// Nothing that may hold back this host, whatever its guests need.
@@ -138,7 +138,14 @@ pub(crate) fn may_leave(world: &World<'_>, vm: u32) -> bool {
         && row.vcpus.is_some()
         && !planning.controllers.contains(&row.vm.id)
         && !(planning.release_diversity && row.application != NONE)
+        && !is_refused(world, row.vm)
         && crate::guests::converges(world, vm)
+}
+
+/// Its owner has said no to its moving while it runs, for whatever time; a no to another action leaves it this way out.
+fn is_refused(world: &World<'_>, vm: &Vm) -> bool {
+    let answers = world.fleet.planning.iter().flat_map(|it| &it.consents);
+    answers.filter(|it| !it.granted && it.action == Action::LiveMigrate).any(|it| it.speaks_of(vm))
 }
 
 /// No window and no freeze speaks of a host or of a guest on it.

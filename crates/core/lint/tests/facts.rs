@@ -206,6 +206,23 @@ fn what_is_left_out_though_nothing_holds_it_back_is_told() {
 }
 
 #[test]
+fn a_no_holds_back_the_hosts_of_its_own_guests_alone() {
+    let mut left = Case::sound();
+    left.leave_out("h3", "upgrade");
+    left.fleet.storage[0].redundancy = Some(Redundancy::Full);
+    let told = |action: Action, guest: &str| {
+        let mut case = left.clone();
+        let mut no = case.planning().consents[0].clone();
+        (no.id, no.granted, no.action, no.vms) = ("no".into(), false, action, vec![vm(guest)]);
+        case.planning().consents.push(no);
+        case.lint().findings.iter().any(|it| it.rule == Rule::Coverage && it.place == "host h3")
+    };
+    assert!(!told(Action::LiveMigrate, "v3"));
+    assert!(told(Action::LiveMigrate, "v4"), "another host's guest");
+    assert!(told(Action::PowerOff, "v3"), "it may move while it runs");
+}
+
+#[test]
 fn a_soak_whose_beginning_nobody_knows_runs_from_when_the_host_was_seen_or_as_the_parent_has_it() {
     // h4 runs the release; a soak of two hours ends after the second wave begins.
     let mut case = Case::sound();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use underpin_model::change::Layer;
 use underpin_model::plan::{
     DurationFrom, ElementOutcome, GivenUp, Outcome, PlanReport, Reason, Severity, Wave,
 };
@@ -89,10 +90,12 @@ impl Shown<'_> {
             (None, false) => String::new(),
         };
         let mut why = words::elements(&wave.elements);
+        // A plane, witness or storage has a wave of its own, and its windows are not those of the hosts.
+        let own = wave.elements.first().filter(|_| wave.layer != Layer::Host);
         // A narrow table has no columns for these.
         let apart = [
             (self.narrow() && !ring.is_empty()).then(|| format!("ring {ring}")),
-            report.map(|it| words::reasons(&it.reasons, self.plan)).filter(|it| !it.is_empty()),
+            report.map(|it| words::reasons(&it.reasons, self.plan, own)).filter(|it| !it.is_empty()),
         ];
         for part in apart.into_iter().flatten() {
             let _ = write!(why, "; {part}");
@@ -137,7 +140,7 @@ impl Shown<'_> {
     fn why_not(&self, element: &ElementOutcome) -> String {
         let keeps = |it: &&Reason| !matches!(it, Reason::MostUrgent { .. } | Reason::Canary { .. });
         let reasons: Vec<Reason> = element.reasons.iter().filter(keeps).cloned().collect();
-        words::reasons(&reasons, self.plan)
+        words::reasons(&reasons, self.plan, Some(&element.element))
     }
 
     fn room(&self) -> String {

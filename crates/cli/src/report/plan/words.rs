@@ -61,8 +61,13 @@ pub(super) fn amount(resource: &str, much: u64) -> String {
     }
 }
 
-/// Why something waits or is not possible; times as instants of the plan.
-pub(super) fn reason(reason: &Reason, plan: &Plan) -> String {
+/// Why something waits or is not possible; times as instants of the plan. Windows and freezes that are no tenant's are the element's own, or
+/// the hosts'.
+pub(super) fn reason(reason: &Reason, plan: &Plan, own: Option<&ElementId>) -> String {
+    let whose = |tenant: Option<&TenantId>| match own {
+        Some(own) if tenant.is_none() => own.to_string(),
+        _ => whose(tenant),
+    };
     let at = |seconds: u32| short(plan.instant(seconds));
     match reason {
         Reason::Soak { ring: Some(ring), until_s } => {
@@ -190,11 +195,11 @@ fn rarer(reason: &Reason) -> String {
     }
 }
 
-/// All reasons in one cell.
-pub(super) fn reasons(all: &[Reason], plan: &Plan) -> String {
+/// All reasons in one cell, as [`reason`] has them.
+pub(super) fn reasons(all: &[Reason], plan: &Plan, own: Option<&ElementId>) -> String {
     let mut words: Vec<String> = Vec::new();
     for it in all {
-        let it = reason(it, plan);
+        let it = reason(it, plan, own);
         if !words.contains(&it) {
             words.push(it);
         }
@@ -229,10 +234,12 @@ pub(super) fn relaxation(relaxation: &Relaxation) -> String {
         Relaxation::LongerWindow { tenant, minutes } => {
             format!("the window of {} {minutes} min longer", whose(tenant.as_ref()))
         }
-        Relaxation::OpenWindow { tenant, hosts, minutes } => format!(
-            "a window of {minutes} min every day for {}",
-            tenant.as_ref().map_or_else(|| names(hosts), |it| format!("guests of {it}"))
-        ),
+        Relaxation::OpenWindow { tenant, hosts, planes, minutes } => {
+            let planes = planes.iter().map(|it| it.as_str());
+            let elements: Vec<&str> = hosts.iter().map(|it| it.as_str()).chain(planes).collect();
+            let whose = tenant.as_ref().map_or_else(|| names(&elements), |it| format!("guests of {it}"));
+            format!("a window of {minutes} min every day for {whose}")
+        }
         Relaxation::WithoutReserve { cluster } => {
             format!("an exception from the reserve for a failure in cluster {cluster}")
         }
@@ -240,6 +247,7 @@ pub(super) fn relaxation(relaxation: &Relaxation) -> String {
             "an exception from freeze {freeze} for {}",
             tenant.as_ref().map_or_else(|| names(hosts), |it| format!("guests of {it}"))
         ),
+        Relaxation::LiftFreeze { freeze } => format!("freeze {freeze} lifted"),
         Relaxation::WithoutRule { rule, vms } if vms.is_empty() => format!("without rule {}", rule.name()),
         Relaxation::WithoutRule { rule, vms } => format!("without rule {} for {}", rule.name(), names(vms)),
         Relaxation::MostAway { cluster, most } => format!("{most} hosts away at a time in cluster {cluster}"),

@@ -146,6 +146,11 @@ fn relaxations() -> Vec<(Value, &'static str)> {
             json!({"what": "consent", "tenant": "acme", "action": "cold-migrate", "vms": ["v", "w"]}),
             "consent of tenant acme to cold migration v, w",
         ),
+        (json!({"what": "lift-freeze", "freeze": "books"}), "freeze books lifted"),
+        (
+            json!({"what": "open-window", "tenant": null, "planes": ["vc1"], "minutes": 60}),
+            "a window of 60 min every day for vc1",
+        ),
         (
             json!({"what": "longer-window", "tenant": null, "minutes": 40}),
             "the window of the hosts 40 min longer",
@@ -210,7 +215,7 @@ fn every_reason_has_words_and_none_is_forgotten() {
     let plan = plan();
     for (value, words) in reasons() {
         let it: Reason = serde_json::from_value(value).unwrap();
-        assert_eq!(reason(&it, &plan), words);
+        assert_eq!(reason(&it, &plan, None), words);
     }
     assert_eq!(told(&reasons(), "why"), variants("Reason", "why"));
 }
@@ -222,4 +227,19 @@ fn every_relaxation_has_words_and_none_is_forgotten() {
         assert_eq!(relaxation(&it), words);
     }
     assert_eq!(told(&relaxations(), "what"), variants("Relaxation", "what"));
+}
+
+#[test]
+fn a_window_that_is_no_tenants_is_named_by_its_element() {
+    let plan = plan();
+    let own = underpin_model::id::ElementId::new("vc1").unwrap();
+    let said = |value: Value| reason(&serde_json::from_value(value).unwrap(), &plan, Some(&own));
+    assert_eq!(
+        said(json!({"why": "no-window", "tenant": null, "needs_s": 3600})),
+        "no window of vc1 ever opens: it needs 1 h"
+    );
+    assert_eq!(
+        said(json!({"why": "no-window", "tenant": "acme", "needs_s": 3600})),
+        "no window of tenant acme ever opens: it needs 1 h"
+    );
 }

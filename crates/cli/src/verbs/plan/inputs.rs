@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use underpin_exposure::{Options, assess};
+use underpin_model::facts::Family;
 use underpin_model::fleet::{Checked, Fleet};
 use underpin_model::id::HostId;
 use underpin_model::plan::Profile;
@@ -144,6 +145,10 @@ fn unknown_names(fleet: &Fleet, policy: &Policy) -> Vec<String> {
     let domains: BTreeSet<&str> = fleet.fault_domains.iter().map(|it| it.id.as_str()).collect();
     let families: BTreeSet<String> =
         fleet.hosts.iter().filter_map(|it| it.platform.as_ref()).map(|it| it.family.to_string()).collect();
+    // vCenter is that of no host, whether a plane says its own or not.
+    let of_planes = fleet.management_planes.iter().filter_map(|it| it.platform.as_ref());
+    let plane_families: BTreeSet<String> =
+        of_planes.chain([&Family::Vcenter]).map(ToString::to_string).collect();
     let mut unknown = Vec::new();
     let mut add = |place: String, name: &str, list: &str, known: bool| {
         if !known {
@@ -165,7 +170,7 @@ fn unknown_names(fleet: &Fleet, policy: &Policy) -> Vec<String> {
         let Scope {
             clusters: of_clusters,
             hosts: of_hosts,
-            planes: of_planes,
+            planes: named_planes,
             tenants: of_tenants,
             platforms,
         } = scope;
@@ -176,14 +181,19 @@ fn unknown_names(fleet: &Fleet, policy: &Policy) -> Vec<String> {
         for it in of_hosts {
             add(place("hosts"), it.as_str(), "hosts", hosts.contains(it.as_str()));
         }
-        for it in of_planes {
+        for it in named_planes {
             add(place("planes"), it.as_str(), "management_planes", planes.contains(it.as_str()));
         }
         for it in of_tenants {
             add(place("tenants"), it.as_str(), "tenants", tenants.contains(it.as_str()));
         }
         for it in platforms.iter().map(ToString::to_string) {
-            add(place("platforms"), &it, "platforms of hosts", families.contains(&it));
+            // Beside `planes` a platform is theirs; alone it is about hosts.
+            let of_planes = plane_families.contains(&it);
+            let list =
+                if of_planes { "platforms of hosts; name planes in `planes`" } else { "platforms of hosts" };
+            let known = families.contains(&it) || (of_planes && !named_planes.is_empty());
+            add(place("platforms"), &it, list, known);
         }
     }
     for domain in planning.most_away.fault_domains.keys() {

@@ -144,7 +144,7 @@ fn otherwise(mut inputs: Inputs, relaxed: &WhatIf, path: &Path) -> Result<Inputs
     Ok(inputs)
 }
 
-/// What is to be longer must be there.
+/// What is to be longer, or lifted, must be there.
 fn windows_there(relaxed: &WhatIf, policy: &Policy) -> Result<(), Failure> {
     for (tenant, minutes) in &relaxed.longer_window {
         let about = |it: &Window| match tenant {
@@ -159,7 +159,13 @@ fn windows_there(relaxed: &WhatIf, policy: &Policy) -> Result<(), Failure> {
             )));
         }
     }
-    Ok(())
+    let freezes = &policy.planning.freeze;
+    match relaxed.without_freeze.iter().find(|name| !freezes.iter().any(|it| it.id == **name)) {
+        Some(name) => Err(Failure::NotFound(format!(
+            "--without-freeze: found {name:?}, expected the id of a freeze of the policy; give the policy with --policy"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What the flags name beside hosts and consents, as the planner names it where it says what would unblock.
@@ -174,11 +180,18 @@ fn relaxations(fleet: &Fleet, relaxed: &WhatIf, path: &Path) -> Result<Vec<Relax
     for (name, minutes) in &relaxed.open_window {
         let tenant = fleet.tenants.iter().map(|it| &it.id).find(|it| it.as_str() == name);
         let host = fleet.hosts.iter().map(|it| &it.id).find(|it| it.as_str() == name);
-        if tenant.is_none() && host.is_none() {
-            return Err(unknown(path, "--open-window", name, "a tenant or a host of the fleet"));
+        let plane = fleet.management_planes.iter().map(|it| &it.id).find(|it| it.as_str() == name);
+        if tenant.is_none() && host.is_none() && plane.is_none() {
+            return Err(unknown(
+                path,
+                "--open-window",
+                name,
+                "a tenant, a host or a management plane of the fleet",
+            ));
         }
         let hosts = host.filter(|_| tenant.is_none()).into_iter().cloned().collect();
-        all.push(Relaxation::OpenWindow { tenant: tenant.cloned(), hosts, minutes: *minutes });
+        let planes = plane.filter(|_| tenant.is_none() && host.is_none()).into_iter().cloned().collect();
+        all.push(Relaxation::OpenWindow { tenant: tenant.cloned(), hosts, planes, minutes: *minutes });
     }
     for (name, mbps) in &relaxed.bandwidth {
         let host = fleet.hosts.iter().map(|it| &it.id).find(|it| it.as_str() == name);
@@ -199,6 +212,7 @@ fn relaxations(fleet: &Fleet, relaxed: &WhatIf, path: &Path) -> Result<Vec<Relax
     for text in &relaxed.with_exception {
         all.push(exception(fleet, text, path)?);
     }
+    all.extend(relaxed.without_freeze.iter().map(|it| Relaxation::LiftFreeze { freeze: it.clone() }));
     Ok(all)
 }
 

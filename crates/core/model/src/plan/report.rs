@@ -8,7 +8,7 @@ use super::outcome::{ElementOutcome, WaveReport};
 use super::{Rule, Severity};
 use crate::change::Method;
 use crate::fleet::{Action, TimedStep};
-use crate::id::{ClusterId, ElementId, HostId, TenantId, VmId};
+use crate::id::{ClusterId, ElementId, HostId, ManagementPlaneId, TenantId, VmId};
 use crate::policy::{Homing, Spread};
 use crate::quantity::Loss;
 
@@ -43,9 +43,12 @@ pub enum Relaxation {
     OpenWindow {
         /// The tenant whose guests it is about; absent: the hosts' own.
         tenant: Option<TenantId>,
-        /// The hosts that it is about; empty where it is a tenant's.
+        /// The hosts that it is about; empty where it is a tenant's or a plane's.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         hosts: Vec<HostId>,
+        /// The management planes that it is about, without the hosts beneath them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        planes: Vec<ManagementPlaneId>,
         /// So long, from midnight UTC.
         minutes: u32,
     },
@@ -63,6 +66,11 @@ pub enum Relaxation {
         /// The hosts that it is about; empty where it is a tenant's.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         hosts: Vec<HostId>,
+    },
+    /// Without a freeze of the calendar at all: no exception from it speaks of management planes, witnesses and storage.
+    LiftFreeze {
+        /// The freeze's id in the policy.
+        freeze: String,
     },
     /// Without a rule.
     WithoutRule {

@@ -8,7 +8,7 @@ use super::drive::{Driven, Way, drive};
 use super::facts::Facts;
 use super::order;
 use super::search::Worth;
-use super::{PlanError, Request};
+use super::{PlanError, Request, sequence};
 use underpin_model::plan::Outcome;
 
 /// The best of the plans that use every host, all but the roomiest that no change is about, or none of these; where clusters relied on one another
@@ -22,25 +22,40 @@ pub(super) fn best<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Drive
     if spare.len() > 1 {
         without.push(&spare);
     }
-    let found = best_without(request, facts, &without, true)?;
-    if !found.1.relied || request.evaluations == 0 {
-        return Ok(found.1);
+    let mut found = best_without(request, facts, &without, true)?;
+    if found.1.relied && request.evaluations > 0 {
+        found = better(found, best_without(request, facts, &without, false)?);
     }
-    let alone = best_without(request, facts, &without, false)?;
-    Ok(if alone.0.better(&found.0) { alone.1 } else { found.1 })
+    sequence::improved(request, facts, found)
 }
 
-fn best_without<'a>(
+/// A plan with what it is worth and the way that led to it.
+pub(super) type Found<'w> = (Worth, Driven, Way<'w>);
+
+/// The better of two; the first of equals.
+pub(super) fn better<'w>(best: Found<'w>, it: Found<'w>) -> Found<'w> {
+    if it.0.better(&best.0) { it } else { best }
+}
+
+fn best_without<'a, 'w>(
     request: &Request<'a>,
     facts: &Facts<'a>,
-    without: &[&[u32]],
+    without: &[&'w [u32]],
     relies: bool,
-) -> Result<(Worth, Driven), PlanError> {
-    let plans: Result<Vec<Driven>, PlanError> =
-        without.par_iter().map(|&without| drive(request, facts, Way { without, relies })).collect();
-    let plans = plans?.into_iter().map(|it| (worth(facts, &it), it));
-    let better = |best: (Worth, Driven), it: (Worth, Driven)| if it.0.better(&best.0) { it } else { best };
-    plans.reduce(better).ok_or(PlanError::NoChanges)
+) -> Result<Found<'w>, PlanError> {
+    let ways = without.par_iter().map(|&without| Way { without, relies, sequence: None });
+    let plans: Result<Vec<Found<'w>>, PlanError> = ways.map(|way| found(request, facts, way)).collect();
+    plans?.into_iter().reduce(better).ok_or(PlanError::NoChanges)
+}
+
+/// The plan that one way leads to.
+pub(super) fn found<'a, 'w>(
+    request: &Request<'a>,
+    facts: &Facts<'a>,
+    way: Way<'w>,
+) -> Result<Found<'w>, PlanError> {
+    let driven = drive(request, facts, way)?;
+    Ok((worth(facts, &driven), driven, way))
 }
 
 /// Hosts that take guests and that no change is about, the roomiest first.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use underpin_model::fleet::{AffinityKind, Host};
-use underpin_model::id::{ClusterId, ElementId, HostId, VmId};
+use underpin_model::id::{ClusterId, ElementId, HostId, ManagementPlaneId, TenantId, VmId};
 use underpin_model::plan::{Also, Counterfactual, Outcome, Reason, Relaxation, Rule, Trial, TrialCost};
 
 pub use relax::{relax, with_consent, with_most_away, with_spare_hosts};
@@ -226,9 +226,9 @@ fn add(named: &mut Vec<Named>, relaxation: Relaxation, element: &ElementId) {
                 true
             }
             (
-                Relaxation::OpenWindow { tenant, hosts, minutes },
-                Relaxation::OpenWindow { tenant: other, hosts: more, minutes: longer },
-            ) if tenant == other => {
+                Relaxation::OpenWindow { tenant, hosts, planes, minutes },
+                Relaxation::OpenWindow { tenant: other, hosts: more, planes: same, minutes: longer },
+            ) if tenant == other && planes == same => {
                 hosts.extend(more.iter().filter(|it| !hosts.contains(it)).cloned().collect::<Vec<_>>());
                 *minutes = (*minutes).max(*longer);
                 true
@@ -290,34 +290,29 @@ fn relaxations(
             vec![Relaxation::LongerWindow { tenant: tenant.clone(), minutes: minutes.max(1) }]
         }
         Reason::NoWindow { tenant, needs_s } => {
-            let own = HostId::new(element.as_str()).ok().filter(|_| tenant.is_none());
-            vec![Relaxation::OpenWindow {
-                tenant: tenant.clone(),
-                hosts: own.into_iter().collect(),
-                minutes: needs_s.div_ceil(60).clamp(1, DAY_MINUTES),
-            }]
+            let minutes = needs_s.div_ceil(60).clamp(1, DAY_MINUTES);
+            match tenant {
+                Some(tenant) => vec![window_of(tenant, minutes)],
+                None => own_window(request, element, minutes).into_iter().collect(),
+            }
         }
         Reason::InFreeze { freeze, tenant, .. } => {
             let own = request.fleet.hosts.iter().filter(|it| it.id.as_str() == element.as_str());
             let hosts: Vec<HostId> = own.filter(|_| tenant.is_none()).map(|it| it.id.clone()).collect();
+            let freeze = freeze.clone();
             // No exception speaks of planes, storage and witnesses.
             let speaks = tenant.is_some() || !hosts.is_empty();
-            let without = Relaxation::WithoutFreeze { freeze: freeze.clone(), tenant: tenant.clone(), hosts };
-            Some(without).filter(|_| speaks).into_iter().collect()
+            vec![match speaks {
+                true => Relaxation::WithoutFreeze { freeze, tenant: tenant.clone(), hosts },
+                false => Relaxation::LiftFreeze { freeze },
+            }]
         }
         Reason::WindowsApart { tenant, needs_s } => {
             let minutes = needs_s.div_ceil(60).clamp(1, DAY_MINUTES);
             // Of a host that no window holds back, another one would.
             let held = request.policy.planning.window.iter().any(|it| it.scope.tenants.is_empty());
-            let own: Vec<HostId> = HostId::new(element.as_str()).ok().into_iter().filter(|_| held).collect();
-            let of_host =
-                (!own.is_empty()).then_some(Relaxation::OpenWindow { tenant: None, hosts: own, minutes });
-            let of_tenant = tenant.iter().map(|it| Relaxation::OpenWindow {
-                tenant: Some(it.clone()),
-                hosts: Vec::new(),
-                minutes,
-            });
-            of_host.into_iter().chain(of_tenant).collect()
+            let own = own_window(request, element, minutes).filter(|_| held);
+            own.into_iter().chain(tenant.iter().map(|it| window_of(it, minutes))).collect()
         }
         Reason::Contradiction { vm, affinities } => {
             let kinds = affinities.iter().filter_map(|&it| request.fleet.affinities.get(it as usize));
@@ -350,6 +345,28 @@ fn relaxations(
         }
         _ => Vec::new(),
     }
+}
+
+/// A window every day for the guests of a tenant.
+fn window_of(tenant: &TenantId, minutes: u32) -> Relaxation {
+    Relaxation::OpenWindow { tenant: Some(tenant.clone()), hosts: Vec::new(), planes: Vec::new(), minutes }
+}
+
+/// One for a host or a management plane; no window speaks of a single storage or witness.
+fn own_window(request: &Request<'_>, element: &ElementId, minutes: u32) -> Option<Relaxation> {
+    let id = element.as_str();
+    let hosts: Vec<HostId> =
+        request.fleet.hosts.iter().map(|it| &it.id).filter(|it| it.as_str() == id).cloned().collect();
+    let planes: Vec<ManagementPlaneId> = request
+        .fleet
+        .management_planes
+        .iter()
+        .map(|it| &it.id)
+        .filter(|it| it.as_str() == id)
+        .cloned()
+        .collect();
+    let there = !hosts.is_empty() || !planes.is_empty();
+    there.then_some(Relaxation::OpenWindow { tenant: None, hosts, planes, minutes })
 }
 
 /// A guest needs more of a resource than any host of a cluster has.

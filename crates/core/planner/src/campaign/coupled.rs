@@ -9,6 +9,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::Request;
 use super::couplings::Couplings;
 use super::search::{Search, Worth, kept, seed};
+use super::sequence::Given;
 use super::stage::{Candidate, Cluster, Shared, Staged};
 
 /// One stage of all clusters that have candidates, as they come in one order.
@@ -31,19 +32,29 @@ struct Round<'r, 'f, 'a> {
     kept: Option<BTreeSet<&'r str>>,
 }
 
-/// Plans one stage of every cluster that has candidates, in the best order of clusters that was found with as many evaluations as then go
-/// to the orders of hosts.
+/// What every stage of coupled clusters changes.
+pub(super) struct Limits<'l, 'f, 'a> {
+    pub(super) clusters: &'l mut [Cluster<'f, 'a>],
+    pub(super) couplings: &'l mut Couplings,
+}
+
+/// Plans one stage of every cluster that has candidates, in the order that is given, or else in the best order of clusters that was found
+/// with as many evaluations as then go to the orders of hosts. The order comes with it.
 pub(super) fn stages<'f, 'a>(
     request: &Request<'a>,
     shared: &Shared<'f, 'a>,
-    clusters: &mut [Cluster<'f, 'a>],
-    couplings: &mut Couplings,
+    limits: Limits<'_, 'f, 'a>,
     candidates: &BTreeMap<u32, Vec<Candidate>>,
     tries: &BTreeSet<u32>,
-) -> Vec<(u32, Staged)> {
+    given: Option<&Given<'_>>,
+) -> (Vec<u32>, Vec<(u32, Staged)>) {
+    let Limits { clusters, couplings } = limits;
     let kept = kept(request);
     let round = Round { request, shared, clusters, couplings, candidates, tries, kept };
-    let best = round.best();
+    let best = match given {
+        Some(given) => round.sweep(given.order(candidates.keys()), given.share(round.share())),
+        None => round.best(),
+    };
     let mut results = Vec::with_capacity(best.found.len());
     *couplings = best.couplings;
     for (at, (cluster, staged)) in best.found {
@@ -52,14 +63,18 @@ pub(super) fn stages<'f, 'a>(
         }
         results.push((at, staged));
     }
-    results
+    (best.order, results)
 }
 
 impl<'f, 'a> Round<'_, 'f, 'a> {
+    /// Evaluations for each of the clusters.
+    fn share(&self) -> u64 {
+        self.request.evaluations / self.candidates.len().max(1) as u64
+    }
+
     fn best(&self) -> Sweep<'f, 'a> {
-        let count = self.candidates.len().max(1) as u64;
-        let share = self.request.evaluations / count;
-        let orders = if count > 1 { share } else { 0 };
+        let share = self.share();
+        let orders = if self.candidates.len() > 1 { share } else { 0 };
         let mut best = self.sweep(self.candidates.keys().copied().collect(), 0);
         let mut dice = ChaCha8Rng::seed_from_u64(self.request.seed);
         for _ in 0..orders {

@@ -19,6 +19,7 @@ use super::facts::Facts;
 use super::homeward::Homeward;
 use super::order::{self, Concerned, Levels};
 use super::rooms::Rooms;
+use super::sequence::Sequence;
 use super::soaking::SoaksStill;
 use super::stage::{Cluster, Shared, StagedWave};
 use super::{PlanError, Request};
@@ -83,6 +84,8 @@ pub(super) struct Driven {
     pub(super) waited: BTreeMap<u32, (Option<String>, Seconds)>,
     /// A cluster relied on another one to keep a guest of an application off a release.
     pub(super) relied: bool,
+    /// In which order coupled clusters were planned, by stage.
+    pub(super) orders: BTreeMap<usize, Vec<u32>>,
 }
 
 /// One of several ways to plan the same: which is best shows only when it is done.
@@ -92,6 +95,8 @@ pub(super) struct Way<'w> {
     pub(super) without: &'w [u32],
     /// Clusters rely on one another for the diversity of releases; otherwise each keeps it by itself.
     pub(super) relies: bool,
+    /// The orders of coupled clusters; `None`: every stage looks for its own.
+    pub(super) sequence: Option<Sequence<'w>>,
 }
 
 /// Hosts that learn from one another: the same changes, the same hardware class.
@@ -117,6 +122,7 @@ pub(super) struct Drive<'f, 'a> {
     pub(super) before: Option<&'f Driven>,
     /// As in [`Way`].
     pub(super) relies: bool,
+    pub(super) sequence: Option<Sequence<'f>>,
     /// End of the first exception to end of those that the cluster is planned under that is being set up.
     excepted_until: Option<Seconds>,
 }
@@ -180,10 +186,12 @@ fn decide<'a>(
             soaking: Vec::new(),
             waited: BTreeMap::new(),
             relied: false,
+            orders: BTreeMap::new(),
         },
         to_try: BTreeSet::new(),
         before,
         relies: way.relies,
+        sequence: way.sequence,
         excepted_until: None,
     };
     if let Some(why) = order::contradiction(request.changes(), &drive.concerned, &drive.levels) {

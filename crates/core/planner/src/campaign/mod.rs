@@ -38,6 +38,7 @@ mod rings;
 mod room;
 mod rooms;
 mod search;
+mod sequence;
 mod soaking;
 mod soaks;
 mod spread;

@@ -6,10 +6,11 @@ use underpin_model::id::ElementId;
 use underpin_model::plan::{Outcome, Reason};
 
 use super::canaries::Risk;
+use super::coupled::{self, Limits};
 use super::drive::{Class, Drive, Fate, HostWave};
 use super::search;
 use super::soaks::{Role, Soaks};
-use super::stage::{Candidate, StagedWave, lasting};
+use super::stage::{Candidate, Staged, StagedWave, lasting};
 
 impl Drive<'_, '_> {
     /// All changes of hosts at one level, ring by ring.
@@ -252,14 +253,7 @@ impl Drive<'_, '_> {
         self.driven.stages += 1;
         let mut by_host: BTreeMap<u32, Candidate> =
             by_cluster.values().flatten().map(|it| (it.host, it.clone())).collect();
-        let results = search::stages(
-            self.request,
-            &self.shared,
-            &mut self.clusters,
-            &mut self.couplings,
-            by_cluster,
-            &tries,
-        );
+        let results = self.searched(stage, by_cluster, &tries);
         let (mut again, mut behind) = (Vec::new(), Vec::new());
         for (cluster, staged) in results {
             for (host, reasons) in staged.blocked {
@@ -306,6 +300,24 @@ impl Drive<'_, '_> {
             element.into_iter().for_each(|it| self.block(&it, Vec::new()));
         }
         again
+    }
+
+    /// Plans one stage of every cluster that has candidates.
+    fn searched(
+        &mut self,
+        stage: usize,
+        candidates: BTreeMap<u32, Vec<Candidate>>,
+        tries: &BTreeSet<u32>,
+    ) -> Vec<(u32, Staged)> {
+        if !self.couplings.bind {
+            return search::stages(self.request, &self.shared, &mut self.clusters, candidates, tries);
+        }
+        let given = self.sequence.map(|it| it.at(stage));
+        let limits = Limits { clusters: &mut self.clusters, couplings: &mut self.couplings };
+        let (order, results) =
+            coupled::stages(self.request, &self.shared, limits, &candidates, tries, given.as_ref());
+        self.driven.orders.insert(stage, order);
+        results
     }
 
     /// No canary of a change can be done.

@@ -11,7 +11,7 @@ use super::couplings::Couplings;
 use super::facts::Facts;
 use super::leave::How;
 use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave};
-use super::{Request, coupled, spread};
+use super::{Request, spread};
 
 /// Clusters that are looked at again at a time: those that the next stage would wait for.
 const SLOWEST: usize = 8;
@@ -22,19 +22,15 @@ const ONE_IN: usize = 4;
 /// Times that they are looked at again.
 const ROUNDS: usize = 4;
 
-/// Plans one stage of every cluster that has candidates; in those that are named a change is tried first.
+/// Plans one stage of every cluster that has candidates and that no limit couples to others; in those that are named a change is tried first.
 pub(super) fn stages<'f, 'a>(
     request: &Request<'a>,
     shared: &Shared<'f, 'a>,
     clusters: &mut [Cluster<'f, 'a>],
-    couplings: &mut Couplings,
     mut candidates: BTreeMap<u32, Vec<Candidate>>,
     tries: &BTreeSet<u32>,
 ) -> Vec<(u32, Staged)> {
     let share = request.evaluations / (candidates.len().max(1) as u64);
-    if couplings.bind {
-        return coupled::stages(request, shared, clusters, couplings, &candidates, tries);
-    }
     let kept = kept(request);
     let none = Couplings::default();
     let work: Vec<(u32, &Cluster<'f, 'a>, Vec<Candidate>)> = clusters

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::civil::time;
 use underpin_model::change::{Change, Layer, Target};
+use underpin_model::facts::Family;
 use underpin_model::fleet::{Action, Fleet, Lock, LockKind, ManagementPlane, Witness};
 use underpin_model::id::{ManagementPlaneId, WitnessId};
 use underpin_model::plan::{Outcome, Reason, Relaxation, StepKind, Trial};
 use underpin_model::policy::{Day, Freeze, Policy, Scope, Window};
-use underpin_planner::campaign::{Parent, Request, plan};
+use underpin_planner::campaign::{Parent, Request, plan, relax};
 use underpin_planner::diff::diff;
 
 use super::build::{
@@ -380,7 +381,9 @@ fn a_window_that_never_opens_is_not_called_too_short() {
         assert!(matches!(reasons[..], [Reason::NoWindow { tenant: None, .. }]), "{host}: {reasons:?}");
     }
     let [way] = &found.report.counterfactuals[..] else { panic!("{:#?}", found.report.counterfactuals) };
-    let Relaxation::OpenWindow { tenant: None, hosts, minutes } = &way.relaxation else { panic!("{way:#?}") };
+    let Relaxation::OpenWindow { tenant: None, hosts, minutes, .. } = &way.relaxation else {
+        panic!("{way:#?}")
+    };
     assert_eq!((way.trial, hosts.len(), way.unblocks.is_empty()), (Trial::Enough, 3, false));
     // The least of it: with a window so long from midnight some host is done, with a minute less none is.
     let done = |minutes: u32| {
@@ -481,4 +484,38 @@ fn nothing_is_staged_frozen_or_thawed_in_a_freeze() {
     let (stage, begins) = (it.plan.waves[0].start_s, it.plan.waves_begin()[0]);
     assert_eq!(it.plan.instant(begins), at("2026-11-21T06:00:00Z"));
     assert_eq!(begins - stage, spans.stage.p95_s);
+}
+
+#[test]
+fn a_plane_whose_window_never_opens_is_offered_one_that_does_not_speak_of_its_hosts() {
+    let mut fleet = fleet(2);
+    let id = ManagementPlaneId::new("vc").unwrap();
+    fleet.management_planes.push(ManagementPlane::new(id.clone()));
+    fleet.clusters[0].managed_by = vec![id.clone()];
+    let mut plane = change("plane", "9");
+    plane.layer = Layer::ManagementPlane;
+    planning(&mut fleet).changes.push(plane);
+    let scope = Scope { planes: vec![id.clone()], platforms: vec![Family::Vcenter], ..Scope::default() };
+    let mut it = policy();
+    it.planning.window = vec![Window {
+        first: Some(jiff::civil::date(2030, 1, 1)),
+        time_zone: None,
+        ..window(scope, vec![], 0, 600)
+    }];
+    let found = planned(&fleet, &it);
+    let reasons = &of(&found, "vc").reasons;
+    assert!(matches!(reasons[..], [Reason::NoWindow { tenant: None, .. }]), "{reasons:?}");
+    let [way] = &found.report.counterfactuals[..] else { panic!("{:#?}", found.report.counterfactuals) };
+    let Relaxation::OpenWindow { tenant: None, hosts, planes, .. } = &way.relaxation else {
+        panic!("{way:#?}")
+    };
+    assert_eq!((hosts.len(), planes.as_slice(), way.trial), (0, &[id][..], Trial::Enough));
+    // Its hosts wait for it, and then may be touched at any time.
+    assert_eq!(way.unblocks.len(), 3, "{way:?}");
+    let (mut fleet, mut policy) = (fleet.clone(), it);
+    assert!(relax(&way.relaxation, &mut fleet, &mut policy));
+    let with = planned(&fleet, &policy);
+    assert!(with.report.elements.iter().all(|it| it.outcome == Outcome::Planned));
+    // It goes in the second night, which it fills: held to its window the hosts would come in the third.
+    assert!(with.plan.end_s() < 2 * 86_400, "{}", with.plan.end_s());
 }

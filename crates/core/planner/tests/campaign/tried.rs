@@ -85,10 +85,11 @@ fn said(it: &Relaxation) -> Vec<Relaxation> {
             };
             vms.iter().map(one).collect()
         }
-        Relaxation::OpenWindow { tenant: None, hosts, minutes } => {
+        Relaxation::OpenWindow { tenant: None, hosts, planes, minutes } if planes.is_empty() => {
             let one = |host: &HostId| Relaxation::OpenWindow {
                 tenant: None,
                 hosts: vec![host.clone()],
+                planes: Vec::new(),
                 minutes: *minutes,
             };
             hosts.iter().map(one).collect()

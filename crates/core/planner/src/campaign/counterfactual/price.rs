@@ -32,7 +32,9 @@ pub(super) fn price(policy: &Policy, fleet: &Fleet, relaxation: &Relaxation, pla
         Relaxation::Unlock { .. } => listed("unlock", prices.unlock, Some(1.0), "unlocks"),
         Relaxation::Fact { .. } => listed("fact", prices.fact, Some(1.0), "facts"),
         Relaxation::WithoutReserve { .. } => exception(policy, Rule::Restartability),
-        Relaxation::WithoutFreeze { .. } => exception(policy, Rule::FreezeCalendar),
+        Relaxation::WithoutFreeze { .. } | Relaxation::LiftFreeze { .. } => {
+            exception(policy, Rule::FreezeCalendar)
+        }
         Relaxation::WithoutRule { rule, .. } => exception(policy, *rule),
         Relaxation::MostAway { .. } => exception(policy, Rule::MostAway),
     }

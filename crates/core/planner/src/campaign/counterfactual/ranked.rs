@@ -40,7 +40,10 @@ fn asks(it: &Counterfactual) -> (bool, u8) {
     let of = match it.relaxation {
         Relaxation::Fact { .. } | Relaxation::Unlock { .. } => 0,
         Relaxation::Consent { .. } | Relaxation::LongerWindow { .. } | Relaxation::OpenWindow { .. } => 1,
-        Relaxation::MostAway { .. } | Relaxation::WithoutRule { .. } | Relaxation::WithoutFreeze { .. } => 2,
+        Relaxation::MostAway { .. }
+        | Relaxation::WithoutRule { .. }
+        | Relaxation::WithoutFreeze { .. }
+        | Relaxation::LiftFreeze { .. } => 2,
         Relaxation::Repair { .. } | Relaxation::Bandwidth { .. } => 3,
         Relaxation::SpareHosts { .. } => 4,
         Relaxation::WithoutReserve { .. } => 5,

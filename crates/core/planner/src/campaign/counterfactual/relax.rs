@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 
 use underpin_model::change::Consent;
+use underpin_model::facts::Family;
 use underpin_model::fleet::{Action, AffinityKind, Fleet, Host, Redundancy, Strength};
-use underpin_model::id::{ClusterId, HostId, TenantId, VmId};
+use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId, VmId};
 use underpin_model::plan::{Relaxation, Rule};
 use underpin_model::policy::{Exception, Policy, Scope, Window};
 use underpin_model::quantity::Loss;
@@ -88,6 +89,10 @@ pub fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) ->
             policy.planning.exception.push(supposed(Rule::FreezeCalendar, scope));
             true
         }
+        Relaxation::LiftFreeze { freeze } => {
+            policy.planning.freeze.retain(|it| it.id != *freeze);
+            true
+        }
         Relaxation::WithoutRule { rule, vms } => without_rule(*rule, vms, fleet, policy),
         Relaxation::LongerWindow { tenant, minutes } => {
             for window in &mut policy.planning.window {
@@ -100,21 +105,12 @@ pub fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) ->
             }
             true
         }
-        Relaxation::OpenWindow { tenant, hosts, minutes } => {
-            policy.planning.window.push(Window {
-                id: SUPPOSED.to_owned(),
-                scope: Scope {
-                    tenants: tenant.iter().cloned().collect(),
-                    hosts: hosts.clone(),
-                    ..Scope::default()
-                },
-                days: Vec::new(),
-                from: jiff::civil::Time::midnight(),
-                minutes: *minutes,
-                time_zone: None,
-                first: None,
-                last: None,
-            });
+        Relaxation::OpenWindow { tenant, hosts, planes, minutes } => {
+            let of_others =
+                Scope { tenants: tenant.iter().cloned().collect(), hosts: hosts.clone(), ..Scope::default() };
+            let scopes = [of_others].into_iter().filter(|_| planes.is_empty() || !hosts.is_empty());
+            let scopes = scopes.chain((!planes.is_empty()).then(|| of_planes(planes)));
+            policy.planning.window.extend(scopes.map(|scope| open_window(scope, *minutes)));
             true
         }
         Relaxation::Bandwidth { host, mbps } => {
@@ -143,6 +139,25 @@ pub fn relax(relaxation: &Relaxation, fleet: &mut Fleet, policy: &mut Policy) ->
             true
         }
         Relaxation::Fact { .. } => false,
+    }
+}
+
+/// A scope of planes alone: the platform beside them is that of no host.
+fn of_planes(planes: &[ManagementPlaneId]) -> Scope {
+    Scope { planes: planes.to_vec(), platforms: vec![Family::Vcenter], ..Scope::default() }
+}
+
+/// A window of so many minutes every day.
+fn open_window(scope: Scope, minutes: u32) -> Window {
+    Window {
+        id: SUPPOSED.to_owned(),
+        scope,
+        days: Vec::new(),
+        from: jiff::civil::Time::midnight(),
+        minutes,
+        time_zone: None,
+        first: None,
+        last: None,
     }
 }
 
