@@ -92,7 +92,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let groups = &facts.guests[guest as usize].apart;
         // Guests that should never have been on one host do not come back to it together.
         let meets = |other: &u32| facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it));
-        if canary && facts.guests[guest as usize].controller {
+        if facts.in_maintenance(host) {
+            Some(StaysAway::Shut)
+        } else if canary && facts.guests[guest as usize].controller {
             Some(StaysAway::Controller)
         } else if canary && self.undiverse(guest, host, works, home).is_some() {
             Some(StaysAway::Diversity)
