@@ -14,7 +14,7 @@ pub fn not_home(it: &Planned) -> Vec<&Standing> {
 }
 
 /// Four hosts, of which the first is to be changed and has two guests of one application.
-fn canary_of_two() -> (Fleet, Policy) {
+pub fn canary_of_two() -> (Fleet, Policy) {
     let mut fleet = fleet(4);
     let application = ApplicationId::new("shop").unwrap();
     fleet.applications.push(Application::new(application.clone()));
