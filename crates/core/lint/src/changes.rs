@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use underpin_model::change::{Change, Layer, Method, Target};
+use underpin_model::fleet::{Component, ComponentKind};
 use underpin_model::plan::{Rule, Severity};
 use underpin_model::version::{Comparison, succession};
 
@@ -107,6 +108,24 @@ fn not_below(world: &World<'_>, host: u32, running: &str, target: &str) -> bool 
     running == target || matches!(order, Some(Ok(Comparison::Ordered(order))) if order.is_ge())
 }
 
+/// Whether the list of a host's components says that a version, or a later one, is both installed and running. Packages of one name may be
+/// installed side by side: it is enough that one of them says so and none that less runs.
+fn runs(world: &World<'_>, host: u32, name: &str, version: &str) -> bool {
+    let set = world.hosts.get(ix(host)).and_then(|it| it.host.components.as_ref());
+    let reaches = |one: &Component, has: &str| {
+        let maker = one.family.as_ref().or(set.and_then(|it| it.family.as_ref())).or(world.family(host));
+        let numbered = !matches!(one.kind, ComponentKind::Firmware | ComponentKind::Microcode);
+        has == version
+            || maker.filter(|_| numbered).is_some_and(|it| {
+                matches!(succession(it.scheme(), has, version), Ok(Comparison::Ordered(order)) if order.is_ge())
+            })
+    };
+    let of_name = || set.into_iter().flat_map(|it| &it.components).filter(|it| it.name == name);
+    let loaded = |it: &Component| it.running_version.as_deref().map(|running| reaches(it, running));
+    of_name().all(|it| loaded(it) != Some(false))
+        && of_name().any(|it| loaded(it) == Some(true) && reaches(it, &it.version))
+}
+
 /// Whether a host is where a change leads. What is not known is not there.
 fn is_there(world: &World<'_>, host: u32, target: &Target) -> bool {
     let Some(row) = world.hosts.get(ix(host)) else { return false };
@@ -116,7 +135,8 @@ fn is_there(world: &World<'_>, host: u32, target: &Target) -> bool {
             running.is_some_and(|it| not_below(world, host, it, release))
         }
         Target::Component { name, version } => {
-            row.host.running.get(name).is_some_and(|it| not_below(world, host, it, version))
+            let stated = row.host.running.get(name);
+            stated.map_or_else(|| runs(world, host, name, version), |it| not_below(world, host, it, version))
         }
         Target::Setting { name, value, .. } => {
             row.host.settings.get(name).is_some_and(|it| match it.value() {

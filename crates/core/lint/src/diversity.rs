@@ -1,4 +1,5 @@
-//! Release diversity: no application is wholly on a release that its canaries still try.
+//! Release diversity: no application is wholly on a release that its canaries still try, and none is taken as a whole to hosts that try another
+//! version of a component or a setting.
 
 use underpin_model::change::Target;
 use underpin_model::plan::{Rule, Wave};
@@ -7,7 +8,7 @@ use crate::changes::Members;
 use crate::report::{At, Log};
 use crate::rings;
 use crate::timeline::{Doing, Timeline};
-use crate::world::{Elem, NONE, Power, World, ix};
+use crate::world::{Elem, HostRow, NONE, Power, World, ix};
 
 /// What happens to a guest or host, in the order within a second: what ends first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,33 +23,97 @@ pub(crate) fn check(world: &World<'_>, timeline: &Timeline<'_>, members: &Member
     if !world.policy.planning.release_diversity {
         return;
     }
-    for change in 0..timeline.changes.len() as u32 {
-        let until = soaks_until(world, timeline, members, change);
-        soaking(world, timeline, members, change, until, log);
+    for (what, change) in timeline.changes.iter().zip(0u32..) {
+        let trial = trial(world, timeline, members, change);
+        let of = members.get(ix(change));
+        let concerns = |host: u32| of.is_some_and(|it| it.contains_key(&Elem::Host(host)));
+        let tried = match &what.to {
+            Target::Release { release, .. } => Tried {
+                name: release.clone(),
+                events: events(timeline, &concerns, release, trial.until),
+                count: Count::new(world, Some(release)),
+                only_moves: false,
+            },
+            Target::Component { name, version } => {
+                on_canaries(world, timeline, &trial, format!("{name} {version}"))
+            }
+            Target::Setting { name, value, .. } => {
+                on_canaries(world, timeline, &trial, format!("{name}={value}"))
+            }
+        };
+        soaking(world, &what.id, tried, trial.until, log);
     }
 }
 
-/// Until when the canaries of a change soak: those that the plan calls so, and those that are, whatever it says.
-fn soaks_until(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, change: u32) -> u32 {
+/// What is tried by a change, and by whom that is seen.
+struct Tried {
+    name: String,
+    events: Vec<(u32, What)>,
+    count: Count,
+    /// It leaves the release what it is. Nothing is asked of who stays where he is, of who stood on it before, and of applications in several
+    /// clusters; but nobody is taken to its canaries as a whole.
+    only_moves: bool,
+}
+
+/// A change of a component or setting: the hosts that try it have it, and no other.
+fn on_canaries(world: &World<'_>, timeline: &Timeline<'_>, trial: &Trial, name: String) -> Tried {
+    let mut events = movements(timeline);
+    events.extend(trial.hosts.iter().map(|(at, host)| (*at, What::Gets(*host, true))));
+    events.retain(|it| it.0 < trial.until);
+    events.sort();
+    Tried { name, events, count: Count::new(world, None), only_moves: true }
+}
+
+/// The canaries of a change.
+#[derive(Default)]
+struct Trial {
+    /// Until when they soak.
+    until: u32,
+    /// When each of them gets it.
+    hosts: Vec<(u32, u32)>,
+}
+
+/// The canaries of a change that soak first: those that the plan calls so, and those that are, whatever it says.
+fn trial(world: &World<'_>, timeline: &Timeline<'_>, members: &Members, change: u32) -> Trial {
     let tried = rings::tried_first(world, timeline, members, change);
     let unused = rings::unused(world, timeline);
     let waves = timeline.acts.iter().filter_map(|act| match act.doing {
         Doing::Patch { element: Elem::Host(host), change: of, .. }
             if of == change && !unused.contains(&host) =>
         {
-            timeline.plan.wave(act.wave)
+            timeline.plan.wave(act.wave).map(|it| (it, (act.end, host)))
         }
         _ => None,
     });
-    let (canaries, others): (Vec<_>, Vec<_>) = waves.partition(|it| it.canary || tried.contains(&it.number));
+    let is_canary = |it: &(&Wave, _)| it.0.canary || tried.contains(&it.0.number);
+    let (canaries, others): (Vec<_>, Vec<_>) = waves.partition(is_canary);
     // Those of the first ring that has any; what comes later, after others of its cluster went, is not the first of its kind.
-    let Some(first) = canaries.iter().min_by_key(|it| it.start_s) else { return 0 };
+    let Some((first, _)) = canaries.iter().min_by_key(|it| it.0.start_s) else { return Trial::default() };
     let after = |it: &Wave| {
-        let between = |other: &&Wave| other.start_s > first.start_s && other.start_s < it.start_s;
-        others.iter().filter(|other| other.cluster == it.cluster).any(between)
+        let between = |other: &Wave| other.start_s > first.start_s && other.start_s < it.start_s;
+        others.iter().filter(|other| other.0.cluster == it.cluster).any(|it| between(it.0))
     };
-    let of_first = canaries.iter().filter(|it| it.ring == first.ring && !after(it));
-    of_first.map(|it| it.soak_until_s).max().unwrap_or(0)
+    let of_first = || canaries.iter().filter(|it| it.0.ring == first.ring && !after(it.0));
+    Trial {
+        until: of_first().map(|it| it.0.soak_until_s).max().unwrap_or(0),
+        hosts: of_first().map(|it| it.1).collect(),
+    }
+}
+
+/// Moves and starts of guests.
+fn movements(timeline: &Timeline<'_>) -> Vec<(u32, What)> {
+    let mut events = Vec::new();
+    for act in &timeline.acts {
+        match &act.doing {
+            Doing::Migrate { vm, to, .. } => events.push((act.end, What::Stands(*vm, *to))),
+            Doing::Evacuate { moves, .. } => {
+                events.extend(moves.iter().map(|(vm, to)| (act.end, What::Stands(*vm, *to))));
+            }
+            Doing::Start { vm, host } => events.push((act.start, What::Stands(*vm, *host))),
+            _ => {}
+        }
+    }
+    events
 }
 
 /// Moves and starts of guests, and releases of hosts, while the canaries soak.
@@ -63,17 +128,7 @@ fn events(
     target: &str,
     until: u32,
 ) -> Vec<(u32, What)> {
-    let mut events = Vec::new();
-    for act in &timeline.acts {
-        match &act.doing {
-            Doing::Migrate { vm, to, .. } => events.push((act.end, What::Stands(*vm, *to))),
-            Doing::Evacuate { moves, .. } => {
-                events.extend(moves.iter().map(|(vm, to)| (act.end, What::Stands(*vm, *to))));
-            }
-            Doing::Start { vm, host } => events.push((act.start, What::Stands(*vm, *host))),
-            _ => {}
-        }
-    }
+    let mut events = movements(timeline);
     for (releases, host) in timeline.releases.iter().zip(0u32..) {
         let has = |to: &str| to == target && concerns(host);
         events.extend(releases.iter().map(|(at, to)| (*at, What::Gets(host, has(to)))));
@@ -93,9 +148,11 @@ struct Count {
 }
 
 impl Count {
-    fn new(world: &World<'_>, target: &str) -> Self {
-        let has = |it: &crate::world::HostRow<'_>| {
-            it.host.platform.as_ref().and_then(|it| it.release.as_deref()) == Some(target)
+    /// Guests and hosts as they were seen; hosts of a release are on the target, where it is one.
+    fn new(world: &World<'_>, target: Option<&str>) -> Self {
+        let has = |it: &HostRow<'_>| {
+            let release = it.host.platform.as_ref().and_then(|it| it.release.as_deref());
+            release.is_some() && release == target
         };
         let mut count = Self {
             host_of: vec![NONE; world.vms.len()],
@@ -163,24 +220,32 @@ impl Count {
     }
 }
 
-fn soaking(
-    world: &World<'_>,
-    timeline: &Timeline<'_>,
-    members: &Members,
-    change: u32,
-    until: u32,
-    log: &mut Log<'_>,
-) {
-    let Some(what) = timeline.changes.get(ix(change)) else { return };
-    let Target::Release { release, .. } = &what.to else { return };
+/// Of each application, whether all of its running guests stand in one cluster.
+fn in_one_cluster(world: &World<'_>, count: &Count) -> Vec<bool> {
+    let mut clusters: Vec<Option<u32>> = vec![None; count.running.len()];
+    let mut alone = vec![true; count.running.len()];
+    for (row, host) in world.vms.iter().zip(&count.host_of) {
+        let Some(cluster) = world.hosts.get(ix(*host)).map(|it| it.cluster) else { continue };
+        if let (Some(first), Some(alone)) =
+            (clusters.get_mut(ix(row.application)), alone.get_mut(ix(row.application)))
+        {
+            *alone &= *first.get_or_insert(cluster) == cluster;
+        }
+    }
+    alone
+}
+
+fn soaking(world: &World<'_>, change: &str, tried: Tried, until: u32, log: &mut Log<'_>) {
     if until == 0 {
         return;
     }
-    let concerns = |host: u32| members.get(ix(change)).is_some_and(|it| it.contains_key(&Elem::Host(host)));
-    let mut count = Count::new(world, release);
-    let start: Vec<bool> = (0..count.running.len() as u32).map(|it| count.is_whole(it)).collect();
-    let events = events(timeline, &concerns, release, until);
-    let mut told = vec![false; start.len()];
+    let Tried { name, events, mut count, only_moves } = tried;
+    let excused: Vec<bool> = if only_moves {
+        in_one_cluster(world, &count).into_iter().map(|alone| !alone).collect()
+    } else {
+        (0..count.running.len() as u32).map(|it| count.is_whole(it)).collect()
+    };
+    let mut told = vec![false; excused.len()];
     let mut at = 0;
     while let Some(&(now, _)) = events.get(at) {
         let mut changed = Vec::new();
@@ -189,7 +254,16 @@ fn soaking(
         {
             match it {
                 What::Stands(vm, host) => changed.push(count.stand(world, vm, host)),
-                What::Gets(host, is_target) => changed.extend(count.get(world, host, is_target)),
+                What::Gets(host, is_target) => {
+                    let stay = count.get(world, host, is_target);
+                    if only_moves {
+                        // Nobody went there, and nobody is asked to go.
+                        let whole = |it: &u32| count.is_whole(*it);
+                        stay.into_iter().filter(whole).for_each(|it| set(&mut told, it));
+                    } else {
+                        changed.extend(stay);
+                    }
+                }
             }
             at += 1;
         }
@@ -199,23 +273,37 @@ fn soaking(
             log.compared(Rule::ReleaseDiversity);
             let whole = count.is_whole(application);
             let Some(told) = told.get_mut(ix(application)) else { continue };
-            if whole && !*told && !start.get(ix(application)).copied().unwrap_or(false) {
-                let vm = world.vms.iter().zip(0u32..).find(|it| it.0.application == application);
-                let vm = vm.map_or(NONE, |it| it.1);
-                let host = count.host_of.get(ix(vm)).copied().unwrap_or(NONE);
-                log.error(Rule::ReleaseDiversity, At::moment(now), &world.locus_of_vm(vm, host), || {
-                    let id =
-                        world.application_at.iter().find(|it| *it.1 == application).map_or("?", |it| it.0);
-                    let guests = count.running.get(ix(application)).map_or(0, |it| it.0);
-                    let found = format!("all of its {guests} running guests are on {release}");
-                    let expected = format!(
-                        "one elsewhere until {until} s, when the canaries of {:?} have soaked",
-                        what.id
-                    );
-                    (format!("application {id}"), found, expected)
-                });
+            if whole && !*told && !excused.get(ix(application)).copied().unwrap_or(false) {
+                tell(world, &count, application, (&name, change), (now, until), log);
             }
             *told = whole;
         }
     }
+}
+
+fn set(all: &mut [bool], at: u32) {
+    if let Some(it) = all.get_mut(ix(at)) {
+        *it = true;
+    }
+}
+
+/// An application that is wholly on what is tried.
+fn tell(
+    world: &World<'_>,
+    count: &Count,
+    application: u32,
+    (tried, change): (&str, &str),
+    (now, until): (u32, u32),
+    log: &mut Log<'_>,
+) {
+    let vm = world.vms.iter().zip(0u32..).find(|it| it.0.application == application);
+    let vm = vm.map_or(NONE, |it| it.1);
+    let host = count.host_of.get(ix(vm)).copied().unwrap_or(NONE);
+    log.error(Rule::ReleaseDiversity, At::moment(now), &world.locus_of_vm(vm, host), || {
+        let id = world.application_at.iter().find(|it| *it.1 == application).map_or("?", |it| it.0);
+        let guests = count.running.get(ix(application)).map_or(0, |it| it.0);
+        let found = format!("all of its {guests} running guests are on {tried}");
+        let expected = format!("one elsewhere until {until} s, when the canaries of {change:?} have soaked");
+        (format!("application {id}"), found, expected)
+    });
 }

@@ -320,6 +320,14 @@ impl Replay<'_, '_> {
                 (place(), found, "no guest before it was verified".into())
             });
         }
+        // Whoever put it there takes it out, and nobody knows when; once it is verified it is no longer away, and still takes nobody.
+        let kept = world.hosts.get(ix(station.host)).is_some_and(|it| it.maintenance);
+        if kept && station.away == 0 {
+            log.error(Rule::Capacity, at, &locus, || {
+                let found = format!("takes VM {}, and was in maintenance at the start", world.vm_id(it.vm));
+                (place(), found, "no guest in this plan".into())
+            });
+        }
         let row = world.vms.get(ix(it.vm));
         let unknown_need = row.is_some_and(|it| it.memory_mib.is_none() || it.vcpus.is_none());
         if unknown_need && it.stands() {

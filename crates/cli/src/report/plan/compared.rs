@@ -43,7 +43,7 @@ pub(crate) fn table(comparison: &Comparison, after: &Plan, width: Option<u16>) -
     if !comparison.becomes_unplanned.is_empty() {
         let mut list = List::new(&["NOT PLANNED ANY MORE", "WHY"], width);
         for it in comparison.becomes_unplanned.iter().take(FIRST) {
-            list.row([it.element.to_string(), reasons(&it.reasons, after)]);
+            list.row([it.element.to_string(), reasons(&it.reasons, after, Some(&it.element))]);
         }
         text += &format!("\n{list}");
         let all = comparison.becomes_unplanned.len();

@@ -22,10 +22,14 @@ impl Replay<'_, '_> {
             room::add(&mut used, &need);
             // What is short of room already, and what none of them needs, is no reason.
             let short = room::beyond(&used, &station.room).iter().zip(&need).any(|it| *it.0 > 0 && *it.1 > 0);
-            if station.away > 0 || short {
+            let kept = world.hosts.get(ix(host)).is_some_and(|it| it.maintenance);
+            if station.away > 0 || kept || short {
                 log.error(Rule::Capacity, at, &world.locus(host), || {
-                    let why =
-                        if station.away > 0 { "and is away" } else { "and has no room for all of them" };
+                    let why = match (station.away, kept) {
+                        (1.., _) => "and is away",
+                        (_, true) => "and was in maintenance at the start",
+                        _ => "and has no room for all of them",
+                    };
                     let place = format!("host {}", world.host_id(host));
                     (
                         place,

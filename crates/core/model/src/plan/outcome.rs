@@ -174,7 +174,8 @@ pub enum Reason {
     NoAllowedAction {
         /// The guest.
         vm: VmId,
-        /// Why it cannot move: `controller`, `suspended`, `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
+        /// Why it cannot move: `controller`, `suspended`, `maintenance` (of its host: it may rest there alone, and would run there again),
+        /// `passthrough`, `vtpm`, `local-disk`, `not-allowed`.
         pinned_by: String,
     },
     /// The action needs consent that is not there, or was refused.

@@ -54,8 +54,8 @@ rules! {
     /// cluster.
     Order = "order",
     /// Guests on a host need no more than it can carry, in every resource; both ends count while a guest migrates. A host
-    /// that is down carries nothing that runs; one that is away takes no guest but its own coming home after it was verified. A host
-    /// that carried too much at the start may go on carrying so much, and no more.
+    /// that is down carries nothing that runs; one that is away takes no guest but its own coming home after it was verified, and one that was in maintenance
+    /// when the plan begins takes none in all of it. A host that carried too much at the start may go on carrying so much, and no more.
     Capacity = "capacity",
     /// For each failure set of the policy a placement of its running guests exists on the hosts of the cluster that remain and
     /// are not away, within capacity, affinity (apart, together as far as they were at the start, on hosts), reach and features. Its running guests are those that run on it
@@ -78,7 +78,9 @@ rules! {
     /// until the plan has verified it, or for good.
     MostAway = "most-away",
     /// An application of two or more running guests is not wholly on the target release of a change while its first canaries (those of its
-    /// first ring, whether the plan calls them so or they are the first of their hardware) still soak, unless it was so at the start.
+    /// first ring, whether the plan calls them so or they are the first of their hardware) still soak, unless it was so at the start. Of a change
+    /// of a component or setting: one whose guests all run in one cluster is not taken there as a whole, by a guest that moves; who stays is asked
+    /// nothing.
     ReleaseDiversity = "release-diversity",
     /// A host takes part in at most so many migrations at a time. In an evacuation the platform keeps to its own number.
     MigrationSlots = "migration-slots",
@@ -113,7 +115,8 @@ rules! {
     Reach = "reach",
     /// A host that takes a guest has the CPU features that it needs.
     CpuFeatures = "cpu-features",
-    /// A running guest never moves to a host of a lower release of the same product; a stopped one may. No element is taken to a lower
+    /// A running guest never moves to a host of a lower release (`platform.release`) of the same product, whatever the versions of components; a
+    /// stopped one may. No element is taken to a lower
     /// release of its product, nor a component of it to a lower version; each hop counts from the one before it.
     Direction = "direction",
     /// A host is patched or rebooted only when it holds no running guest, unless the method leaves guests running; a reboot that is not

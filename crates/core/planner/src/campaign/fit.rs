@@ -155,7 +155,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             also: Vec::new(),
             departures,
         };
-        self.fit(shared, couplings, (work, candidate.resize), draft, now, canary)
+        self.fit(shared, couplings, (work, candidate), draft, now, canary)
     }
 
     /// The roomiest host on which a unit could be restarted and that is neither emptied nor away.
@@ -260,7 +260,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         &mut self,
         shared: &Shared<'f, 'a>,
         couplings: &Couplings,
-        (mut work, resize): (Work, Free),
+        (mut work, candidate): (Work, &Candidate),
         draft: &mut Draft,
         now: Seconds,
         canary: bool,
@@ -287,8 +287,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
             let unit = shortage.unit.filter(|_| outside.is_none());
             return Err(Misfit { reasons: vec![outside.unwrap_or(reason)], unit });
         }
-        self.send_home(shared, &mut work, &draft.works, canary);
-        if let Some(reason) = self.carries_less(resize, &mut work) {
+        self.send_home(shared, candidate.release, &mut work, &draft.works, canary);
+        if let Some(reason) = self.carries_less(candidate.resize, &mut work) {
             self.rooms.shut(host, was_shut);
             self.rooms.undo(&departures);
             return Err(Misfit { reasons: vec![reason], unit: None });

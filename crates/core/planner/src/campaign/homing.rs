@@ -7,6 +7,7 @@ use underpin_model::policy::Homing;
 
 use super::drive::Driven;
 use super::facts::Facts;
+use super::leave::{Departure, How};
 use super::stage::{Cluster, Shared};
 use super::timing::Work;
 
@@ -62,16 +63,30 @@ impl StaysAway {
 }
 
 impl<'f, 'a> Cluster<'f, 'a> {
-    /// Says who returns after the wave: all that moved, but those that something keeps away.
-    pub(super) fn send_home(&self, shared: &Shared<'f, 'a>, work: &mut Work, works: &[Work], canary: bool) {
+    /// Says who returns after the wave to a host that has a release by then: all that moved, but those that something keeps away.
+    pub(super) fn send_home(
+        &self,
+        shared: &Shared<'f, 'a>,
+        release: Option<u32>,
+        work: &mut Work,
+        works: &[Work],
+        canary: bool,
+    ) {
         if shared.homing == Homing::Drift {
             return;
         }
         // Those that made room stay: where they came from is on an older release by then, or taken.
         let own = work.departures.iter().filter(|it| it.how.moves() && it.from == work.host);
         let (mut home, mut away) = (Vec::new(), Vec::new());
-        for guest in own.map(|it| it.guest) {
-            match self.kept_away(guest, work.host, works, &home, canary) {
+        // Where they are may be on a later release than their home gets; who runs does not go back from there.
+        let lower = |it: &Departure| {
+            let stands = self.rooms.release_of(it.to);
+            it.how == How::Live && stands.zip(release).is_some_and(|(stands, home)| stands > home)
+        };
+        for it in own {
+            let guest = it.guest;
+            let kept = self.kept_away(guest, work.host, works, &home, canary);
+            match kept.or_else(|| lower(it).then_some(StaysAway::NoWay)) {
                 Some(why) => away.push((guest, why)),
                 None => home.push(guest),
             }
@@ -92,7 +107,9 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let groups = &facts.guests[guest as usize].apart;
         // Guests that should never have been on one host do not come back to it together.
         let meets = |other: &u32| facts.guests[*other as usize].apart.iter().any(|it| groups.contains(it));
-        if canary && facts.guests[guest as usize].controller {
+        if facts.in_maintenance(host) {
+            Some(StaysAway::Shut)
+        } else if canary && facts.guests[guest as usize].controller {
             Some(StaysAway::Controller)
         } else if canary && self.undiverse(guest, host, works, home).is_some() {
             Some(StaysAway::Diversity)

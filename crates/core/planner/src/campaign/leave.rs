@@ -268,7 +268,7 @@ impl Leaving<'_, '_, '_> {
         }
         if reasons.is_empty() {
             let vm = self.rooms.facts.guests[unit[0] as usize].it.id.clone();
-            reasons.push(Reason::NoAllowedAction { vm, pinned_by: self.pinned_by(unit[0]).to_owned() });
+            reasons.push(Reason::NoAllowedAction { vm, pinned_by: self.pinned_by(unit[0], ways).to_owned() });
         }
         reasons.dedup();
         Err(reasons)
@@ -282,13 +282,17 @@ impl Leaving<'_, '_, '_> {
         Some(Reason::Contradiction { vm: it.it.id.clone(), affinities })
     }
 
-    fn pinned_by(&self, guest: u32) -> &'static str {
+    fn pinned_by(&self, guest: u32, ways: &[How]) -> &'static str {
         let vm = self.rooms.facts.guests[guest as usize].it;
         let local = |id: &underpin_model::id::StorageId| {
             self.rooms.facts.fleet.storage.iter().any(|it| it.id == *id && it.shared == Some(false))
         };
-        if self.rooms.facts.guests[guest as usize].controller {
+        let facts = self.rooms.facts;
+        let rests = |how: &How| !how.moves() && Allowed::of(&facts.guests[guest as usize]).open(*how);
+        if facts.guests[guest as usize].controller {
             "controller"
+        } else if facts.in_maintenance(self.rooms.at(guest)) && ways.iter().any(rests) {
+            "maintenance"
         } else if !vm.passthrough.is_empty() {
             "passthrough"
         } else if vm.sealed_keys.as_ref().is_some_and(|it| it.vtpm == Some(true)) {
@@ -307,6 +311,10 @@ impl Leaving<'_, '_, '_> {
         let vm = facts.guests[guest as usize].it;
         let allowed = Allowed::of(&facts.guests[guest as usize]);
         if !allowed.open(how) || (facts.guests[guest as usize].controller && how != How::Live) {
+            return Err(None);
+        }
+        // What rests there would have to run there again, and no guest goes to a host that was in maintenance.
+        if !how.moves() && facts.in_maintenance(host) {
             return Err(None);
         }
         for lock in &vm.locks {

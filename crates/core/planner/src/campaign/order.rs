@@ -104,10 +104,7 @@ fn is_there(host: &Host, to: &Target) -> bool {
         Target::Release { release, .. } => host.platform.as_ref().is_some_and(|it| {
             it.release.as_ref().is_some_and(|running| reached(&it.family, running, release))
         }),
-        Target::Component { name, version } => host.running.get(name).is_some_and(|running| {
-            running == version
-                || host.platform.as_ref().is_some_and(|it| reached(&it.family, running, version))
-        }),
+        Target::Component { name, version } => component_is_there(host, name, version),
         Target::Setting { name, value, .. } => host.settings.get(name).is_some_and(|it| match it.value() {
             serde_json::Value::String(text) => text == value,
             serde_json::Value::Bool(it) => value.parse() == Ok(*it),
@@ -117,6 +114,29 @@ fn is_there(host: &Host, to: &Target) -> bool {
             _ => false,
         }),
     }
+}
+
+/// Whether what runs of a component is at a version, or beyond it: what the host says of itself comes before its list. Of packages that may
+/// be installed side by side one tells, unless another of the name is known to run at less. What nobody knows to run is not there.
+fn component_is_there(host: &Host, name: &str, version: &str) -> bool {
+    let platform = host.platform.as_ref().map(|it| &it.family);
+    let is_at = |has: &str, family: Option<&Family>| {
+        has == version || family.is_some_and(|it| reached(it, has, version))
+    };
+    if let Some(running) = host.running.get(name) {
+        return is_at(running, platform);
+    }
+    let Some(set) = &host.components else { return false };
+    let (mut found, mut below) = (false, false);
+    for it in set.components.iter().filter(|it| it.name == name) {
+        let Some(running) = &it.running_version else { continue };
+        // Nobody orders the revisions of firmware and microcode by the rules of a product.
+        let ordered = !matches!(it.kind, ComponentKind::Firmware | ComponentKind::Microcode);
+        let family = it.family.as_ref().or(set.family.as_ref()).or(platform).filter(|_| ordered);
+        below |= !is_at(running, family);
+        found |= is_at(&it.version, family);
+    }
+    found && !below
 }
 
 /// At a version or a later one of the product: nothing is ever taken down to a lower one.

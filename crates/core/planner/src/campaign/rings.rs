@@ -11,6 +11,7 @@ use super::drive::{Class, Drive, Fate, HostWave};
 use super::search;
 use super::soaks::{Role, Soaks};
 use super::stage::{Candidate, Staged, StagedWave, lasting};
+use super::timing::Work;
 
 impl Drive<'_, '_> {
     /// All changes of hosts at one level, ring by ring.
@@ -332,13 +333,33 @@ impl Drive<'_, '_> {
 
     /// While canaries soak, hosts that had their release before count like them: an application is to have a guest elsewhere.
     fn on_target<'c>(&mut self, candidates: impl Iterator<Item = &'c Candidate>) {
+        let mut by_cluster: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for it in candidates {
-            let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
+            let number = self.facts.hosts[it.host as usize].cluster;
+            by_cluster.entry(number).or_default().extend(it.hops.iter().map(|it| it.change));
+            let cluster = &mut self.clusters[number as usize];
             let becomes = it.becomes(cluster.rooms.release_of(it.host));
             for (local, host) in cluster.rooms.hosts().enumerate() {
                 if becomes.is_some() && cluster.rooms.release_of(host) == becomes {
                     cluster.soaking[local] = true;
                 }
+            }
+        }
+        self.on_canaries(&by_cluster);
+    }
+
+    /// The same of a component or setting, which no release tells: hosts that tried it.
+    fn on_canaries(&mut self, tried: &BTreeMap<u32, BTreeSet<u32>>) {
+        for wave in self.driven.waves.iter().filter(|it| it.canary) {
+            let (Some(changes), Some(cluster)) =
+                (tried.get(&wave.cluster), self.clusters.get_mut(wave.cluster as usize))
+            else {
+                continue;
+            };
+            let has = |it: &&Work| it.hops.iter().any(|hop| changes.contains(&hop.change));
+            for work in wave.staged.works.iter().filter(has) {
+                let local = cluster.local(work.host);
+                cluster.soaking[local] = true;
             }
         }
     }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use underpin_lint::{Options, lint};
+use underpin_model::change::Target;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Action, AffinityKind, Application, Cluster, Fleet, SampleSpec, sample};
 use underpin_model::id::{ApplicationId, ClusterId, HostId, VmId};
-use underpin_model::plan::{Outcome, Plan, Reason};
+use underpin_model::plan::{Outcome, Plan, Reason, Rule, Severity};
 use underpin_model::policy::{FailureSets, Policy, Ring};
 use underpin_model::quantity::Days;
 use underpin_planner::campaign::{Request, plan};
 
 use super::build::{at, consent, fleet, guest, host, of, planned, planning, policy, request};
+use super::homing::{canary_of_two, not_home};
 use super::rules::rule;
 
 /// Hosts that are planned, when they are done, and the plan.
@@ -142,4 +144,36 @@ fn a_hardware_class_without_a_canary_sends_its_first_host_ahead_of_the_others() 
         waves[2..].iter().all(|it| it.1 + 300 >= waves[1].2),
         "others of the class do not wait: {waves:?}"
     );
+}
+
+/// Two guests of one application come home to a host that tries a change, whatever it is about: the planner keeps one of them away, and the
+/// lint finds a plan that does not.
+#[test]
+fn nobody_comes_home_as_a_whole_to_a_host_that_tries_a_component_or_a_setting() {
+    let component = Target::Component { name: "xen".to_owned(), version: "4.17.5".to_owned() };
+    let setting = |reboot| Target::Setting { name: "smt".to_owned(), value: "off".to_owned(), reboot };
+    let release = Target::Release { release: "8.0.2".to_owned(), via: Vec::new() };
+    for to in [release, component, setting(true)] {
+        let (mut fleet, mut policy) = canary_of_two();
+        policy.rings[0].soak = Days::new(1.0).unwrap();
+        planning(&mut fleet).changes[0].to = to.clone();
+        assert_eq!(not_home(&planned(&fleet, &policy)).len(), 1, "{to:?}");
+        policy.planning.release_diversity = false;
+        let both = planned(&fleet, &policy);
+        assert_eq!(not_home(&both).len(), 0, "{to:?}");
+        policy.planning.release_diversity = true;
+        let report = lint(&fleet, &policy, &both.plan, &Options::default());
+        let found: Vec<_> = report.findings.iter().filter(|it| it.severity == Severity::Error).collect();
+        let [found] = found[..] else { panic!("{to:?}: {found:?}") };
+        assert_eq!(
+            (found.rule, found.place.as_str()),
+            (Rule::ReleaseDiversity, "application shop"),
+            "{to:?}"
+        );
+    }
+    // Who stays where it is is not taken anywhere.
+    let (mut fleet, mut policy) = canary_of_two();
+    policy.rings[0].soak = Days::new(1.0).unwrap();
+    planning(&mut fleet).changes[0].to = setting(false);
+    assert_eq!(of(&planned(&fleet, &policy), "h1").outcome, Outcome::Planned);
 }

@@ -1,5 +1,6 @@
 //! With `homing = "home"` whoever does not come home is named, with what keeps it away.
 
+use underpin_model::change::Target;
 use underpin_model::fleet::{Application, Fleet};
 use underpin_model::id::{ApplicationId, ElementId, VmId};
 use underpin_model::plan::{Outcome, Rule, Severity, Standing};
@@ -14,7 +15,7 @@ pub fn not_home(it: &Planned) -> Vec<&Standing> {
 }
 
 /// Four hosts, of which the first is to be changed and has two guests of one application.
-fn canary_of_two() -> (Fleet, Policy) {
+pub fn canary_of_two() -> (Fleet, Policy) {
     let mut fleet = fleet(4);
     let application = ApplicationId::new("shop").unwrap();
     fleet.applications.push(Application::new(application.clone()));
@@ -68,4 +69,23 @@ fn whom_a_smaller_home_keeps_away_is_named_and_who_must_be_with_it_stays_too() {
     fleet.affinities = vec![rule(AffinityKind::Together, &["v001", "v002"], &[])];
     assert_eq!(away(&fleet, "one that it must be with does not come home"), 1);
     assert_eq!(away(&fleet, "not at home"), 4);
+}
+
+#[test]
+fn who_stands_on_a_later_release_than_its_home_gets_does_not_come_home() {
+    let (mut fleet, mut policy) = canary_of_two();
+    policy.planning.release_diversity = false;
+    assert_eq!(not_home(&planned(&fleet, &policy)).len(), 0);
+    // A release that is lower than that of the others, or a component, which leaves the release what it is.
+    let component = Target::Component { name: "xen".to_owned(), version: "4.17.5".to_owned() };
+    for (to, others) in [(planning(&mut fleet).changes[0].to.clone(), "8.0.3"), (component, "8.0.2")] {
+        planning(&mut fleet).changes[0].to = to;
+        for host in &mut fleet.hosts[1..] {
+            host.platform.as_mut().unwrap().release = Some(others.to_owned());
+        }
+        let it = planned(&fleet, &policy);
+        assert_eq!(of(&it, "h1").outcome, Outcome::Planned);
+        let away = not_home(&it);
+        assert!(away.len() == 2 && away.iter().all(|it| it.text.contains("release is older")), "{away:?}");
+    }
 }

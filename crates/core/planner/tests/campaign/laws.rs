@@ -236,6 +236,22 @@ proptest! {
         prop_assert_eq!(first.report, second.report);
     }
 
+    /// Changes that leave the release what it is: nobody is taken to those that try them as a whole, by planner and lint alike.
+    #[test]
+    fn plans_of_components_and_settings_are_clean((mut fleet, policy) in random(), kind in 0..3_u8, done in 0..6_usize) {
+        let to = match kind {
+            0 => Target::Component { name: "xen".to_owned(), version: "4.17.5".to_owned() },
+            _ => Target::Setting { name: "smt".to_owned(), value: "off".to_owned(), reboot: kind == 1 },
+        };
+        planning(&mut fleet).changes[0].to = to;
+        if let Some(host) = fleet.hosts.get_mut(done) {
+            host.running.insert("xen".to_owned(), "4.17.5".to_owned());
+        }
+        let loss = BTreeMap::new();
+        let it = plan(&Request { evaluations: 2, ..request(&fleet, &policy, &loss) }).unwrap();
+        clean(&fleet, &policy, &it.plan);
+    }
+
     /// Nothing was done yet and nothing changed: the same hosts, wave by wave.
     #[test]
     fn a_plan_again_of_an_untouched_plan_changes_nothing((fleet, policy) in random(), evaluations in 0..4_u64) {

@@ -65,6 +65,44 @@ fn elements_whose_components_show_the_target_are_left_alone() {
     assert_eq!(of(&planned(&fleet, &policy()), "array").outcome, Outcome::Planned);
 }
 
+/// A host whose list names a component once per pair of what is installed and what runs, as far as that is known.
+fn lists(host: &mut underpin_model::fleet::Host, name: &str, of: &[(&str, Option<&str>)]) {
+    let one = |it: &(&str, Option<&str>)| serde_json::json!({"name": name, "version": it.0, "running_version": it.1});
+    let set = serde_json::json!({"components": of.iter().map(one).collect::<Vec<_>>()});
+    host.components = Some(serde_json::from_value(set).unwrap());
+}
+
+#[test]
+fn a_host_whose_list_says_that_the_target_runs_is_left_alone() {
+    let mut fleet = fleet(3);
+    let (name, version) = ("pve-qemu-kvm".to_owned(), "9.2.0-5".to_owned());
+    planning(&mut fleet).changes[0].to = Target::Component { name, version };
+    type Listed<'l> = &'l [(&'l str, Option<&'l str>)];
+    let cases: [(Listed<'_>, Outcome); 8] = [
+        (&[("9.2.0-5", Some("9.2.0-5"))], Outcome::NotNeeded),
+        (&[("9.2.0-7", Some("9.2.0-6"))], Outcome::NotNeeded),
+        // Installed and not running; not known to run; running and to be gone with the next boot.
+        (&[("9.2.0-5", Some("9.2.0-4"))], Outcome::Planned),
+        (&[("9.2.0-5", None)], Outcome::Planned),
+        (&[("9.2.0-4", Some("9.2.0-5"))], Outcome::Planned),
+        // Side by side.
+        (&[("9.2.0-5", Some("9.2.0-5")), ("9.2.0-4", None)], Outcome::NotNeeded),
+        (&[("9.2.0-5", Some("9.2.0-5")), ("9.2.0-4", Some("9.2.0-4"))], Outcome::Planned),
+        (&[], Outcome::Planned),
+    ];
+    for (listed, outcome) in cases {
+        lists(&mut fleet.hosts[1], "pve-qemu-kvm", listed);
+        // The lint has the same opinion: it refuses a plan that leaves out who needs the change.
+        assert_eq!(of(&planned(&fleet, &policy()), "h2").outcome, outcome, "{listed:?}");
+    }
+    // What the host says of itself comes before its list.
+    fleet.hosts[1].running.insert("pve-qemu-kvm".to_owned(), "9.2.0-5".to_owned());
+    assert_eq!(of(&planned(&fleet, &policy()), "h2").outcome, Outcome::NotNeeded);
+    lists(&mut fleet.hosts[1], "pve-qemu-kvm", &[("9.2.0-5", Some("9.2.0-5"))]);
+    fleet.hosts[1].running.insert("pve-qemu-kvm".to_owned(), "9.2.0-1".to_owned());
+    assert_eq!(of(&planned(&fleet, &policy()), "h2").outcome, Outcome::Planned);
+}
+
 #[test]
 fn a_pool_coordinator_comes_first() {
     let mut fleet = fleet(3);

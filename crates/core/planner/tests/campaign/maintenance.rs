@@ -1,12 +1,15 @@
 //! Hosts that are in maintenance when a plan begins: away, and nobody goes there.
 
 use underpin_lint::{Options, lint};
-use underpin_model::fleet::{Fleet, PowerState};
-use underpin_model::plan::{Outcome, Rule, Severity, StepKind};
-use underpin_model::policy::{FailureSets, Policy, Ring};
+use underpin_model::change::Method;
+use underpin_model::fleet::{Action, Fleet, PowerState};
+use underpin_model::id::ElementId;
+use underpin_model::plan::{Outcome, Reason, Rule, Severity, Step, StepKind};
+use underpin_model::policy::{FailureSets, Homing, Policy, Ring};
 use underpin_model::quantity::Days;
 
-use super::build::{change, fleet, guest, of, planned, planning, policy, tenant};
+use super::build::{change, consent, fleet, guest, of, planned, planning, policy, tenant};
+use super::homing::not_home;
 
 /// `h1` of ring lab with a day of soak, `h2` and `h3` of ring main, the last in maintenance: one may be away.
 fn one_in_maintenance() -> (Fleet, Policy) {
@@ -55,7 +58,7 @@ fn no_guest_goes_to_a_host_that_was_in_maintenance_however_often_it_is_changed()
     second.after = vec!["go".to_owned()];
     planning(&mut fleet).changes.push(second);
     let it = planned(&fleet, &policy);
-    let to_it = |it: &&underpin_model::plan::Step| matches!(&it.kind, StepKind::Migrate { to, .. } if to.as_str() == "h3");
+    let to_it = |it: &&Step| matches!(&it.kind, StepKind::Migrate { to, .. } if to.as_str() == "h3");
     assert!(it.plan.steps.iter().find(to_it).is_none(), "{:?}", it.plan.steps.iter().find(to_it));
     assert!(it.plan.steps.iter().any(|it| matches!(&it.kind, StepKind::Patch { to, .. } if to == "8.0.3")));
 }
@@ -100,4 +103,78 @@ fn a_guest_that_is_off_counts_under_no_limit_of_its_tenant() {
     assert_eq!(outcome(&fleet), Outcome::Blocked);
     fleet.vms[0].power = Some(PowerState::Off);
     assert_eq!(outcome(&fleet), Outcome::Planned);
+}
+
+/// Whether a guest goes to a host, or begins to run there again.
+fn takes(it: &Step, id: &str) -> bool {
+    match &it.kind {
+        StepKind::Migrate { to, .. } => to.as_str() == id,
+        StepKind::Start { host, .. } | StepKind::Resume { host, .. } => host.as_str() == id,
+        _ => false,
+    }
+}
+
+#[test]
+fn a_home_that_was_in_maintenance_takes_none_of_its_guests_back() {
+    let (mut fleet, mut policy) = one_in_maintenance();
+    guest(&mut fleet, "h3", 8);
+    policy.planning.homing = Homing::Home;
+    let it = planned(&fleet, &policy);
+    assert_eq!(of(&it, "h3").outcome, Outcome::Planned);
+    assert!(!it.plan.steps.iter().any(|it| takes(it, "h3")), "{:?}", it.plan.steps);
+    let told = not_home(&it);
+    let of_it = told.iter().find(|it| it.place == "v003").unwrap();
+    assert!(of_it.text.contains("not at home on h3: its home is in maintenance"), "{of_it:?}");
+    fleet.hosts[2].maintenance = Some(false);
+    let it = planned(&fleet, &policy);
+    assert!(it.plan.steps.iter().any(|it| takes(it, "h3")) && not_home(&it).is_empty());
+}
+
+#[test]
+fn no_guest_is_put_to_rest_on_a_host_in_maintenance_since_it_would_run_there_again() {
+    let (mut fleet, policy) = one_in_maintenance();
+    planning(&mut fleet).changes[0].elements = vec![ElementId::new("h3").unwrap()];
+    let allowed = vec![Action::LiveMigrate, Action::Suspend, Action::PowerOff];
+    guest(&mut fleet, "h3", 8).allowed_actions = allowed;
+    consent(&mut fleet, Action::PowerOff, true);
+    consent(&mut fleet, Action::Suspend, true);
+    planning(&mut fleet).changes[0].methods = vec![Method::QuickBoot];
+    // It would rather be suspended, and moves.
+    let it = planned(&fleet, &policy);
+    assert_eq!(of(&it, "h3").outcome, Outcome::Planned);
+    assert!(!it.plan.steps.iter().any(|it| takes(it, "h3")), "{:?}", it.plan.steps);
+    // Where it may do nothing else nobody changes its host.
+    fleet.vms[2].allowed_actions = vec![Action::PowerOff];
+    for method in [Method::QuickBoot, Method::EvacuateReboot, Method::PowerOff] {
+        planning(&mut fleet).changes[0].methods = vec![method];
+        let pinned =
+            Reason::NoAllowedAction { vm: fleet.vms[2].id.clone(), pinned_by: "maintenance".to_owned() };
+        assert_eq!(of(&planned(&fleet, &policy), "h3").reasons, [pinned], "{method:?}");
+        let mut out = fleet.clone();
+        out.hosts[2].maintenance = None;
+        assert_eq!(of(&planned(&out, &policy), "h3").outcome, Outcome::Planned, "{method:?}");
+    }
+}
+
+#[test]
+fn the_lint_finds_guests_that_go_to_a_host_that_was_in_maintenance_after_it_was_verified() {
+    let (mut fleet, mut policy) = one_in_maintenance();
+    guest(&mut fleet, "h3", 8);
+    policy.planning.homing = Homing::Home;
+    for stops in [false, true] {
+        if stops {
+            fleet.vms[2].allowed_actions = vec![Action::PowerOff];
+            consent(&mut fleet, Action::PowerOff, true);
+        }
+        // Nobody knew of the maintenance.
+        fleet.hosts[2].maintenance = None;
+        let plan = planned(&fleet, &policy).plan;
+        assert!(plan.steps.iter().any(|it| takes(it, "h3")));
+        fleet.hosts[2].maintenance = Some(true);
+        let report = lint(&fleet, &policy, &plan, &Options::default());
+        let found = report.findings.iter().find(|it| it.rule == Rule::Capacity).unwrap();
+        let place = (found.severity, found.place.as_str());
+        assert_eq!(place, (Severity::Error, "host h3"), "{report:?}");
+        assert!(found.found.contains("in maintenance at the start"), "{found:?}");
+    }
 }
