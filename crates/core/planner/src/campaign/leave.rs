@@ -10,6 +10,7 @@ use super::facts::{Allowed, Facts};
 use super::room::{self, Free, KINDS, NOTHING, Room, signed};
 use super::rooms::Rooms;
 use super::spread::Queues;
+use super::timing::abreast;
 use crate::precopy::{MigrationLoad, Precopy, precopy};
 use no_target::does_not_converge;
 
@@ -332,16 +333,12 @@ impl Leaving<'_, '_, '_> {
             let fact = if vm.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
             return Err(unknown(vm.id.as_str(), fact));
         }
-        // Guests that move as one take a slot each at a time, and share the link.
-        let together = facts.guests[guest as usize].together.len().max(1) as u32;
         if how.moves() && facts.hosts[host as usize].slots == 0 {
             return Err(Some(Reason::NoSlots { host: facts.hosts[host as usize].it.id.clone() }));
         }
-        if how.moves() && together > facts.hosts[host as usize].slots {
-            return Err(Some(Reason::RequiredAffinity { vm: vm.id.clone(), rule: Rule::Together }));
-        }
         if how == How::Live {
-            let link = facts.hosts[host as usize].link_mbps / together;
+            let own = &facts.hosts[host as usize];
+            let link = own.link_mbps / abreast(self.beside(guest), &[own]);
             let converges = live(facts, guest, link).is_some_and(|it| it.converged);
             if !converges {
                 return Err(Some(does_not_converge(facts, guest, link)));
@@ -400,15 +397,21 @@ impl Leaving<'_, '_, '_> {
         together.contains(&other) && self.rooms.at(other) == self.rooms.at(guest)
     }
 
-    /// The links and slots of a target that has less than the source may be too few for guests that write much, or are many.
+    /// Guests that move as one with a guest, itself among them.
+    fn beside(&self, guest: u32) -> u32 {
+        self.rooms.facts.guests[guest as usize].together.len().max(1) as u32
+    }
+
+    /// The link of a target that has less than the source may be too little for guests that write much. Those that move as one share
+    /// it, as many at once as both hosts have slots.
     fn carries(&self, guest: u32, to: u32) -> bool {
         let facts = self.rooms.facts;
-        let together = facts.guests[guest as usize].together.len().max(1) as u32;
         let (own, other) = (&facts.hosts[self.rooms.at(guest) as usize], &facts.hosts[to as usize]);
-        together <= other.slots
+        let abreast = abreast(self.beside(guest), &[own, other]);
+        other.slots > 0
             && other.link_mbps >= self.link_mbps
             && (other.link_mbps >= own.link_mbps
-                || live(facts, guest, other.link_mbps / together).is_some_and(|it| it.converged))
+                || live(facts, guest, other.link_mbps / abreast).is_some_and(|it| it.converged))
     }
 
     /// The narrowest link of the cluster over which all of some guests converge.
