@@ -128,6 +128,8 @@ pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) link_mbps: u32,
     /// Moves of the wave so far, where targets that could have a guest soonest come before those that are fullest.
     pub(super) queues: Option<Queues>,
+    /// A search looks for targets that nobody would choose: every other unit goes where these dice say.
+    pub(super) scatter: Option<u64>,
 }
 
 impl Leaving<'_, '_, '_> {
@@ -360,6 +362,8 @@ impl Leaving<'_, '_, '_> {
 
     pub(super) fn best(&self, host: u32, unit: &[u32], need: Free) -> Option<u32> {
         let mut best = None;
+        let dice = self.scatter.map(|it| mixed(it ^ u64::from(unit.first().copied().unwrap_or(0))));
+        let dice = dice.filter(|it| it.is_multiple_of(2));
         for to in self.rooms.hosts() {
             let free = self.rooms.free(to);
             if (0..KINDS).any(|it| free[it] < need[it]) || !self.open(host, to) {
@@ -368,12 +372,13 @@ impl Leaving<'_, '_, '_> {
             let wishes = unit.iter().map(|&it| self.rooms.wishes_broken(it, to)).sum::<usize>();
             let arrives = |it: &Queues| it.arrives(self.rooms.facts, unit, host, to);
             let arrives = self.queues.as_ref().map_or(0, arrives);
-            let key = (wishes, self.due[self.local(to)], arrives, free[0] - need[0], to);
+            let thrown = dice.map_or(0, |it| mixed(it ^ u64::from(to)));
+            let key = (wishes, thrown, self.due[self.local(to)], arrives, free[0] - need[0], to);
             if best.is_none_or(|other| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
                 best = Some(key);
             }
         }
-        best.map(|key| key.4)
+        best.map(|key| key.5)
     }
 
     pub(super) fn open(&self, host: u32, to: u32) -> bool {
@@ -428,6 +433,14 @@ impl Leaving<'_, '_, '_> {
         let first = links.partition_point(|&mbps| !converge(mbps));
         links.get(first).copied().unwrap_or(own)
     }
+}
+
+/// SplitMix64: a number that looks random, of any other.
+pub(super) fn mixed(seed: u64) -> u64 {
+    let mut it = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    it ^ (it >> 31)
 }
 
 fn demand_of(facts: &Facts<'_>, unit: &[u32]) -> Room {
