@@ -15,7 +15,7 @@ use underpin_model::plan::Outcome;
 /// Hosts of a cluster in which guests are sent where nobody would choose, at most: who stands where decides in small ones.
 pub(super) const MOST_IN_CLUSTER: usize = 16;
 /// Hosts of a fleet of which whole plans are tried, at most.
-const MOST_IN_FLEET: usize = 64;
+pub(super) const MOST_IN_FLEET: usize = 64;
 /// One whole plan for so many evaluations.
 const EVALUATIONS: u64 = 4;
 /// Tells the dice of whole plans from those of stages.

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::couplings::Couplings;
 use super::facts::Facts;
 use super::leave::{How, mixed};
-use super::scatter::MOST_IN_CLUSTER;
+use super::scatter::{MOST_IN_CLUSTER, MOST_IN_FLEET};
 use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave, placed_out};
 use super::{Request, spread};
 
@@ -173,7 +173,9 @@ impl<'f, 'a> Search<'f, 'a> {
         limits: &Couplings,
         evaluations: u64,
     ) {
-        if before.rooms.hosts().len() > MOST_IN_CLUSTER {
+        // Of small fleets whole plans are tried, once it is known that somebody is left out for good.
+        let is_whole = before.salt.is_none() && shared.facts.hosts.len() <= MOST_IN_FLEET;
+        if is_whole || before.rooms.hosts().len() > MOST_IN_CLUSTER {
             return self.vary(shared, before, limits, evaluations);
         }
         let stuck = |it: &Self| it.staged.blocked.iter().flat_map(|it| &it.1).any(placed_out);

@@ -41,13 +41,14 @@ impl Rooms<'_, '_> {
             let Some(first) = missing.filter(|it| it.0 > enough.unwrap_or(0)) else { break };
             let other = match way.checked_sub(1) {
                 None => attempt(&units, false),
+                Some(resource) if units.iter().all(|it| it.0[resource] == 0) => continue,
                 Some(resource) => attempt(&smallest_first(&units, resource), true),
             };
             if other.1.is_none_or(|it| it.0 < first.0) {
                 (given, missing) = other;
             }
         }
-        if let Some((lost, shortage)) = missing {
+        if let Some((lost, shortage)) = missing.filter(|it| enough.is_none_or(|enough| it.0 > enough)) {
             least = self.least_lost(&units, &remaining);
             if let Some((all, fewer)) = self.fewer(&units, &remaining, lost, &mut least, enough) {
                 (given, missing) = (all, (fewer > 0).then_some((fewer, shortage)));
