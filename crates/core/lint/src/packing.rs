@@ -3,6 +3,8 @@
 //! What stood before is kept where it still fits; the rest goes to the first host with room, then everything is packed anew by best
 //! fit, then guests in the way are moved aside, then, where the case is small, every placement is tried.
 
+mod judge;
+
 use rustc_hash::FxHashMap;
 
 use crate::affinity::Affinities;
@@ -30,6 +32,19 @@ struct Item {
     target: u32,
 }
 
+/// What is to be placed.
+pub(crate) struct Case<'c> {
+    /// Hosts that fail, sorted.
+    pub(crate) failed: &'c [u32],
+    pub(crate) pool: &'c [u32],
+    /// Their guests, sorted.
+    pub(crate) guests: &'c [u32],
+    /// Places that they had.
+    pub(crate) old: &'c [(u32, u32)],
+    /// So many without a place are no more than may be; `None`: as few as can be.
+    pub(crate) enough: Option<usize>,
+}
+
 /// How a search ended.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Packed {
@@ -37,10 +52,8 @@ pub(crate) struct Packed {
     pub(crate) places: Vec<(u32, u32)>,
     /// Guests without a place, sorted.
     pub(crate) unplaced: Vec<u32>,
-    /// It is certain that not all of them have one.
-    pub(crate) proven: bool,
-    /// So many have none for certain: no host has room for them, even alone.
-    pub(crate) certain: usize,
+    /// So many have none for certain, whatever the placement.
+    pub(crate) least: usize,
     /// Memory that is missing in all, in MiB.
     pub(crate) short_mib: i64,
     /// Places were found only on hosts of which not everything is known.
@@ -91,32 +104,25 @@ impl<'r, 'a> Packer<'r, 'a> {
             .or_insert_with(|| needs.reach(need, offer).0.max(needs.features(need, offer).0))
     }
 
-    /// Finds places for guests of failed hosts (both sorted) on hosts of their pool, near to the places that they had.
-    pub(crate) fn pack(
-        &mut self,
-        state: &State,
-        affinities: &Affinities,
-        failed: &[u32],
-        pool: &[u32],
-        guests: &[u32],
-        old: &[(u32, u32)],
-    ) -> Packed {
+    /// Finds places for guests of failed hosts on hosts of their pool, near to the places that they had.
+    pub(crate) fn pack(&mut self, state: &State, affinities: &Affinities, case: &Case<'_>) -> Packed {
+        let failed = case.failed;
         self.failed.clear();
         self.failed.extend_from_slice(failed);
         self.candidates.clear();
-        self.candidates.extend(pool.iter().filter(|it| {
+        self.candidates.extend(case.pool.iter().filter(|it| {
             failed.binary_search(it).is_err() && state.stations.get(ix(**it)).is_some_and(|it| it.away == 0)
         }));
-        self.gather(state, affinities, guests);
+        self.gather(state, affinities, case.guests);
         self.relaxed = false;
         self.clear(state);
-        self.keep(state, affinities, old);
+        self.keep(state, affinities, case.old);
         let found = self.first_fit(state, affinities)
             || self.afresh(state, affinities)
             || self.push_aside(state, affinities);
         let mut packed = Packed::default();
         if !found {
-            self.judge(state, affinities, &mut packed);
+            self.judge(state, affinities, case.enough, &mut packed);
         }
         for item in &self.items {
             for guest in self.members.get(item.first..item.first + item.count).unwrap_or_default() {
@@ -292,11 +298,16 @@ impl<'r, 'a> Packer<'r, 'a> {
         all
     }
 
-    /// Everything anew, each item to the host that it fills best.
+    /// Everything anew, the largest first, each item to the host that it fills best.
     fn afresh(&mut self, state: &State, affinities: &Affinities) -> bool {
         self.clear(state);
+        let order = self.open();
+        self.best_fit(state, affinities, order)
+    }
+
+    fn best_fit(&mut self, state: &State, affinities: &Affinities, order: Vec<usize>) -> bool {
         let mut all = true;
-        for item in self.open() {
+        for item in order {
             let mut best: Option<(Free, u32)> = None;
             for at in 0..self.candidates.len() {
                 let Some(&host) = self.candidates.get(at) else { break };
@@ -343,118 +354,6 @@ impl<'r, 'a> Packer<'r, 'a> {
             self.put(other, from);
         }
         false
-    }
-
-    /// No placement was found: is there none, or did nobody look everywhere?
-    fn judge(&mut self, state: &State, affinities: &Affinities, packed: &mut Packed) {
-        let best: Vec<u32> = self.items.iter().map(|it| it.target).collect();
-        let mut needed = [0; KINDS];
-        self.items.iter().for_each(|it| shift(&mut needed, &it.need, 1));
-        self.clear(state);
-        self.relaxed = true;
-        let mut room: Free = [0; KINDS];
-        for left in self.candidates.iter().filter_map(|it| self.left(state, *it)) {
-            shift(&mut room, &left.map(|it| it.max(0)), 1);
-        }
-        let mut short = needed;
-        shift(&mut short, &room, -1);
-        packed.short_mib = short.first().copied().unwrap_or(0).max(0);
-        let mut proven = short.iter().any(|it| *it > 0);
-        for item in 0..self.items.len() {
-            let hosts = self.candidates.clone();
-            if !hosts.iter().any(|host| self.has_room(state, affinities, item, *host)) {
-                packed.certain += self.items.get(item).map_or(0, |it| it.count);
-                proven = true;
-            }
-        }
-        if !proven {
-            self.relaxed = false;
-            match self.exhaust(state, affinities) {
-                Some(true) => return,
-                exhausted => {
-                    self.clear(state);
-                    self.relaxed = true;
-                    // On hosts that may do, but of which not everything is known, there may be a place for all.
-                    if self.first_fit(state, affinities) || self.afresh(state, affinities) {
-                        packed.relaxed = true;
-                        packed.doubtful = self.without(&best);
-                        return;
-                    }
-                    proven = exhausted == Some(false) && !self.knows_less(state);
-                }
-            }
-        }
-        packed.proven = proven;
-        for (item, target) in self.items.iter_mut().zip(best) {
-            item.target = target;
-        }
-    }
-
-    /// Guests that have no target, sorted.
-    fn without(&self, targets: &[u32]) -> Vec<u32> {
-        let open = self.items.iter().zip(targets).filter(|it| *it.1 == NONE).map(|it| it.0);
-        let members = open.flat_map(|it| self.members.get(it.first..it.first + it.count).unwrap_or_default());
-        let mut members: Vec<u32> = members.copied().collect();
-        members.sort_unstable();
-        members
-    }
-
-    /// Some candidate has facts that are not known.
-    fn knows_less(&mut self, state: &State) -> bool {
-        let guests: Vec<Guest> =
-            self.members.iter().filter_map(|it| state.guests.get(ix(*it))).cloned().collect();
-        let hosts: Vec<u32> = self.candidates.clone();
-        hosts.iter().filter_map(|it| state.stations.get(ix(*it))).any(|it| {
-            let host = it.host;
-            it.room.iter().any(Option::is_none)
-                || guests.iter().any(|guest| self.offered(guest, host) == Offered::Unknown)
-        })
-    }
-
-    /// Tries every placement: `None` where there are too many.
-    fn exhaust(&mut self, state: &State, affinities: &Affinities) -> Option<bool> {
-        self.clear(state);
-        let open = self.open();
-        if open.len() > MOST_ITEMS {
-            return None;
-        }
-        let mut nodes = MOST_NODES.min(u32::try_from(self.nodes_left).unwrap_or(MOST_NODES));
-        let allowed = nodes;
-        let found = self.descend(state, affinities, &open, &mut nodes);
-        self.nodes_left -= u64::from(allowed - nodes);
-        found
-    }
-
-    fn descend(
-        &mut self,
-        state: &State,
-        affinities: &Affinities,
-        open: &[usize],
-        nodes: &mut u32,
-    ) -> Option<bool> {
-        let Some((&item, rest)) = open.split_first() else { return Some(true) };
-        let mut complete = true;
-        for at in 0..self.candidates.len() {
-            let Some(&host) = self.candidates.get(at) else { break };
-            if *nodes == 0 {
-                return None;
-            }
-            *nodes -= 1;
-            if !self.has_room(state, affinities, item, host) {
-                continue;
-            }
-            self.put(item, host);
-            match self.descend(state, affinities, rest, nodes) {
-                Some(true) => return Some(true),
-                Some(false) => {}
-                None => complete = false,
-            }
-            self.take(item);
-            if !complete {
-                return None;
-            }
-        }
-        Some(false)
     }
 }
 

@@ -6,7 +6,7 @@ use underpin_model::policy::FailureSets;
 
 use crate::affinity::Affinities;
 use crate::needs::Offered;
-use crate::packing::{Packed, Packer};
+use crate::packing::{Case, Packed, Packer};
 use crate::replay::Within;
 use crate::report::{At, Log};
 use crate::room;
@@ -22,7 +22,6 @@ struct FailureSet {
     witness: Vec<(u32, u32)>,
     unplaced: usize,
     at_start: usize,
-    short_at_start_mib: i64,
     /// So many without a place were reported.
     told: usize,
     dirty: bool,
@@ -117,7 +116,6 @@ impl<'r, 'a> Restart<'r, 'a> {
             witness: Vec::new(),
             unplaced: 0,
             at_start: 0,
-            short_at_start_mib: 0,
             told: 0,
             dirty: false,
         });
@@ -182,7 +180,7 @@ impl<'r, 'a> Restart<'r, 'a> {
         self.tell_unknown(state, log);
         for set in 0..self.sets.len() as u32 {
             log.compared(Rule::Restartability);
-            let mut packed = self.search(state, affinities, set);
+            let mut packed = self.search(state, affinities, set, None);
             let alone = self.sets.get(ix(set)).is_some_and(|it| it.domain == NONE);
             let mut hopeless = 0;
             // What is only perhaps a place is none at the start: a plan that takes it away takes nothing that was known to be there.
@@ -198,17 +196,16 @@ impl<'r, 'a> Restart<'r, 'a> {
                 self.tell_hopeless(state, guest, could, log);
             }
             if hopeless > 0 {
-                packed = self.search(state, affinities, set);
+                packed = self.search(state, affinities, set, None);
             }
             self.adopt(set, &packed);
             let short = packed.unplaced.len() + packed.doubtful.len();
             if let Some(it) = self.sets.get_mut(ix(set)) {
                 it.at_start = short;
                 it.told = short;
-                it.short_at_start_mib = packed.short_mib;
             }
             if short > 0 {
-                let severity = if packed.proven { Severity::Before } else { Severity::Unknown };
+                let severity = if packed.least > 0 { Severity::Before } else { Severity::Unknown };
                 log.add(Rule::Restartability, severity, At::moment(0), || match packed.relaxed {
                     true => self.say_relaxed(state, set, &packed),
                     false => self.say(state, set, &packed),
@@ -269,7 +266,7 @@ impl<'r, 'a> Restart<'r, 'a> {
         could.min().unwrap_or(Offered::No)
     }
 
-    fn search(&mut self, state: &State, affinities: &Affinities, set: u32) -> Packed {
+    fn search(&mut self, state: &State, affinities: &Affinities, set: u32, enough: Option<usize>) -> Packed {
         let Some(it) = self.sets.get(ix(set)) else { return Packed::default() };
         let stations = it.hosts.iter().filter_map(|host| state.stations.get(ix(*host)));
         let mut guests: Vec<u32> = stations.flat_map(|it| &it.running).copied().collect();
@@ -278,7 +275,8 @@ impl<'r, 'a> Restart<'r, 'a> {
         guests.dedup();
         let pool = self.pools.binary_search_by_key(&it.pool, |it| it.0).ok();
         let pool = pool.and_then(|it| self.pools.get(it)).map_or(&[][..], |it| &it.1);
-        self.packer.pack(state, affinities, &it.hosts, pool, &guests, &it.witness)
+        let case = Case { failed: &it.hosts, pool, guests: &guests, old: &it.witness, enough };
+        self.packer.pack(state, affinities, &case)
     }
 
     fn adopt(&mut self, set: u32, packed: &Packed) {
@@ -311,7 +309,8 @@ impl<'r, 'a> Restart<'r, 'a> {
             let mut guests: Vec<u32> = running.copied().collect();
             guests.sort_unstable();
             guests.dedup();
-            let packed = self.packer.pack(state, affinities, &failed, hosts, &guests, &[]);
+            let case = Case { failed: &failed, pool: hosts, guests: &guests, old: &[], enough: Some(0) };
+            let packed = self.packer.pack(state, affinities, &case);
             packed.unplaced.is_empty() && !packed.relaxed
         }))
     }
@@ -335,7 +334,8 @@ impl<'r, 'a> Restart<'r, 'a> {
             if let Some(it) = self.sets.get_mut(ix(set)) {
                 it.dirty = false;
             }
-            let packed = self.search(state, affinities, set);
+            let enough = self.sets.get(ix(set)).map_or(0, |it| it.at_start);
+            let packed = self.search(state, affinities, set, Some(enough));
             self.adopt(set, &packed);
             self.report(state, set, &packed, now, log);
         }
@@ -418,15 +418,14 @@ impl<'r, 'a> Restart<'r, 'a> {
             return;
         }
         it.told = short;
-        let worse = it.at_start == 0
-            || packed.certain > it.at_start
-            || (it.short_at_start_mib > 0 && packed.short_mib > it.short_at_start_mib);
+        // Fewer than were lost at the start may be what had to be: so it is an error only where more must be now.
+        let worse = packed.least > it.at_start;
         let locus = match it.hosts.first().and_then(|it| state.stations.get(ix(*it))) {
             Some(first) if it.domain == NONE => self.world.locus(first.host),
             Some(first) => Locus { host: NONE, ..self.world.locus(first.host) },
             None => Locus::NOWHERE,
         };
-        if packed.proven && worse {
+        if worse {
             log.error(Rule::Restartability, At::moment(now), &locus, || self.say(state, set, packed));
         } else {
             log.add(Rule::Restartability, Severity::Unknown, At::moment(now), || {

@@ -8,7 +8,7 @@ use super::drive::{Driven, Way, drive};
 use super::facts::Facts;
 use super::order;
 use super::search::Worth;
-use super::{PlanError, Request, sequence};
+use super::{PlanError, Request, scatter, sequence};
 use underpin_model::plan::Outcome;
 
 /// The best of the plans that use every host, all but the roomiest that no change is about, or none of these; where clusters relied on one another
@@ -26,7 +26,9 @@ pub(super) fn best<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Drive
     if found.1.relied && request.evaluations > 0 {
         found = better(found, best_without(request, facts, &without, false)?);
     }
-    sequence::improved(request, facts, found)
+    let way = found.2;
+    let found = sequence::improved(request, facts, found)?;
+    scatter::improved(request, facts, found, way)
 }
 
 /// A plan with what it is worth and the way that led to it.
@@ -43,7 +45,7 @@ fn best_without<'a, 'w>(
     without: &[&'w [u32]],
     relies: bool,
 ) -> Result<Found<'w>, PlanError> {
-    let ways = without.par_iter().map(|&without| Way { without, relies, sequence: None });
+    let ways = without.par_iter().map(|&without| Way { without, relies, sequence: None, salts: None });
     let plans: Result<Vec<Found<'w>>, PlanError> = ways.map(|way| found(request, facts, way)).collect();
     plans?.into_iter().reduce(better).ok_or(PlanError::NoChanges)
 }

@@ -6,6 +6,7 @@ use super::calendar::Seconds;
 use super::couplings::Couplings;
 use super::drive::{Class, Drive};
 use super::facts::NONE;
+use super::leave::mixed;
 use super::soaks::Soaked;
 use super::stage::{Candidate, Cluster, Shared, path_s};
 
@@ -148,7 +149,10 @@ impl Drive<'_, '_> {
         let key = |it: &Candidate, at: Seconds| {
             let guests = cluster(it).rooms.guests_on(it.host);
             let steers = guests.iter().any(|&it| self.facts.guests[it as usize].controller);
-            (steers, at / slack, guests.len(), it.host)
+            // By dice whoever is as soon: who goes first decides where others find room.
+            let thrown = cluster(it).salt.filter(|salt| salt.is_multiple_of(2));
+            let thrown = thrown.map_or(0, |salt| mixed(salt ^ u64::from(it.host)));
+            (steers, at / slack, thrown, guests.len(), it.host)
         };
         // When each may go: its change is to soak elsewhere first.
         let waits = |it: &Candidate| {

@@ -116,7 +116,7 @@ impl<'f, 'a> Round<'_, 'f, 'a> {
             let mut search = Search::new(self.shared, cluster, &couplings, hosts, tries, seed);
             search.spread(self.shared, cluster, &couplings, share);
             if !search.stands(self.shared.facts, self.kept.as_ref()) {
-                search.vary(self.shared, cluster, &couplings, share);
+                search.improve(self.shared, cluster, &couplings, share);
             }
             couplings = search.couplings;
             worth.blocked += search.staged.blocked.len();

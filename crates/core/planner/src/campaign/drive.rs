@@ -19,6 +19,7 @@ use super::facts::Facts;
 use super::homeward::Homeward;
 use super::order::{self, Concerned, Levels};
 use super::rooms::Rooms;
+use super::scatter::Salts;
 use super::sequence::Sequence;
 use super::soaking::SoaksStill;
 use super::stage::{Cluster, Shared, StagedWave};
@@ -97,6 +98,8 @@ pub(super) struct Way<'w> {
     pub(super) relies: bool,
     /// The orders of coupled clusters; `None`: every stage looks for its own.
     pub(super) sequence: Option<Sequence<'w>>,
+    /// Clusters that are planned by dice.
+    pub(super) salts: Option<&'w Salts>,
 }
 
 /// Hosts that learn from one another: the same changes, the same hardware class.
@@ -123,6 +126,7 @@ pub(super) struct Drive<'f, 'a> {
     /// As in [`Way`].
     pub(super) relies: bool,
     pub(super) sequence: Option<Sequence<'f>>,
+    salts: Option<&'f Salts>,
     /// End of the first exception to end of those that the cluster is planned under that is being set up.
     excepted_until: Option<Seconds>,
 }
@@ -192,6 +196,7 @@ fn decide<'a>(
         before,
         relies: way.relies,
         sequence: way.sequence,
+        salts: way.salts,
         excepted_until: None,
     };
     if let Some(why) = order::contradiction(request.changes(), &drive.concerned, &drive.levels) {
@@ -260,6 +265,8 @@ impl<'a> Drive<'_, 'a> {
                 waves: 0,
                 spreads: false,
                 avoids: None,
+                scatters: None,
+                salt: self.salts.and_then(|it| it.get(&(at as u32)).copied()),
                 regroups: false,
             });
         }

@@ -117,6 +117,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             stay: Vec::new(),
             link_mbps: 0,
             queues: None,
+            scatter: None,
         };
         let mut departures = leaving.some(host, &of);
         self.rooms.shut(host, true);

@@ -8,7 +8,7 @@ use underpin_model::policy::{Durations, Placing};
 use super::calendar::Seconds;
 use super::couplings::Couplings;
 use super::homing::StaysAway;
-use super::leave::{Departure, Leaving};
+use super::leave::{Departure, Leaving, mixed};
 use super::reserve::Shortage;
 use super::room::{Free, KINDS, RESOURCES, Room, fits, signed};
 use super::spread::Queues;
@@ -224,6 +224,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
     ) -> Leaving<'s, 'f, 'a> {
         Leaving {
             queues: self.spreads.then(|| Queues::of(shared.facts, &draft.works)),
+            // Who is asked again in a later wave is asked otherwise.
+            scatter: self.scatters.map(|it| mixed(it ^ (u64::from(self.waves) << 32))),
             rooms: &mut self.rooms,
             answers: shared.answers,
             wave,

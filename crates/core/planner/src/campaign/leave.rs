@@ -10,6 +10,7 @@ use super::facts::{Allowed, Facts};
 use super::room::{self, Free, KINDS, NOTHING, Room, signed};
 use super::rooms::Rooms;
 use super::spread::Queues;
+use super::timing::abreast;
 use crate::precopy::{MigrationLoad, Precopy, precopy};
 use no_target::does_not_converge;
 
@@ -127,6 +128,8 @@ pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) link_mbps: u32,
     /// Moves of the wave so far, where targets that could have a guest soonest come before those that are fullest.
     pub(super) queues: Option<Queues>,
+    /// A search looks for targets that nobody would choose: every other unit goes where these dice say.
+    pub(super) scatter: Option<u64>,
 }
 
 impl Leaving<'_, '_, '_> {
@@ -332,16 +335,12 @@ impl Leaving<'_, '_, '_> {
             let fact = if vm.memory_mib.is_none() { "memory_mib" } else { "vcpus" };
             return Err(unknown(vm.id.as_str(), fact));
         }
-        // Guests that move as one take a slot each at a time, and share the link.
-        let together = facts.guests[guest as usize].together.len().max(1) as u32;
         if how.moves() && facts.hosts[host as usize].slots == 0 {
             return Err(Some(Reason::NoSlots { host: facts.hosts[host as usize].it.id.clone() }));
         }
-        if how.moves() && together > facts.hosts[host as usize].slots {
-            return Err(Some(Reason::RequiredAffinity { vm: vm.id.clone(), rule: Rule::Together }));
-        }
         if how == How::Live {
-            let link = facts.hosts[host as usize].link_mbps / together;
+            let own = &facts.hosts[host as usize];
+            let link = own.link_mbps / abreast(self.beside(guest), &[own]);
             let converges = live(facts, guest, link).is_some_and(|it| it.converged);
             if !converges {
                 return Err(Some(does_not_converge(facts, guest, link)));
@@ -363,6 +362,8 @@ impl Leaving<'_, '_, '_> {
 
     pub(super) fn best(&self, host: u32, unit: &[u32], need: Free) -> Option<u32> {
         let mut best = None;
+        let dice = self.scatter.map(|it| mixed(it ^ u64::from(unit.first().copied().unwrap_or(0))));
+        let dice = dice.filter(|it| it.is_multiple_of(2));
         for to in self.rooms.hosts() {
             let free = self.rooms.free(to);
             if (0..KINDS).any(|it| free[it] < need[it]) || !self.open(host, to) {
@@ -371,12 +372,13 @@ impl Leaving<'_, '_, '_> {
             let wishes = unit.iter().map(|&it| self.rooms.wishes_broken(it, to)).sum::<usize>();
             let arrives = |it: &Queues| it.arrives(self.rooms.facts, unit, host, to);
             let arrives = self.queues.as_ref().map_or(0, arrives);
-            let key = (wishes, self.due[self.local(to)], arrives, free[0] - need[0], to);
+            let thrown = dice.map_or(0, |it| mixed(it ^ u64::from(to)));
+            let key = (wishes, thrown, self.due[self.local(to)], arrives, free[0] - need[0], to);
             if best.is_none_or(|other| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
                 best = Some(key);
             }
         }
-        best.map(|key| key.4)
+        best.map(|key| key.5)
     }
 
     pub(super) fn open(&self, host: u32, to: u32) -> bool {
@@ -400,15 +402,21 @@ impl Leaving<'_, '_, '_> {
         together.contains(&other) && self.rooms.at(other) == self.rooms.at(guest)
     }
 
-    /// The links and slots of a target that has less than the source may be too few for guests that write much, or are many.
+    /// Guests that move as one with a guest, itself among them.
+    fn beside(&self, guest: u32) -> u32 {
+        self.rooms.facts.guests[guest as usize].together.len().max(1) as u32
+    }
+
+    /// The link of a target that has less than the source may be too little for guests that write much. Those that move as one share
+    /// it, as many at once as both hosts have slots.
     fn carries(&self, guest: u32, to: u32) -> bool {
         let facts = self.rooms.facts;
-        let together = facts.guests[guest as usize].together.len().max(1) as u32;
         let (own, other) = (&facts.hosts[self.rooms.at(guest) as usize], &facts.hosts[to as usize]);
-        together <= other.slots
+        let abreast = abreast(self.beside(guest), &[own, other]);
+        other.slots > 0
             && other.link_mbps >= self.link_mbps
             && (other.link_mbps >= own.link_mbps
-                || live(facts, guest, other.link_mbps / together).is_some_and(|it| it.converged))
+                || live(facts, guest, other.link_mbps / abreast).is_some_and(|it| it.converged))
     }
 
     /// The narrowest link of the cluster over which all of some guests converge.
@@ -425,6 +433,14 @@ impl Leaving<'_, '_, '_> {
         let first = links.partition_point(|&mbps| !converge(mbps));
         links.get(first).copied().unwrap_or(own)
     }
+}
+
+/// SplitMix64: a number that looks random, of any other.
+pub(super) fn mixed(seed: u64) -> u64 {
+    let mut it = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    it ^ (it >> 31)
 }
 
 fn demand_of(facts: &Facts<'_>, unit: &[u32]) -> Room {

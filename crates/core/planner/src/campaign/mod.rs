@@ -37,6 +37,7 @@ mod reserve;
 mod rings;
 mod room;
 mod rooms;
+mod scatter;
 mod search;
 mod sequence;
 mod soaking;

@@ -2,6 +2,8 @@
 //! guest. A placement that was found is kept; when guests have moved, only what no longer holds of it is placed anew, and all
 //! of it only if that fails.
 
+mod fewest;
+
 use std::collections::BTreeMap;
 
 use underpin_model::policy::FailureSets;
@@ -30,15 +32,24 @@ struct Witness {
     valid: bool,
 }
 
-/// A placement that was found, with how many guests have no place and what is missing.
-type Searched = (Witness, Option<(u32, Shortage)>);
+/// A placement that was found.
+struct Searched {
+    witness: Witness,
+    /// How many guests have no place, and what is missing.
+    missing: Option<(u32, Shortage)>,
+    /// So many have none in any placement: that is proven.
+    least: u32,
+}
 
 /// Hosts that may fail together.
 #[derive(Debug, Clone)]
 struct FailureSet {
     hosts: Vec<u32>,
-    /// Guests that had no place before the plan began, of those that some other host could take.
+    /// Guests for which no place was found before the plan began, of those that some other host could take.
     without_place: u32,
+    /// So many of them had none for certain, and may have none later: the search finds at most as many places as there are, so
+    /// that whoever compares two searches may take for no worse what is worse.
+    allowed: u32,
     /// Guests that no other host could take, were it empty.
     hopeless: u32,
     witness: Witness,
@@ -64,13 +75,6 @@ pub(super) struct Shortage {
     pub(super) unit: Option<(u32, Room)>,
 }
 
-/// Placements of single units that a search may try once the quick ones have failed: at the start, where what it misses would be
-/// taken for broken, and later, where it would only be cautious and is asked often.
-const MOST_TRIED_AT_START: u32 = 20_000;
-const MOST_TRIED: u32 = 1_000;
-/// Most units for which everything is tried.
-const MOST_UNITS: usize = 24;
-
 impl Rooms<'_, '_> {
     /// The failures to be ready for, each with a placement of its guests as they stand. Guests that no other host could ever take are
     /// out of the reckoning: they were lost with their host before the plan, and do not excuse that others are.
@@ -91,22 +95,22 @@ impl Rooms<'_, '_> {
         let open = self.open_room();
         let mut searched = Vec::with_capacity(sets.len());
         for hosts in sets {
-            let mut found = self.search(&hosts, &open, MOST_TRIED_AT_START);
+            let mut found = self.search(&hosts, &open, None);
             let before = self.hopeless.len();
-            if found.1.is_some() {
+            if found.missing.is_some() {
                 let lost: Vec<u32> = self.failing(&hosts).filter(|&it| self.is_hopeless(it)).collect();
                 self.hopeless.extend(lost);
             }
             if self.hopeless.len() > before {
-                found = self.search(&hosts, &open, MOST_TRIED_AT_START);
+                found = self.search(&hosts, &open, None);
             }
             searched.push((hosts, found));
         }
-        let of = |(hosts, (witness, shortage)): (Vec<u32>, Searched)| {
+        let of = |(hosts, found): (Vec<u32>, Searched)| {
             let lost =
                 hosts.iter().flat_map(|&it| self.guests_on(it)).filter(|it| self.hopeless.contains(it));
-            let hopeless = lost.count() as u32;
-            FailureSet { without_place: shortage.map_or(0, |it| it.0), hopeless, hosts, witness }
+            let (hopeless, without_place) = (lost.count() as u32, found.missing.map_or(0, |it| it.0));
+            FailureSet { without_place, allowed: found.least, hopeless, hosts, witness: found.witness }
         };
         self.failures = Failures { sets: searched.into_iter().map(of).collect(), hardest: 0 };
     }
@@ -135,7 +139,7 @@ impl Rooms<'_, '_> {
         all.filter(|it| it.1 > 0).collect()
     }
 
-    /// Checks that every failure still finds places; one that does not, unless it was as bad before.
+    /// Checks that every failure still finds places; one that does not, unless it is proven that it was as bad before.
     pub(super) fn reserve(&mut self) -> Result<(), Shortage> {
         let mut failures = std::mem::take(&mut self.failures);
         let kept = self.keep(&mut failures);
@@ -156,13 +160,13 @@ impl Rooms<'_, '_> {
                 set.witness = witness;
                 continue;
             }
-            let lacks = self.lacks(&set.hosts, &open).filter(|_| set.without_place == 0);
+            let lacks = self.lacks(&set.hosts, &open).filter(|_| set.allowed == 0);
             let shortage = lacks.map_or_else(
                 || {
-                    let (witness, shortage) = self.search(&set.hosts, &open, MOST_TRIED);
-                    let worse = shortage.filter(|it| it.0 > set.without_place);
+                    let found = self.search(&set.hosts, &open, Some(set.allowed));
+                    let worse = found.missing.filter(|it| it.0 > set.allowed);
                     if worse.is_none() {
-                        set.witness = witness;
+                        set.witness = found.witness;
                     }
                     worse.map(|it| it.1)
                 },
@@ -264,31 +268,6 @@ impl Rooms<'_, '_> {
         })
     }
 
-    /// Places the guests of a failure set on what remains: the largest first, each where least is left over; then where most is
-    /// left over; then, where they are few, everything. How many have no place, and what is missing.
-    fn search(&self, failed: &[u32], open: &[Free], tries: u32) -> Searched {
-        let units = self.units(self.failing(failed));
-        let attempt = |tight: bool| {
-            let (mut left, mut given) = (self.remaining(failed, open), Vec::new());
-            let missing = self.place(&units, tight, &mut left, &mut given);
-            (given, missing)
-        };
-        let (mut given, mut missing) = attempt(true);
-        if let Some(first) = missing {
-            let (other, second) = attempt(false);
-            if second.is_none_or(|it| it.0 < first.0) {
-                (given, missing) = (other, second);
-            }
-        }
-        if missing.is_some() && units.len() <= MOST_UNITS {
-            let (mut left, mut all, mut tries) = (self.remaining(failed, open), Vec::new(), tries);
-            if self.exhaust(&units, &mut left, &mut all, &mut tries) {
-                (given, missing) = (all, None);
-            }
-        }
-        (self.witness(failed, given, missing.is_none()), missing)
-    }
-
     fn witness(&self, failed: &[u32], mut given: Vec<(u32, u32)>, valid: bool) -> Witness {
         given.sort_unstable();
         let apart = |it: &&(u32, u32)| !self.facts.guests[it.0 as usize].apart.is_empty();
@@ -367,35 +346,6 @@ impl Rooms<'_, '_> {
             }
         }
         missing
-    }
-
-    /// Whether a placement of all units was found by trying one after the other, as long as tries are left.
-    fn exhaust(
-        &self,
-        units: &[Unit],
-        left: &mut [Free],
-        given: &mut Vec<(u32, u32)>,
-        tries: &mut u32,
-    ) -> bool {
-        let Some(((need, members), rest)) = units.split_first() else { return true };
-        for at in 0..left.len() {
-            let Some(fewer) = tries.checked_sub(1) else { return false };
-            *tries = fewer;
-            let host = self.hosts().start + at as u32;
-            let takes = |it: &u32| self.facts.may_restart(*it, host) && self.apart_of(*it, host, given);
-            if !fits(left[at], *need) || !members.iter().all(takes) {
-                continue;
-            }
-            let before = (left[at], given.len());
-            take(&mut left[at], *need);
-            given.extend(members.iter().map(|&it| (it, host)));
-            if self.exhaust(rest, left, given, tries) {
-                return true;
-            }
-            left[at] = before.0;
-            given.truncate(before.1);
-        }
-        false
     }
 
     /// Apart from those that stand on a host and from those that a failure would bring there.

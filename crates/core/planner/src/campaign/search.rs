@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 use super::couplings::Couplings;
 use super::facts::Facts;
-use super::leave::How;
-use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave};
+use super::leave::{How, mixed};
+use super::scatter::{MOST_IN_CLUSTER, MOST_IN_FLEET};
+use super::stage::{Candidate, Cluster, Shared, Staged, StagedWave, placed_out};
 use super::{Request, spread};
 
 /// Clusters that are looked at again at a time: those that the next stage would wait for.
@@ -45,7 +46,7 @@ pub(super) fn stages<'f, 'a>(
                 Search::new(shared, before, &none, hosts, tries.contains(&at), seed(request, tries, at));
             search.spread(shared, before, &none, share);
             if !search.stands(shared.facts, kept.as_ref()) {
-                search.vary(shared, before, &none, share);
+                search.improve(shared, before, &none, share);
             }
             (at, before, search)
         })
@@ -111,13 +112,17 @@ impl<'f, 'a> Search<'f, 'a> {
         shared: &Shared<'f, 'a>,
         before: &Cluster<'f, 'a>,
         limits: &Couplings,
-        order: Vec<Candidate>,
+        mut order: Vec<Candidate>,
         canary: bool,
         seed: u64,
     ) -> Self {
         let (mut cluster, mut couplings) = (before.clone(), limits.clone());
-        (cluster.spreads, cluster.avoids) = (false, None);
+        (cluster.spreads, cluster.avoids, cluster.scatters) = (false, None, before.salt);
+        if let Some(salt) = before.salt {
+            shuffle(&mut order, salt ^ u64::from(before.waves));
+        }
         let staged = cluster.stage(shared, &mut couplings, order.clone(), canary);
+        cluster.scatters = None;
         let worth = Worth::of(shared, &staged);
         Self { order, canary, dice: ChaCha8Rng::seed_from_u64(seed), worth, staged, cluster, couplings }
     }
@@ -137,7 +142,7 @@ impl<'f, 'a> Search<'f, 'a> {
         limits: &Couplings,
         evaluations: u64,
     ) {
-        if evaluations == 0 || !spread::might_help(shared.facts, &self.staged) {
+        if evaluations == 0 || before.salt.is_some() || !spread::might_help(shared.facts, &self.staged) {
             return;
         }
         let (mut cluster, mut couplings) = (before.clone(), limits.clone());
@@ -157,6 +162,55 @@ impl<'f, 'a> Search<'f, 'a> {
         let is_meant = self.order.len() < 2 || self.dice.next_u64().is_multiple_of(4);
         let at = (self.dice.next_u64() % (hosts.len() as u64).max(1)) as usize;
         hosts.get(at).copied().filter(|_| is_meant)
+    }
+
+    /// Looks for a better order; where a small cluster has hosts that found no room by half of the time, for other targets in the other
+    /// half.
+    pub(super) fn improve(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        before: &Cluster<'f, 'a>,
+        limits: &Couplings,
+        evaluations: u64,
+    ) {
+        // Of small fleets whole plans are tried, once it is known that somebody is left out for good.
+        let is_whole = before.salt.is_none() && shared.facts.hosts.len() <= MOST_IN_FLEET;
+        if is_whole || before.rooms.hosts().len() > MOST_IN_CLUSTER {
+            return self.vary(shared, before, limits, evaluations);
+        }
+        let stuck = |it: &Self| it.staged.blocked.iter().flat_map(|it| &it.1).any(placed_out);
+        // What dice have put somewhere stays there: it may be what a later stage needs.
+        if before.salt.is_some() && !stuck(self) {
+            return;
+        }
+        let half = evaluations / 2;
+        self.vary(shared, before, limits, evaluations - half);
+        for _ in 0..half {
+            if stuck(self) {
+                self.scatter(shared, before, limits);
+            } else {
+                self.vary(shared, before, limits, 1);
+            }
+        }
+    }
+
+    /// Tries any order, and targets that the dice say.
+    fn scatter(&mut self, shared: &Shared<'f, 'a>, before: &Cluster<'f, 'a>, limits: &Couplings) {
+        let mut order = self.order.clone();
+        if self.dice.next_u64().is_multiple_of(2) {
+            vary(&mut order, &self.staged, &mut self.dice);
+        } else {
+            shuffle(&mut order, self.dice.next_u64());
+        }
+        let (mut cluster, mut couplings) = (before.clone(), limits.clone());
+        (cluster.spreads, cluster.scatters) = (false, Some(self.dice.next_u64()));
+        let staged = cluster.stage(shared, &mut couplings, order.clone(), self.canary);
+        cluster.scatters = None;
+        let worth = Worth::of(shared, &staged);
+        if worth.better(&self.worth) {
+            (self.worth, self.staged, self.order) = (worth, staged, order);
+            (self.cluster, self.couplings) = (cluster, couplings);
+        }
     }
 
     /// Tries other orders and targets, and keeps what is better.
@@ -217,6 +271,15 @@ fn vary(order: &mut [Candidate], best: &Staged, dice: &mut ChaCha8Rng) {
         order.iter_mut().filter(|other| other.host == it).for_each(|other| other.priority = place);
     }
     order.sort_by(|a, b| a.priority.total_cmp(&b.priority));
+    renumber(order);
+}
+
+fn shuffle(order: &mut [Candidate], dice: u64) {
+    order.sort_by_key(|it| mixed(dice ^ u64::from(it.host)));
+    renumber(order);
+}
+
+fn renumber(order: &mut [Candidate]) {
     for (rank, it) in order.iter_mut().enumerate() {
         it.priority = rank as f64;
     }

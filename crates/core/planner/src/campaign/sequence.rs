@@ -59,14 +59,14 @@ pub(super) fn improved<'a>(
     request: &Request<'a>,
     facts: &Facts<'a>,
     best: Found<'_>,
-) -> Result<Driven, PlanError> {
+) -> Result<(Worth, Driven), PlanError> {
     let (worth, driven, way) = best;
     let orders = driven.orders.clone();
     // As many plans as a stage tries orders; one stage alone has tried its own.
     let clusters = orders.values().map(Vec::len).max().unwrap_or(0);
     let plans = request.evaluations / clusters.max(1) as u64;
     if request.parent.is_some() || orders.len() < 2 || clusters < 2 || plans == 0 {
-        return Ok(driven);
+        return Ok((worth, driven));
     }
     let made = |orders: &Orders, searches: bool| -> Result<(Worth, Driven), PlanError> {
         let sequence = Some(Sequence { orders, searches });
@@ -95,7 +95,7 @@ pub(super) fn improved<'a>(
             }
         }
     }
-    Ok(best.1)
+    Ok(best)
 }
 
 /// Neighbours that are looked at for one that was not tried.

@@ -102,6 +102,10 @@ pub(super) struct Cluster<'f, 'a> {
     pub(super) spreads: bool,
     /// Guests do not go there while a search tries what that is worth.
     pub(super) avoids: Option<u32>,
+    /// Dice that say where guests go while a search tries what that is worth.
+    pub(super) scatters: Option<u64>,
+    /// The first order and the first targets of every stage are by these dice.
+    pub(super) salt: Option<u64>,
     /// Nobody can be done otherwise: guests of other hosts move for the reserve.
     pub(super) regroups: bool,
 }
@@ -376,6 +380,18 @@ pub(super) fn lasting(reason: &Reason) -> bool {
             | Reason::Locked { until_s: None, .. }
             | Reason::DoesNotConverge { .. }
             | Reason::UnknownFact { .. }
+    )
+}
+
+/// Reasons that other targets of guests that moved before may take away.
+pub(super) fn placed_out(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Short { .. }
+            | Reason::Fragmented { .. }
+            | Reason::NoPlaceAfterFailure { .. }
+            | Reason::RequiredAffinity { .. }
+            | Reason::ReleaseDiversity { .. }
     )
 }
 

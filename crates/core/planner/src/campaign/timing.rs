@@ -245,13 +245,14 @@ struct InUse {
 
 /// Starts each migration as soon as its links and slots allow, the largest first. Each is given what is free of both links,
 /// at least half of the narrower: waiting for a whole link beats sharing it among many, since every sharer writes meanwhile.
-/// Guests that must be together start at one moment and share what one would be given: while the last is on its way, the others
-/// may be on either side.
+/// Guests that must be together start at one moment and share what one would be given; where slots are fewer, as many as there are,
+/// and the next when these have arrived: while one is on its way, the others may be on either side. What the first took is theirs
+/// until the last is there, so that no moment is without one on its way.
 fn schedule(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
     let mut units = units(facts, wanted);
     let mut in_use = rustc_hash::FxHashMap::<u32, InUse>::default();
     let mut ends: BinaryHeap<Reverse<(Seconds, usize)>> = BinaryHeap::new();
-    let mut done: Vec<(usize, Move)> = Vec::new();
+    let (mut done, mut held): (Vec<(usize, Move)>, Vec<Claim>) = (Vec::new(), Vec::new());
     let mut now = units.first().map_or(0, |it| it.ready());
     while !units.is_empty() {
         units.retain(|unit| {
@@ -259,11 +260,12 @@ fn schedule(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
                 return true;
             }
             let Some(started) = start(facts, &in_use, &unit.0, now) else { return true };
-            for (it, started) in unit.0.iter().zip(started) {
-                claim(&mut in_use, &started, true);
-                ends.push(Reverse((started.end(), done.len())));
-                done.push((it.work, started));
+            for claimed in claims(&started) {
+                claim(&mut in_use, &claimed, true);
+                ends.push(Reverse((claimed.end, held.len())));
+                held.push(claimed);
             }
+            done.extend(unit.0.iter().map(|it| it.work).zip(started));
             false
         });
         let next_ready = units.iter().map(Unit::ready).filter(|&it| it > now).min();
@@ -274,8 +276,7 @@ fn schedule(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<(usize, Move)> {
                 break;
             }
             ends.pop();
-            let ended = done[at].1;
-            claim(&mut in_use, &ended, false);
+            claim(&mut in_use, &held[at], false);
         }
     }
     done
@@ -304,7 +305,26 @@ fn units(facts: &Facts<'_>, wanted: Vec<Wanted>) -> Vec<Unit> {
     units
 }
 
-fn claim(in_use: &mut rustc_hash::FxHashMap<u32, InUse>, it: &Move, claim: bool) {
+/// What a migration, or several that follow each other, take of both links and of the slots.
+struct Claim {
+    from: u32,
+    to: u32,
+    mbps: u32,
+    end: Seconds,
+}
+
+/// What a unit that has started takes: each of its guests until it is there, or, where some go later, the first of them until all are.
+fn claims(started: &[Move]) -> Vec<Claim> {
+    let of = |it: &Move| Claim { from: it.from, to: it.to, mbps: it.mbps, end: it.end() };
+    let now = started.first().map_or(0, |it| it.start);
+    if started.iter().all(|it| it.start == now) {
+        return started.iter().map(of).collect();
+    }
+    let end = started.iter().map(Move::end).max().unwrap_or(now);
+    started.iter().filter(|it| it.start == now).map(|it| Claim { end, ..of(it) }).collect()
+}
+
+fn claim(in_use: &mut rustc_hash::FxHashMap<u32, InUse>, it: &Claim, claim: bool) {
     let sign = |value: &mut u32, by: u32| {
         *value = if claim { value.saturating_add(by) } else { value.saturating_sub(by) };
     };
@@ -326,25 +346,44 @@ fn start(
     let used = |host: u32| in_use.get(&host).copied().unwrap_or_default();
     let (from, to) = (&facts.hosts[first.from as usize], &facts.hosts[first.to as usize]);
     let (out, into) = (used(first.from), used(first.to));
-    let count = unit.len() as u32;
-    let slots = |host: &HostFacts<'_>, used: InUse| used.migrations + count <= host.slots.max(1);
+    let abreast = abreast(unit.len() as u32, &[from, to]);
+    let slots = |host: &HostFacts<'_>, used: InUse| used.migrations + abreast <= host.slots.max(1);
     if !slots(from, out) || !slots(to, into) {
         return None;
     }
     if !first.live {
-        return unit.iter().map(|it| moved(facts, it, now, 0)).collect();
+        return in_turns(facts, unit, abreast, now, 0);
     }
     let free = from.link_mbps.saturating_sub(out.out_mbps).min(to.link_mbps.saturating_sub(into.in_mbps));
     let narrow = from.link_mbps.min(to.link_mbps);
     if free == 0 || free < narrow / 2 {
         return None;
     }
-    let share = free / count;
+    let share = free / abreast;
     let converges = |it: &Wanted| live(facts, it.guest, share).is_some_and(|it| it.converged);
     if free < narrow && !unit.iter().all(converges) {
         return None;
     }
-    unit.iter().map(|it| moved(facts, it, now, share)).collect()
+    in_turns(facts, unit, abreast, now, share)
+}
+
+/// How many of so many guests that move as one are on their way at once between hosts.
+pub(super) fn abreast(guests: u32, hosts: &[&HostFacts<'_>]) -> u32 {
+    hosts.iter().fold(guests, |least, it| least.min(it.slots)).max(1)
+}
+
+/// Guests that move as one, so many at once: the next when these have arrived, and at that moment.
+fn in_turns(facts: &Facts<'_>, unit: &[Wanted], abreast: u32, now: Seconds, mbps: u32) -> Option<Vec<Move>> {
+    let mut all: Vec<Move> = Vec::with_capacity(unit.len());
+    let mut turn_at = now;
+    for turn in unit.chunks(abreast as usize) {
+        let first = all.len();
+        for it in turn {
+            all.push(moved(facts, it, turn_at, mbps)?);
+        }
+        turn_at = all[first..].iter().map(Move::end).max().unwrap_or(turn_at);
+    }
+    Some(all)
 }
 
 /// A migration at a rate.

@@ -4,7 +4,15 @@ use underpin_model::fleet::AffinityKind;
 use underpin_model::id::ElementId;
 use underpin_model::plan::{Outcome, Reason};
 
-use super::build::{fleet, guest, of, planned, planning, policy};
+use std::collections::BTreeMap;
+
+use underpin_lint::{Options, lint};
+use underpin_model::fleet::Fleet;
+use underpin_model::plan::{Rule, Severity};
+use underpin_model::policy::{FailureSets, Policy};
+use underpin_planner::campaign::{Planned, plan};
+
+use super::build::{fleet, guest, of, planned, planning, policy, request};
 use super::rules::rule;
 
 #[test]
@@ -52,4 +60,54 @@ fn places_that_only_a_careful_search_finds_held_at_the_start_as_well() {
     assert_eq!(tight.outcome, Outcome::Blocked);
     assert!(matches!(tight.reasons[..], [Reason::Short { reserve: true, .. }]), "{tight:?}");
     assert_eq!(outcome(0).outcome, Outcome::Planned);
+}
+
+/// Hosts of so many GiB, of which `h1` alone is to be changed.
+fn hosts_of(gib: &[u64]) -> Fleet {
+    let mut fleet = fleet(gib.len());
+    for (host, gib) in fleet.hosts.iter_mut().zip(gib) {
+        host.capacity.as_mut().unwrap().memory_mib = Some(gib * 1024);
+    }
+    planning(&mut fleet).changes[0].elements = vec![ElementId::new("h1").unwrap()];
+    fleet
+}
+
+/// A plan that keeps no reserve, and whether the lint finds that it makes one worse that was broken.
+fn without_reserve(fleet: &Fleet) -> (Planned, bool) {
+    let mut none = policy();
+    none.planning.failure_sets = FailureSets::None;
+    let loss = BTreeMap::new();
+    let it = plan(&request(fleet, &none, &loss)).unwrap();
+    let report = lint(fleet, &Policy::default(), &it.plan, &Options::default());
+    let worse =
+        report.findings.iter().any(|it| it.rule == Rule::Restartability && it.severity == Severity::Error);
+    (it, worse)
+}
+
+#[test]
+fn of_a_reserve_that_lacked_before_the_fewest_that_are_lost_are_counted() {
+    // Should h2 fail, six of its guests find room on h3, and the large one does not. Largest first, six would be lost at once.
+    let case = |small: usize| {
+        let mut fleet = hosts_of(&[10, 33, 12]);
+        guest(&mut fleet, "h2", 12);
+        for _ in 0..small {
+            guest(&mut fleet, "h2", 2);
+        }
+        guest(&mut fleet, "h1", 10);
+        fleet
+    };
+    let worse = case(6);
+    let it = planned(&worse, &policy());
+    assert_eq!(of(&it, "h1").outcome, Outcome::Blocked);
+    assert!(matches!(of(&it, "h1").reasons[..], [Reason::Short { reserve: true, .. }]), "{it:?}");
+    let lost = it.report.standing.iter().find(|it| it.place == "h2");
+    assert!(lost.is_some_and(|it| it.text.contains("no place was found for 1 ")), "{lost:?}");
+    let (it, found) = without_reserve(&worse);
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned);
+    assert!(found, "one was lost and six would be");
+
+    // With one small guest, and room for it beside the one that moves, as many are lost as were.
+    let same = case(1);
+    assert_eq!(of(&planned(&same, &policy()), "h1").outcome, Outcome::Planned);
+    assert!(!without_reserve(&same).1);
 }

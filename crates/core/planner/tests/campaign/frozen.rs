@@ -4,7 +4,7 @@ use underpin_model::id::HostId;
 use underpin_model::plan::{Outcome, Reason, Relaxation, Rule, Trial};
 use underpin_model::policy::{Exception, Freeze, Policy, Scope, Window};
 
-use crate::build::{array_of_two_controllers, at, fleet, guest, of, planned, policy, tenant};
+use crate::build::{array_of_two_controllers, at, finally, fleet, guest, of, planned, policy, tenant};
 use crate::time::window;
 
 fn freeze(id: &str, from: &str, until: &str) -> Freeze {
@@ -94,6 +94,20 @@ fn a_freeze_that_is_waited_for_is_named_with_its_end() {
         let names: Vec<_> = all.filter_map(named).collect();
         assert!(names.is_empty(), "{names:?}");
     }
+}
+
+#[test]
+fn guests_of_others_come_to_a_host_that_is_frozen() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h1", 8);
+    let mut books = freeze("books", "2026-11-20T00:00:00Z", "2036-11-01T00:00:00Z");
+    books.scope.hosts = ["h2", "h3"].map(|it| HostId::new(it).unwrap()).to_vec();
+    // Lint is asked for errors by `planned`.
+    let it = planned(&fleet, &with(vec![books], Vec::new()));
+    assert_eq!(of(&it, "h1").outcome, Outcome::Planned);
+    assert_ne!(finally(&fleet, &it.plan)["v001"], "h1");
+    let [reason] = &of(&it, "h2").reasons[..] else { panic!("{:?}", of(&it, "h2")) };
+    assert_eq!(named(reason), Some(("books", false)));
 }
 
 #[test]

@@ -37,6 +37,8 @@ mod rings;
 #[path = "../support/rules.rs"]
 mod rules;
 mod sample;
+mod scattered;
+mod slots;
 mod spread;
 mod suspended;
 mod time;
