@@ -136,10 +136,14 @@ impl Asked<'_> {
         days.or_else(|| failed().then_some(0.0))
     }
 
-    /// What evidence says of a release, by the name that it has in the lists, or else as it is installed.
+    /// What evidence says of a release.
     fn tally(&self, line: &LineKey, hardware: &HardwareClass, version: &str) -> Tally {
+        self.evidence.about(&self.called(line, version), hardware)
+    }
+
+    /// The name of a release in evidence: that of the lists, or else as it is installed.
+    pub(super) fn called(&self, line: &LineKey, version: &str) -> String {
         let listed = self.releases.fact(line, version).map(named);
-        let name = listed.unwrap_or_else(|| version.to_owned());
-        self.evidence.about(&release_name(&line.component, &name), hardware)
+        release_name(&line.component, listed.as_deref().unwrap_or(version))
     }
 }
