@@ -338,7 +338,7 @@ fn evidence_that_counts_for_no_host_is_named() {
 
 /// What no hazard can be made of by the book: certainty. And what nobody can know yet.
 #[test]
-fn a_score_of_exactly_one_is_finite_and_facts_of_the_future_count_for_nothing() {
+fn a_score_of_exactly_one_is_refused_with_its_place_and_facts_of_the_future_count_for_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let scores = |day: &str, score: &str| {
         format!(
@@ -362,19 +362,19 @@ fn a_score_of_exactly_one_is_finite_and_facts_of_the_future_count_for_nothing() 
         number(&ran.json()["fleet"]["loss"]["mean"])
     };
     let none = asked(&[]);
-    let future = file(&dir, "future.csv", scores("2031-08-25", "1.0"));
+    let future = file(&dir, "future.csv", scores("2031-08-25", "0.99"));
     assert_eq!(asked(&[&future]), none, "a score of 2031 is not known in 2026");
     let past = file(&dir, "past.csv", scores("2026-02-20", "0.9"));
     let later = file(&dir, "later.csv", scores("2026-12-20", "0.3"));
     assert!(asked(&[&past]) > none);
     assert_eq!(asked(&[&past, &later]), asked(&[&past]), "a later score hides no valid one");
-    let certain = asked(&[&file(&dir, "one.csv", scores("2026-02-20", "1.0"))]);
     let nearly = asked(&[&file(&dir, "nearly.csv", scores("2026-02-20", "0.99999"))]);
-    assert!(certain > none && (certain / nearly - 1.0).abs() < 1e-3, "{none} {nearly} {certain}");
-    for score in ["1.0001", "-0.1", "NaN", "inf"] {
+    assert!(nearly > asked(&[&past]), "{none} {nearly}");
+    for score in ["1.0", "1.0001", "-0.1", "NaN", "inf"] {
         let bad = file(&dir, "bad.csv", scores("2026-02-20", score));
         let told = run(&["risk", "fleet.json", "--no-builtin", "--feeds", &bad]).ends(2).stderr;
         assert!(told.contains("UP0004"), "{score}: {told}");
+        assert!(told.contains("bad.csv") && told.contains("epss of \"CVE-2023-0001\" is "), "{score}: {told}");
     }
 }
 
