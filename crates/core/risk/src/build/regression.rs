@@ -66,7 +66,8 @@ impl<'a> Regressions<'a> {
     /// The day on which a release appeared, where it is known.
     pub(super) fn released(&self, platform: Option<&PlatformRelease>) -> Option<Date> {
         let platform = platform?;
-        self.dates.of(platform).or_else(|| withdrawal(platform, self.day).map(|it| it.released))
+        let forgotten = || withdrawals::released(&platform.family, platform.release.as_deref()?, self.day);
+        self.dates.of(platform).or_else(forgotten)
     }
 
     /// `None`: so mature, and nothing known against it, that a fault would be only work. A release of unknown day is priced as new where

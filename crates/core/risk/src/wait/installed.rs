@@ -15,7 +15,7 @@ use super::situation::{Installed, Worth};
 use super::strata::Crowd;
 use super::target::Releases;
 use super::unmatched::release_name;
-use crate::withdrawals::Withdrawal;
+use crate::withdrawals::{self, Withdrawal};
 
 /// What there is to ask.
 pub(super) struct Asked<'a> {
@@ -130,7 +130,7 @@ impl Asked<'_> {
     /// Days since a release appeared; `None`: nobody says, and nothing else is known of it. The age of what is known to be bad counts for nothing.
     fn age(&self, line: &LineKey, hardware: &HardwareClass, version: &str) -> Option<f64> {
         let listed = self.releases.fact(line, version).map(|it| it.date);
-        let released = listed.or_else(|| Some(self.releases.withdrawal(line, version)?.released));
+        let released = listed.or_else(|| withdrawals::released(&line.family, version, self.day));
         let failed = || self.tally(line, hardware, version).on_this_hardware().failures > 0;
         let days = released.map(|it| f64::from((self.day - it).get_days().max(0)));
         days.or_else(|| failed().then_some(0.0))
