@@ -374,8 +374,23 @@ fn a_score_of_exactly_one_is_refused_with_its_place_and_facts_of_the_future_coun
         let bad = file(&dir, "bad.csv", scores("2026-02-20", score));
         let told = run(&["risk", "fleet.json", "--no-builtin", "--feeds", &bad]).ends(2).stderr;
         assert!(told.contains("UP0004"), "{score}: {told}");
-        assert!(told.contains("bad.csv") && told.contains("epss of \"CVE-2023-0001\" is "), "{score}: {told}");
+        assert!(
+            told.contains("bad.csv") && told.contains("epss of \"CVE-2023-0001\" is "),
+            "{score}: {told}"
+        );
     }
+}
+
+/// A chance that rounding ate is below something; one that is none is 0.
+#[test]
+fn what_cannot_happen_has_a_chance_of_zero() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "format = \"underpin/policy/1\"\n[parameters]\naimed = 0\nunderpin_compromised = 0\nregression_prior = 0\nbeta = 0\n";
+    let policy = file(&dir, "policy.toml", text);
+    let of = ["risk", "fleet.json", "--no-builtin", "--feeds", "feeds", "--as-of", "2026-03-02", "--policy"];
+    let ran = run(&[&of[..], &[&policy]].concat()).ends(0);
+    let row = ran.stdout.lines().find(|it| it.contains("at least 1 host")).unwrap();
+    assert!(row.contains("0 %") && !row.contains("below"), "{row}");
 }
 
 /// Whoever reads the answer of a machine reads no stderr.
