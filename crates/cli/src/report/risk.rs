@@ -20,8 +20,9 @@ const FIRST: usize = 10;
 const UNKNOWN: &str = "unknown";
 
 /// The chance that so many are hit at once: as it is where exact, about where sampled, below a bound where no sample saw it.
-fn chance(it: &AtLeast) -> String {
+fn chance(of: &FleetRisk, it: &AtLeast) -> String {
     match (it.method, it.at_most) {
+        _ if of.is_never_hit() && it.probability <= 0.0 => percent(0.0),
         // It can be, and its exact chance is lost in the rounding of the sums that give it.
         (Method::Exact, _) if it.probability <= 0.0 => percent(LEAST_SHOWN / 2.0),
         (Method::Exact, _) => percent(it.probability),
@@ -141,13 +142,17 @@ fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
         ("tenant", |it| &it.tenants_hit_at_least),
     ];
     for (name, of) in kinds {
-        let naive = report.naive.as_ref().map(of);
         let shown = |m: u64| all || m == 2 || m.checked_ilog10().is_some_and(|it| 10u64.pow(it) == m);
         for (at, one) in of(&report.fleet).iter().enumerate().filter(|(_, it)| shown(it.m)) {
             let unknown = name != "host" && !report.losses_known;
-            let chance = |it: &AtLeast| if unknown { UNKNOWN.to_owned() } else { chance(it) };
-            let beside = naive.map(|it| it.get(at).map(chance).unwrap_or_default());
-            let own = [format!("at least {}", counted(one.m, name)), chance(one)];
+            let chance = |fleet: &FleetRisk, it: &AtLeast| {
+                if unknown { UNKNOWN.to_owned() } else { chance(fleet, it) }
+            };
+            let beside = report
+                .naive
+                .as_ref()
+                .map(|naive| of(naive).get(at).map(|it| chance(naive, it)).unwrap_or_default());
+            let own = [format!("at least {}", counted(one.m, name)), chance(&report.fleet, one)];
             list.cells(own.into_iter().chain(beside));
         }
     }
@@ -282,8 +287,8 @@ fn contributions(report: &RiskReport, most: usize, width: Option<u16>) -> String
 }
 
 /// Probability that so many are hit at once; nothing where there are not so many.
-fn at_once_cell(list: &[AtLeast], m: u64) -> String {
-    list.iter().find(|it| it.m == m).map_or_else(String::new, chance)
+fn at_once_cell(of: &FleetRisk, list: &[AtLeast], m: u64) -> String {
+    list.iter().find(|it| it.m == m).map_or_else(String::new, |it| chance(of, it))
 }
 
 fn cvar_cell(report: &RiskReport, figures: &Figures) -> String {
@@ -313,10 +318,10 @@ fn clusters(report: &RiskReport, most: usize, width: Option<u16>) -> String {
         list.row([
             loss(report, one.figures.mean),
             cvar_cell(report, &one.figures),
-            at_once_cell(&one.hosts_hit_at_least, 1),
-            at_once_cell(&one.hosts_hit_at_least, 2),
-            at_once_cell(&one.guests_hit_at_least, 10),
-            at_once_cell(&one.tenants_hit_at_least, 2),
+            at_once_cell(&report.fleet, &one.hosts_hit_at_least, 1),
+            at_once_cell(&report.fleet, &one.hosts_hit_at_least, 2),
+            at_once_cell(&report.fleet, &one.guests_hit_at_least, 10),
+            at_once_cell(&report.fleet, &one.tenants_hit_at_least, 2),
             one.hosts.to_string(),
             one.guests.to_string(),
             one.cluster.as_ref().map_or_else(|| "hosts of no known cluster".to_owned(), ToString::to_string),
@@ -347,9 +352,9 @@ fn tenants(report: &RiskReport, most: usize, width: Option<u16>) -> String {
             loss(report, one.figures.mean),
             cvar_cell(report, &one.figures),
             percent(one.figures.any_loss.value),
-            at_once_cell(&one.hosts_hit_at_least, 1),
-            at_once_cell(&one.hosts_hit_at_least, 2),
-            at_once_cell(&one.guests_hit_at_least, 10),
+            at_once_cell(&report.fleet, &one.hosts_hit_at_least, 1),
+            at_once_cell(&report.fleet, &one.hosts_hit_at_least, 2),
+            at_once_cell(&report.fleet, &one.guests_hit_at_least, 10),
             deferral.map_or_else(String::new, |it| short(it.own)),
             deferral.map_or_else(String::new, |it| short(it.neighbours_sum)),
             one.guests.to_string(),

@@ -30,7 +30,7 @@ pub(super) const SECTIONS: &[Section] = &[
 ];
 
 fn epss_to_daily(row: &Row<'_>) -> Result<Outputs, BadRow> {
-    let p = row.probability("epss30")?;
+    let p = epss(row)?;
     Ok(vec![
         ("hazard", daily_hazard(p).get().into()),
         ("daily", daily_probability(p).into()),
@@ -40,7 +40,20 @@ fn epss_to_daily(row: &Row<'_>) -> Result<Outputs, BadRow> {
 }
 
 fn exposure_prob(row: &Row<'_>) -> Result<Outputs, BadRow> {
-    Ok(vec![("prob", probability_within(row.probability("epss30")?, row.quantity("days")?).into())])
+    Ok(vec![("prob", probability_within(epss(row)?, row.quantity("days")?).into())])
+}
+
+/// A score of exactly 1 has an infinite hazard: refused, as in feeds.
+fn epss(row: &Row<'_>) -> Result<Probability, BadRow> {
+    let score = row.probability("epss30")?;
+    if score == Probability::CERTAIN {
+        return Err(wrong(
+            "epss30",
+            &score.get().into(),
+            "a probability below 1: a score of 1 has no hazard",
+        ));
+    }
+    Ok(score)
 }
 
 fn gaussian_tail(row: &Row<'_>) -> Result<Outputs, BadRow> {

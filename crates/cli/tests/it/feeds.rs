@@ -79,7 +79,8 @@ fn a_bad_line_of_epss_scores_is_left_out_and_told_and_the_rest_counts() {
     let scores = "#model_version:v2025.03.14,score_date:2026-03-01T00:00:00+0000\ncve,epss,percentile\n\
                   CVE-2023-0001,0.5,0.9\nCVE-2023-0002,often,0.9\n";
     let scores = file(&dir, "epss.csv", scores);
-    let said = "epss.csv: 1 line left out, the others count: line 4: epss is \"often\"; expected a number from 0 to 1";
+    let said = "epss.csv: 1 line left out, the others count: line 4: epss of \"CVE-2023-0002\" is \"often\"; \
+                expected a number from 0 to 1";
     let check = run(&["feeds", "check", &scores]).ends(1);
     assert!(check.stdout.contains(said), "{}", check.stdout);
     let ran = run(&[

@@ -338,7 +338,7 @@ fn evidence_that_counts_for_no_host_is_named() {
 
 /// What no hazard can be made of by the book: certainty. And what nobody can know yet.
 #[test]
-fn a_score_of_exactly_one_is_finite_and_facts_of_the_future_count_for_nothing() {
+fn a_score_of_exactly_one_is_refused_with_its_place_and_facts_of_the_future_count_for_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let scores = |day: &str, score: &str| {
         format!(
@@ -362,20 +362,35 @@ fn a_score_of_exactly_one_is_finite_and_facts_of_the_future_count_for_nothing() 
         number(&ran.json()["fleet"]["loss"]["mean"])
     };
     let none = asked(&[]);
-    let future = file(&dir, "future.csv", scores("2031-08-25", "1.0"));
+    let future = file(&dir, "future.csv", scores("2031-08-25", "0.99"));
     assert_eq!(asked(&[&future]), none, "a score of 2031 is not known in 2026");
     let past = file(&dir, "past.csv", scores("2026-02-20", "0.9"));
     let later = file(&dir, "later.csv", scores("2026-12-20", "0.3"));
     assert!(asked(&[&past]) > none);
     assert_eq!(asked(&[&past, &later]), asked(&[&past]), "a later score hides no valid one");
-    let certain = asked(&[&file(&dir, "one.csv", scores("2026-02-20", "1.0"))]);
     let nearly = asked(&[&file(&dir, "nearly.csv", scores("2026-02-20", "0.99999"))]);
-    assert!(certain > none && (certain / nearly - 1.0).abs() < 1e-3, "{none} {nearly} {certain}");
-    for score in ["1.0001", "-0.1", "NaN", "inf"] {
+    assert!(nearly > asked(&[&past]), "{none} {nearly}");
+    for score in ["1.0", "1.0001", "-0.1", "NaN", "inf"] {
         let bad = file(&dir, "bad.csv", scores("2026-02-20", score));
         let told = run(&["risk", "fleet.json", "--no-builtin", "--feeds", &bad]).ends(2).stderr;
         assert!(told.contains("UP0004"), "{score}: {told}");
+        assert!(
+            told.contains("bad.csv") && told.contains("epss of \"CVE-2023-0001\" is "),
+            "{score}: {told}"
+        );
     }
+}
+
+/// A chance that rounding ate is below something; one that is none is 0.
+#[test]
+fn what_cannot_happen_has_a_chance_of_zero() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "format = \"underpin/policy/1\"\n[parameters]\naimed = 0\nunderpin_compromised = 0\nregression_prior = 0\nbeta = 0\n";
+    let policy = file(&dir, "policy.toml", text);
+    let of = ["risk", "fleet.json", "--no-builtin", "--feeds", "feeds", "--as-of", "2026-03-02", "--policy"];
+    let ran = run(&[&of[..], &[&policy]].concat()).ends(0);
+    let row = ran.stdout.lines().find(|it| it.contains("at least 1 host")).unwrap();
+    assert!(row.contains("0 %") && !row.contains("below"), "{row}");
 }
 
 /// Whoever reads the answer of a machine reads no stderr.

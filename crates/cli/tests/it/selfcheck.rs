@@ -144,6 +144,10 @@ fn what_cannot_be_checked_fails_and_names_its_place() {
         "zero_failure_upper[1]: input n: found -1, expected a whole number, not negative"
     );
     assert_eq!(
+        with(|it| it["exposure_prob"] = json!([{"epss30": 1, "days": 7, "prob": 1}])),
+        "exposure_prob[0]: input epss30: found 1.0, expected a probability below 1: a score of 1 has no hazard"
+    );
+    assert_eq!(
         with(|it| it["one_factor_gaussian_tail"] =
             json!([{"n": 3, "p": 0.1, "rho": 2, "k": 1, "P_ge_k": 0, "independent": 0}])),
         "one_factor_gaussian_tail[0]: rho: found 2, expected a correlation from 0 to 1"

@@ -46,8 +46,10 @@ pub(crate) fn parse(text: &str) -> Result<Document, Defect> {
         let mut facts =
             VulnerabilityFacts::new(vulnerability_id(name).map_err(|error| bad(line, error.to_string()))?);
         facts.epss = Some(Epss {
-            probability: share(row.get(epss), "epss", line)?,
-            percentile: share(row.get(percentile), "percentile", line)?,
+            probability: share(row.get(epss), "epss", name)
+                .and_then(|it| uncertain(it, name))
+                .map_err(|reason| bad(line, reason))?,
+            percentile: share(row.get(percentile), "percentile", name).map_err(|reason| bad(line, reason))?,
             model: model.clone(),
             scored: day,
         });
@@ -99,11 +101,23 @@ fn csv_defect(error: &csv::Error) -> Defect {
     bad(error.position().map_or(1, csv::Position::line), error.to_string())
 }
 
-fn share(cell: Option<&str>, column: &str, line: u64) -> Result<f64, Defect> {
+fn share(cell: Option<&str>, column: &str, name: &str) -> Result<f64, String> {
     let cell = cell.unwrap_or_default();
     match cell.parse::<f64>() {
         // NaN is in no range.
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
-        _ => Err(bad(line, format!("{column} is {}; expected a number from 0 to 1", shown(cell)))),
+        _ => Err(format!("{column} of {} is {}; expected a number from 0 to 1", shown(name), shown(cell))),
     }
+}
+
+/// A score of exactly 1 is no forecast: its hazard has no end, and no model publishes it. To take it for some number below 1 would
+/// make one up.
+fn uncertain(score: f64, name: &str) -> Result<f64, String> {
+    if score < 1.0 {
+        return Ok(score);
+    }
+    Err(format!(
+        "epss of {} is {score}; expected less than 1: nothing is certain, and what is known to be exploited belongs in a KEV list",
+        shown(name)
+    ))
 }

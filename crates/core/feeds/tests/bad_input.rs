@@ -156,8 +156,23 @@ fn a_bad_line_of_scores_costs_that_line() {
     let (all, none) = left_out(EPSS.to_owned());
     assert!(all > 1 && none.is_empty());
     for (text, line) in [
-        (EPSS.replace("0.49269", "1.5"), "line 3: epss is \"1.5\"; expected a number from 0 to 1"),
-        (EPSS.replace("0.49269", "NaN"), "line 3: epss is \"NaN\"; expected a number from 0 to 1"),
+        (
+            EPSS.replace("0.49269", "1.5"),
+            "line 3: epss of \"CVE-2008-3431\" is \"1.5\"; expected a number from 0 to 1",
+        ),
+        (
+            EPSS.replace("0.49269", "NaN"),
+            "line 3: epss of \"CVE-2008-3431\" is \"NaN\"; expected a number from 0 to 1",
+        ),
+        (
+            EPSS.replace("0.49269", "-0.1"),
+            "line 3: epss of \"CVE-2008-3431\" is \"-0.1\"; expected a number from 0 to 1",
+        ),
+        (
+            EPSS.replace("0.49269", "1.00000"),
+            "line 3: epss of \"CVE-2008-3431\" is 1; expected less than 1: nothing is certain, and what is known to be exploited \
+             belongs in a KEV list",
+        ),
         (EPSS.replace("0.49269,", ""), "line 3: "),
         (EPSS.replace("2010-3904", "2008-3431"), "line 4: \"CVE-2008-3431\" is scored twice, "),
     ] {

@@ -123,6 +123,14 @@ pub struct FleetRisk {
     pub tenants_hit_at_least: Vec<AtLeast>,
 }
 
+impl FleetRisk {
+    /// No host can be hit: not even the sum of all their chances is above 0. Any other 0 of an exact chance is rounding.
+    #[must_use]
+    pub fn is_never_hit(&self) -> bool {
+        self.any_hit.frechet_high <= 0.0
+    }
+}
+
 impl From<&Judgement> for FleetRisk {
     fn from(it: &Judgement) -> Self {
         Self {

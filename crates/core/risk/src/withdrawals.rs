@@ -259,8 +259,19 @@ impl<'v> Spelled<'v> {
 /// A train is named like its first release (`7.0U3`), but holds the repaired later ones too: a train alone is no match.
 #[must_use]
 pub fn of_release(family: &Family, version: &str, on: Date) -> Option<&'static Withdrawal> {
+    row(family, version).filter(|it| it.known <= on)
+}
+
+/// The day on which a release appeared that lists have forgotten since. It was known from that day on, when nobody knew yet that it
+/// would be withdrawn.
+#[must_use]
+pub(crate) fn released(family: &Family, version: &str, on: Date) -> Option<Date> {
+    row(family, version).map(|it| it.released).filter(|it| *it <= on)
+}
+
+fn row(family: &Family, version: &str) -> Option<&'static Withdrawal> {
     let release = Spelled::of(family, version);
-    of_family(family).filter(|it| it.known <= on).find(|it| {
+    of_family(family).find(|it| {
         let row = Spelled { build: Some(it.version), name: Spelled::of(family, it.release).name };
         row.same(&release)
     })

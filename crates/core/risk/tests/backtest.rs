@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
+use underpin_exposure::report::Area;
 use underpin_exposure::{FactBase, Feed};
 use underpin_model::facts::{DateKind, Document, Family, Period};
 use underpin_model::id::{FeedId, VulnerabilityId};
@@ -14,8 +15,8 @@ use underpin_model::policy::{self, Parameter, Policy};
 use underpin_model::quantity::Loss;
 use underpin_model::ssvc::{Automatable, Exploitation};
 use underpin_risk::backtest::{
-    Assessed, BacktestError, DEFAULT_FLEET, Decision, DecisionRule, History, Hole, Line, Question, Release,
-    ReplayFleet, Report, Signals, Why, lines, of_facts, run,
+    Assessed, BacktestError, DEFAULT_FLEET, Decision, DecisionRule, History, Hole, Line, Means, Question,
+    Release, ReplayFleet, Report, Signals, Why, lines, of_facts, run,
 };
 
 const BEGIN: Date = date(2020, 1, 1);
@@ -74,6 +75,7 @@ fn made_up(gaps: &[i64], holes: &[(i64, usize, Option<i64>, f64)]) -> History {
         closed_by: (first.clamp(1, releases.len())..releases.len()).collect(),
         listed: listed.map(|it| after(published + it)),
         score: Some((after(published), score)),
+        means: None,
         assessed: Some((
             after(published),
             Assessed { exploitation: Exploitation::Poc, automatable: Automatable::Yes },
@@ -164,8 +166,11 @@ fn what_is_never_patched_is_not_fast() {
     // The third hole was never open on hosts that run the fix of the first.
     assert_eq!(to_patch("at once"), (1.0, 0.0));
     let end = (report.period.to - BEGIN).get_days();
-    let mean = f64::from((end - 60) + (end - 150)) / 2.0;
+    // The last day of the span is one of those on which they stand open.
+    let mean = f64::from((end + 1 - 60) + (end + 1 - 150)) / 2.0;
     assert_eq!(to_patch("KEV only"), (mean, 200.0));
+    let exposed = f64::from((end + 1 - 50) + (end + 1 - 70) + (end + 1 - 150));
+    assert_eq!(exposure(&report, "KEV only"), 100.0 * exposed, "days to patch and exposure count alike");
     assert!(value(&report, "KEV only", |it| it.open_at_end.unwrap() as f64) == 300.0);
 }
 
@@ -255,6 +260,56 @@ fn a_policy_without_a_published_signal_is_not_evaluable_and_says_why() {
     assert!(before_kev.exposure_days.is_some() && before_kev.exploited_exposure_days.is_none());
     assert!(!kev.evaluable && kev.reason.as_ref().unwrap().contains("2021-11-03"), "{kev:?}");
     assert!(old.policies.iter().find(|it| it.policy == "at once").unwrap().measures.is_some());
+}
+
+#[test]
+fn a_signal_of_one_day_within_the_span_is_not_outside_of_it() {
+    let mut history = made_up(&[60, 140], &[(50, 1, Some(5), 5.0)]);
+    let one = after(55);
+    history.signals.kev = Some(Period { from: one, to: one });
+    let reason = |history: &History| {
+        let report = run(history, &question(), &Policy::default()).unwrap();
+        report.policies.into_iter().find(|it| it.policy == "KEV only").unwrap().reason.unwrap()
+    };
+    let said = reason(&history);
+    assert!(
+        said.contains(&format!("hold KEV entries of {one} alone")) && !said.contains("outside"),
+        "{said}"
+    );
+    history.signals.kev = Some(Period { from: after(-9), to: after(-9) });
+    assert!(reason(&history).contains("outside of"));
+}
+
+/// The same days of the same holes: what they cost is said by their vectors.
+#[test]
+fn what_exposure_costs_is_said_by_the_vectors() {
+    let with = |vector: Option<&str>| {
+        let mut history = made_up(&[60, 140], &[(50, 1, Some(5), 5.0), (60, 2, None, 5.0)]);
+        for hole in &mut history.holes {
+            let effects = vector.map(|it| underpin_model::cvss::effects(it).unwrap());
+            hole.means = effects.map(|it| (Some(hole.published), Means::of(Area::VmmCore, Some(&it))));
+        }
+        run(&history, &question(), &Policy::default()).unwrap()
+    };
+    let lost = |report: &Report| value(report, "KEV only", |it| it.loss.exposure.unwrap());
+    let [network, down, touch] =
+        ["AV:N", "AV:N", "AV:P"].map(|way| format!("CVSS:3.1/{way}/AC:L/PR:N/UI:N/S:U"));
+    let all = with(Some(&format!("{network}/C:H/I:H/A:H")));
+    let down = with(Some(&format!("{down}/C:N/I:N/A:H")));
+    let touch = with(Some(&format!("{touch}/C:H/I:H/A:H")));
+    let none = with(Some(&format!("{network}/C:N/I:N/A:N")));
+    assert!(lost(&down) > 0.0 && lost(&down) < 0.5 * lost(&all), "{} of {}", lost(&down), lost(&all));
+    assert!(lost(&touch) > 0.0 && lost(&touch) < lost(&all));
+    assert_eq!(lost(&none), 0.0);
+    assert_eq!(exposure(&all, "KEV only"), exposure(&none, "KEV only"), "the days are the same");
+    // Without a vector half of what stands there is lost, by any way.
+    assert!(lost(&with(None)) > 0.0);
+    let told = |report: &Report, count: &str| report.notes.iter().any(|it| it.contains(count));
+    assert!(
+        told(&all, "0 of 2 have no vector") && told(&with(None), "2 of 2 have no vector"),
+        "{:?}",
+        all.notes
+    );
 }
 
 #[test]

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use serde::Serialize;
+use underpin_exposure::report::Area;
+use underpin_model::cvss::Effects;
 use underpin_model::facts::{DateKind, Period};
 use underpin_model::id::VulnerabilityId;
 use underpin_model::ssvc::{Automatable, Exploitation};
 
+use crate::build::hole::{self, Way};
+use crate::portfolio::Impact;
 use crate::withdrawals::Mark;
 
 /// A release that is replaced within so many days is replaced early (39 of 253 ESXi gaps are that short).
@@ -35,6 +39,30 @@ pub struct Assessed {
     pub automatable: Automatable,
 }
 
+/// By which way a vulnerability is used, and what it takes of what stands on a host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Means {
+    /// The way.
+    pub way: Way,
+    /// What it takes.
+    pub impact: Impact,
+}
+
+impl Means {
+    /// By the effects that CVSS states of a hole in an area of the platform, as `risk` and `wait` have it; without a vector any way, and
+    /// half of everything.
+    #[must_use]
+    pub fn of(area: Area, effects: Option<&Effects>) -> Self {
+        Self { way: Way::of(area, effects), impact: hole::impact(area, effects) }
+    }
+
+    /// Of a hole of which no vector is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::of(Area::Other, None)
+    }
+}
+
 /// One vulnerability of the line with the day since when each fact about it could be known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hole {
@@ -50,6 +78,8 @@ pub struct Hole {
     pub listed: Option<Date>,
     /// CVSS base score, since a day.
     pub score: Option<(Date, f64)>,
+    /// What its CVSS vector says, if it has one, and the day since when; `None` there: nothing dates the vector.
+    pub means: Option<(Option<Date>, Means)>,
     /// SSVC decision points, since a day.
     pub assessed: Option<(Date, Assessed)>,
     /// EPSS scores by day.
@@ -132,6 +162,7 @@ pub(super) enum Event<'h> {
     Closed { hole: usize, by: usize },
     Listed { hole: usize },
     Scored { hole: usize, score: f64 },
+    Described { hole: usize, means: Means },
     Assessed { hole: usize, points: Assessed },
     Predicted { hole: usize, probability: f64 },
     TurnedOutBad { release: usize, why: Why },
@@ -170,6 +201,11 @@ impl History {
             facts.extend(it.listed.map(|day| Fact { day: since(day), event: Event::Listed { hole } }));
             facts.extend(
                 it.score.map(|(day, score)| Fact { day: since(day), event: Event::Scored { hole, score } }),
+            );
+            let described = it.means.and_then(|(day, means)| Some((day?, means)));
+            facts.extend(
+                described
+                    .map(|(day, means)| Fact { day: since(day), event: Event::Described { hole, means } }),
             );
             facts.extend(
                 it.assessed
@@ -297,6 +333,7 @@ mod tests {
             closed_by,
             listed: None,
             score: None,
+            means: None,
             assessed: None,
             predicted: Vec::new(),
         };

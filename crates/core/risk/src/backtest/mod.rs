@@ -31,7 +31,7 @@ use underpin_model::policy::Policy;
 use crate::withdrawals::{self, Mark};
 
 pub use choice::{Answer, Asked, as_if, choose, chosen, hosts_on};
-pub use history::{Assessed, Bad, EARLY_DAYS, History, Hole, Release, Signals, Why};
+pub use history::{Assessed, Bad, EARLY_DAYS, History, Hole, Means, Release, Signals, Why};
 pub use replay::{BLOCK_DAYS, ReplayFleet, Taken};
 pub use report::{Bootstrap, FEWEST_BLOCKS, Figure, LossParts, Measures, RESAMPLES, Report, Row};
 pub use rules::{Economics, Rule};
@@ -279,7 +279,13 @@ fn signal(rule: &Rule, history: &History, period: Period) -> Result<Signal, Stri
         ));
     }
     let cut = Period { from: period.from.max(published.from), to: period.to.min(published.to) };
-    if cut.from >= cut.to {
+    if cut.from == cut.to {
+        return Err(format!(
+            "not evaluable: of {} to {} the facts hold {name} of {} alone, and one day is no span to replay; bring feeds of more days",
+            period.from, period.to, cut.from
+        ));
+    }
+    if cut.from > cut.to {
         return Err(format!(
             "not evaluable: {name} are from {} to {}, outside of {} to {}",
             published.from, published.to, period.from, period.to
@@ -348,11 +354,15 @@ fn notes(history: &History, period: Period, fleet: ReplayFleet) -> Vec<String> {
         ));
     }
     if !history.holes.is_empty() {
-        notes.push(
-            "every vulnerability is priced as reached from inside (`reach_internal`) and taking all that stands on the host, whatever its \
-             vector, at the rates of `[loss]`; controls and the rates of single tenants are in no figure"
-                .to_owned(),
-        );
+        let all = history.holes.len();
+        let without = history.holes.iter().filter(|it| it.means.is_none()).count();
+        notes.push(format!(
+            "each vulnerability is reached and takes what its CVSS vector says, on a host of {} guests with one way in from inside \
+             (`reach_internal`); {without} of {all} have no vector: any way counts for them, and half of what stands there is lost. From where the \
+             hosts of a fleet are reached, controls, copies and restarts, and the rates of single tenants are in no figure, but in those of \
+             `wait`: rates are those of `[loss]`",
+            rules::guests(fleet.vms_per_host)
+        ));
     }
     notes.push(
         "losses are those of Underpin's own model, which its own policy minimises over 90 days at a time; what a release keeps \

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use underpin_model::facts::Period;
 
-use super::history::{Event, Fact, History, Why};
+use super::history::{Event, Fact, History, Hole, Means, Why};
 use super::rules::Economics;
 use super::view::{Decision, DecisionRule, Known, View, days};
 use crate::withdrawals;
@@ -236,15 +236,23 @@ impl Hosts {
     }
 }
 
+/// What a hole does, whether or not a day says since when that is known.
+fn means(hole: &Hole) -> Means {
+    hole.means.map_or_else(Means::unknown, |it| it.1)
+}
+
 /// What is so, whether anybody knows it or not: for counting, never for deciding.
 struct World<'h> {
     history: &'h History,
     costs: &'h Economics,
     from: Date,
     next: usize,
-    base_hazard: f64,
-    /// Published vulnerabilities that are open on a release, those of KEV apart.
+    /// By hole: what a day of it costs a host while it is not listed.
+    unlisted: Vec<f64>,
+    /// Published vulnerabilities that are open on a release.
     open: Vec<u32>,
+    /// What a day of them costs a host, as if none were listed.
+    loss: Vec<f64>,
     /// Positions of vulnerabilities that KEV lists, with their day.
     listed: Vec<(usize, Date)>,
     published: Vec<usize>,
@@ -267,8 +275,9 @@ impl<'h> World<'h> {
             costs,
             from,
             next: 0,
-            base_hazard: costs.daily_hazard(None),
+            unlisted: history.holes.iter().map(|it| costs.daily_loss(means(it), None)).collect(),
             open: vec![0; releases],
+            loss: vec![0.0; releases],
             listed: Vec::new(),
             published: Vec::new(),
             closes,
@@ -286,9 +295,13 @@ impl<'h> World<'h> {
             match fact.event {
                 Event::Published { hole, .. } => {
                     self.published.push(hole);
-                    for (at, open) in self.open.iter_mut().enumerate() {
-                        let closed = self.closes.get(hole).and_then(|row| row.get(at)).copied();
-                        *open += u32::from(closed == Some(false));
+                    let unlisted = self.unlisted.get(hole).copied().unwrap_or(0.0);
+                    let open = self.open.iter_mut().zip(&mut self.loss);
+                    for (closed, (open, loss)) in self.closes.get(hole).into_iter().flatten().zip(open) {
+                        if !closed {
+                            *open += 1;
+                            *loss += unlisted;
+                        }
                     }
                 }
                 Event::Listed { hole } => self.listed.push((hole, fact.day)),
@@ -351,7 +364,8 @@ impl<'h> World<'h> {
         let wait = |hole: usize| {
             let since = self.patchable_since(hole).filter(|it| *it <= end)?;
             let hosts = open(hole);
-            (hosts > 0.0).then(|| Wait { since, days: days(since, end) as f64, hosts, ended: false })
+            // The last day counts as every other on which a host stands open: to the day after it.
+            (hosts > 0.0).then(|| Wait { since, days: (days(since, end) + 1) as f64, hosts, ended: false })
         };
         self.published.iter().filter_map(|hole| wait(*hole)).collect()
     }
@@ -376,17 +390,19 @@ impl<'h> World<'h> {
         for (release, count) in hosts.by_release.iter().enumerate().filter(|it| *it.1 > 0) {
             let count = f64::from(*count);
             let open = f64::from(self.open.get(release).copied().unwrap_or(0));
-            let mut hazard = open * self.base_hazard;
-            for (_, listed) in self.listed.iter().filter(|it| !self.is_closed(it.0, release)) {
-                let age = days(*listed, day);
-                hazard += self.costs.daily_hazard(Some(age)) - self.base_hazard;
+            let mut loss = self.loss.get(release).copied().unwrap_or(0.0);
+            for (hole, listed) in self.listed.iter().filter(|it| !self.is_closed(it.0, release)) {
+                if let (Some(it), Some(unlisted)) = (self.history.holes.get(*hole), self.unlisted.get(*hole))
+                {
+                    loss += self.costs.daily_loss(means(it), Some(days(*listed, day))) - unlisted;
+                }
                 sums.exploited_days += count;
             }
             if newest.is_some_and(|it| it > release) {
                 sums.lag_days += count;
             }
             sums.exposure_days += count * open;
-            sums.loss_exposure += count * hazard * self.costs.compromise();
+            sums.loss_exposure += count * loss;
         }
     }
 

@@ -1,16 +1,28 @@
 //! The policies that are compared.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::civil::Date;
+use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::{Parameter, Policy};
 use underpin_model::quantity::{Days, Probability};
 use underpin_model::ssvc::{self, Decision as Urgency, Exploitation, HumanImpact, SystemExposure};
 
-use super::view::{Decision, DecisionRule, KnownHole, View, days};
-use crate::hazard::{EPSS_DAYS, Exploited, Hazard, daily_hazard};
-use crate::wait::curve::{AgedHazard, Choice, Hazards, Inputs};
+use super::history::Means;
+use super::view::{Decision, DecisionRule, KnownHole, ReleaseRef, View, days};
+use crate::build::hole::Way;
+use crate::build::hosts::Approach;
+use crate::build::reach::{Guests, Machine, Rates};
+use crate::hazard::{Exploited, Hazard};
+use crate::portfolio::Impact;
+use crate::wait::curve::{Choice, Inputs};
+use crate::wait::evidence::Tally;
 use crate::wait::groups::HORIZON_DAYS;
+use crate::wait::situation::{Hole, Installed, Situation, Stratum, Worth};
+use crate::wait::values::Values;
+use crate::ways::Ways;
 
 /// How many releases the prior of the regression rate counts for: a judgement.
 const PRIOR_RELEASES: f64 = 20.0;
@@ -130,15 +142,24 @@ impl Economics {
         self.policy.parameters.get(parameter)
     }
 
-    /// Loss of one compromised host: each VM corrupted, its records disclosed, and down.
-    #[must_use]
-    pub fn compromise(&self) -> f64 {
+    /// What stands on one host.
+    fn worth(&self) -> Worth {
         let rates = self.policy.loss.of(None);
-        let records = rates.records_per_vm.unwrap_or_else(|| self.get(Parameter::RecordsPerVm));
-        let vm = rates.system_corrupted.get()
-            + records * rates.record_disclosed.get()
-            + self.get(Parameter::HoursAfterCompromise) * rates.vm_hour_down.get();
-        self.vms_per_host * vm
+        let (vms, disclosed) = (self.vms_per_host, rates.record_disclosed.get());
+        let (stated_records, per_record) = match rates.records_per_vm {
+            Some(records) => (vms * records * disclosed, 0.0),
+            None => (0.0, vms * disclosed),
+        };
+        let (corrupted, hour_down) = (vms * rates.system_corrupted.get(), vms * rates.vm_hour_down.get());
+        Worth { vms, stated_records, per_record, corrupted, hour_down, ..Worth::default() }
+    }
+
+    /// How a host is reached of which nothing else is known: one way in from inside, to it and to its controller, and its guests.
+    fn approach(&self, way: Way) -> Approach {
+        let inside = Ways { on: [0, 1, 0], ..Ways::default() };
+        let guests = Guests { on: guests(self.vms_per_host), perhaps: 0 };
+        let machine = Machine { software: inside, controller: inside, guests: Some(guests) };
+        Approach { way, machine, controls_fail: 1.0 }
     }
 
     /// Loss of one host that a bad release hits: each VM down.
@@ -160,19 +181,26 @@ impl Economics {
         self.policy.maintenance.per_host.get()
     }
 
-    /// Hazard of one day that one host is compromised through one vulnerability, listed in KEV so many days ago (`None`: not
-    /// listed): of the course that `risk` and `wait` see on the day of the listing, so that its first 30 days come to the floor.
+    /// What one vulnerability costs one host on one day, listed in KEV so many days ago (`None`: not listed).
     #[must_use]
-    pub fn daily_hazard(&self, listed_days: Option<i64>) -> f64 {
-        let hazard = self.hit_hazard(exploited(listed_days.map(|_| 0), None));
+    pub fn daily_loss(&self, means: Means, listed_days: Option<i64>) -> f64 {
+        let loss = self.worth().loss(means.impact, &Values::of(&self.policy.parameters));
+        if loss > 0.0 { self.daily_hazard(means.way, listed_days) * loss } else { 0.0 }
+    }
+
+    /// Hazard of one day that one host is hit by one way: of the course that `risk` and `wait` see on the day of the listing, so that
+    /// its first 30 days come to the floor.
+    fn daily_hazard(&self, way: Way, listed_days: Option<i64>) -> f64 {
+        let hazard = self.hit_hazard(way, exploited(listed_days.map(|_| 0), None));
         let until = |day: i64| hazard.cumulative(Days::new(day as f64).unwrap_or_default());
         let day = listed_days.unwrap_or(0).max(0);
         until(day + 1) - until(day)
     }
 
-    /// The hazard that one host is hit: a campaign tries this fleet, and gets to it as from inside.
-    fn hit_hazard(&self, exploited: Exploited) -> Hazard {
-        let path = self.get(Parameter::Aimed) * self.get(Parameter::ReachInternal);
+    /// The hazard that one host is hit: a campaign tries this fleet, and gets to where the hole can be used.
+    fn hit_hazard(&self, way: Way, exploited: Exploited) -> Hazard {
+        let reach = self.approach(way).hit(&Rates::of(&self.policy.parameters));
+        let path = self.get(Parameter::Aimed) * reach;
         exploited.hazard(|it| self.get(it)).followed_by(Probability::nearest(path))
     }
 
@@ -189,7 +217,7 @@ impl Economics {
     }
 
     /// Whether [`wait`](crate::wait) would recommend to install a release today: the whole curve, on the facts of the view.
-    fn is_now_best(&self, view: &View<'_>, release: super::view::ReleaseRef) -> bool {
+    fn is_now_best(&self, view: &View<'_>, release: ReleaseRef) -> bool {
         is_now_best(&self.inputs(view, release))
     }
 
@@ -197,54 +225,77 @@ impl Economics {
     ///
     /// Of the terms of the curve a replay knows all that history tells: hazards that age since the day of a listing, incomplete
     /// fixes, the belief about the release at its age and about the one that runs, its maintenance, the horizon of a decision. It knows no rings, trials,
-    /// known bugs, shared drains and promises, because no history of them is in the facts: those terms are 0. Every hole is
-    /// reached as from inside and takes all that stands on the host.
-    fn inputs(&self, view: &View<'_>, release: super::view::ReleaseRef) -> Inputs {
+    /// known bugs, shared drains and promises, because no history of them is in the facts: those terms are 0.
+    fn inputs(&self, view: &View<'_>, release: ReleaseRef) -> Inputs {
         let (share, theta) = self.fitted(view);
-        // Bayes, as in patch or wait: it has not been found to be bad at this age.
-        let bad = |release| {
-            let still = share * (-theta * view.age_days(release) as f64).exp();
-            if still > 0.0 { still / (still + (1.0 - share)) } else { 0.0 }
-        };
         let runs = view.running();
-        let runs_bad = if view.is_bad(runs) { 1.0 } else { bad(runs) };
-        let mut hazards = Hazards { share: 1.0, loss: self.compromise(), ..Hazards::default() };
-        let today = view.today();
-        for hole in view.closed_by(release) {
-            self.add(&mut hazards, exploited(hole.listed.map(|it| days(it, today)), hole.predicted));
-        }
-        // What nobody says is not nothing: such a release is taken to close one vulnerability of unknown score.
-        for _ in view.unexplained(release) {
-            self.add(&mut hazards, Exploited::Unscored);
-        }
-        Inputs {
-            horizon_days: HORIZON_DAYS,
-            hosts: 1.0,
-            hazards: vec![hazards],
-            incomplete_fix: self.get(Parameter::IncompleteFix),
-            bad: bad(release),
-            theta,
-            hit: self.hit(),
-            loss_per_bad_host: self.regression(),
-            staying: runs_bad * self.hit() * self.regression(),
-            first_ring_share: 1.0,
-            maintenance: self.maintenance(),
-            ..Inputs::default()
-        }
+        let values = Values::of(&self.policy.parameters)
+            .with(Parameter::RegressionPrior, share)
+            .with(Parameter::Theta, theta);
+        let inputs = self.situation(view, release).inputs(&values);
+        // What turned out bad is so for certain.
+        let staying = if view.is_bad(runs) { self.hit() * self.regression() } else { inputs.staying };
+        Inputs { staying, ..inputs }
     }
 
-    /// Adds a hole as [`Hole`](crate::wait::situation::Hole) does: the 30-day probability of the whole path in the exact form.
-    fn add(&self, hazards: &mut Hazards, exploited: Exploited) {
-        let hazard = self.hit_hazard(exploited);
-        let of = |it: Probability| daily_hazard(it).get() * EPSS_DAYS;
-        let (thirty_days, constant_thirty_days) = (of(hazard.thirty_days), of(hazard.unlisted));
-        if hazard.shape < 1.0 {
-            let (age_days, shape) = (hazard.age.get(), hazard.shape);
-            hazards.aged.push(AgedHazard { thirty_days, constant_thirty_days, age_days, shape });
-        } else {
-            hazards.constant_per_day += thirty_days / EPSS_DAYS;
+    /// What [`wait`](crate::wait) would ask about, on the facts of a view.
+    fn situation(&self, view: &View<'_>, release: ReleaseRef) -> Situation {
+        let today = view.today();
+        let hole = |vulnerability: VulnerabilityId, exploited, means: Means| Hole {
+            vulnerability,
+            exploited,
+            way: means.way,
+            impact: means.impact,
+            public_days: None,
+        };
+        let known = view.closed_by(release).map(|it| {
+            let exploited = exploited(it.listed.map(|it| days(it, today)), it.predicted);
+            hole(it.id.clone(), exploited, it.means.unwrap_or_else(Means::unknown))
+        });
+        // What nobody says is not nothing: such a release is taken to close one vulnerability of unknown score, reached from inside, that
+        // takes all. A judgement: with no hole known, half of it would keep hosts on their first release for ever.
+        let unknown = view.unexplained(release).zip(1_u32..).filter_map(|(_, number)| {
+            let id = VulnerabilityId::new(format!("unlisted hole {number}")).ok()?;
+            let means = Means { way: Way::Account, impact: Impact::COMPROMISED };
+            Some(hole(id, Exploited::Unscored, means))
+        });
+        let holes: Vec<Hole> = known.chain(unknown).collect();
+        let ways: BTreeSet<Way> = holes.iter().map(|it| it.way).collect();
+        let approaches: Vec<Approach> = ways.into_iter().map(|it| self.approach(it)).collect();
+        let worth = self.worth();
+        let hit = self.policy.parameters.setting(Parameter::RegressionHit);
+        let age_days = view.age_days(view.running()) as f64;
+        let installed = Installed { share: 1.0, worth, age_days, withdrawal: None, tally: Tally::default() };
+        let stratum = Stratum {
+            share: 1.0,
+            worth,
+            holes: (0..holes.len()).collect(),
+            answers: (0..approaches.len()).collect(),
+        };
+        Situation {
+            horizon_days: HORIZON_DAYS,
+            hosts: 1.0,
+            holes,
+            approaches,
+            strata: vec![stratum],
+            rates: Rates::of(&self.policy.parameters),
+            release_age_days: view.age_days(release) as f64,
+            tally: Tally::default(),
+            hit_range: (hit.low, hit.high),
+            first_ring_share: 1.0,
+            ring_from_days: 0.0,
+            installed: [installed].into(),
+            known_bugs: None,
+            maintenance: self.maintenance(),
+            shared_drain_saves: 0.0,
+            penalties: Arc::default(),
         }
     }
+}
+
+/// The guests of a host of which a replay knows the mean number.
+pub(super) fn guests(vms_per_host: f64) -> u32 {
+    vms_per_host.round().clamp(0.0, f64::from(u32::MAX)) as u32
 }
 
 /// To install today is the optimum, and better than never within the horizon.
@@ -264,22 +315,14 @@ fn exploited(listed_days: Option<i64>, epss: Option<f64>) -> Exploited {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
+    use underpin_exposure::report::Area;
+    use underpin_model::cvss;
     use underpin_model::facts::DateKind;
-    use underpin_model::id::VulnerabilityId;
 
     use super::super::history::{Event, Fact, History, Hole, Release, Signals, Why};
     use super::super::view::Known;
     use super::*;
-    use crate::build::hole::Way;
-    use crate::build::hosts::Approach;
-    use crate::build::reach::{Machine, Rates};
-    use crate::portfolio::Impact;
-    use crate::wait::evidence::Tally;
-    use crate::wait::situation::{Installed, Situation, Stratum, Worth};
-    use crate::wait::values::Values;
-    use crate::ways::Ways;
+    use crate::wait::curve::Hazards;
 
     #[test]
     fn windows_are_first_days() {
@@ -304,6 +347,7 @@ mod tests {
             closed_by: vec![1],
             listed: listed.map(day),
             score: None,
+            means: listed.map(|_| (Some(day(50)), described(TAKES_ALL))),
             assessed: None,
             predicted: Vec::new(),
         };
@@ -319,93 +363,75 @@ mod tests {
         }
     }
 
-    /// The same holes as patch or wait sees them on hosts that an account opens: reached as from inside, all is lost.
-    fn as_patch_or_wait(policy: &Policy, release_age_days: f64) -> Situation {
-        let hole = |id: &str, exploited| crate::wait::situation::Hole {
-            vulnerability: VulnerabilityId::new(id).unwrap(),
-            exploited,
-            way: Way::Account,
-            impact: Impact::COMPROMISED,
-            public_days: None,
-        };
-        let machine = Machine { software: Ways::default(), controller: Ways::default(), guests: None };
-        let rates = policy.loss.of(None);
-        let worth = Worth {
-            vms: 20.0,
-            stated_records: 0.0,
-            per_record: 20.0 * rates.record_disclosed.get(),
-            corrupted: 20.0 * rates.system_corrupted.get(),
-            hour_down: 20.0 * rates.vm_hour_down.get(),
-            ..Worth::default()
-        };
-        let hit = policy.parameters.setting(Parameter::RegressionHit);
-        let installed =
-            Installed { share: 1.0, worth, age_days: 79.0, withdrawal: None, tally: Tally::default() };
-        Situation {
-            horizon_days: HORIZON_DAYS,
-            hosts: 1.0,
-            holes: vec![
-                hole("CVE-2022-0001", Exploited::Listed { days_ago: 10.0, epss: None }),
-                hole("CVE-2022-0002", Exploited::Unscored),
-            ],
-            approaches: vec![Approach { way: Way::Account, machine, controls_fail: 1.0 }],
-            strata: vec![Stratum { share: 1.0, worth, holes: Arc::new([0, 1]), answers: vec![0] }],
-            rates: Rates::of(&policy.parameters),
-            release_age_days,
-            tally: Tally::default(),
-            hit_range: (hit.low, hit.high),
-            first_ring_share: 1.0,
-            ring_from_days: 0.0,
-            installed: [installed].into(),
-            known_bugs: None,
-            maintenance: policy.maintenance.per_host.get(),
-            shared_drain_saves: 0.0,
-            penalties: Arc::default(),
-        }
+    fn described(vector: &str) -> Means {
+        Means::of(Area::Kernel, Some(&cvss::effects(vector).unwrap()))
+    }
+
+    const TAKES_ALL: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+    const TAKES_DOWN: &str = "CVSS:3.1/AV:P/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:L";
+
+    fn on_day_80(history: &History) -> (Known, Date) {
+        let mut known = Known::default();
+        let today = Date::constant(2022, 1, 1).with().day_of_year(80).build().unwrap();
+        history.facts().iter().filter(|it| it.day < today).for_each(|it| known.tell(it));
+        (known, today)
+    }
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-12 * a.abs().max(b.abs())
     }
 
     #[test]
     fn the_own_policy_asks_the_curve_of_patch_or_wait() {
         let policy = Policy::default();
         let costs = Economics::new(&policy, 20.0);
-        let (history, mut known) = (history(), Known::default());
-        let today = Date::constant(2022, 1, 1).with().day_of_year(80).build().unwrap();
-        history.facts().iter().filter(|it| it.day < today).for_each(|it| known.tell(it));
+        let history = history();
+        let (mut known, today) = on_day_80(&history);
         let view = View::new(&known, today, 0);
         let release = view.newest(0).unwrap();
         let own = costs.inputs(&view, release);
-        // What a line has shown so far replaces the policy's share of bad releases and their rate, here as there.
-        let (share, theta) = costs.fitted(&view);
-        let values = Values::of(&policy.parameters)
-            .with(Parameter::RegressionPrior, share)
-            .with(Parameter::Theta, theta);
-        let theirs = as_patch_or_wait(&policy, 20.0).inputs(&values);
-        let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(b.abs());
-        let (mine, other) = (&own.hazards[0], &theirs.hazards[0]);
-        for (name, a, b) in [
-            ("constant", mine.constant_per_day, other.constant_per_day),
-            ("aged", mine.aged[0].thirty_days, other.aged[0].thirty_days),
-            ("loss", mine.loss, other.loss),
-            ("bad", own.bad, theirs.bad),
-            ("staying", own.staying, theirs.staying),
-            ("regression", own.loss_per_bad_host, theirs.loss_per_bad_host),
-        ] {
-            assert!(a > 0.0 && near(a, b), "{name}: {a}, in patch or wait {b}");
-        }
-        assert_eq!(
-            (mine.aged.len(), mine.aged[0].age_days, mine.aged[0].shape),
-            (1, 10.0, other.aged[0].shape)
-        );
-        assert_eq!((own.theta, own.maintenance, own.horizon_days), (theirs.theta, theirs.maintenance, 90.0));
-        assert_eq!((own.incomplete_fix, own.first_ring_share), (theirs.incomplete_fix, 1.0));
-        let now = own.optimum().unwrap().choice == Choice::Now;
-        assert_eq!(costs.is_now_best(&view, release), now);
-        assert!(now, "known to be exploited for ten days");
+        let situation = costs.situation(&view, release);
+        let ways: Vec<Way> = situation.holes.iter().map(|it| it.way).collect();
+        assert_eq!(ways, [Way::Network, Way::Unknown], "the second has no vector");
+        assert_eq!(situation.holes[0].impact, Impact::COMPROMISED);
+        assert_eq!(own.horizon_days, 90.0);
+        let (share, _) = costs.fitted(&view);
+        assert!(own.staying > 0.0 && own.bad > 0.0 && own.bad < share);
+        assert_eq!(costs.is_now_best(&view, release), own.optimum().unwrap().choice == Choice::Now);
+        assert!(costs.is_now_best(&view, release), "known to be exploited for ten days");
 
         // What is known to be bad is left for certain.
         known.tell(&Fact { day: today, event: Event::TurnedOutBad { release: 0, why: Why::Withdrawn } });
         let left = costs.inputs(&View::new(&known, today, 0), release);
         assert!(near(left.staying, costs.hit() * costs.regression()) && left.staying > 2.0 * own.staying);
+    }
+
+    /// A hole that is used by touching the host and takes little of it is not one that takes all over the network.
+    #[test]
+    fn a_vector_says_how_a_hole_is_reached_and_what_it_takes() {
+        let costs = Economics::new(&Policy::default(), 20.0);
+        let of = |vector| costs.daily_loss(described(vector), Some(0));
+        let worth = costs.worth();
+        let all = worth.loss(Impact::COMPROMISED, &Values::of(&Policy::default().parameters));
+        assert!(near(of(TAKES_ALL), all * costs.daily_hazard(Way::Network, Some(0))));
+        let down = described(TAKES_DOWN);
+        assert_eq!((down.way, down.impact.integrity, down.impact.availability), (Way::Touch, 0.0, 0.5));
+        assert!(of(TAKES_DOWN) > 0.0 && of(TAKES_DOWN) < 0.5 * of(TAKES_ALL), "{}", of(TAKES_DOWN));
+        let escape = described("CVSS:3.1/AV:L/AC:L/PR:H/UI:N/S:C/C:H/I:H/A:H");
+        assert_eq!(escape.way, Way::Guest);
+        let alone = Economics::new(&Policy::default(), 1.0);
+        assert!(
+            costs.daily_loss(escape, None) > 30.0 * alone.daily_loss(escape, None),
+            "of 20 guests more than 20 times as much stands there, and any of them may be the way"
+        );
+        // A decision does not see a vector before its day.
+        let mut history = history();
+        let later = history.releases[1].day.checked_add(jiff::ToSpan::days(30)).unwrap();
+        history.holes[0].means = Some((Some(later), described(TAKES_ALL)));
+        let (known, today) = on_day_80(&history);
+        let view = View::new(&known, today, 0);
+        let seen = costs.situation(&view, view.newest(0).unwrap());
+        assert!(seen.holes.iter().all(|it| it.way == Way::Unknown));
     }
 
     /// Why the own policy may cost more over years than a rule that installs more often: hosts stay closed for longer than the
@@ -433,17 +459,17 @@ mod tests {
     #[test]
     fn a_listed_vulnerability_is_worth_more_than_an_unknown_one_and_a_fresh_one_most() {
         let costs = Economics::new(&Policy::default(), 20.0);
-        let (fresh, old, unknown) =
-            (costs.daily_hazard(Some(0)), costs.daily_hazard(Some(1000)), costs.daily_hazard(None));
+        let day = |listed| costs.daily_loss(Means::unknown(), listed);
+        let (fresh, old, unknown) = (day(Some(0)), day(Some(1000)), day(None));
         assert!(fresh > old && old > unknown);
     }
 
     #[test]
     fn days_since_a_listing_sum_up_to_what_wait_prices_on_its_day() {
         let costs = Economics::new(&Policy::default(), 20.0);
-        let listed = costs.hit_hazard(exploited(Some(0), None));
+        let listed = costs.hit_hazard(Way::Guest, exploited(Some(0), None));
         for span in [1, 30, 90, 400] {
-            let days: f64 = (0..span).map(|day| costs.daily_hazard(Some(day))).sum();
+            let days: f64 = (0..span).map(|day| costs.daily_hazard(Way::Guest, Some(day))).sum();
             let at_once = listed.cumulative(Days::new(span as f64).unwrap());
             assert!((days / at_once - 1.0).abs() < 1e-9, "{span} days: {days} is not {at_once}");
         }

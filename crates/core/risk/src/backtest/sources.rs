@@ -12,16 +12,16 @@ use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use underpin_exposure::{FactBase, Options, Status, assess};
+use underpin_exposure::{FactBase, Options, Status, assess, classify};
 use underpin_model::cvss;
 use underpin_model::facts::{
-    DateKind, Document, Family, PatchClass, Period, ReleaseFact, VulnerabilityFacts,
+    Cvss, DateKind, Document, Family, PatchClass, Period, ReleaseFact, VulnerabilityFacts,
 };
 use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host, Seen};
 use underpin_model::id::{HostId, VulnerabilityId};
 
 use super::BacktestError;
-use super::history::{Assessed, Bad, History, Hole, Release, Signals, Why};
+use super::history::{Assessed, Bad, History, Hole, Means, Release, Signals, Why};
 use crate::withdrawals;
 
 /// The first day of KEV: entries for older exploitation were added from then on, and count from the day they were added.
@@ -115,7 +115,7 @@ pub fn of_facts(base: &FactBase, line: &Line, epss: &[Document]) -> Result<Histo
     let scores = epss_scores(epss);
     history.holes = closed
         .into_iter()
-        .filter_map(|(id, closed_by)| hole(base, &history.releases, id, closed_by, &scores))
+        .filter_map(|(id, closed_by)| hole(base, (line, &history.releases), id, closed_by, &scores))
         .collect();
     history.find_early_replacements();
     Ok(history)
@@ -313,7 +313,7 @@ fn day(at: Timestamp) -> Date {
 /// A vulnerability with its days; `None`: nothing dates it.
 fn hole(
     base: &FactBase,
-    releases: &[Release],
+    (line, releases): (&Line, &[Release]),
     id: VulnerabilityId,
     closed_by: Vec<usize>,
     scores: &Scores,
@@ -331,6 +331,7 @@ fn hole(
         day_assumed: public.is_none(),
         listed: facts.and_then(|it| it.kev.as_ref()).map(|it| it.added.max(KEV_BEGAN)),
         score: facts.and_then(scored),
+        means: facts.and_then(|it| means(line, it)),
         assessed: facts.and_then(assessed),
         predicted: scores.get(&id).cloned().unwrap_or_default(),
         closed_by,
@@ -345,6 +346,25 @@ fn scored(facts: &VulnerabilityFacts) -> Option<(Date, f64)> {
     let scores = in_record.filter_map(|it| cvss::score(&it.vector).ok());
     let best = scores.max_by(|a, b| a.version.cmp(&b.version).then(a.base.total_cmp(&b.base)))?;
     Some((since, best.base))
+}
+
+/// What the vector says from which the score is, since its day; else what any other one says, which no day has: it counts for what was
+/// lost, and is seen by no decision.
+fn means(line: &Line, facts: &VulnerabilityFacts) -> Option<(Option<Date>, Means)> {
+    let kind = match line.platform {
+        Family::Esxi | Family::Vcenter | Family::Windows => ComponentKind::Product,
+        _ => ComponentKind::Package,
+    };
+    let area = classify::area(&line.platform, kind, &line.component, &line.component);
+    let best = |dated: bool| {
+        let own = |it: &&Cvss| !dated || it.scorer.as_deref() != Some(ADDED_LATER);
+        let read = |it: &Cvss| Some((cvss::score(&it.vector).ok()?, cvss::effects(&it.vector).ok()?));
+        let all = facts.cvss.iter().filter(own).filter_map(read);
+        all.max_by(|(a, _), (b, _)| a.version.cmp(&b.version).then(a.base.total_cmp(&b.base)))
+    };
+    let dated = facts.published.and_then(|at| Some((Some(day(at)), best(true)?)));
+    let (since, (_, effects)) = dated.or_else(|| Some((None, best(false)?)))?;
+    Some((since, Means::of(area, Some(&effects))))
 }
 
 fn assessed(facts: &VulnerabilityFacts) -> Option<(Date, Assessed)> {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use underpin_model::id::VulnerabilityId;
 
-use super::history::{Assessed, Event, Fact, Why};
+use super::history::{Assessed, Event, Fact, Means, Why};
 
 /// A release that a view knows. Only a view gives it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +94,8 @@ pub struct KnownHole {
     pub listed: Option<Date>,
     /// CVSS base score.
     pub score: Option<f64>,
+    /// By which way it is used, and what it takes.
+    pub means: Option<Means>,
     /// SSVC decision points.
     pub assessed: Option<Assessed>,
     /// The newest EPSS score.
@@ -128,6 +130,7 @@ impl Known {
                     fix_known: None,
                     listed: None,
                     score: None,
+                    means: None,
                     assessed: None,
                     predicted: None,
                     closed_by: Positions::default(),
@@ -146,6 +149,7 @@ impl Known {
             }
             Event::Listed { hole } => self.hole(*hole, |it| it.listed = Some(day)),
             Event::Scored { hole, score } => self.hole(*hole, |it| it.score = Some(*score)),
+            Event::Described { hole, means } => self.hole(*hole, |it| it.means = Some(*means)),
             Event::Assessed { hole, points } => self.hole(*hole, |it| it.assessed = Some(*points)),
             Event::Predicted { hole, probability } => {
                 self.hole(*hole, |it| it.predicted = Some(*probability));

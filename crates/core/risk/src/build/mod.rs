@@ -25,6 +25,7 @@
 //! answer alike share a class. The order of hosts and VMs in the file changes nothing.
 
 mod accepted;
+mod bad_releases;
 mod classes;
 mod controls;
 mod derivation;
@@ -221,7 +222,8 @@ pub fn build(
         &mut warnings,
     );
     let answering = Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks };
-    let classes = answering.classes();
+    let mut classes = answering.classes();
+    shocks.answer_to_sets(&mut classes);
     let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
     seats::fall_with_hosts(&survey, &classes, &shocks.list, &mut planes);
     planes.extend(unmanaged::unknown_plane(&survey, policy, &shocks, &planes));

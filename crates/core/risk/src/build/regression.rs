@@ -15,8 +15,10 @@ use super::shocks::{Setting, age, from_parameter};
 use super::{Known, MATURE_SHARE, UnknownAs};
 use crate::evidence::Beta;
 use crate::portfolio::Factor;
+use crate::wait::called;
 use crate::wait::due::named;
 use crate::wait::evidence::Tally;
+use crate::wait::known_bad::Bad;
 use crate::wait::prior::{history, line, prior};
 use crate::wait::situation::Belief;
 use crate::wait::unmatched::release_name;
@@ -31,6 +33,8 @@ pub(super) struct Regression {
     pub(super) factors: Vec<Factor>,
     /// Probability that it hits a host if it is bad.
     pub(super) hit: Factor,
+    /// It was withdrawn or has failed on this hardware.
+    pub(super) known_bad: bool,
 }
 
 /// Beliefs about the releases of a fleet; what a line has shown is read once.
@@ -62,7 +66,8 @@ impl<'a> Regressions<'a> {
     /// The day on which a release appeared, where it is known.
     pub(super) fn released(&self, platform: Option<&PlatformRelease>) -> Option<Date> {
         let platform = platform?;
-        self.dates.of(platform).or_else(|| withdrawal(platform, self.day).map(|it| it.released))
+        let forgotten = || withdrawals::released(&platform.family, platform.release.as_deref()?, self.day);
+        self.dates.of(platform).or_else(forgotten)
     }
 
     /// `None`: so mature, and nothing known against it, that a fault would be only work. A release of unknown day is priced as new where
@@ -72,10 +77,33 @@ impl<'a> Regressions<'a> {
         platform: Option<&PlatformRelease>,
         hardware: &HardwareClass,
     ) -> Option<Regression> {
-        let mut record = platform.map_or_else(Record::default, |it| self.record(it, hardware));
+        let record = platform.map_or_else(Record::default, |it| self.record(it, hardware));
         let perhaps = platform.filter(|_| record.withdrawal.is_none()).and_then(|it| self.perhaps(it));
+        self.believed(record, perhaps, self.released(platform))
+    }
+
+    /// What is believed of a release beside that of the platform, which is known to be bad.
+    pub(super) fn of_bad(&self, bad: &Bad) -> Option<Regression> {
+        let record = Record { withdrawal: bad.withdrawal, at_release: None, tally: bad.tally };
+        self.believed(record, None, bad.released)
+    }
+
+    /// Whether a release that is known to be bad is that of the platform, under its own name.
+    pub(super) fn is_platform(&self, bad: &Bad, platform: Option<&PlatformRelease>) -> bool {
+        let named = |it: &PlatformRelease| self.name(it).is_some_and(|it| called::same(&bad.name, &it));
+        let same_text = |it: &PlatformRelease| {
+            it.family == bad.family && it.release.as_deref() == Some(bad.version.as_str())
+        };
+        platform.is_some_and(|it| named(it) || same_text(it))
+    }
+
+    fn believed(
+        &self,
+        mut record: Record,
+        perhaps: Option<&'static Withdrawal>,
+        released: Option<Date>,
+    ) -> Option<Regression> {
         record.withdrawal = record.withdrawal.or(perhaps);
-        let released = self.released(platform);
         let days = released.map(|it| age(it, self.day));
         let theta = self.parameters.get(Parameter::Theta);
         let tried = record.tally.on_this_hardware();
@@ -126,7 +154,7 @@ impl<'a> Regressions<'a> {
                 factors
             }
         };
-        Some(Regression { released, factors, hit })
+        Some(Regression { released, factors, hit, known_bad: is_bad })
     }
 
     /// The upper figure: the worst withdrawn release that a host may run of which only the train is known.
@@ -171,11 +199,9 @@ impl<'a> Regressions<'a> {
     fn record(&mut self, platform: &PlatformRelease, hardware: &HardwareClass) -> Record {
         let withdrawal = withdrawal(platform, self.day);
         let Some(known) = self.known else { return Record { withdrawal, ..Record::default() } };
+        let name = self.name(platform);
+        let tally = name.map_or_else(Tally::default, |it| known.evidence.about(&it, hardware));
         let Some(fact) = fact_of(known.base.releases(), platform, self.day) else {
-            // Lists forget what was withdrawn, evidence does not: it has the name under which it is installed.
-            let release = platform.release.as_deref().zip(component_of(known.base.releases(), platform));
-            let name = release.map(|(release, component)| release_name(component, release));
-            let tally = name.map_or_else(Tally::default, |it| known.evidence.about(&it, hardware));
             return Record { withdrawal, tally, ..Record::default() };
         };
         let of = fact.train.as_deref().map_or("", |train| line(&fact.family, train));
@@ -193,12 +219,17 @@ impl<'a> Regressions<'a> {
                 source: together.source.into(),
             }
         });
-        let name = release_name(&fact.component, &named(fact));
-        Record {
-            withdrawal,
-            at_release: Some(at_release.clone()),
-            tally: known.evidence.about(&name, hardware),
+        Record { withdrawal, at_release: Some(at_release.clone()), tally }
+    }
+
+    /// What evidence calls the release of a platform: by the lists, and where these have forgotten it, as it is installed.
+    fn name(&self, platform: &PlatformRelease) -> Option<String> {
+        let releases = self.known?.base.releases();
+        if let Some(fact) = fact_of(releases, platform, self.day) {
+            return Some(release_name(&fact.component, &named(fact)));
         }
+        let release = platform.release.as_deref().zip(component_of(releases, platform));
+        release.map(|(release, component)| release_name(component, release))
     }
 }
 

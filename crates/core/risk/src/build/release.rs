@@ -6,6 +6,8 @@ use jiff::civil::Date;
 use underpin_model::facts::{Family, ReleaseFact};
 use underpin_model::fleet::PlatformRelease;
 
+use crate::wait::running::PROXMOX_MANAGER;
+
 /// Days on which platform releases appeared, by product, train and release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReleaseDates(BTreeMap<(Family, String), BTreeMap<Option<String>, Date>>);
@@ -50,7 +52,7 @@ impl ReleaseDates {
 fn stands(fact: &ReleaseFact) -> bool {
     match fact.family {
         Family::Esxi | Family::Vcenter | Family::Windows => true,
-        Family::Proxmox => &*fact.component == "pve-manager",
+        Family::Proxmox => &*fact.component == PROXMOX_MANAGER,
         Family::Xen => &*fact.component == "xen",
         _ => false,
     }
@@ -82,6 +84,7 @@ pub(super) fn component_of<'f>(releases: &'f [ReleaseFact], platform: &PlatformR
     first.map(|it| &*it.component).or(match platform.family {
         Family::Esxi => Some("ESXi"),
         Family::Vcenter => Some("vCenter"),
+        Family::Proxmox => Some(PROXMOX_MANAGER),
         _ => None,
     })
 }

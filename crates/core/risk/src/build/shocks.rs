@@ -1,11 +1,10 @@
 //! Common causes and their probabilities.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use underpin_exposure::Assessment;
-use underpin_model::fleet::{Fleet, HardwareClass, PlatformRelease};
+use underpin_model::fleet::Fleet;
 use underpin_model::id::VulnerabilityId;
 use underpin_model::policy::{Parameter, Parameters, Policy};
 use underpin_model::quantity::{Days, Probability};
@@ -13,14 +12,12 @@ use underpin_model::quantity::{Days, Probability};
 use super::controls::Controls;
 use super::derivation::ShockDerivation;
 use super::open::{Facts, Open};
-use super::regression::Regressions;
 use super::release::ReleaseDates;
 use super::survey::{Survey, number};
 use super::{Known, UnknownAs, Unpriced};
 use crate::hazard::{EPSS_DAYS, Hazard, HazardSource, probability_within};
 use crate::portfolio::{Cause, Factor, Shock};
 use crate::span::Span;
-use crate::wait::running;
 
 /// A release counts as mature once this share of its prior is left: 288 days at the default rate. Below it a shock would
 /// only be work.
@@ -31,8 +28,10 @@ pub const MATURE_SHARE: f64 = 0.001;
 pub(super) struct Shocks {
     pub(super) list: Vec<Shock>,
     pub(super) derivations: Vec<ShockDerivation>,
-    /// Per host: the shock of its release's class.
+    /// Per host: the shock of the release that runs there, or the number of a set of them in [`Shocks::release_sets`].
     pub(super) release_of_host: Vec<Option<u32>>,
+    /// The shocks of hosts on which several releases may be bad, by a number that no shock has.
+    pub(super) release_sets: BTreeMap<u32, Vec<u32>>,
     /// Per shock of a bad release: the probability that it hits a host.
     pub(super) hit_by_release: BTreeMap<u32, Factor>,
     /// Per host: the shock of its platform's unlisted holes.
@@ -56,9 +55,6 @@ pub(super) struct Setting<'a> {
 
 /// Whose hole is that of the plane that hosts are under of which no plane is known.
 const UNLISTED_PLANE: &str = "management plane that nobody listed";
-
-/// What runs on a class of hosts, if that is known, and their places.
-type OnClass<'s> = (Option<Cow<'s, PlatformRelease>>, Vec<usize>);
 
 impl Shocks {
     pub(super) fn of(
@@ -86,7 +82,7 @@ impl Shocks {
             shocks.push(Cause::Exploit { vulnerability: facts.id.clone() }, factors, derivation);
         }
         shocks.unlisted(setting, survey, open);
-        shocks.releases(setting, survey, unpriced);
+        shocks.releases(setting, assessment, survey, unpriced);
         shocks.of_controls(setting, controls);
         let abused = Span::of(&setting.policy.parameters.setting(Parameter::UnderpinCompromised));
         let factor =
@@ -96,7 +92,7 @@ impl Shocks {
         shocks
     }
 
-    fn push(&mut self, cause: Cause, factors: Vec<Factor>, derivation: ShockDerivation) -> u32 {
+    pub(super) fn push(&mut self, cause: Cause, factors: Vec<Factor>, derivation: ShockDerivation) -> u32 {
         let probability = factors.iter().map(|it| it.value).product();
         self.list.push(Shock { cause, probability, factors });
         self.derivations.push(derivation);
@@ -148,36 +144,6 @@ impl Shocks {
         }
     }
 
-    fn releases(&mut self, setting: &Setting<'_>, survey: &Survey<'_>, unpriced: &mut Unpriced) {
-        let mut classes: BTreeMap<(String, HardwareClass), OnClass<'_>> = BTreeMap::new();
-        let mut regressions = Regressions::new(setting);
-        for (at, facts) in survey.hosts.iter().enumerate() {
-            let runs = running::platform(setting.fleet, facts.host);
-            let platform = runs.as_deref();
-            let part = |it: Option<&str>| it.unwrap_or("?").to_owned();
-            let name = platform.map_or_else(
-                || "unknown platform".to_owned(),
-                |it| format!("{} {} {}", it.family, part(it.train.as_deref()), part(it.release.as_deref())),
-            );
-            let new = || (runs, Vec::new());
-            classes.entry((name, HardwareClass::of(facts.host))).or_insert_with(new).1.push(at);
-        }
-        for ((release, hardware), (runs, hosts)) in classes {
-            if regressions.released(runs.as_deref()).is_none() {
-                unpriced.hosts_without_release_day += hosts.len() as u64;
-            }
-            let Some(regression) = regressions.of(runs.as_deref(), &hardware) else { continue };
-            let derivation = ShockDerivation {
-                released: regression.released,
-                hosts: hosts.len() as u64,
-                ..ShockDerivation::default()
-            };
-            let shock = self.push(Cause::BadRelease { release, hardware }, regression.factors, derivation);
-            self.hit_by_release.insert(shock, regression.hit);
-            mark(&mut self.release_of_host, &hosts, shock);
-        }
-    }
-
     fn of_controls(&mut self, setting: &Setting<'_>, controls: &mut Controls<'_>) {
         let beta = Span::of(&setting.policy.parameters.setting(Parameter::Beta));
         let used = controls.in_use();
@@ -218,7 +184,7 @@ impl Shocks {
     }
 }
 
-fn mark(list: &mut [Option<u32>], places: &[usize], shock: u32) {
+pub(super) fn mark(list: &mut [Option<u32>], places: &[usize], shock: u32) {
     for place in places {
         if let Some(entry) = list.get_mut(*place) {
             *entry = Some(shock);

@@ -15,7 +15,7 @@ struct Release<'n> {
 }
 
 /// Whether two names, each a component with its version, are of one release.
-pub(super) fn same(left: &str, right: &str) -> bool {
+pub(crate) fn same(left: &str, right: &str) -> bool {
     if left == right {
         return true;
     }

@@ -15,7 +15,7 @@ use super::situation::{Installed, Worth};
 use super::strata::Crowd;
 use super::target::Releases;
 use super::unmatched::release_name;
-use crate::withdrawals::Withdrawal;
+use crate::withdrawals::{self, Withdrawal};
 
 /// What there is to ask.
 pub(super) struct Asked<'a> {
@@ -130,16 +130,20 @@ impl Asked<'_> {
     /// Days since a release appeared; `None`: nobody says, and nothing else is known of it. The age of what is known to be bad counts for nothing.
     fn age(&self, line: &LineKey, hardware: &HardwareClass, version: &str) -> Option<f64> {
         let listed = self.releases.fact(line, version).map(|it| it.date);
-        let released = listed.or_else(|| Some(self.releases.withdrawal(line, version)?.released));
+        let released = listed.or_else(|| withdrawals::released(&line.family, version, self.day));
         let failed = || self.tally(line, hardware, version).on_this_hardware().failures > 0;
         let days = released.map(|it| f64::from((self.day - it).get_days().max(0)));
         days.or_else(|| failed().then_some(0.0))
     }
 
-    /// What evidence says of a release, by the name that it has in the lists, or else as it is installed.
+    /// What evidence says of a release.
     fn tally(&self, line: &LineKey, hardware: &HardwareClass, version: &str) -> Tally {
+        self.evidence.about(&self.called(line, version), hardware)
+    }
+
+    /// The name of a release in evidence: that of the lists, or else as it is installed.
+    pub(super) fn called(&self, line: &LineKey, version: &str) -> String {
         let listed = self.releases.fact(line, version).map(named);
-        let name = listed.unwrap_or_else(|| version.to_owned());
-        self.evidence.about(&release_name(&line.component, &name), hardware)
+        release_name(&line.component, listed.as_deref().unwrap_or(version))
     }
 }

@@ -11,7 +11,7 @@
 #[cfg(test)]
 mod agreement;
 mod answer;
-mod called;
+pub(crate) mod called;
 mod course;
 pub mod curve;
 pub mod decision;
@@ -22,6 +22,7 @@ pub mod evidence;
 pub mod groups;
 pub mod information;
 mod installed;
+pub(crate) mod known_bad;
 mod lumps;
 pub mod prior;
 pub mod promises;

@@ -9,7 +9,7 @@ use underpin_model::facts::{Family, Restart};
 use underpin_model::fleet::{ComponentKind, HardwareClass, Host};
 
 use super::due::{Due, LineKey, components, line_of, lists};
-use super::installed::Asked;
+use super::installed::{Asked, RunsNow};
 use super::unmatched::release_name;
 use crate::withdrawals;
 
@@ -23,28 +23,40 @@ impl Asked<'_> {
     ) -> BTreeMap<LineKey, Due> {
         let mut replaced: BTreeMap<LineKey, Due> = BTreeMap::new();
         for (number, hosts) in bunches.iter().enumerate() {
-            let first = hosts.first().and_then(|at| self.fleet.hosts.get(*at));
-            for (line, restart) in first.map(|it| self.suspects(it)).unwrap_or_default() {
+            for (line, restart, bad) in self.known_bad(hardware, hosts) {
                 let known = closing.get(&line);
                 let closes = |it: &Due| it.holes.values().any(|hole| hole.bunches.contains_key(&number));
                 if known.is_some_and(closes) {
                     continue;
                 }
-                let none = std::iter::once((hosts.as_slice(), [].as_slice()));
-                let runs = self.installed(&line, hardware, none).releases;
-                for bad in runs.into_iter().filter(|it| it.known_bad().is_some()) {
-                    let due = replaced.entry(line.clone()).or_default();
-                    due.replaces.insert(bad.release);
-                    due.restarts.insert(number, restart);
-                    // Of a line that closes nothing anywhere, no more is known.
-                    if let Some(open) = known.filter(|it| it.holes.is_empty()) {
-                        due.without_fix.clone_from(&open.without_fix);
-                        due.ahead.clone_from(&open.ahead);
-                    }
+                let due = replaced.entry(line).or_default();
+                due.replaces.insert(bad.release);
+                due.restarts.insert(number, restart);
+                // Of a line that closes nothing anywhere, no more is known.
+                if let Some(open) = known.filter(|it| it.holes.is_empty()) {
+                    due.without_fix.clone_from(&open.without_fix);
+                    due.ahead.clone_from(&open.ahead);
                 }
             }
         }
         replaced
+    }
+
+    /// The releases that run on hosts which are alike and are known to be bad there, by line, each with what must be restarted
+    /// for another.
+    pub(super) fn known_bad(
+        &self,
+        hardware: &HardwareClass,
+        hosts: &[usize],
+    ) -> Vec<(LineKey, Restart, RunsNow)> {
+        let first = hosts.first().and_then(|at| self.fleet.hosts.get(*at));
+        let suspects = first.map(|it| self.suspects(it)).unwrap_or_default();
+        let bad = |(line, restart): (LineKey, Restart)| {
+            let runs = self.installed(&line, hardware, std::iter::once((hosts, [].as_slice()))).releases;
+            let bad = runs.into_iter().filter(|it| it.known_bad().is_some());
+            bad.map(|it| (line.clone(), restart, it)).collect::<Vec<_>>()
+        };
+        suspects.into_iter().flat_map(bad).collect()
     }
 
     /// The lines of a host of which a release was withdrawn, or has failed somewhere, each with what must be restarted for another.

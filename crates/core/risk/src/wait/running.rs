@@ -72,15 +72,28 @@ fn installed(one: &Component) -> &str {
     one.source.as_ref().and_then(|it| it.version.as_deref()).unwrap_or(&one.version)
 }
 
-/// The component is the platform of the host, and of a product whose releases and trains have names alike.
+/// The component is the platform of the host: a product whose releases and trains have names alike, or the manager of Proxmox, whose
+/// version is that of the product.
 fn is_platform(host: &Host, one: &Component, family: &Family) -> bool {
     let platform = host.platform.as_ref().map_or(&Family::Esxi, |it| &it.family);
-    one.kind == ComponentKind::Product && family == platform && family.scheme() == Scheme::Esxi
+    let names_it = match family {
+        Family::Proxmox => one.name == PROXMOX_MANAGER,
+        _ => one.kind == ComponentKind::Product && family.scheme() == Scheme::Esxi,
+    };
+    names_it && family == platform
+}
+
+/// Some component of a host of this family may say which release of its platform runs.
+fn is_listed(family: &Family) -> bool {
+    *family == Family::Proxmox || family.scheme() == Scheme::Esxi
 }
 
 /// Of two texts about one host, the component that is listed and the release that is stated, the one that tells a release: what is
-/// listed before what is stated, a build before a name. `None`: both name no more than a train.
+/// listed before what is stated, a build before a name. `None`: both name no more than a train. The version of a package is always one.
 fn settled<'f>(family: &Family, listed: &'f str, stated: Option<&'f str>) -> Option<&'f str> {
+    if family.scheme() != Scheme::Esxi {
+        return Some(listed);
+    }
     let both = || [Some(listed), stated].into_iter().flatten().map(|it| (it, Spelled::of(family, it)));
     let build = both().find(|(_, it)| it.build.is_some());
     build.or_else(|| both().find(|(_, it)| it.is_one())).map(|(text, _)| text)
@@ -89,7 +102,7 @@ fn settled<'f>(family: &Family, listed: &'f str, stated: Option<&'f str>) -> Opt
 /// The component that is the platform of a host, with its family and train.
 fn product<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(&'f Component, &'f Family, Option<&'f str>)> {
     let known = host.platform.as_ref();
-    let of_known = known.is_none_or(|it| it.family.scheme() == Scheme::Esxi);
+    let of_known = known.is_none_or(|it| is_listed(&it.family));
     let sets = lists(fleet, host).filter(|_| of_known);
     let products = sets.flat_map(|set| {
         let own =
@@ -130,6 +143,9 @@ fn contradiction<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(&'f str, &'f C
 
 /// Two texts name two releases: two builds, two names with letters, or two updates. One that only says less is no other.
 fn are_two(family: &Family, left: &str, right: &str) -> bool {
+    if family.scheme() != Scheme::Esxi {
+        return !names_version(left, right);
+    }
     let both = [left, right];
     // Of some names with letters the build is known.
     let withdrawn = |text| withdrawals::of_release(family, text, Date::MAX).map(|it| it.version);
@@ -143,6 +159,15 @@ fn are_two(family: &Family, left: &str, right: &str) -> bool {
     let [Some(left), Some(right)] = both.map(esxi::train) else { return false };
     let line = |it: &str| it.split('U').next().map(str::to_owned);
     line(&left) != line(&right) || (left != right && left.contains('U') && right.contains('U'))
+}
+
+/// A text such as `8.4`, `8.4.1` or `pve-manager/8.4.1/2a5fa54a8503f96d` names the version of a package `8.4.1`, or says less.
+fn names_version(text: &str, version: &str) -> bool {
+    let goes_on = |it: &str| !it.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let is = |word: &str| {
+        version.strip_prefix(word).is_some_and(goes_on) || word.strip_prefix(version).is_some_and(goes_on)
+    };
+    text.split([' ', '/']).filter(|it| !it.is_empty()).any(is)
 }
 
 /// The release of its platform that a host runs: that of its platform, or what the component says that is the platform, where that
@@ -161,6 +186,9 @@ pub(crate) fn platform<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<Cow<'f, P
     let train = known.and_then(|it| it.train.as_deref()).or(train).map(str::to_owned);
     Some(Cow::Owned(PlatformRelease { family: family.clone(), train, release: Some(release.to_owned()) }))
 }
+
+/// The package whose version is that of Proxmox VE.
+pub(crate) const PROXMOX_MANAGER: &str = "pve-manager";
 
 /// What the source packages of kernels are called.
 const KERNELS: [&str; 3] = ["linux", "kernel", "proxmox-kernel"];

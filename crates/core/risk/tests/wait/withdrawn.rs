@@ -476,6 +476,27 @@ fn what_runs_showed_of_a_release_that_no_list_has_counts_for_both() {
     }
 }
 
+/// Before a release was known to be bad it was a young one, whatever lists have forgotten it since.
+#[test]
+fn the_day_of_a_release_is_known_before_it_is_withdrawn() {
+    let base = base("7.0", "2021-10-01", &["ESXi70U3-18905999"], &[("7.0U3", "18905999", "2021-11-08")]);
+    let fleet = host("7.0U3", "7.0.3-18644231");
+    for (day, is_known) in [("2021-10-04", false), ("2021-10-05", true), ("2021-11-10", true)] {
+        let assessment = assess(&fleet, &base, &Options::at(format!("{day}T23:59:59Z").parse().unwrap()));
+        let dates = ReleaseDates::from_facts(base.releases(), day.parse().unwrap());
+        let evidence = Evidence::default();
+        let options = build::Options::new(&dates).knowing(&base, &evidence);
+        let built = build::build(&fleet, &assessment, &Policy::default(), &options).unwrap();
+        assert_eq!(built.unpriced.hosts_without_release_day, u64::from(!is_known), "{day}");
+        let is = |it: &&Shock| matches!(it.cause, Cause::BadRelease { .. });
+        let bad = built.portfolio.shocks.iter().find(is).map(|it| it.probability);
+        assert_eq!(bad.is_some_and(|it| it > 0.0 && it < 1.0), is_known, "{day}: {bad:?}");
+    }
+    let one = decided_on("2021-11-10", &fleet, &base).remove(0);
+    assert!(one.wait.as_ref().unwrap().never.staying > 0.0, "{}", one.recommendation);
+    assert!(one.runs[0].known_bad().is_none(), "nobody knew it yet");
+}
+
 /// Of a host of which only the train is known the upper figure counts the worst release of it.
 #[test]
 fn a_build_that_is_not_known_is_at_worst_one_that_was_withdrawn() {

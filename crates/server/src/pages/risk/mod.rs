@@ -147,11 +147,12 @@ fn figures(report: &RiskReport) -> Markup {
         let others = naive.map(list).unwrap_or_default();
         let other = |m: u64| {
             let it = others.iter().find(|other| other.m == m);
-            it.map_or_else(|| html! { "–" }, |it| derived(&chance(it), &apart(&how_likely(it))))
+            let it = it.zip(naive);
+            it.map_or_else(|| html! { "–" }, |(it, of)| derived(&chance(of, it), &apart(&how_likely(it))))
         };
         html! { @for one in &rows {
             tr {
-                th scope="row" { (format!("At least {} {what}{} at once", number(one.m), if one.m == 1 { "" } else { "s" })) } td.num { (derived(&chance(one), &how_likely(one))) }
+                th scope="row" { (format!("At least {} {what}{} at once", number(one.m), if one.m == 1 { "" } else { "s" })) } td.num { (derived(&chance(own, one), &how_likely(one))) }
                 td.num { (other(one.m)) }
             }
         } }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use underpin_model::policy::Parameter;
 use underpin_risk::compound::AtLeast;
 use underpin_risk::portfolio::{Cause, Factor};
-use underpin_risk::report::RiskReport;
+use underpin_risk::report::{FleetRisk, RiskReport};
 
 use super::method;
 use crate::pages::parts::number;
@@ -43,8 +43,9 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// The chance that so many are hit at once; what no sample saw is below a bound, not none.
-pub(in crate::pages) fn chance(it: &AtLeast) -> String {
+pub(in crate::pages) fn chance(of: &FleetRisk, it: &AtLeast) -> String {
     match it.at_most {
+        _ if of.is_never_hit() && it.probability <= 0.0 => percent(0.0),
         Some(most) if amount(most * 100.0).starts_with("below") => percent(most),
         Some(most) => format!("below {}", percent(most)),
         // It can be, and its exact chance is lost in the rounding of the sums that give it.

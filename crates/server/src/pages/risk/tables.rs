@@ -137,16 +137,16 @@ struct Row<'a> {
 }
 
 /// The probability that at least so many of its hosts are hit at once; opens to show all that is known of that.
-fn at_once(row: &Row<'_>, m: u64) -> Markup {
+fn at_once(report: &RiskReport, row: &Row<'_>, m: u64) -> Markup {
     let hosts = row.at_once.first().map_or(&[][..], |it| it.1);
     let Some(one) = hosts.iter().find(|it| it.m == m) else { return html! { "–" } };
     if m != 1 {
-        return derived(&chance(one), &how_likely(one));
+        return derived(&chance(&report.fleet, one), &how_likely(one));
     }
     derived(
-        &chance(one),
+        &chance(&report.fleet, one),
         &html! { ul.why { @for (what, list) in &row.at_once { @for it in *list {
-            li { "at least " (number(it.m)) " " (what) ": " (chance(it)) ". " (how_likely(it)) }
+            li { "at least " (number(it.m)) " " (what) ": " (chance(&report.fleet, it)) ". " (how_likely(it)) }
         } } } },
     )
 }
@@ -185,7 +185,7 @@ fn figure_rows(report: &RiskReport, title: &str, anchor: &str, counted: &str, ro
                         th scope="row" { (row.name) } td.num { (number(row.count)) }
                         td.num { (derived(&lost(report, row.figures.mean), &html! { "In closed form, as the mean of the fleet, over what is its own: for each host, the mean impact × what of it stands there." })) }
                         td.num { (worst(report, row.figures)) } td.num { (any_loss(report, row.figures)) }
-                        td.num { (at_once(row, 1)) } td.num { (at_once(row, 2)) }
+                        td.num { (at_once(report, row, 1)) } td.num { (at_once(report, row, 2)) }
                     } } }
                 } }))
                 (rest(rows.len()))
