@@ -7,9 +7,8 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use underpin_model::id::{HostId, ManagementPlaneId};
 
-use crate::build::seats::control_of;
 use crate::marginal::mean_greatest;
-use crate::portfolio::{Cause, Holding, HostClass, HostLine, Impact, Portfolio, Response};
+use crate::portfolio::{Cause, Holding, HostClass, HostLine, Impact, Plane, Portfolio, Response};
 
 /// What stands within reach of one thing, and what it costs when that falls.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -133,14 +132,14 @@ fn own_hits(portfolio: &Portfolio, class: &HostClass) -> OwnHits {
     OwnHits {
         mean: mean_greatest(&hits),
         any: any(hits.iter().map(|it| it.0)),
-        control: any(hits.iter().map(|(hit, impact)| hit * control_of(*impact))),
+        control: any(hits.iter().map(|(hit, impact)| hit * impact.control())),
     }
 }
 
 /// Which planes run on which hosts, and the hosts that they manage.
 #[derive(Default)]
 struct Above {
-    /// Planes by the host that they run on; a plane that is there several times counts once.
+    /// Planes by the host that they run on.
     on_host: FxHashMap<u32, Vec<u32>>,
     /// Hosts by the plane, of planes that run on hosts.
     managed: FxHashMap<u32, Vec<u32>>,
@@ -149,9 +148,7 @@ struct Above {
 impl Above {
     fn of(portfolio: &Portfolio) -> Self {
         let mut above = Self::default();
-        let mains = mains(portfolio);
-        for (at, plane) in (0..).zip(&portfolio.planes).filter(|(at, _)| mains.get(*at as usize) == Some(at))
-        {
+        for (at, plane) in (0..).zip(&portfolio.planes) {
             plane.runs_on.iter().for_each(|host| above.on_host.entry(*host).or_default().push(at));
         }
         if above.on_host.is_empty() {
@@ -159,19 +156,11 @@ impl Above {
         }
         for (at, host) in (0..).zip(&portfolio.hosts) {
             for plane in portfolio.class_of(host.class).map_or(&[][..], |it| &it.planes) {
-                if let Some(main) = mains.get(*plane as usize) {
-                    above.managed.entry(*main).or_default().push(at);
-                }
+                above.managed.entry(*plane).or_default().push(at);
             }
         }
         above
     }
-}
-
-/// For each plane the first of its id: hosts that a plane runs on may be under one of their own.
-fn mains(portfolio: &Portfolio) -> Vec<u32> {
-    let mut first: FxHashMap<&ManagementPlaneId, u32> = FxHashMap::default();
-    (0..).zip(&portfolio.planes).map(|(at, plane)| *first.entry(&plane.id).or_insert(at)).collect()
 }
 
 /// One host: what its guests would lose at worst, and on average over the causes that can hit it; with the hosts that the planes
@@ -206,25 +195,24 @@ fn of_host(portfolio: &Portfolio, above: &Above, (at, host): (u32, &HostLine), o
 /// [`takes_host`](Portfolio::takes_host). One pass over the hosts, for there may be a plane per cluster.
 #[must_use]
 pub fn of_planes(portfolio: &Portfolio) -> Vec<(ManagementPlaneId, Blast)> {
-    let mains = mains(portfolio);
     let mut sums: Vec<Sum> = portfolio.planes.iter().map(|_| Sum::default()).collect();
     for host in &portfolio.hosts {
         let managed_by = portfolio.class_of(host.class).map_or(&[][..], |it| &it.planes);
-        for plane in managed_by.iter().filter_map(|it| mains.get(*it as usize)) {
-            let at = *plane as usize;
+        for at in managed_by.iter().map(|it| *it as usize) {
             if let (Some(sum), Some(plane)) = (sums.get_mut(at), portfolio.planes.get(at)) {
                 let mean = plane.impact.times(portfolio.takes_host(plane));
                 sum.add(portfolio.holdings_of(host), plane.impact, mean);
             }
         }
     }
-    let lines = portfolio.planes.iter().zip(sums).zip((0..).zip(mains));
-    let once = lines.filter(|(_, (at, main))| at == main);
-    once.map(|((plane, sum), _)| {
-        let falls = any(plane.responses.iter().map(|it| portfolio.marginal(it)));
-        (plane.id.clone(), sum.done(falls))
-    })
-    .collect()
+    let lines = portfolio.planes.iter().zip(sums);
+    lines
+        .map(|(plane, sum)| {
+            let ways = portfolio.ways_to_fall(plane, None);
+            let falls = any(ways.map(|(it, control)| portfolio.marginal(it) * control));
+            (plane.id.clone(), sum.done(falls))
+        })
+        .collect()
 }
 
 /// One shock, by its index: every host that answers to it, by itself or through a plane that does.
@@ -252,6 +240,8 @@ struct Answers {
     by_lists: Vec<Vec<(usize, Answer)>>,
     /// For each shock the planes that answer to it.
     by_planes: Vec<Vec<(usize, Answer)>>,
+    /// For the classes of hosts that planes run on the answers of the planes above, by shock, but for what is by the host itself.
+    through: FxHashMap<u32, Vec<BTreeMap<u32, Answer>>>,
 }
 
 impl Answers {
@@ -267,28 +257,44 @@ impl Answers {
         });
         let list_of_class = list_of_class.collect();
         let shocks = portfolio.shocks.len();
-        let planes: Vec<&[Response]> = portfolio.planes.iter().map(|it| &it.responses[..]).collect();
-        let (by_lists, mut by_planes) =
-            (by_shock(portfolio, shocks, &lists), by_shock(portfolio, shocks, &planes));
-        for (at, answer) in by_planes.iter_mut().flatten() {
-            if let Some(plane) = portfolio.planes.get(*at) {
-                *answer = (answer.0 * portfolio.takes_host(plane), plane.impact);
+        let by_lists = by_shock(portfolio, shocks, &lists);
+        let mut by_planes: Vec<Vec<(usize, Answer)>> = vec![Vec::new(); shocks];
+        for (at, plane) in portfolio.planes.iter().enumerate() {
+            for (shock, answer) in answers_of_plane(portfolio, plane, None) {
+                if let Some(of_shock) = by_planes.get_mut(shock as usize) {
+                    of_shock.push((at, answer));
+                }
             }
         }
-        Self { list_of_class, lists: lists.len(), by_lists, by_planes }
+        let carries = portfolio.planes.iter().flat_map(|it| &it.runs_on);
+        let class = |host: &u32| Some((portfolio.hosts.get(*host as usize)?.class, *host));
+        let mut through: FxHashMap<u32, Vec<BTreeMap<u32, Answer>>> = FxHashMap::default();
+        for (class, host) in carries.filter_map(class) {
+            let planes = portfolio.class_of(class).map_or(&[][..], |it| &it.planes);
+            let planes = planes.iter().filter_map(|it| portfolio.planes.get(*it as usize));
+            let answers = || planes.map(|it| answers_of_plane(portfolio, it, Some(host))).collect();
+            through.entry(class).or_insert_with(answers);
+        }
+        Self { list_of_class, lists: lists.len(), by_lists, by_planes, through }
     }
 
     fn blast(&self, portfolio: &Portfolio, shock: usize) -> Blast {
         let of_lists = dense(self.lists, self.by_lists.get(shock));
         let of_planes = dense(portfolio.planes.len(), self.by_planes.get(shock));
-        let of_class = |(class, list): (&HostClass, &usize)| {
+        let of_class = |((class, list), at): ((&HostClass, &usize), u32)| {
             let own = of_lists.get(*list).copied().flatten();
-            let through = class.planes.iter().filter_map(|it| of_planes.get(*it as usize).copied().flatten());
+            let through: Vec<Answer> = match self.through.get(&at) {
+                Some(planes) => planes.iter().filter_map(|it| it.get(&(shock as u32)).copied()).collect(),
+                None => {
+                    let planes = class.planes.iter().map(|it| of_planes.get(*it as usize));
+                    planes.filter_map(|it| it.copied().flatten()).collect()
+                }
+            };
             let hits: Vec<Answer> = own.into_iter().chain(through).filter(|it| it.0 > 0.0).collect();
             let greatest = hits.iter().map(|it| it.1).reduce(Impact::or)?;
             Some((greatest, mean_greatest(&hits)))
         };
-        let classes = portfolio.classes.iter().zip(&self.list_of_class);
+        let classes = portfolio.classes.iter().zip(&self.list_of_class).zip(0..);
         let answers: Vec<Option<(Impact, Impact)>> = classes.map(of_class).collect();
         let mut sum = Sum::default();
         for host in &portfolio.hosts {
@@ -298,6 +304,16 @@ impl Answers {
         }
         sum.done(portfolio.shocks.get(shock).map_or(0.0, |it| it.probability))
     }
+}
+
+/// What of its hosts a plane takes by each shock that happens.
+fn answers_of_plane(portfolio: &Portfolio, plane: &Plane, but: Option<u32>) -> BTreeMap<u32, Answer> {
+    let mut stands: BTreeMap<u32, f64> = BTreeMap::new();
+    for (response, control) in portfolio.ways_to_fall(plane, but) {
+        *stands.entry(response.shock).or_insert(1.0) *= 1.0 - portfolio.given_shock(response) * control;
+    }
+    let takes = portfolio.takes_host(plane);
+    stands.into_iter().map(|(shock, stands)| (shock, ((1.0 - stands) * takes, plane.impact))).collect()
 }
 
 /// For each shock the lists with a response to it, which is the first where there are several.

@@ -15,6 +15,20 @@ impl Portfolio {
         plane.takes_host * self.left_by(plane.gate)
     }
 
+    /// All that makes a plane fall, each with the share of its hits that does: its own responses, and those of the hosts that it runs
+    /// on, `but` one.
+    pub fn ways_to_fall<'a>(
+        &'a self,
+        plane: &'a Plane,
+        but: Option<u32>,
+    ) -> impl Iterator<Item = (&'a Response, f64)> {
+        let hosts = plane.runs_on.iter().filter(move |it| Some(**it) != but);
+        let hosts = hosts.filter_map(|it| self.hosts.get(*it as usize));
+        let responses = hosts.flat_map(|it| self.class_of(it.class).map_or(&[][..], |it| &it.responses));
+        let by_hosts = responses.map(|it| (it, it.impact.control())).filter(|it| it.1 > 0.0);
+        plane.responses.iter().map(|it| (it, 1.0)).chain(by_hosts)
+    }
+
     /// What a gate leaves on average of what is behind it.
     fn left_by(&self, gate: Option<Gate>) -> f64 {
         gate.map_or(1.0, |gate| {

@@ -9,6 +9,9 @@
 //!   keeps its mean at `r`. Responses to anything but exploits do not depend on `Z`, nor does what a control leaves of one.
 //! - Given shocks and `Z`, planes and hosts answer independently: each [`Response`] of a class to a shock that happened hits
 //!   with its probability. A plane that was hit takes each of its hosts with [`Plane::takes_host`], through its gate.
+//! - A hit by which a host answers to a shock gives control of the planes that run on it, all of them at once, with
+//!   [`Impact::control`]: they fall with the host and take what they manage, once, by whatever they fell. Planes of a host
+//!   that a plane took do not fall with it: the way is followed one step.
 //! - A host that was hit loses, per dimension, the greatest impact among its hits, times what its holdings are worth. An outage
 //!   after a compromise and one because the host is down are dimensions of their own: they are different outages.
 
@@ -131,6 +134,13 @@ impl Impact {
         }
     }
 
+    /// How far a hit on a host gives control of what runs on it, as for a hole in a plane: as integrity is lost, half as much where
+    /// only confidentiality is. A judgement.
+    #[must_use]
+    pub fn control(self) -> f64 {
+        self.integrity.max(0.5 * self.confidentiality).clamp(0.0, 1.0)
+    }
+
     /// The greater one, dimension by dimension.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -184,8 +194,8 @@ pub struct Plane {
     pub gate: Option<Gate>,
     /// What the fall of a host to it costs.
     pub impact: Impact,
-    /// Indices of the hosts that it runs on: they take it with them, which its responses say already. A plane may be there once
-    /// more for a host that it both runs on and manages, under the same id and without the answers of that host.
+    /// Indices of the hosts that it runs on: a host that answers to a shock takes it with it, as far as the hit gives control
+    /// ([`Impact::control`]). Each of these hosts has a class of its own.
     pub runs_on: Vec<u32>,
 }
 

@@ -69,9 +69,12 @@ impl Answering<'_> {
             .collect::<Vec<_>>()
             .into_iter()
             .collect();
-        let mut known: FxHashMap<(Key, &[u32]), u32> = FxHashMap::default();
-        for (facts, key) in self.survey.hosts.iter().zip(keys) {
-            let class = *known.entry((key, &facts.planes)).or_insert_with(|| {
+        // What planes run on is hit together with them, and is alike to no other host.
+        let carries: FxHashSet<u32> = self.survey.runs_on.iter().flatten().copied().collect();
+        let mut known: FxHashMap<(Key, &[u32], Option<u32>), u32> = FxHashMap::default();
+        for ((facts, key), at) in self.survey.hosts.iter().zip(keys).zip(0..) {
+            let itself = carries.contains(&at).then_some(at);
+            let class = *known.entry((key, &facts.planes, itself)).or_insert_with(|| {
                 let responses = answers.get(&key).map_or_else(|| self.responses(&key), Arc::clone);
                 let planes = facts.planes.clone();
                 classes.list.push(HostClass { label: label(facts), responses, planes });

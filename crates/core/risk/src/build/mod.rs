@@ -36,7 +36,6 @@ mod planes;
 pub mod reach;
 mod regression;
 mod release;
-pub(crate) mod seats;
 mod shocks;
 mod survey;
 mod unmanaged;
@@ -196,7 +195,6 @@ pub fn build(
         survey.guests_at_worst();
     }
     unpriced.hosts_of_unknown_plane = survey.hosts.iter().filter(|it| unmanaged::is(it)).count() as u64;
-    seats::tell_apart(&mut survey);
     if options.unknown == UnknownAs::BaseRate {
         unmanaged::under_unknown(&mut survey);
     }
@@ -225,7 +223,6 @@ pub fn build(
     let mut classes = answering.classes();
     shocks.answer_to_sets(&mut classes);
     let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
-    seats::fall_with_hosts(&survey, &classes, &shocks.list, &mut planes);
     planes.extend(unmanaged::unknown_plane(&survey, policy, &shocks, &planes));
     let (holdings, unplaced) = holdings(&survey, policy)?;
     let perhaps_spared = perhaps_spared(&survey, &classes, policy);

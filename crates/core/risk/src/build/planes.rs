@@ -58,7 +58,7 @@ impl Answering<'_> {
             takes_host: derivation.takes_host.iter().map(|it| it.value).product(),
             gate,
             impact: Impact::COMPROMISED,
-            runs_on: Vec::new(),
+            runs_on: self.survey.runs_on.get(at).cloned().unwrap_or_default(),
         };
         Some((plane, derivation))
     }

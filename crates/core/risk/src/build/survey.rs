@@ -98,8 +98,6 @@ pub(super) struct Survey<'f> {
     pub(super) hosts_of_plane: Vec<Vec<u32>>,
     /// Hosts that each plane runs on, each once.
     pub(super) runs_on: Vec<Vec<u32>>,
-    /// Planes with the one of their hosts that they run on, which is under a plane of its own.
-    pub(super) apart: Vec<(u32, u32)>,
     pub(super) stands: Vec<Stand>,
     pub(super) tenants: Vec<Option<TenantId>>,
     pub(super) clusters: Vec<Option<ClusterId>>,
@@ -183,7 +181,6 @@ impl<'f> Survey<'f> {
         };
         let mut survey = Self {
             runs_on: planes.iter().map(on).collect(),
-            apart: Vec::new(),
             hosts: Vec::new(),
             hosts_of_plane: vec![Vec::new(); planes.len()],
             planes,
@@ -295,11 +292,6 @@ impl<'f> Survey<'f> {
                 facts.stands = start..at + 1;
             }
         }
-    }
-
-    /// A plane runs on any host of the fleet.
-    pub(super) fn runs_on_any(&self, plane: u32) -> bool {
-        self.runs_on.get(plane as usize).is_some_and(|it| !it.is_empty())
     }
 
     /// What decides how a host is reached. Where the file lists no VMs, one guest may be on it.

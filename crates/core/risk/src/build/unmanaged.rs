@@ -1,6 +1,8 @@
 //! Hosts of which no management plane is known. At worst they are under one of which nothing is known: it answers to every cause as that
 //! known plane does which it hits most often, and to an unlisted hole of its own.
 
+use std::collections::BTreeSet;
+
 use underpin_model::id::ManagementPlaneId;
 use underpin_model::policy::{Parameter, Policy};
 
@@ -19,7 +21,7 @@ pub(super) fn is(host: &HostFacts<'_>) -> bool {
 
 /// Puts such hosts under a plane of which nothing is known: the last one of the portfolio.
 pub(super) fn under_unknown(survey: &mut Survey<'_>) {
-    let last = number(survey.planes.len() + survey.apart.len());
+    let last = number(survey.planes.len());
     for host in survey.hosts.iter_mut().filter(|it| is(it)) {
         host.planes.push(last);
         survey.under_unknown = true;
@@ -51,13 +53,15 @@ pub(super) fn unknown_plane(
     let mut responses = worst_of(known, &shocks.list);
     responses.push(own);
     responses.sort_by_key(|it| it.shock);
+    // It may be any of those that are known, with the hosts that they run on.
+    let runs_on: BTreeSet<u32> = known.iter().flat_map(|it| it.runs_on.iter().copied()).collect();
     Some(Plane {
         id,
         responses,
         takes_host: takes_host.value,
         gate: None,
         impact: Impact::COMPROMISED,
-        runs_on: Vec::new(),
+        runs_on: runs_on.into_iter().collect(),
     })
 }
 

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::exact::{ClassLaw, MOST_WORK, can_be_enumerated};
 use super::prepared::{Prepared, Source};
-use super::shape::{Shape, Table, cases, managed};
+use super::shape::{OfSet, Shape, Table, cases};
 use super::union::Scale;
 
 /// Hosts by class: so many of each, classes ascending.
@@ -92,8 +92,8 @@ impl<'a> AnyOf<'a> {
     /// Of one set; `counts` has a place for each kind of source, and is left all zero.
     fn of(&self, set: &Members, table: &Table<'_>, most_work: f64, counts: &mut [f64]) -> Option<f64> {
         let members = set.0.iter().map(|&(class, count)| (class as usize, f64::from(count)));
-        let managed = managed(self.prepared, members);
-        if cases(self.prepared, &managed) * table.nodes.len() as f64 > most_work {
+        let of_set = OfSet::of(self.prepared, members);
+        if cases(self.prepared, &of_set) * table.nodes.len() as f64 > most_work {
             return None;
         }
         let mut met: Vec<u32> = Vec::new();
@@ -109,7 +109,7 @@ impl<'a> AnyOf<'a> {
         let sources = met
             .iter()
             .map(|&kind| (&self.kinds.list[kind as usize], std::mem::take(&mut counts[kind as usize])));
-        let mut shape = Shape::of_sources(self.prepared, sources, managed, |_| true);
+        let mut shape = Shape::of_sources(self.prepared, sources, &of_set, |_| true);
         if !can_be_enumerated(&shape, table, most_work) {
             return None;
         }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::exact::places;
-use super::prepared::{DIMENSIONS, PerDimension, Prepared};
+use super::prepared::{AlikeClasses, DIMENSIONS, PerDimension, Prepared};
 use super::shape::{Shape, Table};
 use super::union::{Scale, Union};
 use crate::quadrature::gauss_legendre;
@@ -58,11 +58,10 @@ pub(super) fn mean_by_shock(prepared: &Prepared, mean: f64) -> Vec<f64> {
 
 /// What stands on all classes of one law, with one of them: those of one profile whose planes are of the same kinds.
 fn worth_by_law(prepared: &Prepared) -> Vec<(usize, PerDimension)> {
-    let mut places: FxHashMap<(u32, Vec<u32>), usize> = FxHashMap::default();
+    let mut places: FxHashMap<AlikeClasses, usize> = FxHashMap::default();
     let mut laws: Vec<(usize, PerDimension)> = Vec::new();
     for (at, class) in prepared.classes.iter().enumerate().filter(|(_, class)| class.size() > 0) {
-        let kinds = class.planes.iter().map(|&plane| prepared.planes[plane as usize].kind).collect();
-        let place = *places.entry((class.profile, kinds)).or_insert_with(|| {
+        let place = *places.entry(prepared.alike(class)).or_insert_with(|| {
             laws.push((at, [0.0; DIMENSIONS]));
             laws.len() - 1
         });
@@ -92,10 +91,7 @@ fn add_shares(
 
 /// The events that a class loses by, each with what is lost: some cause reaches a level of impact.
 fn events(prepared: &Prepared, class: usize, worth: &PerDimension) -> Vec<(f64, Shape)> {
-    let sources = &prepared.classes[class];
-    let planes = sources.planes.iter().map(|&plane| &prepared.planes[plane as usize].impact);
-    let impacts: Vec<&PerDimension> =
-        sources.sources.iter().map(|source| &source.impact).chain(planes).collect();
+    let impacts = prepared.impacts_of(&prepared.classes[class]);
     let mut steps: Vec<(Vec<bool>, usize, f64, f64)> = Vec::new();
     for dimension in 0..DIMENSIONS {
         let mut levels: Vec<f64> = impacts.iter().map(|it| it[dimension]).filter(|&it| it > 0.0).collect();

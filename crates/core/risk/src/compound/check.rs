@@ -68,6 +68,16 @@ pub enum PortfolioError {
         /// Limit.
         most: usize,
     },
+    /// A host that a plane runs on has its class in common with others.
+    #[error(
+        "management plane {plane} runs on host {host}, whose class has other hosts; give that host a class of its own"
+    )]
+    SharedClass {
+        /// The plane.
+        plane: String,
+        /// The host.
+        host: String,
+    },
     /// A level of a quantile outside its range.
     #[error("a quantile level of {0}; give a number above 0 and below 1")]
     Level(f64),
@@ -116,6 +126,9 @@ pub(super) fn portfolio(portfolio: &Portfolio) -> Result<(), PortfolioError> {
             format!("{}, control before its hosts", place())
         })?;
         impact(plane.impact, &place)?;
+        for &host in &plane.runs_on {
+            index(host.into(), portfolio.hosts.len(), "host that it runs on", &place)?;
+        }
     }
     for (at, class) in portfolio.classes.iter().enumerate() {
         let place = || format!("class {at} ({})", class.label);
@@ -128,7 +141,26 @@ pub(super) fn portfolio(portfolio: &Portfolio) -> Result<(), PortfolioError> {
             }
         }
     }
-    hosts(portfolio)
+    hosts(portfolio)?;
+    classes_of_their_own(portfolio)
+}
+
+/// A host that a plane runs on is hit together with the plane: nothing is alike to it.
+fn classes_of_their_own(portfolio: &Portfolio) -> Result<(), PortfolioError> {
+    if portfolio.planes.iter().all(|it| it.runs_on.is_empty()) {
+        return Ok(());
+    }
+    let mut hosts = vec![0u32; portfolio.classes.len()];
+    portfolio.hosts.iter().for_each(|it| hosts[it.class as usize] += 1);
+    for plane in &portfolio.planes {
+        for host in plane.runs_on.iter().map(|&it| &portfolio.hosts[it as usize]) {
+            if hosts[host.class as usize] > 1 {
+                let (plane, host) = (plane.id.to_string(), host.id.to_string());
+                return Err(PortfolioError::SharedClass { plane, host });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn hosts(portfolio: &Portfolio) -> Result<(), PortfolioError> {

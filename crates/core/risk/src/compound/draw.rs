@@ -21,6 +21,8 @@ const MOST_STRETCHES: usize = 64;
 pub(super) enum By {
     Shock(u32),
     Plane(u32),
+    /// The host's own hits that give control of the planes on it.
+    Fall(u32),
 }
 
 /// A source that is live in this draw.
@@ -49,10 +51,14 @@ pub(super) struct Draw<'a> {
     kinds: LiveSources,
     /// What hits all hosts of a profile.
     profiles: LiveSources,
-    /// Fallen planes, by the classes that they may take besides; in the order of their hosts.
+    /// Fallen planes by the classes that they may take besides, and falls by a host of the class; in the order of their hosts.
     taken: LiveSources,
-    /// For each plane the shocks that hit it in this draw.
+    /// Planes that have fallen.
+    fallen: Vec<u32>,
+    /// For each of them the shocks that hit it in this draw.
     pub(super) plane_causes: Vec<Vec<u32>>,
+    /// The same for each fall by a host.
+    pub(super) fall_causes: Vec<Vec<u32>>,
     log_ratios: Vec<f64>,
 }
 
@@ -106,10 +112,12 @@ impl<'a> Draw<'a> {
             active: Vec::new(),
             values: vec![(0, 0.0); prepared.answers.len()],
             draws: 0,
-            kinds: LiveSources::new(prepared.plane_kinds.len()),
+            kinds: LiveSources::new(prepared.fall_kinds.len()),
             profiles: LiveSources::new(prepared.profiles.len()),
             taken: LiveSources::new(prepared.classes.len()),
+            fallen: Vec::new(),
             plane_causes: vec![Vec::new(); prepared.planes.len()],
+            fall_causes: vec![Vec::new(); prepared.falls.len()],
             log_ratios: Vec::new(),
         }
     }
@@ -167,8 +175,8 @@ impl<'a> Draw<'a> {
         for place in 0..self.active.len() {
             let shock = self.active[place];
             for &(kind, position) in &self.prepared.kind_answers[shock as usize] {
-                let first = self.prepared.plane_kinds[kind as usize].planes.start;
-                let source = &self.prepared.planes[first].sources[position as usize];
+                let first = self.prepared.fall_kinds[kind as usize].falls.start;
+                let source = &self.prepared.falls[first].sources[position as usize];
                 let hit = self.hit(source);
                 if hit > 0.0 {
                     self.kinds.push(kind, Live { hit, impact: source.impact, by: By::Shock(shock) });
@@ -176,6 +184,7 @@ impl<'a> Draw<'a> {
             }
         }
         self.taken.clear();
+        self.fallen.clear();
         if self.kinds.touched.is_empty() {
             return;
         }
@@ -185,35 +194,57 @@ impl<'a> Draw<'a> {
         for &kind in &self.kinds.touched {
             let sources = &self.kinds.sources[kind as usize];
             let any = 1.0 - survival(sources);
-            let planes = prepared.plane_kinds[kind as usize].planes.clone();
+            let falls = prepared.fall_kinds[kind as usize].falls.clone();
             for (log, tilt) in self.log_ratios.iter_mut().zip(self.tilts) {
-                *log -= tilt.log_norm_of_planes(planes.clone(), any);
+                *log -= tilt.log_norm_of_falls(falls.clone(), any);
             }
             // Candidates at the greatest probability of the kind, each kept with the share that is its own.
             let probability = |gain: f64| any * (1.0 + gain) / (1.0 + any * gain);
-            let gains = &tilted.plane_gains[planes.clone()];
+            let gains = &tilted.fall_gains[falls.clone()];
             let most = probability(gains.iter().copied().fold(0.0, f64::max));
-            wait = each_hit(planes, -(-most).ln_1p(), wait, rng, |plane, rng| {
-                if uniform(rng) * most >= probability(tilted.plane_gains[plane]) {
+            wait = each_hit(falls, -(-most).ln_1p(), wait, rng, |at, rng| {
+                if uniform(rng) * most >= probability(tilted.fall_gains[at]) {
                     return;
                 }
                 for (log, tilt) in self.log_ratios.iter_mut().zip(self.tilts) {
-                    *log += tilt.plane_odds[plane];
+                    *log += tilt.fall_odds[at];
                 }
-                let causes = &mut self.plane_causes[plane];
+                let causes = &mut self.fall_causes[at];
                 causes.clear();
                 which(sources, any, rng, |live| {
                     if let By::Shock(shock) = live.by {
                         causes.push(shock);
                     }
                 });
-                let fallen = &prepared.planes[plane];
-                let hit = fallen.takes(&self.happens);
-                if hit > 0.0 {
-                    let live = Live { hit, impact: fallen.impact, by: By::Plane(plane as u32) };
-                    fallen.classes.iter().for_each(|&class| self.taken.push(class, live));
+                let fall = &prepared.falls[at];
+                let mut control = 1.0;
+                if let Some(host) = &fall.by_host {
+                    let live = Live { hit: 1.0, impact: host.impact, by: By::Fall(at as u32) };
+                    self.taken.push(host.class, live);
+                    control = host.control;
+                }
+                for &shock in &*causes {
+                    if control < 1.0 && uniform(rng) >= control {
+                        continue;
+                    }
+                    for &plane in &fall.planes {
+                        let causes = &mut self.plane_causes[plane as usize];
+                        if !self.fallen.contains(&plane) {
+                            causes.clear();
+                            self.fallen.push(plane);
+                        }
+                        causes.push(shock);
+                    }
                 }
             });
+        }
+        for &plane in &self.fallen {
+            let fallen = &prepared.planes[plane as usize];
+            let hit = fallen.takes(&self.happens);
+            if hit > 0.0 {
+                let live = Live { hit, impact: fallen.impact, by: By::Plane(plane) };
+                fallen.classes.iter().for_each(|&class| self.taken.push(class, live));
+            }
         }
         self.taken.touched.sort_unstable_by_key(|&class| prepared.classes[class as usize].hosts.start);
     }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::counts::{Known, Member, Question};
 use super::exact::ClassLaw;
-use super::prepared::{Gated, Prepared, Source, multiplier};
+use super::prepared::{ClassSources, Gated, Prepared, Source, multiplier};
 use super::result::Thresholds;
 use super::shape::Table;
 use super::union::either;
@@ -145,12 +145,15 @@ impl Ask<'_> {
 struct Scope {
     uncertain: Vec<u32>,
     planes: Vec<u32>,
+    falls: Vec<u32>,
+    /// Falls by a host of which not every hit takes its planes: they have one way more to come.
+    in_two_ways: usize,
 }
 
 impl Scope {
     /// `None`: too much to enumerate.
     fn of(prepared: &Prepared, set: &[Member]) -> Option<Self> {
-        let mut scope = Self { uncertain: Vec::new(), planes: Vec::new() };
+        let mut scope = Self { uncertain: Vec::new(), planes: Vec::new(), falls: Vec::new(), in_two_ways: 0 };
         for alike in set.chunk_by(|a, b| a.1 == b.1) {
             let class = &prepared.classes[alike[0].1 as usize];
             for &plane in &class.planes {
@@ -158,14 +161,25 @@ impl Scope {
                 if sources.acts() && !scope.planes.contains(&plane) {
                     scope.planes.push(plane);
                     scope.gate(prepared, sources.gate)?;
-                    scope.sources(prepared, &sources.sources)?;
+                    sources.falls.iter().try_for_each(|&it| scope.fall(prepared, it))?;
                 }
             }
+            class.falls.iter().try_for_each(|&it| scope.fall(prepared, it))?;
             scope.sources(prepared, &class.sources)?;
         }
         scope.uncertain.sort_unstable();
         scope.planes.sort_unstable();
         Some(scope)
+    }
+
+    fn fall(&mut self, prepared: &Prepared, fall: u32) -> Option<()> {
+        if self.falls.contains(&fall) {
+            return Some(());
+        }
+        self.falls.push(fall);
+        let fall = &prepared.falls[fall as usize];
+        self.in_two_ways += usize::from(fall.by_host.as_ref().is_some_and(|it| it.control < 1.0));
+        self.sources(prepared, &fall.sources)
     }
 
     fn sources(&mut self, prepared: &Prepared, sources: &[Source]) -> Option<()> {
@@ -189,7 +203,7 @@ impl Scope {
     }
 
     fn bits(&self) -> usize {
-        self.uncertain.len() + self.planes.len()
+        self.uncertain.len() + self.falls.len() + self.in_two_ways
     }
 }
 
@@ -200,6 +214,15 @@ fn add(sums: &mut [Vec<f64>; 3], part: &[Vec<f64>; 3], weight: f64) {
             *sum += weight * one;
         }
     }
+}
+
+/// One way in which a fall comes or not.
+struct Way {
+    weight: f64,
+    /// Planes fall.
+    planes: bool,
+    /// The class of the host that is hit.
+    host: Option<u32>,
 }
 
 struct Enumeration<'a> {
@@ -252,30 +275,66 @@ impl Enumeration<'_> {
         question: &Question<'_>,
         sums: &mut [Vec<f64>; 3],
     ) {
-        let planes = || self.scope.planes.iter().map(|&plane| &self.prepared.planes[plane as usize]);
         let classes = || question.classes.iter().map(|&class| &self.prepared.classes[class as usize]);
-        let struck = |sources: &[Source]| -> f64 {
-            let happened = sources.iter().filter(|source| happens[source.shock as usize]);
-            happened.fold(0.0, |hit, source| either(hit, self.hit(node, source, happens)))
-        };
-        let falls: Vec<f64> = planes().map(|plane| struck(&plane.sources)).collect();
-        let takes: Vec<f64> = planes().map(|plane| plane.takes(happens)).collect();
-        let direct: Vec<f64> = classes().map(|class| struck(&class.sources)).collect();
-        for state in 0usize..1 << self.scope.planes.len() {
-            let fallen = |plane: usize| state >> plane & 1 == 1;
-            let ways = falls.iter().enumerate();
-            let of_planes: f64 =
-                ways.map(|(plane, falls)| if fallen(plane) { *falls } else { 1.0 - falls }).product();
-            if weight * of_planes <= 0.0 {
-                continue;
+        let takes = |&plane: &u32| self.prepared.planes[plane as usize].takes(happens);
+        let takes: Vec<f64> = self.scope.planes.iter().map(takes).collect();
+        let direct: Vec<f64> = classes().map(|class| self.struck(node, &class.sources, happens)).collect();
+        let ways: Vec<Vec<Way>> =
+            self.scope.falls.iter().map(|&fall| self.ways(node, fall, happens, question)).collect();
+        let mut places = vec![0; ways.len()];
+        let mut fallen = vec![false; self.scope.planes.len()];
+        loop {
+            let state = || ways.iter().zip(&places).map(|(ways, &place)| &ways[place]);
+            let of_falls: f64 = state().map(|it| it.weight).product();
+            fallen.fill(false);
+            for (_, &fall) in state().zip(&self.scope.falls).filter(|(way, _)| way.planes) {
+                let planes = &self.prepared.falls[fall as usize].planes;
+                let places = planes.iter().filter_map(|it| self.scope.planes.binary_search(it).ok());
+                places.for_each(|it| fallen[it] = true);
             }
-            let hit = |(class, direct): (&super::prepared::ClassSources, &f64)| {
+            let hit = |((class, own), direct): ((&ClassSources, &u32), &f64)| {
+                if state().any(|way| way.host == Some(*own)) {
+                    return 1.0;
+                }
                 let places = class.planes.iter().filter_map(|it| self.scope.planes.binary_search(it).ok());
-                places.filter(|&it| fallen(it)).fold(*direct, |hit, it| either(hit, takes[it]))
+                places.filter(|&it| fallen[it]).fold(*direct, |hit, it| either(hit, takes[it]))
             };
-            let hit: Vec<f64> = classes().zip(&direct).map(hit).collect();
-            add(sums, &question.answer(&hit), weight * of_planes);
+            let hit: Vec<f64> = classes().zip(&question.classes).zip(&direct).map(hit).collect();
+            add(sums, &question.answer(&hit), weight * of_falls);
+            // The next one, counting with the first fall as the lowest digit.
+            let Some(turn) = places.iter().zip(&ways).position(|(&place, ways)| place + 1 < ways.len())
+            else {
+                return;
+            };
+            places[..turn].fill(0);
+            places[turn] += 1;
         }
+    }
+
+    /// In which ways a fall may come or not, given shocks and factor.
+    fn ways(&self, node: usize, fall: u32, happens: &[bool], question: &Question<'_>) -> Vec<Way> {
+        let fall = &self.prepared.falls[fall as usize];
+        let any = self.struck(node, &fall.sources, happens);
+        let ways = match &fall.by_host {
+            None => [(any, true, None), (1.0 - any, false, None), (0.0, false, None)],
+            Some(host) => {
+                let control = self.struck(node, &host.controlling, happens);
+                if question.classes.contains(&host.class) {
+                    let class = Some(host.class);
+                    [(control, true, class), (any - control, false, class), (1.0 - any, false, None)]
+                } else {
+                    [(control, true, None), (1.0 - control, false, None), (0.0, false, None)]
+                }
+            }
+        };
+        let possible = ways.into_iter().filter(|it| it.0 > 0.0);
+        possible.map(|(weight, planes, host)| Way { weight, planes, host }).collect()
+    }
+
+    /// Probability that any of the sources hits, given shocks and factor.
+    fn struck(&self, node: usize, sources: &[Source], happens: &[bool]) -> f64 {
+        let happened = sources.iter().filter(|source| happens[source.shock as usize]);
+        happened.fold(0.0, |hit, source| either(hit, self.hit(node, source, happens)))
     }
 
     fn hit(&self, node: usize, source: &Source, happens: &[bool]) -> f64 {

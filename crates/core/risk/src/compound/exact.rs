@@ -7,8 +7,8 @@ use underpin_model::quantity::Probability;
 
 use super::check::PortfolioError;
 use super::pairs::Pairs;
-use super::prepared::{DIMENSIONS, HOST_DOWN, PerDimension, Prepared};
-use super::shape::{Shape, Table, cases, managed};
+use super::prepared::{AlikeClasses, DIMENSIONS, HOST_DOWN, PerDimension, Prepared};
+use super::shape::{OfSet, Shape, Table, cases};
 use super::union::{Scale, Union};
 use crate::bounds::bonferroni_lower_alike;
 use crate::quadrature::gauss_legendre;
@@ -114,15 +114,14 @@ fn by_class<T: Clone + Send + Sync>(
     labels: &[String],
     of: impl Fn(usize) -> T + Sync,
 ) -> Result<Vec<T>, PortfolioError> {
-    let mut places: FxHashMap<(u32, Vec<u32>), usize> = FxHashMap::default();
+    let mut places: FxHashMap<AlikeClasses, usize> = FxHashMap::default();
     let mut different: Vec<usize> = Vec::new();
     let place_of_class: Vec<usize> = prepared
         .classes
         .iter()
         .enumerate()
         .map(|(class, sources)| {
-            let kinds = sources.planes.iter().map(|&plane| prepared.planes[plane as usize].kind).collect();
-            *places.entry((sources.profile, kinds)).or_insert_with(|| {
+            *places.entry(prepared.alike(sources)).or_insert_with(|| {
                 different.push(class);
                 different.len() - 1
             })
@@ -157,8 +156,9 @@ fn check_tangle(prepared: &Prepared, class: usize, labels: &[String]) -> Result<
 fn gates_up_to(prepared: &Prepared, class: usize, most: usize) -> bool {
     let class = &prepared.classes[class];
     let planes = class.planes.iter().map(|&plane| &prepared.planes[plane as usize]);
-    let of_planes = planes.clone().flat_map(|it| &it.sources).chain(class.sources.iter());
-    let gates = of_planes.filter_map(|it| it.gate).chain(planes.filter_map(|it| it.gate));
+    let falls = planes.clone().flat_map(|it| &it.falls).chain(&class.falls);
+    let of_falls = falls.flat_map(|&it| &prepared.falls[it as usize].sources).chain(class.sources.iter());
+    let gates = of_falls.filter_map(|it| it.gate).chain(planes.filter_map(|it| it.gate));
     let mut found: Vec<u32> = Vec::new();
     for gate in gates {
         if !found.contains(&gate.shock) {
@@ -175,8 +175,8 @@ fn class_law(prepared: &Prepared, class: usize, table: &Table<'_>) -> ClassLaw {
     let mut events = Events::default();
     let levels = events.levels(prepared, class);
     let shape = || Shape::new(prepared, [(class, 1.0)].into_iter(), |_| true);
-    let sources = &prepared.classes[class];
-    let hit = events.place(&vec![true; sources.sources.len() + sources.planes.len()], shape);
+    let all = prepared.impacts_of(&prepared.classes[class]).len();
+    let hit = events.place(&vec![true; all], shape);
     let sums = events.sums(table);
     let mut two = Shape::new(prepared, [(class, 2.0)].into_iter(), |_| true);
     let any_of_two: f64 = table
@@ -211,10 +211,7 @@ struct Events {
 impl Events {
     /// For each dimension the levels of impact of a class, ascending, with the place of the event that one is reached.
     fn levels(&mut self, prepared: &Prepared, class: usize) -> [Vec<(f64, usize)>; DIMENSIONS] {
-        let sources = &prepared.classes[class];
-        let planes = sources.planes.iter().map(|&plane| &prepared.planes[plane as usize].impact);
-        let impacts: Vec<&PerDimension> =
-            sources.sources.iter().map(|source| &source.impact).chain(planes).collect();
+        let impacts = prepared.impacts_of(&prepared.classes[class]);
         std::array::from_fn(|dimension| {
             let mut levels: Vec<f64> =
                 impacts.iter().map(|it| it[dimension]).filter(|&it| it > 0.0).collect();
@@ -259,13 +256,13 @@ impl Events {
 pub(super) fn any_hit(prepared: &Prepared) -> Option<(f64, Vec<f64>)> {
     let all = prepared.classes.iter().enumerate().filter(|(_, class)| class.size() > 0);
     let members = all.map(|(at, class)| (at, class.size() as f64));
-    let planes = managed(prepared, members.clone());
-    if cases(prepared, &planes) > MOST_CASES {
+    let set = OfSet::of(prepared, members);
+    if cases(prepared, &set) > MOST_CASES {
         return None;
     }
     let profiles = prepared.profiles.iter().filter(|it| !it.hosts.is_empty());
     let sources = profiles.flat_map(|it| it.sources.iter().map(|source| (source, it.hosts.len() as f64)));
-    let shape = Shape::of_sources(prepared, sources, planes, |_| true);
+    let shape = Shape::of_sources(prepared, sources, &set, |_| true);
     let table = Table::new(prepared, 0.125, 16);
     if !can_be_enumerated(&shape, &table, MOST_WORK / ORDER as f64) {
         return None;

@@ -93,13 +93,18 @@ struct Step {
     stride: usize,
     /// For each of its ends that after the hit.
     to: Vec<usize>,
+    /// Planes that fall with the host, as bits.
+    planes: usize,
 }
 
 impl Step {
-    /// Moves the share `hit` of all mass.
-    fn take(&self, hit: f64, mass: &mut [f64]) {
+    /// Moves the share `hit` of all mass; `states` are those of all hosts.
+    fn take(&self, hit: f64, mass: &mut [f64], states: usize) {
         if hit <= 0.0 {
             return;
+        }
+        if self.planes != 0 {
+            return self.take_planes(hit, mass, states);
         }
         for block in mass.chunks_exact_mut(self.stride * self.to.len()) {
             // An end after the hit stays what it is: nothing is moved twice.
@@ -110,6 +115,51 @@ impl Step {
                     block[to * self.stride + at] += moved;
                 }
             }
+        }
+    }
+}
+
+impl Step {
+    fn take_planes(&self, hit: f64, mass: &mut [f64], states: usize) {
+        for from in 0..mass.len() {
+            let (host, planes) = (from % states, from / states);
+            let end = host / self.stride % self.to.len();
+            let to = host - end * self.stride + self.to[end] * self.stride + (planes | self.planes) * states;
+            // What is there already stays: nothing is moved twice.
+            if to != from {
+                let moved = hit * mass[from];
+                mass[from] -= moved;
+                mass[to] += moved;
+            }
+        }
+    }
+}
+
+/// A source with what it does.
+#[derive(Debug)]
+struct Way<'a> {
+    source: &'a Source,
+    share: Share,
+    step: Step,
+}
+
+/// What of a source's hits is meant.
+#[derive(Debug, Clone, Copy)]
+enum Share {
+    All,
+    /// This part of them.
+    Control(f64),
+    /// All but that part: what is hit so is told apart first.
+    Rest(f64),
+}
+
+impl Share {
+    fn of(self, hit: f64) -> f64 {
+        match self {
+            Self::All => hit,
+            Self::Control(share) => hit * share,
+            Self::Rest(share) if share < 1.0 => hit * (1.0 - share) / (1.0 - hit * share),
+            Self::Rest(_) => 0.0,
         }
     }
 }
@@ -126,7 +176,7 @@ struct Course<'a> {
     /// Controls on which something depends.
     gates: Vec<u32>,
     /// For each shock what it does.
-    shocks: Vec<Vec<(&'a Source, Step)>>,
+    shocks: Vec<Vec<Way<'a>>>,
     /// For each plane that matters what its fall does.
     falls: Vec<Vec<Step>>,
 }
@@ -151,8 +201,12 @@ impl<'a> Course<'a> {
         let mut stride = course.states;
         for at in 0..course.planes.len() {
             let plane = &prepared.planes[course.planes[at]];
-            for source in plane.sources.iter().filter(|it| prepared.shocks[it.shock as usize] > 0.0) {
-                course.shocks[source.shock as usize].push((source, Step { stride, to: vec![1, 1] }));
+            let own =
+                plane.falls.iter().map(|&it| &prepared.falls[it as usize]).filter(|it| it.by_host.is_none());
+            let sources = own.flat_map(|it| &it.sources);
+            for source in sources.filter(|it| prepared.shocks[it.shock as usize] > 0.0) {
+                let step = Step { stride, to: vec![1, 1], planes: 0 };
+                course.shocks[source.shock as usize].push(Way { source, share: Share::All, step });
             }
             stride *= 2;
             if stride > MOST_STATES {
@@ -160,7 +214,7 @@ impl<'a> Course<'a> {
             }
         }
         let of_planes = course.planes.iter().filter_map(|&it| prepared.planes[it].gate);
-        let of_sources = course.shocks.iter().flatten().filter_map(|(source, _)| source.gate);
+        let of_sources = course.shocks.iter().flatten().filter_map(|it| it.source.gate);
         let gates: FxHashSet<u32> = of_planes.chain(of_sources).map(|gate| gate.shock).collect();
         course.gates = gates.into_iter().collect();
         course.gates.sort_unstable();
@@ -178,17 +232,34 @@ impl<'a> Course<'a> {
         let of_class = |plane: &usize| class.planes.contains(&(*plane as u32));
         let planes = || self.planes.iter().enumerate().filter(|it| of_class(it.1));
         let of_planes = planes().map(|(_, &plane)| felt(&prepared.planes[plane].impact));
-        let ends = ends(sources().map(|it| felt(&it.impact)).chain(of_planes), MOST_STATES / self.states)?;
+        let by_host = || {
+            let falls = class.falls.iter().map(|&it| &prepared.falls[it as usize]);
+            falls.filter_map(|it| Some((it, it.by_host.as_ref()?)))
+        };
+        let of_falls = by_host().map(|(_, host)| felt(&host.impact));
+        let own = sources().map(|it| felt(&it.impact)).chain(of_falls);
+        let ends = ends(own.chain(of_planes), MOST_STATES / self.states)?;
         let step = |impact: &PerDimension| {
             let impact = felt(impact);
             let after = |end: &Option<PerDimension>| Some(end.map_or(impact, |end| greater(&end, &impact)));
             let place = |end| ends.iter().position(|it| *it == after(end)).unwrap_or(0);
-            Step { stride: self.states, to: ends.iter().map(place).collect() }
+            Step { stride: self.states, to: ends.iter().map(place).collect(), planes: 0 }
         };
         let falls: Vec<(usize, Step)> =
             planes().map(|(at, &plane)| (at, step(&prepared.planes[plane].impact))).collect();
-        for source in sources() {
-            self.shocks[source.shock as usize].push((source, step(&source.impact)));
+        let all = |source: &'a Source| (source, Share::All, step(&source.impact));
+        let mut ways: Vec<(&'a Source, Share, Step)> = sources().map(all).collect();
+        for (fall, host) in by_host() {
+            let place = |plane: &u32| self.planes.iter().position(|it| *it == *plane as usize);
+            let planes = fall.planes.iter().filter_map(place).fold(0, |bits, place| bits | 1 << place);
+            for source in fall.sources.iter().filter(|it| prepared.shocks[it.shock as usize] > 0.0) {
+                let step = || step(&host.impact);
+                ways.push((source, Share::Control(host.control), Step { planes, ..step() }));
+                ways.push((source, Share::Rest(host.control), step()));
+            }
+        }
+        for (source, share, step) in ways {
+            self.shocks[source.shock as usize].push(Way { source, share, step });
         }
         falls.into_iter().for_each(|(at, step)| self.falls[at].push(step));
         self.states *= ends.len();
@@ -227,7 +298,7 @@ impl<'a> Course<'a> {
     fn given(&self, happens: &[bool], answer: impl Fn(&Source) -> f64, weight: f64, sums: &mut [f64]) {
         let mut mass = vec![0.0; self.states << self.planes.len()];
         mass[0] = weight;
-        for (shock, steps) in self.shocks.iter().enumerate().filter(|it| !it.1.is_empty()) {
+        for (shock, ways) in self.shocks.iter().enumerate().filter(|it| !it.1.is_empty()) {
             let probability = match self.gates.binary_search(&(shock as u32)) {
                 Ok(_) => f64::from(u8::from(happens[shock])),
                 Err(_) => self.prepared.shocks[shock],
@@ -236,8 +307,9 @@ impl<'a> Course<'a> {
                 continue;
             }
             let before = mass.clone();
-            for (source, step) in steps {
-                step.take(answer(source) * multiplier(source.gate, happens), &mut mass);
+            for Way { source, share, step } in ways {
+                let hit = share.of(answer(source) * multiplier(source.gate, happens));
+                step.take(hit, &mut mass, self.states);
             }
             for (after, before) in mass.iter_mut().zip(before) {
                 *after = probability * *after + (1.0 - probability) * before;
@@ -246,7 +318,7 @@ impl<'a> Course<'a> {
         for (state, mass) in mass.chunks_exact_mut(self.states).enumerate() {
             for (at, &plane) in self.planes.iter().enumerate().filter(|it| state >> it.0 & 1 == 1) {
                 let takes = self.prepared.planes[plane].takes(happens);
-                self.falls[at].iter().for_each(|step| step.take(takes, mass));
+                self.falls[at].iter().for_each(|step| step.take(takes, mass, self.states));
             }
             for (sum, mass) in sums.iter_mut().zip(mass) {
                 *sum += *mass;

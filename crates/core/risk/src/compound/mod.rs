@@ -26,6 +26,7 @@ mod counts;
 mod draw;
 mod enumerate;
 mod exact;
+mod falls;
 mod few;
 mod figures;
 mod pairs;

@@ -298,7 +298,9 @@ fn mask_of(of: &PerDimension) -> usize {
 /// For each set of dimensions in which a host of a class has something to lose: every hit on it takes of one of them.
 fn always_lose(prepared: &Prepared, class: &ClassSources) -> [bool; 1 << DIMENSIONS] {
     let planes = class.planes.iter().map(|&it| &prepared.planes[it as usize]).filter(|it| it.acts());
-    let impacts = class.sources.iter().map(|it| &it.impact).chain(planes.map(|it| &it.impact));
+    let falls = class.falls.iter().filter_map(|&it| prepared.falls[it as usize].by_host.as_ref());
+    let own = class.sources.iter().map(|it| &it.impact).chain(falls.map(|it| &it.impact));
+    let impacts = own.chain(planes.map(|it| &it.impact));
     let mut loses = [true; 1 << DIMENSIONS];
     for taken in impacts.map(mask_of) {
         for (mask, loses) in loses.iter_mut().enumerate() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::falls::{self, Fall, Hosting, PlaneSources};
 use super::tilt::Alike;
 use crate::normal;
 use crate::portfolio::{Cause, Gate, Holding, Impact, Portfolio, Response};
@@ -54,30 +55,6 @@ pub(super) struct Source {
     pub(super) impact: PerDimension,
 }
 
-/// A management plane.
-#[derive(Debug, Clone)]
-pub(super) struct PlaneSources {
-    pub(super) sources: Vec<Source>,
-    pub(super) takes_host: f64,
-    pub(super) gate: Option<Gated>,
-    pub(super) impact: PerDimension,
-    /// Index into [`Prepared::plane_kinds`].
-    pub(super) kind: u32,
-    pub(super) classes: Vec<u32>,
-}
-
-impl PlaneSources {
-    /// It can be hit, and its fall can take a host.
-    pub(super) fn acts(&self) -> bool {
-        self.takes_host > 0.0 && !self.sources.is_empty()
-    }
-
-    /// Probability that its fall takes one given host, by which shocks happen.
-    pub(super) fn takes(&self, happens: &[bool]) -> f64 {
-        self.takes_host * multiplier(self.gate, happens)
-    }
-}
-
 /// What a gate leaves, by which shocks happen.
 pub(super) fn multiplier(gate: Option<Gated>, happens: &[bool]) -> f64 {
     match gate {
@@ -86,15 +63,15 @@ pub(super) fn multiplier(gate: Option<Gated>, happens: &[bool]) -> f64 {
     }
 }
 
-fn gated(gate: Option<Gate>) -> Option<Gated> {
+pub(super) fn gated(gate: Option<Gate>) -> Option<Gated> {
     gate.map(|gate| Gated { shock: gate.shock, otherwise: gate.otherwise })
 }
 
-/// Planes that are hit alike and take hosts alike. There may be a plane a cluster: what they share is worked out once.
+/// Falls that are brought about alike. There may be a plane a cluster: what they share is worked out once.
 #[derive(Debug)]
-pub(super) struct PlaneKind {
-    /// Its stretch of [`Prepared::planes`].
-    pub(super) planes: Range<usize>,
+pub(super) struct FallKind {
+    /// Its stretch of [`Prepared::falls`].
+    pub(super) falls: Range<usize>,
 }
 
 /// Classes that answer to shocks alike and differ in their planes alone.
@@ -116,6 +93,9 @@ impl Profile {
     }
 }
 
+/// Profile, kinds of planes, and falls by the host.
+pub(super) type AlikeClasses = (u32, Vec<u32>, Vec<u32>);
+
 /// A class of hosts.
 #[derive(Debug, Clone)]
 pub(super) struct ClassSources {
@@ -125,6 +105,8 @@ pub(super) struct ClassSources {
     pub(super) sources: Arc<[Source]>,
     /// Sorted.
     pub(super) planes: Vec<u32>,
+    /// Of a host that planes run on: the falls that hit it for certain, whose sources the profile does not have.
+    pub(super) falls: Vec<u32>,
     /// Its stretch of [`Prepared::hosts`].
     pub(super) hosts: Range<usize>,
     /// What stands on all of them, by dimension.
@@ -169,21 +151,22 @@ pub(super) struct PreparedHolding {
 }
 
 /// The portfolio, prepared. Hosts stand profile by profile, in it class by class and within a class by id, so that nothing depends
-/// on the order that they came in. Planes stand kind by kind.
+/// on the order that they came in. Falls stand kind by kind.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) rho: f64,
     pub(super) shocks: Vec<f64>,
     pub(super) answers: Vec<Answer>,
     pub(super) planes: Vec<PlaneSources>,
-    pub(super) plane_kinds: Vec<PlaneKind>,
+    pub(super) falls: Vec<Fall>,
+    pub(super) fall_kinds: Vec<FallKind>,
     pub(super) profiles: Vec<Profile>,
     pub(super) classes: Vec<ClassSources>,
     pub(super) hosts: Vec<PreparedHost>,
     pub(super) holdings: Vec<PreparedHolding>,
     /// For each shock the profiles that answer to it, with the position of the response.
     pub(super) profile_answers: Vec<Vec<(u32, u32)>>,
-    /// For each shock the kinds of planes that answer to it, with the position of the response.
+    /// For each shock the kinds of falls that it brings about, with the position of the source.
     pub(super) kind_answers: Vec<Vec<(u32, u32)>>,
     pub(super) clusters: usize,
     pub(super) tenants: usize,
@@ -196,7 +179,7 @@ pub(super) fn loss(worth: &PerDimension, impact: &PerDimension) -> f64 {
     worth.iter().zip(impact).map(|(worth, impact)| worth * impact).sum()
 }
 
-fn levels(impact: Impact) -> PerDimension {
+pub(super) fn levels(impact: Impact) -> PerDimension {
     [impact.confidentiality, impact.integrity, impact.availability, impact.host_down]
 }
 
@@ -206,14 +189,14 @@ pub(super) fn impact([confidentiality, integrity, availability, host_down]: PerD
 }
 
 /// Finds the place of each answer that occurs; many responses share few.
-struct Answers<'a> {
+pub(super) struct Answers<'a> {
     portfolio: &'a Portfolio,
     places: FxHashMap<(u64, Option<u64>), u32>,
     found: Vec<Answer>,
 }
 
 impl Answers<'_> {
-    fn source(&mut self, response: &Response) -> Source {
+    pub(super) fn source(&mut self, response: &Response) -> Source {
         let exploit = self
             .portfolio
             .shocks
@@ -238,15 +221,15 @@ impl Answers<'_> {
 }
 
 /// All that decides what a source does, as bits.
-type SourceBits = (u32, u32, Option<(u32, u64)>, [u64; DIMENSIONS]);
+pub(super) type SourceBits = (u32, u32, Option<(u32, u64)>, [u64; DIMENSIONS]);
 
 impl Source {
-    fn bits(&self) -> SourceBits {
+    pub(super) fn bits(&self) -> SourceBits {
         (self.shock, self.answer, gate_bits(self.gate), self.impact.map(f64::to_bits))
     }
 }
 
-fn gate_bits(gate: Option<Gated>) -> Option<(u32, u64)> {
+pub(super) fn gate_bits(gate: Option<Gated>) -> Option<(u32, u64)> {
     gate.map(|gate| (gate.shock, gate.otherwise.to_bits()))
 }
 
@@ -254,8 +237,9 @@ impl Prepared {
     /// Puts a checked portfolio in order.
     pub(super) fn new(portfolio: &Portfolio) -> Self {
         let mut answers = Answers { portfolio, places: FxHashMap::default(), found: Vec::new() };
-        let (mut planes, plane_kinds, place_of_plane) = planes(portfolio, &mut answers);
-        let (mut profiles, mut classes) = classes(portfolio, &mut answers, &place_of_plane);
+        let hosting = falls::of(portfolio);
+        let (mut planes, falls) = falls::planes(portfolio, &hosting, &mut answers);
+        let (mut profiles, mut classes) = classes(portfolio, &hosting, &mut answers);
         let (hosts, holdings) = in_order(portfolio, &mut profiles, &mut classes);
         for (at, class) in (0..).zip(&classes) {
             if class.size() > 0 {
@@ -265,24 +249,29 @@ impl Prepared {
                 }
             }
         }
+        for (at, fall) in (0..).zip(&falls) {
+            if let Some(host) = &fall.by_host {
+                classes[host.class as usize].falls.push(at);
+            }
+        }
         let mut profile_answers: Vec<Vec<(u32, u32)>> = vec![Vec::new(); portfolio.shocks.len()];
         for (at, profile) in (0..).zip(&profiles).filter(|(_, profile)| !profile.hosts.is_empty()) {
             list_answers(&mut profile_answers, at, &profile.sources);
         }
+        let fall_kinds = fall_kinds(&falls);
         let mut kind_answers: Vec<Vec<(u32, u32)>> = vec![Vec::new(); portfolio.shocks.len()];
-        for (at, kind) in (0..).zip(&plane_kinds) {
+        for (at, kind) in (0..).zip(&fall_kinds) {
             // Alike in what decides this, too.
-            let first = planes[kind.planes.clone()].first();
-            if let Some(plane) = first.filter(|it| it.takes_host > 0.0 && !it.classes.is_empty()) {
-                list_answers(&mut kind_answers, at, &plane.sources);
-            }
+            let first = falls[kind.falls.clone()].first();
+            list_answers(&mut kind_answers, at, first.map_or(&[][..], |it| &it.sources));
         }
         Self {
             rho: portfolio.rho,
             shocks: portfolio.shocks.iter().map(|shock| shock.probability).collect(),
             answers: answers.found,
             planes,
-            plane_kinds,
+            falls,
+            fall_kinds,
             profiles,
             classes,
             hosts,
@@ -307,6 +296,20 @@ impl Prepared {
         answers.iter().any(|it| !it.is_empty())
     }
 
+    /// What classes of one law have in common.
+    pub(super) fn alike(&self, class: &ClassSources) -> AlikeClasses {
+        let kinds = class.planes.iter().map(|&plane| self.planes[plane as usize].kind).collect();
+        (class.profile, kinds, class.falls.clone())
+    }
+
+    /// The impacts of all that hits a host of a class: its sources, falls by it, and planes.
+    pub(super) fn impacts_of<'a>(&'a self, class: &'a ClassSources) -> Vec<&'a PerDimension> {
+        let falls = class.falls.iter().filter_map(|&it| self.falls[it as usize].by_host.as_ref());
+        let planes = class.planes.iter().map(|&it| &self.planes[it as usize].impact);
+        let own = class.sources.iter().map(|it| &it.impact);
+        own.chain(falls.map(|it| &it.impact)).chain(planes).collect()
+    }
+
     /// The holding is of a known tenant with guests.
     pub(super) fn counts_tenant(&self, holding: &PreparedHolding) -> bool {
         holding.vms > 0 && self.named[holding.tenant as usize]
@@ -324,56 +327,28 @@ fn list_answers(lists: &mut [Vec<(u32, u32)>], at: u32, sources: &[Source]) {
     }
 }
 
-/// Planes kind by kind, the kinds, and where each plane of the portfolio has gone.
-fn planes(portfolio: &Portfolio, answers: &mut Answers<'_>) -> (Vec<PlaneSources>, Vec<PlaneKind>, Vec<u32>) {
-    let mut manages = vec![false; portfolio.planes.len()];
-    for class in portfolio.hosts.iter().map(|host| &portfolio.classes[host.class as usize]) {
-        class.planes.iter().for_each(|&plane| manages[plane as usize] = true);
-    }
-    let mut known = FxHashMap::default();
-    let mut all: Vec<(usize, PlaneSources)> = Vec::with_capacity(portfolio.planes.len());
-    for (at, plane) in portfolio.planes.iter().enumerate() {
-        let mut sources = PlaneSources {
-            sources: plane.responses.iter().map(|response| answers.source(response)).collect(),
-            takes_host: plane.takes_host,
-            gate: gated(plane.gate),
-            impact: levels(plane.impact),
-            kind: 0,
-            classes: Vec::new(),
-        };
-        let bits: Vec<SourceBits> = sources.sources.iter().map(Source::bits).collect();
-        let impact = sources.impact.map(f64::to_bits);
-        let key = (bits, plane.takes_host.to_bits(), gate_bits(sources.gate), impact, manages[at]);
-        let next = known.len() as u32;
-        sources.kind = *known.entry(key).or_insert(next);
-        all.push((at, sources));
-    }
-    all.sort_by_key(|(_, plane)| plane.kind);
-    let mut places = vec![0; all.len()];
-    for (place, (at, _)) in all.iter().enumerate() {
-        places[*at] = place as u32;
-    }
-    let planes: Vec<PlaneSources> = all.into_iter().map(|(_, plane)| plane).collect();
+fn fall_kinds(falls: &[Fall]) -> Vec<FallKind> {
     let mut start = 0;
-    let kinds = planes.chunk_by(|a, b| a.kind == b.kind).map(|alike| {
+    let kinds = falls.chunk_by(|a, b| a.kind == b.kind).map(|alike| {
         start += alike.len();
-        PlaneKind { planes: start - alike.len()..start }
+        FallKind { falls: start - alike.len()..start }
     });
-    let kinds = kinds.collect();
-    (planes, kinds, places)
+    kinds.collect()
 }
 
-/// Profiles and classes, as yet without hosts. Responses that classes share are read once.
+/// Profiles and classes, as yet without hosts. Responses that classes share are read once; what gives control of the planes on a host
+/// is none of its profile, but of its falls.
 fn classes(
     portfolio: &Portfolio,
+    hosting: &Hosting,
     answers: &mut Answers<'_>,
-    place_of_plane: &[u32],
 ) -> (Vec<Profile>, Vec<ClassSources>) {
     let mut by_list: FxHashMap<(*const Response, usize), u32> = FxHashMap::default();
     let mut by_content: FxHashMap<Vec<SourceBits>, u32> = FxHashMap::default();
     let mut profiles: Vec<Profile> = Vec::new();
-    let mut profile_of = |responses: &Arc<[Response]>| {
-        let sources: Arc<[Source]> = responses.iter().map(|response| answers.source(response)).collect();
+    let mut profile_of = |responses: &[Response], without_control: bool| {
+        let meant = responses.iter().filter(|it| !without_control || it.impact.control() <= 0.0);
+        let sources: Arc<[Source]> = meant.map(|response| answers.source(response)).collect();
         let bits: Vec<SourceBits> = sources.iter().map(Source::bits).collect();
         *by_content.entry(bits).or_insert_with(|| {
             profiles.push(Profile { sources, hosts: 0..0, classes: 0, worth: [0.0; DIMENSIONS], guests: 0 });
@@ -381,15 +356,20 @@ fn classes(
         })
     };
     let mut numbers: Vec<u32> = Vec::with_capacity(portfolio.classes.len());
-    for class in &portfolio.classes {
+    for (at, class) in (0..).zip(&portfolio.classes) {
         let list = (class.responses.as_ptr(), class.responses.len());
-        numbers.push(*by_list.entry(list).or_insert_with(|| profile_of(&class.responses)));
+        numbers.push(if hosting.contains_key(&at) {
+            profile_of(&class.responses, true)
+        } else {
+            *by_list.entry(list).or_insert_with(|| profile_of(&class.responses, false))
+        });
     }
     let classes = portfolio.classes.iter().zip(numbers).map(|(class, profile)| {
-        let mut planes: Vec<u32> = class.planes.iter().map(|&plane| place_of_plane[plane as usize]).collect();
+        let mut planes = class.planes.clone();
         planes.sort_unstable();
         let sources = Arc::clone(&profiles[profile as usize].sources);
-        ClassSources { profile, sources, planes, hosts: 0..0, worth: [0.0; DIMENSIONS], guests: 0 }
+        let (falls, worth) = (Vec::new(), [0.0; DIMENSIONS]);
+        ClassSources { profile, sources, planes, falls, hosts: 0..0, worth, guests: 0 }
     });
     let classes = classes.collect();
     (profiles, classes)

@@ -212,6 +212,7 @@ impl<'a> Recorder<'a> {
             match live.by {
                 By::Shock(shock) => self.shocks.push(shock),
                 By::Plane(plane) => self.shocks.extend(&draw.plane_causes[plane as usize]),
+                By::Fall(fall) => self.shocks.extend(&draw.fall_causes[fall as usize]),
             }
         }
         self.shocks.sort_unstable();

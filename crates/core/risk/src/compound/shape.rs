@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::prepared::{Gated, PerDimension, PlaneSources, Prepared, Source};
+use super::falls::{ByHost, PlaneSources};
+use super::prepared::{Gated, PerDimension, Prepared, Source};
 use super::union::{Factor, LocalGate, LocalPlane, NONE, Term, Union};
 use crate::quadrature::factor_nodes;
 
@@ -84,7 +85,7 @@ pub(super) struct Shape {
     ends: Vec<usize>,
 }
 
-/// What a source acts on: its shock, the gate before it and the plane, [`NONE`] for hosts.
+/// What a source acts on: its shock, the gate before it and the set of planes, [`NONE`] for hosts.
 type Acts = (u32, Option<u32>, usize);
 
 /// Collects what acts on a set.
@@ -92,6 +93,7 @@ type Acts = (u32, Option<u32>, usize);
 struct Collected {
     sources: Vec<(Acts, Power)>,
     planes: Vec<Plane>,
+    planes_hit: Vec<Vec<usize>>,
 }
 
 /// A plane of the set.
@@ -103,10 +105,59 @@ struct Plane {
 }
 
 impl Collected {
-    fn add(&mut self, source: &Source, plane: usize, power: f64) {
+    fn add(&mut self, source: &Source, hits: usize, power: f64) {
         let gate = source.gate.map(|gate| gate.shock);
         let otherwise = source.gate.map_or(1.0, |Gated { otherwise, .. }| otherwise);
-        self.sources.push(((source.shock, gate, plane), Power { answer: source.answer, otherwise, power }));
+        self.sources.push(((source.shock, gate, hits), Power { answer: source.answer, otherwise, power }));
+    }
+
+    /// Planes of so many hosts each, those of which the impact `counts`, and all falls of theirs and of the hosts of the set. A fall by
+    /// one of these hosts hits it whatever its planes take; by another one it hits planes alone.
+    fn add_planes(&mut self, prepared: &Prepared, set: &OfSet, counts: impl Fn(&PerDimension) -> bool) {
+        let acts = |plane: &PlaneSources| counts(&plane.impact) && plane.acts();
+        let mut local: FxHashMap<u32, usize> = FxHashMap::default();
+        let mut falls: Vec<u32> = set.falls.clone();
+        for (plane, hosts) in set.managed_in_order() {
+            let sources = &prepared.planes[plane as usize];
+            if acts(sources) {
+                local.insert(plane, self.planes.len());
+                self.planes.push(Plane::of(sources, hosts));
+                falls.extend(&sources.falls);
+            }
+        }
+        falls.sort_unstable();
+        falls.dedup();
+        for at in falls {
+            let fall = &prepared.falls[at as usize];
+            let of_set = |it: &&ByHost| counts(&it.impact) && set.falls.contains(&at);
+            let hits = match fall.by_host.as_ref().filter(of_set) {
+                Some(_) => NONE,
+                None => {
+                    let planes = fall.planes.iter().filter_map(|it| local.get(it).copied()).collect();
+                    match self.hits(planes) {
+                        Some(hits) => hits,
+                        None => continue,
+                    }
+                }
+            };
+            let sources = match &fall.by_host {
+                Some(host) if hits != NONE => &host.controlling,
+                _ => &fall.sources,
+            };
+            sources.iter().for_each(|source| self.add(source, hits, 1.0));
+        }
+    }
+
+    /// The place of a set of planes; `None`: it is empty.
+    fn hits(&mut self, planes: Vec<usize>) -> Option<usize> {
+        if planes.is_empty() {
+            return None;
+        }
+        let place = self.planes_hit.iter().position(|it| *it == planes);
+        Some(place.unwrap_or_else(|| {
+            self.planes_hit.push(planes);
+            self.planes_hit.len() - 1
+        }))
     }
 }
 
@@ -125,9 +176,9 @@ impl Plane {
     }
 }
 
-/// Cases that planes of so many hosts make together: what a shape of them comes to, known before it is made.
-pub(super) fn cases(prepared: &Prepared, managed: &FxHashMap<u32, f64>) -> f64 {
-    let planes = managed.iter().map(|(&plane, &hosts)| (&prepared.planes[plane as usize], hosts));
+/// Cases that the planes of a set make together: what a shape of them comes to, known before it is made.
+pub(super) fn cases(prepared: &Prepared, set: &OfSet) -> f64 {
+    let planes = set.managed.iter().map(|(&plane, &hosts)| (&prepared.planes[plane as usize], hosts));
     let of_plane = |(plane, hosts): (&PlaneSources, f64)| {
         let Plane { open, closed, .. } = Plane::of(plane, hosts);
         LocalPlane { gate: NONE, open, closed }.count_of_cases() as f64
@@ -146,31 +197,21 @@ impl Shape {
         let sources = members.iter().flat_map(|&(class, count)| {
             prepared.classes[class].sources.iter().map(move |source| (source, count))
         });
-        Self::of_sources(prepared, sources, managed(prepared, members.iter().copied()), counts)
+        Self::of_sources(prepared, sources, &OfSet::of(prepared, members.iter().copied()), counts)
     }
 
-    /// What these sources, each so many times, and these planes of so many hosts do with an impact that `counts`.
+    /// What these sources, each so many times, and what else acts on a set of hosts do with an impact that `counts`.
     pub(super) fn of_sources<'s>(
         prepared: &'s Prepared,
         sources: impl Iterator<Item = (&'s Source, f64)>,
-        managed: FxHashMap<u32, f64>,
+        set: &OfSet,
         counts: impl Fn(&PerDimension) -> bool,
     ) -> Self {
         let mut collected = Collected::default();
         for (source, count) in sources.filter(|(source, _)| counts(&source.impact)) {
             collected.add(source, NONE, count);
         }
-        let mut managed: Vec<(u32, f64)> = managed.into_iter().collect();
-        managed.sort_by_key(|&(plane, _)| plane);
-        for (plane, count) in managed {
-            let sources = &prepared.planes[plane as usize];
-            if counts(&sources.impact) && sources.acts() {
-                for source in &sources.sources {
-                    collected.add(source, collected.planes.len(), 1.0);
-                }
-                collected.planes.push(Plane::of(sources, count));
-            }
-        }
+        collected.add_planes(prepared, set, counts);
         collected.into_shape(prepared)
     }
 
@@ -201,18 +242,35 @@ impl Shape {
     }
 }
 
-/// Of so many hosts of each class those that each plane manages.
-pub(super) fn managed(
-    prepared: &Prepared,
-    members: impl Iterator<Item = (usize, f64)>,
-) -> FxHashMap<u32, f64> {
-    let mut managed: FxHashMap<u32, f64> = FxHashMap::default();
-    for (class, count) in members {
-        for &plane in &prepared.classes[class].planes {
-            *managed.entry(plane).or_default() += count;
+/// What acts on a set of hosts besides the sources of each.
+#[derive(Debug, Default)]
+pub(super) struct OfSet {
+    /// The planes, each with how many of the hosts it manages.
+    managed: FxHashMap<u32, f64>,
+    /// Falls by hosts of the set.
+    falls: Vec<u32>,
+}
+
+impl OfSet {
+    /// Of so many hosts of each class.
+    pub(super) fn of(prepared: &Prepared, members: impl Iterator<Item = (usize, f64)>) -> Self {
+        let mut set = Self::default();
+        for (class, count) in members {
+            let class = &prepared.classes[class];
+            for &plane in &class.planes {
+                *set.managed.entry(plane).or_default() += count;
+            }
+            set.falls.extend(&class.falls);
         }
+        set
     }
-    managed
+
+    fn managed_in_order(&self) -> Vec<(u32, f64)> {
+        let mut managed: Vec<(u32, f64)> =
+            self.managed.iter().map(|(&plane, &hosts)| (plane, hosts)).collect();
+        managed.sort_by_key(|&(plane, _)| plane);
+        managed
+    }
 }
 
 impl Collected {
@@ -229,13 +287,13 @@ impl Collected {
         for of_shock in self.sources.chunk_by(|a, b| a.0.0 == b.0.0) {
             let (shock, first) = (of_shock[0].0.0, factors.len());
             for of_factor in of_shock.chunk_by(|a, b| a.0 == b.0) {
-                let (_, gate, plane) = of_factor[0].0;
+                let (_, gate, hits) = of_factor[0].0;
                 for alike in of_factor.chunk_by(|a, b| order(&a.1) == order(&b.1)) {
                     let power = alike.iter().map(|it| it.1.power).sum();
                     powers.push(Power { power, ..alike[0].1 });
                 }
                 ends.push(powers.len());
-                factors.push(Factor { gate: local(gate), plane, open: 0.0, closed: 0.0 });
+                factors.push(Factor { gate: local(gate), hits, open: 0.0, closed: 0.0 });
             }
             terms.push(Term {
                 shock: shock as usize,
@@ -255,6 +313,6 @@ impl Collected {
         let planes = self.planes.iter();
         let planes =
             planes.map(|it| LocalPlane { gate: local(it.gate), open: it.open, closed: it.closed }).collect();
-        Shape { union: Union::new(terms, factors, local_gates, planes), powers, ends }
+        Shape { union: Union::new(terms, factors, local_gates, planes, self.planes_hit), powers, ends }
     }
 }

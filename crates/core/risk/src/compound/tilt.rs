@@ -11,6 +11,9 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashMap;
+
+use super::falls::{Fall, PlaneSources};
 use super::prepared::{PerDimension, Prepared, Source, loss};
 
 /// Most that a tilt may add to the log odds of anything.
@@ -104,10 +107,10 @@ pub(super) struct Tilt {
     pub(super) shock_odds: Vec<f64>,
     /// Log of the normalising product over shocks.
     pub(super) log_norm: f64,
-    /// What is added to the log odds of each plane's fall.
-    pub(super) plane_odds: Vec<f64>,
-    /// `e^odds - 1` of each plane.
-    pub(super) plane_gains: Vec<f64>,
+    /// What is added to the log odds of each fall.
+    pub(super) fall_odds: Vec<f64>,
+    /// `e^odds - 1` of each.
+    pub(super) fall_gains: Vec<f64>,
     /// `None`: hosts are hit as by the nominal law.
     pub(super) hits: Option<HitTilt>,
 }
@@ -121,15 +124,15 @@ impl Tilt {
             shocks: prepared.shocks.clone(),
             shock_odds: vec![0.0; prepared.shocks.len()],
             log_norm: 0.0,
-            plane_odds: vec![0.0; prepared.planes.len()],
-            plane_gains: vec![0.0; prepared.planes.len()],
+            fall_odds: vec![0.0; prepared.falls.len()],
+            fall_gains: vec![0.0; prepared.falls.len()],
             hits: None,
         }
     }
 
-    /// Log of the normalising product over planes that each fall with the probability `any` by the nominal law.
-    pub(super) fn log_norm_of_planes(&self, planes: Range<usize>, any: f64) -> f64 {
-        if self.theta == 0.0 { 0.0 } else { log_of_product(&self.plane_gains[planes], any) }
+    /// Log of the normalising product over falls that each come with the probability `any` by the nominal law.
+    pub(super) fn log_norm_of_falls(&self, falls: Range<usize>, any: f64) -> f64 {
+        if self.theta == 0.0 { 0.0 } else { log_of_product(&self.fall_gains[falls], any) }
     }
 }
 
@@ -159,7 +162,7 @@ struct Effects {
     direct: Vec<f64>,
     /// Of each shock the hits that are counted singly.
     hits: Vec<Vec<Hits>>,
-    /// For each shock the kinds of planes that it hits, with the probability.
+    /// For each shock the kinds of falls that it brings about, with the probability.
     kinds: Vec<Vec<(usize, f64)>>,
 }
 
@@ -199,9 +202,9 @@ pub(super) struct Chooser<'a> {
     measure: Measure,
     /// Hits are counted, and tilted, one by one.
     pub(super) singly: bool,
-    /// What the fall of each plane brings.
+    /// What each fall brings.
     falls: Vec<f64>,
-    /// What the planes of each kind bring together.
+    /// What the falls of each kind bring together.
     falls_of_kind: Vec<f64>,
     effects: Vec<Effects>,
 }
@@ -211,36 +214,17 @@ pub(super) const TILTS: i32 = 28;
 
 impl<'a> Chooser<'a> {
     pub(super) fn new(prepared: &'a Prepared, measure: Measure) -> Self {
-        let of_all =
-            |alike: &Alike<'_>, impact: &PerDimension| alike.hosts as f64 * alike.of_one(measure, impact);
         let ways = prepared.profiles.iter().filter(|it| !it.hosts.is_empty()).map(|it| it.sources.len());
         let singly = ways.sum::<usize>() <= MOST_WAYS;
-        let (falls, opened): (Vec<f64>, Vec<f64>) = prepared
-            .planes
-            .iter()
-            .map(|plane| {
-                let classes = plane.classes.iter().map(|&class| &prepared.classes[class as usize]);
-                let of_classes: f64 = classes.map(|class| of_all(&class.alike(), &plane.impact)).sum();
-                // With its gate on average; and what more, where the gate is open instead of closed.
-                let brings = plane.takes_host * of_classes;
-                let closed = plane.gate.map_or(0.0, |gate| 1.0 - gate.otherwise);
-                let open = plane.gate.map_or(1.0, |gate| prepared.shocks[gate.shock as usize]);
-                (brings * (1.0 - (1.0 - open) * closed), brings * closed)
-            })
-            .unzip();
+        let all = Falls::new(prepared, measure);
         let steps = if prepared.slope() > 0.0 { 14 } else { 0 };
-        let sum = |brings: &[f64]| {
-            let kinds = prepared.plane_kinds.iter();
-            kinds.map(|kind| brings[kind.planes.clone()].iter().sum()).collect::<Vec<f64>>()
-        };
-        let (falls_of_kind, opened) = (sum(&falls), sum(&opened));
         let effects = (0..=steps)
             .map(|step| {
                 let z = -0.5 * f64::from(step);
-                effects(prepared, z, (measure, singly), &falls_of_kind, &opened)
+                effects(prepared, z, (measure, singly), &all)
             })
             .collect();
-        Self { prepared, measure, singly, falls, falls_of_kind, effects }
+        Self { prepared, measure, singly, falls: all.each, falls_of_kind: all.of_kind, effects }
     }
 
     /// Mean of what one shock brings, given that it brings anything: a size to start from where no draw lost anything.
@@ -288,7 +272,7 @@ impl<'a> Chooser<'a> {
             it.hosts * none(it.probability, odds.exp_m1()).ln_1p()
         };
         let of_kind = |&(kind, hit): &(usize, f64)| {
-            let gains = &law.plane_gains[self.prepared.plane_kinds[kind].planes.clone()];
+            let gains = &law.fall_gains[self.prepared.fall_kinds[kind].falls.clone()];
             gains.iter().map(|&gain| none(hit, gain).ln_1p()).sum::<f64>()
         };
         if effects.direct[shock] > 0.0 {
@@ -310,8 +294,8 @@ impl<'a> Chooser<'a> {
                 tilt = Tilt {
                     theta,
                     shift: effects.z,
-                    plane_odds: self.falls.iter().map(|fall| theta * fall.min(value)).collect(),
-                    plane_gains: gains,
+                    fall_odds: self.falls.iter().map(|fall| theta * fall.min(value)).collect(),
+                    fall_gains: gains,
                     hits: self.hits(theta, value),
                     ..tilt
                 };
@@ -366,7 +350,7 @@ impl<'a> Chooser<'a> {
         Some(self.tilt(effects, (theta, &self.gains(theta, value)), value))
     }
 
-    /// `e^odds - 1` of each plane's fall under a tilt.
+    /// `e^odds - 1` of each fall under a tilt.
     fn gains(&self, theta: f64, most: f64) -> Vec<f64> {
         self.falls.iter().map(|fall| (theta * fall.min(most)).exp_m1()).collect()
     }
@@ -381,7 +365,7 @@ impl<'a> Chooser<'a> {
             if odds >= MOST_ODDS || theta == 0.0 {
                 break;
             }
-            odds += log_of_product(&gains[self.prepared.plane_kinds[kind].planes.clone()], hit);
+            odds += log_of_product(&gains[self.prepared.fall_kinds[kind].falls.clone()], hit);
         }
         odds.min(MOST_ODDS)
     }
@@ -407,21 +391,60 @@ impl<'a> Chooser<'a> {
             shocks: shocks.iter().zip(&shock_odds).map(tilted).collect(),
             log_norm: shocks.iter().zip(&shock_odds).map(|(p, odds)| (p * odds.exp_m1()).ln_1p()).sum(),
             shock_odds,
-            plane_odds: self.falls.iter().map(|fall| theta * fall.min(most)).collect(),
-            plane_gains: gains.to_vec(),
+            fall_odds: self.falls.iter().map(|fall| theta * fall.min(most)).collect(),
+            fall_gains: gains.to_vec(),
             hits: self.hits(theta, most),
         }
     }
 }
 
-/// Mean effects of each shock at `z`, by what kinds of planes bring together. A gate counts with its mean multiplier, and its own shock with what it opens.
-fn effects(
-    prepared: &Prepared,
-    z: f64,
-    (measure, singly): (Measure, bool),
-    falls: &[f64],
-    opened: &[f64],
-) -> Effects {
+/// What falls bring, with gates on average.
+struct Falls {
+    each: Vec<f64>,
+    of_kind: Vec<f64>,
+    /// For each kind what more it brings where a gate is open instead of closed, by the gate's shock.
+    opened: Vec<FxHashMap<u32, f64>>,
+}
+
+impl Falls {
+    fn new(prepared: &Prepared, measure: Measure) -> Self {
+        let of_class = |class: u32, impact: &PerDimension| {
+            let alike = prepared.classes[class as usize].alike();
+            alike.hosts as f64 * alike.of_one(measure, impact)
+        };
+        let of_plane = |plane: &PlaneSources| {
+            let of_classes: f64 = plane.classes.iter().map(|&it| of_class(it, &plane.impact)).sum();
+            let brings = plane.takes_host * of_classes;
+            let closed = plane.gate.map_or(0.0, |gate| 1.0 - gate.otherwise);
+            let open = plane.gate.map_or(1.0, |gate| prepared.shocks[gate.shock as usize]);
+            (brings * (1.0 - (1.0 - open) * closed), brings * closed)
+        };
+        let planes: Vec<(f64, f64)> = prepared.planes.iter().map(of_plane).collect();
+        let of_fall = |fall: &Fall| {
+            let share = fall.by_host.as_ref().map_or(1.0, |it| it.control);
+            let of_host = fall.by_host.as_ref().map_or(0.0, |it| of_class(it.class, &it.impact));
+            of_host + share * fall.planes.iter().map(|&it| planes[it as usize].0).sum::<f64>()
+        };
+        let each: Vec<f64> = prepared.falls.iter().map(of_fall).collect();
+        let of_kind = prepared.fall_kinds.iter().map(|it| each[it.falls.clone()].iter().sum()).collect();
+        let opened = prepared.fall_kinds.iter().map(|kind| {
+            let mut opened: FxHashMap<u32, f64> = FxHashMap::default();
+            for fall in &prepared.falls[kind.falls.clone()] {
+                let share = fall.by_host.as_ref().map_or(1.0, |it| it.control);
+                for &plane in &fall.planes {
+                    if let Some(gate) = prepared.planes[plane as usize].gate {
+                        *opened.entry(gate.shock).or_default() += share * planes[plane as usize].1;
+                    }
+                }
+            }
+            opened
+        });
+        Self { opened: opened.collect(), each, of_kind }
+    }
+}
+
+/// Mean effects of each shock at `z`, by what kinds of falls bring together. A gate counts with its mean multiplier, and its own shock with what it opens.
+fn effects(prepared: &Prepared, z: f64, (measure, singly): (Measure, bool), falls: &Falls) -> Effects {
     let values: Vec<f64> = prepared.answers.iter().map(|answer| answer.at(z)).collect();
     let mut direct = vec![0.0; prepared.shocks.len()];
     let mut hits: Vec<Vec<Hits>> = vec![Vec::new(); prepared.shocks.len()];
@@ -450,13 +473,13 @@ fn effects(
             }
         }
     }
-    for (at, kind) in prepared.plane_kinds.iter().enumerate().filter(|&(at, _)| falls[at] > 0.0) {
-        let Some(plane) = prepared.planes.get(kind.planes.start) else { continue };
-        for source in &plane.sources {
-            let hit = mean_hit(source, falls[at], &mut direct);
+    for (at, kind) in prepared.fall_kinds.iter().enumerate().filter(|&(at, _)| falls.of_kind[at] > 0.0) {
+        let Some(fall) = prepared.falls.get(kind.falls.start) else { continue };
+        for source in &fall.sources {
+            let hit = mean_hit(source, falls.of_kind[at], &mut direct);
             kinds[source.shock as usize].push((at, hit));
-            if let Some(gate) = plane.gate {
-                direct[gate.shock as usize] += prepared.shocks[source.shock as usize] * hit * opened[at];
+            for (&gate, opened) in &falls.opened[at] {
+                direct[gate as usize] += prepared.shocks[source.shock as usize] * hit * opened;
             }
         }
     }

@@ -25,8 +25,8 @@ pub(super) fn either(a: f64, b: f64) -> f64 {
 pub(super) struct Factor {
     /// Local index of the gate before it, or [`NONE`].
     pub(super) gate: usize,
-    /// Local index of the plane that it hits, or [`NONE`]: hosts.
-    pub(super) plane: usize,
+    /// Index into [`Union::planes_hit`] of the planes that it hits, or [`NONE`]: hosts.
+    pub(super) hits: usize,
     /// Probability that any is hit while the gate is open: its common-failure shock happens.
     pub(super) open: f64,
     /// Probability otherwise; at most as great.
@@ -149,6 +149,8 @@ pub(super) struct Union {
     pub(super) factors: Vec<Factor>,
     pub(super) gates: Vec<LocalGate>,
     pub(super) planes: Vec<LocalPlane>,
+    /// Sets of planes that something hits at once, as local indices.
+    pub(super) planes_hit: Vec<Vec<usize>>,
     islands: Vec<Island>,
 }
 
@@ -159,11 +161,13 @@ impl Union {
         factors: Vec<Factor>,
         gates: Vec<LocalGate>,
         planes: Vec<LocalPlane>,
+        planes_hit: Vec<Vec<usize>>,
     ) -> Self {
+        let touched = |term: &Term| touched(term, &factors, &planes, &planes_hit);
         let mut root: Vec<usize> = (0..gates.len()).collect();
         for term in &terms {
             let mut first = NONE;
-            for gate in touched(term, &factors, &planes) {
+            for gate in touched(term) {
                 let gate = find(&root, gate);
                 if first == NONE {
                     first = gate;
@@ -178,12 +182,11 @@ impl Union {
             islands[find(&root, gate)].gates.push(gate);
         }
         for (at, term) in terms.iter().enumerate() {
-            let island =
-                touched(term, &factors, &planes).next().map_or(gates.len(), |gate| find(&root, gate));
+            let island = touched(term).first().map_or(gates.len(), |&gate| find(&root, gate));
             islands[island].terms.push(at);
         }
         islands.retain(|island| !island.gates.is_empty() || !island.terms.is_empty());
-        Self { terms, factors, gates, planes, islands }
+        Self { terms, factors, gates, planes, planes_hit, islands }
     }
 
     /// Most gates that hang together.
@@ -363,12 +366,12 @@ impl Union {
     fn given(&self, term: usize, island: &Island, state: u64, taken: &[Takes]) -> f64 {
         let mut hit = 0.0;
         for factor in &self.factors[self.terms[term].factors.clone()] {
-            let through = match taken.get(factor.plane) {
-                None | Some(Takes::Always) => true,
-                Some(Takes::Never) => false,
-                Some(Takes::IfOpen) => is_open(island, state, self.planes[factor.plane].gate),
+            let takes = |&plane: &usize| match taken[plane] {
+                Takes::Always => true,
+                Takes::Never => false,
+                Takes::IfOpen => is_open(island, state, self.planes[plane].gate),
             };
-            if through {
+            if self.planes_hit.get(factor.hits).is_none_or(|planes| planes.iter().any(takes)) {
                 let open = factor.gate == NONE || is_open(island, state, factor.gate);
                 hit = either(hit, if open { factor.open } else { factor.closed });
             }
@@ -419,15 +422,15 @@ fn is_open(island: &Island, state: u64, gate: usize) -> bool {
 }
 
 /// Gates that decide what a shock does: that it is itself, and those before what it hits and behind the planes that it hits.
-fn touched<'a>(
-    term: &Term,
-    factors: &'a [Factor],
-    planes: &'a [LocalPlane],
-) -> impl Iterator<Item = usize> + 'a {
-    let behind = |factor: &Factor| planes.get(factor.plane).map_or(NONE, |plane| plane.gate);
-    let of_factors =
-        factors[term.factors.clone()].iter().flat_map(move |factor| [factor.gate, behind(factor)]);
-    std::iter::once(term.as_gate).chain(of_factors).filter(|&gate| gate != NONE)
+fn touched(term: &Term, factors: &[Factor], planes: &[LocalPlane], planes_hit: &[Vec<usize>]) -> Vec<usize> {
+    let mut gates = vec![term.as_gate];
+    for factor in &factors[term.factors.clone()] {
+        gates.push(factor.gate);
+        let hit = planes_hit.get(factor.hits).into_iter().flatten();
+        gates.extend(hit.map(|&plane| planes[plane].gate));
+    }
+    gates.retain(|&gate| gate != NONE);
+    gates
 }
 
 fn find(root: &[usize], mut at: usize) -> usize {

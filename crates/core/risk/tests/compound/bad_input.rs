@@ -77,6 +77,19 @@ fn too_many_tangled_planes_are_refused() {
 }
 
 #[test]
+fn a_host_that_a_plane_runs_on_has_a_class_of_its_own_or_is_refused() {
+    let mut portfolio = made::carried(1);
+    assert!(judge(&portfolio, &Options::default()).is_ok());
+    let (host, other) = (portfolio.planes[0].runs_on[0] as usize, 4);
+    portfolio.hosts[other].class = portfolio.hosts[host].class;
+    let error = judge(&portfolio, &Options::default()).unwrap_err();
+    assert!(error.to_string().contains("runs on host h9, whose class has other hosts"), "{error}");
+    portfolio.planes[0].runs_on = vec![99];
+    let error = judge(&portfolio, &Options::default()).unwrap_err();
+    assert!(matches!(error, PortfolioError::Index { index: 99, .. }), "{error:?}");
+}
+
+#[test]
 fn levels_and_samples_outside_their_range_are_refused() {
     let portfolio = made::tiny(1);
     for level in [0.0, 1.0, f64::NAN] {

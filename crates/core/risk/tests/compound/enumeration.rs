@@ -62,12 +62,62 @@ fn states(probabilities: &[f64]) -> Vec<(Vec<bool>, f64)> {
     all
 }
 
+/// How a host that planes run on is hit by itself: the impacts of its hits, and whether one gave control.
+#[derive(Clone)]
+struct Carrier {
+    host: usize,
+    hits: Vec<Impact>,
+    control: bool,
+    weight: f64,
+}
+
+/// In which ways that may come.
+fn by_itself(world: &World<'_>, host: usize) -> Vec<Carrier> {
+    let portfolio = world.portfolio;
+    let responses = &portfolio.classes[portfolio.hosts[host].class as usize].responses;
+    let odds: Vec<f64> = responses.iter().map(|it| world.hit(it)).collect();
+    let mut all = Vec::new();
+    for (state, weight) in states(&odds) {
+        let hits = responses.iter().zip(&state).filter(|(_, hits)| **hits).map(|(it, _)| it.impact);
+        let hits: Vec<Impact> = hits.collect();
+        let none: f64 = hits.iter().map(|it| 1.0 - it.integrity.max(0.5 * it.confidentiality)).product();
+        for (control, share) in [(true, 1.0 - none), (false, none)] {
+            if share > 0.0 {
+                all.push(Carrier { host, hits: hits.clone(), control, weight: weight * share });
+            }
+        }
+    }
+    all
+}
+
+/// Every way in which all hosts that planes run on are hit by themselves.
+fn carriers(world: &World<'_>) -> Vec<Vec<Carrier>> {
+    let mut hosts: Vec<u32> =
+        world.portfolio.planes.iter().flat_map(|it| it.runs_on.iter().copied()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let mut all = vec![Vec::new()];
+    for host in hosts {
+        let ways = by_itself(world, host as usize);
+        all = all
+            .into_iter()
+            .flat_map(|before: Vec<Carrier>| {
+                ways.iter().map(move |way| before.iter().chain([way]).cloned().collect()).collect::<Vec<_>>()
+            })
+            .collect();
+    }
+    all
+}
+
 /// The law of what a host adds.
-fn host(world: &World<'_>, fallen: &[bool], at: usize) -> Law {
+fn host(world: &World<'_>, fallen: &[bool], carriers: &[Carrier], at: usize) -> Law {
     let portfolio = world.portfolio;
     let line = &portfolio.hosts[at];
     let class = &portfolio.classes[line.class as usize];
-    let mut ways: Vec<(f64, Impact)> = class.responses.iter().map(|it| (world.hit(it), it.impact)).collect();
+    let mut ways: Vec<(f64, Impact)> = match carriers.iter().find(|it| it.host == at) {
+        Some(carrier) => carrier.hits.iter().map(|it| (1.0, *it)).collect(),
+        None => class.responses.iter().map(|it| (world.hit(it), it.impact)).collect(),
+    };
     for &plane in class.planes.iter().filter(|&&plane| fallen[plane as usize]) {
         let plane = &portfolio.planes[plane as usize];
         let left = match plane.gate {
@@ -105,23 +155,36 @@ fn given(portfolio: &Portfolio, z: f64, weight: f64, law: &mut Law) {
     for (happens, of_shocks) in states(&shocks) {
         let world = World { portfolio, happens, z };
         let falls: Vec<f64> = (0..portfolio.planes.len()).map(|plane| world.plane_falls(plane)).collect();
-        for (fallen, of_planes) in states(&falls) {
-            let mut joint = Law::from([((0, 0, 0, 0), weight * of_shocks * of_planes)]);
-            for at in 0..portfolio.hosts.len() {
-                let one = host(&world, &fallen, at);
-                let mut next = Law::new();
-                for (a, p) in &joint {
-                    for (b, q) in &one {
-                        *next.entry((a.0 + b.0, a.1 + b.1, a.2 | b.2, a.3 + b.3)).or_default() += p * q;
-                    }
+        for carriers in carriers(&world) {
+            let of_carriers: f64 = carriers.iter().map(|it| it.weight).product();
+            for (mut fallen, of_planes) in states(&falls) {
+                for (fallen, plane) in fallen.iter_mut().zip(&portfolio.planes) {
+                    let by = |it: &Carrier| it.control && plane.runs_on.contains(&(it.host as u32));
+                    *fallen |= carriers.iter().any(by);
                 }
-                joint = next;
-            }
-            for (outcome, p) in joint {
-                *law.entry(outcome).or_default() += p;
+                let weight = weight * of_shocks * of_planes * of_carriers;
+                for (outcome, p) in all_hosts(&world, &fallen, &carriers, weight) {
+                    *law.entry(outcome).or_default() += p;
+                }
             }
         }
     }
+}
+
+/// What all hosts add, given the planes that have fallen.
+fn all_hosts(world: &World<'_>, fallen: &[bool], carriers: &[Carrier], weight: f64) -> Law {
+    let mut joint = Law::from([((0, 0, 0, 0), weight)]);
+    for at in 0..world.portfolio.hosts.len() {
+        let one = host(world, fallen, carriers, at);
+        let mut next = Law::new();
+        for (a, p) in &joint {
+            for (b, q) in &one {
+                *next.entry((a.0 + b.0, a.1 + b.1, a.2 | b.2, a.3 + b.3)).or_default() += p * q;
+            }
+        }
+        joint = next;
+    }
+    joint
 }
 
 /// The law of what comes out.

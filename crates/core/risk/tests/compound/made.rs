@@ -108,6 +108,28 @@ pub(crate) fn tiny(seed: u64) -> Portfolio {
     portfolio
 }
 
+/// The same with planes that run on hosts, which have classes of their own: one plane on two hosts, both on one of them, or each on one.
+/// With a factor there is one such host, for the sake of time.
+pub(crate) fn carried(seed: u64) -> Portfolio {
+    let mut portfolio = tiny(seed);
+    let on: [&[u32]; 2] = match (portfolio.rho > 0.0, seed % 4) {
+        (true, 0) => [&[1], &[1]],
+        (true, _) => [&[0], &[]],
+        (false, 0) => [&[0, 3], &[]],
+        (false, 1) => [&[0], &[0, 2]],
+        (false, _) => [&[0], &[1]],
+    };
+    for (plane, hosts) in portfolio.planes.iter_mut().zip(on) {
+        plane.runs_on = hosts.to_vec();
+    }
+    for host in on.into_iter().flatten() {
+        let class = portfolio.classes[portfolio.hosts[*host as usize].class as usize].clone();
+        portfolio.hosts[*host as usize].class = portfolio.classes.len() as u32;
+        portfolio.classes.push(class);
+    }
+    portfolio
+}
+
 fn impact(rng: &mut impl Rng) -> Impact {
     let mut level = || [0.0, 0.5, 1.0][rng.random_range(0..3)];
     Impact { confidentiality: level(), integrity: level(), availability: level(), host_down: level() }

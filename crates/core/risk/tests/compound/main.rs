@@ -9,6 +9,7 @@ mod alike;
 mod any_hit;
 mod at_once;
 mod bad_input;
+mod carried;
 mod contributions;
 mod enumeration;
 mod few_hosts;
