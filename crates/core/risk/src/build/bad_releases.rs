@@ -4,17 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use underpin_exposure::Assessment;
 use underpin_model::fleet::{HardwareClass, PlatformRelease};
 
 use super::Unpriced;
-use super::classes::Classes;
 use super::derivation::ShockDerivation;
 use super::regression::{Regression, Regressions};
 use super::shocks::{Setting, Shocks, mark};
 use super::survey::{Survey, number};
-use crate::portfolio::{Cause, Impact, Response};
+use crate::portfolio::Cause;
 use crate::wait::known_bad::{Bad, KnownBad};
 use crate::wait::running;
 
@@ -52,6 +50,7 @@ impl Shocks {
     ) {
         let mut regressions = Regressions::new(setting);
         let mut priced = Priced::default();
+        let mut sets: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
         for ((release, hardware, _), OnClass { runs, bad, hosts }) in on_classes(setting, assessment, survey)
         {
             let runs = runs.as_deref();
@@ -80,14 +79,12 @@ impl Shocks {
                     derivation.hosts += hosts.len() as u64;
                 }
             }
-            match *shocks.as_slice() {
-                [] => {}
-                [shock] => mark(&mut self.release_of_host, &hosts, shock),
-                _ => {
-                    let set = u32::MAX - number(self.release_sets.len());
-                    self.release_sets.insert(set, shocks);
-                    mark(&mut self.release_of_host, &hosts, set);
-                }
+            if !shocks.is_empty() {
+                let set = *sets.entry(shocks).or_insert_with_key(|shocks| {
+                    self.release_sets.push(shocks.clone());
+                    number(self.release_sets.len() - 1)
+                });
+                mark(&mut self.releases_of_host, &hosts, set);
             }
         }
     }
@@ -98,39 +95,6 @@ impl Shocks {
         let shock = self.push(Cause::BadRelease { release, hardware }, regression.factors, derivation);
         self.hit_by_release.insert(shock, regression.hit);
         shock
-    }
-
-    /// Adds the answers to each of several releases: a class knows its set by number.
-    pub(super) fn answer_to_sets(&self, classes: &mut Classes) {
-        let hosts = classes.of_host.iter().zip(&self.release_of_host);
-        let set = |set: &Option<u32>| self.release_sets.get(set.as_ref()?);
-        let of_class: BTreeMap<u32, &Vec<u32>> =
-            hosts.filter_map(|(class, it)| Some((*class, set(it)?))).collect();
-        // Classes that share their answers go on sharing them.
-        let mut known: FxHashMap<usize, Arc<[Response]>> = FxHashMap::default();
-        for (class, set) in of_class {
-            let Some(class) = classes.list.get_mut(class as usize) else { continue };
-            let answers = known.entry(class.responses.as_ptr().addr()).or_insert_with(|| {
-                let own = class.responses.iter().cloned();
-                let mut all: Vec<Response> =
-                    own.chain(set.iter().filter_map(|it| self.hit_by(*it))).collect();
-                all.sort_by_key(|it| it.shock);
-                all.into()
-            });
-            class.responses = Arc::clone(answers);
-        }
-    }
-
-    fn hit_by(&self, shock: u32) -> Option<Response> {
-        let hit = self.hit_by_release.get(&shock).filter(|it| it.value > 0.0)?;
-        Some(Response {
-            shock,
-            probability: hit.value,
-            left: 1.0,
-            gate: None,
-            impact: Impact { host_down: 1.0, ..Impact::default() },
-            factors: [hit.clone()].into(),
-        })
     }
 }
 

@@ -24,7 +24,8 @@ struct Key {
     set: Option<u32>,
     machine: Machine,
     controls: u32,
-    release: Option<u32>,
+    /// Which of the sets of releases runs.
+    releases: Option<u32>,
     unlisted: Option<u32>,
 }
 
@@ -99,7 +100,7 @@ impl Answering<'_> {
             set,
             machine: self.survey.machine(facts).asked_by(uses),
             controls: self.controls.of_host.get(at).copied().unwrap_or(0),
-            release: self.shocks.release_of_host.get(at).copied().flatten(),
+            releases: self.shocks.releases_of_host.get(at).copied().flatten(),
             unlisted,
         }
     }
@@ -139,9 +140,9 @@ impl Answering<'_> {
             let factor = from_parameter(name, parameter, parameters);
             Passage { probability: factor.value, left: 1.0, gate: None, factors: [factor].into() }
         };
-        if let Some((shock, hit)) =
-            key.release.and_then(|it| Some((it, self.shocks.hit_by_release.get(&it)?)))
-        {
+        let releases = key.releases.and_then(|it| self.shocks.release_sets.get(it as usize));
+        for shock in releases.into_iter().flatten().copied() {
+            let Some(hit) = self.shocks.hit_by_release.get(&shock) else { continue };
             let hit =
                 Passage { probability: hit.value, left: 1.0, gate: None, factors: [hit.clone()].into() };
             let impact = Impact { host_down: 1.0, ..Impact::default() };

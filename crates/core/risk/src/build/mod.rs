@@ -220,8 +220,7 @@ pub fn build(
         &mut warnings,
     );
     let answering = Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks };
-    let mut classes = answering.classes();
-    shocks.answer_to_sets(&mut classes);
+    let classes = answering.classes();
     let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
     planes.extend(unmanaged::unknown_plane(&survey, policy, &shocks, &planes));
     let (holdings, unplaced) = holdings(&survey, policy)?;

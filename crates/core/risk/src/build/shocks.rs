@@ -28,10 +28,10 @@ pub const MATURE_SHARE: f64 = 0.001;
 pub(super) struct Shocks {
     pub(super) list: Vec<Shock>,
     pub(super) derivations: Vec<ShockDerivation>,
-    /// Per host: the shock of the release that runs there, or the number of a set of them in [`Shocks::release_sets`].
-    pub(super) release_of_host: Vec<Option<u32>>,
-    /// The shocks of hosts on which several releases may be bad, by a number that no shock has.
-    pub(super) release_sets: BTreeMap<u32, Vec<u32>>,
+    /// Per host: which of [`Shocks::release_sets`] runs there.
+    pub(super) releases_of_host: Vec<Option<u32>>,
+    /// The shocks of releases that run together and may be bad, each set once.
+    pub(super) release_sets: Vec<Vec<u32>>,
     /// Per shock of a bad release: the probability that it hits a host.
     pub(super) hit_by_release: BTreeMap<u32, Factor>,
     /// Per host: the shock of its platform's unlisted holes.
@@ -66,7 +66,7 @@ impl Shocks {
         unpriced: &mut Unpriced,
     ) -> Self {
         let mut shocks = Self {
-            release_of_host: vec![None; survey.hosts.len()],
+            releases_of_host: vec![None; survey.hosts.len()],
             unlisted_of_host: vec![None; survey.hosts.len()],
             unlisted_of_plane: vec![None; survey.planes.len()],
             ..Self::default()
