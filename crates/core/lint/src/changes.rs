@@ -1,6 +1,5 @@
 //! Which elements a change is about, and whether each gets it once, in full, by an allowed method.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -9,7 +8,7 @@ use underpin_model::fleet::{Component, ComponentKind};
 use underpin_model::plan::{Rule, Severity};
 use underpin_model::version::{Comparison, succession};
 
-use crate::releases::is_beyond;
+use crate::releases::{is_behind, is_beyond};
 use crate::report::{At, Log};
 use crate::timeline::{Doing, Path, Timeline, leaves_running};
 use crate::world::{Elem, NONE, World, ix};
@@ -492,17 +491,9 @@ fn route(world: &World<'_>, element: Elem, change: &Change, hops: &[Hop<'_>], ba
             vec![setting.as_str()]
         }
     };
-    let has = element.host().and_then(|it| world.hosts.get(ix(it)));
-    let has = has.and_then(|it| it.host.platform.as_ref());
-    // Releases of the way that the host is at or beyond are behind it.
-    let is_behind = |stop: &&str| {
-        has.and_then(|it| Some((it.family.scheme(), it.release.as_deref()?))).is_some_and(|(scheme, at)| {
-            let order = succession(scheme, at, stop);
-            at == *stop || matches!(order, Ok(Comparison::Ordered(Ordering::Equal | Ordering::Greater)))
-        })
-    };
+    let passed = |stop: &&str| is_behind(world, element, &change.to, stop);
     if matches!(change.to, Target::Release { .. })
-        && let Some(reached) = stops.iter().rposition(is_behind)
+        && let Some(reached) = stops.iter().rposition(passed)
         && reached + 1 < stops.len()
     {
         stops.drain(..=reached);

@@ -31,6 +31,15 @@ impl Has<'_> {
     }
 }
 
+/// Whether an element is at a release on the way to a target when the plan begins, or beyond it.
+pub(crate) fn is_behind(world: &World<'_>, element: Elem, target: &Target, stop: &str) -> bool {
+    let is_past = |it: &Has<'_>| {
+        let order = succession(it.scheme, it.version, stop);
+        it.version == stop || matches!(order, Ok(Comparison::Ordered(Ordering::Equal | Ordering::Greater)))
+    };
+    has(world, element, target).iter().any(is_past)
+}
+
 /// Whether all that an element has of a target is known to be later than it.
 pub(crate) fn is_beyond(world: &World<'_>, element: Elem, target: &Target) -> bool {
     let to = match target {

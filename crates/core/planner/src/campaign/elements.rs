@@ -192,7 +192,7 @@ pub(super) fn work(request: &Request<'_>, change: &Change, at: usize, element: &
         element: element.clone(),
         change: at,
         layer: change.layer,
-        hops: super::order::hops(change, None),
+        hops: super::order::hops_of_element(request.fleet, change, element),
         units: change.units.max(1),
         durations: change.durations.unwrap_or_else(|| request.policy.planning.durations_of(method)),
         start: 0,

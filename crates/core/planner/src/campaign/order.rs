@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use underpin_model::change::{Change, Layer, Method, Target};
 use underpin_model::facts::Family;
-use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, Host, PlatformRelease};
+use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host, PlatformRelease};
 use underpin_model::id::ElementId;
-use underpin_model::version::{Comparison, succession};
+use underpin_model::version::{Comparison, Scheme, succession};
 
 use super::timing::Hop;
 
@@ -56,21 +56,21 @@ pub(super) fn concerned(fleet: &Fleet, change: &Change) -> Concerned {
         Layer::ManagementPlane => {
             for it in &fleet.management_planes {
                 let clusters = fleet.clusters.iter().filter(|c| c.managed_by.contains(&it.id));
-                let there = runs(it.components.as_ref(), &change.to);
+                let there = runs(it.components.as_ref(), it.platform.as_ref(), &change.to);
                 add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), it.platform.as_ref(), there);
             }
         }
         Layer::Witness => {
             for it in &fleet.witnesses {
                 let clusters = fleet.clusters.iter().filter(|c| c.witness.as_ref() == Some(&it.id));
-                let there = runs(it.components.as_ref(), &change.to);
+                let there = runs(it.components.as_ref(), None, &change.to);
                 add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), None, there);
             }
         }
         Layer::Storage => {
             for it in &fleet.storage {
                 let clusters = fleet.clusters.iter().filter(|c| c.storage.contains(&it.id));
-                let there = runs(it.components.as_ref(), &change.to);
+                let there = runs(it.components.as_ref(), None, &change.to);
                 add(it.id.as_str(), clusters.map(|it| it.id.as_str()).collect(), None, there);
             }
         }
@@ -79,24 +79,41 @@ pub(super) fn concerned(fleet: &Fleet, change: &Change) -> Concerned {
     concerned
 }
 
-/// Whether the components of an element that is no host are at a target, or beyond it. Of a release the version of any component
-/// tells that it is reached, and that of a whole product that a later one is.
-fn runs(components: Option<&ComponentSet>, to: &Target) -> bool {
+/// Whether the components of an element that is no host are at a target, or beyond it.
+fn runs(components: Option<&ComponentSet>, platform: Option<&Family>, to: &Target) -> bool {
     let Some(set) = components else { return false };
-    let is_there = |running: &str, target: &str, ordered: bool| {
-        let family = set.family.as_ref().filter(|_| ordered);
-        running == target || family.is_some_and(|it| reached(it, running, target))
-    };
-    let mut all = set.components.iter();
     match to {
-        Target::Release { release, .. } => {
-            all.any(|it| is_there(&it.version, release, it.kind == ComponentKind::Product))
-        }
+        Target::Release { release, .. } => has_release(set, platform, release),
         Target::Component { name, version } => {
-            all.any(|it| it.name == *name && is_there(&it.version, version, true))
+            set.components.iter().any(|it| it.name == *name && component_reached(set, platform, it, version))
         }
         Target::Setting { .. } => false,
     }
+}
+
+/// Whether a set of components tells that a release is reached: by the version of any, or by a later one of the element's product, which is
+/// its only component where none is called so.
+fn has_release(set: &ComponentSet, platform: Option<&Family>, release: &str) -> bool {
+    let is_product = |it: &Component| {
+        let own = it.family.as_ref().or(set.family.as_ref());
+        let alien = own.is_some() && platform.is_some() && own != platform;
+        !alien && (it.kind == ComponentKind::Product || set.components.len() == 1)
+    };
+    set.components
+        .iter()
+        .any(|it| it.version == release || (is_product(it) && component_reached(set, platform, it, release)))
+}
+
+/// A component at a version or a later one, in the order of its maker's versions, or in that of most where nobody says who made it.
+fn component_reached(set: &ComponentSet, platform: Option<&Family>, it: &Component, version: &str) -> bool {
+    let maker = it.family.as_ref().or(set.family.as_ref()).or(platform);
+    it.version == version
+        || match it.kind {
+            // Nobody orders the revisions of firmware by the rules of a product.
+            ComponentKind::Firmware => false,
+            ComponentKind::Microcode => is_later(Scheme::Hex, &it.version, version),
+            _ => is_later(maker.map_or(Scheme::Generic, Family::scheme), &it.version, version),
+        }
 }
 
 fn is_there(host: &Host, to: &Target) -> bool {
@@ -141,11 +158,12 @@ fn component_is_there(host: &Host, name: &str, version: &str) -> bool {
 
 /// At a version or a later one of the product: nothing is ever taken down to a lower one.
 fn reached(family: &Family, running: &str, target: &str) -> bool {
-    running == target
-        || matches!(
-            succession(family.scheme(), running, target),
-            Ok(Comparison::Ordered(Ordering::Equal | Ordering::Greater))
-        )
+    running == target || is_later(family.scheme(), running, target)
+}
+
+fn is_later(scheme: Scheme, running: &str, target: &str) -> bool {
+    let order = succession(scheme, running, target);
+    matches!(order, Ok(Comparison::Ordered(Ordering::Equal | Ordering::Greater)))
 }
 
 /// Ways that every change of a drain allows, in the first one's order of preference, whether it can be done so or not.
@@ -210,17 +228,41 @@ pub(super) fn one_reboot(levels: &Levels, mut hops: Vec<Hop>) -> Vec<Hop> {
     hops
 }
 
-/// Hops of a change from where a host is: whoever is beyond a release of the way is not taken down to it.
+/// Hops of a change of a host from where it is: whoever is beyond a release of the way is not taken down to it.
 pub(super) fn hops(change: &Change, has: Option<&PlatformRelease>) -> Vec<String> {
+    hops_from(change, |hop| {
+        has.is_some_and(|has| has.release.as_ref().is_some_and(|at| reached(&has.family, at, hop)))
+    })
+}
+
+/// Hops of a change of an element that is no host, from where its components show it to be.
+pub(super) fn hops_of_element(fleet: &Fleet, change: &Change, element: &ElementId) -> Vec<String> {
+    let id = element.as_str();
+    let plane = || fleet.management_planes.iter().find(|it| it.id.as_str() == id);
+    let (set, platform) = match change.layer {
+        Layer::Host => (None, None),
+        Layer::ManagementPlane => {
+            plane().map_or((None, None), |it| (it.components.as_ref(), it.platform.as_ref()))
+        }
+        Layer::Witness => {
+            let witness = fleet.witnesses.iter().find(|it| it.id.as_str() == id);
+            (witness.and_then(|it| it.components.as_ref()), None)
+        }
+        Layer::Storage => {
+            let storage = fleet.storage.iter().find(|it| it.id.as_str() == id);
+            (storage.and_then(|it| it.components.as_ref()), None)
+        }
+    };
+    hops_from(change, |hop| set.is_some_and(|it| has_release(it, platform, hop)))
+}
+
+fn hops_from(change: &Change, is_past: impl Fn(&str) -> bool) -> Vec<String> {
     match &change.to {
         Target::Setting { name, value, .. } => vec![format!("{name}={value}")],
         Target::Component { version, .. } => vec![version.clone()],
         Target::Release { release: to, via } => {
             let all: Vec<&String> = via.iter().chain([to]).collect();
-            let is_past = |it: &&String| {
-                has.is_some_and(|has| has.release.as_ref().is_some_and(|at| reached(&has.family, at, it)))
-            };
-            let done = all.iter().rposition(is_past).map_or(0, |at| at + 1);
+            let done = all.iter().rposition(|it| is_past(it)).map_or(0, |at| at + 1);
             all.into_iter().skip(done).cloned().collect()
         }
     }

@@ -42,6 +42,64 @@ fn controllers_of_storage_go_one_after_the_other_with_no_host_away() {
     assert!(of(&it, "array").start_s.unwrap() >= of(&it, "h2").end_s.unwrap());
 }
 
+/// A vCenter and an array of which no maker's order is known, both beyond the first hops of their way.
+#[test]
+fn planes_and_storage_go_on_from_the_hop_that_they_have_reached() {
+    let set = |family: Option<&str>, kind: &str, version: &str| {
+        let set = serde_json::json!({
+            "family": family, "components": [{"name": "it", "version": version, "kind": kind}]
+        });
+        serde_json::from_value::<underpin_model::fleet::ComponentSet>(set).unwrap()
+    };
+    let way = |id: &str, layer| Change {
+        layer,
+        to: Target::Release {
+            release: "8.0.3.00100".to_owned(),
+            via: vec!["8.0.1.00100".into(), "8.0.2.00100".into()],
+        },
+        ..change(id, "")
+    };
+    let hops = ["8.0.1.00100", "8.0.2.00100", "8.0.3.00100"];
+    for (has, left) in [
+        ("8.0.0.00100", 3),
+        ("8.0.1.00100", 2),
+        ("8.0.1.00400", 2),
+        ("8.0.2.00100", 1),
+        ("8.0.2.00700", 1),
+        ("8.0.3.00500", 0),
+    ] {
+        let mut fleet = fleet(1);
+        let id = ManagementPlaneId::new("vc").unwrap();
+        let mut plane = ManagementPlane::new(id.clone());
+        (plane.platform, plane.components) =
+            (Some(Family::Vcenter), Some(set(Some("vcenter"), "product", has)));
+        fleet.management_planes.push(plane);
+        fleet.clusters[0].managed_by = vec![id];
+        let mut array = Storage::new(StorageId::new("array").unwrap());
+        (array.redundancy, array.components) = (Some(Redundancy::Full), Some(set(None, "package", has)));
+        fleet.clusters[0].storage = vec![array.id.clone()];
+        fleet.storage.push(array);
+        planning(&mut fleet).changes = vec![way("p", Layer::ManagementPlane), way("s", Layer::Storage)];
+        let it = planned(&fleet, &policy());
+        for element in ["vc", "array"] {
+            let story = story(&it.plan, element);
+            let made: Vec<&str> = story.iter().filter_map(|it| it.strip_prefix("patch 1 ")).collect();
+            assert_eq!(made, hops[3 - left..], "{element} at {has}");
+        }
+        // A hop that is behind it already is found by the lint.
+        let mut plan = it.plan.clone();
+        let again = plan.steps.iter_mut().find_map(|it| match &mut it.kind {
+            StepKind::Patch { element, to, .. } if element.as_str() == "vc" => Some(to),
+            _ => None,
+        });
+        if let (Some(to), true) = (again, left == 1) {
+            *to = hops[1].to_owned();
+            let found = lint(&fleet, &policy(), &plan, &Options::default()).findings;
+            assert!(found.iter().any(|it| it.rule == Rule::Method), "{has}: {found:#?}");
+        }
+    }
+}
+
 #[test]
 fn elements_whose_components_show_the_target_are_left_alone() {
     let mut fleet = fleet(2);
