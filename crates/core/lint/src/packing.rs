@@ -213,7 +213,9 @@ impl<'r, 'a> Packer<'r, 'a> {
     fn has_room(&mut self, state: &State, affinities: &Affinities, item: usize, host: u32) -> bool {
         let Some(it) = self.items.get(item) else { return false };
         let Some(left) = self.left(state, host) else { return false };
-        if left.iter().zip(it.need).any(|(left, need)| *left < need) {
+        // Of what it needs nothing of, a host may have too little for others.
+        let known = |at: usize| state.stations.get(ix(host)).is_some_and(|it| it.room[at].is_some());
+        if (0..KINDS).any(|at| left[at] < it.need[at] && (it.need[at] > 0 || !known(at))) {
             return false;
         }
         let it = it.clone();

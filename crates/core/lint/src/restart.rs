@@ -36,7 +36,7 @@ pub(crate) struct Restart<'r, 'a> {
     users: Vec<Vec<u32>>,
     /// Hosts of each pool of the group, by its number.
     pools: Vec<(u32, Vec<u32>)>,
-    /// Guests that could not be restarted anywhere before the plan, and never will.
+    /// Guests that could not be restarted anywhere before the plan, and never will; those with a device of their host among them.
     hopeless: Vec<bool>,
     moved: Vec<(u32, u32)>,
     loaded: Vec<u32>,
@@ -44,6 +44,11 @@ pub(crate) struct Restart<'r, 'a> {
     enabled: bool,
     /// Searches that may still be made for what the plan leaves out.
     asked_left: usize,
+}
+
+/// A device of a host is on no other.
+fn has_device(world: &World<'_>, vm: u32) -> bool {
+    world.vms.get(ix(vm)).is_some_and(|it| !it.vm.passthrough.is_empty())
 }
 
 /// Searches for what the plan leaves out, of each group: clusters of a hundred hosts may leave out all of them.
@@ -68,7 +73,7 @@ impl<'r, 'a> Restart<'r, 'a> {
             sets_of_host: vec![Vec::new(); state.stations.len()],
             users: vec![Vec::new(); state.stations.len()],
             pools,
-            hopeless: vec![false; state.guests.len()],
+            hopeless: state.guests.iter().map(|it| has_device(world, it.vm)).collect(),
             moved: Vec::new(),
             loaded: Vec::new(),
             dirty: Vec::new(),
@@ -301,12 +306,16 @@ impl<'r, 'a> Restart<'r, 'a> {
         let others: Vec<u32> = if self.enabled { hosts.to_vec() } else { vec![host] };
         self.asked_left = self.asked_left.checked_sub(others.len())?;
         Some(others.into_iter().all(|other| {
+            // Who leaves the host must find a place; who is on the one that fails may be lost with it in any case.
+            let may_start = |it: u32| {
+                state.guests.get(ix(it)).is_some_and(|it| it.host == host) || !self.hopeless[ix(it)]
+            };
             let mut failed = vec![host, other];
             failed.sort_unstable();
             failed.dedup();
             let running =
                 failed.iter().filter_map(|it| state.stations.get(ix(*it))).flat_map(|it| &it.running);
-            let mut guests: Vec<u32> = running.copied().collect();
+            let mut guests: Vec<u32> = running.copied().filter(|it| may_start(*it)).collect();
             guests.sort_unstable();
             guests.dedup();
             let case = Case { failed: &failed, pool: hosts, guests: &guests, old: &[], enough: Some(0) };
@@ -389,7 +398,8 @@ impl<'r, 'a> Restart<'r, 'a> {
                 uses = true;
                 room::add(&mut used, &guest.need);
             }
-            if room::beyond(&used, &station.room).iter().any(|it| *it > 0) {
+            let before = room::beyond(&station.used, &station.room);
+            if room::beyond(&used, &station.room).iter().zip(before).any(|it| *it.0 > it.1) {
                 void.push(*set);
             }
             uses

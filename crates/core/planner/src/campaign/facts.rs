@@ -84,6 +84,13 @@ pub(super) struct GuestFacts<'a> {
     pub(super) wishes: Vec<u32>,
 }
 
+impl GuestFacts<'_> {
+    /// It uses a device of its host, which no other host has.
+    pub(super) fn has_device(&self) -> bool {
+        !self.it.passthrough.is_empty()
+    }
+}
+
 /// A rule about affinity that should hold: kept where nothing speaks against it.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
@@ -387,7 +394,7 @@ impl Allowed {
         let vm = guest.it;
         let allowed = |action| guest.any_action || vm.allowed_actions.contains(&action);
         // A device of the host cannot follow a running guest, and not a cold one either.
-        let pinned = !vm.passthrough.is_empty();
+        let pinned = guest.has_device();
         Self {
             live: allowed(Action::LiveMigrate) && !pinned,
             cold: allowed(Action::ColdMigrate) && !pinned,

@@ -77,7 +77,8 @@ pub(super) struct Shortage {
 
 impl Rooms<'_, '_> {
     /// The failures to be ready for, each with a placement of its guests as they stand. Guests that no other host could ever take are
-    /// out of the reckoning: they were lost with their host before the plan, and do not excuse that others are.
+    /// out of the reckoning: they were lost with their host before the plan, and do not excuse that others are. Guests with a device of
+    /// their host are such: no other host has it.
     pub(super) fn prepare(&mut self, which: FailureSets) {
         let mut sets: Vec<Vec<u32>> = Vec::new();
         if which != FailureSets::None {
@@ -91,6 +92,11 @@ impl Rooms<'_, '_> {
                 }
             }
             sets.extend(domains.into_values().filter(|it| it.len() > 1));
+        }
+        if !sets.is_empty() {
+            let devices: Vec<u32> = self.hosts().flat_map(|it| self.guests_on(it)).copied().collect();
+            self.hopeless
+                .extend(devices.into_iter().filter(|&it| self.facts.guests[it as usize].has_device()));
         }
         let open = self.open_room();
         let mut searched = Vec::with_capacity(sets.len());
@@ -107,8 +113,10 @@ impl Rooms<'_, '_> {
             searched.push((hosts, found));
         }
         let of = |(hosts, found): (Vec<u32>, Searched)| {
-            let lost =
-                hosts.iter().flat_map(|&it| self.guests_on(it)).filter(|it| self.hopeless.contains(it));
+            // What holds a device says so itself.
+            let told = |it: &&u32| !self.facts.guests[**it as usize].has_device();
+            let lost = hosts.iter().flat_map(|&it| self.guests_on(it)).filter(told);
+            let lost = lost.filter(|it| self.hopeless.contains(it));
             let (hopeless, without_place) = (lost.count() as u32, found.missing.map_or(0, |it| it.0));
             FailureSet { without_place, allowed: found.least, hopeless, hosts, witness: found.witness }
         };

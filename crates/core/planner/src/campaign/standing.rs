@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use underpin_model::fleet::Strength;
 use underpin_model::id::ClusterId;
 use underpin_model::plan::{Plan, Rule, Severity, SoakSince, Standing, Step, StepKind};
-use underpin_model::policy::Exception;
+use underpin_model::policy::{Exception, FailureSets};
 
 use super::Request;
 use super::counterfactual::rule_of;
@@ -85,6 +85,9 @@ pub(super) fn standing(
     standing.extend(broken_rules(facts));
     standing.extend(homing::not_home(facts, driven));
     standing.extend(too_large(facts));
+    if request.policy.planning.failure_sets != FailureSets::None {
+        standing.extend(devices(facts));
+    }
     standing.extend(driven.short_before.iter().map(|(hosts, guests)| {
         let names: Vec<&str> = hosts.iter().map(|&it| facts.hosts[it as usize].it.id.as_str()).collect();
         Standing {
@@ -95,6 +98,25 @@ pub(super) fn standing(
         }
     }));
     standing
+}
+
+/// Guests with a device of their host, by cluster: no reserve could start them elsewhere.
+fn devices<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = Standing> + 'f {
+    facts.clusters.iter().filter_map(|cluster| {
+        let guests = facts.guests[cluster.guests.start as usize..cluster.guests.end as usize].iter();
+        let lost: Vec<&str> = guests.filter(|it| it.has_device()).map(|it| it.it.id.as_str()).collect();
+        let first = lost.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let more = if lost.len() > 3 { format!(" and {} more", lost.len() - 3) } else { String::new() };
+        let place = facts.fleet.clusters.get(cluster.at as usize).map_or("", |it| it.id.as_str());
+        (!lost.is_empty()).then(|| Standing {
+            rule: Rule::Restartability,
+            severity: Severity::Before,
+            place: place.to_owned(),
+            text: format!(
+                "with a device of the host, lost with it and no part of the reserve: {first}{more}"
+            ),
+        })
+    })
 }
 
 /// The plan begins before its fleet was seen, or so long after that guests have moved since.

@@ -1,6 +1,6 @@
 //! What held at the start, and what did not: neither is made worse, and planner and lint mean the same by it.
 
-use underpin_model::fleet::AffinityKind;
+use underpin_model::fleet::{AffinityKind, PowerState};
 use underpin_model::id::ElementId;
 use underpin_model::plan::{Outcome, Reason};
 
@@ -110,4 +110,17 @@ fn of_a_reserve_that_lacked_before_the_fewest_that_are_lost_are_counted() {
     let same = case(1);
     assert_eq!(of(&planned(&same, &policy()), "h1").outcome, Outcome::Planned);
     assert!(!without_reserve(&same).1);
+}
+
+/// h3 has too few huge pages for the guest that is suspended there, and room for all who need none.
+#[test]
+fn what_a_guest_needs_nothing_of_may_be_short_where_it_restarts() {
+    let mut fleet = fleet(3);
+    let sleeps = guest(&mut fleet, "h3", 1);
+    (sleeps.power, sleeps.hugepages_mib) = (Some(PowerState::Suspended), Some(1024));
+    guest(&mut fleet, "h2", 1);
+    guest(&mut fleet, "h1", 1);
+    planning(&mut fleet).changes[0].elements = vec![ElementId::new("h2").unwrap()];
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "h2").outcome, Outcome::Planned, "{:?}", of(&it, "h2"));
 }
