@@ -8,12 +8,37 @@ use super::drive::{Driven, Way, drive};
 use super::facts::Facts;
 use super::order;
 use super::search::Worth;
-use super::{PlanError, Request, scatter, sequence};
+use super::{PlanError, Request, kept, scatter, sequence};
 use underpin_model::plan::Outcome;
 
 /// The best of the plans that use every host, all but the roomiest that no change is about, or none of these; where clusters relied on one another
 /// in it and the request leaves time to search, of those in which they do not as well.
+///
+/// What keeps to the parent plan gives way where a host of it is lost, and rings that are merged to rings one after the other where those
+/// leave fewer hosts out.
 pub(super) fn best<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Driven, PlanError> {
+    let mut best = searched(request, facts, Manner { keeps: true, merges: true })?;
+    let others = [
+        (Manner { keeps: false, merges: true }, kept::loses(request, &best)),
+        (Manner { keeps: true, merges: false }, request.merges_rings() && left_out(&best) > 0),
+    ];
+    for (manner, _) in others.into_iter().filter(|it| it.1 && request.evaluations > 0) {
+        let other = searched(request, facts, manner)?;
+        if left_out(&other) < left_out(&best) {
+            best = other;
+        }
+    }
+    Ok(best)
+}
+
+/// What a search starts from.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    keeps: bool,
+    merges: bool,
+}
+
+fn searched<'a>(request: &Request<'a>, facts: &Facts<'a>, manner: Manner) -> Result<Driven, PlanError> {
     let spare = spare(request, facts);
     let mut without: Vec<&[u32]> = vec![&[]];
     if !spare.is_empty() {
@@ -22,9 +47,9 @@ pub(super) fn best<'a>(request: &Request<'a>, facts: &Facts<'a>) -> Result<Drive
     if spare.len() > 1 {
         without.push(&spare);
     }
-    let mut found = best_without(request, facts, &without, true)?;
+    let mut found = best_without(request, facts, &without, (true, manner))?;
     if found.1.relied && request.evaluations > 0 {
-        found = better(found, best_without(request, facts, &without, false)?);
+        found = better(found, best_without(request, facts, &without, (false, manner))?);
     }
     let way = found.2;
     let found = sequence::improved(request, facts, found)?;
@@ -43,9 +68,10 @@ fn best_without<'a, 'w>(
     request: &Request<'a>,
     facts: &Facts<'a>,
     without: &[&'w [u32]],
-    relies: bool,
+    (relies, Manner { keeps, merges }): (bool, Manner),
 ) -> Result<Found<'w>, PlanError> {
-    let ways = without.par_iter().map(|&without| Way { without, relies, sequence: None, salts: None });
+    let way = Way { without: &[], relies, sequence: None, salts: None, keeps, merges };
+    let ways = without.par_iter().map(|&without| Way { without, ..way });
     let plans: Result<Vec<Found<'w>>, PlanError> = ways.map(|way| found(request, facts, way)).collect();
     plans?.into_iter().reduce(better).ok_or(PlanError::NoChanges)
 }
@@ -82,9 +108,13 @@ fn spare(request: &Request<'_>, facts: &Facts<'_>) -> Vec<u32> {
     spare
 }
 
+fn left_out(driven: &Driven) -> usize {
+    driven.fates.values().filter(|it| it.outcome == Some(Outcome::Blocked)).count()
+}
+
 fn worth(facts: &Facts<'_>, driven: &Driven) -> Worth {
     let mut worth = Worth::default();
-    worth.blocked = driven.fates.values().filter(|it| it.outcome == Some(Outcome::Blocked)).count();
+    worth.blocked = left_out(driven);
     driven.waves.iter().for_each(|it| worth.add(facts, &it.staged));
     worth
 }

@@ -134,7 +134,7 @@ impl<'a> Drive<'_, 'a> {
     /// The parent's order of waves and within them where there is one; then most loss per hour of work; then fewest guests, since those of the first wave
     /// move twice.
     fn by_urgency(&self, candidates: &mut [Candidate]) {
-        let parent = self.parent_starts();
+        let parent = if self.shared.kept.is_some() { self.parent_starts() } else { BTreeMap::new() };
         for it in candidates.iter_mut() {
             let facts = &self.facts.hosts[it.host as usize];
             if let Some(turn) = parent.get(facts.it.id.as_str()) {

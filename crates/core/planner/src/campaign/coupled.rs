@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::Request;
 use super::couplings::Couplings;
-use super::search::{Search, Worth, kept, seed};
+use super::search::{Search, Worth, seed};
 use super::sequence::Given;
 use super::stage::{Candidate, Cluster, Shared, Staged};
 
@@ -28,8 +28,6 @@ struct Round<'r, 'f, 'a> {
     couplings: &'r Couplings,
     candidates: &'r BTreeMap<u32, Vec<Candidate>>,
     tries: &'r BTreeSet<u32>,
-    /// As in [`kept`].
-    kept: Option<BTreeSet<&'r str>>,
 }
 
 /// What every stage of coupled clusters changes.
@@ -49,8 +47,7 @@ pub(super) fn stages<'f, 'a>(
     given: Option<&Given<'_>>,
 ) -> (Vec<u32>, Vec<(u32, Staged)>) {
     let Limits { clusters, couplings } = limits;
-    let kept = kept(request);
-    let round = Round { request, shared, clusters, couplings, candidates, tries, kept };
+    let round = Round { request, shared, clusters, couplings, candidates, tries };
     let best = match given {
         Some(given) => round.sweep(given.order(candidates.keys()), given.share(round.share())),
         None => round.best(),
@@ -97,11 +94,8 @@ impl<'f, 'a> Round<'_, 'f, 'a> {
 
     /// All hosts of the parent plan are in this one too: its order stands.
     fn stands(&self, sweep: &Sweep<'f, 'a>) -> bool {
-        let lost = |host: u32| {
-            let id = self.shared.facts.hosts[host as usize].it.id.as_str();
-            self.kept.as_ref().is_some_and(|it| it.contains(id))
-        };
-        self.kept.is_some() && !sweep.found.values().any(|it| it.1.blocked.iter().any(|it| lost(it.0)))
+        let mut blocked = sweep.found.values().flat_map(|it| &it.1.blocked);
+        self.shared.kept.is_some_and(|kept| !blocked.any(|it| kept.has(it.0)))
     }
 
     /// Plans the clusters in an order, each with so many evaluations of its own.
@@ -115,7 +109,7 @@ impl<'f, 'a> Round<'_, 'f, 'a> {
             let seed = seed(self.request, self.tries, at);
             let mut search = Search::new(self.shared, cluster, &couplings, hosts, tries, seed);
             search.spread(self.shared, cluster, &couplings, share);
-            if !search.stands(self.shared.facts, self.kept.as_ref()) {
+            if !search.stands(self.shared) {
                 search.improve(self.shared, cluster, &couplings, share);
             }
             couplings = search.couplings;

@@ -17,6 +17,7 @@ use super::couplings::Couplings;
 use super::elements::{self, ElementWork, Takes};
 use super::facts::Facts;
 use super::homeward::Homeward;
+use super::kept::Kept;
 use super::order::{self, Concerned, Levels};
 use super::rooms::Rooms;
 use super::scatter::Salts;
@@ -100,6 +101,10 @@ pub(super) struct Way<'w> {
     pub(super) sequence: Option<Sequence<'w>>,
     /// Clusters that are planned by dice.
     pub(super) salts: Option<&'w Salts>,
+    /// The parent's order and targets are kept, where there is one.
+    pub(super) keeps: bool,
+    /// Rings are planned as one where the profile allows it.
+    pub(super) merges: bool,
 }
 
 /// Hosts that learn from one another: the same changes, the same hardware class.
@@ -123,6 +128,8 @@ pub(super) struct Drive<'f, 'a> {
     pub(super) to_try: BTreeSet<u32>,
     /// What was decided before it was known of which changes no canary can be done.
     pub(super) before: Option<&'f Driven>,
+    /// Rings are planned as one.
+    pub(super) merges: bool,
     /// As in [`Way`].
     pub(super) relies: bool,
     pub(super) sequence: Option<Sequence<'f>>,
@@ -162,10 +169,11 @@ fn decide<'a>(
     let consents = request.fleet.planning.as_ref().map(|it| it.consents.as_slice()).unwrap_or_default();
     let answers = Answers::new(consents, request.starts_at, calendar.horizon_s());
     let homing = request.homing.unwrap_or(rules.homing);
+    let kept = if way.keeps { Kept::of(request, facts) } else { None };
     let mut drive = Drive {
         request,
         facts,
-        shared: Shared { facts, calendar: &calendar, answers: &answers, homing },
+        shared: Shared { facts, calendar: &calendar, answers: &answers, homing, kept: kept.as_ref() },
         levels: order::levels(request.changes()),
         concerned: request.changes().iter().map(|it| order::concerned(request.fleet, it)).collect(),
         clusters: Vec::new(),
@@ -195,6 +203,7 @@ fn decide<'a>(
         to_try: BTreeSet::new(),
         before,
         relies: way.relies,
+        merges: way.merges && request.merges_rings(),
         sequence: way.sequence,
         salts: way.salts,
         excepted_until: None,

@@ -107,6 +107,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         let mut leaving = Leaving {
             rooms: &mut self.rooms,
             answers: shared.answers,
+            kept: shared.kept,
             spared: &[],
             wave: &[],
             due: &due,

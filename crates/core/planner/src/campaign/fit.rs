@@ -228,6 +228,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
             scatter: self.scatters.map(|it| mixed(it ^ (u64::from(self.waves) << 32))),
             rooms: &mut self.rooms,
             answers: shared.answers,
+            kept: shared.kept,
             wave,
             due: &draft.due,
             soaking: &self.soaking,

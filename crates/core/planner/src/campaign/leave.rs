@@ -7,6 +7,7 @@ use underpin_model::policy::{MigrationPolicy, Placing};
 
 use super::answers::Answers;
 use super::facts::{Allowed, Facts};
+use super::kept::Kept;
 use super::room::{self, Free, KINDS, NOTHING, Room, signed};
 use super::rooms::Rooms;
 use super::spread::Queues;
@@ -108,6 +109,8 @@ pub(super) fn preferred(method: Method) -> &'static [How] {
 pub(super) struct Leaving<'r, 'f, 'a> {
     pub(super) rooms: &'r mut Rooms<'f, 'a>,
     pub(super) answers: &'r Answers<'r>,
+    /// What the plan keeps of its parent.
+    pub(super) kept: Option<&'r Kept>,
     /// Hosts of the wave so far: they take nobody.
     pub(super) wave: &'r [u32],
     /// By position in the cluster. 0: the host is done; otherwise a guest that goes there moves again, the later the lower.
@@ -349,7 +352,7 @@ impl Leaving<'_, '_, '_> {
         self.answers.find(facts, guest, how.action()).map_err(Some)
     }
 
-    /// The host that takes guests that move as one: where wishes about affinity are met, then one that is done before one that is not concerned before one that is still
+    /// The host that takes guests that move as one: the parent plan's; where wishes about affinity are met, then one that is done before one that is not concerned before one that is still
     /// to come, the fullest that has room among equals (where targets' links hold a wave up, the one that could have them soonest).
     fn target(&self, host: u32, unit: &[u32]) -> Result<u32, Reason> {
         let need = self.need(unit);
@@ -362,6 +365,7 @@ impl Leaving<'_, '_, '_> {
 
     pub(super) fn best(&self, host: u32, unit: &[u32], need: Free) -> Option<u32> {
         let mut best = None;
+        let kept = unit.first().and_then(|&it| self.kept?.target(it, host));
         let dice = self.scatter.map(|it| mixed(it ^ u64::from(unit.first().copied().unwrap_or(0))));
         let dice = dice.filter(|it| it.is_multiple_of(2));
         for to in self.rooms.hosts() {
@@ -373,12 +377,20 @@ impl Leaving<'_, '_, '_> {
             let arrives = |it: &Queues| it.arrives(self.rooms.facts, unit, host, to);
             let arrives = self.queues.as_ref().map_or(0, arrives);
             let thrown = dice.map_or(0, |it| mixed(it ^ u64::from(to)));
-            let key = (wishes, thrown, self.due[self.local(to)], arrives, free[0] - need[0], to);
+            let key = (
+                kept.is_some_and(|it| it != to),
+                wishes,
+                thrown,
+                self.due[self.local(to)],
+                arrives,
+                free[0] - need[0],
+                to,
+            );
             if best.is_none_or(|other| key < other) && unit.iter().all(|&it| self.takes(it, to)) {
                 best = Some(key);
             }
         }
-        best.map(|key| key.5)
+        best.map(|key| key.6)
     }
 
     pub(super) fn open(&self, host: u32, to: u32) -> bool {

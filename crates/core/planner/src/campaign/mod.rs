@@ -28,6 +28,7 @@ mod facts;
 mod fit;
 mod homeward;
 mod homing;
+mod kept;
 mod leave;
 mod order;
 mod regroup;

@@ -13,11 +13,14 @@ use super::soaks::{Role, Soaks};
 use super::stage::{Candidate, Staged, StagedWave, lasting};
 use super::timing::Work;
 
+/// A host that a stage could not do, and why.
+type Undone = (Candidate, Vec<Reason>);
+
 impl Drive<'_, '_> {
     /// All changes of hosts at one level, ring by ring.
     pub(super) fn hosts(&mut self, changes: &[usize]) {
         let mut candidates = self.candidates(changes);
-        let merged = self.request.merges_rings();
+        let merged = self.merges;
         for it in &candidates {
             let cluster = &mut self.clusters[self.facts.hosts[it.host as usize].cluster as usize];
             let local = (it.host - cluster.rooms.hosts().start) as usize;
@@ -38,6 +41,7 @@ impl Drive<'_, '_> {
         self.without_hopeless(&mut candidates, &canaries);
         let mut soaks = Soaks::default();
         let mut rest: Vec<Candidate> = Vec::new();
+        let mut behind: Vec<(usize, Vec<Undone>)> = Vec::new();
         let mut begun = None;
         for (place, ring) in self.places(&candidates) {
             let (mut pending, later): (Vec<Candidate>, Vec<Candidate>) =
@@ -64,21 +68,56 @@ impl Drive<'_, '_> {
             }
             rest.append(&mut pending);
             self.without_coordinator(&mut rest);
-            self.firsts(&mut rest, ring, &mut canaries, &risks, &mut soaks);
-            if !merged {
-                self.stage(std::mem::take(&mut rest), Some(ring), Role::Rest, &mut soaks);
+            if merged {
+                let late = self.firsts(&mut rest, ring, &mut canaries, &risks, &mut soaks);
+                behind.extend((!late.is_empty()).then_some((ring, late)));
+            } else {
+                let rest = std::mem::take(&mut rest);
+                self.others(rest, (ring, Some(ring)), &mut canaries, &risks, &mut soaks);
                 soaks.next_ring();
             }
         }
         if merged {
             self.stage(rest, None, Role::Rest, &mut soaks);
+            for (ring, late) in behind {
+                let late = late.into_iter().map(|it| it.0).collect();
+                self.others(late, (ring, None), &mut canaries, &risks, &mut soaks);
+            }
         }
         let untried: Vec<u32> = self.to_try.iter().copied().filter(|it| !self.is_tried(*it)).collect();
         self.driven.untried.extend(untried);
     }
 
+    /// The rest of a ring. A class whose first ones find no room goes after all others, whose rollout moves guests; `places`: the ring that
+    /// they are of, and the one that their waves are told as.
+    fn others(
+        &mut self,
+        mut rest: Vec<Candidate>,
+        (ring, told): (usize, Option<usize>),
+        canaries: &mut BTreeMap<Class, usize>,
+        risks: &BTreeMap<Class, Risk>,
+        soaks: &mut Soaks,
+    ) {
+        loop {
+            let done = self.driven.by_host.len();
+            let late = self.firsts(&mut rest, ring, canaries, risks, soaks);
+            self.stage(std::mem::take(&mut rest), told, Role::Rest, soaks);
+            if self.driven.by_host.len() == done {
+                late.into_iter().for_each(|(it, reasons)| self.block_host(it.host, reasons));
+                return;
+            }
+            if late.is_empty() {
+                return;
+            }
+            rest = late.into_iter().map(|it| it.0).collect();
+            self.without_coordinator(&mut rest);
+        }
+    }
+
     /// A class that has no canary yet sends its first ones ahead, after the canaries of others have soaked. Without any canary they are the
     /// first of all, and what a canary must not do holds for them; where one of these cannot be done, the next takes its place.
+    ///
+    /// Gives back classes of which nobody could go ahead; another host of a class that has its first ones goes with the rest.
     fn firsts(
         &mut self,
         rest: &mut Vec<Candidate>,
@@ -86,7 +125,8 @@ impl Drive<'_, '_> {
         canaries: &mut BTreeMap<Class, usize>,
         risks: &BTreeMap<Class, Risk>,
         soaks: &mut Soaks,
-    ) {
+    ) -> Vec<Undone> {
+        let mut undone: Vec<Undone> = Vec::new();
         loop {
             let (now, later) = self.take_canaries(std::mem::take(rest), canaries, risks, &|it, hardware| {
                 soaks.until(Role::First, it, hardware)
@@ -97,17 +137,20 @@ impl Drive<'_, '_> {
             let is_over = first.is_empty();
             let hosts: Vec<Candidate> = first.clone();
             for (it, reasons) in self.stage(first, Some(ring), Role::Canary, soaks) {
-                let element = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
-                element.into_iter().for_each(|it| self.block(&it, reasons.clone()));
+                self.block_host(it.host, reasons);
             }
             self.count_down(&hosts, canaries);
             let hosts: Vec<Candidate> = now.clone();
-            self.stage(now, Some(ring), Role::First, soaks);
+            undone.extend(self.stage(now, Some(ring), Role::First, soaks));
             self.count_down(&hosts, canaries);
-            if is_over {
-                return;
+            if is_over && hosts.is_empty() {
+                break;
             }
         }
+        let has_first = |it: &Undone| canaries.get(&self.class(&it.0)).is_none_or(|wanted| *wanted == 0);
+        let (others, late): (Vec<Undone>, Vec<Undone>) = undone.into_iter().partition(has_first);
+        rest.extend(others.into_iter().map(|it| it.0));
+        late
     }
 
     /// Hosts that are out of service come first, since they count as away until they are changed: nobody waits for their soak, and no canary is
@@ -228,7 +271,7 @@ impl Drive<'_, '_> {
         ring: Option<usize>,
         role: Role,
         soaks: &mut Soaks,
-    ) -> Vec<(Candidate, Vec<Reason>)> {
+    ) -> Vec<Undone> {
         self.without_coordinator(&mut candidates);
         if candidates.is_empty() {
             return Vec::new();
@@ -263,16 +306,12 @@ impl Drive<'_, '_> {
                     behind.extend(by_host.remove(&host));
                     continue;
                 }
-                // What only a canary cannot do, it may do with the rest of its ring.
-                if canary && !reasons.iter().any(lasting) {
+                // What only a canary cannot do, it may do with the rest of its ring; first ones of a class, after the others.
+                if role != Role::Rest && !reasons.iter().any(lasting) {
                     again.extend(by_host.remove(&host).map(|it| (it, reasons)));
                     continue;
                 }
-                if let Some(element) =
-                    underpin_model::plan::element_of(&self.facts.hosts[host as usize].it.id)
-                {
-                    self.block(&element, reasons);
-                }
+                self.block_host(host, reasons);
             }
             for wave in staged.waves {
                 let changed = || wave.works.iter().filter(|it| !it.hops.is_empty());
@@ -296,11 +335,14 @@ impl Drive<'_, '_> {
             it.soaking.fill(false);
         }
         self.without_coordinator(&mut behind);
-        for it in behind {
-            let element = underpin_model::plan::element_of(&self.facts.hosts[it.host as usize].it.id);
-            element.into_iter().for_each(|it| self.block(&it, Vec::new()));
-        }
+        behind.into_iter().for_each(|it| self.block_host(it.host, Vec::new()));
         again
+    }
+
+    fn block_host(&mut self, host: u32, reasons: Vec<Reason>) {
+        if let Some(element) = underpin_model::plan::element_of(&self.facts.hosts[host as usize].it.id) {
+            self.block(&element, reasons);
+        }
     }
 
     /// Plans one stage of every cluster that has candidates.

@@ -32,7 +32,7 @@ pub(super) fn improved<'a>(
     way: Way<'_>,
 ) -> Result<Driven, PlanError> {
     let mut best = (worth, driven);
-    if request.parent.is_some() || facts.hosts.len() > MOST_IN_FLEET {
+    if (way.keeps && request.parent.is_some()) || facts.hosts.len() > MOST_IN_FLEET {
         return Ok(best.1);
     }
     let mut salts = Salts::new();

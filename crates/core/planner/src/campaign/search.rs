@@ -32,7 +32,6 @@ pub(super) fn stages<'f, 'a>(
     tries: &BTreeSet<u32>,
 ) -> Vec<(u32, Staged)> {
     let share = request.evaluations / (candidates.len().max(1) as u64);
-    let kept = kept(request);
     let none = Couplings::default();
     let work: Vec<(u32, &Cluster<'f, 'a>, Vec<Candidate>)> = clusters
         .iter()
@@ -45,13 +44,13 @@ pub(super) fn stages<'f, 'a>(
             let mut search =
                 Search::new(shared, before, &none, hosts, tries.contains(&at), seed(request, tries, at));
             search.spread(shared, before, &none, share);
-            if !search.stands(shared.facts, kept.as_ref()) {
+            if !search.stands(shared) {
                 search.improve(shared, before, &none, share);
             }
             (at, before, search)
         })
         .collect();
-    if request.parent.is_none() {
+    if shared.kept.is_none() {
         hurry(shared, &none, &mut searches);
     }
     let found: Vec<(u32, Search<'f, 'a>)> = searches.into_iter().map(|it| (it.0, it.2)).collect();
@@ -68,12 +67,6 @@ pub(super) fn stages<'f, 'a>(
 /// Every cluster has dice of its own, its canaries others than the rest.
 pub(super) fn seed(request: &Request<'_>, tries: &BTreeSet<u32>, at: u32) -> u64 {
     request.seed ^ (u64::from(at) << 32) ^ u64::from(tries.contains(&at))
-}
-
-/// The hosts that a parent plan has: where all of them can be done in its order, that stands, though another one may be better by now.
-pub(super) fn kept<'r>(request: &'r Request<'_>) -> Option<BTreeSet<&'r str>> {
-    let waves = &request.parent.as_ref()?.plan.waves;
-    Some(waves.iter().flat_map(|it| &it.elements).map(|it| it.as_str()).collect())
 }
 
 /// Other orders for the clusters that end last: the next stage waits for them everywhere. Until the last of all gains nothing any more.
@@ -128,9 +121,8 @@ impl<'f, 'a> Search<'f, 'a> {
     }
 
     /// Whatever the parent plan has of these hosts, this one has as well.
-    pub(super) fn stands(&self, facts: &Facts<'_>, kept: Option<&BTreeSet<&str>>) -> bool {
-        let lost = |host: u32| kept.is_some_and(|it| it.contains(facts.hosts[host as usize].it.id.as_str()));
-        kept.is_some() && !self.staged.blocked.iter().any(|it| lost(it.0))
+    pub(super) fn stands(&self, shared: &Shared<'_, '_>) -> bool {
+        shared.kept.is_some_and(|kept| !self.staged.blocked.iter().any(|it| kept.has(it.0)))
     }
 
     /// Where guests wait for the links of their targets: the same order with targets that could have them soonest, if that is better

@@ -65,7 +65,7 @@ pub(super) fn improved<'a>(
     // As many plans as a stage tries orders; one stage alone has tried its own.
     let clusters = orders.values().map(Vec::len).max().unwrap_or(0);
     let plans = request.evaluations / clusters.max(1) as u64;
-    if request.parent.is_some() || orders.len() < 2 || clusters < 2 || plans == 0 {
+    if (way.keeps && request.parent.is_some()) || orders.len() < 2 || clusters < 2 || plans == 0 {
         return Ok((worth, driven));
     }
     let made = |orders: &Orders, searches: bool| -> Result<(Worth, Driven), PlanError> {

@@ -11,6 +11,7 @@ use super::answers::Answers;
 use super::calendar::{Calendar, Seconds, earliest};
 use super::couplings::Couplings;
 use super::facts::{Allowed, Facts, NONE};
+use super::kept::Kept;
 use super::leave::preferred;
 use super::room::Free;
 use super::rooms::Rooms;
@@ -76,6 +77,8 @@ pub(super) struct Shared<'f, 'a> {
     pub(super) calendar: &'f Calendar<'f>,
     pub(super) answers: &'f Answers<'f>,
     pub(super) homing: Homing,
+    /// What the plan keeps of its parent.
+    pub(super) kept: Option<&'f Kept>,
 }
 
 /// A cluster between waves.

@@ -8,7 +8,7 @@ use underpin_model::fleet::{
     Action, Affinity, AffinityKind, Application, Cluster, Fleet, PowerState, SampleSpec, Strength, sample,
 };
 use underpin_model::id::{ApplicationId, ClusterId, VmId};
-use underpin_model::plan::{Outcome, Rule, Severity, StepKind};
+use underpin_model::plan::{Outcome, Profile, Rule, Severity, StepKind};
 use underpin_model::policy::{FailureSets, Homing, Placing, Policy, Scope};
 use underpin_planner::campaign::{Parent, Request, plan};
 
@@ -252,9 +252,9 @@ proptest! {
         clean(&fleet, &policy, &it.plan);
     }
 
-    /// Nothing was done yet and nothing changed: the same hosts, wave by wave.
+    /// Nothing was done yet and nothing changed: the same hosts, wave by wave, and their guests go to the same hosts, also where a search found them.
     #[test]
-    fn a_plan_again_of_an_untouched_plan_changes_nothing((fleet, policy) in random(), evaluations in 0..4_u64) {
+    fn a_plan_again_of_an_untouched_plan_changes_nothing((fleet, policy) in random(), evaluations in 0..48_u64) {
         let loss = BTreeMap::new();
         let first = plan(&Request { evaluations, ..request(&fleet, &policy, &loss) }).unwrap().plan;
         let parent = Some(Parent { plan: &first, sha256: "00" });
@@ -264,7 +264,22 @@ proptest! {
             it.waves.iter().map(names).collect()
         };
         prop_assert_eq!(hosts(&first), hosts(&again));
+        prop_assert_eq!(super::build::finally(&fleet, &first), super::build::finally(&fleet, &again));
         clean(&fleet, &policy, &again);
+    }
+
+    /// What can be done ring by ring can be done in an emergency.
+    #[test]
+    fn an_emergency_leaves_out_no_more_hosts((fleet, mut policy) in random(), evaluations in 1..12_u64) {
+        policy.planning.emergency.merge_rings = true;
+        policy.planning.emergency.soak_factor = 1.0;
+        let loss = BTreeMap::new();
+        let blocked = |profile| {
+            let it = plan(&Request { profile, evaluations, ..request(&fleet, &policy, &loss) }).unwrap();
+            clean(&fleet, &policy, &it.plan);
+            it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).count()
+        };
+        prop_assert!(blocked(Profile::Emergency) <= blocked(Profile::Normal));
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn ends(seed: u64, clusters: u64, evaluations: u64) -> [u32; 3] {
         policy_sha256: None,
     };
     let facts = Facts::new(&request);
-    let way = Way { without: &[], relies: true, sequence: None, salts: None };
+    let way = Way { without: &[], relies: true, sequence: None, salts: None, keeps: true, merges: true };
     let stages = found(&request, &facts, way).unwrap().1;
     let of = |orders: &Orders| {
         let sequence = Some(Sequence { orders, searches: false });
