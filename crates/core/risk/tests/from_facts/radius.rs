@@ -125,7 +125,7 @@ fn a_host_takes_the_plane_that_runs_on_it_and_what_that_manages() {
     let mut alone = built.portfolio.clone();
     alone.rho = 0.0;
     near(mean_loss(&alone).unwrap(), own + others * 5.0 * VM);
-    let radii = blast_radii(&built.portfolio);
+    let radii = blast_radii(&alone);
     let of = |id: &str| radii.hosts.iter().find(|it| it.0.as_str() == id).unwrap().1;
     let host = of("h1");
     assert_eq!((host.hosts, host.guests), (3, 6));
