@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use underpin_model::id::{HostId, ManagementPlaneId};
 
+use crate::compound::by_itself::{self, OwnHits};
 use crate::marginal::mean_greatest;
 use crate::portfolio::{Cause, Holding, HostClass, HostLine, Impact, Plane, Portfolio, Response};
 
@@ -24,7 +25,7 @@ pub struct Blast {
     /// The mean loss, given that it falls (for a host: given that one of its holes is used or another cause hits it).
     pub mean_loss: f64,
     /// Probability within the horizon that it falls by its own causes: for a plane through its own holes and the hosts that it runs
-    /// on, for a host without the planes above it. Causes are taken as independent.
+    /// on, for a host without the planes above it. By the law of the portfolio: what is common to several ways is there once.
     pub probability: f64,
 }
 
@@ -77,17 +78,11 @@ impl Sum {
 /// The blast radii of every host, plane and bad release, and of Underpin.
 #[must_use]
 pub fn blast_radii(portfolio: &Portfolio) -> BlastRadii {
-    // Classes that share their answers have the same hits.
-    let mut known: FxHashMap<usize, OwnHits> = FxHashMap::default();
-    let mut hits = |class: &HostClass| {
-        let place = class.responses.as_ptr().addr();
-        *known.entry(place).or_insert_with(|| own_hits(portfolio, class))
-    };
     let above = Above::of(portfolio);
-    let lines = (0..).zip(&portfolio.hosts).map(|(at, host)| {
-        let hits = portfolio.class_of(host.class).map_or_else(OwnHits::default, &mut hits);
-        (host.id.clone(), of_host(portfolio, &above, (at, host), hits))
-    });
+    let hits = own_hits(portfolio, portfolio.hosts.iter());
+    let lines = (0..).zip(portfolio.hosts.iter().zip(hits));
+    let lines =
+        lines.map(|(at, (host, hits))| (host.id.clone(), of_host(portfolio, &above, (at, host), hits)));
     let mut hosts: Vec<(HostId, Blast)> = lines.collect();
     hosts.sort_by(|a, b| b.1.greatest_loss.total_cmp(&a.1.greatest_loss).then_with(|| a.0.cmp(&b.0)));
     let is_release =
@@ -108,32 +103,26 @@ pub fn blast_radii(portfolio: &Portfolio) -> BlastRadii {
     }
 }
 
-/// What hits a host by itself.
-#[derive(Debug, Clone, Copy, Default)]
-struct OwnHits {
-    /// Mean impact.
-    mean: Impact,
-    /// Any of them.
-    any: f64,
-    /// Any that gives control of what runs on the host.
-    control: f64,
-}
-
-/// Probability within the horizon that a host is hit by its own causes, without the planes above it.
+/// Probability within the horizon that each of some hosts is hit by its own causes, without the planes above it.
 #[must_use]
-pub fn falls_by_itself(portfolio: &Portfolio, host: &HostLine) -> f64 {
-    let responses = portfolio.class_of(host.class).map_or(&[][..], |it| &it.responses);
-    any(responses.iter().map(|it| portfolio.marginal(it)))
+pub fn falls_by_itself<'p>(portfolio: &'p Portfolio, hosts: impl Iterator<Item = &'p HostLine>) -> Vec<f64> {
+    own_hits(portfolio, hosts).into_iter().map(|it| it.any).collect()
 }
 
-fn own_hits(portfolio: &Portfolio, class: &HostClass) -> OwnHits {
-    let hits: Vec<(f64, Impact)> =
-        class.responses.iter().map(|it| (portfolio.marginal(it), it.impact)).collect();
-    OwnHits {
-        mean: mean_greatest(&hits),
-        any: any(hits.iter().map(|it| it.0)),
-        control: any(hits.iter().map(|(hit, impact)| hit * impact.control())),
-    }
+/// What hits each of some hosts by itself: worked out once for classes that share their answers.
+fn own_hits<'p>(portfolio: &'p Portfolio, hosts: impl Iterator<Item = &'p HostLine>) -> Vec<OwnHits> {
+    let mut places: FxHashMap<(usize, usize), usize> = FxHashMap::default();
+    let mut lists: Vec<&[Response]> = Vec::new();
+    let mut place = |host: &HostLine| {
+        let list: &[Response] = portfolio.class_of(host.class).map_or(&[], |it| &it.responses);
+        *places.entry((list.as_ptr().addr(), list.len())).or_insert_with(|| {
+            lists.push(list);
+            lists.len() - 1
+        })
+    };
+    let place_of_host: Vec<usize> = hosts.map(&mut place).collect();
+    let hits = by_itself::of_lists(portfolio, &lists);
+    place_of_host.into_iter().map(|at| hits.get(at).copied().unwrap_or_default()).collect()
 }
 
 /// Which planes run on which hosts, and the hosts that they manage.
@@ -205,14 +194,8 @@ pub fn of_planes(portfolio: &Portfolio) -> Vec<(ManagementPlaneId, Blast)> {
             }
         }
     }
-    let lines = portfolio.planes.iter().zip(sums);
-    lines
-        .map(|(plane, sum)| {
-            let ways = portfolio.ways_to_fall(plane, None);
-            let falls = any(ways.map(|(it, control)| portfolio.marginal(it) * control));
-            (plane.id.clone(), sum.done(falls))
-        })
-        .collect()
+    let lines = portfolio.planes.iter().zip(sums).zip(by_itself::of_planes(portfolio));
+    lines.map(|((plane, sum), falls)| (plane.id.clone(), sum.done(falls))).collect()
 }
 
 /// One shock, by its index: every host that answers to it, by itself or through a plane that does.
@@ -339,9 +322,4 @@ fn dense(count: usize, answers: Option<&Vec<(usize, Answer)>>) -> Vec<Option<Ans
         }
     }
     places
-}
-
-/// At least one of independent events.
-fn any(probabilities: impl Iterator<Item = f64>) -> f64 {
-    1.0 - probabilities.map(|it| 1.0 - it).product::<f64>()
 }

@@ -442,8 +442,9 @@ fn radii(portfolio: &Portfolio, upper: &Portfolio) -> Radii {
     all.hosts.sort_by(|a, b| b.1.greatest_loss.total_cmp(&a.1.greatest_loss).then_with(|| a.0.cmp(&b.0)));
     all.hosts.truncate(WIDEST);
     let listed: BTreeSet<&HostId> = all.hosts.iter().map(|it| &it.0).collect();
-    let hosts = upper.hosts.iter().filter(|it| listed.contains(&it.id));
-    let hosts: BTreeMap<HostId, f64> = hosts.map(|it| (it.id.clone(), falls_by_itself(upper, it))).collect();
+    let hosts = || upper.hosts.iter().filter(|it| listed.contains(&it.id));
+    let hosts: BTreeMap<HostId, f64> =
+        hosts().map(|it| it.id.clone()).zip(falls_by_itself(upper, hosts())).collect();
     let planes = of_planes(upper).into_iter().map(|(of, blast)| (of, blast.probability)).collect();
     Radii {
         hosts: with_most(all.hosts, &hosts),

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashSet;
 use underpin_model::facts::Family;
+use underpin_model::fleet::ManagementPlane;
 use underpin_model::id::{ClusterId, HostId, ManagementPlaneId, TenantId};
 use underpin_model::policy::Scope;
 
@@ -70,19 +71,31 @@ impl<'p> Reader<'p> {
             && (self.planes.is_empty() || host.planes.iter().any(|it| self.planes.contains(it)))
     }
 
-    /// Whether it speaks of a plane by itself; `None`: only by the hosts that the plane manages.
-    pub(crate) fn covers_plane(&self, plane: &ManagementPlaneId, platform: Option<&Family>) -> Option<bool> {
-        if !self.clusters.is_empty() || !self.hosts.is_empty() || !self.tenants.is_empty() {
-            return None;
-        }
-        if !self.planes.is_empty() && !self.planes.contains(plane) {
-            return Some(false);
-        }
-        if self.platforms.is_empty() || platform.is_some_and(|it| self.platforms.contains(it)) {
-            return Some(true);
-        }
-        // A list of platforms may mean the hypervisors that the plane manages.
-        None
+    /// Whether it speaks of a plane itself, and so of the plane's own ways in: of what is there besides the hosts under it. Hosts and
+    /// tenants say nothing of it; clusters do if they are all that the plane manages.
+    pub(crate) fn covers_plane<'c>(
+        &self,
+        plane: &ManagementPlane,
+        mut clusters: impl Iterator<Item = &'c ClusterId>,
+    ) -> bool {
+        let mut any = false;
+        let mut all_named = || {
+            clusters.all(|it| {
+                any = true;
+                self.clusters.contains(it)
+            }) && any
+        };
+        self.hosts.is_empty()
+            && self.tenants.is_empty()
+            && self.may_cover(&plane.id)
+            && (self.platforms.is_empty()
+                || plane.platform.as_ref().is_some_and(|it| self.platforms.contains(it)))
+            && (self.clusters.is_empty() || all_named())
+    }
+
+    /// It names no planes, or this one.
+    pub(crate) fn may_cover(&self, plane: &ManagementPlaneId) -> bool {
+        self.planes.is_empty() || self.planes.contains(plane)
     }
 }
 
@@ -129,5 +142,26 @@ mod tests {
         assert!(!reader.concerns_host(place(&host), [Some(&b), None].into_iter()));
         assert!(!reader.concerns_host(place(&host), std::iter::empty()));
         assert!(!reader.concerns_host(place(&other), [Some(&a)].into_iter()));
+    }
+
+    #[test]
+    fn a_scope_of_hosts_or_tenants_says_nothing_of_a_plane_and_one_of_clusters_names_all_of_its() {
+        let cluster = |it: &str| ClusterId::new(it).unwrap();
+        let (a, b) = (cluster("a"), cluster("b"));
+        let mut plane = ManagementPlane::new(ManagementPlaneId::new("vc").unwrap());
+        plane.platform = Some(Family::Vcenter);
+        let covers = |scope: Scope| Reader::new(&scope).covers_plane(&plane, [&a, &b].into_iter());
+        assert!(covers(Scope::default()));
+        let host = HostId::new("h").unwrap();
+        assert!(!covers(Scope { hosts: vec![host.clone()], ..Scope::default() }));
+        assert!(!covers(Scope { hosts: vec![host], planes: vec![plane.id.clone()], ..Scope::default() }));
+        let tenants = vec![TenantId::new("t").unwrap()];
+        assert!(!covers(Scope { tenants, ..Scope::default() }));
+        assert!(!covers(Scope { clusters: vec![a.clone()], ..Scope::default() }));
+        assert!(covers(Scope { clusters: vec![a.clone(), b.clone()], ..Scope::default() }));
+        assert!(covers(Scope { platforms: vec![Family::Vcenter], ..Scope::default() }));
+        assert!(!covers(Scope { platforms: vec![Family::Esxi], ..Scope::default() }));
+        let of_nothing = Scope { clusters: vec![a.clone()], ..Scope::default() };
+        assert!(!Reader::new(&of_nothing).covers_plane(&plane, std::iter::empty()), "it manages none");
     }
 }

@@ -179,7 +179,8 @@ mod tests {
         let seen = json!({"at": "2026-03-02T00:00:00Z", "by": "hand"});
         let fleet = json!({
             "format": "underpin/fleet/1", "name": "f", "seen": seen,
-            "hosts": [{"id": "h"}], "tenants": [{"id": "t"}], "planning": {"history": history},
+            "hosts": [{"id": "h"}], "tenants": [{"id": "t"}], "vms": [{"id": "v", "tenant": "t"}],
+            "planning": {"history": history},
         });
         fleet.to_string().into_bytes()
     }

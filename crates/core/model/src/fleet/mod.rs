@@ -17,6 +17,7 @@ mod provenance;
 mod read;
 mod sample;
 mod schema;
+mod tenants;
 mod validate;
 mod vm;
 
@@ -43,6 +44,7 @@ pub use provenance::{Provenance, Seen};
 pub use read::{Checked, read};
 pub use sample::{SampleSpec, sample};
 pub use schema::{SCHEMA_ID, example, schema};
+pub use tenants::tenants_without_vms;
 pub use validate::validate;
 pub use vm::{
     Action, Affinity, AffinityKind, Lock, LockKind, PowerState, RunningVmm, SealedKeys, Strength, Vm,

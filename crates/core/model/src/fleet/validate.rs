@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::finding::{Findings, quoted, segment};
 use super::{
     Component, ComponentKind, ComponentSet, Element, Fleet, FleetError, FleetWarning, Host,
-    ManagementInterface, Planning, Vm, changes, history, placement,
+    ManagementInterface, Planning, Vm, changes, history, placement, tenants,
 };
 use crate::facts::Family;
 use crate::id::ComponentSetId;
@@ -21,7 +21,7 @@ const MOST_MEMORY_MIB: u64 = 1 << 40;
 /// depend on themselves, unknown time zones, provenance for a fact that the element does not have, components
 /// without name or version, affinity rules that no placement can satisfy, and changes that wait for themselves. Warnings: capacities of zero,
 /// versions that their platform's tools would reject (their status will be unknown), components listed twice,
-/// affinity rules that say nothing.
+/// affinity rules that say nothing, tenants without VMs.
 #[must_use]
 pub fn validate(fleet: &Fleet) -> (Vec<FleetError>, Vec<FleetWarning>) {
     let mut check = Check {
@@ -47,6 +47,7 @@ pub fn validate(fleet: &Fleet) -> (Vec<FleetError>, Vec<FleetWarning>) {
         check.refer(&format!("/affinities/{at}"), "hosts", "hosts", &rule.hosts);
     }
     placement::affinities(&fleet.affinities, &mut check.findings);
+    tenants::check(fleet, &mut check.findings);
     if let Some(planning) = &fleet.planning {
         check.planning(planning);
     }

@@ -17,6 +17,7 @@ mod check;
 mod exception;
 mod form;
 mod meaning;
+mod order;
 mod parameter;
 mod place;
 mod planning;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::meaning::short;
+use super::order::Stated;
 use super::parameter::{Parameter, Parameters, Setting};
 use super::{AcceptedRisk, Control, Losses, Maintenance, PlanningPolicy, Policy, Promise, Rates, Ring};
 use crate::id::TenantId;
@@ -169,6 +170,7 @@ fn losses(written: Option<&WrittenLosses>) -> Losses {
 
 fn parameters(written: &BTreeMap<String, WrittenSetting>, mistakes: &mut Mistakes) -> Parameters {
     let mut parameters = Parameters::default();
+    let mut stated = BTreeMap::new();
     for (name, setting) in written {
         let Some(&parameter) = Parameter::ALL.iter().find(|it| it.fact().name == name) else {
             let known: Vec<_> = Parameter::ALL.iter().map(|it| it.fact().name).collect();
@@ -194,6 +196,9 @@ fn parameters(written: &BTreeMap<String, WrittenSetting>, mistakes: &mut Mistake
         for &(key, number) in &wrong {
             mistakes.add(format!("parameters.{name}.{key}"), short(number), fact.unit.expected());
         }
+        if wrong.is_empty() {
+            stated.insert(parameter, Stated { value: full.value, low: full.low, high: full.high });
+        }
         if wrong.is_empty() && !(low <= full.value && full.value <= high) {
             mistakes.add(
                 format!("parameters.{name}"),
@@ -207,6 +212,7 @@ fn parameters(written: &BTreeMap<String, WrittenSetting>, mistakes: &mut Mistake
         parameters
             .state(parameter, Setting { value: full.value, low, high, source, judgement, stated: true });
     }
+    super::order::settle(&stated, &mut parameters, mistakes);
     parameters
 }
 

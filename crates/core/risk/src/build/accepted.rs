@@ -163,8 +163,10 @@ fn acceptance(
             hosts_outside += 1;
         }
     }
-    for (plane, _) in survey.planes.iter().zip(&open.of_plane).filter(|(_, set)| open_on(set)) {
-        let covered = reader.covers_plane(&plane.id, plane.platform.as_ref()) == Some(true);
+    for ((at, plane), _) in
+        survey.planes.iter().enumerate().zip(&open.of_plane).filter(|(_, set)| open_on(set))
+    {
+        let covered = reader.covers_plane(plane, survey.clusters_of_plane(at));
         *(if covered { &mut planes } else { &mut planes_outside }) += 1;
     }
     let acceptance = Acceptance {

@@ -1,5 +1,7 @@
 //! Compensating controls: which stand where, and what they leave of a way.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 use underpin_model::policy::{AttackPath, Control, Parameter, Policy};
 
@@ -27,8 +29,10 @@ pub(super) struct Controls<'p> {
     sets: Vec<Vec<u32>>,
     /// Set of each host.
     pub(super) of_host: Vec<u32>,
-    /// Set of each plane.
+    /// Set of each plane: before its own ways in.
     pub(super) of_plane: Vec<u32>,
+    /// Set between each plane and its hosts: those before the plane, and those before all of its hosts.
+    pub(super) under_plane: Vec<u32>,
 }
 
 impl<'p> Controls<'p> {
@@ -52,17 +56,24 @@ impl<'p> Controls<'p> {
             matching.map(|(at, _)| number(at)).collect()
         };
         let of_host = survey.hosts.iter().map(|host| intern(pick(&|reader| covers(reader, host)))).collect();
-        let of_plane = survey.planes.iter().zip(&survey.hosts_of_plane).map(|(plane, hosts)| {
-            let managed = || hosts.iter().filter_map(|at| survey.hosts.get(*at as usize));
-            intern(pick(&|reader| {
-                let by_hosts = || managed().next().is_some() && managed().all(|host| covers(reader, host));
-                reader.covers_plane(&plane.id, plane.platform.as_ref()).unwrap_or_else(by_hosts)
-            }))
-        });
-        let of_plane = of_plane.collect();
+        let speaks_of = |reader: &Reader<'_>, at: usize| {
+            survey
+                .planes
+                .get(at)
+                .is_some_and(|plane| reader.covers_plane(plane, survey.clusters_of_plane(at)))
+        };
+        let planes = 0..survey.planes.len();
+        let of_plane = planes.clone().map(|at| intern(pick(&|it| speaks_of(it, at)))).collect();
+        let under = |at: usize| {
+            let hosts = survey.hosts_at_stake(at);
+            let may = |it: &Reader<'_>| survey.planes.get(at).is_some_and(|plane| it.may_cover(&plane.id));
+            let all = |it: &Reader<'_>| !hosts.is_empty() && hosts.iter().all(|host| covers(it, host));
+            intern(pick(&|it| speaks_of(it, at) || (may(it) && all(it))))
+        };
+        let under_plane = planes.map(under).collect();
         let list =
             ordered.into_iter().map(|control| Standing { control, fails: None, attacked: None }).collect();
-        Self { list, beta: policy.parameters.get(Parameter::Beta), sets, of_host, of_plane }
+        Self { list, beta: policy.parameters.get(Parameter::Beta), sets, of_host, of_plane, under_plane }
     }
 
     /// Controls that stand somewhere.
@@ -79,6 +90,13 @@ impl<'p> Controls<'p> {
     pub(super) fn set(&self, number: u32) -> impl Iterator<Item = &Standing<'p>> {
         let set = self.sets.get(number as usize).map_or(&[][..], Vec::as_slice);
         set.iter().filter_map(|at| self.list.get(*at as usize))
+    }
+
+    /// Names of those before a plane, and of those under it that stand between it and its hosts.
+    pub(super) fn at_plane(&self, set: u32, under: u32) -> Vec<String> {
+        let between = self.on_path(under, AttackPath::ManagementPlane);
+        let all = self.set(set).chain(between).map(|it| it.control.id.clone());
+        all.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     /// What the controls of a set leave of a way: the gate of the strongest, whose failure everywhere at once matters most,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use underpin_exposure::report::Area;
 use underpin_model::id::{HostId, ManagementPlaneId};
 
+use super::notes::PlaneOnPlane;
 use crate::hazard::Hazard;
 use crate::names::UnknownNames;
 use crate::portfolio::{Factor, Impact};
@@ -172,6 +173,11 @@ fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+fn and_more(words: &[String], more: usize) -> String {
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    words.join(", ") + &more
+}
+
 impl fmt::Display for Unpriced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let have = |count| if count == 1 { "has" } else { "have" };
@@ -313,6 +319,20 @@ pub enum Warning {
         /// How many.
         vms: u64,
     },
+    /// Tenants of whom no VM is listed: their figures are 0 and say nothing.
+    TenantsWithoutGuests {
+        /// The first of them.
+        tenants: Vec<String>,
+        /// How many more there are.
+        more: usize,
+    },
+    /// Planes manage hosts on which other planes run, and what falls so is followed one step only.
+    PlanesOnPlanes {
+        /// The first of these ways.
+        ways: Vec<PlaneOnPlane>,
+        /// How many more there are.
+        more: usize,
+    },
     /// No hour is lost after a compromise by the policy.
     NoOutage,
 }
@@ -367,6 +387,24 @@ impl fmt::Display for Warning {
                  and any other loss of 0 says nothing; state `host` of each",
                 counted(*vms, "VM")
             ),
+            Self::TenantsWithoutGuests { tenants, more } => write!(
+                f,
+                "no VM of {} is listed: {} figures are 0 and say nothing; name the tenant at its VMs, or take it out of `tenants`",
+                and_more(tenants, *more),
+                if tenants.len() + more == 1 { "its" } else { "their" }
+            ),
+            Self::PlanesOnPlanes { ways, more } => {
+                let way = |it: &PlaneOnPlane| {
+                    let PlaneOnPlane { plane, host, carries, beyond } = it;
+                    format!("{plane} manages {host}, on which {carries} runs, which manages {} more", counted(*beyond, "host"))
+                };
+                let ways: Vec<String> = ways.iter().map(way).collect();
+                write!(
+                    f,
+                    "a plane above a plane is followed one step: {}; that the fall of the first takes the hosts of the second is in no figure",
+                    and_more(&ways, *more)
+                )
+            }
             Self::NoOutage => f.write_str(
                 "hours_after_compromise is 0: outages after a compromise cost nothing",
             ),

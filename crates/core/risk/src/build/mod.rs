@@ -31,6 +31,7 @@ mod controls;
 mod derivation;
 pub mod hole;
 pub mod hosts;
+mod notes;
 mod open;
 mod planes;
 pub mod reach;
@@ -200,7 +201,7 @@ pub fn build(
     }
     unpriced.no_vms_listed = !survey.lists_vms && !survey.hosts.is_empty();
     unpriced.vms_without_host = survey.without_host();
-    warnings.extend(no_guest_known(&survey));
+    warnings.extend(of_fleet(fleet, &survey));
     unpriced.vms_of_unknown_level = survey.of_unknown_level;
     let mut open = Open::of(assessment, &survey, &mut unpriced);
     open.mark_not_assessed(&mut unpriced);
@@ -261,6 +262,12 @@ fn warnings(fleet: &Fleet, policy: &Policy) -> Vec<Warning> {
     }
     warnings.extend(unknown_names(fleet, policy).into_iter().map(Warning::UnknownNames));
     warnings
+}
+
+/// What the figures leave out, or cannot show, of the fleet.
+fn of_fleet(fleet: &Fleet, survey: &Survey<'_>) -> impl Iterator<Item = Warning> {
+    let told = [no_guest_known(survey), notes::without_guests(fleet), notes::planes_on_planes(survey)];
+    told.into_iter().flatten()
 }
 
 /// That no guest stands on a known host, so that every loss is 0 and nobody knows it.

@@ -29,6 +29,7 @@ impl Answering<'_> {
     ) -> Option<(Plane, PlaneDerivation)> {
         let plane = self.survey.planes.get(at)?;
         let set = self.controls.of_plane.get(at).copied()?;
+        let under = self.controls.under_plane.get(at).copied()?;
         let interfaces = &plane.management_interfaces;
         let ways = |door| {
             let ways = Ways::of(interfaces, door, reach);
@@ -41,13 +42,13 @@ impl Answering<'_> {
         let mut takes_host =
             vec![from_parameter("its fall takes a host", Parameter::PlaneTakesHost, parameters)];
         // The controls before its hosts are one piece of code or configuration: what fails lets the plane at all of them.
-        let (gate, others) = self.controls.leave_of(set, AttackPath::ManagementPlane);
+        let (gate, others) = self.controls.leave_of(under, AttackPath::ManagementPlane);
         takes_host.extend(others);
         let derivation = PlaneDerivation {
             id: plane.id.clone(),
             hosts: self.survey.hosts_of_plane.get(at).map_or(0, Vec::len) as u64,
             ways: machine.software.words(),
-            controls: self.controls.set(set).map(|it| it.control.id.clone()).collect(),
+            controls: self.controls.at_plane(set, under),
             without_control,
             impact: Impact::COMPROMISED,
             takes_host,

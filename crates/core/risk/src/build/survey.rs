@@ -96,6 +96,8 @@ pub(super) struct Survey<'f> {
     pub(super) planes: Vec<&'f ManagementPlane>,
     /// Hosts of each plane.
     pub(super) hosts_of_plane: Vec<Vec<u32>>,
+    /// Clusters of each plane.
+    clusters_of_plane: Vec<Vec<&'f ClusterId>>,
     /// Hosts that each plane runs on, each once.
     pub(super) runs_on: Vec<Vec<u32>>,
     pub(super) stands: Vec<Stand>,
@@ -179,7 +181,20 @@ impl<'f> Survey<'f> {
             let hosts = plane.runs_on.iter().filter_map(|it| host_index.get(it.as_str()).copied());
             hosts.collect::<BTreeSet<u32>>().into_iter().collect()
         };
+        let mut clusters_of_plane = vec![Vec::new(); planes.len()];
+        for (cluster, plane) in
+            fleet.clusters.iter().flat_map(|it| it.managed_by.iter().map(|by| (&it.id, by)))
+        {
+            if let Some(list) = planes
+                .binary_search_by(|it| it.id.cmp(plane))
+                .ok()
+                .and_then(|at| clusters_of_plane.get_mut(at))
+            {
+                list.push(cluster);
+            }
+        }
         let mut survey = Self {
+            clusters_of_plane,
             runs_on: planes.iter().map(on).collect(),
             hosts: Vec::new(),
             hosts_of_plane: vec![Vec::new(); planes.len()],
@@ -303,6 +318,20 @@ impl<'f> Survey<'f> {
     /// What stands on a host.
     pub(super) fn stands_on(&self, host: &HostFacts<'_>) -> &[Stand] {
         self.stands.get(host.stands.start as usize..host.stands.end as usize).unwrap_or(&[])
+    }
+
+    /// The clusters that a plane manages, with hosts or without.
+    pub(super) fn clusters_of_plane(&self, plane: usize) -> impl Iterator<Item = &'f ClusterId> {
+        self.clusters_of_plane.get(plane).into_iter().flatten().copied()
+    }
+
+    /// The hosts of a plane on which guests run, or all if none do: an empty host has nothing for the plane to take.
+    pub(super) fn hosts_at_stake(&self, plane: usize) -> Vec<&HostFacts<'f>> {
+        let hosts = self.hosts_of_plane.get(plane).into_iter().flatten();
+        let hosts: Vec<_> = hosts.filter_map(|at| self.hosts.get(*at as usize)).collect();
+        let with_guests: Vec<_> =
+            hosts.iter().copied().filter(|it| self.tenants_on(it).next().is_some()).collect();
+        if with_guests.is_empty() { hosts } else { with_guests }
     }
 
     /// The tenants with guests on a host.

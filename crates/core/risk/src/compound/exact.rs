@@ -14,7 +14,7 @@ use crate::bounds::bonferroni_lower_alike;
 use crate::quadrature::gauss_legendre;
 
 /// Most gates that hang together, and most planes, before one class.
-const MOST_TANGLED: usize = 12;
+pub(super) const MOST_TANGLED: usize = 12;
 
 /// Most multiplications spent on the probability that any host is hit, and on its Shapley values by one piece of the span.
 pub(super) const MOST_WORK: f64 = 2e8;
@@ -100,12 +100,15 @@ pub(super) fn mean_impacts(
     labels: &[String],
 ) -> Result<Vec<PerDimension>, PortfolioError> {
     let table = Table::for_one(prepared);
-    by_class(prepared, labels, |class| {
-        let mut events = Events::default();
-        let levels = events.levels(prepared, class);
-        let sums = events.sums(&table);
-        ClassLaw { at_least: at_least(levels, &sums), ..ClassLaw::default() }.mean_impact()
-    })
+    by_class(prepared, labels, |class| mean_impact(prepared, class, &table))
+}
+
+/// The mean impact on a host of one class.
+pub(super) fn mean_impact(prepared: &Prepared, class: usize, table: &Table<'_>) -> PerDimension {
+    let mut events = Events::default();
+    let levels = events.levels(prepared, class);
+    let sums = events.sums(table);
+    ClassLaw { at_least: at_least(levels, &sums), ..ClassLaw::default() }.mean_impact()
 }
 
 /// What `of` tells of each class: asked once for all classes of one profile whose planes are of the same kinds.

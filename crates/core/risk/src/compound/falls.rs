@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use super::by_itself::controlling;
 use super::prepared::{
     Answers, DIMENSIONS, Gated, PerDimension, Source, SourceBits, gate_bits, gated, levels, multiplier,
 };
@@ -158,16 +159,11 @@ fn of_host(
     for responses in by_impact.into_values() {
         let impact = responses[0].impact;
         let control = impact.control();
-        let part = |it: &&Response| Response {
-            probability: it.probability * control,
-            left: it.left * control,
-            ..Response::clone(it)
-        };
         let by_host = ByHost {
             class,
             impact: levels(impact),
             control,
-            controlling: responses.iter().map(|it| answers.source(&part(it))).collect(),
+            controlling: responses.iter().map(|it| answers.source(&controlling(it))).collect(),
         };
         let sources = responses.iter().map(|it| answers.source(it)).collect();
         let kind = falls.last().map_or(0, |it| it.kind + 1);

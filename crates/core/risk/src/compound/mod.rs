@@ -19,6 +19,7 @@
 
 mod alone;
 mod any_of;
+pub(crate) mod by_itself;
 mod causes;
 mod check;
 mod contributions;

@@ -79,8 +79,8 @@ impl Standings<'_> {
 
     /// Likewise before a plane, where a scope speaks of planes.
     pub(super) fn controls_of_plane(&self, plane: &ManagementPlane) -> Vec<Statement> {
-        let covers =
-            |reader: &Reader<'_>| reader.covers_plane(&plane.id, plane.platform.as_ref()) == Some(true);
+        let managed = || self.fleet.clusters.iter().filter(|it| it.managed_by.contains(&plane.id));
+        let covers = |reader: &Reader<'_>| reader.covers_plane(plane, managed().map(|it| &it.id));
         let all = self.policy.controls.iter().zip(&self.readers);
         let standing: Vec<&Control> =
             all.filter(|(_, reader)| covers(reader)).map(|(control, _)| control).collect();

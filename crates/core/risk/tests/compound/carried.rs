@@ -1,5 +1,6 @@
 //! Planes that run on hosts fall with them: every figure against brute force.
 
+use underpin_risk::blast::{blast_radii, of_planes};
 use underpin_risk::compound::{AtLeast, Judgement, Method, Options, Part, Thresholds, judge};
 use underpin_risk::portfolio::{HostLine, Portfolio};
 
@@ -142,4 +143,23 @@ fn a_plane_that_runs_on_a_host_makes_nothing_less() {
         close(&format!("{seed}: any"), any.0, any.1);
     }
     assert!(tails_of >= 4, "{tails_of}");
+}
+
+#[test]
+fn how_likely_planes_and_hosts_fall_by_themselves_is_that_of_enumeration() {
+    for seed in SEEDS {
+        let mut portfolio = made::carried(seed);
+        for (at, (id, blast)) in of_planes(&portfolio).iter().enumerate() {
+            let falls = enumeration::plane_falls(&portfolio, at);
+            close(&format!("{seed}: {id}"), blast.probability, falls);
+        }
+        // Of a host with a plane the loss is also that of others.
+        portfolio.planes.iter_mut().for_each(|it| it.runs_on.clear());
+        for (id, blast) in blast_radii(&portfolio).hosts {
+            let at = portfolio.hosts.iter().position(|it| it.id == id).unwrap();
+            let (hit, lost) = enumeration::hit_by_itself(&portfolio, at);
+            close(&format!("{seed}: {id}"), blast.probability, hit);
+            close(&format!("{seed}: loss of {id}"), blast.probability * blast.mean_loss, lost);
+        }
+    }
 }

@@ -187,12 +187,10 @@ fn all_hosts(world: &World<'_>, fallen: &[bool], carriers: &[Carrier], weight: f
     joint
 }
 
-/// The law of what comes out.
-pub(crate) fn law(portfolio: &Portfolio) -> Law {
-    let mut law = Law::new();
+/// Calls for each value of the factor with its weight.
+fn over_factor(portfolio: &Portfolio, mut call: impl FnMut(f64, f64)) {
     if portfolio.rho == 0.0 {
-        given(portfolio, 0.0, 1.0, &mut law);
-        return law;
+        return call(0.0, 1.0);
     }
     let (steps, reach) = (120, 8.0);
     let step = 2.0 * reach / f64::from(steps);
@@ -200,9 +198,49 @@ pub(crate) fn law(portfolio: &Portfolio) -> Law {
         let z = f64::from(at).mul_add(step, -reach);
         let simpson = if at == 0 || at == steps { 1.0 } else { f64::from(2 + 2 * (at % 2)) } / 3.0;
         let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
-        given(portfolio, z, simpson * step * density, &mut law);
+        call(z, simpson * step * density);
     }
+}
+
+/// The law of what comes out.
+pub(crate) fn law(portfolio: &Portfolio) -> Law {
+    let mut law = Law::new();
+    over_factor(portfolio, |z, weight| given(portfolio, z, weight, &mut law));
     law
+}
+
+/// The mean over factor and shocks of what `of` says of a world.
+fn over_worlds(portfolio: &Portfolio, of: impl Fn(&World<'_>) -> f64) -> f64 {
+    let shocks: Vec<f64> = portfolio.shocks.iter().map(|shock| shock.probability).collect();
+    let mut sum = 0.0;
+    over_factor(portfolio, |z, weight| {
+        for (happens, of_shocks) in states(&shocks) {
+            sum += weight * of_shocks * of(&World { portfolio, happens, z });
+        }
+    });
+    sum
+}
+
+/// Probability that a plane falls, by itself or with a host that it runs on.
+pub(crate) fn plane_falls(portfolio: &Portfolio, plane: usize) -> f64 {
+    over_worlds(portfolio, |world| {
+        let stands = |hosts: &Vec<Carrier>| {
+            let on = |it: &&Carrier| portfolio.planes[plane].runs_on.contains(&(it.host as u32));
+            if hosts.iter().filter(on).any(|it| it.control) { 0.0 } else { 1.0 - world.plane_falls(plane) }
+        };
+        let weight = |hosts: &Vec<Carrier>| hosts.iter().map(|it| it.weight).product::<f64>();
+        1.0 - carriers(world).iter().map(|hosts| weight(hosts) * stands(hosts)).sum::<f64>()
+    })
+}
+
+/// Probability that a host is hit by itself, and what it loses so on average.
+pub(crate) fn hit_by_itself(portfolio: &Portfolio, host: usize) -> (f64, f64) {
+    let none = vec![false; portfolio.planes.len()];
+    let any = |world: &World<'_>| {
+        1.0 - by_itself(world, host).iter().filter(|it| it.hits.is_empty()).map(|it| it.weight).sum::<f64>()
+    };
+    let lost = |world: &World<'_>| mean(&self::host(world, &none, &[], host), |it| it.3 as f64 / 2.0);
+    (over_worlds(portfolio, any), over_worlds(portfolio, lost))
 }
 
 /// Probability of the outcomes that are meant.

@@ -17,5 +17,6 @@ mod numbers;
 mod radius;
 mod releases;
 mod sampled;
+mod scopes;
 mod unmanaged;
 mod unplaced;

@@ -247,7 +247,7 @@ fn a_control_may_add_a_path_of_its_own() {
 fn a_management_plane_has_holes_of_its_own() {
     let mut fleet = fleet();
     add_host(&mut fleet, "h1", &[("a", 1)]);
-    add_host(&mut fleet, "h2", &[]);
+    add_host(&mut fleet, "h2", &[("a", 1)]);
     add_host(&mut fleet, "free", &[]);
     add_plane(&mut fleet, "vc", &["h1", "h2"]);
     fleet.management_planes[0].management_interfaces.push(way_in("api", "public"));

@@ -2,7 +2,7 @@
 
 use underpin_exposure::Status;
 use underpin_exposure::report::{Area, AssetKind};
-use underpin_model::fleet::Fleet;
+use underpin_model::fleet::{Fleet, Tenant};
 use underpin_model::policy::{Parameters, Policy};
 use underpin_model::quantity::Days;
 use underpin_risk::blast::{blast_radii, of_shock};
@@ -125,7 +125,7 @@ fn a_host_takes_the_plane_that_runs_on_it_and_what_that_manages() {
     let mut alone = built.portfolio.clone();
     alone.rho = 0.0;
     near(mean_loss(&alone).unwrap(), own + others * 5.0 * VM);
-    let radii = blast_radii(&built.portfolio);
+    let radii = blast_radii(&alone);
     let of = |id: &str| radii.hosts.iter().find(|it| it.0.as_str() == id).unwrap().1;
     let host = of("h1");
     assert_eq!((host.hosts, host.guests), (3, 6));
@@ -231,4 +231,33 @@ fn a_control_halves_the_price_of_a_deferral() {
     let control =
         "[[control]]\nid = \"sandbox\"\ncloses = [\"guest\"]\nfails = 0.5\nsource = \"judgement\"\n";
     near(price(control), 0.5 * price(""));
+}
+
+#[test]
+fn a_plane_above_a_plane_is_followed_one_step_and_said_to_be() {
+    let mut fleet = with_a_plane_on_a_host();
+    let said = |fleet: &Fleet| {
+        let words = built(fleet, &Facts::new(), &Policy::default()).warnings;
+        words.iter().map(ToString::to_string).find(|it| it.contains("above a plane"))
+    };
+    assert_eq!(said(&fleet), None, "it runs on a host of its own");
+    // `top` manages `h4`, on which `vc` runs.
+    add_plane(&mut fleet, "top", &["h4"]);
+    fleet.management_planes[0].runs_on = vec![host_id("h4")];
+    let words = said(&fleet).unwrap();
+    assert!(words.contains("top manages h4, on which vc runs, which manages 3 hosts more"), "{words}");
+}
+
+#[test]
+fn tenants_of_whom_nothing_runs_are_named() {
+    let mut fleet = with_a_plane_on_a_host();
+    let said = |fleet: &Fleet| {
+        let words = built(fleet, &Facts::new(), &Policy::default()).warnings;
+        words.iter().map(ToString::to_string).find(|it| it.contains("no VM of"))
+    };
+    assert_eq!(said(&fleet), None);
+    for id in ["e", "d", "c", "b"] {
+        fleet.tenants.push(Tenant::new(tenant_id(id)));
+    }
+    assert!(said(&fleet).unwrap().starts_with("no VM of b, c, d, and 1 more is listed: their figures are 0"));
 }

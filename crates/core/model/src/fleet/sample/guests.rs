@@ -1,12 +1,12 @@
 //! Tenants, applications, images, guests and affinity rules of a sample.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
     Action, Affinity, AffinityKind, Application, Fleet, Image, Lock, LockKind, PowerState, RunningVmm,
-    SealedKeys, Strength, Tenant, Vm,
+    SealedKeys, Strength, Tenant, Vm, tenants_without_vms,
 };
 use super::catalogue::GUESTS;
 use super::hosts::Standing;
@@ -45,6 +45,19 @@ pub(super) fn fill(fleet: &mut Fleet, standing: &[Standing], at: Timestamp, dice
         }
     }
     affinities(fleet, dice);
+    without_guests(fleet);
+}
+
+/// Tenants that got no guest are taken out again, wherever they are named: a sample has nothing to be warned of.
+fn without_guests(fleet: &mut Fleet) {
+    let places: BTreeSet<usize> = tenants_without_vms(fleet).into_iter().collect();
+    let ids = fleet.tenants.iter().enumerate().filter(|(at, _)| places.contains(at));
+    let ids: BTreeSet<TenantId> = ids.map(|(_, it)| it.id.clone()).collect();
+    fleet.tenants.retain(|it| !ids.contains(&it.id));
+    let of_applications = fleet.applications.iter_mut().map(|it| &mut it.tenant);
+    for tenant in of_applications.chain(fleet.images.iter_mut().map(|it| &mut it.tenant)) {
+        *tenant = tenant.take().filter(|it| !ids.contains(it));
+    }
 }
 
 fn tenants(fleet: &mut Fleet, hosts: usize, dice: &mut Dice) {
