@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashSet;
+use underpin_exposure::report::Area;
+use underpin_exposure::running;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Component, ComponentKind, Fleet, Host, PlatformRelease};
 use underpin_model::version::{Scheme, esxi};
 
-use super::due::{LineKey, components, line_of, lists};
+use super::due::{LineKey, components, line_of, lists, source_name};
 use crate::withdrawals::{self, Spelled};
 
 /// A version that hosts run, of a line that is due somewhere.
@@ -27,19 +29,11 @@ pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) 
     let Some(host) = hosts().next() else { return Vec::new() };
     let booted = hosts().filter_map(|it| it.booted_at).min().map(|it| it.to_zoned(TimeZone::UTC).date());
     let asked: FxHashSet<&str> = lines.iter().map(|it| it.component.as_str()).collect();
-    let sources = lists(fleet, host).flat_map(|it| &it.components);
-    let sources = sources.filter(|it| asked.contains(it.source.as_ref().map_or(&*it.name, |it| &*it.name)));
-    let known = components(fleet, host, &sources.map(|it| it.name.as_str()).collect());
+    let found = running::runs(fleet, host, |it| asked.contains(source_name(it)));
+    let known = components(fleet, host, &found.iter().map(|it| it.component.name.as_str()).collect());
     let mut list = Vec::new();
-    for (name, (one, ..)) in &known {
-        let source = one.source.as_ref().map_or(one.name.as_str(), |it| it.name.as_str());
-        if !asked.contains(source) {
-            continue;
-        }
-        let line = line_of(host, &known, name);
-        let kernel = KERNELS.iter().any(|it| source.starts_with(it));
-        let names = [source, name].into_iter().chain(kernel.then_some("linux"));
-        let loaded = loaded(host, one, names);
+    for running::Runs { component: one, area, loaded } in found {
+        let line = line_of(host, &known, &one.name);
         let version = loaded.unwrap_or_else(|| installed(one));
         let version = if is_platform(host, one, &line.family) {
             let stated = host.platform.as_ref().and_then(|it| it.release.as_deref());
@@ -48,7 +42,7 @@ pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) 
             version
         };
         let version = version.to_owned();
-        let by_boot = one.kind == ComponentKind::Product || (kernel && loaded.is_some());
+        let by_boot = one.kind == ComponentKind::Product || (area == Area::Kernel && loaded.is_some());
         list.push(Run { line, version, since: booted.filter(|_| by_boot) });
     }
     let microcode = host.cpu.as_ref().and_then(|it| it.microcode.clone());
@@ -56,16 +50,6 @@ pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) 
     list.extend(of_processor.map(|(line, version)| Run { line: (*line).clone(), version, since: booted }));
     list.retain(|it| lines.contains(&it.line));
     list
-}
-
-/// What is loaded of a component.
-fn loaded<'f>(
-    host: &'f Host,
-    one: &'f Component,
-    names: impl IntoIterator<Item = &'f str>,
-) -> Option<&'f str> {
-    let loaded = one.running_version.as_deref();
-    loaded.or_else(|| names.into_iter().find_map(|it| host.running.get(it).map(String::as_str)))
 }
 
 fn installed(one: &Component) -> &str {
@@ -137,7 +121,7 @@ pub(crate) fn contradictions(fleet: &Fleet) -> Option<String> {
 fn contradiction<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(&'f str, &'f Component)> {
     let stated = host.platform.as_ref()?.release.as_deref()?;
     let (one, family, _) = product(fleet, host)?;
-    let named = [Some(installed(one)), loaded(host, one, [one.name.as_str()])];
+    let named = [Some(installed(one)), running::loaded(host, one)];
     named.into_iter().flatten().all(|it| are_two(family, stated, it)).then_some((stated, one))
 }
 
@@ -176,7 +160,7 @@ pub(crate) fn platform<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<Cow<'f, P
     let known = host.platform.as_ref();
     let Some((one, family, train)) = product(fleet, host) else { return known.map(Cow::Borrowed) };
     let stated = known.and_then(|it| it.release.as_deref());
-    let listed = loaded(host, one, [one.name.as_str()]).unwrap_or_else(|| installed(one));
+    let listed = running::loaded(host, one).unwrap_or_else(|| installed(one));
     let release = settled(family, listed, stated).or(stated).unwrap_or(listed);
     let says_the_same =
         stated.is_some_and(|it| it == release || Spelled::of(family, it).same(&Spelled::of(family, release)));
@@ -189,6 +173,3 @@ pub(crate) fn platform<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<Cow<'f, P
 
 /// The package whose version is that of Proxmox VE.
 pub(crate) const PROXMOX_MANAGER: &str = "pve-manager";
-
-/// What the source packages of kernels are called.
-const KERNELS: [&str; 3] = ["linux", "kernel", "proxmox-kernel"];

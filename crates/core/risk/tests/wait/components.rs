@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use underpin_exposure::{FactBase, Feed, Options, assess};
 use underpin_model::facts::{DateKind, Document, Family, Format, ReleaseFact};
-use underpin_model::fleet::{self, Fleet};
+use underpin_model::fleet::{self, Fleet, Host};
 use underpin_model::id::FeedId;
 use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{self, Built, ReleaseDates};
@@ -133,6 +133,61 @@ fn a_component_that_failed_here_costs_in_risk_what_it_costs_in_wait() {
     for none in [runs(&[("linux 6.1.100-1", 10, 0)]), runs(&[("linux 6.1.150-1", 10, 5)]), elsewhere] {
         assert_eq!(priced(&fleet, &base, &none), []);
         assert!(decided(&fleet, &base, &none).iter().all(|it| it.runs.is_empty()), "{none:?}");
+    }
+}
+
+/// Of kernels that are installed beside each other one runs, however that is told; where nobody tells, the newest one counts.
+#[test]
+fn a_kernel_that_does_not_run_is_not_what_runs() {
+    let kernel = |abi: u32, version: &str| {
+        format!(
+            r#"{{"name": "linux-image-6.1.0-{abi}-amd64", "version": "{version}", "source": {{"name": "linux"}}}}"#
+        )
+    };
+    let (old, new) = (kernel(25, "6.1.100-1"), kernel(30, "6.1.150-1"));
+    let (base, failed) = (debian(), runs(&[("linux 6.1.100-1", 10, 5)]));
+    for both in [format!("{old}, {new}"), format!("{new}, {old}")] {
+        let of = |tell: &dyn Fn(&mut Host)| {
+            let mut fleet = host(BOOKWORM, &both);
+            tell(&mut fleet.hosts[0]);
+            let assessment = assess(&fleet, &base, &Options::at(NOW.parse().unwrap()));
+            let of_assess: Vec<_> = assessment.findings.iter().map(|it| it.running_version.clone()).collect();
+            let bad = |it: &GroupDecision| it.runs.iter().any(|it| it.release == "6.1.100-1");
+            let of_wait = decided(&fleet, &base, &failed).iter().any(bad);
+            let of_risk: Vec<String> = priced(&fleet, &base, &failed).into_iter().map(|it| it.0).collect();
+            assert_eq!(of_wait, of_risk == ["linux 6.1.100-1"], "{both}");
+            assert_eq!(of_assess.len(), 1, "the newest alone is matched");
+            (of_assess[0].as_deref().map(str::to_owned), of_wait)
+        };
+        let says = |version: &'static str, abi: &'static str| -> [(Option<String>, bool); 3] {
+            let own = |host: &mut Host| {
+                let components = &mut host.components.as_mut().unwrap().components;
+                let one = components.iter_mut().find(|it| it.version == version).unwrap();
+                one.running_version = Some(version.to_owned());
+            };
+            [
+                of(&|it| it.kernel_release = Some(format!("6.1.0-{abi}-amd64"))),
+                of(&|it| drop(it.running.insert("linux".to_owned(), version.to_owned()))),
+                of(&own),
+            ]
+        };
+        let told = |version: &str, bad| [(); 3].map(|()| (Some(version.to_owned()), bad));
+        assert_eq!(says("6.1.150-1", "30"), told("6.1.150-1", false));
+        assert_eq!(says("6.1.100-1", "25"), told("6.1.100-1", true));
+        assert_eq!(of(&|_| {}), (None, false), "the newest is what the next boot brings");
+    }
+    // Kernels of one name.
+    let core = |version: &str| {
+        format!(
+            r#"{{"name": "kernel-core", "version": "{version}", "arch": "x86_64", "source": {{"name": "kernel", "version": "{version}"}}}}"#
+        )
+    };
+    let both = format!("{}, {}", core("5.14.0-427.el9"), core("5.14.0-503.el9"));
+    let failed = runs(&[("kernel 5.14.0-427.el9", 10, 5)]);
+    for (release, bad) in [("5.14.0-427.el9.x86_64", 1), ("5.14.0-503.el9.x86_64", 0)] {
+        let mut fleet = host(("almalinux", "9", "9.4"), &both);
+        fleet.hosts[0].kernel_release = Some(release.to_owned());
+        assert_eq!(priced(&fleet, &base, &failed).len(), bad, "{release}");
     }
 }
 
