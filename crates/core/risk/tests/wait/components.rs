@@ -240,6 +240,31 @@ fn a_release_that_the_platform_and_a_component_name_is_bad_once() {
     assert!(priced(&proxmox("8.4.1", "8.4.5"), &listed, &failed).iter().all(|it| it.0 != "proxmox 8 8.4.1"));
 }
 
+/// Evidence about a release that only `platform.release` names counts for both, and is not told to count for nothing.
+#[test]
+fn evidence_about_a_release_that_only_the_platform_states_counts_for_both() {
+    let base = base(&Family::Proxmox, "8", &[("pve-manager", "8.4.5", "2026-05-10")]);
+    let mut fleet = host(("proxmox", "8", "8.4.1"), "");
+    let failed = runs(&[("pve-manager 8.4.1", 10, 5)]);
+    for listed in [true, false] {
+        if !listed {
+            fleet.hosts[0].components = None;
+        }
+        let risk = priced(&fleet, &base, &failed);
+        let names: Vec<&str> = risk.iter().map(|it| it.0.as_str()).collect();
+        assert_eq!(names, ["proxmox 8 8.4.1"]);
+        let decisions = decided(&fleet, &base, &failed);
+        near(staying(&decisions, "pve-manager"), risk[0].2);
+        let assessment = assess(&fleet, &base, &Options::at(NOW.parse().unwrap()));
+        let policy = Policy::default();
+        let mut request = report::Request::new(&fleet, &assessment, &base, &policy, &failed);
+        request.samples = 1000;
+        let report = report::report(&request).unwrap();
+        let nowhere = |it: &&String| it.starts_with("run number 1.release");
+        assert_eq!(report.evidence_unmatched.iter().find(nowhere), None);
+    }
+}
+
 #[test]
 fn a_proxmox_host_that_names_two_releases_is_told() {
     let (base, policy, evidence) = (base(&Family::Proxmox, "8", &[]), Policy::default(), Evidence::default());
