@@ -5,9 +5,9 @@ use underpin_exposure::{FactBase, Feed, Options, assess};
 use underpin_model::facts::{DateKind, Document, Family, Format, ReleaseFact};
 use underpin_model::fleet::{self, Fleet, Host};
 use underpin_model::id::FeedId;
-use underpin_model::policy::{Parameter, Policy};
+use underpin_model::policy::{self, Parameter, Policy};
 use underpin_risk::build::{self, Built, ReleaseDates};
-use underpin_risk::portfolio::Cause;
+use underpin_risk::portfolio::{Cause, Shock};
 use underpin_risk::report;
 use underpin_risk::wait::evidence::{self, Evidence};
 use underpin_risk::wait::values::Values;
@@ -70,14 +70,19 @@ fn runs(of: &[(&str, u32, u32)]) -> Evidence {
 }
 
 fn built(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Built {
+    built_over(30.0, fleet, base, evidence)
+}
+
+fn built_over(days: f64, fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Built {
+    let policy = policy::read(&format!("horizon_days = {days:?}")).unwrap();
     let at: Timestamp = NOW.parse().unwrap();
     let assessment = assess(fleet, base, &Options::at(at));
     let dates = ReleaseDates::from_facts(base.releases(), "2026-06-01".parse().unwrap());
     let options = build::Options::new(&dates).knowing(base, evidence);
-    build::build(fleet, &assessment, &Policy::default(), &options).unwrap()
+    build::build(fleet, &assessment, &policy, &options).unwrap()
 }
 
-/// The bad releases that `risk` counts on the first host, each with how likely it is bad and hits it.
+/// The bad releases that `risk` counts on the first host, each with how likely it is bad, whenever it shows that, and hits it then.
 fn priced(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Vec<(String, f64, f64)> {
     let built = built(fleet, base, evidence);
     let portfolio = &built.portfolio;
@@ -86,26 +91,39 @@ fn priced(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Vec<(String, f
         let shock = &portfolio.shocks[it.shock as usize];
         let Cause::BadRelease { release, .. } = &shock.cause else { return None };
         assert_eq!(built.derivations.shocks[it.shock as usize].hosts, 1);
-        Some((release.clone(), shock.probability, it.probability))
+        let (_, believed) = shock.factors.split_last().unwrap();
+        Some((release.clone(), believed.iter().map(|it| it.value).product(), it.probability))
     });
     bad.collect()
 }
 
 fn decided(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Vec<GroupDecision> {
+    decided_over(90.0, fleet, base, evidence)
+}
+
+fn decided_over(
+    horizon_days: f64,
+    fleet: &Fleet,
+    base: &FactBase,
+    evidence: &Evidence,
+) -> Vec<GroupDecision> {
     let assessment = assess(fleet, base, &Options::at(NOW.parse().unwrap()));
     let policy = Policy::default();
-    let request =
-        Request { fleet, assessment: &assessment, base, policy: &policy, evidence, horizon_days: 90.0 };
+    let request = Request { fleet, assessment: &assessment, base, policy: &policy, evidence, horizon_days };
     groups(&request).unwrap()
 }
 
-/// What `wait` says that staying on a component costs, in parts of a host that is down for it.
+/// What `wait` says that staying on a component costs for good, in parts of a host that is down for it.
 fn staying(decisions: &[GroupDecision], component: &str) -> f64 {
+    let theta = Values::of(&Policy::default().parameters).get(Parameter::Theta);
+    staying_until_horizon(decisions, component) / -(-theta * 90.0_f64).exp_m1()
+}
+
+fn staying_until_horizon(decisions: &[GroupDecision], component: &str) -> f64 {
     let one = decisions.iter().find(|it| it.component == component).unwrap();
     let wait = one.wait.as_ref().unwrap();
     let per_host = wait.now.regression_first_ring / (wait.belief.now * wait.belief.hit.mean());
-    let theta = Values::of(&Policy::default().parameters).get(Parameter::Theta);
-    wait.never.staying / per_host / -(-theta * 90.0_f64).exp_m1()
+    wait.never.staying / per_host
 }
 
 fn near(a: f64, b: f64) {
@@ -126,6 +144,16 @@ fn a_component_that_failed_here_costs_in_risk_what_it_costs_in_wait() {
         near(waits, *hit);
         assert!(*hit > before, "{hit} after {before}");
         before = *hit;
+        // Both within the same span, whatever it is.
+        for days in [1.0, 7.0, 30.0, 365.0] {
+            let waits = staying_until_horizon(&decided_over(days, &fleet, &base, &failed), "linux");
+            let portfolio = built_over(days, &fleet, &base, &failed).portfolio;
+            let is = |it: &Shock| matches!(it.cause, Cause::BadRelease { .. });
+            let at = portfolio.shocks.iter().position(is).unwrap();
+            let answers = &portfolio.classes[portfolio.hosts[0].class as usize].responses;
+            let hit = answers.iter().find(|it| it.shock as usize == at).unwrap().probability;
+            near(waits, portfolio.shocks[at].probability * hit);
+        }
     }
     // Runs without a failure, of another release, or on other hardware make nothing bad.
     let mut elsewhere = runs(&[("linux 6.1.100-1", 10, 5)]);

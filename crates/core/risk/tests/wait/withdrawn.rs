@@ -311,7 +311,8 @@ fn bad_share_by(
     let dates = ReleaseDates::from_facts(base.releases(), day.parse().unwrap());
     let options = build::Options { unknown, ..build::Options::new(&dates).knowing(base, evidence) };
     let built = build::build(fleet, &assessment, &Policy::default(), &options).unwrap();
-    let is = |it: &Shock| matches!(it.cause, Cause::BadRelease { .. }) && it.probability == 1.0;
+    let is =
+        |it: &Shock| matches!(it.cause, Cause::BadRelease { .. }) && it.factors[0].name == "known to be bad";
     let shock = built.portfolio.shocks.iter().position(is)?;
     let responses = &built.portfolio.classes[built.portfolio.hosts[0].class as usize].responses;
     Some(responses.iter().find(|it| it.shock as usize == shock).unwrap().probability)
