@@ -35,6 +35,7 @@ pub mod report;
 mod resolve;
 pub mod ripple;
 mod row;
+pub mod running;
 mod subject;
 mod unseen;
 mod verdict;

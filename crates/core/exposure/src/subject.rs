@@ -1,18 +1,17 @@
 //! From assets of the fleet to items: which components an asset carries, what runs of them, who stands on them.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use underpin_model::facts::Family;
-use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, Host, Install};
+use underpin_model::fleet::{ComponentKind, ComponentSet, Fleet, Host};
 use underpin_model::id::ComponentSetId;
-use underpin_model::version::{Comparison, compare};
 
 use crate::classify::Carries;
 use crate::factbase::FactBase;
 use crate::item::Item;
 use crate::needed::Use;
 use crate::report::Area;
+use crate::running::{listed, slots};
 use crate::verdict::kb_number;
 
 /// What a host adds to its components: everything here may change a status.
@@ -106,39 +105,41 @@ pub(crate) fn items<'a>(
 ) -> Vec<Item<'a>> {
     let mut items: Vec<Item<'a>> = Vec::new();
     for set in sets {
-        let family = set.family.clone().unwrap_or_else(unknown_family);
-        let train = set.train.as_deref();
         let updates: Vec<&str> = set
             .components
             .iter()
             .filter(|one| one.kind == ComponentKind::Update)
             .map(|one| kb_number(&one.name))
             .collect();
-        for component in &set.components {
-            if component.install == Install::ConfigFiles || component.kind == ComponentKind::Update {
-                continue;
-            }
-            let mut item = Item::new(component, &family, train);
+        items.extend(listed(set, |_| true).map(|(_, mut item)| {
             if item.kind == ComponentKind::Product && item.family == Family::Windows {
                 item.updates.clone_from(&updates);
             }
-            items.push(item);
-        }
+            item
+        }));
     }
-    let mut items = only_newest_kernels(items, around.kernel_release);
+    let mut items = only_newest_kernels(items, around);
     for item in &mut items {
         surround(base, item, around);
     }
     items
 }
 
+/// Kernels are installed beside each other. An old one that does not run is no exposure; the newest is what the next
+/// boot brings, and what runs is told apart from it.
+fn only_newest_kernels<'a>(items: Vec<Item<'a>>, around: &Surroundings<'a>) -> Vec<Item<'a>> {
+    let told =
+        |name: &str| around.running.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
+    let kept: Vec<(usize, Option<&'a str>)> = slots(&items)
+        .iter()
+        .map(|slot| (slot.newest, slot.loaded(&items, around.kernel_release, told)))
+        .collect();
+    let mut items: Vec<Option<Item<'a>>> = items.into_iter().map(Some).collect();
+    let one = |(at, running): (usize, Option<&'a str>)| Some(Item { running, ..items.get_mut(at)?.take()? });
+    kept.into_iter().filter_map(one).collect()
+}
+
 fn surround<'a>(base: &FactBase, item: &mut Item<'a>, around: &Surroundings<'a>) {
-    if item.running.is_none() {
-        let told =
-            |name: &str| around.running.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
-        let running = item.running_names().find_map(told);
-        item.running = running;
-    }
     // Only where the answer depends on it: equal components of different hosts stay equal.
     item.used = match item.area {
         Area::DeviceEmulation => Use { live_guests: around.used.live_guests, ..Use::default() },
@@ -188,54 +189,4 @@ pub(crate) fn microcode_item(processor: Processor<'_>) -> Item<'_> {
         used: Use::default(),
         processor: Some((processor.signature, processor.platform_mask)),
     }
-}
-
-/// Kernels are installed beside each other. An old one that does not run is no exposure; the newest is what the next
-/// boot brings, and what runs is told apart from it.
-fn only_newest_kernels<'a>(items: Vec<Item<'a>>, kernel_release: Option<&str>) -> Vec<Item<'a>> {
-    let mut kept: Vec<Item<'a>> = Vec::with_capacity(items.len());
-    for mut item in items {
-        if item.area != Area::Kernel || item.carries != Carries::Code || item.kind != ComponentKind::Package {
-            kept.push(item);
-            continue;
-        }
-        if item.running.is_none() && kernel_release.is_some_and(|release| is_release(&item, release)) {
-            item.running = Some(item.version);
-        }
-        match kept.iter_mut().find(|other| same_kernel(other, &item)) {
-            Some(other) => {
-                let running = other.running.or(item.running);
-                if is_newer(&item, other) {
-                    *other = item;
-                }
-                other.running = running;
-            }
-            None => kept.push(item),
-        }
-    }
-    kept
-}
-
-/// `uname -r` names the package on Debian and Proxmox (`linux-image-6.1.0-56-amd64`) and the version on RPM.
-fn is_release(item: &Item<'_>, release: &str) -> bool {
-    let in_name = item.name.strip_suffix("-signed").unwrap_or(item.name);
-    let without_arch = release.rsplit_once('.').map_or(release, |(version, _)| version);
-    let without_epoch = item.version.split_once(':').map_or(item.version, |(_, rest)| rest);
-    in_name.strip_suffix(release).is_some_and(|prefix| prefix.ends_with('-')) || without_epoch == without_arch
-}
-
-fn same_kernel(a: &Item<'_>, b: &Item<'_>) -> bool {
-    let source = |item: &Item<'_>| item.source.as_ref().map(|(name, _)| (*name).to_owned());
-    let by_source = matches!(a.family, Family::Debian | Family::Ubuntu) && source(a) == source(b);
-    let stem = |name: &str| name.find(|c: char| c.is_ascii_digit()).map_or(name.len(), |at| at);
-    let by_name = a.name.get(..stem(a.name)) == b.name.get(..stem(b.name));
-    a.family == b.family
-        && a.area == b.area
-        && a.carries == b.carries
-        && a.kind == b.kind
-        && (by_source || by_name)
-}
-
-fn is_newer(a: &Item<'_>, b: &Item<'_>) -> bool {
-    compare(a.family.scheme(), a.version, b.version) == Ok(Comparison::Ordered(Ordering::Greater))
 }

@@ -51,7 +51,8 @@ impl Shocks {
         let mut regressions = Regressions::new(setting);
         let mut priced = Priced::default();
         let mut sets: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
-        for ((release, hardware, _), OnClass { runs, bad, hosts }) in on_classes(setting, assessment, survey)
+        for ((release, hardware, _), OnClass { runs, bad, hosts }) in
+            on_classes(setting, assessment, survey, &mut regressions)
         {
             let runs = runs.as_deref();
             if regressions.released(runs).is_none() {
@@ -98,23 +99,53 @@ impl Shocks {
     }
 }
 
-fn on_classes<'s>(setting: &Setting<'s>, assessment: &'s Assessment, survey: &Survey<'s>) -> OnClasses<'s> {
+fn on_classes<'s>(
+    setting: &Setting<'s>,
+    assessment: &'s Assessment,
+    survey: &Survey<'s>,
+    regressions: &mut Regressions<'_>,
+) -> OnClasses<'s> {
     let mut known_bad = setting
         .known
         .and_then(|it| KnownBad::of(setting.fleet, assessment, (it.base, it.evidence), setting.day));
     let mut classes = OnClasses::new();
     for (at, facts) in survey.hosts.iter().enumerate() {
-        let runs = running::platform(setting.fleet, facts.host);
+        let hardware = HardwareClass::of(facts.host);
+        let bad = known_bad.as_mut().map_or_else(Arc::default, |it| it.on(facts.host, &hardware));
+        let runs = worst(running::platforms(setting.fleet, facts.host), &hardware, &bad, regressions);
         let part = |it: Option<&str>| it.unwrap_or("?").to_owned();
         let name = runs.as_deref().map_or_else(
             || "unknown platform".to_owned(),
             |it| format!("{} {} {}", it.family, part(it.train.as_deref()), part(it.release.as_deref())),
         );
-        let hardware = HardwareClass::of(facts.host);
-        let bad = known_bad.as_mut().map_or_else(Arc::default, |it| it.on(facts.host, &hardware));
         let names = bad.iter().map(|it| it.name.clone()).collect();
         let new = || OnClass { runs, bad, hosts: Vec::new() };
         classes.entry((name, hardware, names)).or_insert_with(new).hosts.push(at);
     }
     classes
+}
+
+/// Of the releases that contradicting components name the worst one: what is known to be bad, of that what patch or wait would replace,
+/// then what is likelier to hit a host.
+fn worst<'s>(
+    mut all: Vec<Cow<'s, PlatformRelease>>,
+    hardware: &HardwareClass,
+    bad: &[Bad],
+    regressions: &mut Regressions<'_>,
+) -> Option<Cow<'s, PlatformRelease>> {
+    if all.len() < 2 {
+        return all.pop();
+    }
+    let mut rank = |it: &PlatformRelease| {
+        let Some(believed) = regressions.of(Some(it), hardware) else { return (false, false, 0.0) };
+        let replaced = bad.iter().any(|one| regressions.is_platform(one, Some(it)));
+        let hits = believed.factors.iter().map(|it| it.value).product::<f64>() * believed.hit.value;
+        (believed.known_bad, replaced, hits)
+    };
+    let ranked: Vec<((bool, bool, f64), Cow<'s, PlatformRelease>)> =
+        all.into_iter().map(|it| (rank(&it), it)).collect();
+    let order = |a: &(bool, bool, f64), b: &(bool, bool, f64)| {
+        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.total_cmp(&b.2))
+    };
+    ranked.into_iter().max_by(|a, b| order(&a.0, &b.0)).map(|it| it.1)
 }

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{HardwareClass, PlatformRelease};
 use underpin_model::policy::{Parameter, Parameters};
-use underpin_model::quantity::Probability;
+use underpin_model::quantity::{Days, Probability};
 use underpin_model::version::esxi;
 
 use super::release::{ReleaseDates, component_of, fact_of};
@@ -29,7 +29,7 @@ use crate::withdrawals::{self, Spelled, Withdrawal};
 pub(super) struct Regression {
     /// The day on which the release appeared, where it is known.
     pub(super) released: Option<Date>,
-    /// Their product is the probability that it is bad.
+    /// Their product is the probability that it is bad and shows it within the horizon.
     pub(super) factors: Vec<Factor>,
     /// Probability that it hits a host if it is bad.
     pub(super) hit: Factor,
@@ -43,6 +43,7 @@ pub(super) struct Regressions<'a> {
     dates: &'a ReleaseDates,
     known: Option<Known<'a>>,
     day: Date,
+    horizon: Days,
     unknown: UnknownAs,
     of_line: BTreeMap<(Family, String, String), Factor>,
 }
@@ -59,8 +60,8 @@ struct Record {
 impl<'a> Regressions<'a> {
     pub(super) fn new(setting: &Setting<'a>) -> Self {
         let Setting { releases: dates, known, day, unknown, .. } = *setting;
-        let parameters = &setting.policy.parameters;
-        Self { parameters, dates, known, day, unknown, of_line: BTreeMap::new() }
+        let (parameters, horizon) = (&setting.policy.parameters, setting.policy.horizon);
+        Self { parameters, dates, known, day, horizon, unknown, of_line: BTreeMap::new() }
     }
 
     /// The day on which a release appeared, where it is known.
@@ -130,7 +131,7 @@ impl<'a> Regressions<'a> {
         } else {
             share.clone()
         };
-        let factors = match (record.withdrawal, is_bad) {
+        let mut factors = match (record.withdrawal, is_bad) {
             (Some(it), _) => {
                 let it = format!("{} was withdrawn, known on {}: {}", it.release, it.known, it.what);
                 let may_be = "the build is not known, at worst it is this one: ";
@@ -154,7 +155,26 @@ impl<'a> Regressions<'a> {
                 factors
             }
         };
+        factors.push(self.shows_itself());
         Some(Regression { released, factors, hit, known_bad: is_bad })
+    }
+
+    /// A fault shows itself at the rate at which others find faults: the share of bad releases that hit within the horizon.
+    fn shows_itself(&self) -> Factor {
+        let theta = self.parameters.setting(Parameter::Theta);
+        let within = |theta: f64| -(-theta * self.horizon.get()).exp_m1();
+        Factor {
+            name: "shows itself within the horizon",
+            value: within(theta.value),
+            low: within(theta.low),
+            high: within(theta.high),
+            parameter: Some(Parameter::Theta),
+            source: format!(
+                "1 - exp(-theta T) with T = {} days, as patch or wait counts staying on it",
+                self.horizon
+            )
+            .into(),
+        }
     }
 
     /// The upper figure: the worst withdrawn release that a host may run of which only the train is known.

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use underpin_model::facts::{Family, ReleaseFact};
 use underpin_model::fleet::PlatformRelease;
 
-use crate::wait::running::PROXMOX_MANAGER;
+use crate::wait::running::{PROXMOX_MANAGER, product_of};
 
 /// Days on which platform releases appeared, by product, train and release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,12 +81,7 @@ pub(super) fn fact_of<'f>(
 pub(super) fn component_of<'f>(releases: &'f [ReleaseFact], platform: &PlatformRelease) -> Option<&'f str> {
     let own = releases.iter().filter(|it| it.family == platform.family && stands(it));
     let first = own.min_by_key(|it| it.train.as_deref() != platform.train.as_deref());
-    first.map(|it| &*it.component).or(match platform.family {
-        Family::Esxi => Some("ESXi"),
-        Family::Vcenter => Some("vCenter"),
-        Family::Proxmox => Some(PROXMOX_MANAGER),
-        _ => None,
-    })
+    first.map(|it| &*it.component).or_else(|| product_of(&platform.family))
 }
 
 /// `24585383` of `VMware ESXi 8.0.3 build-24585383` and of `8.0.3-24585383`.

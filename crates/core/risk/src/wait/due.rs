@@ -318,6 +318,11 @@ pub(super) fn components<'f>(fleet: &'f Fleet, host: &'f Host, asked: &FxHashSet
     known
 }
 
+/// The name under which a component is released: that of its source package, where it has one.
+pub(super) fn source_name(one: &Component) -> &str {
+    one.source.as_ref().map_or(one.name.as_str(), |it| it.name.as_str())
+}
+
 pub(super) fn line_of(host: &Host, known: &Known<'_>, component: &str) -> LineKey {
     let platform = host.platform.as_ref();
     let of_host = || platform.map_or_else(|| Family::Other("unknown".into()), |it| it.family.clone());
@@ -325,7 +330,7 @@ pub(super) fn line_of(host: &Host, known: &Known<'_>, component: &str) -> LineKe
         Some((one, family, train)) => LineKey {
             family: family.cloned().unwrap_or_else(of_host),
             train: train.map(str::to_owned).or_else(|| platform.and_then(|it| it.train.clone())),
-            component: one.source.as_ref().map_or_else(|| one.name.clone(), |it| it.name.clone()),
+            component: source_name(one).to_owned(),
         },
         // No component of the list, but a fact about the processor.
         None if [OF_PROCESSOR, Family::IntelMicrocode.name()].contains(&component) => LineKey {

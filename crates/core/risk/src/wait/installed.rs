@@ -1,5 +1,6 @@
 //! What is known of the releases that hosts run now: staying on a bad one is a loss too.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -102,10 +103,9 @@ impl Asked<'_> {
         for (hosts, crowds) in bunches {
             found.hosts += hosts.len();
             let versions = runs(self.fleet, hosts, &lines).into_iter().map(|it| it.version);
-            // Of packages of one source that differ the youngest counts: it has shown least.
             let known = versions.filter_map(|it| Some((self.age(line, hardware, &it)?, it)));
-            let youngest = known.min_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-            let Some((age_days, version)) = youngest else {
+            let worst = known.max_by(|a, b| self.worse(line, hardware, a, b));
+            let Some((age_days, version)) = worst else {
                 found.undated += hosts.len();
                 continue;
             };
@@ -134,6 +134,25 @@ impl Asked<'_> {
         let failed = || self.tally(line, hardware, version).on_this_hardware().failures > 0;
         let days = released.map(|it| f64::from((self.day - it).get_days().max(0)));
         days.or_else(|| failed().then_some(0.0))
+    }
+
+    /// Of packages of one source, or texts about one product, that differ: what is known to be bad is worse, then what hits more hosts,
+    /// then the younger one, which has shown least. What is left is an order that is not theirs.
+    fn worse(
+        &self,
+        line: &LineKey,
+        hardware: &HardwareClass,
+        (left_days, left): &(f64, String),
+        (right_days, right): &(f64, String),
+    ) -> Ordering {
+        let share = |version: &str| {
+            let tried = self.tally(line, hardware, version).on_this_hardware();
+            let failed = (tried.failures > 0).then(|| f64::from(tried.failures) / f64::from(tried.hosts));
+            let withdrawn = self.releases.withdrawal(line, version).map(|it| it.hit.unwrap_or(0.0));
+            failed.into_iter().chain(withdrawn).max_by(f64::total_cmp).unwrap_or(-1.0)
+        };
+        let by_share = share(left).total_cmp(&share(right));
+        by_share.then_with(|| right_days.total_cmp(left_days)).then_with(|| right.cmp(left))
     }
 
     /// What evidence says of a release.

@@ -28,7 +28,7 @@ pub(crate) struct Bad {
 }
 
 /// What decides what runs on a host: its group of the assessment, whose hosts have equal components, its platform and its hardware.
-type Alike<'a> = (usize, Option<(&'a Family, Option<&'a str>)>, HardwareClass);
+type Alike<'a> = (usize, Option<(&'a Family, Option<&'a str>, Option<&'a str>)>, HardwareClass);
 
 /// Asks once for hosts that are alike.
 pub(crate) struct KnownBad<'a> {
@@ -65,7 +65,8 @@ impl<'a> KnownBad<'a> {
     pub(crate) fn on(&mut self, host: &'a Host, hardware: &HardwareClass) -> Arc<[Bad]> {
         let Some(at) = self.places.get(host.id.as_str()).copied() else { return Arc::default() };
         let Some(group) = self.groups.get(host.id.as_str()) else { return self.ask(at, hardware) };
-        let platform = host.platform.as_ref().map(|it| (&it.family, it.train.as_deref()));
+        let platform =
+            host.platform.as_ref().map(|it| (&it.family, it.train.as_deref(), it.release.as_deref()));
         let alike = (*group, platform, hardware.clone());
         if let Some(known) = self.known.get(&alike) {
             return Arc::clone(known);

@@ -10,6 +10,7 @@ use underpin_model::fleet::{ComponentKind, HardwareClass, Host};
 
 use super::due::{Due, LineKey, components, line_of, lists};
 use super::installed::{Asked, RunsNow};
+use super::running::only_stated;
 use super::unmatched::release_name;
 use crate::withdrawals;
 
@@ -74,8 +75,11 @@ impl Asked<'_> {
                 }
             }
         }
+        let stated = only_stated(self.fleet, host).map(|it| it.0).filter(|it| {
+            withdrawals::of_family(&it.family).next().is_some() || self.has_failed(&it.component)
+        });
         let of_processor = self.has_failed(Family::IntelMicrocode.name());
-        if asked.is_empty() && !of_processor {
+        if asked.is_empty() && stated.is_none() && !of_processor {
             return BTreeMap::new();
         }
         let known = components(self.fleet, host, &asked);
@@ -85,6 +89,14 @@ impl Asked<'_> {
             let area = classify::area(&line.family, one.kind, name, &line.component);
             let restart = classify::restart(area, Restart::Unknown);
             lines.entry(line).and_modify(|it| *it = (*it).max(restart)).or_insert(restart);
+        }
+        if let Some(line) = stated {
+            let kind = match line.family {
+                Family::Proxmox => ComponentKind::Package,
+                _ => ComponentKind::Product,
+            };
+            let area = classify::area(&line.family, kind, &line.component, &line.component);
+            lines.insert(line, classify::restart(area, Restart::Unknown));
         }
         if of_processor {
             lines.insert(line_of(host, &known, Family::IntelMicrocode.name()), Restart::Machine);

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashSet;
+use underpin_exposure::report::Area;
+use underpin_exposure::running;
 use underpin_model::facts::Family;
 use underpin_model::fleet::{Component, ComponentKind, Fleet, Host, PlatformRelease};
 use underpin_model::version::{Scheme, esxi};
 
-use super::due::{LineKey, components, line_of, lists};
+use super::due::{LineKey, components, line_of, lists, source_name};
 use crate::withdrawals::{self, Spelled};
 
 /// A version that hosts run, of a line that is due somewhere.
@@ -27,19 +29,11 @@ pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) 
     let Some(host) = hosts().next() else { return Vec::new() };
     let booted = hosts().filter_map(|it| it.booted_at).min().map(|it| it.to_zoned(TimeZone::UTC).date());
     let asked: FxHashSet<&str> = lines.iter().map(|it| it.component.as_str()).collect();
-    let sources = lists(fleet, host).flat_map(|it| &it.components);
-    let sources = sources.filter(|it| asked.contains(it.source.as_ref().map_or(&*it.name, |it| &*it.name)));
-    let known = components(fleet, host, &sources.map(|it| it.name.as_str()).collect());
+    let found = running::runs(fleet, host, |it| asked.contains(source_name(it)));
+    let known = components(fleet, host, &found.iter().map(|it| it.component.name.as_str()).collect());
     let mut list = Vec::new();
-    for (name, (one, ..)) in &known {
-        let source = one.source.as_ref().map_or(one.name.as_str(), |it| it.name.as_str());
-        if !asked.contains(source) {
-            continue;
-        }
-        let line = line_of(host, &known, name);
-        let kernel = KERNELS.iter().any(|it| source.starts_with(it));
-        let names = [source, name].into_iter().chain(kernel.then_some("linux"));
-        let loaded = loaded(host, one, names);
+    for running::Runs { component: one, area, loaded } in found {
+        let line = line_of(host, &known, &one.name);
         let version = loaded.unwrap_or_else(|| installed(one));
         let version = if is_platform(host, one, &line.family) {
             let stated = host.platform.as_ref().and_then(|it| it.release.as_deref());
@@ -48,24 +42,18 @@ pub(super) fn runs(fleet: &Fleet, bunch: &[usize], lines: &FxHashSet<&LineKey>) 
             version
         };
         let version = version.to_owned();
-        let by_boot = one.kind == ComponentKind::Product || (kernel && loaded.is_some());
+        let by_boot = one.kind == ComponentKind::Product || (area == Area::Kernel && loaded.is_some());
         list.push(Run { line, version, since: booted.filter(|_| by_boot) });
+    }
+    if let Some((line, release)) = only_stated(fleet, host) {
+        let since = booted.filter(|_| line.family.scheme() == Scheme::Esxi);
+        list.push(Run { line, version: release.to_owned(), since });
     }
     let microcode = host.cpu.as_ref().and_then(|it| it.microcode.clone());
     let of_processor = lines.iter().filter(|it| it.family == Family::IntelMicrocode).zip(microcode);
     list.extend(of_processor.map(|(line, version)| Run { line: (*line).clone(), version, since: booted }));
     list.retain(|it| lines.contains(&it.line));
     list
-}
-
-/// What is loaded of a component.
-fn loaded<'f>(
-    host: &'f Host,
-    one: &'f Component,
-    names: impl IntoIterator<Item = &'f str>,
-) -> Option<&'f str> {
-    let loaded = one.running_version.as_deref();
-    loaded.or_else(|| names.into_iter().find_map(|it| host.running.get(it).map(String::as_str)))
 }
 
 fn installed(one: &Component) -> &str {
@@ -99,8 +87,11 @@ fn settled<'f>(family: &Family, listed: &'f str, stated: Option<&'f str>) -> Opt
     build.or_else(|| both().find(|(_, it)| it.is_one())).map(|(text, _)| text)
 }
 
-/// The component that is the platform of a host, with its family and train.
-fn product<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(&'f Component, &'f Family, Option<&'f str>)> {
+/// A component that is the platform of a host, with its family and train.
+type Product<'f> = (&'f Component, &'f Family, Option<&'f str>);
+
+/// The components that are the platform of a host: one, unless its lists contradict each other.
+fn products<'f>(fleet: &'f Fleet, host: &'f Host) -> Vec<Product<'f>> {
     let known = host.platform.as_ref();
     let of_known = known.is_none_or(|it| is_listed(&it.family));
     let sets = lists(fleet, host).filter(|_| of_known);
@@ -111,34 +102,54 @@ fn product<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(&'f Component, &'f F
         let of = of.filter(|(one, family)| is_platform(host, one, family));
         of.map(|(one, family)| (one, family, one.train.as_deref().or(set.train.as_deref())))
     });
-    products.last()
+    products.collect()
 }
 
-/// Hosts of which two fields name two releases: one of them is wrong, and which one counts must be said.
+/// The release that only the platform of a host states, with the name under which it is released; `None`: a component is the platform,
+/// or the text names no release.
+pub(super) fn only_stated<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(LineKey, &'f str)> {
+    let platform = host.platform.as_ref().filter(|it| is_listed(&it.family))?;
+    let family = &platform.family;
+    let is_one = |it: &&str| family.scheme() != Scheme::Esxi || Spelled::of(family, it).is_one();
+    let release = platform.release.as_deref().filter(is_one)?;
+    let component = product_of(family)?.to_owned();
+    let line = LineKey { family: family.clone(), train: platform.train.clone(), component };
+    products(fleet, host).is_empty().then_some((line, release))
+}
+
+/// Hosts of which two texts name two releases: one of them is wrong, and which one counts must be said.
 pub(crate) fn contradictions(fleet: &Fleet) -> Option<String> {
-    let of_host = |host| {
-        let (stated, listed) = contradiction(fleet, host)?;
-        Some((host, stated, listed, platform(fleet, host)?.release.clone()?))
-    };
+    let of_host = |host| Some((host, contradiction(fleet, host)?));
     let mut all = fleet.hosts.iter().filter_map(of_host);
-    let (host, stated, listed, counts) = all.next()?;
+    let (host, told) = all.next()?;
     Some(format!(
-        "{} of {} hosts name two releases of their platform (so host {}: platform.release {stated:?}, component {} {:?}; {counts:?} \
-         counts): one of the two is wrong; take the inventory again, or correct it in the fleet file",
+        "{} of {} hosts name two releases of their platform (so host {}: {told}): one of the two is wrong; take the inventory again, or \
+         correct it in the fleet file",
         1 + all.count(),
         fleet.hosts.len(),
         host.id,
-        listed.name,
-        installed(listed),
     ))
 }
 
-/// The release that the platform of a host states and the component that names another one, neither loaded nor installed.
-fn contradiction<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(&'f str, &'f Component)> {
+/// The two releases that a host names, and which one counts.
+fn contradiction(fleet: &Fleet, host: &Host) -> Option<String> {
+    let products = products(fleet, host);
+    let listed = |it: &Product<'_>| format!("component {} {:?}", it.0.name, installed(it.0));
+    for (at, left) in products.iter().enumerate() {
+        let is_other = |right: &&Product<'_>| are_two(left.1, installed(left.0), installed(right.0));
+        if let Some(right) = products.iter().skip(at + 1).find(is_other) {
+            let mut both = [listed(left), listed(right)];
+            both.sort_unstable();
+            return Some(format!("{}; the worse of them counts", both.join(", ")));
+        }
+    }
     let stated = host.platform.as_ref()?.release.as_deref()?;
-    let (one, family, _) = product(fleet, host)?;
-    let named = [Some(installed(one)), loaded(host, one, [one.name.as_str()])];
-    named.into_iter().flatten().all(|it| are_two(family, stated, it)).then_some((stated, one))
+    let product = products.last()?;
+    let (one, family, _) = product;
+    let named = [Some(installed(one)), running::loaded(host, one)];
+    let are_two = named.into_iter().flatten().all(|it| are_two(family, stated, it));
+    let counts = of_product(host, product).release.clone().filter(|_| are_two)?;
+    Some(format!("platform.release {stated:?}, {}; {counts:?} counts", listed(product)))
 }
 
 /// Two texts name two releases: two builds, two names with letters, or two updates. One that only says less is no other.
@@ -171,24 +182,51 @@ fn names_version(text: &str, version: &str) -> bool {
 }
 
 /// The release of its platform that a host runs: that of its platform, or what the component says that is the platform, where that
-/// tells more or otherwise.
-pub(crate) fn platform<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<Cow<'f, PlatformRelease>> {
-    let known = host.platform.as_ref();
-    let Some((one, family, train)) = product(fleet, host) else { return known.map(Cow::Borrowed) };
-    let stated = known.and_then(|it| it.release.as_deref());
-    let listed = loaded(host, one, [one.name.as_str()]).unwrap_or_else(|| installed(one));
-    let release = settled(family, listed, stated).or(stated).unwrap_or(listed);
-    let says_the_same =
-        stated.is_some_and(|it| it == release || Spelled::of(family, it).same(&Spelled::of(family, release)));
-    if says_the_same {
-        return known.map(Cow::Borrowed);
+/// tells more or otherwise. Several where such components contradict each other, in an order that is not theirs.
+pub(crate) fn platforms<'f>(fleet: &'f Fleet, host: &'f Host) -> Vec<Cow<'f, PlatformRelease>> {
+    let products = products(fleet, host);
+    if products.is_empty() {
+        return host.platform.iter().map(Cow::Borrowed).collect();
     }
-    let train = known.and_then(|it| it.train.as_deref()).or(train).map(str::to_owned);
-    Some(Cow::Owned(PlatformRelease { family: family.clone(), train, release: Some(release.to_owned()) }))
+    let mut all: Vec<Cow<'f, PlatformRelease>> = products.iter().map(|it| of_product(host, it)).collect();
+    all.sort_by(|a, b| a.release.cmp(&b.release));
+    all.dedup_by(|a, b| match (&a.release, &b.release) {
+        (Some(left), Some(right)) => one_release(&a.family, left, right),
+        (left, right) => left == right,
+    });
+    all
+}
+
+/// The release that a host runs by a component that is its platform.
+fn of_product<'f>(host: &'f Host, (one, family, train): &Product<'f>) -> Cow<'f, PlatformRelease> {
+    let known = host.platform.as_ref();
+    let stated = known.and_then(|it| it.release.as_deref());
+    let listed = running::loaded(host, one).unwrap_or_else(|| installed(one));
+    let release = settled(family, listed, stated).or(stated).unwrap_or(listed);
+    match known.filter(|_| stated.is_some_and(|it| one_release(family, it, release))) {
+        Some(known) => Cow::Borrowed(known),
+        None => {
+            let train = known.and_then(|it| it.train.as_deref()).or(*train).map(str::to_owned);
+            let (family, release) = ((*family).clone(), Some(release.to_owned()));
+            Cow::Owned(PlatformRelease { family, train, release })
+        }
+    }
+}
+
+/// Two texts name one release.
+fn one_release(family: &Family, left: &str, right: &str) -> bool {
+    left == right || Spelled::of(family, left).same(&Spelled::of(family, right))
+}
+
+/// What lists of releases call a platform.
+pub(crate) fn product_of(family: &Family) -> Option<&'static str> {
+    match family {
+        Family::Esxi => Some("ESXi"),
+        Family::Vcenter => Some("vCenter"),
+        Family::Proxmox => Some(PROXMOX_MANAGER),
+        _ => None,
+    }
 }
 
 /// The package whose version is that of Proxmox VE.
 pub(crate) const PROXMOX_MANAGER: &str = "pve-manager";
-
-/// What the source packages of kernels are called.
-const KERNELS: [&str; 3] = ["linux", "kernel", "proxmox-kernel"];

@@ -80,12 +80,18 @@ pub(crate) fn built_by(fleet: &Fleet, base: &FactBase, evidence: &Evidence, poli
     build(fleet, &Facts::new().assessment, policy, &options).unwrap()
 }
 
-/// Probability that the release is bad, and that it hits the host then.
+/// Probability that the release is bad, and that it hits the host if it shows that within the horizon.
 fn bad(built: &Built) -> Option<(f64, f64)> {
     let is = |cause: &Cause| matches!(cause, Cause::BadRelease { .. });
     let shock = built.portfolio.shocks.iter().position(|it| is(&it.cause))?;
     let response = class(built, "h1").responses.iter().find(|it| it.shock as usize == shock).unwrap();
-    Some((built.portfolio.shocks[shock].probability, response.probability))
+    let shock = &built.portfolio.shocks[shock];
+    let (shows, believed) = shock.factors.split_last().unwrap();
+    assert_eq!(shows.name, "shows itself within the horizon");
+    near(shows.value, -(-0.024_f64 * 30.0).exp_m1());
+    let believed: f64 = believed.iter().map(|it| it.value).product();
+    near(shock.probability, believed * shows.value);
+    Some((believed, response.probability))
 }
 
 /// What patch or wait believes of it, with this evidence.

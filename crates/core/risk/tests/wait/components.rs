@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use underpin_exposure::{FactBase, Feed, Options, assess};
 use underpin_model::facts::{DateKind, Document, Family, Format, ReleaseFact};
-use underpin_model::fleet::{self, Fleet};
+use underpin_model::fleet::{self, Fleet, Host};
 use underpin_model::id::FeedId;
-use underpin_model::policy::{Parameter, Policy};
+use underpin_model::policy::{self, Parameter, Policy};
 use underpin_risk::build::{self, Built, ReleaseDates};
-use underpin_risk::portfolio::Cause;
+use underpin_risk::portfolio::{Cause, Shock};
 use underpin_risk::report;
 use underpin_risk::wait::evidence::{self, Evidence};
 use underpin_risk::wait::values::Values;
@@ -70,14 +70,19 @@ fn runs(of: &[(&str, u32, u32)]) -> Evidence {
 }
 
 fn built(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Built {
+    built_over(30.0, fleet, base, evidence)
+}
+
+fn built_over(days: f64, fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Built {
+    let policy = policy::read(&format!("horizon_days = {days:?}")).unwrap();
     let at: Timestamp = NOW.parse().unwrap();
     let assessment = assess(fleet, base, &Options::at(at));
     let dates = ReleaseDates::from_facts(base.releases(), "2026-06-01".parse().unwrap());
     let options = build::Options::new(&dates).knowing(base, evidence);
-    build::build(fleet, &assessment, &Policy::default(), &options).unwrap()
+    build::build(fleet, &assessment, &policy, &options).unwrap()
 }
 
-/// The bad releases that `risk` counts on the first host, each with how likely it is bad and hits it.
+/// The bad releases that `risk` counts on the first host, each with how likely it is bad, whenever it shows that, and hits it then.
 fn priced(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Vec<(String, f64, f64)> {
     let built = built(fleet, base, evidence);
     let portfolio = &built.portfolio;
@@ -86,26 +91,39 @@ fn priced(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Vec<(String, f
         let shock = &portfolio.shocks[it.shock as usize];
         let Cause::BadRelease { release, .. } = &shock.cause else { return None };
         assert_eq!(built.derivations.shocks[it.shock as usize].hosts, 1);
-        Some((release.clone(), shock.probability, it.probability))
+        let (_, believed) = shock.factors.split_last().unwrap();
+        Some((release.clone(), believed.iter().map(|it| it.value).product(), it.probability))
     });
     bad.collect()
 }
 
 fn decided(fleet: &Fleet, base: &FactBase, evidence: &Evidence) -> Vec<GroupDecision> {
+    decided_over(90.0, fleet, base, evidence)
+}
+
+fn decided_over(
+    horizon_days: f64,
+    fleet: &Fleet,
+    base: &FactBase,
+    evidence: &Evidence,
+) -> Vec<GroupDecision> {
     let assessment = assess(fleet, base, &Options::at(NOW.parse().unwrap()));
     let policy = Policy::default();
-    let request =
-        Request { fleet, assessment: &assessment, base, policy: &policy, evidence, horizon_days: 90.0 };
+    let request = Request { fleet, assessment: &assessment, base, policy: &policy, evidence, horizon_days };
     groups(&request).unwrap()
 }
 
-/// What `wait` says that staying on a component costs, in parts of a host that is down for it.
+/// What `wait` says that staying on a component costs for good, in parts of a host that is down for it.
 fn staying(decisions: &[GroupDecision], component: &str) -> f64 {
+    let theta = Values::of(&Policy::default().parameters).get(Parameter::Theta);
+    staying_until_horizon(decisions, component) / -(-theta * 90.0_f64).exp_m1()
+}
+
+fn staying_until_horizon(decisions: &[GroupDecision], component: &str) -> f64 {
     let one = decisions.iter().find(|it| it.component == component).unwrap();
     let wait = one.wait.as_ref().unwrap();
     let per_host = wait.now.regression_first_ring / (wait.belief.now * wait.belief.hit.mean());
-    let theta = Values::of(&Policy::default().parameters).get(Parameter::Theta);
-    wait.never.staying / per_host / -(-theta * 90.0_f64).exp_m1()
+    wait.never.staying / per_host
 }
 
 fn near(a: f64, b: f64) {
@@ -126,6 +144,16 @@ fn a_component_that_failed_here_costs_in_risk_what_it_costs_in_wait() {
         near(waits, *hit);
         assert!(*hit > before, "{hit} after {before}");
         before = *hit;
+        // Both within the same span, whatever it is.
+        for days in [1.0, 7.0, 30.0, 365.0] {
+            let waits = staying_until_horizon(&decided_over(days, &fleet, &base, &failed), "linux");
+            let portfolio = built_over(days, &fleet, &base, &failed).portfolio;
+            let is = |it: &Shock| matches!(it.cause, Cause::BadRelease { .. });
+            let at = portfolio.shocks.iter().position(is).unwrap();
+            let answers = &portfolio.classes[portfolio.hosts[0].class as usize].responses;
+            let hit = answers.iter().find(|it| it.shock as usize == at).unwrap().probability;
+            near(waits, portfolio.shocks[at].probability * hit);
+        }
     }
     // Runs without a failure, of another release, or on other hardware make nothing bad.
     let mut elsewhere = runs(&[("linux 6.1.100-1", 10, 5)]);
@@ -133,6 +161,61 @@ fn a_component_that_failed_here_costs_in_risk_what_it_costs_in_wait() {
     for none in [runs(&[("linux 6.1.100-1", 10, 0)]), runs(&[("linux 6.1.150-1", 10, 5)]), elsewhere] {
         assert_eq!(priced(&fleet, &base, &none), []);
         assert!(decided(&fleet, &base, &none).iter().all(|it| it.runs.is_empty()), "{none:?}");
+    }
+}
+
+/// Of kernels that are installed beside each other one runs, however that is told; where nobody tells, the newest one counts.
+#[test]
+fn a_kernel_that_does_not_run_is_not_what_runs() {
+    let kernel = |abi: u32, version: &str| {
+        format!(
+            r#"{{"name": "linux-image-6.1.0-{abi}-amd64", "version": "{version}", "source": {{"name": "linux"}}}}"#
+        )
+    };
+    let (old, new) = (kernel(25, "6.1.100-1"), kernel(30, "6.1.150-1"));
+    let (base, failed) = (debian(), runs(&[("linux 6.1.100-1", 10, 5)]));
+    for both in [format!("{old}, {new}"), format!("{new}, {old}")] {
+        let of = |tell: &dyn Fn(&mut Host)| {
+            let mut fleet = host(BOOKWORM, &both);
+            tell(&mut fleet.hosts[0]);
+            let assessment = assess(&fleet, &base, &Options::at(NOW.parse().unwrap()));
+            let of_assess: Vec<_> = assessment.findings.iter().map(|it| it.running_version.clone()).collect();
+            let bad = |it: &GroupDecision| it.runs.iter().any(|it| it.release == "6.1.100-1");
+            let of_wait = decided(&fleet, &base, &failed).iter().any(bad);
+            let of_risk: Vec<String> = priced(&fleet, &base, &failed).into_iter().map(|it| it.0).collect();
+            assert_eq!(of_wait, of_risk == ["linux 6.1.100-1"], "{both}");
+            assert_eq!(of_assess.len(), 1, "the newest alone is matched");
+            (of_assess[0].as_deref().map(str::to_owned), of_wait)
+        };
+        let says = |version: &'static str, abi: &'static str| -> [(Option<String>, bool); 3] {
+            let own = |host: &mut Host| {
+                let components = &mut host.components.as_mut().unwrap().components;
+                let one = components.iter_mut().find(|it| it.version == version).unwrap();
+                one.running_version = Some(version.to_owned());
+            };
+            [
+                of(&|it| it.kernel_release = Some(format!("6.1.0-{abi}-amd64"))),
+                of(&|it| drop(it.running.insert("linux".to_owned(), version.to_owned()))),
+                of(&own),
+            ]
+        };
+        let told = |version: &str, bad| [(); 3].map(|()| (Some(version.to_owned()), bad));
+        assert_eq!(says("6.1.150-1", "30"), told("6.1.150-1", false));
+        assert_eq!(says("6.1.100-1", "25"), told("6.1.100-1", true));
+        assert_eq!(of(&|_| {}), (None, false), "the newest is what the next boot brings");
+    }
+    // Kernels of one name.
+    let core = |version: &str| {
+        format!(
+            r#"{{"name": "kernel-core", "version": "{version}", "arch": "x86_64", "source": {{"name": "kernel", "version": "{version}"}}}}"#
+        )
+    };
+    let both = format!("{}, {}", core("5.14.0-427.el9"), core("5.14.0-503.el9"));
+    let failed = runs(&[("kernel 5.14.0-427.el9", 10, 5)]);
+    for (release, bad) in [("5.14.0-427.el9.x86_64", 1), ("5.14.0-503.el9.x86_64", 0)] {
+        let mut fleet = host(("almalinux", "9", "9.4"), &both);
+        fleet.hosts[0].kernel_release = Some(release.to_owned());
+        assert_eq!(priced(&fleet, &base, &failed).len(), bad, "{release}");
     }
 }
 
@@ -183,6 +266,31 @@ fn a_release_that_the_platform_and_a_component_name_is_bad_once() {
     near(staying(&decided(&fleet, &listed, &failed), "pve-manager"), priced(&fleet, &listed, &failed)[0].2);
     // The release that only the platform states does not run.
     assert!(priced(&proxmox("8.4.1", "8.4.5"), &listed, &failed).iter().all(|it| it.0 != "proxmox 8 8.4.1"));
+}
+
+/// Evidence about a release that only `platform.release` names counts for both, and is not told to count for nothing.
+#[test]
+fn evidence_about_a_release_that_only_the_platform_states_counts_for_both() {
+    let base = base(&Family::Proxmox, "8", &[("pve-manager", "8.4.5", "2026-05-10")]);
+    let mut fleet = host(("proxmox", "8", "8.4.1"), "");
+    let failed = runs(&[("pve-manager 8.4.1", 10, 5)]);
+    for listed in [true, false] {
+        if !listed {
+            fleet.hosts[0].components = None;
+        }
+        let risk = priced(&fleet, &base, &failed);
+        let names: Vec<&str> = risk.iter().map(|it| it.0.as_str()).collect();
+        assert_eq!(names, ["proxmox 8 8.4.1"]);
+        let decisions = decided(&fleet, &base, &failed);
+        near(staying(&decisions, "pve-manager"), risk[0].2);
+        let assessment = assess(&fleet, &base, &Options::at(NOW.parse().unwrap()));
+        let policy = Policy::default();
+        let mut request = report::Request::new(&fleet, &assessment, &base, &policy, &failed);
+        request.samples = 1000;
+        let report = report::report(&request).unwrap();
+        let nowhere = |it: &&String| it.starts_with("run number 1.release");
+        assert_eq!(report.evidence_unmatched.iter().find(nowhere), None);
+    }
 }
 
 #[test]

@@ -133,6 +133,20 @@ fn what_only_a_boot_loads_has_run_since_the_last_boot() {
         let earlier = of(&list, "production").earlier_ring.as_ref().unwrap();
         assert_eq!((earlier.runs_it, earlier.from_days), (true, from_days));
     }
+    // That the new one runs is known by the name of the kernel, too: it has run since the boot, whatever older one is beside it.
+    for (release, runs_it) in [("5.14.0-427.el9_4.x86_64", true), ("5.14.0-362.el9.x86_64", false)] {
+        let mut beside = fleet.clone();
+        beside.hosts[0].running.clear();
+        beside.hosts[0].kernel_release = Some(release.to_owned());
+        let components = &mut beside.hosts[0].components.as_mut().unwrap().components;
+        let mut old = components[0].clone();
+        old.version = "5.14.0-362.el9".to_owned();
+        old.source.as_mut().unwrap().version = Some("5.14.0-362.el9".to_owned());
+        components.insert(1, old);
+        let list = decided(&beside, &base, &rings(40.0), "");
+        let earlier = of(&list, "production").earlier_ring.as_ref().filter(|it| it.runs_it);
+        assert_eq!(earlier.map(|it| it.from_days), runs_it.then_some(11.0), "{release}");
+    }
     // What is installed and waits for a boot has not run.
     let mut waiting = fleet;
     waiting.hosts[0].running.insert("linux".to_owned(), "5.14.0-362.el9".to_owned());

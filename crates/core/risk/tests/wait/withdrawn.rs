@@ -311,7 +311,8 @@ fn bad_share_by(
     let dates = ReleaseDates::from_facts(base.releases(), day.parse().unwrap());
     let options = build::Options { unknown, ..build::Options::new(&dates).knowing(base, evidence) };
     let built = build::build(fleet, &assessment, &Policy::default(), &options).unwrap();
-    let is = |it: &Shock| matches!(it.cause, Cause::BadRelease { .. }) && it.probability == 1.0;
+    let is =
+        |it: &Shock| matches!(it.cause, Cause::BadRelease { .. }) && it.factors[0].name == "known to be bad";
     let shock = built.portfolio.shocks.iter().position(is)?;
     let responses = &built.portfolio.classes[built.portfolio.hosts[0].class as usize].responses;
     Some(responses.iter().find(|it| it.shock as usize == shock).unwrap().probability)
@@ -345,6 +346,73 @@ fn risk_and_wait_agree_on_which_release_runs_and_whether_it_was_withdrawn() {
         let (risk, waits) = both_on(day, train, stated, listed, base);
         assert_eq!((risk.is_some(), waits), (expected, expected), "{stated:?}, {listed} on {day}");
     }
+}
+
+/// A host of which only `platform.release` says what runs is no other than one that lists the component.
+#[test]
+fn a_release_that_only_the_platform_states_is_replaced_like_a_listed_one() {
+    let base = base("7.0", "2021-10-01", &[], &[U3C]);
+    let rows = |fleet: &Fleet, day: &str| -> Vec<_> {
+        let all = decided_on(day, fleet, &base).into_iter().filter(|it| !it.runs.is_empty());
+        all.map(|it| (it.component, it.release, it.runs, it.wait.map(|it| it.never.staying))).collect()
+    };
+    for spelled in ["VMware ESXi 7.0.3 build-18825058", "7.0 U3a", "7.0.3-18825058"] {
+        let mut stated = host("7.0U3", spelled);
+        let platform = stated.hosts[0].platform.as_mut().unwrap();
+        platform.release = Some(spelled.to_owned());
+        let listed = rows(&stated, "2022-02-10");
+        stated.hosts[0].components = None;
+        assert_eq!(rows(&stated, "2022-02-10"), listed, "{spelled}");
+        let [(component, release, runs, staying)] = listed.as_slice() else { panic!("{listed:?}") };
+        assert_eq!((component.as_str(), release.as_deref()), ("ESXi", Some("7.0U3-19193900")));
+        assert!(runs[0].withdrawal.is_some() && staying.is_some_and(|it| it > 0.0), "{spelled}");
+        let share = bad_share("2022-02-10", &stated, &base, UnknownAs::LeftOut);
+        assert_eq!(share, Some(0.08), "risk knows it, too");
+        assert_eq!(rows(&stated, "2021-11-18").len(), 0, "nobody knew it yet");
+    }
+    // A train is no release, and a later build no withdrawn one.
+    for fine in ["7.0 U3", "7.0.3-19193900"] {
+        let mut stated = host("7.0U3", fine);
+        stated.hosts[0].platform.as_mut().unwrap().release = Some(fine.to_owned());
+        stated.hosts[0].components = None;
+        assert_eq!(rows(&stated, "2022-02-10").len(), 0, "{fine}");
+    }
+}
+
+/// Two components that name two releases of one product: the worse one counts, whichever is listed first, and it is told.
+#[test]
+fn of_two_components_of_one_product_the_worse_counts_in_any_order() {
+    let base = base("7.0", "2021-10-01", &[], &[U3C]);
+    let of = |order: [&str; 2]| {
+        let mut fleet = host("7.0U3", order[0]);
+        let components = &mut fleet.hosts[0].components.as_mut().unwrap().components;
+        components.push(fleet::Component { version: order[1].to_owned(), ..components[0].clone() });
+        let decisions = decided_on("2022-02-10", &fleet, &base);
+        let runs: Vec<(Option<String>, String)> = decisions
+            .iter()
+            .flat_map(|it| it.runs.iter().map(|run| (it.release.clone(), run.release.clone())))
+            .collect();
+        let assessment = assess(&fleet, &base, &Options::at("2022-02-10T23:59:59Z".parse().unwrap()));
+        let (policy, evidence) = (Policy::default(), Evidence::default());
+        let mut request = report::Request::new(&fleet, &assessment, &base, &policy, &evidence);
+        request.samples = 1000;
+        let report = report::report(&request).unwrap();
+        let told = report.warnings.iter().find(|it| it.contains("name two releases")).cloned();
+        (runs, bad_share("2022-02-10", &fleet, &base, UnknownAs::LeftOut), told)
+    };
+    let (bad, good) = ("7.0.3-18644231", "7.0.3-19193900");
+    assert_eq!(of([bad, good]), of([good, bad]));
+    let (runs, share, told) = of([bad, good]);
+    assert_eq!(runs, [(Some("7.0U3-19193900".to_owned()), bad.to_owned())]);
+    assert_eq!(share, Some(0.08));
+    assert_eq!(
+        told.unwrap(),
+        "1 of 1 hosts name two releases of their platform (so host e: component ESXi \"7.0.3-18644231\", component ESXi \
+         \"7.0.3-19193900\"; the worse of them counts): one of the two is wrong; take the inventory again, or correct it in the fleet file"
+    );
+    // One release in two spellings is one.
+    let (runs, share, told) = of([good, "ESXi70U3c-19193900"]);
+    assert_eq!((runs.len(), share, told), (0, None, None));
 }
 
 /// Two fields of a host that name two releases are settled, and it is said by which one.
