@@ -6,6 +6,14 @@ use underpin_model::id::VulnerabilityId;
 
 use crate::report::Area;
 
+/// Whether [`area`] can call a package a kernel: a quick no for most.
+pub(crate) fn may_be_kernel(name: &str, source: &str) -> bool {
+    source == "linux" || KERNELS.iter().any(|it| name.starts_with(it) || source.starts_with(it))
+}
+
+/// What names of kernels, or of their sources, begin with.
+const KERNELS: [&str; 5] = ["linux-image", "linux-signed", "kernel", "pve-kernel", "proxmox-kernel"];
+
 /// Whether a package brings code that can run here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Carries {
@@ -185,6 +193,15 @@ pub fn restart(area: Area, advised: Restart) -> Restart {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_area_of_kernels_may_be_one() {
+        let kernels = AREAS.iter().filter(|it| it.1 == Area::Kernel);
+        for (prefix, _) in kernels {
+            assert!(may_be_kernel(prefix, "x") && may_be_kernel("x", prefix), "{prefix}");
+        }
+        assert!(may_be_kernel("x", "linux") && !may_be_kernel("qemu-server", "qemu-server"));
+    }
 
     #[test]
     fn packages_have_areas() {

@@ -9,7 +9,7 @@ use underpin_model::facts::Family;
 use underpin_model::fleet::{Component, ComponentKind, ComponentSet, Fleet, Host, Install};
 use underpin_model::version::{Comparison, compare};
 
-use crate::classify::Carries;
+use crate::classify::{self, Carries};
 use crate::item::Item;
 use crate::report::Area;
 use crate::subject::{sets_of, unknown_family};
@@ -35,9 +35,12 @@ pub fn runs<'f>(fleet: &'f Fleet, host: &'f Host, asked: impl Fn(&Component) -> 
         all.filter(|(one, it)| is_kernel(it) || asked(one)).collect()
     };
     let mut wanted = of(&asked);
-    // Which kernel runs is a question about all of them.
+    // Which kernel runs is a question about all of them; what cannot be one is not looked at, for this is asked of every host.
     if wanted.iter().any(|(_, it)| is_kernel(it)) {
-        wanted = of(&|_| true);
+        wanted = of(&|one| {
+            let source = one.source.as_ref().map_or(one.name.as_str(), |it| it.name.as_str());
+            asked(one) || classify::may_be_kernel(&one.name, source)
+        });
     }
     let (components, items): (Vec<&Component>, Vec<Item<'_>>) = wanted.into_iter().unzip();
     let told = |name: &str| host.running.get(name).map(String::as_str);
