@@ -122,7 +122,7 @@ fn a_host_takes_the_plane_that_runs_on_it_and_what_that_manages() {
         own += weight * (50.0 * impact(integrity) + 34.0 * impact(rest));
     }
     // The factor of the attacker lets hits overlap; without it they are those counted above.
-    let mut alone = built.portfolio.clone();
+    let mut alone = built.portfolio;
     alone.rho = 0.0;
     near(mean_loss(&alone).unwrap(), own + others * 5.0 * VM);
     let radii = blast_radii(&alone);
