@@ -8,11 +8,8 @@ use std::collections::BTreeMap;
 
 use underpin_model::policy::FailureSets;
 
-use super::room::{self, Free, KINDS, MEMORY, Room, fits, signed};
+use super::room::{self, Free, KINDS, MEMORY, NO_ROOM, Room, fits, signed};
 use super::rooms::Rooms;
-
-/// What no guest fits in: a host that takes none.
-const NO_ROOM: Free = [-1; KINDS];
 
 /// Guests that restart as one, with what they need together.
 type Unit = (Room, Vec<u32>);

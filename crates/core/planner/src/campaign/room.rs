@@ -22,8 +22,12 @@ pub(super) fn signed(room: u64) -> i64 {
     i64::try_from(room).unwrap_or(i64::MAX)
 }
 
+/// What no guest fits in: a host that takes none.
+pub(super) const NO_ROOM: Free = [i64::MIN / 2; KINDS];
+
+/// Of what it needs nothing of, a host may have too little for others.
 pub(super) fn fits(free: Free, need: Room) -> bool {
-    (0..KINDS).all(|it| free[it] >= signed(need[it]))
+    (0..KINDS).all(|it| free[it] >= signed(need[it]) || (need[it] == 0 && free[it] > NO_ROOM[it]))
 }
 
 /// Both together.

@@ -124,3 +124,21 @@ fn what_a_guest_needs_nothing_of_may_be_short_where_it_restarts() {
     let it = planned(&fleet, &policy());
     assert_eq!(of(&it, "h2").outcome, Outcome::Planned, "{:?}", of(&it, "h2"));
 }
+
+/// h3 has too few huge pages for the guest that runs there. One of the two on h1, which must be apart and are not, can restart on it, and
+/// does so at every moment of the plan.
+#[test]
+fn what_is_short_on_a_host_from_the_start_takes_no_place_of_those_who_need_none_of_it() {
+    let mut fleet = fleet(3);
+    guest(&mut fleet, "h3", 1).hugepages_mib = Some(1024);
+    for _ in 0..2 {
+        guest(&mut fleet, "h1", 1);
+    }
+    fleet.affinities = vec![rule(AffinityKind::Apart, &["v002", "v003"], &[])];
+    for host in ["h2", "h3"] {
+        planning(&mut fleet).changes[0].elements = vec![ElementId::new(host).unwrap()];
+        let it = planned(&fleet, &policy());
+        // Both places are needed: h2 is the only other one of them.
+        assert_eq!(of(&it, host).outcome, Outcome::Blocked, "{:?}", of(&it, host));
+    }
+}
