@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use underpin_model::fleet::{self, Fleet, SampleSpec};
+use underpin_risk::wait::contradictions;
 
 use crate::args::{FleetCheck, FleetVerb, Output, Sample};
 use crate::exit::{Code, Failure};
@@ -41,10 +42,12 @@ pub(crate) fn sample(arguments: &Sample) -> Result<Fleet, Failure> {
 
 fn check(arguments: &FleetCheck) -> Result<(), Failure> {
     let checked = facts::fleet(&arguments.fleet)?;
-    for warning in &checked.warnings {
+    let fleet = &checked.fleet;
+    let warnings: Vec<String> =
+        checked.warnings.iter().map(ToString::to_string).chain(contradictions(fleet)).collect();
+    for warning in &warnings {
         say!("warning: {warning}");
     }
-    let fleet = &checked.fleet;
     output::plain(&format!(
         "{}: {} sites, {} clusters, {} hosts, {} VMs, {} images, {} tenants, {} component sets; {} warnings\n",
         fleet.name,
@@ -55,7 +58,7 @@ fn check(arguments: &FleetCheck) -> Result<(), Failure> {
         fleet.images.len(),
         fleet.tenants.len(),
         fleet.component_sets.len(),
-        checked.warnings.len()
+        warnings.len()
     ))
 }
 

@@ -127,7 +127,7 @@ impl<'a> Stack<'a> {
         }
         for it in &fleet.management_planes {
             self.stands(it.id(), Relation::LocatedIn, &it.site);
-            self.stands(it.id(), Relation::RunsOn, &it.runs_on);
+            self.stands(it.id(), Relation::RunsOn, it.runs_on.iter().flatten());
             for interface in &it.management_interfaces {
                 self.stands(it.id(), Relation::ConnectedTo, &interface.networks);
             }

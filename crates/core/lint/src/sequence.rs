@@ -67,7 +67,7 @@ fn depends_on(world: &World<'_>, element: Elem) -> Vec<Elem> {
             all.extend(world.storage_of.get(ix(host)).into_iter().flatten().map(|it| Elem::Storage(*it)));
         }
         Elem::Plane(plane) => {
-            let hosts = world.planes.get(ix(plane)).into_iter().flat_map(|it| &it.runs_on);
+            let hosts = world.planes.get(ix(plane)).into_iter().flat_map(|it| &it.runs_on).flatten();
             all.extend(hosts.filter_map(|it| world.host_at.get(it.as_str())).map(|it| Elem::Host(*it)));
         }
         _ => {}
@@ -185,7 +185,7 @@ pub(crate) fn coordinators_of(world: &World<'_>, cluster: u32) -> Vec<u32> {
     let planes = world.managed_by.get(ix(cluster)).into_iter().flatten();
     let mut all: Vec<u32> = planes
         .filter_map(|it| world.planes.get(ix(*it)))
-        .flat_map(|it| it.runs_on.iter())
+        .flat_map(|it| it.runs_on.iter().flatten())
         .filter_map(|it| world.host_at.get(it.as_str()).copied())
         .filter(|host| world.hosts.get(ix(*host)).is_some_and(|it| it.cluster == cluster))
         .filter(|host| matches!(world.family(*host), Some(Family::XcpNg | Family::XenServer)))

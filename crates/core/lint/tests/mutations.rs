@@ -398,7 +398,7 @@ const MUTATIONS: &[Mutation] = &[
         for host in &mut it.fleet.hosts {
             host.platform.as_mut().unwrap().family = underpin_model::facts::Family::XcpNg;
         }
-        it.fleet.management_planes[0].runs_on = vec![host("h3")];
+        it.fleet.management_planes[0].runs_on = Some(vec![host("h3")]);
         // Nobody's ring is earlier than the coordinator's.
         for ring in &mut it.policy.rings {
             ring.soak = underpin_model::quantity::Days::new(1.0 / 24.0).unwrap();

@@ -398,3 +398,29 @@ fn a_host_of_which_no_plane_is_known_says_so() {
     let none = alone(", settings: { management.plane: none }");
     assert_eq!((none.answer, none.text.as_str()), (Answer::Yes, "no management plane manages it"));
 }
+
+#[test]
+fn a_plane_says_where_it_runs() {
+    let of = |runs_on: &str| {
+        let text = format!(
+            "format: underpin/fleet/1\nname: one\nseen: {{ at: \"2026-11-20T06:00:00Z\", by: hand }}\nhosts: [{{ id: h }}, {{ id: i }}]\n\
+             management_planes: [{{ id: vc{runs_on} }}]\n"
+        );
+        let fleet = fleet::read(text.as_bytes()).unwrap().fleet;
+        let standing =
+            Standings::new(&fleet, &Policy::default()).plane(&ManagementPlaneId::new("vc").unwrap());
+        standing.unwrap().statement(Topic::Host).unwrap().clone()
+    };
+    let unknown = of("");
+    assert_eq!(
+        (unknown.answer, &unknown.missing[..]),
+        (Answer::Unknown, &["/management_planes/0/runs_on".to_owned()][..])
+    );
+    let known = of(", runs_on: [h, i]");
+    assert_eq!(
+        (known.answer, known.text.as_str()),
+        (Answer::Yes, "runs on h, i, and falls with any of them")
+    );
+    assert_eq!(paths(&known), ["/management_planes/0/runs_on"]);
+    assert_eq!(of(", runs_on: []").text, "runs on no host of the fleet");
+}

@@ -144,7 +144,7 @@ impl Datacentre {
             });
         }
         for from in &base.management_planes {
-            let hosts = from.runs_on.iter().filter_map(|id| self.host_at(id.as_str())).collect();
+            let hosts = from.runs_on.iter().flatten().filter_map(|id| self.host_at(id.as_str())).collect();
             self.planes.push(Plane {
                 id: from.id.clone(),
                 guest: None,

@@ -233,7 +233,7 @@ impl Shown<'_> {
         for it in report.standing.iter().take(self.most()) {
             let severity = match it.severity {
                 Severity::Error => "error",
-                Severity::Before => "broken",
+                Severity::Before => "not kept",
                 Severity::Unknown => "unknown",
                 Severity::Worse => "preference",
             };

@@ -138,8 +138,8 @@ element! {
         platform: Option<Family>,
         /// The site that it runs at.
         site: Option<SiteId>,
-        /// The hosts that it runs on.
-        runs_on: Vec<HostId>,
+        /// The hosts that it runs on; an empty list: none of the fleet. `None`: unknown.
+        runs_on: Option<Vec<HostId>>,
         /// Sets of its components.
         component_sets: Vec<ComponentSetId>,
         /// Components of its own.

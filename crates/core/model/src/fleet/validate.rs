@@ -207,7 +207,7 @@ impl<'a> Check<'a> {
         for (at, it) in fleet.management_planes.iter().enumerate() {
             let path = format!("/management_planes/{at}");
             self.refer(&path, "site", "sites", &it.site);
-            self.refer(&path, "runs_on", "hosts", &it.runs_on);
+            self.refer(&path, "runs_on", "hosts", it.runs_on.iter().flatten());
             self.set_references(&path, &it.component_sets);
             self.own(&path, it.components.as_ref(), it.platform.as_ref());
             self.interfaces(&path, &it.management_interfaces);

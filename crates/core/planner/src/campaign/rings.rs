@@ -88,8 +88,8 @@ impl Drive<'_, '_> {
         self.driven.untried.extend(untried);
     }
 
-    /// The rest of a ring. A class whose first ones find no room goes after all others, whose rollout moves guests; `places`: the ring that
-    /// they are of, and the one that their waves are told as.
+    /// The rest of a ring. A class whose first ones find no room goes after all others, whose rollout moves guests; with the ring that they
+    /// are of, and the one that their waves are told as.
     fn others(
         &mut self,
         mut rest: Vec<Candidate>,

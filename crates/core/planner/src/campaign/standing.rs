@@ -107,13 +107,14 @@ fn devices<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = Standing> + 'f {
         let lost: Vec<&str> = guests.filter(|it| it.has_device()).map(|it| it.it.id.as_str()).collect();
         let first = lost.iter().take(3).copied().collect::<Vec<_>>().join(", ");
         let more = if lost.len() > 3 { format!(" and {} more", lost.len() - 3) } else { String::new() };
-        let place = facts.fleet.clusters.get(cluster.at as usize).map_or("", |it| it.id.as_str());
+        let alone = || facts.hosts.get(cluster.hosts.start as usize).map_or("", |it| it.it.id.as_str());
+        let place = facts.fleet.clusters.get(cluster.at as usize).map_or_else(alone, |it| it.id.as_str());
         (!lost.is_empty()).then(|| Standing {
             rule: Rule::Restartability,
             severity: Severity::Before,
             place: place.to_owned(),
             text: format!(
-                "with a device of the host, lost with it and no part of the reserve: {first}{more}"
+                "guests with a device of their host are lost with it, and no reserve is held for them: {first}{more}"
             ),
         })
     })

@@ -169,7 +169,7 @@ fn a_pool_coordinator_comes_first() {
     }
     let mut plane = ManagementPlane::new(ManagementPlaneId::new("pool").unwrap());
     plane.platform = Some(Family::XcpNg);
-    plane.runs_on = vec![fleet.hosts[2].id.clone()];
+    plane.runs_on = Some(vec![fleet.hosts[2].id.clone()]);
     fleet.clusters[0].managed_by = vec![plane.id.clone()];
     fleet.management_planes.push(plane);
     guest(&mut fleet, "h3", 8);

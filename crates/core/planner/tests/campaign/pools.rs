@@ -21,7 +21,7 @@ fn pool(fleet: &mut Fleet, coordinator: usize) {
     }
     let mut plane = ManagementPlane::new(ManagementPlaneId::new("pool").unwrap());
     plane.platform = Some(Family::XcpNg);
-    plane.runs_on = vec![fleet.hosts[coordinator].id.clone()];
+    plane.runs_on = Some(vec![fleet.hosts[coordinator].id.clone()]);
     fleet.clusters[0].managed_by = vec![plane.id.clone()];
     fleet.management_planes.push(plane);
 }

@@ -124,7 +124,7 @@ fn pool() -> Fleet {
     fleet.hosts[2].ring = Some("test".to_owned());
     let mut plane = ManagementPlane::new(ManagementPlaneId::new("pool").unwrap());
     plane.platform = Some(Family::XcpNg);
-    plane.runs_on = vec![fleet.hosts[0].id.clone()];
+    plane.runs_on = Some(vec![fleet.hosts[0].id.clone()]);
     fleet.clusters[0].managed_by = vec![plane.id.clone()];
     fleet.management_planes.push(plane);
     fleet

@@ -68,7 +68,7 @@ fn a_canary_waits_for_no_other_of_its_ring() {
     }
     let mut plane = ManagementPlane::new(ManagementPlaneId::new("pool").unwrap());
     plane.platform = Some(Family::XcpNg);
-    plane.runs_on = vec![fleet.hosts[0].id.clone()];
+    plane.runs_on = Some(vec![fleet.hosts[0].id.clone()]);
     fleet.clusters[0].managed_by = vec![plane.id.clone()];
     fleet.management_planes.push(plane);
     let it = planned(&fleet, &two_rings());

@@ -55,7 +55,7 @@ fn samples_are_healthy_and_nearly_all_of_their_hosts_can_be_planned() {
             found.first()
         );
         // Some of their clusters are balanced, some soaks count from a boot, and some guests have a device: that is named, and no fault of theirs.
-        let device = |it: &&Standing| it.text.starts_with("with a device of the host");
+        let device = |it: &&Standing| it.text.starts_with("guests with a device of their host");
         let named = |it: &&Standing| matches!(it.rule, Rule::FreezeThaw | Rule::Soak) || device(it);
         let unwell: Vec<_> = it.report.standing.iter().filter(|it| !named(it)).collect();
         assert!(unwell.is_empty(), "{hosts} hosts, seed {seed}: {unwell:?}");

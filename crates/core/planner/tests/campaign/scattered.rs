@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use underpin_model::fleet::{Cpu, Fleet};
 use underpin_model::plan::{Outcome, Profile};
-use underpin_model::policy::FailureSets;
+use underpin_model::policy::{FailureSets, Ring};
 use underpin_model::quantity::Days;
 use underpin_planner::campaign::{Parent, Planned, Request, plan};
 
@@ -80,6 +80,33 @@ fn hosts_that_the_parents_targets_lose_are_found_afresh() {
         let parent = Some(Parent { plan: &first.plan, sha256: "00" });
         let (followed, afresh) = (hosts(&made(&now, parent)), hosts(&made(&now, None)));
         assert!(followed >= afresh.min(hosts(&first)), "guest {guest} on host {at}: {followed}, {afresh}");
+    }
+}
+
+/// What can be done ring by ring can be done in an emergency, whichever host is in the first ring and whichever guest stands elsewhere.
+#[test]
+fn rings_are_merged_only_where_that_leaves_out_no_more_hosts() {
+    let (mut policy, loss) = (policy(), BTreeMap::new());
+    let ring = |name: &str| Ring { name: name.to_owned(), soak: Days::new(0.0).unwrap() };
+    policy.rings = vec![ring("test"), ring("production")];
+    policy.planning.emergency.merge_rings = true;
+    for (first, guest, at) in (0..HOSTS.len() * GUESTS.len() * HOSTS.len())
+        .map(|it| (it % HOSTS.len(), it / HOSTS.len() % GUESTS.len(), it / HOSTS.len() / GUESTS.len()))
+    {
+        let mut fleet = mixed();
+        fleet.hosts[first].ring = Some("test".to_owned());
+        fleet.vms[guest].host = Some(fleet.hosts[at].id.clone());
+        let hosts = |profile| {
+            let it = plan(&Request { evaluations: 4, profile, ..request(&fleet, &policy, &loss) }).unwrap();
+            clean(&fleet, &policy, &it.plan);
+            it.report.elements.iter().filter(|it| it.outcome == Outcome::Planned).count()
+        };
+        let (normal, emergency) = (hosts(Profile::Normal), hosts(Profile::Emergency));
+        assert!(
+            emergency >= normal,
+            "h{} first, guest {guest} on host {at}: {emergency}, {normal}",
+            first + 1
+        );
     }
 }
 

@@ -52,6 +52,8 @@ pub struct ShockDerivation {
     pub accepted: Vec<Acceptance>,
     /// Day on which the release appeared, for a bad release.
     pub released: Option<Date>,
+    /// What evidence calls the release, for a bad release: runs of that name count.
+    pub called: Option<String>,
     /// Hosts that can answer to it.
     pub hosts: u64,
 }
@@ -157,6 +159,8 @@ pub struct Unpriced {
     pub hosts_of_unknown_hypervisor: u64,
     /// Hosts of which no management plane is known, nor that they have none: what its fall would take is in the mean at its worst alone.
     pub hosts_of_unknown_plane: u64,
+    /// Management planes of which it is not known on which hosts they run: that they fall with one is in the mean at its worst alone.
+    pub planes_of_unknown_host: u64,
     /// Hosts whose running release has no known day: how mature it is, is not known.
     pub hosts_without_release_day: u64,
     /// The fleet file lists no VM: what guests would lose is not in any figure, at its worst neither.
@@ -209,6 +213,13 @@ impl fmt::Display for Unpriced {
             }),
             (self.hosts_of_unknown_plane > 0)
                 .then(|| format!("of {} no management plane is known", hosts(self.hosts_of_unknown_plane))),
+            (self.planes_of_unknown_host > 0).then(|| {
+                let run = if self.planes_of_unknown_host == 1 { "runs" } else { "run" };
+                format!(
+                    "on which hosts {} {run} is not known",
+                    counted(self.planes_of_unknown_host, "management plane")
+                )
+            }),
             (self.planes_with_unknowns > 0).then(|| {
                 format!(
                     "{} {} unknown components or statuses",

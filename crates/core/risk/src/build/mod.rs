@@ -25,6 +25,7 @@
 //! answer alike share a class. The order of hosts and VMs in the file changes nothing.
 
 mod accepted;
+mod anywhere;
 mod bad_releases;
 mod classes;
 mod controls;
@@ -70,7 +71,8 @@ pub enum UnknownAs {
     #[default]
     LeftOut,
     /// The upper figure: each host and plane with any of them has one unlisted hole at the base rate, common to its platform,
-    /// a release of unknown day is as new, hosts of no known management plane are under the worst one, and where it is not known from where a machine is reached, it is from the public
+    /// a release of unknown day is as new, hosts of no known management plane are under the worst one, planes of which
+    /// it is not known where they run fall as the worst host does, and where it is not known from where a machine is reached, it is from the public
     /// Internet. Statuses and components that are not known are for [`underpin_exposure::at_worst`].
     BaseRate,
 }
@@ -199,6 +201,7 @@ pub fn build(
     if options.unknown == UnknownAs::BaseRate {
         unmanaged::under_unknown(&mut survey);
     }
+    unpriced.planes_of_unknown_host = survey.planes.iter().filter(|it| anywhere::is(it)).count() as u64;
     unpriced.no_vms_listed = !survey.lists_vms && !survey.hosts.is_empty();
     unpriced.vms_without_host = survey.without_host();
     warnings.extend(of_fleet(fleet, &survey));
@@ -223,7 +226,19 @@ pub fn build(
     let answering = Answering { policy, survey: &survey, open: &open, controls: &controls, shocks: &shocks };
     let classes = answering.classes();
     let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
-    planes.extend(unmanaged::unknown_plane(&survey, policy, &shocks, &planes));
+    if options.unknown == UnknownAs::BaseRate {
+        let unlisted = unmanaged::unknown_plane(&survey, policy, &shocks, &planes);
+        let worst = anywhere::worst_host(&classes.list, &shocks.list);
+        let unknown = planes.iter_mut().zip(&survey.planes).filter(|(_, it)| anywhere::is(it));
+        for plane in unknown.map(|it| it.0) {
+            anywhere::fall_with(plane, &worst);
+        }
+        planes.extend(unlisted);
+        // What nobody listed says nothing of where it runs either.
+        for plane in planes.iter_mut().skip(survey.planes.len()) {
+            anywhere::fall_with(plane, &worst);
+        }
+    }
     let (holdings, unplaced) = holdings(&survey, policy)?;
     let perhaps_spared = perhaps_spared(&survey, &classes, policy);
     let hosts = lines(&survey, &classes);

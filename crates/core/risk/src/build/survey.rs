@@ -178,7 +178,7 @@ impl<'f> Survey<'f> {
         }
         let (clusters, cluster_index) = clusters(fleet, &hosts);
         let on = |plane: &&ManagementPlane| {
-            let hosts = plane.runs_on.iter().filter_map(|it| host_index.get(it.as_str()).copied());
+            let hosts = plane.runs_on.iter().flatten().filter_map(|it| host_index.get(it.as_str()).copied());
             hosts.collect::<BTreeSet<u32>>().into_iter().collect()
         };
         let mut clusters_of_plane = vec![Vec::new(); planes.len()];

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use underpin_model::id::ManagementPlaneId;
 use underpin_model::policy::{Parameter, Policy};
 
+use super::anywhere::likely;
 use super::hole::Way;
 use super::reach::{self, Machine};
 use super::shocks::{Shocks, from_parameter};
 use super::survey::{HostFacts, Survey, number};
 use crate::managed;
-use crate::portfolio::{Gate, Impact, Plane, Response, Shock};
+use crate::portfolio::{Impact, Plane, Response, Shock};
 use crate::ways::Ways;
 
 /// A host of which no plane is known, and not that it has none.
@@ -76,13 +77,7 @@ fn name(survey: &Survey<'_>) -> String {
 
 /// Of each shock the likeliest response of any plane.
 fn worst_of(planes: &[Plane], shocks: &[Shock]) -> Vec<Response> {
-    let left = |gate: Option<Gate>| {
-        gate.map_or(1.0, |it| {
-            let common = shocks.get(it.shock as usize).map_or(0.0, |it| it.probability);
-            common + (1.0 - common) * it.otherwise
-        })
-    };
-    let likely = |it: &Response| it.probability * left(it.gate);
+    let likely = |it: &Response| likely(it, shocks);
     let mut all: Vec<&Response> = planes.iter().flat_map(|it| &it.responses).collect();
     all.sort_by(|a, b| a.shock.cmp(&b.shock).then_with(|| likely(b).total_cmp(&likely(a))));
     all.dedup_by_key(|it| it.shock);

@@ -6,7 +6,6 @@ use rustc_hash::FxHashMap;
 use super::exact::{ClassLaw, MOST_WORK, can_be_enumerated};
 use super::prepared::{Prepared, Source};
 use super::shape::{OfSet, Shape, Table, cases};
-use super::union::Scale;
 
 /// Hosts by class: so many of each, classes ascending.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -113,12 +112,7 @@ impl<'a> AnyOf<'a> {
         if !can_be_enumerated(&shape, table, most_work) {
             return None;
         }
-        let mut any = 0.0;
-        for (node, &(_, weight)) in table.nodes.iter().enumerate() {
-            shape.fill(table, node);
-            any += weight * shape.union.any(Scale::of_all(1.0));
-        }
-        Some(any.clamp(0.0, 1.0))
+        Some(shape.any(table).clamp(0.0, 1.0))
     }
 
     fn independent(&self, set: &Members) -> f64 {

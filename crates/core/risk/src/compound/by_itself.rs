@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use super::exact::{MOST_TANGLED, mean_impact};
 use super::prepared::{Prepared, impact};
 use super::shape::{Shape, Table};
-use super::union::Scale;
 use crate::marginal::mean_greatest;
 use crate::portfolio::{HostClass, Impact, Portfolio, Response};
 
@@ -90,12 +89,7 @@ fn any(prepared: &Prepared, class: usize, table: &Table<'_>) -> Option<f64> {
     if shape.union.widest() > MOST_TANGLED {
         return None;
     }
-    let mut any = 0.0;
-    for (node, &(_, weight)) in table.nodes.iter().enumerate() {
-        shape.fill(table, node);
-        any += weight * shape.union.any(Scale::of_all(1.0));
-    }
-    Some(any.clamp(0.0, 1.0))
+    Some(shape.any(table).clamp(0.0, 1.0))
 }
 
 /// With nothing in common: what is left where too many controls hang together. It is not less than the truth, for what is common lets

@@ -182,15 +182,7 @@ fn class_law(prepared: &Prepared, class: usize, table: &Table<'_>) -> ClassLaw {
     let hit = events.place(&vec![true; all], shape);
     let sums = events.sums(table);
     let mut two = Shape::new(prepared, [(class, 2.0)].into_iter(), |_| true);
-    let any_of_two: f64 = table
-        .nodes
-        .iter()
-        .enumerate()
-        .map(|(node, &(_, weight))| {
-            two.fill(table, node);
-            weight * two.union.any(Scale::of_all(1.0))
-        })
-        .sum();
+    let any_of_two = two.any(table);
     let any = sums[hit].clamp(0.0, 1.0);
     ClassLaw {
         hit: any,

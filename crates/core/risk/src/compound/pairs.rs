@@ -5,7 +5,6 @@ use rayon::prelude::*;
 use super::exact::{ClassLaw, can_be_enumerated};
 use super::prepared::Prepared;
 use super::shape::{Shape, Table};
-use super::union::Scale;
 use crate::bounds::{dawson_sankoff_lower, heaviest_tree};
 
 /// Most classes whose pairs are worked out: those with the most hosts hit on average. Pairs grow with the square.
@@ -82,12 +81,7 @@ fn both(prepared: &Prepared, table: &Table<'_>, one: &Of, other: &Of) -> (f64, f
     if !can_be_enumerated(&shape, table, MOST_WORK) {
         return (least, most);
     }
-    let mut any = 0.0;
-    for (node, &(_, weight)) in table.nodes.iter().enumerate() {
-        shape.fill(table, node);
-        any += weight * shape.union.any(Scale::of_all(1.0));
-    }
     // Not `clamp`, which panics where rounding puts the least above the most: one of them is nearly certain to be hit.
-    let both = (one.hit + other.hit - any).max(least).min(most);
+    let both = (one.hit + other.hit - shape.any(table)).max(least).min(most);
     (both, both)
 }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::falls::{ByHost, PlaneSources};
 use super::prepared::{Gated, PerDimension, Prepared, Source};
-use super::union::{Factor, LocalGate, LocalPlane, NONE, Term, Union};
+use super::union::{Factor, LocalGate, LocalPlane, NONE, Scale, Term, Union};
 use crate::quadrature::factor_nodes;
 
 /// Below this the survival of a plane's hosts counts as none: no probability is wrong by more than this share of itself.
@@ -213,6 +213,16 @@ impl Shape {
         }
         collected.add_planes(prepared, set, counts);
         collected.into_shape(prepared)
+    }
+
+    /// Probability of any of it, over the nodes of a table; rounding may take it a little outside of 0 and 1.
+    pub(super) fn any(&mut self, table: &Table<'_>) -> f64 {
+        let mut any = 0.0;
+        for (node, &(_, weight)) in table.nodes.iter().enumerate() {
+            self.fill(table, node);
+            any += weight * self.union.any(Scale::of_all(1.0));
+        }
+        any
     }
 
     /// Sets the numbers to those at a node.

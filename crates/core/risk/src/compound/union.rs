@@ -10,6 +10,7 @@
 //! Everything is kept as the probability of a hit, never as one less a survival: over a short horizon a survival is so near
 //! to one that its complement has no digits left.
 
+use std::iter::once;
 use std::ops::Range;
 
 /// "No gate", "no plane".
@@ -182,7 +183,7 @@ impl Union {
             islands[find(&root, gate)].gates.push(gate);
         }
         for (at, term) in terms.iter().enumerate() {
-            let island = touched(term).first().map_or(gates.len(), |&gate| find(&root, gate));
+            let island = touched(term).next().map_or(gates.len(), |gate| find(&root, gate));
             islands[island].terms.push(at);
         }
         islands.retain(|island| !island.gates.is_empty() || !island.terms.is_empty());
@@ -422,15 +423,18 @@ fn is_open(island: &Island, state: u64, gate: usize) -> bool {
 }
 
 /// Gates that decide what a shock does: that it is itself, and those before what it hits and behind the planes that it hits.
-fn touched(term: &Term, factors: &[Factor], planes: &[LocalPlane], planes_hit: &[Vec<usize>]) -> Vec<usize> {
-    let mut gates = vec![term.as_gate];
-    for factor in &factors[term.factors.clone()] {
-        gates.push(factor.gate);
+fn touched<'u>(
+    term: &Term,
+    factors: &'u [Factor],
+    planes: &'u [LocalPlane],
+    planes_hit: &'u [Vec<usize>],
+) -> impl Iterator<Item = usize> + use<'u> {
+    let of_factor = move |factor: &Factor| {
         let hit = planes_hit.get(factor.hits).into_iter().flatten();
-        gates.extend(hit.map(|&plane| planes[plane].gate));
-    }
-    gates.retain(|&gate| gate != NONE);
-    gates
+        once(factor.gate).chain(hit.map(|&plane| planes[plane].gate))
+    };
+    let factors = factors[term.factors.clone()].iter();
+    once(term.as_gate).chain(factors.flat_map(of_factor)).filter(|&gate| gate != NONE)
 }
 
 fn find(root: &[usize], mut at: usize) -> usize {

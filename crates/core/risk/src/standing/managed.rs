@@ -1,7 +1,7 @@
-//! Which planes manage a host.
+//! Which planes manage a host, and on which hosts a plane runs.
 
 use serde_json::json;
-use underpin_model::fleet::Host;
+use underpin_model::fleet::{Host, ManagementPlane};
 
 use super::Standings;
 use super::statement::{Answer, Source, Statement, Topic};
@@ -34,6 +34,24 @@ impl Standings<'_> {
         let source = Source::of(cluster, cluster.seen.as_deref(), &self.fleet.seen, "managed_by");
         let evidence = vec![source.evidence(path, json!(known))];
         Statement { evidence, ..statement(format!("managed by {}", known.join(", "))) }
+    }
+
+    /// Yes: the hosts are known on which it runs, or that these are none of the fleet.
+    pub(super) fn hosts_of_plane(&self, at: usize, plane: &ManagementPlane) -> Statement {
+        let path = format!("/management_planes/{at}/runs_on");
+        let Some(hosts) = &plane.runs_on else {
+            let text = "it is not known on which hosts it runs, and so with which hosts it falls; where these are none of the fleet, say so: `runs_on: []`";
+            return Statement::unknown(Topic::Host, text.to_owned(), vec![path]);
+        };
+        let hosts: Vec<&str> = hosts.iter().map(|it| it.as_str()).collect();
+        let text = match &hosts[..] {
+            [] => "runs on no host of the fleet".to_owned(),
+            [host] => format!("runs on {host}, and falls with it"),
+            hosts => format!("runs on {}, and falls with any of them", hosts.join(", ")),
+        };
+        let source = Source::of(plane, plane.seen.as_deref(), &self.fleet.seen, "runs_on");
+        let evidence = vec![source.evidence(path, json!(hosts))];
+        Statement { evidence, ..Statement::new(Topic::Host, Answer::Yes, text) }
     }
 }
 

@@ -113,8 +113,10 @@ impl<'f> Standings<'f> {
     #[must_use]
     pub fn plane(&self, id: &ManagementPlaneId) -> Option<Standing> {
         let (at, plane) = *self.planes.get(id)?;
-        let mut statements = self.ways_of_plane(at, plane);
+        let mut statements = vec![self.hosts_of_plane(at, plane)];
+        statements.extend(self.ways_of_plane(at, plane));
         statements.extend(self.controls_of_plane(plane));
+        statements.sort_by_key(|it| it.topic);
         Some(Standing { element: id.to_string(), statements })
     }
 

@@ -55,7 +55,7 @@ pub enum Topic {
     PatchMechanism,
     /// Compensating controls on a path.
     Controls(AttackPath),
-    /// The host of a VM.
+    /// The host of a VM, and the hosts of a management plane.
     Host,
 }
 

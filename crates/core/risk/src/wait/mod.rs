@@ -46,3 +46,4 @@ pub use answer::{About, Answer, Named};
 pub use decision::{Band, Decision, Verdict};
 pub use evidence::Evidence;
 pub use groups::{GroupDecision, Request, groups};
+pub use running::contradictions;

@@ -118,7 +118,8 @@ pub(super) fn only_stated<'f>(fleet: &'f Fleet, host: &'f Host) -> Option<(LineK
 }
 
 /// Hosts of which two texts name two releases: one of them is wrong, and which one counts must be said.
-pub(crate) fn contradictions(fleet: &Fleet) -> Option<String> {
+#[must_use]
+pub fn contradictions(fleet: &Fleet) -> Option<String> {
     let of_host = |host| Some((host, contradiction(fleet, host)?));
     let mut all = fleet.hosts.iter().filter_map(of_host);
     let (host, told) = all.next()?;

@@ -48,7 +48,7 @@ fn with_a_plane_on_a_host() -> Fleet {
         add_host(&mut fleet, host, &[("a", guests)]);
     }
     add_plane(&mut fleet, "vc", &["h1", "h2", "h3"]);
-    fleet.management_planes[0].runs_on = vec![host_id("h1"), host_id("h1")];
+    fleet.management_planes[0].runs_on = Some(vec![host_id("h1"), host_id("h1")]);
     fleet
 }
 
@@ -59,7 +59,7 @@ const HOLES_ALONE: &str =
 #[test]
 fn a_hole_of_a_plane_reaches_the_hosts_that_it_manages() {
     let mut fleet = with_a_plane_on_a_host();
-    fleet.management_planes[0].runs_on.clear();
+    fleet.management_planes[0].runs_on = None;
     let facts = Facts::new()
         .knows("CVE-1", Some(REMOTE), Some(0.5), None)
         .has(AssetKind::ManagementPlane, &["vc"], &[(Some("CVE-1"), Area::Management, Status::Affected)])
@@ -155,15 +155,15 @@ fn a_plane_on_several_hosts_falls_with_any_of_them() {
         mean_loss(&portfolio).unwrap() / VM / (0.5 * 0.05)
     };
     let (hit, by_plane) = (0.05, 0.05 * 0.9);
-    fleet.management_planes[0].runs_on = vec![host_id("h1"), host_id("h2")];
+    fleet.management_planes[0].runs_on = Some(vec![host_id("h1"), host_id("h2")]);
     // `h1` and `h2` take each other and `h3`, and nobody takes itself.
     let any = 1.0 - 0.95 * 0.95;
     let other = 1.0 - (1.0 - hit) * (1.0 - by_plane);
     near(mean(&fleet, &["h1", "h2"]), 3.0 * other + 3.0 * any * 0.9);
     // A plane elsewhere: on a host that it does not manage.
-    fleet.management_planes[0].runs_on = vec![host_id("h4")];
+    fleet.management_planes[0].runs_on = Some(vec![host_id("h4")]);
     near(mean(&fleet, &["h4"]), 4.0 * hit + 6.0 * by_plane);
-    fleet.management_planes[0].runs_on.clear();
+    fleet.management_planes[0].runs_on = None;
     near(mean(&fleet, &["h4"]), 4.0 * hit);
 }
 
@@ -243,7 +243,7 @@ fn a_plane_above_a_plane_is_followed_one_step_and_said_to_be() {
     assert_eq!(said(&fleet), None, "it runs on a host of its own");
     // `top` manages `h4`, on which `vc` runs.
     add_plane(&mut fleet, "top", &["h4"]);
-    fleet.management_planes[0].runs_on = vec![host_id("h4")];
+    fleet.management_planes[0].runs_on = Some(vec![host_id("h4")]);
     let words = said(&fleet).unwrap();
     assert!(words.contains("top manages h4, on which vc runs, which manages 3 hosts more"), "{words}");
 }

@@ -237,7 +237,7 @@ fn a_plane_of_which_no_component_is_known_falls_with_a_range_and_not_with_zero()
     for plane in &mut fleet.management_planes {
         plane.component_sets.clear();
         plane.components = None;
-        plane.runs_on.clear();
+        plane.runs_on = Some(Vec::new());
     }
     let base = facts();
     let assessment = assess(&fleet, &base, &Asking::at(at()));

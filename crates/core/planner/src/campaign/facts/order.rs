@@ -48,11 +48,12 @@ pub(super) fn coordinators(fleet: &Fleet) -> BTreeSet<&str> {
     };
     let managed = |host: &&Host| {
         let cluster = fleet.clusters.iter().find(|it| host.cluster.as_ref() == Some(&it.id));
-        let planes = fleet.management_planes.iter().filter(|it| it.runs_on.contains(&host.id));
+        let planes =
+            fleet.management_planes.iter().filter(|it| it.runs_on.iter().flatten().any(|on| *on == host.id));
         cluster.is_some_and(|cluster| planes.into_iter().any(|it| cluster.managed_by.contains(&it.id)))
     };
     let on: BTreeSet<&str> =
-        fleet.management_planes.iter().flat_map(|it| &it.runs_on).map(|it| it.as_str()).collect();
+        fleet.management_planes.iter().flat_map(|it| &it.runs_on).flatten().map(|it| it.as_str()).collect();
     let hosts = fleet.hosts.iter().filter(pools).filter(|it| on.contains(it.id.as_str()));
     hosts.filter(managed).map(|it| it.id.as_str()).collect()
 }
