@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use underpin_model::fleet::Fleet;
 
-use crate::draft::{self, Draft, Drafts};
+use crate::draft::{self, Draft, Drafts, Unplaced};
 use crate::factbase::FactBase;
 use crate::finding::{Question, findings};
 use crate::guest;
@@ -40,9 +40,19 @@ impl Options {
 /// Deterministic: the same fleet, facts and options give the same assessment, whatever the number of threads.
 #[must_use]
 pub fn assess(fleet: &Fleet, base: &FactBase, options: &Options) -> Assessment {
+    assess_with(fleet, base, options, Unplaced::OnTheirOwn)
+}
+
+/// As [`assess`], with live VMs of which no host is known as guests of some hosts or none.
+pub(crate) fn assess_with(
+    fleet: &Fleet,
+    base: &FactBase,
+    options: &Options,
+    unplaced: Unplaced,
+) -> Assessment {
     let day = options.as_of.to_zoned(TimeZone::UTC).date();
     let question = Question { base, as_of: options.as_of, day, stale_after_days: options.stale_after_days };
-    let drafts = draft::drafts(fleet, base);
+    let drafts = draft::drafts(fleet, base, unplaced);
     let (mut all, stretches) = evaluate(question, &drafts);
     let mut groups: Vec<Group> = drafts.list.iter().map(|draft| group(draft, &stretches)).collect();
     guest::cold_starts(question, &drafts, &stretches, &mut groups, &mut all);

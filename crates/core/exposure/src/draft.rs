@@ -18,6 +18,7 @@ use crate::finding::Level;
 use crate::guest::{self, ColdStart};
 use crate::item::Item;
 use crate::report::{Area, Asset, AssetKind, Context};
+use crate::nowhere::Nowhere;
 use crate::subject::{Processor, Surroundings, guests_on, items, microcode_item, sets_of};
 
 /// Distinct values, each with a number in the order of their first appearance.
@@ -107,17 +108,28 @@ struct Floor {
 }
 
 /// A component and a version of it, where known.
-type Vmm<'a> = Option<(&'a str, &'a str)>;
+pub(crate) type Vmm<'a> = Option<(&'a str, &'a str)>;
+
+/// Whose guests live VMs are of which no host is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unplaced {
+    /// Nobody's.
+    OnTheirOwn,
+    /// Of every host on which they may stand.
+    OnAll,
+}
 
 /// Groups the assets of a fleet by the facts that decide their findings.
-pub(crate) fn drafts<'a>(fleet: &'a Fleet, facts: &'a FactBase) -> Drafts<'a> {
+pub(crate) fn drafts<'a>(fleet: &'a Fleet, facts: &'a FactBase, unplaced: Unplaced) -> Drafts<'a> {
     let contexts = Contexts::new(fleet);
     let mut grouping = Grouping::new(fleet, facts);
     let guests = guests_by_host(fleet);
+    let nowhere = Nowhere::of(fleet);
     let mut floors: FxHashMap<&HostId, Floor> = FxHashMap::default();
     for host in &fleet.hosts {
-        let live = guests.get(&host.id).map_or(&[][..], Vec::as_slice);
-        let around = Surroundings::of(facts, host, live.iter().copied().collect(), !fleet.vms.is_empty());
+        let live = guests.get(&host.id).map_or(&[][..], Vec::as_slice).iter().copied();
+        let perhaps = (unplaced == Unplaced::OnAll).then(|| nowhere.guests(host)).into_iter().flatten();
+        let around = Surroundings::of(facts, host, live.chain(perhaps).collect(), !fleet.vms.is_empty());
         let asset = Asset { kind: AssetKind::Host, id: (&host.id).into() };
         let (base, draft) = grouping.add_host(
             asset,
@@ -131,7 +143,8 @@ pub(crate) fn drafts<'a>(fleet: &'a Fleet, facts: &'a FactBase) -> Drafts<'a> {
     for vm in &fleet.vms {
         let asset = Asset { kind: AssetKind::Vm, id: (&vm.id).into() };
         let floor = vm.host.as_ref().and_then(|id| floors.get(id)).copied();
-        grouping.add_vm(asset, vm, floor, contexts.of_vm(vm));
+        let stated = grouping.stated_vmm(vm, &nowhere, &floors);
+        grouping.add_vm(asset, vm, floor, stated, contexts.of_vm(vm));
     }
     grouping.add_others();
     Drafts { list: grouping.list, items: grouping.items.list, floors: grouping.floors.list }
@@ -204,7 +217,18 @@ impl<'a> Grouping<'a> {
         (base, self.add(asset, key))
     }
 
-    fn add_vm(&mut self, asset: Asset, vm: &'a Vm, floor: Option<Floor>, context: Context) {
+    /// What a VM of no known host states of its VMM, as a component of the first host, by id, that it may stand on and that has it.
+    fn stated_vmm(
+        &mut self,
+        vm: &'a Vm,
+        nowhere: &Nowhere<'a>,
+        floors: &FxHashMap<&HostId, Floor>,
+    ) -> Option<u32> {
+        let vmm = vmm_of(vm).filter(|_| vm.host.is_none() && is_live(vm))?;
+        nowhere.hosts(vm).find_map(|host| self.vmm(floors.get(host)?.base, Some(vmm)))
+    }
+
+    fn add_vm(&mut self, asset: Asset, vm: &'a Vm, floor: Option<Floor>, stated: Option<u32>, context: Context) {
         let base = self.base((&vm.component_sets, vm.components.as_deref()), Surroundings::default());
         // A guest that is off starts on what is installed, with all flags.
         let floor = floor.filter(|_| is_live(vm));
@@ -213,7 +237,7 @@ impl<'a> Grouping<'a> {
             base,
             guests: BTreeSet::new(),
             processor: None,
-            vmm: floor.and_then(|floor| self.vmm(floor.base, vmm_of(vm))),
+            vmm: floor.and_then(|floor| self.vmm(floor.base, vmm_of(vm))).or(stated),
             cold_start: floor.map(|floor| (floor.number, ColdStart::of(vm.cold_started_at, floor.booted_at))),
             context,
         };
@@ -310,11 +334,11 @@ impl<'a> Grouping<'a> {
     }
 }
 
-fn is_live(vm: &Vm) -> bool {
+pub(crate) fn is_live(vm: &Vm) -> bool {
     vm.power != Some(PowerState::Off)
 }
 
-fn vmm_of(vm: &Vm) -> Vmm<'_> {
+pub(crate) fn vmm_of(vm: &Vm) -> Vmm<'_> {
     vm.vmm.as_ref().map(|vmm| (vmm.component.as_str(), vmm.version.as_str()))
 }
 

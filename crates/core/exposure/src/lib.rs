@@ -28,6 +28,7 @@ mod finding;
 mod guest;
 mod item;
 mod needed;
+mod nowhere;
 pub mod reach;
 mod reason;
 mod repeated;

@@ -29,6 +29,9 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) used: Use,
 }
 
+/// In place of a revision that nobody has listed: no order of revisions knows it, so that each status is unknown.
+const REVISION_UNKNOWN: &str = "unknown";
+
 /// The processor of a host with the microcode that it has loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Processor<'a> {
@@ -49,7 +52,7 @@ impl<'a> Surroundings<'a> {
             Some(Processor {
                 signature: cpu.signature.as_deref()?,
                 platform_mask: cpu.platform_mask,
-                microcode: cpu.microcode.as_deref()?,
+                microcode: cpu.microcode.as_deref().unwrap_or(REVISION_UNKNOWN),
             })
         });
         let used = Use {

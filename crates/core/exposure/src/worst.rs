@@ -13,9 +13,12 @@ use underpin_model::fleet::{ComponentKind, Fleet};
 use underpin_model::id::VulnerabilityId;
 use underpin_model::version::{Comparison, compare};
 
+use crate::assess::{Options, assess_with};
 use crate::classify;
+use crate::draft::Unplaced;
 use crate::esxi;
 use crate::factbase::FactBase;
+use crate::nowhere;
 use crate::report::{Area, Assessment, Asset, AssetKind, Finding, Fix, Group, Needed, Status};
 use crate::unseen::{Line, Missing, Unseen};
 use crate::verdict;
@@ -29,7 +32,8 @@ type Possible = BTreeMap<VulnerabilityId, (Arc<str>, Area)>;
 
 /// The assessment as it might be at worst: a status that is not known is open, and a machine of which neither kernel nor hypervisor is
 /// known ([`Unseen`]) has every hole that is stated of the parts of its platform, or that a known machine of the same platform has or
-/// had; one of which either is missing has those that may be in it.
+/// had; one of which either is missing has those that may be in it. A live VM of which no host is known runs, with its VMM, on every host
+/// that it may stand on.
 ///
 /// Facts that came later than the assessment do not count. Machines of an unknown platform, and of one of which no fact tells,
 /// stay as they are.
@@ -37,23 +41,26 @@ type Possible = BTreeMap<VulnerabilityId, (Arc<str>, Area)>;
 pub fn at_worst<'a>(fleet: &Fleet, base: &FactBase, assessment: &'a Assessment) -> Cow<'a, Assessment> {
     let unseen = Unseen::of(fleet);
     let unknown = |it: &Finding| it.vulnerability.is_some() && is_unknown(it.status);
+    let on_all = (nowhere::are_any(fleet) && base.indexed_claims().next().is_some())
+        .then(|| assess_with(fleet, base, &Options::at(assessment.as_of), Unplaced::OnAll));
+    let assessment = on_all.map_or(Cow::Borrowed(assessment), Cow::Owned);
     if unseen.lines().next().is_none() && !assessment.findings.iter().any(unknown) {
-        return Cow::Borrowed(assessment);
+        return assessment;
     }
-    let mut worst = assessment.clone();
+    let mut worst = assessment.into_owned();
     for finding in &mut worst.findings {
         if unknown(finding) {
             finding.status = Status::Affected;
         }
     }
     open_unseen(fleet, base, &unseen, &mut worst);
-    let day = assessment.as_of.to_zoned(TimeZone::UTC).date();
+    let day = worst.as_of.to_zoned(TimeZone::UTC).date();
     // What is known of the others is known already; nobody asks for a decision about these.
-    let nowhere = BTreeSet::new();
+    let nobody = BTreeSet::new();
     let named = worst.findings.iter().filter_map(|it| it.vulnerability.as_ref());
     for id in named {
         if !worst.vulnerabilities.contains_key(id) {
-            worst.vulnerabilities.insert(id.clone(), view::view(base, id, &nowhere, day));
+            worst.vulnerabilities.insert(id.clone(), view::view(base, id, &nobody, day));
         }
     }
     Cow::Owned(worst)

@@ -255,7 +255,7 @@ pub(crate) fn platform(vendor: &str, product: &str) -> Option<Product> {
     let name = product.trim().to_lowercase().replace('_', " ");
     let by = |who: &str| vendor.contains(who) || name.starts_with(who);
     let (family, scheme, component) = match name.trim_start_matches("vmware ") {
-        "esxi" | "esx" if by("vmware") => (Family::Esxi, Scheme::Esxi, "esxi"),
+        "esxi" | "esx" if by("vmware") || vendor == "n/a" => (Family::Esxi, Scheme::Esxi, "esxi"),
         "vcenter server" | "vcenter" if by("vmware") || vendor == "n/a" => {
             (Family::Vcenter, Scheme::Esxi, "vcenter")
         }
@@ -336,6 +336,8 @@ mod tests {
     fn platforms_by_name() {
         for (vendor, product, family) in [
             ("n/a", "VMware ESXi", Some(Family::Esxi)),
+            ("n/a", "ESXi", Some(Family::Esxi)),
+            ("", "ESXi", None),
             ("vmware", "esxi", Some(Family::Esxi)),
             ("VMware", "vmware_vcenter_server", Some(Family::Vcenter)),
             ("Microsoft", "Windows Server 2022", Some(Family::Windows)),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use underpin_exposure::report::{Finding, Need, Needed, ReasonCode};
-use underpin_exposure::{FactBase, Feed, Options, Status, assess};
+use underpin_exposure::{Assessment, FactBase, Feed, Options, Status, assess, at_worst};
 use underpin_model::facts::{
     Condition, Effect, Family, Hardware, NameKind, Remedy, RemedyKind, Restart, Verdict,
 };
 use underpin_model::fleet::{Component, ComponentKind, Cpu, Host, PowerState, RunningVmm, Setting, Vm};
+use underpin_model::id::HostId;
 
 use crate::build::*;
 
@@ -296,6 +297,26 @@ fn cpu_flags_reach_a_guest_when_it_is_cold_started() {
     assert!(before.finding.reasons[0].text.contains("(SA-1; reviewed: no, from general knowledge)"));
 }
 
+/// Which host it stands on is not known: it has its holes all the same, and at worst they are open on each host that it may stand on.
+#[test]
+fn a_guest_of_no_known_host_keeps_its_vmm_too() {
+    let base = FactBase::new(vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, NEW)]);
+    let of = |host: Option<&str>, vmm: Option<&str>| {
+        let mut one = guest("one", vmm);
+        one.host = host.map(|it| HostId::new(it).unwrap());
+        let fleet = fleet(vec![kvm_host()], vec![one]);
+        let assessment = assess(&fleet, &base, &Options::at(now()));
+        let worst = at_worst(&fleet, &base, &assessment);
+        let of = |of: &Assessment, asset| status(of, asset, "qemu-system-x86", CVE);
+        (of(&assessment, "one"), of(&assessment, "h1"), of(&worst, "h1"))
+    };
+    let open = Some(Status::FixedNotRunning);
+    assert_eq!(of(Some("h1"), Some(OLD)), (open, open, open));
+    assert_eq!(of(None, Some(OLD)), (open, Some(Status::Fixed), open));
+    assert_eq!(of(None, Some(NEW)), (Some(Status::Fixed), Some(Status::Fixed), Some(Status::Fixed)));
+    assert_eq!(of(None, None), (None, Some(Status::Fixed), Some(Status::Affected)), "nor is its VMM");
+}
+
 #[test]
 fn microcode_is_matched_by_processor_and_loaded_revision() {
     let mut product = product(Family::IntelMicrocode, None, "intel-microcode", NameKind::Product);
@@ -309,20 +330,23 @@ fn microcode_is_matched_by_processor_and_loaded_revision() {
             )],
         )]
     };
-    let of = |signature: &str, mask: u32, revision: &str| {
+    let with = |signature: &str, mask: u32, revision: Option<&str>| {
         let mut host = kvm_host();
         host.cpu = Some(Cpu {
             signature: Some(signature.to_owned()),
             platform_mask: Some(mask),
-            microcode: Some(revision.to_owned()),
+            microcode: revision.map(str::to_owned),
             ..Cpu::default()
         });
         status(&run(&fleet(vec![host], vec![]), feeds()), "h1", "microcode", "INTEL-SA-1")
     };
+    let of = |signature: &str, mask: u32, revision: &str| with(signature, mask, Some(revision));
     assert_eq!(of("06-55-04", 0x1, "0x2007006"), Some(Status::Affected));
     assert_eq!(of("06-55-04", 0x1, "0x2007108"), Some(Status::Fixed));
     assert_eq!(of("06-55-04", 0x8, "0x2007006"), None, "another platform id");
     assert_eq!(of("06-55-07", 0x1, "0x2007006"), None, "another stepping");
+    assert_eq!(with("06-55-04", 0x1, None), Some(Status::UnknownVersion), "nobody has listed the revision");
+    assert_eq!(with("06-55-07", 0x1, None), None, "whatever it is");
 }
 
 #[test]
