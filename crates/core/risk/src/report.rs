@@ -340,7 +340,9 @@ pub fn report_with(request: &Request<'_>, decisions: &[GroupDecision]) -> Result
         warnings: warnings(request, &built, &judgement, naive.as_ref()),
         evidence_unmatched: match request.group_by {
             GroupBy::Decision => {
-                unmatched(request.evidence, request.fleet, &due(decisions), &running(decisions))
+                let mut runs = running(decisions);
+                runs.extend(built.derivations.shocks.iter().filter_map(|it| it.called.clone()));
+                unmatched(request.evidence, request.fleet, &due(decisions), &runs)
             }
             _ => Vec::new(),
         },

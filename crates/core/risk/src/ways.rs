@@ -21,6 +21,9 @@ pub struct Ways {
     pub second_factor: Option<bool>,
 }
 
+/// So many ways in that an attacker gets to one for sure, unless the policy says that none is ever got to.
+const MORE_THAN_LISTED: u32 = 10_000;
+
 impl Ways {
     /// The ways in of one kind among the interfaces of a machine. What is listed twice word by word is one.
     #[must_use]
@@ -81,8 +84,8 @@ impl Ways {
         }
     }
 
-    /// What is not known at its worst: where a way in is reached from is not known, or none is listed at all, the public
-    /// Internet reaches it, and a second factor is not demanded.
+    /// What is not known at its worst: where a way in is reached from is not known, the public Internet reaches it, where none is
+    /// listed at all there are more than anybody lists, and a second factor is not demanded.
     #[must_use]
     pub fn at_worst(mut self) -> Self {
         self.second_factor = self.second_factor.or(Some(false));
@@ -90,7 +93,7 @@ impl Ways {
             counts[0] += std::mem::take(&mut counts[2]);
         }
         if self.open() + self.off == 0 {
-            self.on[0] = 1;
+            self.on[0] = MORE_THAN_LISTED;
         }
         self
     }
@@ -211,9 +214,9 @@ mod tests {
             (0.0, 0.050_000_000_000_000_044, 0.300_000_000_000_000_04)
         );
         // At its worst it is as if the public Internet reached it, and what is known stays as it is.
-        for unknown in [Ways::default(), Ways { on: [0, 0, 1], ..Ways::default() }] {
-            assert_eq!(reach(unknown.at_worst()), reach(Ways { on: [1, 0, 0], ..Ways::default() }));
-        }
+        let unknown = Ways { on: [0, 0, 1], ..Ways::default() };
+        assert_eq!(reach(unknown.at_worst()), reach(Ways { on: [1, 0, 0], ..Ways::default() }));
+        assert_eq!(reach(Ways::default().at_worst()), Span::exactly(1.0), "there may be any number of them");
         for known in [Ways { on: [1, 2, 0], ..Ways::default() }, Ways { off: 2, ..Ways::default() }] {
             let known = Ways { second_factor: Some(true), ..known };
             assert_eq!(known.at_worst(), known);

@@ -1,44 +1,61 @@
-//! Management planes of which it is not known on which hosts they run. At worst that is one which every cause hits as often as the host that
-//! it hits most often: no host of the fleet takes the plane with it more often than that.
+//! Management planes of which it is not known on which hosts they run. At worst that is all hosts of the fleet, so that a plane falls with any
+//! of them: with no others could it fall more often.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use underpin_model::fleet::ManagementPlane;
 
-use crate::portfolio::{Gate, HostClass, Impact, Plane, Response, Shock};
+use crate::portfolio::{Factor, Gate, HostClass, Impact, Plane, Response, Shock};
 
 /// A plane that says nothing of where it runs.
 pub(super) fn is(plane: &ManagementPlane) -> bool {
     plane.runs_on.is_none()
 }
 
-/// How a host answers that each cause hits as often as any host of the fleet, as far as a hit gives control of what runs there.
-pub(super) fn worst_host(classes: &[HostClass], shocks: &[Shock]) -> Vec<Response> {
-    let mut sets: Vec<&Arc<[Response]>> = classes.iter().map(|it| &it.responses).collect();
+/// How likely each cause hits any host of the fleet, as far as a hit gives control of what runs there; `of_host` has each host's class.
+/// Hosts that a cause hits count as independent, which they are at most: what they have in common makes a hit of any less likely.
+pub(super) fn any_host(classes: &[HostClass], of_host: &[u32], shocks: &[Shock]) -> Vec<Response> {
+    let mut sizes = vec![0.0; classes.len()];
+    for &class in of_host {
+        sizes.get_mut(class as usize).into_iter().for_each(|it| *it += 1.0);
+    }
     // Classes that differ in their planes alone share their answers.
-    sets.dedup_by_key(|it| Arc::as_ptr(it).cast::<Response>());
-    let mut worst: FxHashMap<u32, (f64, &Response)> = FxHashMap::default();
-    for response in sets.into_iter().flat_map(|it| it.iter()) {
-        let likely = likely(response, shocks) * response.impact.control();
-        let known = worst.get(&response.shock).map_or(0.0, |it| it.0);
-        if likely > known {
-            worst.insert(response.shock, (likely, response));
+    let mut places: FxHashMap<*const Response, usize> = FxHashMap::default();
+    let mut sets: Vec<(&[Response], f64)> = Vec::new();
+    for (class, size) in classes.iter().zip(sizes) {
+        let at = *places.entry(class.responses.as_ptr()).or_insert(sets.len());
+        match sets.get_mut(at) {
+            Some(known) => known.1 += size,
+            None => sets.push((&class.responses, size)),
         }
     }
-    let of = |it: &Response| Response {
-        probability: it.probability * it.impact.control(),
-        impact: Impact::COMPROMISED,
-        ..it.clone()
-    };
-    let mut worst: Vec<Response> = worst.into_values().map(|it| of(it.1)).collect();
-    worst.sort_by_key(|it| it.shock);
-    worst
+    let mut spared: BTreeMap<u32, f64> = BTreeMap::new();
+    for (responses, hosts) in sets {
+        for it in responses {
+            let log = (-likely(it, shocks) * it.impact.control()).ln_1p();
+            *spared.entry(it.shock).or_default() += hosts * log;
+        }
+    }
+    let any = spared.into_iter().map(|(shock, log)| (shock, -log.exp_m1()));
+    any.filter(|it| it.1 > 0.0).map(|(shock, any)| of_any(shock, any)).collect()
 }
 
-/// Lets a plane fall with a host as well.
-pub(super) fn fall_with(plane: &mut Plane, host: &[Response]) {
-    for response in host {
+fn of_any(shock: u32, probability: f64) -> Response {
+    let factor = Factor {
+        name: "hits any host of the fleet",
+        value: probability,
+        low: 0.0,
+        high: probability,
+        parameter: None,
+        source: "on which hosts the plane runs is not known".into(),
+    };
+    Response { shock, probability, left: 1.0, gate: None, impact: Impact::COMPROMISED, factors: [factor].into() }
+}
+
+/// Lets a plane fall with hosts as well.
+pub(super) fn fall_with(plane: &mut Plane, hosts: &[Response]) {
+    for response in hosts {
         match plane.responses.binary_search_by_key(&response.shock, |it| it.shock) {
             Ok(at) => plane.responses.get_mut(at).into_iter().for_each(|it| add(it, response)),
             Err(at) => plane.responses.insert(at, response.clone()),
@@ -46,12 +63,10 @@ pub(super) fn fall_with(plane: &mut Plane, host: &[Response]) {
     }
 }
 
-/// Either of two answers to one shock, at most: a control is taken to stand before both only where it does.
+/// Either of two answers to one shock, at most.
 fn add(own: &mut Response, other: &Response) {
     let sum = own.probability + other.probability;
-    if own.gate != other.gate || sum > 1.0 {
-        own.gate = None;
-    }
+    own.gate = None;
     own.probability = sum.min(1.0);
     own.left = own.left.max(other.left).max(own.probability);
     own.factors = own.factors.iter().chain(other.factors.iter()).cloned().collect();

@@ -92,7 +92,8 @@ impl Shocks {
 
     fn bad_release(&mut self, release: &str, hardware: &HardwareClass, regression: Regression) -> u32 {
         let (release, hardware) = (release.to_owned(), hardware.clone());
-        let derivation = ShockDerivation { released: regression.released, ..ShockDerivation::default() };
+        let Regression { released, called, .. } = regression;
+        let derivation = ShockDerivation { released, called, ..ShockDerivation::default() };
         let shock = self.push(Cause::BadRelease { release, hardware }, regression.factors, derivation);
         self.hit_by_release.insert(shock, regression.hit);
         shock

@@ -228,15 +228,15 @@ pub fn build(
     let (mut planes, plane_derivations) = answering.planes(&PublicReach::of(fleet), options.unknown);
     if options.unknown == UnknownAs::BaseRate {
         let unlisted = unmanaged::unknown_plane(&survey, policy, &shocks, &planes);
-        let worst = anywhere::worst_host(&classes.list, &shocks.list);
+        let any = anywhere::any_host(&classes.list, &classes.of_host, &shocks.list);
         let unknown = planes.iter_mut().zip(&survey.planes).filter(|(_, it)| anywhere::is(it));
         for plane in unknown.map(|it| it.0) {
-            anywhere::fall_with(plane, &worst);
+            anywhere::fall_with(plane, &any);
         }
         planes.extend(unlisted);
         // What nobody listed says nothing of where it runs either.
         for plane in planes.iter_mut().skip(survey.planes.len()) {
-            anywhere::fall_with(plane, &worst);
+            anywhere::fall_with(plane, &any);
         }
     }
     let (holdings, unplaced) = holdings(&survey, policy)?;

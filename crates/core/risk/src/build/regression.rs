@@ -29,6 +29,8 @@ use crate::withdrawals::{self, Spelled, Withdrawal};
 pub(super) struct Regression {
     /// The day on which the release appeared, where it is known.
     pub(super) released: Option<Date>,
+    /// What evidence calls it, where it can be named.
+    pub(super) called: Option<String>,
     /// Their product is the probability that it is bad and shows it within the horizon.
     pub(super) factors: Vec<Factor>,
     /// Probability that it hits a host if it is bad.
@@ -79,14 +81,17 @@ impl<'a> Regressions<'a> {
         hardware: &HardwareClass,
     ) -> Option<Regression> {
         let record = platform.map_or_else(Record::default, |it| self.record(it, hardware));
+        let called = platform.and_then(|it| self.name(it));
         let perhaps = platform.filter(|_| record.withdrawal.is_none()).and_then(|it| self.perhaps(it));
-        self.believed(record, perhaps, self.released(platform))
+        let believed = self.believed(record, perhaps, self.released(platform))?;
+        Some(Regression { called, ..believed })
     }
 
     /// What is believed of a release beside that of the platform, which is known to be bad.
     pub(super) fn of_bad(&self, bad: &Bad) -> Option<Regression> {
         let record = Record { withdrawal: bad.withdrawal, at_release: None, tally: bad.tally };
-        self.believed(record, None, bad.released)
+        let believed = self.believed(record, None, bad.released)?;
+        Some(Regression { called: Some(bad.name.clone()), ..believed })
     }
 
     /// Whether a release that is known to be bad is that of the platform, under its own name.
@@ -156,7 +161,7 @@ impl<'a> Regressions<'a> {
             }
         };
         factors.push(self.shows_itself());
-        Some(Regression { released, factors, hit, known_bad: is_bad })
+        Some(Regression { released, called: None, factors, hit, known_bad: is_bad })
     }
 
     /// A fault shows itself at the rate at which others find faults: the share of bad releases that hit within the horizon.

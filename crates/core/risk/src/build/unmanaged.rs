@@ -1,8 +1,6 @@
 //! Hosts of which no management plane is known. At worst they are under one of which nothing is known: it answers to every cause as that
 //! known plane does which it hits most often, and to an unlisted hole of its own.
 
-use std::collections::BTreeSet;
-
 use underpin_model::id::ManagementPlaneId;
 use underpin_model::policy::{Parameter, Policy};
 
@@ -54,15 +52,14 @@ pub(super) fn unknown_plane(
     let mut responses = worst_of(known, &shocks.list);
     responses.push(own);
     responses.sort_by_key(|it| it.shock);
-    // It may be any of those that are known, with the hosts that they run on.
-    let runs_on: BTreeSet<u32> = known.iter().flat_map(|it| it.runs_on.iter().copied()).collect();
     Some(Plane {
         id,
         responses,
         takes_host: takes_host.value,
         gate: None,
         impact: Impact::COMPROMISED,
-        runs_on: runs_on.into_iter().collect(),
+        // On any: what that comes to is in its responses.
+        runs_on: Vec::new(),
     })
 }
 

@@ -10,6 +10,7 @@ use underpin_model::policy::{Parameter, Policy};
 use underpin_risk::build::{Built, Options, ReleaseDates, build};
 use underpin_risk::evidence::{Beta, Count};
 use underpin_risk::portfolio::Cause;
+use underpin_risk::report::{Request, report};
 use underpin_risk::wait::evidence::{Evidence, EvidenceKind, EvidenceRecord, Tally};
 use underpin_risk::wait::prior::{history, prior};
 use underpin_risk::wait::situation::Belief;
@@ -130,6 +131,26 @@ fn the_belief_in_a_running_release_is_that_of_patch_or_wait() {
     let mut elsewhere = runs(&fleet, &[(30, 9, EvidenceKind::Trial)]);
     elsewhere.runs[0].hardware = None;
     assert_eq!(bad(&built(&fleet, &base, &elsewhere)), Some((plain, hit)), "other hardware teaches nothing");
+}
+
+/// Clean runs of a young release that hosts run lower its risk although none is due there; of one that is so mature that it is not priced
+/// they count for nothing.
+#[test]
+fn runs_of_a_release_that_hosts_run_are_told_to_count_for_nothing_only_where_they_do() {
+    let (base, policy) = (base(), Policy::default());
+    for (build, counts) in [("24000119", true), ("24000100", false)] {
+        let fleet = of_esxi("8.0U3", &format!("VMware ESXi 8.0.3 build-{build}"));
+        let mut clean = runs(&fleet, &[(30, 0, EvidenceKind::Canary)]);
+        clean.runs[0].release = format!("ESXi 8.0U3-{build}");
+        let [plain, believed] =
+            [Evidence::default(), clean.clone()].map(|it| bad(&built(&fleet, &base, &it)).map(|it| it.0));
+        assert_eq!(believed < plain, counts, "{plain:?} {believed:?}");
+        let facts = Facts::new();
+        let request = Request::new(&fleet, &facts.assessment, &base, &policy, &clean);
+        let told = report(&request).unwrap().evidence_unmatched;
+        let nowhere = told.iter().any(|it| it.starts_with("run number 1.release"));
+        assert_eq!(nowhere, !counts, "{told:?}");
+    }
 }
 
 #[test]

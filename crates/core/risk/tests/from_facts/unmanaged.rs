@@ -94,7 +94,7 @@ fn a_plane_of_which_it_is_not_known_where_it_runs_may_be_on_any_host() {
     assert_eq!(unknown.unpriced.planes_of_unknown_host, 1);
     let words = unknown.unpriced.to_string();
     assert!(words.contains("on which hosts 1 management plane runs is not known"), "{words}");
-    for hosts in [&[][..], &["h1"], &["h2"]] {
+    for hosts in [&[][..], &["h1"], &["h2"], &["h1", "h2"]] {
         let (known, known_most) = means(Some(hosts), &mut fleet);
         assert_eq!(known.unpriced.planes_of_unknown_host, 0);
         assert!(mean(&most) >= mean(&known), "{hosts:?}: {} of {}", mean(&most), mean(&known));

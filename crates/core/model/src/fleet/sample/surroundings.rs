@@ -142,6 +142,8 @@ fn plane(fleet: &mut Fleet, at: usize, platform: &Platform, site: &SiteId) -> Op
         enabled: Some(true),
         authentication: vec![AuthenticationMethod { method: "directory".to_owned(), second_factor: None }],
     }];
+    // Of its own machines, as many control planes are; the fleet file says so.
+    plane.runs_on = Some(Vec::new());
     fleet.management_planes.push(plane);
     Some(id)
 }
