@@ -39,8 +39,8 @@ pub(super) struct OpenHole {
 pub(super) struct Due {
     /// What a release closes.
     pub(super) holes: BTreeMap<VulnerabilityId, OpenHole>,
-    /// Open, and no release closes it.
-    pub(super) without_fix: BTreeSet<VulnerabilityId>,
+    /// Open, and no release closes it, with what the machines are that have it.
+    pub(super) without_fix: BTreeMap<VulnerabilityId, Context>,
     /// First fixed versions, each with the day of its announcement.
     pub(super) versions: BTreeMap<Arc<str>, Option<Date>>,
     /// Versions that documents name already, each with the later day on which it appeared.
@@ -217,7 +217,8 @@ pub(super) fn due(
                 due.bug_fixes += bunch.hosts.len();
             }
             let Some(version) = version else {
-                due.without_fix.insert(id.clone());
+                let known = due.without_fix.entry(id.clone()).or_insert(group.context);
+                *known = stricter(*known, group.context);
                 continue;
             };
             match due.versions.get_mut(version) {
@@ -276,8 +277,15 @@ impl OpenHole {
     fn add(&mut self, bunch: usize, announced: Option<Date>, context: Context) {
         let known = self.bunches.entry(bunch).or_default();
         *known = earlier(*known, announced);
-        self.context.publicly_exposed = wider(self.context.publicly_exposed, context.publicly_exposed);
-        self.context.human_impact = self.context.human_impact.max(context.human_impact);
+        self.context = stricter(self.context, context);
+    }
+}
+
+/// What asks for more of two.
+fn stricter(a: Context, b: Context) -> Context {
+    Context {
+        publicly_exposed: wider(a.publicly_exposed, b.publicly_exposed),
+        human_impact: a.human_impact.max(b.human_impact),
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 use underpin_exposure::decision as context;
-use underpin_exposure::report::VulnerabilityView;
+use underpin_exposure::report::{Context, VulnerabilityView};
 use underpin_model::fleet::Fleet;
 use underpin_model::id::HostId;
 use underpin_model::policy::{Parameter, Policy};
@@ -176,8 +176,9 @@ impl<'a> Scene<'a> {
     /// What is known whatever the release.
     pub(super) fn shell(&self, case: &Case) -> GroupDecision {
         let views: Vec<(&VulnerabilityView, &OpenHole)> = self.views(case).collect();
-        let ssvc = views.iter().map(|(view, hole)| context::ssvc(&view.points, hole.context).decision).max();
-        let due = views.iter().map(|(view, hole)| context::due(&view.points, hole.context));
+        let duties = self.duties(case);
+        let ssvc = duties.iter().map(|(view, context)| context::ssvc(&view.points, *context).decision).max();
+        let due = duties.iter().map(|(view, context)| context::due(&view.points, *context));
         let exploited = views.iter().filter(|(view, _)| view.kev.is_some_and(|it| it <= self.day)).count();
         GroupDecision {
             group: case.group.key.clone(),
@@ -207,6 +208,16 @@ impl<'a> Scene<'a> {
             unknown: None,
             recommendation: String::new(),
         }
+    }
+
+    /// What duties are about: what is closed, and where nothing is, what stays open. No duty is lifted because no release is known.
+    fn duties<'s>(&'s self, case: &'s Case) -> Vec<(&'s VulnerabilityView, Context)> {
+        let known = &self.request.assessment.vulnerabilities;
+        if case.due.holes.is_empty() {
+            let open = case.due.without_fix.iter();
+            return open.filter_map(|(id, context)| Some((known.get(id)?, *context))).collect();
+        }
+        self.views(case).map(|(view, hole)| (view, hole.context)).collect()
     }
 
     fn views<'s>(&'s self, case: &'s Case) -> impl Iterator<Item = (&'s VulnerabilityView, &'s OpenHole)> {

@@ -242,7 +242,7 @@ pub(super) fn closes_nothing(known: &Releases<'_>, line: &LineKey, due: &Due) ->
     };
     let named = |id| known.base.fixes_named(&line.family, &line.component, id);
     let of_other = |it: &Arc<str>| esxi::train(it).is_some_and(|of| of != train);
-    let others: BTreeSet<Arc<str>> = due.without_fix.iter().flat_map(named).filter(of_other).collect();
+    let others: BTreeSet<Arc<str>> = due.without_fix.keys().flat_map(named).filter(of_other).collect();
     if others.is_empty() {
         return missing;
     }

@@ -179,7 +179,7 @@ fn what_is_due_on_hosts_together_is_due_on_each_alone() {
             for (line, due) in alone.lines {
                 *repairs.entry(line.clone()).or_default() += due.bug_fixes;
                 let whole = &together.lines[&line];
-                assert!(due.without_fix.is_subset(&whole.without_fix));
+                assert!(due.without_fix.keys().all(|it| whole.without_fix.contains_key(it)));
                 assert!(due.versions.keys().all(|it| whole.versions.contains_key(it)));
                 let most = |it: &BTreeMap<usize, Restart>| it.values().max().copied();
                 assert!(most(&due.restarts) <= most(&whole.restarts));

@@ -21,11 +21,15 @@ fn base(vector: &str, listed: &str) -> FactBase {
         "cve,tags,published,assigner,vendor_products,cvss31,cvss40,ssvc,kev\n\
          CVE-2026-0001,,2025-12-01,,,{vector},,,\nCVE-2026-0002,,2026-02-27,,,{vector},,,{listed}\n"
     );
-    let read = |text: &str| match underpin_feeds::parse(text.as_bytes()) {
+    base_of(&[osv, &index])
+}
+
+fn base_of(texts: &[&str]) -> FactBase {
+    let read = |text: &&str| match underpin_feeds::parse(text.as_bytes()) {
         Ok(Parsed::Document(document)) => *document,
         other => panic!("{other:?}"),
     };
-    let documents = vec![read(osv), read(&index)];
+    let documents = texts.iter().map(read).collect();
     FactBase::new(vec![Feed { id: FeedId::new("feed").unwrap(), fetched: None, documents }])
 }
 
@@ -46,6 +50,24 @@ fn a_group_shows_its_strictest_duty_and_the_one_that_is_due_first() {
     let json = serde_json::to_value(&listed).unwrap();
     assert_eq!(json["duties"][0]["timeline"], "3 days & forensic investigation");
     assert_eq!(json["duties"][1]["date"], "2025-12-04");
+}
+
+/// A known-exploited hole that no known release closes has its duty all the same.
+#[test]
+fn what_no_release_closes_has_its_duty() {
+    let osv = r#"{"id": "ALSA-2026:0002", "published": "2026-02-20T00:00:00Z", "modified": "2026-02-20T00:00:00Z",
+         "summary": "Important: qemu-kvm security update", "related": ["CVE-2026-0002"],
+         "affected": [{"package": {"ecosystem": "AlmaLinux:9", "name": "qemu-kvm-core"},
+         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}]}"#;
+    let index = format!(
+        "cve,tags,published,assigner,vendor_products,cvss31,cvss40,ssvc,kev\nCVE-2026-0002,,2026-02-27,,,{NETWORK},,,2026-02-28\n"
+    );
+    let list = decided(&fleet("R1", "R1"), &base_of(&[osv, &index]), "", "");
+    let [one] = &list[..] else { panic!("{list:?}") };
+    assert!(one.release.is_none() && one.closes.is_empty() && one.without_fix == 1);
+    let due = one.bod_26_04.as_ref().unwrap().to_string();
+    assert_eq!(due, "3 days & forensic investigation (2026-03-03); 3 days (2026-03-02)");
+    assert!(one.ssvc.is_some());
 }
 
 #[test]
