@@ -75,11 +75,16 @@ fn a_fleet_without_a_plane_may_have_one_that_nobody_listed() {
     assert_eq!(built.unpriced.hosts_of_unknown_plane, 0);
 }
 
-/// Two hosts with a hole, and a plane that manages them and has none.
+/// Three hosts with a hole, and a plane that manages them and has none.
 fn under_a_plane() -> (Fleet, Facts) {
-    let (fleet, _) = two();
+    let mut fleet = fleet();
+    let hosts = ["h1", "h2", "h3"];
+    for (host, guests) in hosts.into_iter().zip([3, 5, 4]) {
+        add_host(&mut fleet, host, &[("a", guests)]);
+    }
+    add_plane(&mut fleet, "vc", &hosts);
     let hole = [(Some("CVE-1"), Area::VmmCore, Status::Affected)];
-    let facts = Facts::new().knows("CVE-1", Some(REMOTE), Some(0.5), None).hosts(&["h1", "h2"], &hole);
+    let facts = Facts::new().knows("CVE-1", Some(REMOTE), Some(0.5), None).hosts(&hosts, &hole);
     (fleet, facts.has(AssetKind::ManagementPlane, &["vc"], &[]))
 }
 
@@ -94,7 +99,7 @@ fn a_plane_of_which_it_is_not_known_where_it_runs_may_be_on_any_host() {
     assert_eq!(unknown.unpriced.planes_of_unknown_host, 1);
     let words = unknown.unpriced.to_string();
     assert!(words.contains("on which hosts 1 management plane runs is not known"), "{words}");
-    for hosts in [&[][..], &["h1"], &["h2"], &["h1", "h2"]] {
+    for hosts in [&[][..], &["h1"], &["h2"], &["h1", "h2"], &["h1", "h2", "h3"]] {
         let (known, known_most) = means(Some(hosts), &mut fleet);
         assert_eq!(known.unpriced.planes_of_unknown_host, 0);
         assert!(mean(&most) >= mean(&known), "{hosts:?}: {} of {}", mean(&most), mean(&known));
