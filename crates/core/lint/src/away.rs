@@ -131,7 +131,8 @@ impl<'w, 'a> Limits<'w, 'a> {
 
 fn most_away(world: &World<'_>, timeline: &Timeline<'_>, away: &[Away], log: &mut Log<'_>) {
     let limits = Limits::new(world, timeline);
-    let mut events: Vec<(u32, bool, u32)> = Vec::new();
+    // When, whether it goes (ends come before starts), who, and whether it was away before.
+    let mut events: Vec<(u32, bool, u32, bool)> = Vec::new();
     let mut count: FxHashMap<Of, u32> = FxHashMap::default();
     for it in away {
         if it.before {
@@ -139,18 +140,18 @@ fn most_away(world: &World<'_>, timeline: &Timeline<'_>, away: &[Away], log: &mu
                 *count.entry(of).or_default() += 1;
             }
         } else {
-            events.push((it.from, true, it.host));
+            events.push((it.from, true, it.host, false));
         }
         // A touch without a span is one all the same: it counts in its second.
-        events.push((it.until.max(it.from.saturating_add(1)), false, it.host));
+        events.push((it.until.max(it.from.saturating_add(1)), false, it.host, it.before));
     }
-    // Ends before starts.
     events.sort_unstable();
-    let before = count.clone();
+    // Of those that were away at the start as many are excused as still are: whoever came back and goes again is one more.
+    let mut still = count.clone();
     let mut at = 0;
-    while let Some(&(now, _, _)) = events.get(at) {
+    while let Some(&(now, ..)) = events.get(at) {
         let mut risen: FxHashSet<(Of, u32)> = FxHashSet::default();
-        while let Some(&(moment, goes, host)) = events.get(at)
+        while let Some(&(moment, goes, host, before)) = events.get(at)
             && moment == now
         {
             for of in limits.of(host) {
@@ -160,6 +161,8 @@ fn most_away(world: &World<'_>, timeline: &Timeline<'_>, away: &[Away], log: &mu
                     risen.insert((of, host));
                 } else {
                     *count = count.saturating_sub(1);
+                    let still = still.entry(of).or_default();
+                    *still = still.saturating_sub(u32::from(before));
                 }
             }
             at += 1;
@@ -171,7 +174,7 @@ fn most_away(world: &World<'_>, timeline: &Timeline<'_>, away: &[Away], log: &mu
             log.compared(Rule::MostAway);
             let now_away = count.get(&of).copied().unwrap_or(0);
             let most = limits.most(of).unwrap_or(u32::MAX);
-            if now_away > most.max(before.get(&of).copied().unwrap_or(0)) {
+            if now_away > most.max(still.get(&of).copied().unwrap_or(0)) {
                 let locus = match of {
                     Of::Tenant(tenant) => Locus { tenant, ..world.locus(host) },
                     _ => world.locus(host),

@@ -4,7 +4,7 @@ use underpin_lint::{Options, lint};
 use underpin_model::change::Method;
 use underpin_model::fleet::{Action, Fleet, PowerState};
 use underpin_model::id::ElementId;
-use underpin_model::plan::{Outcome, Reason, Rule, Severity, Step, StepKind};
+use underpin_model::plan::{Outcome, Reason, Rule, Severity, Step, StepKind, Wave};
 use underpin_model::policy::{FailureSets, Homing, Policy, Ring};
 use underpin_model::quantity::Days;
 
@@ -177,4 +177,32 @@ fn the_lint_finds_guests_that_go_to_a_host_that_was_in_maintenance_after_it_was_
         assert_eq!(place, (Severity::Error, "host h3"), "{report:?}");
         assert!(found.found.contains("in maintenance at the start"), "{found:?}");
     }
+}
+
+/// Six hosts of which the first two are in maintenance and empty, each other one with a guest.
+fn two_in_maintenance() -> Fleet {
+    let mut fleet = fleet(6);
+    fleet.hosts[..2].iter_mut().for_each(|it| it.maintenance = Some(true));
+    for host in ["h3", "h4", "h5", "h6"] {
+        guest(&mut fleet, host, 8);
+    }
+    fleet
+}
+
+#[test]
+fn hosts_that_were_away_at_the_start_excuse_nobody_once_they_are_back() {
+    let (fleet, mut policy) = (two_in_maintenance(), policy());
+    policy.planning.most_away.per_cluster = 2;
+    let it = planned(&fleet, &policy);
+    let at_once = |it: &Wave| it.elements.len() == 2 && it.elements.iter().all(|it| it.as_str() > "h2");
+    let waves: Vec<&Wave> = it.plan.waves.iter().filter(|it| at_once(it)).collect();
+    assert!(!waves.is_empty(), "{:?}", it.plan.waves);
+    // Two were away at the start, and one may be.
+    policy.planning.most_away.per_cluster = 1;
+    let report = lint(&fleet, &policy, &it.plan, &Options::default());
+    let errors = report.findings.iter().filter(|it| it.severity == Severity::Error);
+    let errors: Vec<_> = errors.map(|it| (it.rule, it.found.as_str())).collect();
+    assert_eq!(errors.len(), waves.len(), "{errors:?}");
+    let two_away = |it: &(Rule, &str)| it.0 == Rule::MostAway && it.1.starts_with("2 hosts away");
+    assert!(errors.iter().all(two_away), "{errors:?}");
 }
