@@ -209,15 +209,8 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 break;
             }
             let candidate = pending[at].clone();
-            let away = self.maintenance.iter().filter(|it| **it).count()
-                - usize::from(self.maintenance[self.local(candidate.host)]);
-            let inside = draft.works.iter().filter(|it| self.maintenance[self.local(it.host)]).count();
-            if away - inside + draft.works.len() >= self.most {
-                let most = u32::try_from(self.most).unwrap_or(u32::MAX);
-                let away = self.in_maintenance(&|it| it != candidate.host);
-                let name = shared.facts.cluster_name(shared.facts.hosts[candidate.host as usize].cluster);
-                let of = "cluster".to_owned();
-                why.insert(candidate.host, vec![Reason::MostAway { of, name, most, away }]);
+            if let Some(reason) = self.too_many_away(shared, &candidate, &draft) {
+                why.insert(candidate.host, vec![reason]);
                 continue;
             }
             if candidate.coordinator && !draft.works.is_empty() {
@@ -243,6 +236,24 @@ impl<'f, 'a> Cluster<'f, 'a> {
             }
         }
         draft
+    }
+
+    /// Why the limit of hosts away keeps a host out of a wave. One that is in maintenance is away as it is: its change adds no absence,
+    /// whoever else is away.
+    fn too_many_away(&self, shared: &Shared<'f, 'a>, candidate: &Candidate, draft: &Draft) -> Option<Reason> {
+        let before = |host: u32| self.maintenance[self.local(host)];
+        let others = self.maintenance.iter().filter(|it| **it).count();
+        let inside = draft.works.iter().filter(|it| before(it.host)).count();
+        let away = others.saturating_sub(inside).saturating_add(draft.works.len());
+        if before(candidate.host) || away < self.most {
+            return None;
+        }
+        Some(Reason::MostAway {
+            of: "cluster".to_owned(),
+            name: shared.facts.cluster_name(shared.facts.hosts[candidate.host as usize].cluster),
+            most: u32::try_from(self.most).unwrap_or(u32::MAX),
+            away: self.in_maintenance(&|it| it != candidate.host),
+        })
     }
 
     /// Those of the hosts in maintenance that are meant.

@@ -206,3 +206,19 @@ fn hosts_that_were_away_at_the_start_excuse_nobody_once_they_are_back() {
     let two_away = |it: &(Rule, &str)| it.0 == Rule::MostAway && it.1.starts_with("2 hosts away");
     assert!(errors.iter().all(two_away), "{errors:?}");
 }
+
+#[test]
+fn hosts_in_maintenance_do_not_keep_each_other_from_being_changed() {
+    let mut fleet = two_in_maintenance();
+    let it = planned(&fleet, &policy());
+    let out: Vec<_> = it.report.elements.iter().filter(|it| it.outcome != Outcome::Planned).collect();
+    assert!(out.is_empty(), "{out:?}");
+    let begins = |id: &str| of(&it, id).start_s.unwrap();
+    let back = begins("h1").max(begins("h2"));
+    assert!(["h3", "h4", "h5", "h6"].iter().all(|id| begins(id) > back), "{:?}", it.plan.waves);
+    // One of them that stays away uses the limit up for all that are not.
+    fleet.hosts[0].platform.as_mut().unwrap().release = Some("8.0.2".to_owned());
+    let it = planned(&fleet, &policy());
+    assert_eq!(of(&it, "h2").outcome, Outcome::Planned);
+    assert!(matches!(&of(&it, "h3").reasons[..], [Reason::MostAway { away, .. }] if away.len() == 1));
+}
