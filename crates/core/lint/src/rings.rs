@@ -162,55 +162,79 @@ fn stages(world: &World<'_>, timeline: &Timeline<'_>) -> BTreeMap<u32, Vec<Stage
 /// coordinator the same holds, after this one, for the rings that its hosts would have: nobody waits for who comes later.
 fn order(world: &World<'_>, timeline: &Timeline<'_>, change: u32, stages: &[Stage], log: &mut Log<'_>) {
     let emergency = timeline.profile == Profile::Emergency;
-    let merged = emergency && world.policy.planning.emergency.merge_rings;
-    // Latest soak of each ring, and of its canaries and pools by the ring that they would have, with the wave that it is of.
-    let mut of_ring: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
-    let mut of_canaries: BTreeMap<(u32, u32), (u32, u32)> = BTreeMap::new();
-    let mut of_pools: BTreeMap<(u32, u32, u32), (u32, u32)> = BTreeMap::new();
-    let mut of_coordinators: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
-    for it in stages {
-        let soak = (it.soak_until, it.wave);
-        let latest = |known: &mut (u32, u32)| *known = (*known).max(soak);
-        latest(of_ring.entry(it.ring).or_default());
-        if it.canary {
-            latest(of_canaries.entry((it.ring, it.own_ring)).or_default());
-        }
-        if !it.coordinator {
-            latest(of_pools.entry((it.cluster, it.ring, it.own_ring)).or_default());
-        } else if it.canary {
-            latest(of_coordinators.entry(it.cluster).or_default());
-        }
+    let may_merge = emergency && world.policy.planning.emergency.merge_rings;
+    let latest = Latest::of(stages);
+    let early = |merged: bool| {
+        let of = |it| Some((it, latest.awaited(it, merged).filter(|soak| it.from < soak.0)?));
+        stages.iter().filter_map(of).collect::<Vec<(&Stage, Soak)>>()
+    };
+    stages.iter().for_each(|_| log.compared(Rule::RingOrder));
+    let mut found = early(may_merge);
+    // An emergency may merge rings and need not: one after the other keeps the order, too.
+    if may_merge && !found.is_empty() && early(false).is_empty() {
+        found.clear();
     }
     let name = |ring: u32| world.policy.rings.get(ix(ring)).map_or("?", |it| it.name.as_str());
-    for it in stages {
-        log.compared(Rule::RingOrder);
+    for (it, (until, waits_for)) in found {
+        let locus = it.hosts.first().map_or(Locus::NOWHERE, |host| world.locus(*host));
+        log.error(Rule::RingOrder, At::moment(it.from), &locus, || {
+            let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
+            let place = format!("wave {} of ring {}", it.wave, name(it.ring));
+            let found = format!("{} start at {} s for change {change:?}", named(world, &it.hosts), it.from);
+            let first = stages.iter().find(|it| it.wave == waits_for);
+            let hosts = first.map_or_else(String::new, |it| named(world, &it.hosts));
+            let canary = if first.is_some_and(|it| it.canary) { ", canary" } else { "" };
+            (place, found, format!("after {until} s, when wave {waits_for} ({hosts}{canary}) has soaked"))
+        });
+    }
+}
+
+/// When a soak ends, and the wave that it is of.
+type Soak = (u32, u32);
+
+/// The latest soak of each ring, and of its canaries and pools by the ring that they would have.
+#[derive(Default)]
+struct Latest {
+    of_ring: BTreeMap<u32, Soak>,
+    of_canaries: BTreeMap<(u32, u32), Soak>,
+    of_pools: BTreeMap<(u32, u32, u32), Soak>,
+    of_coordinators: BTreeMap<u32, Soak>,
+}
+
+impl Latest {
+    fn of(stages: &[Stage]) -> Self {
+        let mut all = Self::default();
+        for it in stages {
+            let soak = (it.soak_until, it.wave);
+            let latest = |known: &mut Soak| *known = (*known).max(soak);
+            latest(all.of_ring.entry(it.ring).or_default());
+            if it.canary {
+                latest(all.of_canaries.entry((it.ring, it.own_ring)).or_default());
+            }
+            if !it.coordinator {
+                latest(all.of_pools.entry((it.cluster, it.ring, it.own_ring)).or_default());
+            } else if it.canary {
+                latest(all.of_coordinators.entry(it.cluster).or_default());
+            }
+        }
+        all
+    }
+
+    /// The last soak that hosts wait for, with rings merged or one after the other.
+    fn awaited(&self, it: &Stage, merged: bool) -> Option<Soak> {
         let earlier = if merged {
             // Every canary soaks before anything that is none.
-            of_canaries.values().max().copied().filter(|_| !it.canary)
+            self.of_canaries.values().max().copied().filter(|_| !it.canary)
         } else {
-            of_ring.range(..it.ring).map(|it| *it.1).max()
+            self.of_ring.range(..it.ring).map(|it| *it.1).max()
         };
-        let own = of_canaries.range((it.ring, 0)..=(it.ring, it.own_ring)).map(|it| *it.1).max();
+        let own = self.of_canaries.range((it.ring, 0)..=(it.ring, it.own_ring)).map(|it| *it.1).max();
         let own = own.filter(|_| !it.canary && !it.coordinator);
-        let first = of_coordinators.get(&it.cluster).copied().filter(|_| !it.canary && !it.coordinator);
-        let pool = of_pools.range((it.cluster, it.ring, 0)..(it.cluster, it.ring, it.own_ring));
+        let first = self.of_coordinators.get(&it.cluster).copied().filter(|_| !it.canary && !it.coordinator);
+        let pool = self.of_pools.range((it.cluster, it.ring, 0)..(it.cluster, it.ring, it.own_ring));
         let pool = pool.map(|it| *it.1).max();
         let pool = pool.filter(|_| !merged && !it.coordinator && it.cluster != NONE);
-        let all = earlier.into_iter().chain(own).chain(first).chain(pool);
-        let Some((until, waits_for)) = all.max() else { continue };
-        if it.from < until {
-            let locus = it.hosts.first().map_or(Locus::NOWHERE, |host| world.locus(*host));
-            log.error(Rule::RingOrder, At::moment(it.from), &locus, || {
-                let change = timeline.changes.get(ix(change)).map_or("?", |it| it.id.as_str());
-                let place = format!("wave {} of ring {}", it.wave, name(it.ring));
-                let found =
-                    format!("{} start at {} s for change {change:?}", named(world, &it.hosts), it.from);
-                let first = stages.iter().find(|it| it.wave == waits_for);
-                let hosts = first.map_or_else(String::new, |it| named(world, &it.hosts));
-                let canary = if first.is_some_and(|it| it.canary) { ", canary" } else { "" };
-                (place, found, format!("after {until} s, when wave {waits_for} ({hosts}{canary}) has soaked"))
-            });
-        }
+        earlier.into_iter().chain(own).chain(first).chain(pool).max()
     }
 }
 

@@ -24,8 +24,16 @@ const MOST_APART: usize = 4;
 /// Why a host that can be emptied is not added to a wave.
 struct Misfit {
     reasons: Vec<Reason>,
-    /// One of the guests that restart as one and would have no place, and what they need, although there would be room for the sum of all.
-    unit: Option<(u32, Room)>,
+    /// Who would have no place, although there would be room for the sum of all.
+    short: Option<Short>,
+}
+
+/// Guests that restart as one and would have no place, once the guests of a host have left it.
+pub(super) struct Short {
+    /// One of them, and what they need.
+    pub(super) unit: (u32, Room),
+    /// What the guests of the host did.
+    pub(super) departures: Vec<Departure>,
 }
 
 impl<'f, 'a> Cluster<'f, 'a> {
@@ -108,20 +116,22 @@ impl<'f, 'a> Cluster<'f, 'a> {
         else {
             return Ok(());
         };
-        let mut unit = first.unit;
-        while let Some(it) = unit.and_then(|it| self.roomiest(candidate.host, draft, it)) {
+        let mut shorts: Vec<Short> = first.short.into_iter().collect();
+        while let Some(it) = shorts.last().and_then(|it| self.roomiest(candidate.host, draft, it.unit)) {
             if spared.len() >= MOST_SPARED || spared.contains(&it) {
                 break;
             }
             spared.push(it);
             let tried = self.trial(shared, couplings, candidate, way, draft, now, canary, (&spared, &[]));
             let Err(misfit) = tried else { return Ok(()) };
-            unit = misfit.unit;
+            let Some(short) = misfit.short else { break };
+            shorts.push(short);
         }
-        let short = first.unit.filter(|_| self.regroups && draft.works.is_empty());
-        let others = short.map(|unit| self.arrangements(shared, candidate, draft, unit));
+        if !self.regroups || !draft.works.is_empty() {
+            return Err(first.reasons);
+        }
         let avoids = Vec::from_iter(self.avoids);
-        for made in others.unwrap_or_default() {
+        for made in self.arrangements(shared, candidate, draft, &shorts) {
             let tried = self.trial(shared, couplings, candidate, way, draft, now, canary, (&avoids, &made));
             if tried.is_ok() {
                 return Ok(());
@@ -144,7 +154,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
         (spared, made): (&[u32], &[Departure]),
     ) -> Result<(), Misfit> {
         let emptied = self.empty(shared, candidate, method, draft, canary, (spared, made));
-        let departures = emptied.map_err(|reasons| Misfit { reasons, unit: None })?;
+        let departures = emptied.map_err(|reasons| Misfit { reasons, short: None })?;
         let work = Work {
             host: candidate.host,
             method,
@@ -288,13 +298,14 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 },
             };
             let unit = shortage.unit.filter(|_| outside.is_none());
-            return Err(Misfit { reasons: vec![outside.unwrap_or(reason)], unit });
+            let short = unit.map(|unit| Short { unit, departures });
+            return Err(Misfit { reasons: vec![outside.unwrap_or(reason)], short });
         }
         self.send_home(shared, candidate.release, &mut work, &draft.works, canary);
         if let Some(reason) = self.carries_less(candidate.resize, &mut work) {
             self.rooms.shut(host, was_shut);
             self.rooms.undo(&departures);
-            return Err(Misfit { reasons: vec![reason], unit: None });
+            return Err(Misfit { reasons: vec![reason], short: None });
         }
         draft.works.push(work);
         let times = layout(shared.facts, &draft.works, shared.homing);
@@ -315,7 +326,7 @@ impl<'f, 'a> Cluster<'f, 'a> {
                 draft.works.pop();
                 self.rooms.shut(host, was_shut);
                 self.rooms.undo(&departures);
-                Err(Misfit { reasons, unit: None })
+                Err(Misfit { reasons, short: None })
             }
         }
     }

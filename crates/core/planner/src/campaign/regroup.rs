@@ -1,6 +1,7 @@
 //! Guests of other hosts that move so that those of a failure find a place: where a rule keeps these apart from whoever stands where
 //! there is room, or where no host by itself has enough of it.
 
+use super::fit::Short;
 use super::leave::{Departure, How, Leaving};
 use super::relocate::{MOST_HOSTS, MOST_MOVED};
 use super::room::{Free, Room, fits, signed};
@@ -36,41 +37,108 @@ impl Restart {
 
 impl<'f, 'a> Cluster<'f, 'a> {
     /// Moves of others before a host is emptied, each of which leaves a host on which a unit could be restarted, though it could not
-    /// before: the fewest first. Everything stands as before.
+    /// before: first as everything stands with the host's own guests at home, then with these where they went when no place was found.
+    /// Everything stands as before.
     pub(super) fn arrangements(
         &mut self,
         shared: &Shared<'f, 'a>,
         candidate: &Candidate,
         draft: &Draft,
-        (guest, need): (u32, Room),
+        shorts: &[Short],
     ) -> Vec<Vec<Departure>> {
+        let mut found = Vec::new();
+        if let Some(short) = shorts.first() {
+            self.arrange(shared, candidate, draft, (short.unit, &[]), &mut found);
+        }
+        fewest_first(&mut found);
+        let mut beside: Vec<Vec<Departure>> = Vec::new();
+        let mut left: Vec<Vec<Departure>> = Vec::new();
+        for short in shorts {
+            let own: Vec<Departure> = short.departures.iter().filter(|it| it.how.moves()).copied().collect();
+            let mut made = Vec::new();
+            self.arrange(shared, candidate, draft, (short.unit, &own), &mut made);
+            fewest_first(&mut made);
+            // What was found with the guests gone these ways holds with them gone so; other ways may do as well.
+            left.extend(made.iter().map(|it| it.iter().chain(&own).copied().collect()));
+            beside.extend(made);
+        }
+        for made in [beside, left] {
+            let mut new: Vec<Vec<Departure>> = Vec::new();
+            for it in made {
+                if !found.contains(&it) && !new.contains(&it) {
+                    new.push(it);
+                }
+            }
+            fewest_first(&mut new);
+            found.extend(new);
+        }
+        found
+    }
+
+    /// The same for one unit, with guests of the host gone already: `own`.
+    fn arrange(
+        &mut self,
+        shared: &Shared<'f, 'a>,
+        candidate: &Candidate,
+        draft: &Draft,
+        ((guest, need), own): ((u32, Room), &[Departure]),
+        found: &mut Vec<Vec<Departure>>,
+    ) {
         let facts = self.rooms.facts;
         let together = &facts.guests[guest as usize].together;
         let unit = if together.is_empty() { vec![guest] } else { together.clone() };
-        let open = |to: &u32| *to != candidate.host && !self.rooms.is_shut(*to);
+        own.iter().for_each(|it| self.rooms.go(it.guest, it.to));
+        // Where it stands it finds no place once that fails.
+        let fails = (!own.is_empty()).then(|| self.rooms.at(guest));
+        let open = |to: &u32| *to != candidate.host && Some(*to) != fails && !self.rooms.is_shut(*to);
         let may = |to: &u32| unit.iter().all(|&it| facts.may_restart(it, *to));
         let hosts = self.rooms.hosts().filter(open).filter(may).collect();
         let restart = Restart { unit, need, hosts };
         // Whoever moves goes where the unit could not be restarted anyway, if that is possible.
         let places = restart.hosts.iter().copied().filter(|&it| restart.finds_place(&self.rooms, it));
         let avoids = Vec::from_iter(self.avoids);
-        let spared: Vec<u32> = avoids.iter().copied().chain(places).collect();
-        let mut found: Vec<Vec<Departure>> = Vec::new();
+        let spared: Vec<u32> = avoids.iter().copied().chain(places).chain(fails).collect();
         for spared in [&spared, &avoids] {
             let mut leaving = self.leaving(shared, draft, (&[], &[]), spared);
+            leaving.moved.extend(own.iter().map(|it| it.guest));
             for made in leaving.arrangements(candidate.host, &restart) {
                 if !found.contains(&made) {
                     found.push(made);
                 }
             }
         }
-        found.sort_by_key(Vec::len);
-        found.truncate(MOST_TRIED);
-        found
+        self.rooms.undo(own);
+        if !own.is_empty() {
+            let mut leaving = self.leaving(shared, draft, (&[], &[]), &avoids);
+            found.retain(|made| leaving.may_go(made));
+        }
     }
 }
 
+/// The fewest moves first, and no more arrangements than are tried.
+fn fewest_first(found: &mut Vec<Vec<Departure>>) {
+    found.sort_by_key(Vec::len);
+    found.truncate(MOST_TRIED);
+}
+
 impl Leaving<'_, '_, '_> {
+    /// Whether guests may move so, one after the other, as everything stands.
+    fn may_go(&mut self, made: &[Departure]) -> bool {
+        let mut gone = 0;
+        for it in made {
+            let need = self.need(&[it.guest]);
+            let free = self.rooms.free(it.to);
+            let room = free.iter().zip(need).all(|(free, need)| *free >= need);
+            if !room || !self.takes(it.guest, it.to) {
+                break;
+            }
+            self.rooms.go(it.guest, it.to);
+            gone += 1;
+        }
+        self.rooms.undo(made.get(..gone).unwrap_or_default());
+        gone == made.len()
+    }
+
     fn arrangements(&mut self, host: u32, restart: &Restart) -> Vec<Vec<Departure>> {
         if !self.relocates {
             return Vec::new();
