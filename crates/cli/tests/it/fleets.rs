@@ -85,7 +85,11 @@ fn a_host_that_names_two_releases_is_told_by_check() {
         ("7.0 U3", "7.0.3-19193900", 0),
     ] {
         let told = check(stated, listed);
-        assert!(told.stdout.ends_with(&format!("{warnings} warnings\n")), "{stated} {listed}: {}", told.stdout);
+        assert!(
+            told.stdout.ends_with(&format!("{warnings} warnings\n")),
+            "{stated} {listed}: {}",
+            told.stdout
+        );
     }
 }
 

@@ -17,8 +17,8 @@ use crate::factbase::FactBase;
 use crate::finding::Level;
 use crate::guest::{self, ColdStart};
 use crate::item::Item;
-use crate::report::{Area, Asset, AssetKind, Context};
 use crate::nowhere::Nowhere;
+use crate::report::{Area, Asset, AssetKind, Context};
 use crate::subject::{Processor, Surroundings, guests_on, items, microcode_item, sets_of};
 
 /// Distinct values, each with a number in the order of their first appearance.
@@ -228,7 +228,14 @@ impl<'a> Grouping<'a> {
         nowhere.hosts(vm).find_map(|host| self.vmm(floors.get(host)?.base, Some(vmm)))
     }
 
-    fn add_vm(&mut self, asset: Asset, vm: &'a Vm, floor: Option<Floor>, stated: Option<u32>, context: Context) {
+    fn add_vm(
+        &mut self,
+        asset: Asset,
+        vm: &'a Vm,
+        floor: Option<Floor>,
+        stated: Option<u32>,
+        context: Context,
+    ) {
         let base = self.base((&vm.component_sets, vm.components.as_deref()), Surroundings::default());
         // A guest that is off starts on what is installed, with all flags.
         let floor = floor.filter(|_| is_live(vm));

@@ -7,9 +7,9 @@ use underpin_model::fleet::{Action, Cluster, Fleet, Lock, LockKind};
 use underpin_model::id::{ClusterId, ElementId, HostId, VmId};
 use underpin_model::plan::{Counterfactual, Outcome, Relaxation, Trial};
 use underpin_model::policy::{Policy, Scope};
-use underpin_planner::campaign::{Request, plan, relax};
+use underpin_planner::campaign::{Request, plan, relax, with_spare_hosts};
 
-use super::build::{consent, host, planning, request, tenant};
+use super::build::{consent, fleet, guest, host, planning, policy, request, tenant};
 use super::laws::random;
 
 /// Something that stands in the way.
@@ -128,4 +128,46 @@ proptest! {
             prop_assert_eq!(lost, way.cost.iter().flat_map(|it| &it.loses).collect::<Vec<_>>(), "{:?}", way);
         }
     }
+}
+
+/// Three hosts; by the targets that are chosen without a search the third could be changed with two more, and with one by others.
+fn one_more_would_do() -> Fleet {
+    let mut it = fleet(3);
+    for (host, gib) in it.hosts.iter_mut().zip([32, 64, 48]) {
+        host.capacity.as_mut().unwrap().memory_mib = Some(gib * 1024);
+    }
+    let guests = [
+        ("h1", 12, true),
+        ("h3", 12, false),
+        ("h2", 20, false),
+        ("h3", 24, false),
+        ("h2", 12, true),
+        ("h2", 12, false),
+    ];
+    for (host, gib, pinned) in guests {
+        let vm = guest(&mut it, host, gib);
+        if pinned {
+            vm.allowed_actions.clear();
+        }
+    }
+    it
+}
+
+#[test]
+fn no_more_hosts_are_offered_than_do_for_whoever_asks_by_hand() {
+    let (fleet, policy) = (one_more_would_do(), policy());
+    let ways = outcomes(&fleet, &policy, 64).1;
+    let spare = |it: &&Counterfactual| it.also.is_none() && it.trial == Trial::Enough;
+    let of = |it: &Counterfactual| match &it.relaxation {
+        Relaxation::SpareHosts { cluster, hosts } => Some((cluster.clone(), *hosts, it.unblocks.clone())),
+        _ => None,
+    };
+    let (cluster, hosts, unblocks) = ways.iter().filter(spare).find_map(of).unwrap();
+    let gained = |hosts: u32| {
+        let mut fleet = fleet.clone();
+        assert!(with_spare_hosts(&mut fleet, &cluster, hosts));
+        outcomes(&fleet, &policy, 64).0
+    };
+    assert!(unblocks.iter().all(|it| gained(hosts).contains(it)));
+    assert!((1..hosts).all(|it| !unblocks.iter().all(|element| gained(it).contains(element))), "{hosts}");
 }

@@ -50,7 +50,14 @@ fn of_any(shock: u32, probability: f64) -> Response {
         parameter: None,
         source: "on which hosts the plane runs is not known".into(),
     };
-    Response { shock, probability, left: 1.0, gate: None, impact: Impact::COMPROMISED, factors: [factor].into() }
+    Response {
+        shock,
+        probability,
+        left: 1.0,
+        gate: None,
+        impact: Impact::COMPROMISED,
+        factors: [factor].into(),
+    }
 }
 
 /// Lets a plane fall with hosts as well.

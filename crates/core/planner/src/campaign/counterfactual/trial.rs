@@ -16,6 +16,9 @@ pub(super) const MOST_HOSTS: usize = 256;
 const HOSTS_PLANNED: usize = 1024;
 const FEWEST_PLANS: usize = 4;
 const MOST_PLANS: usize = 24;
+/// Plans for one relaxation that are searched as the plan itself is: so many hosts over all of them, and at most so many plans.
+const HOSTS_SEARCHED: usize = 256;
+const MOST_SEARCHED: usize = 6;
 /// Consents of one owner that are asked for one after the other, as each of its guests is found to need it.
 const MOST_ASKED: usize = 8;
 
@@ -28,6 +31,8 @@ pub(super) struct Attempt {
     pub(super) unblocked: BTreeSet<ElementId>,
     /// Why it does not contain the others.
     pub(super) reasons: BTreeMap<ElementId, Vec<Reason>>,
+    /// It was searched for as the plan itself is.
+    searched: bool,
 }
 
 /// A relaxation that was tried, by the least amount that is enough; otherwise by the greatest that was tried.
@@ -65,6 +70,8 @@ pub(super) struct Trials<'r, 'a> {
     pub(super) part: Fleet,
     /// Plans that may still be made.
     left: usize,
+    /// Of them so many may be searched for.
+    searches: usize,
 }
 
 impl<'r, 'a> Trials<'r, 'a> {
@@ -85,24 +92,39 @@ impl<'r, 'a> Trials<'r, 'a> {
             return None;
         }
         let left = (HOSTS_PLANNED / hosts).clamp(FEWEST_PLANS, MOST_PLANS);
-        Some(Self { request, elements, part: part(fleet, &clusters), left })
+        let searches = (HOSTS_SEARCHED / hosts).min(MOST_SEARCHED);
+        Some(Self { request, elements, part: part(fleet, &clusters), left, searches })
     }
 
     /// Plans with everything relaxed that is named; `None`: that cannot be acted out, or no plan is left to be made.
     fn attempt(&mut self, relaxed: &[&Relaxation]) -> Option<Attempt> {
+        self.attempt_by(relaxed, false)
+    }
+
+    /// The same with the search that the plan itself has; `None` too where no plan is left to be searched for.
+    fn search(&mut self, relaxed: &[&Relaxation]) -> Option<Attempt> {
+        if self.request.evaluations == 0 {
+            return None;
+        }
+        self.searches = self.searches.checked_sub(1)?;
+        self.attempt_by(relaxed, true)
+    }
+
+    fn attempt_by(&mut self, relaxed: &[&Relaxation], searched: bool) -> Option<Attempt> {
         self.left = self.left.checked_sub(1)?;
         let (mut fleet, mut policy) = (self.part.clone(), self.request.policy.clone());
         if !relaxed.iter().all(|it| relax(it, &mut fleet, &mut policy)) {
             return None;
         }
-        let request =
-            Request { fleet: &fleet, policy: &policy, evaluations: 0, parent: None, ..*self.request };
+        let evaluations = if searched { self.request.evaluations } else { 0 };
+        let request = Request { fleet: &fleet, policy: &policy, evaluations, parent: None, ..*self.request };
         let facts = Facts::new(&request);
         let mut driven = best::best(&request, &facts).ok()?;
         let plan = assemble::assemble(&request, &facts, &driven).plan;
         let planned = driven.fates.iter().filter(|it| it.1.outcome == Some(Outcome::Planned));
         let planned = planned.map(|it| it.0.clone()).collect();
-        let mut attempt = Attempt { plan, planned, unblocked: BTreeSet::new(), reasons: BTreeMap::new() };
+        let (unblocked, reasons) = (BTreeSet::new(), BTreeMap::new());
+        let mut attempt = Attempt { plan, planned, unblocked, reasons, searched };
         for element in self.elements {
             match driven.fates.remove(element) {
                 Some(fate) if fate.outcome == Some(Outcome::Planned) => {
@@ -142,6 +164,19 @@ impl<'r, 'a> Trials<'r, 'a> {
             let Some(tried) = self.at(from, middle, beside) else { break };
             if tried.attempt.unblocked.is_superset(&found.attempt.unblocked) {
                 (enough, found) = (middle, tried);
+            } else {
+                failed = middle;
+            }
+        }
+        // Whoever asks for less by hand gets a plan that is searched for, and that may do.
+        failed = first.saturating_sub(1);
+        while enough - failed > 1 {
+            let middle = failed + (enough - failed) / 2;
+            let relaxation = with_amount(from, middle);
+            let relaxed: Vec<&Relaxation> = [&relaxation].into_iter().chain(beside).collect();
+            let Some(attempt) = self.search(&relaxed) else { break };
+            if attempt.unblocked.is_superset(&found.attempt.unblocked) {
+                (enough, found) = (middle, Found { relaxation, attempt });
             } else {
                 failed = middle;
             }
@@ -196,7 +231,7 @@ impl<'r, 'a> Trials<'r, 'a> {
     pub(super) fn gain(&mut self, attempt: &Attempt, relaxed: &[&Relaxation]) -> Option<(Gain, TrialCost)> {
         // The plan to compare with is made in any case.
         self.left += 1;
-        let base = self.attempt(&[])?;
+        let base = self.attempt_by(&[], attempt.searched)?;
         // Hosts that are only supposed are no gain.
         let mut gain = Gain::between(&base.planned, &attempt.planned);
         gain.planned.retain(|it| !supposed(&self.part, it));
