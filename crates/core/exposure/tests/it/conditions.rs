@@ -385,7 +385,7 @@ fn a_guest_does_not_keep_tools_that_run_when_they_are_called() {
 fn a_fix_says_whether_it_is_needed_here() {
     let needed = |vms: Vec<Vm>| {
         let mut idle = kvm_host();
-        idle.id = underpin_model::id::HostId::new("idle").unwrap();
+        idle.id = HostId::new("idle").unwrap();
         let feeds = vec![debian_fix("DSA-1", "bookworm", "qemu", CVE, "1:7.2+dfsg-7+deb12u10")];
         let assessment = run(&fleet(vec![kvm_host(), idle], vms), feeds);
         let of = |asset: &str| {
