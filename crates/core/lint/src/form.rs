@@ -429,6 +429,10 @@ fn elements(world: &World<'_>, wave: &Wave, number: u32, log: &mut Log<'_>) {
     {
         bad(log, at, place(), format!("cluster {id}"), "a cluster of the fleet");
     }
+    let has = |ring: &String| world.fleet.hosts.iter().any(|it| it.ring.as_ref() == Some(ring));
+    if let Some(ring) = wave.ring.as_ref().filter(|it| !has(it)) {
+        bad(log, at, place(), format!("ring {ring:?}"), "a ring of the fleet's hosts");
+    }
     // Where an emergency merges rings, a wave of several has none.
     let rings: BTreeSet<Option<&str>> = wave
         .elements

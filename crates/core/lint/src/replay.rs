@@ -3,6 +3,7 @@
 mod judged;
 mod traffic;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
@@ -48,8 +49,8 @@ pub(crate) struct Replay<'r, 'a> {
     restart: Restart<'r, 'a>,
     /// What hosts that were overcommitted carried at the start, in MiB and vCPUs; 0 for others.
     at_start: Vec<Need>,
-    /// Hosts whose load rose in this second, and steps that need an empty host.
-    loaded: Vec<u32>,
+    /// Hosts whose load rose in this second, each with the step that raised it, and steps that need an empty host.
+    loaded: Vec<(u32, Option<u32>)>,
     must_be_empty: Vec<(u32, u32)>,
     /// Steps that take what a host keeps in memory, suspended guests with it.
     loses_memory: Vec<(u32, u32)>,
@@ -57,6 +58,11 @@ pub(crate) struct Replay<'r, 'a> {
     lost: BTreeMap<(u32, Found), Cause>,
     /// Hosts that are not empty when they have to be, by host, wave and what is there.
     occupied: BTreeMap<(u32, u32, bool), Cause>,
+    /// Hosts that carry more than they can, until they no longer do, by host, which of [`room::NAMES`] is short, and the exception that
+    /// excuses it: what comes when that has ended is no longer excused.
+    over: BTreeMap<(u32, usize, Option<usize>), Cause>,
+    /// The same when it is over.
+    was_over: Vec<Cause>,
 }
 
 /// What a step finds where it expects its guest.
@@ -104,6 +110,8 @@ pub(crate) fn replay(
         loses_memory: Vec::new(),
         lost: BTreeMap::new(),
         occupied: BTreeMap::new(),
+        over: BTreeMap::new(),
+        was_over: Vec::new(),
     };
     replay.before(log);
     let events = replay.events(group);
@@ -191,7 +199,7 @@ impl Replay<'_, '_> {
                 if let Some(station) = self.state.stations.get_mut(ix(local)) {
                     room::changed(&mut station.room, &change.capacity);
                 }
-                self.loaded.push(local);
+                self.loaded.push((local, None));
                 self.restart.loaded(local);
             }
         }
@@ -309,7 +317,7 @@ impl Replay<'_, '_> {
         else {
             return;
         };
-        self.loaded.push(to);
+        self.loaded.push((to, at.step));
         let world = self.world;
         log.compared(Rule::Capacity);
         let locus = world.locus_of_vm(it.vm, station.host);
@@ -433,10 +441,12 @@ impl Replay<'_, '_> {
     /// The end of a second: everything that it changed is judged at once.
     fn settle(&mut self, now: u32, log: &mut Log<'_>) {
         let mut loaded = std::mem::take(&mut self.loaded);
-        loaded.sort_unstable();
-        loaded.dedup();
-        for host in loaded.drain(..) {
-            self.load(At::moment(now), host, log);
+        self.over_no_more();
+        // Of several steps that raise the load of a host in one second the last is named.
+        loaded.sort_unstable_by_key(|it| Reverse(*it));
+        loaded.dedup_by_key(|it| it.0);
+        for (host, step) in loaded.drain(..).rev() {
+            self.load(At { at_s: Some(now), step }, host, log);
             self.restart.loaded(host);
         }
         self.loaded = loaded;

@@ -200,7 +200,7 @@ impl<'a> Log<'a> {
 
     /// An error, unless an exception of the policy excuses it at that place.
     pub(crate) fn error(&mut self, rule: Rule, at: At, locus: &Locus, say: impl FnOnce() -> Said) {
-        if let Some(which) = self.leave.excuse(rule, at.at_s, locus) {
+        if let Some(which) = self.excused(rule, at, locus) {
             if let Some(used) = self.uses.get_mut(&which) {
                 used.uses += 1;
             } else if let Some(exception) = self.leave.policy.planning.exception.get(which) {
@@ -211,6 +211,11 @@ impl<'a> Log<'a> {
             return;
         }
         self.add(rule, Severity::Error, at, say);
+    }
+
+    /// The exception of the policy that excuses a finding.
+    pub(crate) fn excused(&self, rule: Rule, at: At, locus: &Locus) -> Option<usize> {
+        self.leave.excuse(rule, at.at_s, locus)
     }
 
     /// A finding that no exception speaks of. Its text is made only while there is room for it.

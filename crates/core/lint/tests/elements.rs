@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use support::{Case, change, cluster, durations, element, host, patch, step};
+use support::{Case, change, cluster, durations, element, gate, host, patch, step};
 use underpin_model::change::{Layer, Method};
 use underpin_model::facts::Family;
 use underpin_model::fleet::Witness;
@@ -130,4 +130,25 @@ fn what_a_window_speaks_of_is_changed_within_it_planes_witnesses_and_storage_too
             assert_eq!(found(&case, id), BTreeSet::new(), "{id}: {scope:?}");
         }
     }
+}
+
+#[test]
+fn a_wave_of_a_ring_that_no_host_has_is_told_even_if_it_changes_none() {
+    let mut case = Case::sound();
+    // The guest of the last host leaves in a wave of its own.
+    let mut before = case.plan.waves[3].clone();
+    before.elements.clear();
+    case.plan.steps.iter_mut().filter(|it| it.wave == 4).for_each(|it| it.wave = 5);
+    case.plan.waves[3].number = 5;
+    case.plan.waves.insert(3, before);
+    case.migration("v3").wave = 4;
+    case.plan.steps.push(gate(4, 12_500));
+    case.tidy();
+    let told = |case: &Case| -> Vec<String> {
+        let errors = case.lint().findings.into_iter().filter(|it| it.severity == Severity::Error);
+        errors.map(|it| format!("{}: {}", it.place, it.found)).collect()
+    };
+    assert_eq!(told(&case), [""; 0]);
+    case.plan.waves[3].ring = Some("nonsense".into());
+    assert_eq!(told(&case), ["wave 4: ring \"nonsense\""]);
 }

@@ -4,9 +4,10 @@
 
 mod support;
 
-use support::{Case, migrate};
+use support::{Case, GIB, exception, migrate};
 use underpin_lint::Finding;
 use underpin_model::plan::{Rule, Severity, StepKind};
+use underpin_model::policy::Scope;
 
 fn of(case: &Case, rule: Rule) -> Vec<Finding> {
     case.lint().findings.into_iter().filter(|it| it.rule == rule).collect()
@@ -75,6 +76,49 @@ fn two_guests_that_are_lost_are_two_findings() {
             ("host h2", "1 running guests, v2 among them, as 1 step after it finds too"),
         ]
     );
+}
+
+/// A host on which one guest too many arrives, and another one 70 s later.
+fn overloaded() -> Case {
+    let mut case = Case::sound();
+    case.fleet.affinities.clear();
+    case.host("h4").capacity.as_mut().unwrap().memory_mib = Some(12 * GIB);
+    case.migration("v6").start_s = 930;
+    case.tidy();
+    case
+}
+
+#[test]
+fn a_host_that_carries_too_much_is_one_finding_until_it_no_longer_does() {
+    let mut case = overloaded();
+    // Both leave; when one of them comes back it is too much again.
+    for (vm, from, to, start_s) in
+        [("v1", "h4", "h1", 11_000), ("v6", "h4", "h1", 11_100), ("v1", "h1", "h4", 11_200)]
+    {
+        case.add(3, "h2", migrate(vm, from, to), start_s, 60);
+    }
+    let step = |at: u32| case.plan.steps.iter().find(|it| it.start_s == at).map(|it| it.id);
+    let found = of(&case, Rule::Capacity);
+    let told: Vec<_> = found.iter().map(|it| (it.at_s, it.step, it.place.as_str(), &*it.found)).collect();
+    let first = case.plan.steps.iter().find(|it| it.kind == migrate("v1", "h1", "h4")).map(|it| it.id);
+    assert_eq!(
+        told,
+        [
+            (Some(860), first, "host h4", "16384 MiB of memory needed, as 1 step after it finds too"),
+            (Some(11_200), step(11_200), "host h4", "16384 MiB of memory needed"),
+        ]
+    );
+}
+
+#[test]
+fn what_comes_when_an_exception_has_ended_is_not_counted_with_what_it_excused() {
+    let mut case = overloaded();
+    case.policy.planning.exception = vec![exception(Rule::Capacity, Scope::default(), "2026-11-21")];
+    assert!(of(&case, Rule::Capacity).is_empty());
+    // The first guest comes 40 s before the exception ends, the second one 30 s after that.
+    case.plan.starts_at = "2026-11-21T23:45:00Z".parse().unwrap();
+    let at: Vec<_> = of(&case, Rule::Capacity).iter().map(|it| it.at_s).collect();
+    assert_eq!(at, [Some(930)]);
 }
 
 #[test]

@@ -12,21 +12,39 @@ use crate::room;
 use crate::world::{NONE, Power, ix};
 
 impl Replay<'_, '_> {
-    /// A host carries no more than it can.
-    pub(super) fn load(&self, at: At, host: u32, log: &mut Log<'_>) {
+    /// A host carries no more than it can. What comes to it while it is over is counted with what brought it there.
+    pub(super) fn load(&mut self, at: At, host: u32, log: &mut Log<'_>) {
         let Some(it) = self.state.stations.get(ix(host)) else { return };
         let start = self.at_start.get(ix(host)).copied().unwrap_or_default();
         let world = self.world;
-        for (((what, used), most), at_start) in room::NAMES.iter().zip(it.used).zip(it.room).zip(start) {
+        let each = room::NAMES.iter().zip(it.used).zip(it.room).zip(start).enumerate();
+        for (kind, (((what, used), most), at_start)) in each {
             let Some(most) = most else { continue };
             log.compared(Rule::Capacity);
-            if used > most && used > at_start {
-                log.error(Rule::Capacity, at, &world.locus(it.host), || {
-                    let place = format!("host {}", world.host_id(it.host));
-                    (place, format!("{used} {what} needed"), format!("at most {most} {what}"))
-                });
+            if used <= most || used <= at_start {
+                continue;
             }
+            let locus = world.locus(it.host);
+            let excused = log.excused(Rule::Capacity, at, &locus);
+            let cause = self.over.entry((host, kind, excused)).and_modify(|it| it.follow += 1);
+            cause.or_insert_with(|| {
+                let place = format!("host {}", world.host_id(it.host));
+                let said = (place, format!("{used} {what} needed"), format!("at most {most} {what}"));
+                Cause { rule: Rule::Capacity, at, locus, said, follow: 0 }
+            });
         }
+    }
+
+    /// Hosts that carry what they can again: what is too much for them later has another cause.
+    pub(super) fn over_no_more(&mut self) {
+        let (state, at_start) = (&self.state, &self.at_start);
+        let still = |&(host, kind, _): &(u32, usize, Option<usize>)| {
+            let start = at_start.get(ix(host)).map_or(0, |it| it[kind]);
+            let station = state.stations.get(ix(host));
+            station.is_some_and(|it| it.room[kind].is_some_and(|most| it.used[kind] > most.max(start)))
+        };
+        let ended: Vec<_> = self.over.keys().filter(|it| !still(it)).copied().collect();
+        self.was_over.extend(ended.iter().filter_map(|it| self.over.remove(it)));
     }
 
     /// A host whose guests a method interrupts has none; `asleep`: none whose memory it would lose either.
@@ -54,7 +72,9 @@ impl Replay<'_, '_> {
     /// Causes with how much follows from each.
     pub(super) fn tell(&mut self, log: &mut Log<'_>) {
         let lost = std::mem::take(&mut self.lost).into_values();
-        for it in lost.chain(std::mem::take(&mut self.occupied).into_values()) {
+        let over = std::mem::take(&mut self.was_over).into_iter();
+        let over = over.chain(std::mem::take(&mut self.over).into_values());
+        for it in lost.chain(std::mem::take(&mut self.occupied).into_values()).chain(over) {
             let Cause { rule, at, locus, said: (place, found, expected), follow } = it;
             log.error(rule, at, &locus, || {
                 let more = match follow {
