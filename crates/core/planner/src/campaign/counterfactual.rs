@@ -100,6 +100,7 @@ impl Finder<'_, '_> {
         let trials = may_try.then(|| Trials::new(self.request, elements)).flatten();
         let Some(mut trials) = trials else { return self.untried(relaxation, elements) };
         let Some(found) = trials.least(relaxation, None) else { return self.untried(relaxation, elements) };
+        let found = trials.or_searched(found);
         if let Some(it) = self.enough(&mut trials, &found, None) {
             return it;
         }

@@ -18,6 +18,8 @@ pub(super) const MOST_IN_CLUSTER: usize = 16;
 pub(super) const MOST_IN_FLEET: usize = 64;
 /// One whole plan for so many evaluations.
 const EVALUATIONS: u64 = 4;
+/// Evaluations of each of these plans, at most: their number grows with those of the request, and the work would with its square.
+const EVALUATIONS_OF_ONE: u64 = 64;
 /// Tells the dice of whole plans from those of stages.
 const DICE: u64 = 0x5ca7_7e25;
 
@@ -36,12 +38,13 @@ pub(super) fn improved<'a>(
         return Ok(best.1);
     }
     let mut salts = Salts::new();
+    let each = Request { evaluations: request.evaluations.min(EVALUATIONS_OF_ONE), ..*request };
     for round in 0..request.evaluations / EVALUATIONS {
         let stuck = stuck(facts, &best.1);
         let Some(cluster) = stuck.get(round as usize % stuck.len().max(1)) else { break };
         let mut next = salts.clone();
         next.insert(*cluster, mixed(request.seed ^ mixed(DICE ^ round)));
-        let it = found(request, facts, Way { salts: Some(&next), sequence: None, ..way })?;
+        let it = found(&each, facts, Way { salts: Some(&next), sequence: None, ..way })?;
         if it.0.better(&best.0) {
             best = (it.0, it.1);
             salts = next;

@@ -128,6 +128,29 @@ proptest! {
             prop_assert_eq!(lost, way.cost.iter().flat_map(|it| &it.loses).collect::<Vec<_>>(), "{:?}", way);
         }
     }
+
+    #[test]
+    fn of_two_that_are_enough_together_neither_is_enough_alone(
+        (mut fleet, mut policy) in random(),
+        troubles in prop::collection::vec((0..10_u8, 0..30_usize, 0..3_usize), 1..5),
+        evaluations in 0..6_u64,
+    ) {
+        for (kind, at, owner) in troubles {
+            trouble(&mut fleet, &mut policy, kind, at, owner);
+        }
+        let ways = outcomes(&fleet, &policy, evaluations).1;
+        for way in ways.iter().filter(|it| it.trial == Trial::Enough) {
+            let Some(also) = &way.also else { continue };
+            for alone in [&way.relaxation, &also.relaxation] {
+                let (mut fleet, mut policy) = (fleet.clone(), policy.clone());
+                for it in said(alone) {
+                    prop_assert!(relax(&it, &mut fleet, &mut policy), "{it:?}");
+                }
+                let after = outcomes(&fleet, &policy, evaluations).0;
+                prop_assert!(!way.unblocks.iter().all(|it| after.contains(it)), "{alone:?} alone: {way:?}");
+            }
+        }
+    }
 }
 
 /// Three hosts; by the targets that are chosen without a search the third could be changed with two more, and with one by others.

@@ -107,6 +107,8 @@ impl<'r, 'a> Trials<'r, 'a> {
             return None;
         }
         self.searches = self.searches.checked_sub(1)?;
+        // These have a number of their own.
+        self.left += 1;
         self.attempt_by(relaxed, true)
     }
 
@@ -184,6 +186,17 @@ impl<'r, 'a> Trials<'r, 'a> {
         Some(found)
     }
 
+    /// What was tried, or, where it is not enough and no more of it can be had, the same with a search.
+    pub(super) fn or_searched(&mut self, found: Found) -> Found {
+        if found.enough() || amount(&found.relaxation).is_some() {
+            return found;
+        }
+        match self.search(&[&found.relaxation]).filter(|it| !it.unblocked.is_empty()) {
+            Some(attempt) => Found { attempt, ..found },
+            None => found,
+        }
+    }
+
     fn at(&mut self, relaxation: &Relaxation, n: u32, beside: Option<&Relaxation>) -> Option<Found> {
         let relaxation = with_amount(relaxation, n);
         let attempt = self.attempt(&[&relaxation].into_iter().chain(beside).collect::<Vec<_>>())?;
@@ -240,9 +253,10 @@ impl<'r, 'a> Trials<'r, 'a> {
         Some((gain, TrialCost { without, with, loses: Vec::new(), reserve_hosts }))
     }
 
-    /// Whether a relaxation unblocks these elements by itself.
+    /// Whether a relaxation unblocks these elements by itself, if need be by a search.
     pub(super) fn alone(&mut self, relaxation: &Relaxation, elements: &BTreeSet<ElementId>) -> bool {
-        self.attempt(&[relaxation]).is_some_and(|it| it.unblocked.is_superset(elements))
+        let all = |it: Attempt| it.unblocked.is_superset(elements);
+        self.attempt(&[relaxation]).is_some_and(all) || self.search(&[relaxation]).is_some_and(all)
     }
 }
 
