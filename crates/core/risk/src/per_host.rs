@@ -30,7 +30,7 @@ pub fn loss_per_day(
     let none = Evidence::default();
     let options = build::Options::new(&dates).knowing(base, &none);
     let portfolio = build(fleet, assessment, policy, &options)?.portfolio;
-    let impacts = compound::mean_impacts(&portfolio)?;
+    let (_, impacts) = compound::mean_loss_and_impacts(&portfolio)?;
     let days = portfolio.horizon_days;
     let hosts = portfolio.hosts.iter().map(|line| {
         let impact = impacts.get(line.class as usize).copied().unwrap_or_default();

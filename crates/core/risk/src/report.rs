@@ -377,8 +377,8 @@ fn upper(
         request.policy,
         &build::Options::upper(dates).knowing(request.base, request.evidence),
     )?;
-    let mean = compound::mean_loss(&upper.portfolio)? + where_it_costs_most(&upper)?;
-    Ok((mean, radii(portfolio, &upper.portfolio)))
+    let (mean, impacts) = compound::mean_loss_and_impacts(&upper.portfolio)?;
+    Ok((mean + where_it_costs_most(&upper, &impacts), radii(portfolio, &upper.portfolio)))
 }
 
 /// With all that is known of the releases that hosts run.

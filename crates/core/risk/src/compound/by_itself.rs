@@ -8,7 +8,7 @@ use super::exact::{MOST_TANGLED, mean_impact};
 use super::prepared::{Prepared, impact};
 use super::shape::{Shape, Table};
 use crate::marginal::mean_greatest;
-use crate::portfolio::{HostClass, Impact, Portfolio, Response};
+use crate::portfolio::{HostClass, Impact, Plane, Portfolio, Response, Shock};
 
 /// What hits a host by itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -20,6 +20,9 @@ pub(crate) struct OwnHits {
     /// Any that gives control of what runs on the host.
     pub(crate) control: f64,
 }
+
+/// Lists that are copied at a time: all at once would be several times the portfolio.
+const LISTS_AT_ONCE: usize = 128;
 
 /// Hosts that planes run on that one plane's chance is resolved for.
 const HOSTS_OF_A_PLANE: usize = 4;
@@ -35,50 +38,54 @@ fn part(response: &Response, share: f64) -> Response {
 
 /// What hits a host by itself, for each list of responses.
 pub(crate) fn of_lists(portfolio: &Portfolio, lists: &[&[Response]]) -> Vec<OwnHits> {
+    lists.par_chunks(LISTS_AT_ONCE).flat_map_iter(|some| of_some(portfolio, some)).collect()
+}
+
+fn of_some(portfolio: &Portfolio, lists: &[&[Response]]) -> Vec<OwnHits> {
     let control = |list: &[Response]| list.iter().map(controlling).filter(|it| it.left > 0.0).collect();
-    let asked: Vec<Vec<Response>> = lists.iter().flat_map(|it| [it.to_vec(), control(it)]).collect();
-    let alone = alone(portfolio, &asked);
+    let alone = alone(portfolio, lists.iter().flat_map(|it| [it.to_vec(), control(it)]));
     let prepared = Prepared::new(&alone);
     let table = Table::for_one(&prepared);
-    let own = |at: usize| {
+    let own = |(at, list): (usize, &&[Response])| {
         let (all, control) = (2 * at, 2 * at + 1);
         match (any(&prepared, all, &table), any(&prepared, control, &table)) {
             (Some(any), Some(control)) => {
                 OwnHits { mean: impact(mean_impact(&prepared, all, &table)), any, control }
             }
-            _ => as_independent(portfolio, lists.get(at).copied().unwrap_or_default()),
+            _ => as_independent(portfolio, list),
         }
     };
-    (0..lists.len()).into_par_iter().map(own).collect()
+    lists.par_iter().enumerate().map(own).collect()
 }
 
 /// How likely each plane falls, through its own ways in and the hosts that it runs on.
 pub(crate) fn of_planes(portfolio: &Portfolio) -> Vec<f64> {
-    let ways = |it| portfolio.ways_to_fall(it, None).map(|(response, share)| part(response, share)).collect();
-    let asked: Vec<Vec<Response>> = portfolio.planes.iter().map(ways).collect();
-    let alone = alone(portfolio, &asked);
+    let ways = |plane: &Plane| -> Vec<Response> {
+        portfolio.ways_to_fall(plane, None).map(|(response, share)| part(response, share)).collect()
+    };
+    let alone = alone(portfolio, portfolio.planes.iter().map(ways));
     let prepared = Prepared::new(&alone);
     let table = Table::new(&prepared, 0.25, HOSTS_OF_A_PLANE);
-    let falls = |(at, ways): (usize, &Vec<Response>)| {
-        any(&prepared, at, &table).unwrap_or_else(|| as_independent(portfolio, ways).any)
+    let falls = |(at, plane): (usize, &Plane)| {
+        any(&prepared, at, &table).unwrap_or_else(|| as_independent(portfolio, &ways(plane)).any)
     };
-    asked.par_iter().enumerate().map(falls).collect()
+    portfolio.planes.par_iter().enumerate().map(falls).collect()
 }
 
 /// The portfolio's causes, and a class for each of these lists, which nothing is above or below.
-fn alone(portfolio: &Portfolio, lists: &[Vec<Response>]) -> Portfolio {
+fn alone(portfolio: &Portfolio, lists: impl Iterator<Item = Vec<Response>>) -> Portfolio {
     let exists = |shock: u32| (shock as usize) < portfolio.shocks.len();
-    let sound = |it: &&Response| exists(it.shock) && it.gate.is_none_or(|gate| exists(gate.shock));
-    let class = |list: &Vec<Response>| HostClass {
-        label: String::new(),
-        responses: list.iter().filter(sound).cloned().collect(),
-        planes: Vec::new(),
+    let sound = |it: &Response| exists(it.shock) && it.gate.is_none_or(|gate| exists(gate.shock));
+    let class = |mut list: Vec<Response>| {
+        list.retain(sound);
+        HostClass { label: String::new(), responses: list.into(), planes: Vec::new() }
     };
+    let shock = |it: &Shock| Shock { factors: Vec::new(), cause: it.cause.clone(), ..*it };
     Portfolio {
         horizon_days: portfolio.horizon_days,
         rho: portfolio.rho,
-        shocks: portfolio.shocks.clone(),
-        classes: lists.iter().map(class).collect(),
+        shocks: portfolio.shocks.iter().map(shock).collect(),
+        classes: lists.map(class).collect(),
         ..Portfolio::default()
     }
 }

@@ -179,22 +179,20 @@ fn means(prepared: &Prepared, laws: &[ClassLaw], independent: bool) -> Means {
 /// # Errors
 /// [`PortfolioError`]: a portfolio that cannot be judged, with the place.
 pub fn mean_loss(portfolio: &Portfolio) -> Result<f64, PortfolioError> {
+    mean_loss_and_impacts(portfolio).map(|it| it.0)
+}
+
+/// The exact mean loss of a portfolio, and the exact mean impact on a host of each class, in the order of the portfolio's classes.
+///
+/// # Errors
+/// [`PortfolioError`]: a portfolio that cannot be judged, with the place.
+pub fn mean_loss_and_impacts(portfolio: &Portfolio) -> Result<(f64, Vec<Impact>), PortfolioError> {
     check::portfolio(portfolio)?;
     let prepared = Prepared::new(portfolio);
     let impacts = exact::mean_impacts(&prepared, &labels(portfolio))?;
     let losses = prepared.classes.iter().zip(&impacts).map(|(class, impact)| loss(&class.worth, impact));
-    Ok(0.0 + losses.sum::<f64>())
-}
-
-/// The exact mean impact on a host of each class, in the order of the portfolio's classes.
-///
-/// # Errors
-/// [`PortfolioError`]: a portfolio that cannot be judged, with the place.
-pub fn mean_impacts(portfolio: &Portfolio) -> Result<Vec<Impact>, PortfolioError> {
-    check::portfolio(portfolio)?;
-    let prepared = Prepared::new(portfolio);
-    let impacts = exact::mean_impacts(&prepared, &labels(portfolio))?.into_iter();
-    Ok(impacts.map(prepared::impact).collect())
+    let mean = 0.0 + losses.sum::<f64>();
+    Ok((mean, impacts.into_iter().map(prepared::impact).collect()))
 }
 
 /// Numbers hit at once that are known exactly, of the fleet and its parts; nothing of what is not asked or too much work.

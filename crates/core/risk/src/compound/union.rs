@@ -131,7 +131,12 @@ impl Scale {
 struct Island {
     gates: Vec<usize>,
     terms: Vec<usize>,
+    /// So many of the terms, the first ones, do the same in every case of gates and planes.
+    plain: usize,
 }
+
+/// Sums of hits that are collected side by side: each addition to one waits for the last.
+const LANES: usize = 4;
 
 /// Most numbers that are kept of one island.
 const MOST_KNOWN: usize = 1 << 16;
@@ -187,6 +192,11 @@ impl Union {
             islands[island].terms.push(at);
         }
         islands.retain(|island| !island.gates.is_empty() || !island.terms.is_empty());
+        let is_plain = |&term: &usize| is_plain(&terms[term], &factors);
+        for island in &mut islands {
+            island.terms.sort_by_key(|term| !is_plain(term));
+            island.plain = island.terms.partition_point(is_plain);
+        }
         Self { terms, factors, gates, planes, planes_hit, islands }
     }
 
@@ -221,11 +231,29 @@ impl Union {
     /// Probability that any is hit, with each shock's probability times `scale`.
     pub(super) fn any(&self, scale: Scale) -> f64 {
         let mut total = 0.0;
+        let plain = |it: &Island| self.ungated(&it.terms[..it.plain], &[], scale);
+        // What does the same in every case is worked out once for all of them.
+        let plain = self.islands.iter().map(plain).fold(0.0, either);
         self.expand(|taken, weight| {
             let islands = self.islands.iter();
-            total += weight * islands.fold(0.0, |hit, one| either(hit, self.island(one, taken, scale)));
+            total += weight * islands.fold(plain, |hit, one| either(hit, self.island(one, taken, scale)));
         });
         total
+    }
+
+    /// Probability of a hit by shocks that no gate has to do with, where so fell each set of [`Union::planes_hit`].
+    fn ungated(&self, terms: &[usize], fell: &[bool], scale: Scale) -> f64 {
+        let mut hits = [0.0; LANES];
+        for some in terms.chunks(LANES) {
+            for (hit, &term) in hits.iter_mut().zip(some) {
+                let term = &self.terms[term];
+                let of_hosts = |it: &&Factor| it.hits == NONE || fell.get(it.hits).is_some_and(|it| *it);
+                let factors = self.factors[term.factors.clone()].iter().filter(of_hosts);
+                let given = factors.fold(0.0, |hit, it| either(hit, it.open));
+                *hit = either(*hit, scale.by * term.probability * given);
+            }
+        }
+        hits.into_iter().fold(0.0, either)
     }
 
     /// Adds to `slopes`, one a shock of the portfolio, the sum over `places`, each `t` with its part: `weight` times the part times
@@ -344,7 +372,13 @@ impl Union {
         }
     }
 
+    /// Probability of a hit by an island, without what does the same in every case.
     fn island(&self, island: &Island, taken: &[Takes], scale: Scale) -> f64 {
+        if island.gates.is_empty() {
+            let fell = |planes: &Vec<usize>| planes.iter().any(|&plane| taken[plane] == Takes::Always);
+            let fell: Vec<bool> = self.planes_hit.iter().map(fell).collect();
+            return self.ungated(&island.terms[island.plain..], &fell, scale);
+        }
         let mut total = 0.0;
         for state in 0u64..1 << island.gates.len() {
             let terms = island.terms.iter();
@@ -420,6 +454,12 @@ impl Union {
 
 fn is_open(island: &Island, state: u64, gate: usize) -> bool {
     island.gates.iter().position(|&one| one == gate).is_some_and(|bit| state >> bit & 1 == 1)
+}
+
+/// It hits hosts, whatever else happens: no gate is before it, and it is none itself.
+fn is_plain(term: &Term, factors: &[Factor]) -> bool {
+    let mut factors = factors[term.factors.clone()].iter();
+    term.as_gate == NONE && factors.all(|it| it.gate == NONE && it.hits == NONE)
 }
 
 /// Gates that decide what a shock does: that it is itself, and those before what it hits and behind the planes that it hits.

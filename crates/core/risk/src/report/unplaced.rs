@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::build::Built;
-use crate::compound::{self, PortfolioError};
+use crate::portfolio::Impact;
 
 /// The mean loss of the VMs of no known host, those of each tenant on the host of their cluster, or else of the fleet, on which they
 /// cost most. In the portfolio at worst each of these hosts is reached through them already, so that this is an upper bound
 /// wherever they stand: means add up, and what a host answers does not hang on what stands there but for the guests that open it.
-pub(super) fn where_it_costs_most(upper: &Built) -> Result<f64, PortfolioError> {
+/// `impacts` are the mean ones of its classes.
+pub(super) fn where_it_costs_most(upper: &Built, impacts: &[Impact]) -> f64 {
     if upper.unplaced.is_empty() {
-        return Ok(0.0);
+        return 0.0;
     }
-    let impacts = compound::mean_impacts(&upper.portfolio)?;
     // Hosts of a class answer alike.
     let mut classes: BTreeMap<Option<u32>, BTreeSet<u32>> = BTreeMap::new();
     for host in &upper.portfolio.hosts {
@@ -24,5 +24,5 @@ pub(super) fn where_it_costs_most(upper: &Built) -> Result<f64, PortfolioError> 
         let impacts = hosts.filter_map(|class| impacts.get(*class as usize));
         impacts.map(|impact| it.holding.loss(*impact)).fold(0.0, f64::max)
     });
-    Ok(losses.sum())
+    losses.sum()
 }
