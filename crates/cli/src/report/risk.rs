@@ -166,6 +166,9 @@ fn at_once(report: &RiskReport, all: bool, width: Option<u16>) -> String {
     if sure { format!("{list}\n") } else { format!("{list}{}\n", wrapped(HOW_SURE, "", width)) }
 }
 
+/// What the column of a group's hits means.
+const HIT: &str = "HIT: the chance of that host of the group which is the likeliest to be hit";
+
 fn groups(report: &RiskReport, most: usize, width: Option<u16>) -> String {
     // Duties are those of releases: grouped by anything else there are none to show.
     let decided = report.groups.iter().any(|it| it.duties.is_some());
@@ -191,7 +194,8 @@ fn groups(report: &RiskReport, most: usize, width: Option<u16>) -> String {
         cells.push(group.group.clone());
         list.cells(cells);
     }
-    let legend = if decided { wrapped(DUE, "", width) } else { String::new() };
+    let legend = if decided { format!("{HIT}; {DUE}") } else { HIT.to_owned() };
+    let legend = wrapped(&legend, "", width);
     // A sentence takes the whole width: a column of its own would be a tower.
     let advice =
         report.groups.iter().take(most).filter_map(|it| Some((&it.group, it.recommendation.as_ref()?)));
