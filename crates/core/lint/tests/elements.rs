@@ -142,8 +142,13 @@ fn a_wave_of_a_ring_that_no_host_has_is_told_even_if_it_changes_none() {
     case.plan.waves[3].number = 5;
     case.plan.waves.insert(3, before);
     case.migration("v3").wave = 4;
+    case.gate(5).start_s = 12_560;
+    case.step(|it| matches!(it, StepKind::Stage { element, .. } if element.as_str() == "h3")).start_s =
+        12_510;
     case.plan.steps.push(gate(4, 12_500));
     case.tidy();
+    let leaves = case.migration("v3").id;
+    case.gate(5).after.push(leaves);
     let told = |case: &Case| -> Vec<String> {
         let errors = case.lint().findings.into_iter().filter(|it| it.severity == Severity::Error);
         errors.map(|it| format!("{}: {}", it.place, it.found)).collect()

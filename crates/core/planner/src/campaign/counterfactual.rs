@@ -100,7 +100,7 @@ impl Finder<'_, '_> {
         let trials = may_try.then(|| Trials::new(self.request, elements)).flatten();
         let Some(mut trials) = trials else { return self.untried(relaxation, elements) };
         let Some(found) = trials.least(relaxation, None) else { return self.untried(relaxation, elements) };
-        let found = trials.or_searched(found);
+        let found = trials.or_searched(found, relaxation);
         if let Some(it) = self.enough(&mut trials, &found, None) {
             return it;
         }
@@ -114,25 +114,28 @@ impl Finder<'_, '_> {
                 return it;
             }
         }
-        let price = price(self.request.policy, self.request.fleet, &found.relaxation, None);
-        Counterfactual {
-            relaxation: found.relaxation,
-            price,
-            also: None,
-            trial: Trial::NotEnough,
-            unblocks: elements.iter().cloned().collect(),
-            covered_by: None,
-            cost: None,
-            loss_per_day: 0.0,
+        // What the whole fleet makes of it may be more than its clusters alone do.
+        if self.whole.as_ref().is_some_and(|it| it.has_any(&found.relaxation, elements)) {
+            return self.untried(relaxation, elements);
         }
+        self.without_offer(&found.relaxation, elements, Trial::NotEnough)
     }
 
     fn untried(&self, relaxation: &Relaxation, elements: &BTreeSet<ElementId>) -> Counterfactual {
+        self.without_offer(relaxation, elements, Trial::NotTried)
+    }
+
+    fn without_offer(
+        &self,
+        relaxation: &Relaxation,
+        elements: &BTreeSet<ElementId>,
+        trial: Trial,
+    ) -> Counterfactual {
         Counterfactual {
             relaxation: relaxation.clone(),
             price: price(self.request.policy, self.request.fleet, relaxation, None),
             also: None,
-            trial: Trial::NotTried,
+            trial,
             unblocks: elements.iter().cloned().collect(),
             covered_by: None,
             cost: None,
@@ -163,6 +166,11 @@ impl Finder<'_, '_> {
             None => gain.planned.into_iter().filter(|it| self.blocked.contains(it)).collect(),
         };
         if unblocks.is_disjoint(trials.elements) {
+            return None;
+        }
+        if let (Some(first), Some(whole)) = (first, &self.whole)
+            && [first, relaxation].into_iter().any(|it| whole.has_all(it, &unblocks))
+        {
             return None;
         }
         let of = |it: &Relaxation| price(self.request.policy, self.request.fleet, it, Some(&attempt.plan));

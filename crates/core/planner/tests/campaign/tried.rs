@@ -67,6 +67,16 @@ fn trouble(fleet: &mut Fleet, policy: &mut Policy, kind: u8, at: usize, owner: u
     }
 }
 
+/// All of it; the cluster is split once at most.
+fn make_trouble(fleet: &mut Fleet, policy: &mut Policy, troubles: Vec<(u8, usize, usize)>) {
+    let mut split = false;
+    for (kind, at, owner) in troubles {
+        if kind < 9 || !std::mem::replace(&mut split, true) {
+            trouble(fleet, policy, kind, at, owner);
+        }
+    }
+}
+
 fn outcomes(fleet: &Fleet, policy: &Policy, evaluations: u64) -> (BTreeSet<ElementId>, Vec<Counterfactual>) {
     let loss = BTreeMap::new();
     let it = plan(&Request { evaluations, ..request(fleet, policy, &loss) }).unwrap();
@@ -107,12 +117,7 @@ proptest! {
         troubles in prop::collection::vec((0..10_u8, 0..30_usize, 0..3_usize), 1..5),
         evaluations in 0..6_u64,
     ) {
-        let mut split = false;
-        for (kind, at, owner) in troubles {
-            if kind < 9 || !std::mem::replace(&mut split, true) {
-                trouble(&mut fleet, &mut policy, kind, at, owner);
-            }
-        }
+        make_trouble(&mut fleet, &mut policy, troubles);
         let (before, ways) = outcomes(&fleet, &policy, evaluations);
         for way in ways.iter().filter(|it| it.trial == Trial::Enough) {
             let relaxed = [&way.relaxation].into_iter().chain(way.also.as_ref().map(|it| &it.relaxation));
@@ -135,9 +140,7 @@ proptest! {
         troubles in prop::collection::vec((0..10_u8, 0..30_usize, 0..3_usize), 1..5),
         evaluations in 0..6_u64,
     ) {
-        for (kind, at, owner) in troubles {
-            trouble(&mut fleet, &mut policy, kind, at, owner);
-        }
+        make_trouble(&mut fleet, &mut policy, troubles);
         let ways = outcomes(&fleet, &policy, evaluations).1;
         for way in ways.iter().filter(|it| it.trial == Trial::Enough) {
             let Some(also) = &way.also else { continue };

@@ -186,13 +186,14 @@ impl<'r, 'a> Trials<'r, 'a> {
         Some(found)
     }
 
-    /// What was tried, or, where it is not enough and no more of it can be had, the same with a search.
-    pub(super) fn or_searched(&mut self, found: Found) -> Found {
-        if found.enough() || amount(&found.relaxation).is_some() {
+    /// What was tried, or, where it is not enough, the same with a search; of what has an amount, the least.
+    pub(super) fn or_searched(&mut self, found: Found, least: &Relaxation) -> Found {
+        if found.enough() {
             return found;
         }
-        match self.search(&[&found.relaxation]).filter(|it| !it.unblocked.is_empty()) {
-            Some(attempt) => Found { attempt, ..found },
+        let relaxation = if amount(least).is_some() { least } else { &found.relaxation };
+        match self.search(&[relaxation]).filter(|it| !it.unblocked.is_empty()) {
+            Some(attempt) => Found { relaxation: relaxation.clone(), attempt },
             None => found,
         }
     }

@@ -44,6 +44,16 @@ impl<'r, 'a> Whole<'r, 'a> {
         planned.retain(|it| self.elements.contains(it));
         Some(Gain::between(&self.planned, &planned))
     }
+
+    /// Whether it has all of these elements with one relaxation alone.
+    pub(super) fn has_all(&self, relaxation: &Relaxation, elements: &BTreeSet<ElementId>) -> bool {
+        self.gain(&[relaxation]).is_some_and(|it| it.planned.is_superset(elements))
+    }
+
+    /// Whether it has any of them.
+    pub(super) fn has_any(&self, relaxation: &Relaxation, elements: &BTreeSet<ElementId>) -> bool {
+        self.gain(&[relaxation]).is_some_and(|it| !it.planned.is_disjoint(elements))
+    }
 }
 
 fn of_report(report: &PlanReport) -> BTreeSet<ElementId> {
