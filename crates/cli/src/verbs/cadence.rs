@@ -8,6 +8,7 @@ use underpin_exposure::cadence::{
     Cadence, CadenceError, History, Installed, Interval, Policy, Query, Split, of_dates,
 };
 
+use super::opening::nothing_to_judge;
 use crate::args::{self, ChartFormat};
 use crate::exit::{Code, Failure};
 use crate::report::cadence as report;
@@ -38,7 +39,10 @@ fn bad(error: &CadenceError) -> Failure {
 
 fn of_facts(arguments: &args::Cadence, interval: Interval) -> Result<Cadence, Failure> {
     let installed = match &arguments.fleet {
-        Some(path) => Some(Installed::on_hosts(&facts::fleet(path)?.fleet)),
+        Some(path) => match facts::fleet(path)?.fleet {
+            fleet if fleet.hosts.is_empty() => return Err(nothing_to_judge(path)),
+            fleet => Some(Installed::on_hosts(&fleet)),
+        },
         None => None,
     };
     let (base, _) = facts::base(&arguments.feeds, !arguments.no_builtin, Timestamp::now())?;

@@ -245,6 +245,7 @@ fn there_is_nothing_to_judge_in_an_empty_fleet_and_a_tenant_without_guests_is_sa
         &["risk", &empty, "--independent", "--format", "csv"],
         &["wait", &empty],
         &["clocks", &empty, "--policy", &promise],
+        &["cadence", "--platform", "esxi", "--policy", "applicable", "--fleet", &empty],
     ] {
         let refused = run(arguments).ends(2);
         assert!(refused.stdout.is_empty(), "{arguments:?}: no zeros");

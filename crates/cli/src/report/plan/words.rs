@@ -92,12 +92,17 @@ pub(super) fn reason(reason: &Reason, plan: &Plan, own: Option<&ElementId>) -> S
         ),
         Reason::WayHome => "guests go home that the plan before had on their way".to_owned(),
         Reason::LeavesEarly { tenant } => format!("guests of {tenant} leave early, in its own window"),
-        Reason::OutsideWindow { tenant, needs_s, longest_s } => format!(
-            "no window of {} is long enough: it needs {}, the longest is {}",
-            whose(tenant.as_ref()),
-            span(*needs_s),
-            span(*longest_s)
-        ),
+        Reason::OutsideWindow { tenant, needs_s, longest_s } => {
+            let (needs, longest) = (span(*needs_s), span(*longest_s));
+            // Two units may not tell them apart.
+            let short = if needs == longest {
+                format!(", {} too short", span(needs_s.saturating_sub(*longest_s)))
+            } else {
+                String::new()
+            };
+            let whose = whose(tenant.as_ref());
+            format!("no window of {whose} is long enough: it needs {needs}, the longest is {longest}{short}")
+        }
         Reason::NoWindow { tenant, needs_s } => {
             format!("no window of {} ever opens: it needs {}", whose(tenant.as_ref()), span(*needs_s))
         }

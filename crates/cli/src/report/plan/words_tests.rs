@@ -43,6 +43,10 @@ fn reasons() -> Vec<(Value, &'static str)> {
             "no window of the hosts is long enough: it needs 1 h, the longest is 30 min",
         ),
         (
+            json!({"why": "outside-window", "tenant": null, "needs_s": 5190, "longest_s": 5160}),
+            "no window of the hosts is long enough: it needs 1 h 26 min, the longest is 1 h 26 min, 30 s too short",
+        ),
+        (
             json!({"why": "no-window", "tenant": "acme", "needs_s": 3600}),
             "no window of tenant acme ever opens: it needs 1 h",
         ),

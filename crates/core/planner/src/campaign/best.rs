@@ -51,6 +51,11 @@ fn searched<'a>(request: &Request<'a>, facts: &Facts<'a>, manner: Manner) -> Res
     if found.1.relied && request.evaluations > 0 {
         found = better(found, best_without(request, facts, &without, (false, manner))?);
     }
+    // What is best for one stage may leave no room for the next.
+    if request.evaluations > 0 && left_out(&found.1) > 0 {
+        let unsearched = Request { evaluations: 0, ..*request };
+        found = better(found, best_without(&unsearched, facts, &without, (true, manner))?);
+    }
     let way = found.2;
     let found = sequence::improved(request, facts, found)?;
     scatter::improved(request, facts, found, way)

@@ -107,10 +107,11 @@ impl Finder<'_, '_> {
         for other in self.others(relaxation, elements, &found.attempt) {
             let Some(both) = trials.least(&other, Some(relaxation)) else { continue };
             // Whatever is enough without this one needs it no more.
-            if both.enough()
-                && !trials.alone(&both.relaxation, &both.attempt.unblocked)
-                && let Some(it) = self.enough(&mut trials, &both, Some(relaxation))
-            {
+            if !both.enough() || trials.alone(&both.relaxation, &both.attempt.unblocked) {
+                continue;
+            }
+            let (first, both) = trials.both(relaxation, both);
+            if let Some(it) = self.enough(&mut trials, &both, Some(&first)) {
                 return it;
             }
         }

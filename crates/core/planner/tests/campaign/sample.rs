@@ -8,7 +8,7 @@ use underpin_model::plan::{Outcome, Plan, Rule, Standing, StepKind};
 use underpin_model::policy::Policy;
 use underpin_planner::campaign::{Planned, Request, plan};
 
-use super::build::{at, request};
+use super::build::{at, clean, request};
 
 const SIZES: [(u32, u64); 13] = [
     (2, 1),
@@ -151,4 +151,20 @@ fn the_capacity_floor_is_what_a_replay_of_the_steps_finds() {
         }
     }
     assert!(compared > 3, "{compared}");
+}
+
+/// Stage by stage, what is best for one may leave no place for the next.
+#[test]
+fn a_search_leaves_out_no_more_hosts_than_none() {
+    let fleet =
+        sample(&SampleSpec { hosts: 8, seed: 1, ..SampleSpec::default() }, at("2026-11-20T00:00:00Z"));
+    let window = "[[planning.window]]\nid = \"night\"\nfrom = \"00:00\"\nminutes = 86\n";
+    let (policy, loss) = (underpin_model::policy::read(window).unwrap(), BTreeMap::new());
+    let left_out = |evaluations: u64| {
+        let starts_at = at("2026-11-24T02:00:00Z");
+        let it = plan(&Request { evaluations, starts_at, ..request(&fleet, &policy, &loss) }).unwrap();
+        clean(&fleet, &policy, &it.plan);
+        it.report.elements.iter().filter(|it| it.outcome == Outcome::Blocked).count()
+    };
+    assert_eq!([0, 1, 4, 64].map(left_out), [0; 4]);
 }

@@ -345,6 +345,24 @@ fn consents_that_help_nobody_are_not_asked_for() {
 }
 
 #[test]
+fn consents_that_help_nobody_are_not_asked_for_beside_another_relaxation_either() {
+    // The same, and a lock without an end on the first host.
+    let (mut fleet, acme) = pinned(1);
+    guest(&mut fleet, "h1", 8).locks = vec![Lock { kind: LockKind::Backup, expires: None }];
+    let vm = guest(&mut fleet, "h2", 8);
+    (vm.tenant, vm.allowed_actions) = (Some(acme), vec![Action::PowerOff]);
+    guest(&mut fleet, "h2", 8).memory_mib = None;
+    let it = planned(&fleet, &policy());
+    let all = &it.report.counterfactuals;
+    let pair = all.iter().find(|it| it.also.is_some()).unwrap_or_else(|| panic!("{all:#?}"));
+    let consents = [&pair.relaxation, &pair.also.as_ref().unwrap().relaxation].map(|it| match it {
+        Relaxation::Consent { vms, .. } => vms.iter().map(|it| it.as_str()).collect(),
+        _ => Vec::new(),
+    });
+    assert_eq!((pair.trial, consents.concat()), (Trial::Enough, vec!["v001"]));
+}
+
+#[test]
 fn a_consent_that_is_not_enough_alone_names_what_goes_with_it() {
     // A guest that may only be powered off, and one that a lock without an end holds.
     let (mut fleet, _) = pinned(1);

@@ -224,6 +224,14 @@ impl<'r, 'a> Trials<'r, 'a> {
         found
     }
 
+    /// What was found beside a relaxation, with this one; of a consent, without what the plan makes no use of.
+    pub(super) fn both(&mut self, first: &Relaxation, found: Found) -> (Relaxation, Found) {
+        let Found { relaxation: second, attempt } = found;
+        let first = Found { relaxation: first.clone(), attempt };
+        let Found { relaxation, attempt } = self.without_needless(first, Some(&second));
+        (relaxation, Found { relaxation: second, attempt })
+    }
+
     /// Without the consents that the plan makes no use of, where a plan with the others alone has as much.
     fn without_needless(&mut self, found: Found, beside: Option<&Relaxation>) -> Found {
         let Relaxation::Consent { tenant, action, vms } = &found.relaxation else { return found };
